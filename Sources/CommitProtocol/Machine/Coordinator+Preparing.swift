@@ -1,0 +1,140 @@
+extension Coordinator {
+    mutating func begin(_ order: AcceptanceOrder, _ step: inout Step) {
+        precondition(phase == .idle, "a transaction begins once")
+        phase = .preparing(isAccepted: false, abort: nil)
+        step.log = .accept
+        step.timers.append(TimerRequest(timer: .deadline, delayMilliseconds: nil))
+        if order == .overlapping { startWork(&step) }
+    }
+
+    mutating func accepted(_ now: Int64, _ deadline: Int64, _ step: inout Step) {
+        switch phase {
+        case .preparing(isAccepted: false, let abortCause):
+            phase = .preparing(isAccepted: true, abort: nil)
+            if let abortCause {
+                abort(abortCause, &step)
+            } else {
+                startWork(&step)
+                decideIfReady(now, deadline, &step)
+            }
+        case .idle, .preparing(isAccepted: true, _), .deciding, .finishing, .withdrawing, .ended,
+            .withdrawn:
+            preconditionFailure("the log answers one accept once")
+        }
+    }
+
+    /// The row may exist or not, and may appear later. An abort in its place makes it certain that
+    /// it never commits; the accept itself is never sent again, since the first one may yet land.
+    mutating func acceptUnknown(_ step: inout Step) {
+        switch phase {
+        case .preparing(isAccepted: false, let earlier):
+            cause = earlier ?? .acceptanceUnknown
+            phase = .deciding(.abort, viaTombstone: true)
+            step.log = .tombstone
+            cancelWork(&step)
+            armFinishWait(&step)
+        case .idle, .preparing(isAccepted: true, _), .deciding, .finishing, .withdrawing, .ended,
+            .withdrawn:
+            preconditionFailure("the log answers one accept once")
+        }
+    }
+
+    /// No row exists, and none will: this coordinator alone could have made one. Nobody else can
+    /// decide, so what is prepared is rolled back without a record.
+    mutating func withdraw(replying reply: Reply, _ step: inout Step) {
+        guard case .preparing(isAccepted: false, _) = phase else {
+            preconditionFailure("the log answers one accept once")
+        }
+        phase = .withdrawing
+        say(reply, &step)
+        cancelWork(&step)
+        for branch in branches.indices { orderEnd(branch, &step) }
+        endIfDone(&step)
+    }
+
+    mutating func voted(
+        _ branch: Int, _ reply: WorkReply, _ now: Int64, _ deadline: Int64, _ step: inout Step
+    ) {
+        // A branch that is not working has answered already: a duplicate says nothing new.
+        guard branches[branch].isWorking else { return }
+        switch reply {
+        case .prepared(let evidence):
+            branches[branch].progress = .prepared(evidence)
+            branches[branch].vote = .prepared
+            branches[branch].evidence = evidence
+        case .preparedAgainstVote(let evidence):
+            branches[branch].progress = .preparedAgainstVote(evidence)
+            branches[branch].vote = .no
+            branches[branch].evidence = evidence
+        case .refused:
+            branches[branch].progress = .refused
+            branches[branch].vote = .no
+        case .lost:
+            branches[branch].progress = .doubtful
+            branches[branch].vote = .no
+        }
+        switch phase {
+        case .preparing:
+            if branches[branch].isPrepared {
+                decideIfReady(now, deadline, &step)
+            } else {
+                abort(.refused(branch: branch), &step)
+            }
+        case .finishing(.abort), .withdrawing:
+            orderEnd(branch, &step)
+            endIfDone(&step)
+        case .deciding:
+            // An abort is being recorded; its answer orders the ends.
+            break
+        case .finishing(.commit):
+            // Commit was found in the row although a branch had not voted here: obey it.
+            orderEnd(branch, &step)
+            endIfDone(&step)
+        case .idle, .ended, .withdrawn:
+            preconditionFailure("no branch works in \(phase)")
+        }
+    }
+
+    /// Asks for commit when every branch voted yes and the row is durable, in time.
+    mutating func decideIfReady(_ now: Int64, _ deadline: Int64, _ step: inout Step) {
+        guard case .preparing(isAccepted: true, abort: nil) = phase,
+            branches.allSatisfy(\.isPrepared)
+        else { return }
+        guard now < deadline else { return abort(.deadlinePassed, &step) }
+        phase = .deciding(.commit, viaTombstone: false)
+        step.log = .decide(.commit)
+        armFinishWait(&step)
+    }
+
+    /// Turns towards abort, if nothing was asked of the log yet. Once commit was asked, only the
+    /// log's answer counts: an abort would race it.
+    mutating func abort(_ why: AbortCause, _ step: inout Step) {
+        switch phase {
+        case .preparing(isAccepted: true, _):
+            cause = why
+            phase = .deciding(.abort, viaTombstone: false)
+            step.log = .decide(.abort)
+            cancelWork(&step)
+            armFinishWait(&step)
+        case .preparing(isAccepted: false, let earlier):
+            cause = earlier ?? why
+            phase = .preparing(isAccepted: false, abort: cause)
+            cancelWork(&step)
+        case .idle, .deciding, .finishing, .withdrawing, .ended, .withdrawn:
+            break
+        }
+    }
+
+    private mutating func startWork(_ step: inout Step) {
+        for branch in branches.indices where branches[branch].progress == .waiting {
+            branches[branch].progress = .working
+            step.commands.append(.work(branch: branch))
+        }
+    }
+
+    func cancelWork(_ step: inout Step) {
+        for branch in branches.indices where branches[branch].isWorking {
+            step.commands.append(.cancel(branch: branch))
+        }
+    }
+}
