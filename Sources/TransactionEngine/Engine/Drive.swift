@@ -1,0 +1,35 @@
+import CommitProtocol
+
+/// One transaction that this replica is driving: the machine, and what the shell holds for it.
+struct Drive {
+    var machine: Coordinator
+    var record: TransactionRecord
+    let work: [WorkOrder]
+    var sessions: [(any BranchSession)?]
+    var reports: [WorkReport?]
+    var fences: [Fence]
+    let deadline: Int64
+    var timers: [Timer: any ScheduledTimer] = [:]
+    var answer: CheckedContinuation<Reply, Never>?
+    var watchers: [CheckedContinuation<Void, Never>] = []
+
+    /// The record with all that the machine knows.
+    var view: TransactionRecord {
+        var view = record
+        view.state = machine.state
+        view.decision = machine.decision
+        for (index, branch) in machine.branches.enumerated() {
+            view.branches[index].vote = branch.vote
+            view.branches[index].evidence = branch.evidence
+            view.branches[index].outcome = branch.outcome
+            view.branches[index].retries = branch.retries
+        }
+        return view
+    }
+
+    /// The failure of the branch that made the transaction abort.
+    var decisiveFailure: BranchFailure? {
+        guard case .refused(let branch) = machine.cause else { return nil }
+        return reports[branch]?.failure
+    }
+}

@@ -1,0 +1,187 @@
+import CommitProtocol
+import Logging
+
+extension TransactionEngine {
+    /// Hands an event to a transaction's machine and does what the step says.
+    func deliver(_ event: Event, to id: GlobalTransactionID) {
+        guard var drive = drives[id] else { return }
+        let before = drive.machine.state
+        let step = drive.machine.handle(
+            event, at: clock.milliseconds, deadline: drive.deadline)
+        if step.isLast { drive.record.finishedAt = clock.wallTime }
+        drives[id] = drive
+        if let request = step.log { ask(request, id) }
+        for command in step.commands { order(command, id) }
+        for timer in step.timers { start(timer, id) }
+        if let reply = step.reply { say(reply, id) }
+        if drive.machine.state != before { wakeWatchers(id) }
+        if step.isLast { forget(id) }
+    }
+
+    private func ask(_ request: LogRequest, _ id: GlobalTransactionID) {
+        guard var drive = drives[id] else { return }
+        switch request {
+        case .accept:
+            let record = drive.record
+            Task { deliver(Self.event(await log.accept(record)), to: id) }
+        case .decide(let decision):
+            prepareOutcome(decision, &drive)
+            drives[id] = drive
+            let record = drive.view
+            Task { deliver(event(await log.decide(decision, record), id), to: id) }
+        case .tombstone:
+            prepareOutcome(.abort, &drive)
+            drives[id] = drive
+            let record = drive.view
+            Task { deliver(event(await log.tombstone(record), id), to: id) }
+        case .finish:
+            let record = drive.view
+            recentlyEnded[id] = record
+            Task {
+                await log.finish(record)
+                recentlyEnded[id] = nil
+            }
+        }
+    }
+
+    /// Completes the record with what is written beside the decision.
+    private func prepareOutcome(_ decision: Decision, _ drive: inout Drive) {
+        guard drive.record.decidedAt == nil else { return }
+        drive.record.decidedAt = clock.wallTime
+        switch decision {
+        case .commit:
+            let results = encoding.results(drive.reports.map { $0?.results ?? [] })
+            drive.record.results = results
+            if results.count > limits.storedResultBytesMax {
+                drive.record.areResultsOmitted = true
+            }
+        case .abort:
+            guard let cause = drive.machine.cause else { return }
+            drive.record.problem = encoding.problem(drive.record, cause, drive.decisiveFailure)
+        }
+    }
+
+    private static func event(_ answer: AcceptAnswer) -> Event {
+        switch answer {
+        case .accepted: .accepted
+        case .keyTaken: .acceptRefused
+        case .unavailable: .acceptUnavailable
+        case .unknown: .acceptUnknown
+        }
+    }
+
+    private func event(_ answer: DecideAnswer, _ id: GlobalTransactionID) -> Event {
+        switch answer {
+        case .decided(let decision):
+            if decision == .abort { rememberForeignAbort(id) }
+            return .decided(decision)
+        case .missing:
+            return .decisionMissing
+        case .unknown(let reason):
+            logger.warning(
+                "the decision's write is unknown and is asked for again",
+                metadata: ["transaction": "\(id)", "reason": "\(reason)"])
+            return .decisionUnknown
+        }
+    }
+
+    /// Somebody else's abort has no problem of ours yet.
+    private func rememberForeignAbort(_ id: GlobalTransactionID) {
+        guard var drive = drives[id], drive.record.problem == nil else { return }
+        drive.record.problem = encoding.problem(
+            drive.record, drive.machine.cause ?? .decidedElsewhere, drive.decisiveFailure)
+        drive.record.results = nil
+        drives[id] = drive
+    }
+
+    private func order(_ command: Command, _ id: GlobalTransactionID) {
+        guard let drive = drives[id] else { return }
+        switch command {
+        case .work(let branch):
+            guard let session = drive.sessions[branch] else {
+                preconditionFailure("work is ordered of a reserved session")
+            }
+            let work = drive.work[branch]
+            Task { worked(await session.work(work), branch, id) }
+        case .cancel(let branch):
+            guard let session = drive.sessions[branch] else { return }
+            Task { await session.cancel() }
+        case .commitPrepared(let branch):
+            end(branch, .commit, .none, drive)
+        case .rollbackPrepared(let branch):
+            end(branch, .abort, .none, drive)
+        case .fenceAndRollBack(let branch):
+            end(branch, .abort, drive.fences[branch], drive)
+        }
+    }
+
+    private func worked(_ report: WorkReport, _ branch: Int, _ id: GlobalTransactionID) {
+        guard drives[id] != nil else { return }
+        drives[id]?.sessions[branch] = nil
+        drives[id]?.reports[branch] = report
+        if report.reply == .lost {
+            drives[id]?.fences[branch] = report.session.map { .session($0) } ?? .none
+        }
+        deliver(.voted(branch: branch, report.reply), to: id)
+    }
+
+    private func end(_ branch: Int, _ decision: Decision, _ fence: Fence, _ drive: Drive) {
+        let id = drive.machine.transaction
+        let order = EndOrder(
+            participant: drive.record.branches[branch].participant,
+            gid: drive.record.branches[branch].gid, decision: decision,
+            evidence: drive.machine.branches[branch].evidence, fence: fence)
+        Task {
+            let report = await participants.end(order)
+            if let error = report.error { drives[id]?.record.branches[branch].lastError = error }
+            if report.reply == .unprovable {
+                logger.error(
+                    "a branch's end cannot be proved; an operator has to look",
+                    metadata: ["transaction": "\(id)", "branch": "\(branch)"])
+            }
+            deliver(.finished(branch: branch, report.reply), to: id)
+        }
+    }
+
+    private func start(_ request: TimerRequest, _ id: GlobalTransactionID) {
+        guard let drive = drives[id] else { return }
+        let delay: Duration
+        switch (request.delayMilliseconds, request.timer) {
+        case (nil, .deadline):
+            delay = .milliseconds(max(0, drive.deadline - clock.milliseconds))
+        case (nil, _):
+            delay = limits.finishWait
+        case (let milliseconds?, _):
+            // Jitter of up to a quarter keeps many waiting branches from knocking together.
+            let jitter = Int64.random(in: 0...(milliseconds / 4))
+            delay = .milliseconds(milliseconds - jitter)
+        }
+        drives[id]?.timers[request.timer]?.cancel()
+        drives[id]?.timers[request.timer] = clock.schedule(after: delay) { [weak self] in
+            Task { await self?.deliver(.due(request.timer), to: id) }
+        }
+    }
+
+    private func say(_ reply: Reply, _ id: GlobalTransactionID) {
+        guard let answer = drives[id]?.answer else { return }
+        drives[id]?.answer = nil
+        answer.resume(returning: reply)
+    }
+
+    private func wakeWatchers(_ id: GlobalTransactionID) {
+        guard let watchers = drives[id]?.watchers, !watchers.isEmpty else { return }
+        drives[id]?.watchers = []
+        for watcher in watchers { watcher.resume() }
+    }
+
+    private func forget(_ id: GlobalTransactionID) {
+        guard let drive = drives.removeValue(forKey: id) else { return }
+        for timer in drive.timers.values { timer.cancel() }
+        for watcher in drive.watchers { watcher.resume() }
+        if drives.isEmpty {
+            let waiters = idleWaiters
+            idleWaiters = []
+            for waiter in waiters { waiter.resume() }
+        }
+    }
+}

@@ -1,0 +1,200 @@
+public import CommitProtocol
+public import Logging
+
+/// Runs global transactions: interprets the steps of `Coordinator`, and makes no decision itself.
+///
+/// It is an actor on the executor it is given, which in production is the event loop's: the ports
+/// live there too, so that no call between them changes threads.
+public actor TransactionEngine {
+    /// The executor that the engine's state is confined to.
+    public nonisolated let executor: any SerialExecutor
+    let log: any DecisionLog
+    let participants: any Participants
+    let clock: any EngineClock
+    let encoding: OutcomeEncoding
+    let limits: EngineLimits
+    let logger: Logger
+
+    var drives: [GlobalTransactionID: Drive] = [:]
+    /// Ended here a moment ago, until their ends are recorded: status never falls back.
+    var recentlyEnded: [GlobalTransactionID: TransactionRecord] = [:]
+    /// Keys in use by requests under way here.
+    var runningKeys: [RunningKey: GlobalTransactionID] = [:]
+    var isDraining = false
+    var idleWaiters: [CheckedContinuation<Void, Never>] = []
+    var admitted = 0
+
+    struct RunningKey: Hashable {
+        let principal: String
+        let digest: [UInt8]
+    }
+
+    /// The engine runs where the loop runs.
+    public nonisolated var unownedExecutor: UnownedSerialExecutor {
+        executor.asUnownedSerialExecutor()
+    }
+
+    /// Makes an engine of its ports.
+    public init(
+        executor: any SerialExecutor, log: any DecisionLog, participants: any Participants,
+        clock: any EngineClock, encoding: OutcomeEncoding, limits: EngineLimits, logger: Logger
+    ) {
+        self.executor = executor
+        self.log = log
+        self.participants = participants
+        self.clock = clock
+        self.encoding = encoding
+        self.limits = limits
+        self.logger = logger
+    }
+
+    /// How many transactions this replica is driving.
+    public var inFlight: Int { drives.count }
+
+    /// Runs a transaction to its answer. It goes on to its end whether or not anybody still waits.
+    public func run(_ request: TransactionRequest) async -> TransactionAnswer {
+        if isDraining { return .refused(.draining) }
+        do {
+            try participants.inspect(request.branches)
+        } catch {
+            return .refused(error)
+        }
+        guard let idempotency = request.idempotency else { return await admit(request) }
+        let key = RunningKey(principal: request.principal, digest: idempotency.keyDigest)
+        if let running = runningKeys[key] { return .keyInProgress(running) }
+        do {
+            // A look before any session is taken: a repeated request costs one read.
+            if let earlier = try await log.record(
+                principal: request.principal, keyDigest: idempotency.keyDigest)
+            {
+                return replay(earlier, for: idempotency)
+            }
+        } catch {
+            return .refused(.stateUnavailable(reason: error.reason))
+        }
+        return await admit(request)
+    }
+
+    /// The answer to a repeated key: the recorded outcome, if the request is the same.
+    func replay(
+        _ earlier: TransactionRecord, for idempotency: TransactionRequest.Idempotency
+    ) -> TransactionAnswer {
+        guard earlier.idempotency?.requestDigest == idempotency.requestDigest else {
+            return .keyReused
+        }
+        let known = current(earlier.id) ?? earlier
+        return known.decision == nil ? .keyInProgress(known.id) : .known(known)
+    }
+
+    /// What this replica knows of a transaction beyond its row.
+    func current(_ id: GlobalTransactionID) -> TransactionRecord? {
+        if let drive = drives[id] { return drive.machine.isAccepted ? drive.view : nil }
+        return recentlyEnded[id]
+    }
+
+    private func admit(_ request: TransactionRequest) async -> TransactionAnswer {
+        guard admitted < limits.inFlightMax else { return .refused(.overloaded) }
+        admitted += 1
+        defer { admitted -= 1 }
+        let start = clock.milliseconds
+        let sessions: [any BranchSession]
+        do {
+            sessions = try await participants.reserve(
+                request.branches.map(\.participant), within: request.timeout)
+        } catch {
+            return .refused(error)
+        }
+        let id: GlobalTransactionID
+        do {
+            id = try await log.nextTransactionID()
+        } catch {
+            for session in sessions { await session.release() }
+            return .refused(.stateUnavailable(reason: error.reason))
+        }
+        return await drive(request, id, sessions, since: start)
+    }
+
+    private func drive(
+        _ request: TransactionRequest, _ id: GlobalTransactionID,
+        _ sessions: [any BranchSession], since start: Int64
+    ) async -> TransactionAnswer {
+        var key: RunningKey?
+        if let idempotency = request.idempotency {
+            let mine = RunningKey(principal: request.principal, digest: idempotency.keyDigest)
+            if let running = runningKeys[mine] {
+                for session in sessions { await session.release() }
+                return .keyInProgress(running)
+            }
+            runningKeys[mine] = id
+            key = mine
+        }
+        let reply = await withCheckedContinuation { continuation in
+            drives[id] = makeDrive(request, id, sessions, since: start, continuation)
+            deliver(.begin(request.idempotency == nil ? .overlapping : .first), to: id)
+        }
+        if let key { runningKeys[key] = nil }
+        return await answer(reply, id, request)
+    }
+
+    private func makeDrive(
+        _ request: TransactionRequest, _ id: GlobalTransactionID,
+        _ sessions: [any BranchSession], since start: Int64,
+        _ answer: CheckedContinuation<Reply, Never>
+    ) -> Drive {
+        let now = clock.wallTime
+        let timeout = request.timeout.milliseconds
+        let branches = request.branches.enumerated().map { index, branch in
+            let name = PreparedTransactionName(
+                installation: log.installation, transaction: id, branch: index)
+            return BranchRecord(participant: branch.participant, gid: name.description)
+        }
+        let work = zip(request.branches, branches).map { branch, record in
+            WorkOrder(
+                gid: record.gid, statements: branch.statements, isolation: request.isolation)
+        }
+        return Drive(
+            machine: Coordinator(transaction: id, branchCount: branches.count),
+            record: TransactionRecord(
+                id: id, request: request, owner: log.replica, epoch: log.epoch, acceptedAt: now,
+                deadline: now + timeout * 1000, branches: branches),
+            work: work, sessions: sessions, reports: Array(repeating: nil, count: branches.count),
+            fences: Array(repeating: .none, count: branches.count), deadline: start + timeout,
+            answer: answer)
+    }
+
+    private func answer(
+        _ reply: Reply, _ id: GlobalTransactionID, _ request: TransactionRequest
+    ) async -> TransactionAnswer {
+        switch reply {
+        case .committed, .aborted, .committing, .needsOperator:
+            guard let record = current(id) else { return .outcomeUnknown(id) }
+            return .known(record)
+        case .outcomeUnknown:
+            return .outcomeUnknown(id)
+        case .neverCommits:
+            return .neverCommits
+        case .notAccepted:
+            return .refused(.stateUnavailable(reason: "the state database does not answer"))
+        case .keyTaken:
+            guard let idempotency = request.idempotency else { return .outcomeUnknown(id) }
+            do {
+                if let earlier = try await log.record(
+                    principal: request.principal, keyDigest: idempotency.keyDigest)
+                {
+                    return replay(earlier, for: idempotency)
+                }
+            } catch {
+                return .refused(.stateUnavailable(reason: error.reason))
+            }
+            // The holder of the key was removed between the two looks.
+            return .refused(.overloaded)
+        }
+    }
+}
+
+extension Duration {
+    /// Whole milliseconds.
+    var milliseconds: Int64 {
+        components.seconds * 1000 + components.attoseconds / 1_000_000_000_000_000
+    }
+}

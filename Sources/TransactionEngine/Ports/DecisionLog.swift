@@ -1,0 +1,95 @@
+public import CommitProtocol
+
+/// The durable record of acceptances, decisions and ends. The production one is a table.
+public protocol DecisionLog: Sendable {
+    /// The installation's UUID, which is part of every gid.
+    var installation: String { get }
+    /// This replica's name.
+    var replica: String { get }
+    /// The epoch that this life of the replica took; guards every write.
+    var epoch: Int64 { get }
+
+    /// An unused id, without a round trip in the usual case.
+    func nextTransactionID() async throws(LogUnavailable) -> GlobalTransactionID
+    /// Inserts the row.
+    func accept(_ record: TransactionRecord) async -> AcceptAnswer
+    /// Records the decision unless one is there, with evidence, results and problem.
+    func decide(_ decision: Decision, _ record: TransactionRecord) async -> DecideAnswer
+    /// Inserts the row with the decision abort, or aborts the undecided row that is there.
+    func tombstone(_ record: TransactionRecord) async -> DecideAnswer
+    /// Records the end. It may be written late; a loss costs one needless recovery.
+    func finish(_ record: TransactionRecord) async
+    /// The row of this id.
+    func record(_ id: GlobalTransactionID) async throws(LogUnavailable) -> TransactionRecord?
+    /// The row that holds this principal's key.
+    func record(
+        principal: String, keyDigest: [UInt8]
+    ) async throws(LogUnavailable) -> TransactionRecord?
+    /// Rows by descending age.
+    func records(_ filter: RecordFilter) async throws(LogUnavailable) -> [TransactionRecord]
+    /// Unfinished rows which no living replica owns, after making them this replica's own by a
+    /// synchronous write; the decision in them may therefore be acted on.
+    func claimUnowned(limit: Int) async throws(LogUnavailable) -> [TransactionRecord]
+    /// Which of these ids have rows, and whether somebody alive drives them.
+    func standing(
+        of ids: [GlobalTransactionID]
+    ) async throws(LogUnavailable) -> [GlobalTransactionID: RecoveryPlan.Row]
+    /// Ids with smaller numbers may have lost their rows to retention.
+    func lowWaterMark() async throws(LogUnavailable) -> Int64
+}
+
+/// The state database did not answer a read, or certainly did not take a write.
+public struct LogUnavailable: Error, Sendable, Hashable {
+    /// Why, safe to show.
+    public let reason: String
+
+    /// Makes it of a reason.
+    public init(_ reason: String) {
+        self.reason = reason
+    }
+}
+
+/// The log's answer to an accept.
+public enum AcceptAnswer: Sendable, Hashable {
+    /// The row is durable.
+    case accepted
+    /// The key is taken.
+    case keyTaken
+    /// Surely not written.
+    case unavailable(String)
+    /// Perhaps written.
+    case unknown(String)
+}
+
+/// The log's answer to a decision.
+public enum DecideAnswer: Sendable, Hashable {
+    /// This decision is in the row, durably.
+    case decided(Decision)
+    /// There is no row.
+    case missing
+    /// Perhaps written.
+    case unknown(String)
+}
+
+/// Which rows to list.
+public struct RecordFilter: Sendable, Hashable {
+    /// Only this principal's.
+    public var principal: String?
+    /// Only in this state.
+    public var state: TransactionState?
+    /// Only with a branch in this participant.
+    public var participant: String?
+    /// Only with this label.
+    public var label: TransactionRequest.Label?
+    /// Only accepted before this.
+    public var acceptedBefore: Timestamp?
+    /// Only with this key digest.
+    public var keyDigest: [UInt8]?
+    /// Only with numbers below this one.
+    public var before: Int64?
+    /// At most so many.
+    public var limit = 50
+
+    /// A filter that lets everything through.
+    public init() {}
+}

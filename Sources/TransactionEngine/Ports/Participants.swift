@@ -1,0 +1,190 @@
+public import CommitProtocol
+
+/// The registered participants. The production ones are PostgreSQL databases.
+public protocol Participants: Sendable {
+    /// The names, sorted.
+    var names: [String] { get }
+    /// Refuses what can never be part of a transaction, before anything is accepted.
+    func inspect(_ branches: [TransactionRequest.Branch]) throws(AdmissionFailure)
+    /// Takes a session for every branch, all or none, so that nobody who waits for one
+    /// participant holds another's session.
+    func reserve(
+        _ names: [String], within: Duration
+    ) async throws(AdmissionFailure) -> [any BranchSession]
+    /// Ends a prepared branch.
+    func end(_ order: EndOrder) async -> EndReport
+    /// This installation's prepared transactions in one participant.
+    func prepared(in name: String) async throws(ParticipantUnreachable) -> [RecoveryPlan.Found]
+    /// What is known of each participant, for status.
+    func statuses() async -> [ParticipantStatus]
+}
+
+/// A participant did not answer.
+public struct ParticipantUnreachable: Error, Sendable, Hashable {
+    /// Why, safe to show.
+    public let reason: String
+
+    /// Makes it of a reason.
+    public init(_ reason: String) {
+        self.reason = reason
+    }
+}
+
+/// A session that one branch has to itself until it has voted.
+public protocol BranchSession: Sendable {
+    /// Runs the work and prepares it, and gives the session back. Never throws: failures are votes.
+    func work(_ order: WorkOrder) async -> WorkReport
+    /// Cancels the work that is running.
+    func cancel() async
+    /// Gives the session back unused.
+    func release() async
+}
+
+/// What a branch has to do.
+public struct WorkOrder: Sendable {
+    /// The name to prepare under.
+    public let gid: String
+    /// The statements, in order.
+    public let statements: [Statement]
+    /// The isolation.
+    public let isolation: Isolation
+
+    /// Makes an order of its parts.
+    public init(gid: String, statements: [Statement], isolation: Isolation) {
+        self.gid = gid
+        self.statements = statements
+        self.isolation = isolation
+    }
+}
+
+/// How the work went.
+public struct WorkReport: Sendable {
+    /// The vote, for the protocol.
+    public let reply: WorkReply
+    /// What each statement answered, as far as it came.
+    public let results: [StatementResult]
+    /// Why the vote is no.
+    public let failure: BranchFailure?
+    /// The session that worked, for the fence.
+    public let session: SessionIdentity?
+
+    /// Makes a report of its parts.
+    public init(
+        reply: WorkReply, results: [StatementResult], failure: BranchFailure?,
+        session: SessionIdentity?
+    ) {
+        self.reply = reply
+        self.results = results
+        self.failure = failure
+        self.session = session
+    }
+}
+
+/// A server process of PostgreSQL, told from a later one with the same pid by its start.
+public struct SessionIdentity: Sendable, Hashable {
+    /// The backend's pid.
+    public let processID: Int32
+    /// `pg_stat_activity.backend_start`, as PostgreSQL prints it.
+    public let startedAt: String
+
+    /// Makes an identity of its parts.
+    public init(processID: Int32, startedAt: String) {
+        self.processID = processID
+        self.startedAt = startedAt
+    }
+}
+
+/// Which sessions must be gone before an absent gid is believed.
+public enum Fence: Sendable, Hashable {
+    /// None: the branch is known to be prepared.
+    case none
+    /// This one.
+    case session(SessionIdentity)
+    /// Every session of this replica's former lives, and of dead replicas.
+    case formerLives
+}
+
+/// The order to end a branch.
+public struct EndOrder: Sendable {
+    /// The participant's name.
+    public let participant: String
+    /// The exact gid.
+    public let gid: String
+    /// Whether to commit or roll back.
+    public let decision: Decision
+    /// What proves an end that somebody else made.
+    public let evidence: PreparedEvidence?
+    /// Which sessions have to be gone first.
+    public let fence: Fence
+
+    /// Makes an order of its parts.
+    public init(
+        participant: String, gid: String, decision: Decision, evidence: PreparedEvidence?,
+        fence: Fence
+    ) {
+        self.participant = participant
+        self.gid = gid
+        self.decision = decision
+        self.evidence = evidence
+        self.fence = fence
+    }
+}
+
+/// How ending a branch went.
+public struct EndReport: Sendable {
+    /// The reply, for the protocol.
+    public let reply: FinishReply
+    /// The failure, safe to show.
+    public let error: String?
+
+    /// Makes a report of its parts.
+    public init(_ reply: FinishReply, error: String? = nil) {
+        self.reply = reply
+        self.error = error
+    }
+}
+
+/// What is known of a participant, without asking it.
+public struct ParticipantStatus: Sendable, Hashable {
+    /// The registered name.
+    public let name: String
+    /// Whether work can be sent.
+    public let isAvailable: Bool
+    /// Whether the first connection is still being made.
+    public let isConnecting: Bool
+    /// The most working sessions.
+    public let poolSize: Int
+    /// The working sessions that are open.
+    public let connections: Int
+    /// Those that are idle.
+    public let idle: Int
+    /// How many transactions tandem may have prepared there at once; nil until known.
+    public let slotLimit: Int?
+    /// How many branches of this replica hold a slot.
+    public let slotsInUse: Int
+    /// The last failure to connect, safe to show.
+    public let lastError: String?
+    /// The cluster's system identifier, once known.
+    public let systemIdentifier: String?
+    /// The timeline, once known.
+    public let timeline: UInt32?
+
+    /// Makes a status of its parts.
+    public init(
+        name: String, isAvailable: Bool, isConnecting: Bool, poolSize: Int, connections: Int,
+        idle: Int, slotLimit: Int?, slotsInUse: Int, lastError: String?,
+        systemIdentifier: String?, timeline: UInt32?
+    ) {
+        self.name = name
+        self.isAvailable = isAvailable
+        self.isConnecting = isConnecting
+        self.poolSize = poolSize
+        self.connections = connections
+        self.idle = idle
+        self.slotLimit = slotLimit
+        self.slotsInUse = slotsInUse
+        self.lastError = lastError
+        self.systemIdentifier = systemIdentifier
+        self.timeline = timeline
+    }
+}

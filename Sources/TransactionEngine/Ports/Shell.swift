@@ -1,0 +1,74 @@
+public import CommitProtocol
+
+/// Time, as the engine needs it. The production one is the event loop's.
+public protocol EngineClock: Sendable {
+    /// Monotonic milliseconds; for deadlines.
+    var milliseconds: Int64 { get }
+    /// Wall-clock time; for people.
+    var wallTime: Timestamp { get }
+    /// Runs the body once after the delay, on any executor.
+    func schedule(
+        after delay: Duration, _ body: @escaping @Sendable () -> Void
+    ) -> any ScheduledTimer
+}
+
+/// A timer that can be called off.
+public protocol ScheduledTimer: Sendable {
+    /// Calls it off; harmless when it has fired.
+    func cancel()
+}
+
+/// How the interface wants results and problems stored, so that a repeated request gets the very
+/// same bytes.
+public struct OutcomeEncoding: Sendable {
+    /// Encodes each branch's statement results.
+    public let results: @Sendable ([[StatementResult]]) -> [UInt8]
+    /// Encodes why a transaction was aborted.
+    public let problem: @Sendable (TransactionRecord, AbortCause, BranchFailure?) -> [UInt8]
+
+    /// Makes an encoding of two functions.
+    public init(
+        results: @escaping @Sendable ([[StatementResult]]) -> [UInt8],
+        problem: @escaping @Sendable (TransactionRecord, AbortCause, BranchFailure?) -> [UInt8]
+    ) {
+        self.results = results
+        self.problem = problem
+    }
+}
+
+/// The engine's bounds.
+public struct EngineLimits: Sendable {
+    /// Transactions under way at once; more are refused.
+    public var inFlightMax = 1024
+    /// Results larger than this are not stored with the decision.
+    public var storedResultBytesMax = 65_536
+    /// From the decision to the answer, at most.
+    public var finishWait: Duration = .seconds(5)
+    /// Prepared transactions without a row are left alone for this long.
+    public var orphanGrace: Duration = .seconds(60)
+    /// Between two recovery passes.
+    public var recoveryInterval: Duration = .seconds(2)
+    /// Between two scans of a participant.
+    public var scanInterval: Duration = .seconds(10)
+    /// Rows taken over in one pass.
+    public var claimBatch = 500
+
+    /// The defaults.
+    public init() {}
+}
+
+/// What a caller of `TransactionEngine.run` is told.
+public enum TransactionAnswer: Sendable {
+    /// It was run, or its key had been used by the same request: this is what is known of it.
+    case known(TransactionRecord)
+    /// Nobody can say yet; its status will tell.
+    case outcomeUnknown(GlobalTransactionID)
+    /// It will never commit; whether its key is used up cannot be said.
+    case neverCommits
+    /// Refused; nothing was accepted.
+    case refused(AdmissionFailure)
+    /// The key's first request is still running.
+    case keyInProgress(GlobalTransactionID)
+    /// The key was used by another request.
+    case keyReused
+}

@@ -1,0 +1,90 @@
+/// Why a branch voted no; shown to the caller.
+public struct BranchFailure: Error, Sendable, Hashable {
+    /// The kind of failure.
+    public enum Kind: Sendable, Hashable {
+        /// PostgreSQL refused a statement.
+        case statement
+        /// A statement affected or returned another number of rows than expected.
+        case rowsUnexpected(expected: Int, actual: Int)
+        /// PREPARE refused what the transaction had done (temporary tables, NOTIFY, ...).
+        case cannotBePrepared
+        /// A constraint that was deferred failed at PREPARE.
+        case constraintAtPrepare
+        /// The participant had no slot left for a prepared transaction.
+        case slotsExhausted
+        /// `max_prepared_transactions` is zero.
+        case preparedTransactionsDisabled
+        /// PREPARE failed for another reason.
+        case prepare
+        /// More rows or bytes came back than may.
+        case resultTooLarge
+        /// The connection was lost.
+        case connectionLost
+        /// The work was cancelled because the transaction was already to be aborted.
+        case cancelled
+        /// The participant waits for its standby, and the wait was cancelled: not a yes vote.
+        case notDurable
+    }
+
+    /// What PostgreSQL said.
+    public struct ServerReport: Sendable, Hashable {
+        /// The SQLSTATE.
+        public let sqlState: String
+        /// The primary message.
+        public let message: String
+        /// The detail, if any.
+        public let detail: String?
+        /// The hint, if any.
+        public let hint: String?
+        /// The constraint that was violated, if any.
+        public let constraint: String?
+
+        /// Makes a report of its parts.
+        public init(
+            sqlState: String, message: String, detail: String? = nil, hint: String? = nil,
+            constraint: String? = nil
+        ) {
+            self.sqlState = sqlState
+            self.message = message
+            self.detail = detail
+            self.hint = hint
+            self.constraint = constraint
+        }
+    }
+
+    /// The kind of failure.
+    public let kind: Kind
+    /// The statement's number within its branch, if one is to blame.
+    public let statement: Int?
+    /// What PostgreSQL said, if it said anything.
+    public let report: ServerReport?
+
+    /// Makes a failure of its parts.
+    public init(_ kind: Kind, statement: Int? = nil, report: ServerReport? = nil) {
+        self.kind = kind
+        self.statement = statement
+        self.report = report
+    }
+}
+
+/// Why a request was refused before anything was accepted or sent.
+public enum AdmissionFailure: Error, Sendable, Hashable {
+    /// No participant of this name is registered.
+    case unknownParticipant(branch: Int, name: String)
+    /// A statement cannot be part of a transaction; the sentence says why.
+    case unacceptableSQL(branch: Int, statement: Int, reason: String)
+    /// More branches name one participant than it has sessions.
+    case tooManyBranches(participant: String, limit: Int)
+    /// The participant cannot be reached.
+    case participantUnavailable(name: String, reason: String)
+    /// The participant has `max_prepared_transactions` set to zero.
+    case preparedTransactionsDisabled(name: String)
+    /// Every slot for prepared transactions is in use.
+    case slotsExhausted(name: String)
+    /// As much is under way as may be.
+    case overloaded
+    /// This replica is stopping.
+    case draining
+    /// The state database cannot be reached; nothing was accepted.
+    case stateUnavailable(reason: String)
+}

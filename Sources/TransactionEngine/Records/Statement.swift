@@ -1,0 +1,131 @@
+/// How strictly a branch is isolated from others in its participant.
+public enum Isolation: String, Sendable, Hashable {
+    /// `READ COMMITTED`
+    case readCommitted
+    /// `REPEATABLE READ`
+    case repeatableRead
+    /// `SERIALIZABLE`
+    case serializable
+}
+
+/// One SQL statement of a branch.
+public struct Statement: Sendable, Hashable {
+    /// The SQL, with `$1`-style placeholders.
+    public let sql: String
+    /// The parameters in PostgreSQL's text form; nil for NULL.
+    public let parameters: [String?]
+    /// How many rows must be affected or returned; nil for any number.
+    public let expectedRows: Int?
+
+    /// Makes a statement of its parts.
+    public init(sql: String, parameters: [String?] = [], expectedRows: Int? = nil) {
+        self.sql = sql
+        self.parameters = parameters
+        self.expectedRows = expectedRows
+    }
+}
+
+/// What a statement answered.
+public struct StatementResult: Sendable, Hashable {
+    /// A column of a result.
+    public struct Column: Sendable, Hashable {
+        /// The column's name.
+        public let name: String
+        /// The type's OID in `pg_type`.
+        public let typeOID: UInt32
+
+        /// Makes a column of its parts.
+        public init(name: String, typeOID: UInt32) {
+            self.name = name
+            self.typeOID = typeOID
+        }
+    }
+
+    /// PostgreSQL's command tag, such as `INSERT 0 1`.
+    public let command: String
+    /// The count in the tag; nil if the tag has none.
+    public let affectedRows: Int?
+    /// The columns; empty for a statement that returns no rows.
+    public let columns: [Column]
+    /// The rows, in PostgreSQL's text form.
+    public let rows: [[String?]]
+
+    /// Makes a result of its parts.
+    public init(command: String, affectedRows: Int?, columns: [Column], rows: [[String?]]) {
+        self.command = command
+        self.affectedRows = affectedRows
+        self.columns = columns
+        self.rows = rows
+    }
+}
+
+/// A request for one global transaction.
+public struct TransactionRequest: Sendable {
+    /// One participant's part.
+    public struct Branch: Sendable, Hashable {
+        /// The participant's registered name.
+        public let participant: String
+        /// The statements, in order; at least one.
+        public let statements: [Statement]
+
+        /// Makes a branch of its parts.
+        public init(participant: String, statements: [Statement]) {
+            self.participant = participant
+            self.statements = statements
+        }
+    }
+
+    /// A caller's key, digested, so that the key itself is stored nowhere.
+    public struct Idempotency: Sendable, Hashable {
+        /// SHA-256 of the key.
+        public let keyDigest: [UInt8]
+        /// SHA-256 of the request's body.
+        public let requestDigest: [UInt8]
+
+        /// Makes it of its parts.
+        public init(keyDigest: [UInt8], requestDigest: [UInt8]) {
+            self.keyDigest = keyDigest
+            self.requestDigest = requestDigest
+        }
+    }
+
+    /// Who asks.
+    public let principal: String
+    /// The caller's key, if one was given.
+    public let idempotency: Idempotency?
+    /// The branches, in the caller's order.
+    public let branches: [Branch]
+    /// The isolation of every branch.
+    public let isolation: Isolation
+    /// The bound on the time from now to the decision.
+    public let timeout: Duration
+    /// The caller's labels, sorted by name.
+    public let labels: [Label]
+
+    /// A caller's name for something about a transaction.
+    public struct Label: Sendable, Hashable {
+        /// The label's name.
+        public let name: String
+        /// The label's value.
+        public let value: String
+
+        /// Makes a label of its parts.
+        public init(name: String, value: String) {
+            self.name = name
+            self.value = value
+        }
+    }
+
+    /// Makes a request of its parts.
+    public init(
+        principal: String, idempotency: Idempotency?, branches: [Branch], isolation: Isolation,
+        timeout: Duration, labels: [Label]
+    ) {
+        self.principal = principal
+        self.idempotency = idempotency
+        self.branches = branches
+        self.isolation = isolation
+        self.timeout = timeout
+        self.labels = labels
+    }
+}

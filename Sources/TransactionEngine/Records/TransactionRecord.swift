@@ -1,0 +1,111 @@
+public import CommitProtocol
+
+/// A point in time: microseconds since 1970, UTC.
+public typealias Timestamp = Int64
+
+/// One branch as the state database and callers see it.
+public struct BranchRecord: Sendable, Hashable {
+    /// The participant's registered name.
+    public let participant: String
+    /// The exact name given to `PREPARE TRANSACTION`.
+    public let gid: String
+    /// The vote, once known.
+    public var vote: Vote?
+    /// What PREPARE left to prove the end with.
+    public var evidence: PreparedEvidence?
+    /// How the branch ended.
+    public var outcome: Outcome?
+    /// How often ending it had to be tried again.
+    public var retries = 0
+    /// The last failure met while ending it; safe to show.
+    public var lastError: String?
+
+    /// Makes a branch that has not voted.
+    public init(participant: String, gid: String) {
+        self.participant = participant
+        self.gid = gid
+    }
+}
+
+/// One global transaction as the state database and callers see it.
+public struct TransactionRecord: Sendable {
+    /// The transaction's id.
+    public let id: GlobalTransactionID
+    /// Who asked for it.
+    public let principal: String
+    /// The caller's key and body, digested.
+    public let idempotency: TransactionRequest.Idempotency?
+    /// The isolation of every branch.
+    public let isolation: Isolation
+    /// The caller's labels.
+    public let labels: [TransactionRequest.Label]
+    /// The replica that drives it.
+    public var owner: String
+    /// The owner's epoch.
+    public var epoch: Int64
+    /// When it was accepted.
+    public let acceptedAt: Timestamp
+    /// When it is aborted if nothing is decided.
+    public let deadline: Timestamp
+    /// What a caller is shown.
+    public var state: TransactionState
+    /// The decision, once durable.
+    public var decision: Decision?
+    /// When the decision was asked for.
+    public var decidedAt: Timestamp?
+    /// When every branch had ended.
+    public var finishedAt: Timestamp?
+    /// The branches, by number.
+    public var branches: [BranchRecord]
+    /// The branches' results, encoded by the interface that shows them; nil if there are none.
+    public var results: [UInt8]?
+    /// Whether results existed and were too large to store.
+    public var areResultsOmitted = false
+    /// Why it was aborted, encoded by the interface that shows it.
+    public var problem: [UInt8]?
+
+    /// Makes a record of a transaction that is about to be accepted.
+    public init(
+        id: GlobalTransactionID, request: TransactionRequest, owner: String, epoch: Int64,
+        acceptedAt: Timestamp, deadline: Timestamp, branches: [BranchRecord]
+    ) {
+        self.id = id
+        principal = request.principal
+        idempotency = request.idempotency
+        isolation = request.isolation
+        labels = request.labels
+        self.owner = owner
+        self.epoch = epoch
+        self.acceptedAt = acceptedAt
+        self.deadline = deadline
+        state = .active
+        self.branches = branches
+    }
+
+    /// Makes a record of what a row holds.
+    public init(
+        id: GlobalTransactionID, principal: String,
+        idempotency: TransactionRequest.Idempotency?, isolation: Isolation,
+        labels: [TransactionRequest.Label], owner: String, epoch: Int64, acceptedAt: Timestamp,
+        deadline: Timestamp, state: TransactionState, branches: [BranchRecord]
+    ) {
+        self.id = id
+        self.principal = principal
+        self.idempotency = idempotency
+        self.isolation = isolation
+        self.labels = labels
+        self.owner = owner
+        self.epoch = epoch
+        self.acceptedAt = acceptedAt
+        self.deadline = deadline
+        self.state = state
+        self.branches = branches
+    }
+
+    /// A number that changes whenever what a caller is shown changes.
+    public var version: String {
+        let ended = branches.count { $0.outcome != nil }
+        let retries = branches.reduce(0) { $0 + $1.retries }
+        return "\(id)-\(state.rawValue)-\(ended)-\(retries)"
+    }
+}
