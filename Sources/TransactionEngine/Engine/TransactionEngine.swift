@@ -1,4 +1,4 @@
-public import CommitProtocol
+import CommitProtocol
 public import Logging
 
 /// Runs global transactions: interprets the steps of `Coordinator`, and makes no decision itself.
