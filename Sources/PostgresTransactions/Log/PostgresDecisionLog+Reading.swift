@@ -1,0 +1,148 @@
+public import CommitProtocol
+import PostgresClient
+public import TransactionEngine
+
+extension PostgresDecisionLog {
+    /// The row of this id.
+    public func record(
+        _ id: GlobalTransactionID
+    ) async throws(LogUnavailable) -> TransactionRecord? {
+        try await records(
+            """
+            SELECT \(RowCoding.columns) FROM tandem.transactions AS t
+            WHERE t.number = $1::bigint AND t.salt = $2::bigint
+            """, ["\(id.number)", "\(Int64(bitPattern: id.salt))"]
+        ).first
+    }
+
+    /// The row that holds this principal's key.
+    public func record(
+        principal: String, keyDigest: [UInt8]
+    ) async throws(LogUnavailable) -> TransactionRecord? {
+        try await records(
+            """
+            SELECT \(RowCoding.columns) FROM tandem.transactions AS t
+            WHERE t.principal = $1 AND t.key_digest = $2::bytea
+            """, [principal, RowCoding.hex(keyDigest)]
+        ).first
+    }
+
+    /// Rows by descending number, walked along the primary key.
+    public func records(
+        _ filter: RecordFilter
+    ) async throws(LogUnavailable) -> [TransactionRecord] {
+        var conditions: [String] = []
+        var parameters: [String?] = []
+        func require(_ condition: (String) -> String, _ value: String) {
+            parameters.append(value)
+            conditions.append(condition("$\(parameters.count)"))
+        }
+        if let principal = filter.principal { require({ "t.principal = \($0)" }, principal) }
+        if let state = filter.state { require({ "t.state = \($0)" }, state.rawValue) }
+        if let name = filter.participant { require({ "\($0) = ANY (t.participants)" }, name) }
+        if let label = filter.label {
+            require({ "t.label_names @> ARRAY[\($0)]" }, label.name)
+            let name = "$\(parameters.count)"
+            require(
+                { "t.label_values[array_position(t.label_names, \(name))] = \($0)" }, label.value)
+        }
+        if let time = filter.acceptedBefore {
+            require(
+                {
+                    "t.accepted_at < timestamptz 'epoch' + \($0)::bigint * interval '1 microsecond'"
+                }, "\(time)")
+        }
+        if let digest = filter.keyDigest {
+            require({ "t.key_digest = \($0)::bytea" }, RowCoding.hex(digest))
+        }
+        if let before = filter.before { require({ "t.number < \($0)::bigint" }, "\(before)") }
+        let all = conditions.isEmpty ? "" : "WHERE " + conditions.joined(separator: " AND ")
+        return try await records(
+            """
+            SELECT \(RowCoding.columns) FROM tandem.transactions AS t \(all)
+            ORDER BY t.number DESC LIMIT \(filter.limit)
+            """, parameters)
+    }
+
+    /// A synchronous write of one's own, so that a decision seen by it may be acted on: it cannot
+    /// be one that is visible and not yet as durable as this commit.
+    public func claimUnowned(
+        limit: Int
+    ) async throws(LogUnavailable) -> [TransactionRecord] {
+        try await records(
+            """
+            WITH unowned AS MATERIALIZED (
+                SELECT number FROM tandem.transactions AS u
+                WHERE finished_at IS NULL AND NOT EXISTS (
+                    SELECT FROM tandem.replicas AS r WHERE r.name = u.owner AND r.epoch = u.epoch
+                        AND (r.name = $1 OR r.heartbeat_at > now() - $3 * interval '1 second'))
+                    AND EXISTS (SELECT FROM tandem.replicas AS me
+                        WHERE me.name = $1 AND me.epoch = $2::bigint)
+                ORDER BY number LIMIT \(limit) FOR UPDATE SKIP LOCKED)
+            UPDATE tandem.transactions AS t SET owner = $1, epoch = $2::bigint
+            FROM unowned WHERE t.number = unowned.number
+            RETURNING \(RowCoding.columns)
+            """, [replica, "\(epoch)", "\(state.options.lease.components.seconds)"])
+    }
+
+    /// Which ids have rows, and whether somebody alive drives them.
+    public func standing(
+        of ids: [GlobalTransactionID]
+    ) async throws(LogUnavailable) -> [GlobalTransactionID: RecoveryPlan.Row] {
+        let result = try await rows(
+            """
+            SELECT t.number, t.salt, t.decision, t.finished_at IS NOT NULL, EXISTS (
+                SELECT FROM tandem.replicas AS r WHERE r.name = t.owner AND r.epoch = t.epoch
+                    AND (r.name = $2 OR r.heartbeat_at > now() - $3 * interval '1 second'))
+            FROM tandem.transactions AS t WHERE t.number = ANY ($1::bigint[])
+            """,
+            [
+                ArrayLiteral.write(ids.map { "\($0.number)" }), replica,
+                "\(state.options.lease.components.seconds)",
+            ])
+        var standing: [GlobalTransactionID: RecoveryPlan.Row] = [:]
+        for row in 0..<result.rowCount {
+            guard let number = result.text(row: row, column: 0).flatMap(Int64.init),
+                let salt = result.text(row: row, column: 1).flatMap(Int64.init)
+            else { continue }
+            let id = GlobalTransactionID(number: number, salt: UInt64(bitPattern: salt))
+            let decision = result.text(row: row, column: 2).flatMap(Decision.init(rawValue:))
+            if let decision, result.text(row: row, column: 3) == "t" {
+                standing[id] = .finished(decision)
+            } else {
+                standing[id] = result.text(row: row, column: 4) == "t" ? .owned : .adoptable
+            }
+        }
+        return standing
+    }
+
+    /// Ids with smaller numbers may have lost their rows to retention.
+    public func lowWaterMark() async throws(LogUnavailable) -> Int64 {
+        let result = try await rows("SELECT low_water_mark FROM tandem.installation", [])
+        return result.text(row: 0, column: 0).flatMap(Int64.init) ?? 0
+    }
+
+    /// Removes a batch of rows that finished long ago, oldest numbers first, and advances the
+    /// low-water mark in the same transaction: a gid below it without a row proves nothing.
+    /// Answers how many rows went.
+    public func removeFinished(
+        olderThanSeconds: Int64, limit: Int
+    ) async throws(LogUnavailable) -> Int {
+        let result = try await rows(
+            """
+            WITH old AS MATERIALIZED (
+                SELECT number FROM tandem.transactions
+                WHERE finished_at < now() - $1::bigint * interval '1 second'
+                ORDER BY number LIMIT \(limit) FOR UPDATE SKIP LOCKED),
+            gone AS (
+                DELETE FROM tandem.transactions AS t USING old WHERE t.number = old.number
+                RETURNING t.number),
+            mark AS (
+                UPDATE tandem.installation SET low_water_mark =
+                    greatest(low_water_mark, (SELECT max(number) + 1 FROM old))
+                WHERE EXISTS (SELECT FROM old))
+            SELECT count(*) FROM gone
+            """, ["\(olderThanSeconds)"])
+        return result.text(row: 0, column: 0).flatMap(Int.init) ?? 0
+    }
+}

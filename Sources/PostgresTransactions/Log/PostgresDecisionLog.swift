@@ -1,0 +1,122 @@
+public import CommitProtocol
+public import EventLoop
+public import Logging
+import PostgresClient
+public import TransactionEngine
+
+/// The decision log in `tandem.transactions`.
+@LoopActor
+public final class PostgresDecisionLog: DecisionLog {
+    /// The installation's UUID.
+    public nonisolated let installation: String
+    /// This replica's name.
+    public nonisolated let replica: String
+    /// The epoch that guards every write.
+    public nonisolated let epoch: Int64
+    let state: StateDatabase
+    private let writer: StateWriter
+    private let numbers: TransactionNumbers
+
+    /// Makes the log of an open state database.
+    public init(_ state: StateDatabase, logger: Logger) {
+        self.state = state
+        installation = state.installation
+        replica = state.options.replica
+        epoch = state.epoch
+        writer = StateWriter(state: state, logger: logger)
+        numbers = TransactionNumbers(state: state)
+    }
+
+    /// An unused id, from a block of numbers.
+    public func nextTransactionID() async throws(LogUnavailable) -> GlobalTransactionID {
+        let number = try await numbers.next()
+        return GlobalTransactionID(number: number, salt: UInt64.random(in: .min ... .max))
+    }
+
+    /// Inserts the row.
+    public func accept(_ record: TransactionRecord) async -> AcceptAnswer {
+        await writer.accept(record)
+    }
+
+    /// Records the decision unless one is there.
+    public func decide(
+        _ decision: Decision, _ record: TransactionRecord
+    ) async -> DecideAnswer {
+        await writer.decide(decision, record)
+    }
+
+    /// Records abort where no decision is.
+    public func tombstone(_ record: TransactionRecord) async -> DecideAnswer {
+        await writer.tombstone(record)
+    }
+
+    /// Records the end.
+    public func finish(_ record: TransactionRecord) async {
+        await writer.finish(record)
+    }
+
+    func rows(
+        _ sql: String, _ parameters: [String?]
+    ) async throws(LogUnavailable) -> CommandResult {
+        do {
+            return try await state.read(sql, parameters)
+        } catch {
+            throw LogUnavailable("\(error)")
+        }
+    }
+
+    func records(
+        _ sql: String, _ parameters: [String?]
+    ) async throws(LogUnavailable) -> [TransactionRecord] {
+        let result = try await rows(sql, parameters)
+        return (0..<result.rowCount).compactMap { RowCoding.record(result, $0) }
+    }
+}
+
+/// Numbers for ids, taken from the sequence a thousand at a time, the next block ahead of need.
+@LoopActor
+final class TransactionNumbers {
+    private let state: StateDatabase
+    private var current: ClosedRange<Int64>?
+    private var ahead: ClosedRange<Int64>?
+    private var fetch: Task<Void, any Error>?
+    private let blockSize: Int64 = 1000
+
+    init(state: StateDatabase) {
+        self.state = state
+    }
+
+    func next() async throws(LogUnavailable) -> Int64 {
+        while true {
+            if current == nil, let ready = ahead {
+                current = ready
+                ahead = nil
+            }
+            if let block = current {
+                let number = block.lowerBound
+                current = number < block.upperBound ? (number + 1)...block.upperBound : nil
+                if ahead == nil, block.count < blockSize / 2 { _ = fetching() }
+                return number
+            }
+            do {
+                try await fetching().value
+            } catch {
+                throw LogUnavailable("\(error)")
+            }
+        }
+    }
+
+    private func fetching() -> Task<Void, any Error> {
+        if let fetch { return fetch }
+        let task = Task { @LoopActor in
+            defer { fetch = nil }
+            let row = try await state.read("SELECT nextval('tandem.transaction_numbers')", [])
+            guard let first = row.text(row: 0, column: 0).flatMap(Int64.init) else {
+                throw LogUnavailable("the sequence answered no number")
+            }
+            ahead = first...(first + blockSize - 1)
+        }
+        fetch = task
+        return task
+    }
+}

@@ -1,0 +1,209 @@
+import CommitProtocol
+import EventLoop
+import Logging
+import PostgresClient
+import TransactionEngine
+
+/// Writes accept, decision and finish records: all that gathers while one flush is under way goes
+/// into the next, as one transaction with one synchronous commit. Nothing waits when idle.
+@LoopActor
+final class StateWriter {
+    private enum Order {
+        case accept(TransactionRecord, CheckedContinuation<AcceptAnswer, Never>)
+        case decide(Decision, TransactionRecord, CheckedContinuation<DecideAnswer, Never>)
+        case tombstone(TransactionRecord, CheckedContinuation<DecideAnswer, Never>)
+        case finish(TransactionRecord, CheckedContinuation<Void, Never>)
+    }
+
+    /// What a flush sends, by kind; the order of the statements is the order of the fields.
+    private struct Batch {
+        var accepts: [(TransactionRecord, CheckedContinuation<AcceptAnswer, Never>)] = []
+        var decides: [(Decision, TransactionRecord, CheckedContinuation<DecideAnswer, Never>)] = []
+        var tombstones: [(TransactionRecord, CheckedContinuation<DecideAnswer, Never>)] = []
+        var finishes: [(TransactionRecord, CheckedContinuation<Void, Never>)] = []
+    }
+
+    private let state: StateDatabase
+    private let logger: Logger
+    private var gathering: [Order] = []
+    private var isFlushing = false
+    private let batchMax = 512
+
+    init(state: StateDatabase, logger: Logger) {
+        self.state = state
+        self.logger = logger
+    }
+
+    func accept(_ record: TransactionRecord) async -> AcceptAnswer {
+        await withCheckedContinuation { add(.accept(record, $0)) }
+    }
+
+    func decide(_ decision: Decision, _ record: TransactionRecord) async -> DecideAnswer {
+        await withCheckedContinuation { add(.decide(decision, record, $0)) }
+    }
+
+    func tombstone(_ record: TransactionRecord) async -> DecideAnswer {
+        await withCheckedContinuation { add(.tombstone(record, $0)) }
+    }
+
+    func finish(_ record: TransactionRecord) async {
+        await withCheckedContinuation { add(.finish(record, $0)) }
+    }
+
+    private func add(_ order: Order) {
+        gathering.append(order)
+        guard !isFlushing else { return }
+        isFlushing = true
+        Task { await flushAll() }
+    }
+
+    private func flushAll() async {
+        while !gathering.isEmpty {
+            var batch = Batch()
+            for order in gathering.prefix(batchMax) {
+                switch order {
+                case .accept(let record, let reply): batch.accepts.append((record, reply))
+                case .decide(let decision, let record, let reply):
+                    batch.decides.append((decision, record, reply))
+                case .tombstone(let record, let reply): batch.tombstones.append((record, reply))
+                case .finish(let record, let reply): batch.finishes.append((record, reply))
+                }
+            }
+            gathering.removeFirst(min(batchMax, gathering.count))
+            await flush(batch)
+        }
+        isFlushing = false
+    }
+
+    private func flush(_ batch: Batch) async {
+        let connection: PostgresConnection
+        do {
+            connection = try await state.writerConnection()
+        } catch {
+            return fail(batch, "\(error)", wasSent: false)
+        }
+        // Keys in one order everywhere, so that two replicas' batches cannot deadlock on them.
+        let accepts = batch.accepts.map(\.0).sorted { key($0) < key($1) }
+        var commands = [
+            Command("BEGIN"),
+            Command(
+                "SELECT 1 FROM tandem.replicas WHERE name = $1 AND epoch = $2::bigint",
+                [state.replica, "\(state.epoch)"]),
+        ]
+        if !accepts.isEmpty {
+            commands.append(WriterStatements.accept(accepts, tombstones: false))
+        }
+        if !batch.tombstones.isEmpty {
+            commands.append(WriterStatements.accept(batch.tombstones.map(\.0), tombstones: true))
+        }
+        if !batch.decides.isEmpty {
+            commands.append(
+                WriterStatements.decide(batch.decides.map { ($0.0.rawValue, $0.1) }))
+        }
+        if !batch.finishes.isEmpty {
+            commands.append(WriterStatements.finish(batch.finishes.map(\.0)))
+        }
+        commands.append(Command("COMMIT"))
+        do {
+            let replies = try await connection.execute([commands], timeout: state.timeout)
+            settle(batch, replies[0])
+            if connection.isInTransaction { state.closeWriter() }
+        } catch {
+            state.closeWriter()
+            fail(batch, "\(error)", wasSent: true)
+        }
+    }
+
+    private func key(_ record: TransactionRecord) -> String {
+        record.idempotency.map { RowCoding.hex($0.keyDigest) } ?? ""
+    }
+
+    private func settle(_ batch: Batch, _ replies: [CommandReply]) {
+        var results: [CommandResult] = []
+        for reply in replies {
+            switch reply {
+            case .completed(let result): results.append(result)
+            case .failed(let message):
+                logger.error(
+                    "the state database refused a batch", metadata: ["error": "\(message)"])
+                return fail(batch, message.message, wasSent: false)
+            case .skipped: return fail(batch, "skipped", wasSent: false)
+            }
+        }
+        guard results.count >= 3, let commit = results.last, commit.tag == "COMMIT" else {
+            return fail(batch, "the batch was not committed", wasSent: false)
+        }
+        // A cancelled wait for a synchronous standby is a success with a warning: the rows are
+        // there, but nothing says that they survive.
+        guard !commit.notices.contains(where: { $0.severity == "WARNING" }) else {
+            return fail(batch, "the commit may not be replicated", wasSent: true)
+        }
+        guard results[1].rowCount == 1 else {
+            state.superseded()
+            return fail(batch, "superseded", wasSent: true)
+        }
+        answer(batch, results[2...])
+    }
+
+    private func answer(_ batch: Batch, _ results: ArraySlice<CommandResult>) {
+        var rest = results
+        if !batch.accepts.isEmpty, let result = rest.popFirst() {
+            var accepted: Set<Int64> = []
+            for row in 0..<result.rowCount {
+                if let number = result.text(row: row, column: 0).flatMap(Int64.init) {
+                    accepted.insert(number)
+                }
+            }
+            for (record, reply) in batch.accepts {
+                reply.resume(
+                    returning: accepted.contains(record.id.number) ? .accepted : .keyTaken)
+            }
+        }
+        if !batch.tombstones.isEmpty, let result = rest.popFirst() {
+            let decisions = decisions(result)
+            for (record, reply) in batch.tombstones {
+                // An insert that lost on the key, not on the id: no row will ever hold this id.
+                reply.resume(
+                    returning: decisions[record.id.number].map { .decided($0) } ?? .missing)
+            }
+        }
+        if !batch.decides.isEmpty, let result = rest.popFirst() {
+            let decisions = decisions(result)
+            for (_, record, reply) in batch.decides {
+                reply.resume(
+                    returning: decisions[record.id.number].map { .decided($0) } ?? .missing)
+            }
+        }
+        for (_, reply) in batch.finishes { reply.resume() }
+    }
+
+    private func decisions(_ result: CommandResult) -> [Int64: Decision] {
+        var decisions: [Int64: Decision] = [:]
+        for row in 0..<result.rowCount {
+            if let number = result.text(row: row, column: 0).flatMap(Int64.init),
+                let decision = result.text(row: row, column: 1).flatMap(Decision.init(rawValue:))
+            {
+                decisions[number] = decision
+            }
+        }
+        return decisions
+    }
+
+    /// `wasSent`: it may have been written all the same.
+    private func fail(_ batch: Batch, _ reason: String, wasSent: Bool) {
+        logger.warning(
+            "a flush to the state database failed",
+            metadata: ["reason": "\(reason)", "unknown": "\(wasSent)"])
+        for (_, reply) in batch.accepts {
+            reply.resume(returning: wasSent ? .unknown(reason) : .unavailable(reason))
+        }
+        // An unwritten decision is as unknown as any: it is asked for again.
+        for (_, _, reply) in batch.decides { reply.resume(returning: .unknown(reason)) }
+        for (_, reply) in batch.tombstones { reply.resume(returning: .unknown(reason)) }
+        guard !batch.finishes.isEmpty else { return }
+        // Ends are kept until they are written: nobody else would record them in this life.
+        _ = EventLoop.shared.schedule(after: .milliseconds(500)) { [weak self] in
+            for (record, reply) in batch.finishes { self?.add(.finish(record, reply)) }
+        }
+    }
+}

@@ -1,0 +1,142 @@
+import PostgresClient
+import TransactionEngine
+
+/// The batched statements of the state writer. Each takes arrays, one element a transaction.
+///
+/// Arrays of a transaction's own (its gids, say) travel as array literals inside text arrays.
+enum WriterStatements {
+    /// One duplicate key never poisons a batch: who is not returned has lost.
+    static func accept(_ records: [TransactionRecord], tombstones: Bool) -> Command {
+        Command(
+            tombstones ? insert + onTombstone : insert + " ON CONFLICT DO NOTHING RETURNING number",
+            [
+                ints(records.map(\.id.number)),
+                ints(records.map { Int64(bitPattern: $0.id.salt) }),
+                texts(records.map(\.principal)),
+                texts(records.map { $0.idempotency.map { RowCoding.hex($0.keyDigest) } }),
+                texts(records.map { $0.idempotency.map { RowCoding.hex($0.requestDigest) } }),
+                texts(records.map(\.isolation.rawValue)),
+                texts(records.map { ArrayLiteral.write($0.labels.map(\.name)) }),
+                texts(records.map { ArrayLiteral.write($0.labels.map(\.value)) }),
+                texts(records.map(\.owner)),
+                ints(records.map(\.epoch)),
+                ints(records.map(\.acceptedAt)),
+                ints(records.map(\.deadline)),
+                texts(records.map { ArrayLiteral.write($0.branches.map(\.participant)) }),
+                texts(records.map { ArrayLiteral.write($0.branches.map(\.gid)) }),
+                texts(records.map { _ in tombstones ? "abort" : nil }),
+                texts(records.map { tombstones ? "\($0.decidedAt ?? $0.acceptedAt)" : nil }),
+                texts(records.map { tombstones ? $0.problem.map(text) : nil }),
+            ])
+    }
+
+    private static let insert = """
+        INSERT INTO tandem.transactions AS t (number, salt, principal, key_digest, request_digest,
+            isolation, label_names, label_values, owner, epoch, accepted_at, deadline, state,
+            participants, gids, votes, evidence, outcomes, retries, errors, decision, decided_at,
+            problem)
+        SELECT n, s, p,
+            CASE WHEN dec IS NOT NULL AND EXISTS (SELECT FROM tandem.transactions AS h
+                WHERE h.principal = p AND h.key_digest = k::bytea AND h.number <> n)
+                THEN NULL ELSE k::bytea END, r::bytea, i, ln::text[], lv::text[], o, e,
+            timestamptz 'epoch' + a * interval '1 microsecond',
+            timestamptz 'epoch' + d * interval '1 microsecond',
+            CASE WHEN dec IS NULL THEN 'preparing' ELSE 'aborting' END, ps::text[], g::text[],
+            array_fill(NULL::text, ARRAY[cardinality(g::text[])]),
+            array_fill(NULL::text, ARRAY[cardinality(g::text[])]),
+            array_fill(NULL::text, ARRAY[cardinality(g::text[])]),
+            array_fill(0, ARRAY[cardinality(g::text[])]),
+            array_fill(NULL::text, ARRAY[cardinality(g::text[])]),
+            dec, timestamptz 'epoch' + da::bigint * interval '1 microsecond', pr
+        FROM unnest($1::bigint[], $2::bigint[], $3::text[], $4::text[], $5::text[], $6::text[],
+            $7::text[], $8::text[], $9::text[], $10::bigint[], $11::bigint[], $12::bigint[],
+            $13::text[], $14::text[], $15::text[], $16::text[], $17::text[])
+            AS x(n, s, p, k, r, i, ln, lv, o, e, a, d, ps, g, dec, da, pr)
+        """
+
+    /// The row that is there is aborted if it is undecided, and is obeyed if it is decided; either
+    /// way this is a write of one's own, so the answer may be acted on.
+    private static let onTombstone = """
+         ON CONFLICT (number) DO UPDATE SET
+            decision = coalesce(t.decision, excluded.decision),
+            decided_at = coalesce(t.decided_at, excluded.decided_at),
+            state = CASE WHEN t.decision IS NULL THEN 'aborting' ELSE t.state END,
+            problem = CASE WHEN t.decision IS NULL THEN excluded.problem ELSE t.problem END
+            RETURNING number, decision
+        """
+
+    /// Compare-and-set and claim in one: an undecided row takes the decision, a decided one keeps
+    /// its own, and both are written, so that the decision returned is as durable as this commit.
+    static func decide(_ orders: [(decision: String, record: TransactionRecord)]) -> Command {
+        let records = orders.map(\.record)
+        return Command(
+            """
+            UPDATE tandem.transactions AS t SET
+                decision = coalesce(t.decision, x.dec),
+                decided_at = coalesce(t.decided_at,
+                    timestamptz 'epoch' + x.at * interval '1 microsecond'),
+                state = CASE WHEN t.decision IS NOT NULL THEN t.state
+                    WHEN x.dec = 'commit' THEN 'committing' ELSE 'aborting' END,
+                votes = CASE WHEN t.decision IS NULL THEN x.v::text[] ELSE t.votes END,
+                evidence = CASE WHEN t.decision IS NULL THEN x.ev::text[] ELSE t.evidence END,
+                results = CASE WHEN t.decision IS NULL THEN x.res ELSE t.results END,
+                results_omitted = CASE WHEN t.decision IS NULL THEN x.om ELSE t.results_omitted END,
+                problem = CASE WHEN t.decision IS NULL THEN x.pr ELSE t.problem END
+            FROM unnest($1::bigint[], $2::bigint[], $3::text[], $4::bigint[], $5::text[],
+                $6::text[], $7::text[], $8::boolean[], $9::text[])
+                AS x(n, s, dec, at, v, ev, res, om, pr)
+            WHERE t.number = x.n AND t.salt = x.s RETURNING t.number, t.decision
+            """,
+            [
+                ints(records.map(\.id.number)),
+                ints(records.map { Int64(bitPattern: $0.id.salt) }),
+                texts(orders.map(\.decision)),
+                ints(records.map { $0.decidedAt ?? $0.acceptedAt }),
+                texts(records.map { ArrayLiteral.write($0.branches.map(\.vote?.rawValue)) }),
+                texts(
+                    records.map {
+                        ArrayLiteral.write($0.branches.map { $0.evidence.map(RowCoding.text(of:)) })
+                    }),
+                texts(records.map { $0.areResultsOmitted ? nil : $0.results.map(text) }),
+                ArrayLiteral.write(records.map { $0.areResultsOmitted ? "t" : "f" }),
+                texts(records.map { $0.problem.map(text) }),
+            ])
+    }
+
+    /// Records ends; a row that is finished already keeps what it says.
+    static func finish(_ records: [TransactionRecord]) -> Command {
+        Command(
+            """
+            UPDATE tandem.transactions AS t SET state = x.st, outcomes = x.oc::text[],
+                retries = x.rt::integer[], errors = x.er::text[],
+                finished_at = timestamptz 'epoch' + x.at * interval '1 microsecond'
+            FROM unnest($1::bigint[], $2::bigint[], $3::text[], $4::text[], $5::text[],
+                $6::text[], $7::bigint[]) AS x(n, s, st, oc, rt, er, at)
+            WHERE t.number = x.n AND t.salt = x.s AND t.finished_at IS NULL
+                AND t.decision IS NOT NULL
+            """,
+            [
+                ints(records.map(\.id.number)),
+                ints(records.map { Int64(bitPattern: $0.id.salt) }),
+                texts(records.map(\.state.rawValue)),
+                texts(records.map { ArrayLiteral.write($0.branches.map(\.outcome?.rawValue)) }),
+                texts(records.map { ArrayLiteral.write($0.branches.map { "\($0.retries)" }) }),
+                texts(records.map { ArrayLiteral.write($0.branches.map(\.lastError)) }),
+                ints(records.map { $0.finishedAt ?? $0.acceptedAt }),
+            ])
+    }
+
+    private static func ints(_ values: [Int64]) -> String {
+        var text = "{"
+        for value in values {
+            if text.utf8.count > 1 { text.append(",") }
+            text.append(String(value))
+        }
+        text.append("}")
+        return text
+    }
+
+    private static func texts(_ values: [String?]) -> String { ArrayLiteral.write(values) }
+
+    private static func text(_ bytes: [UInt8]) -> String { String(decoding: bytes, as: UTF8.self) }
+}

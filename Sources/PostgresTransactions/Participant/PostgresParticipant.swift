@@ -1,0 +1,141 @@
+import EventLoop
+import Logging
+import PostgresClient
+import TransactionEngine
+
+/// One participant: its working sessions, its finishing sessions, and its slots.
+@LoopActor
+final class PostgresParticipant {
+    nonisolated let options: ParticipantOptions
+    let registry: SessionRegistry
+    let logger: Logger
+    let installation: String
+    private(set) var facts: [ObjectIdentifier: SessionFacts] = [:]
+    private(set) var latestFacts: SessionFacts?
+    /// gids that hold a slot until they have ended, and branches that are at work.
+    var slotHolders: Set<String> = []
+    var working = 0
+    private(set) var workers: ConnectionPool!
+    private(set) var finishers: ConnectionPool!
+    private var fenceRunning: Task<Bool, Never>?
+    private var fenceQueued: Task<Bool, Never>?
+
+    init(
+        _ options: ParticipantOptions, registry: SessionRegistry, installation: String,
+        replica: String, logger: Logger
+    ) throws(PostgresError) {
+        self.options = options
+        self.registry = registry
+        self.installation = installation
+        self.logger = logger
+        let prepare: (PostgresConnection) async throws -> Void = { [weak self] connection in
+            try await self?.examine(connection)
+        }
+        // Startup options are what RESET ALL returns to, so no statement is spent on them.
+        let statement = options.statementTimeout.wholeMilliseconds
+        let lock = options.lockTimeout.wholeMilliseconds
+        workers = ConnectionPool(
+            options: try options.connection.overriding([
+                "application_name": "tandem-work \(replica)",
+                "options": "-c statement_timeout=\(statement) -c lock_timeout=\(lock)"
+                    + " -c synchronous_commit=on -c default_transaction_read_only=off",
+            ]),
+            size: options.poolSize, minimumIdle: min(2, options.poolSize),
+            connectTimeout: options.connectTimeout, prepare: prepare)
+        // No statement timeout here: a COMMIT PREPARED is never cut short from this side.
+        finishers = ConnectionPool(
+            options: try options.connection.overriding([
+                "application_name": "tandem-finish \(replica)",
+                "options": "-c statement_timeout=0 -c lock_timeout=0 -c synchronous_commit=on",
+            ]),
+            size: options.finishers, minimumIdle: options.finishers,
+            connectTimeout: options.connectTimeout, prepare: prepare)
+    }
+
+    private func examine(_ connection: PostgresConnection) async throws {
+        let found = try await registry.admit(
+            connection, of: options.name, timeout: options.connectTimeout)
+        let key = ObjectIdentifier(connection)
+        facts[key] = found
+        latestFacts = found
+        connection.onClose = { [weak self] _ in self?.facts[key] = nil }
+    }
+
+    func facts(of connection: PostgresConnection) -> SessionFacts? {
+        facts[ObjectIdentifier(connection)]
+    }
+
+    var slotLimit: Int? { options.preparedSlots ?? latestFacts?.slotLimit }
+
+    var slotsInUse: Int { slotHolders.count + working }
+
+    var status: ParticipantStatus {
+        ParticipantStatus(
+            name: options.name, isAvailable: workers.connectedCount > 0 && !workers.isFailing,
+            isConnecting: workers.connectedCount == 0 && !workers.isFailing,
+            poolSize: options.poolSize, connections: workers.connectedCount,
+            idle: workers.idleCount, slotLimit: slotLimit, slotsInUse: slotsInUse,
+            lastError: workers.lastFailure.map { "\($0.error)" },
+            systemIdentifier: latestFacts?.systemIdentifier, timeline: latestFacts?.timeline)
+    }
+
+    /// Ends the sessions of lives that are over, and says whether they are proved gone. Calls that
+    /// come while a fence runs share the next one: a fence only counts for what was known to be
+    /// over before it began.
+    func fenceFormerLives() async -> Bool {
+        if let fenceQueued { return await fenceQueued.value }
+        let earlier = fenceRunning
+        let task = Task { @LoopActor in
+            _ = await earlier?.value
+            fenceRunning = fenceQueued
+            fenceQueued = nil
+            do {
+                let sessions = try await registry.formerSessions(of: options.name)
+                guard !sessions.isEmpty else { return true }
+                return try await end(sessions)
+            } catch {
+                logger.warning(
+                    "the fence waits",
+                    metadata: ["participant": "\(options.name)", "error": "\(error)"])
+                return false
+            }
+        }
+        fenceQueued = task
+        return await task.value
+    }
+
+    /// Terminates these backends, matched by pid and start, and waits until they are gone.
+    func end(_ sessions: [SessionIdentity]) async throws -> Bool {
+        let gone = try await finishers.withConnection(timeout: options.connectTimeout) {
+            connection in
+            let list = [
+                ArrayLiteral.write(sessions.map { "\($0.processID)" }),
+                ArrayLiteral.write(sessions.map(\.startedAt)),
+            ]
+            let backends = """
+                FROM pg_stat_activity AS a
+                JOIN unnest($1::integer[], $2::bigint[]) AS x(pid, start) ON a.pid = x.pid
+                    AND (extract(epoch FROM a.backend_start) * 1000000)::bigint = x.start
+                """
+            _ = try await connection.query(
+                "SELECT pg_terminate_backend(a.pid, 5000) " + backends, list,
+                timeout: .seconds(30))
+            let left = try await connection.query("SELECT a.pid " + backends, list)
+            return left.rowCount == 0
+        }
+        if gone { try await registry.forget(sessions, of: options.name) }
+        return gone
+    }
+
+    func close() async {
+        await workers.close()
+        await finishers.close()
+    }
+}
+
+extension Duration {
+    /// Whole milliseconds.
+    var wholeMilliseconds: Int64 {
+        components.seconds * 1000 + components.attoseconds / 1_000_000_000_000_000
+    }
+}

@@ -1,0 +1,194 @@
+public import EventLoop
+public import Logging
+public import PostgresClient
+public import TransactionEngine
+public import CommitProtocol
+
+/// The registered participants, and the queue of those who wait for sessions.
+@LoopActor
+public final class PostgresParticipants: Participants {
+    /// The names, sorted.
+    public nonisolated let names: [String]
+    private nonisolated let options: [String: ParticipantOptions]
+    private let members: [String: PostgresParticipant]
+    private var waiting: [Waiter] = []
+    private let queueMax: Int
+
+    private struct Waiter {
+        let ticket: Int
+        let names: [String]
+        let counts: [String: Int]
+        let reply: CheckedContinuation<Result<[any BranchSession], AdmissionFailure>, Never>
+        let timer: LoopTimer
+    }
+    private var tickets = 0
+
+    /// Makes the participants and begins to connect to each.
+    public init(
+        _ options: [ParticipantOptions], state: StateDatabase, queueMax: Int, logger: Logger
+    ) throws(PostgresError) {
+        let registry = SessionRegistry(state: state)
+        var members: [String: PostgresParticipant] = [:]
+        var byName: [String: ParticipantOptions] = [:]
+        for option in options {
+            byName[option.name] = option
+            members[option.name] = try PostgresParticipant(
+                option, registry: registry, installation: state.installation,
+                replica: state.options.replica, logger: logger)
+        }
+        self.members = members
+        self.options = byName
+        self.queueMax = queueMax
+        names = options.map(\.name).sorted()
+        for member in members.values {
+            member.workers.onIdle = { [weak self] in self?.serve() }
+            member.workers.onFailure = { [weak self] in self?.serve() }
+        }
+    }
+
+    /// Refuses what can never be part of a transaction.
+    public nonisolated func inspect(
+        _ branches: [TransactionRequest.Branch]
+    ) throws(AdmissionFailure) {
+        var counts: [String: Int] = [:]
+        for (index, branch) in branches.enumerated() {
+            guard let participant = options[branch.participant] else {
+                throw .unknownParticipant(branch: index, name: branch.participant)
+            }
+            counts[branch.participant, default: 0] += 1
+            guard counts[branch.participant, default: 0] <= participant.poolSize else {
+                throw .tooManyBranches(
+                    participant: branch.participant, limit: participant.poolSize)
+            }
+            for (position, statement) in branch.statements.enumerated() {
+                if let reason = StatementGate.refusal(
+                    of: statement.sql, parameterCount: statement.parameters.count)
+                {
+                    throw .unacceptableSQL(branch: index, statement: position, reason: reason)
+                }
+            }
+        }
+    }
+
+    /// Takes a session for every branch, all or none. Who waits holds nothing, so a participant
+    /// that is slow or dead delays only those who want it.
+    public func reserve(
+        _ names: [String], within limit: Duration
+    ) async throws(AdmissionFailure) -> [any BranchSession] {
+        var counts: [String: Int] = [:]
+        for name in names { counts[name, default: 0] += 1 }
+        if let sessions = try take(names, counts) { return sessions }
+        guard waiting.count < queueMax else { throw .overloaded }
+        let result = await withCheckedContinuation { reply in
+            tickets += 1
+            let ticket = tickets
+            let timer = EventLoop.shared.schedule(after: limit) { [weak self] in
+                self?.expire(ticket)
+            }
+            waiting.append(
+                Waiter(
+                    ticket: ticket, names: names, counts: counts, reply: reply, timer: timer))
+        }
+        return try result.get()
+    }
+
+    /// Sessions for all, nil if some have to be waited for, or why there will be none.
+    private func take(
+        _ names: [String], _ counts: [String: Int]
+    ) throws(AdmissionFailure) -> [any BranchSession]? {
+        var isReady = true
+        for name in names {
+            guard let member = members[name], let count = counts[name] else { continue }
+            if let limit = member.slotLimit {
+                guard limit > 0 else { throw .preparedTransactionsDisabled(name: name) }
+                guard member.slotsInUse + count <= limit else {
+                    throw .slotsExhausted(name: name)
+                }
+            }
+            guard member.workers.idleCount < count else { continue }
+            if member.workers.isFailing {
+                let reason = member.workers.lastFailure.map { "\($0.error)" } ?? "no connection"
+                throw .participantUnavailable(name: name, reason: reason)
+            }
+            member.workers.demand(count)
+            isReady = false
+        }
+        guard isReady else { return nil }
+        return names.compactMap { name in
+            guard let member = members[name], let connection = member.workers.takeIdle() else {
+                preconditionFailure("idle sessions were counted a moment ago")
+            }
+            member.working += 1
+            return WorkingSession(participant: member, connection: connection)
+        }
+    }
+
+    /// Serves those who wait, in order; whoever cannot be served yet is passed over.
+    private func serve() {
+        var index = 0
+        while index < waiting.count {
+            let waiter = waiting[index]
+            do throws(AdmissionFailure) {
+                guard let sessions = try take(waiter.names, waiter.counts) else {
+                    index += 1
+                    continue
+                }
+                settle(index, .success(sessions))
+            } catch {
+                settle(index, .failure(error))
+            }
+        }
+    }
+
+    private func settle(_ index: Int, _ result: Result<[any BranchSession], AdmissionFailure>) {
+        let waiter = waiting.remove(at: index)
+        waiter.timer.cancel()
+        waiter.reply.resume(returning: result)
+    }
+
+    private func expire(_ ticket: Int) {
+        guard let index = waiting.firstIndex(where: { $0.ticket == ticket }) else { return }
+        let blocked = waiting[index].names.first { name in
+            guard let member = members[name] else { return false }
+            return member.workers.idleCount == 0
+        }
+        let isDown = blocked.flatMap { members[$0] }.map { $0.workers.connectedCount == 0 } ?? false
+        settle(
+            index,
+            .failure(
+                isDown
+                    ? .participantUnavailable(name: blocked ?? "", reason: "no connection in time")
+                    : .overloaded))
+    }
+
+    /// Ends a prepared branch.
+    public func end(_ order: EndOrder) async -> EndReport {
+        guard let member = members[order.participant] else {
+            return EndReport(
+                .tryAgain, error: "no participant named \(order.participant) is configured")
+        }
+        return await member.end(order)
+    }
+
+    /// This installation's prepared transactions in one participant.
+    public func prepared(
+        in name: String
+    ) async throws(ParticipantUnreachable) -> [RecoveryPlan.Found] {
+        guard let member = members[name] else { return [] }
+        do {
+            return try await member.prepared()
+        } catch {
+            throw ParticipantUnreachable("\(error)")
+        }
+    }
+
+    /// What is known of each participant.
+    public func statuses() async -> [ParticipantStatus] {
+        names.compactMap { members[$0]?.status }
+    }
+
+    /// Closes every session.
+    public func close() async {
+        for name in names { await members[name]?.close() }
+    }
+}

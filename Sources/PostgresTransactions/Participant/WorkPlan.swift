@@ -1,0 +1,153 @@
+import CommitProtocol
+import PostgresClient
+import TransactionEngine
+
+/// The commands of one branch, and how their replies are read.
+struct WorkPlan {
+    let segments: [[Command]]
+    let returnsRows: Bool
+    private let statements: [Statement]
+
+    /// What a session may carry over from the branch before. Listening, temporary tables and
+    /// held cursors cannot: a transaction that has them cannot be prepared.
+    private static let reset = [
+        Command("SET SESSION AUTHORIZATION DEFAULT"), Command("RESET ALL"),
+        Command("SELECT pg_catalog.pg_advisory_unlock_all()"), Command("DISCARD SEQUENCES"),
+    ]
+
+    /// RESET ROLE in the form of a function, with the evidence beside it. Were the role not reset,
+    /// our own would get 42501 at COMMIT PREPARED, for ever.
+    private static let evidence = Command(
+        """
+        SELECT pg_catalog.set_config('role', 'none', true), pg_catalog.pg_current_xact_id(),
+            pg_catalog.pg_current_wal_insert_lsn()
+        """)
+
+    init(_ order: WorkOrder) {
+        statements = order.statements
+        returnsRows = order.statements.contains { StatementGate.returnsRows($0.sql) }
+        let level =
+            switch order.isolation {
+            case .readCommitted: "READ COMMITTED"
+            case .repeatableRead: "REPEATABLE READ"
+            case .serializable: "SERIALIZABLE"
+            }
+        let gid = order.gid.replacing("'", with: "''")
+        var work = [Command("BEGIN ISOLATION LEVEL \(level) READ WRITE")]
+        for statement in order.statements {
+            work.append(Command(statement.sql, statement.parameters))
+        }
+        work.append(Self.evidence)
+        work.append(Command("PREPARE TRANSACTION '\(gid)'", cached: false))
+        segments = [Self.reset, work]
+    }
+
+    /// Whether a cached statement was gone or had changed its result: worth one more try.
+    func canRetry(_ replies: [CommandReply]) -> Bool {
+        for case .failed(let message) in replies {
+            return message.state == .invalidSQLStatementName
+                || (message.state == .featureNotSupported
+                    && message.routine == "RevalidateCachedQuery")
+        }
+        return false
+    }
+
+    func report(_ replies: [CommandReply], facts: SessionFacts) -> WorkReport {
+        let results = results(replies)
+        guard replies.count == statements.count + 3 else {
+            return refused(BranchFailure(.prepare), results, facts)
+        }
+        for (index, reply) in replies.enumerated() {
+            if case .failed(let message) = reply {
+                return refused(failure(message, at: index), results, facts)
+            }
+        }
+        guard case .completed(let prepare) = replies[statements.count + 2],
+            case .completed(let proof) = replies[statements.count + 1],
+            prepare.tag == "PREPARE TRANSACTION"
+        else {
+            // In a failed transaction PREPARE succeeds, with the tag ROLLBACK.
+            return refused(BranchFailure(.prepare), results, facts)
+        }
+        guard let transactionID = proof.text(row: 0, column: 1).flatMap(UInt64.init),
+            let location = proof.text(row: 0, column: 2)
+        else {
+            return WorkReport(
+                reply: .lost, results: results, failure: BranchFailure(.prepare),
+                session: facts.identity)
+        }
+        let evidence = PreparedEvidence(
+            transactionID: transactionID, owner: facts.user,
+            systemIdentifier: facts.systemIdentifier, timeline: facts.timeline,
+            location: location)
+        if let failure = disappointment(replies, prepare) {
+            return WorkReport(
+                reply: .preparedAgainstVote(evidence), results: results, failure: failure,
+                session: facts.identity)
+        }
+        return WorkReport(
+            reply: .prepared(evidence), results: results, failure: nil, session: facts.identity)
+    }
+
+    private func refused(
+        _ failure: BranchFailure, _ results: [StatementResult], _ facts: SessionFacts
+    ) -> WorkReport {
+        WorkReport(reply: .refused, results: results, failure: failure, session: facts.identity)
+    }
+
+    /// Prepared, and yet not a yes: an expectation was missed, or the wait for a synchronous
+    /// standby was cancelled, which PostgreSQL reports as a success with a warning.
+    private func disappointment(
+        _ replies: [CommandReply], _ prepare: CommandResult
+    ) -> BranchFailure? {
+        if prepare.notices.contains(where: { $0.severity == "WARNING" && $0.state.rawValue == "01000" }) {
+            return BranchFailure(.notDurable)
+        }
+        for (index, statement) in statements.enumerated() {
+            guard case .completed(let result) = replies[index + 1] else { continue }
+            if result.isTruncated { return BranchFailure(.resultTooLarge, statement: index) }
+            let actual = result.affectedRows ?? result.rowCount
+            if let expected = statement.expectedRows, expected != actual {
+                return BranchFailure(
+                    .rowsUnexpected(expected: expected, actual: actual), statement: index)
+            }
+        }
+        return nil
+    }
+
+    private func results(_ replies: [CommandReply]) -> [StatementResult] {
+        var results: [StatementResult] = []
+        for reply in replies.dropFirst().prefix(statements.count) {
+            guard case .completed(let result) = reply else { break }
+            let rows = (0..<result.rowCount).map { row in
+                result.columns.indices.map { result.text(row: row, column: $0) }
+            }
+            results.append(
+                StatementResult(
+                    command: result.tag, affectedRows: result.affectedRows,
+                    columns: result.columns.map {
+                        StatementResult.Column(name: $0.name, typeOID: $0.typeOID)
+                    }, rows: rows))
+        }
+        return results
+    }
+
+    private func failure(_ message: ServerMessage, at index: Int) -> BranchFailure {
+        let report = BranchFailure.ServerReport(
+            sqlState: message.state.rawValue, message: message.message, detail: message.detail,
+            hint: message.hint, constraint: message.constraint)
+        if (1...statements.count).contains(index) {
+            return BranchFailure(.statement, statement: index - 1, report: report)
+        }
+        guard index == statements.count + 2 else { return BranchFailure(.prepare, report: report) }
+        let kind: BranchFailure.Kind =
+            switch message.state.rawValue {
+            case "0A000": .cannotBePrepared
+            case "53200": .slotsExhausted
+            case "55000": .preparedTransactionsDisabled
+            case let state where state.hasPrefix("23"): .constraintAtPrepare
+            default: .prepare
+            }
+        return BranchFailure(kind, report: report)
+    }
+}

@@ -1,0 +1,210 @@
+public import EventLoop
+public import Logging
+public import PostgresClient
+
+/// How to use the state database.
+public struct StateOptions: Sendable {
+    /// Where it is.
+    public var connection: ConnectionOptions
+    /// This replica's name.
+    public var replica: String
+    /// Sessions for reads.
+    public var readers = 2
+    /// A flush or read that takes longer counts as lost.
+    public var timeout: Duration = .seconds(5)
+    /// Between two heartbeats.
+    public var heartbeat: Duration = .seconds(2)
+    /// A replica that was silent for longer has its work taken over.
+    public var lease: Duration = .seconds(10)
+    /// Accept a database that runs with `fsync = off`; for throwaway ones.
+    public var allowsFsyncOff = false
+
+    /// Makes options with the defaults.
+    public init(connection: ConnectionOptions, replica: String) {
+        self.connection = connection
+        self.replica = replica
+    }
+}
+
+/// The coordinator's own database: its connections, this replica's epoch, and the heartbeat.
+@LoopActor
+public final class StateDatabase {
+    /// The options in force.
+    public nonisolated let options: StateOptions
+    /// The installation's UUID.
+    public nonisolated let installation: String
+    /// The epoch that this life of the replica took.
+    public nonisolated let epoch: Int64
+    /// Called once when another process took this replica's name.
+    public var onSuperseded: (@LoopActor () -> Void)?
+
+    nonisolated var replica: String { options.replica }
+    nonisolated var timeout: Duration { options.timeout }
+    let readers: ConnectionPool
+    private var writer: PostgresConnection?
+    private let logger: Logger
+    private var isSuperseded = false
+    private var isClosed = false
+    private var heartbeatTimer: LoopTimer?
+    /// When the last heartbeat or flush succeeded; for readiness.
+    public private(set) var isReachable = true
+
+    private init(
+        options: StateOptions, installation: String, epoch: Int64, writer: PostgresConnection,
+        logger: Logger
+    ) {
+        self.options = options
+        self.installation = installation
+        self.epoch = epoch
+        self.writer = writer
+        self.logger = logger
+        let timeout = options.timeout
+        let allowsFsyncOff = options.allowsFsyncOff
+        readers = ConnectionPool(
+            options: options.connection, size: options.readers, minimumIdle: 1,
+            connectTimeout: timeout,
+            prepare: { try await Self.examine($0, allowsFsyncOff: allowsFsyncOff, timeout) })
+    }
+
+    /// Connects, migrates, and takes a new epoch for this replica's name: an older process of that
+    /// name is superseded from then on, and its unfinished work is this one's at once.
+    public static func open(
+        _ options: StateOptions, logger: Logger
+    ) async throws(StateDatabaseError) -> StateDatabase {
+        let writer = try await connect(options)
+        let applied = try await Migrator.migrate(writer)
+        if !applied.isEmpty { logger.notice("migrated", metadata: ["numbers": "\(applied)"]) }
+        do {
+            let row = try await writer.query("SELECT id FROM tandem.installation")
+            let taken = try await writer.query(
+                """
+                INSERT INTO tandem.replicas AS r (name, epoch) VALUES ($1, 1)
+                ON CONFLICT (name) DO UPDATE SET epoch = r.epoch + 1, heartbeat_at = now(),
+                    started_at = now()
+                RETURNING epoch
+                """, [options.replica])
+            guard let installation = row.text(row: 0, column: 0),
+                let epoch = taken.text(row: 0, column: 0).flatMap(Int64.init)
+            else { throw StateDatabaseError.unreachable(reason: "it answered no epoch") }
+            let state = StateDatabase(
+                options: options, installation: installation, epoch: epoch, writer: writer,
+                logger: logger)
+            state.scheduleHeartbeat()
+            return state
+        } catch let error as StateDatabaseError {
+            throw error
+        } catch {
+            throw .unreachable(reason: "\(error)")
+        }
+    }
+
+    /// Connects once, examines the server and sets the session up for writing decisions.
+    public static func connect(
+        _ options: StateOptions
+    ) async throws(StateDatabaseError) -> PostgresConnection {
+        do {
+            let connection = try await PostgresConnection.connect(
+                options.connection, timeout: options.timeout)
+            try await examine(
+                connection, allowsFsyncOff: options.allowsFsyncOff, options.timeout)
+            return connection
+        } catch let error as StateDatabaseError {
+            throw error
+        } catch {
+            throw .unreachable(reason: "\(error)")
+        }
+    }
+
+    /// A plan made while the table was empty must not stay a sequential scan, and a role or
+    /// database default must not make a commit asynchronous.
+    private static func examine(
+        _ connection: PostgresConnection, allowsFsyncOff: Bool, _ timeout: Duration
+    ) async throws {
+        let row = try await connection.query(
+            """
+            SELECT pg_is_in_recovery(), current_setting('fsync'),
+                set_config('synchronous_commit',
+                    CASE current_setting('synchronous_commit')
+                        WHEN 'remote_apply' THEN 'remote_apply' ELSE 'on' END, false),
+                set_config('enable_seqscan', 'off', false),
+                set_config('enable_hashjoin', 'off', false),
+                set_config('enable_mergejoin', 'off', false),
+                set_config('plan_cache_mode', 'force_generic_plan', false)
+            """, timeout: timeout)
+        guard row.text(row: 0, column: 0) == "f" else { throw StateDatabaseError.isStandby }
+        guard allowsFsyncOff || row.text(row: 0, column: 1) == "on" else {
+            throw StateDatabaseError.fsyncOff
+        }
+    }
+
+    /// The one connection that writes decisions; made again when it was lost.
+    func writerConnection() async throws(StateDatabaseError) -> PostgresConnection {
+        guard !isSuperseded else { throw .superseded(replica: replica) }
+        guard !isClosed else { throw .unreachable(reason: "closed") }
+        if let writer, writer.isOpen { return writer }
+        do {
+            let fresh = try await Self.connect(options)
+            writer = fresh
+            isReachable = true
+            return fresh
+        } catch {
+            isReachable = false
+            throw error
+        }
+    }
+
+    func closeWriter() {
+        writer?.close()
+        writer = nil
+    }
+
+    /// Runs one statement on a reading session.
+    func read(_ sql: String, _ parameters: [String?]) async throws -> CommandResult {
+        try await readers.withConnection(timeout: timeout) { connection in
+            try await connection.query(sql, parameters, timeout: self.timeout)
+        }
+    }
+
+    func superseded() {
+        guard !isSuperseded else { return }
+        isSuperseded = true
+        logger.critical("\(StateDatabaseError.superseded(replica: replica))")
+        onSuperseded?()
+    }
+
+    private func scheduleHeartbeat() {
+        guard !isClosed, !isSuperseded else { return }
+        heartbeatTimer = EventLoop.shared.schedule(after: options.heartbeat) { [weak self] in
+            Task { await self?.beat() }
+        }
+    }
+
+    private func beat() async {
+        do {
+            let row = try await read(
+                """
+                UPDATE tandem.replicas SET heartbeat_at = now()
+                WHERE name = $1 AND epoch = $2::bigint RETURNING 1
+                """, [replica, "\(epoch)"])
+            isReachable = true
+            if row.rowCount == 0 { superseded() }
+        } catch {
+            isReachable = false
+            logger.warning("a heartbeat failed", metadata: ["error": "\(error)"])
+        }
+        scheduleHeartbeat()
+    }
+
+    /// Gives the lease up, so that others need not wait for its end, and closes every connection.
+    public func close() async {
+        _ = try? await read(
+            """
+            UPDATE tandem.replicas SET heartbeat_at = '-infinity'
+            WHERE name = $1 AND epoch = $2::bigint
+            """, [replica, "\(epoch)"])
+        isClosed = true
+        heartbeatTimer?.cancel()
+        closeWriter()
+        await readers.close()
+    }
+}

@@ -1,0 +1,87 @@
+public import EventLoop
+public import PostgresClient
+
+/// Brings schema `tandem` of a state database up to date.
+public enum Migrator {
+    /// Applies what is missing, in one transaction under an advisory lock, and answers the numbers
+    /// of the migrations applied. A schema newer than this program is refused.
+    @LoopActor
+    public static func migrate(
+        _ connection: PostgresConnection
+    ) async throws(StateDatabaseError) -> [Int] {
+        do {
+            return try await apply(connection)
+        } catch let error as StateDatabaseError {
+            throw error
+        } catch {
+            throw .migration(reason: "\(error)")
+        }
+    }
+
+    @LoopActor
+    private static func apply(_ connection: PostgresConnection) async throws -> [Int] {
+        _ = try await connection.query("BEGIN")
+        // Any number that is ours alone will do; it serializes replicas that start together.
+        _ = try await connection.query("SELECT pg_advisory_xact_lock(7823645901)")
+        _ = try await connection.query("CREATE SCHEMA IF NOT EXISTS tandem")
+        _ = try await connection.query(
+            """
+            CREATE TABLE IF NOT EXISTS tandem.migrations (
+                number integer PRIMARY KEY, name text NOT NULL,
+                applied_at timestamptz NOT NULL DEFAULT now())
+            """)
+        let rows = try await connection.query("SELECT coalesce(max(number), 0) FROM tandem.migrations")
+        let current = Int(rows.text(row: 0, column: 0) ?? "") ?? 0
+        guard current <= Migration.all.count else {
+            _ = try await connection.query("ROLLBACK")
+            throw StateDatabaseError.newerSchema(found: current, known: Migration.all.count)
+        }
+        var applied: [Int] = []
+        for migration in Migration.all where migration.number > current {
+            for statement in migration.statements { _ = try await connection.query(statement) }
+            _ = try await connection.query(
+                "INSERT INTO tandem.migrations (number, name) VALUES ($1, $2)",
+                ["\(migration.number)", migration.name])
+            applied.append(migration.number)
+        }
+        _ = try await connection.query("COMMIT")
+        return applied
+    }
+}
+
+/// Why the state database cannot be used.
+public enum StateDatabaseError: Error, Sendable, CustomStringConvertible {
+    /// It does not answer.
+    case unreachable(reason: String)
+    /// It is a standby.
+    case isStandby
+    /// It runs with `fsync = off`, so that no decision would be durable.
+    case fsyncOff
+    /// A later version of tandem has migrated it.
+    case newerSchema(found: Int, known: Int)
+    /// A migration failed; nothing of it stays.
+    case migration(reason: String)
+    /// Another process has taken this replica's name.
+    case superseded(replica: String)
+
+    /// One sentence for people.
+    public var description: String {
+        switch self {
+        case .unreachable(let reason):
+            "the state database cannot be reached: \(reason)"
+        case .isStandby:
+            "the state database is a standby; tandem needs the primary"
+        case .fsyncOff:
+            "the state database runs with fsync = off, so no decision would survive a crash; "
+                + "turn it on, or set state.allowFsyncOff for throwaway databases"
+        case .newerSchema(let found, let known):
+            "the state database's schema is at migration \(found), and this tandem knows only "
+                + "\(known): run a newer tandem"
+        case .migration(let reason):
+            "the state database could not be migrated: \(reason)"
+        case .superseded(let replica):
+            "another process has started as replica \"\(replica)\"; this one stops. Give every "
+                + "replica a name of its own"
+        }
+    }
+}
