@@ -16,8 +16,18 @@ let package = Package(
     name: "tandem",
     dependencies: [
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+        .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0"),
     ],
     targets: [
+        .systemLibrary(
+            name: "CMicrohttpd", pkgConfig: "libmicrohttpd",
+            providers: [.apt(["libmicrohttpd-dev"])]),
+        .target(
+            name: "HTTPServer",
+            dependencies: [
+                "CMicrohttpd", .product(name: "HTTPTypes", package: "swift-http-types"),
+            ],
+            swiftSettings: strict),
         .target(name: "CommitProtocol", swiftSettings: strict),
         .target(
             name: "TransactionEngine", dependencies: ["CommitProtocol", logging],
