@@ -19,6 +19,19 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0"),
     ],
     targets: [
+        .systemLibrary(name: "CLinux"),
+        .systemLibrary(
+            name: "CLibpq", pkgConfig: "libpq", providers: [.apt(["libpq-dev"])]),
+        .target(name: "EventLoop", dependencies: ["CLinux"], swiftSettings: strict),
+        .target(
+            name: "PostgresClient", dependencies: ["CLibpq", "CLinux", "EventLoop"],
+            swiftSettings: strict),
+        .target(
+            name: "PostgresTransactions",
+            dependencies: [
+                "CommitProtocol", "EventLoop", "PostgresClient", "TransactionEngine", logging,
+            ],
+            swiftSettings: strict),
         .systemLibrary(
             name: "CMicrohttpd", pkgConfig: "libmicrohttpd",
             providers: [.apt(["libmicrohttpd-dev"])]),

@@ -7,7 +7,7 @@ public struct Step: Hashable, Sendable {
     /// A request to the decision log; its answer comes back as an event.
     public var log: LogRequest?
     /// Orders to branches; each is answered by exactly one event, but for `cancel`.
-    public var commands: [Command] = []
+    public var commands: [BranchCommand] = []
     /// Timers to start.
     public var timers: [TimerRequest] = []
     /// What the caller may be told from now on. The first reply answers the waiting caller.
@@ -35,7 +35,7 @@ public enum LogRequest: Hashable, Sendable {
 }
 
 /// An order to a branch.
-public enum Command: Hashable, Sendable {
+public enum BranchCommand: Hashable, Sendable {
     /// Run the work and prepare it. Answered by `voted`.
     case work(branch: Int)
     /// Cancel the work that is running; the pending `voted` is the answer.

@@ -1,3 +1,4 @@
+import CommitProtocol
 import PostgresClient
 import TransactionEngine
 

@@ -28,7 +28,7 @@ final class PostgresParticipant {
         self.registry = registry
         self.installation = installation
         self.logger = logger
-        let prepare: (PostgresConnection) async throws -> Void = { [weak self] connection in
+        let prepare: @LoopActor (PostgresConnection) async throws -> Void = { [weak self] connection in
             try await self?.examine(connection)
         }
         // Startup options are what RESET ALL returns to, so no statement is spent on them.

@@ -61,10 +61,18 @@ public final class PostgresParticipants: Participants {
                     participant: branch.participant, limit: participant.poolSize)
             }
             for (position, statement) in branch.statements.enumerated() {
-                if let reason = StatementGate.refusal(
-                    of: statement.sql, parameterCount: statement.parameters.count)
-                {
-                    throw .unacceptableSQL(branch: index, statement: position, reason: reason)
+                let found: InspectedStatement
+                do throws(StatementRefusal) {
+                    found = try StatementGate.inspect(statement.sql)
+                } catch {
+                    throw .unacceptableSQL(
+                        branch: index, statement: position, reason: error.sentence)
+                }
+                guard found.parameterCount == statement.parameters.count else {
+                    throw .unacceptableSQL(
+                        branch: index, statement: position,
+                        reason: "The statement has \(found.parameterCount) placeholders, but "
+                            + "\(statement.parameters.count) parameters are given.")
                 }
             }
         }

@@ -25,7 +25,10 @@ struct WorkPlan {
 
     init(_ order: WorkOrder) {
         statements = order.statements
-        returnsRows = order.statements.contains { StatementGate.returnsRows($0.sql) }
+        // What the gate refuses has been refused before; it may not come here.
+        returnsRows = order.statements.contains {
+            (try? StatementGate.inspect($0.sql))?.returnsRows ?? true
+        }
         let level =
             switch order.isolation {
             case .readCommitted: "READ COMMITTED"

@@ -94,7 +94,7 @@ extension TransactionEngine {
         drives[id] = drive
     }
 
-    private func order(_ command: Command, _ id: GlobalTransactionID) {
+    private func order(_ command: BranchCommand, _ id: GlobalTransactionID) {
         guard let drive = drives[id] else { return }
         switch command {
         case .work(let branch):

@@ -1,0 +1,17 @@
+import CLinux
+
+/// The kernel would not watch a descriptor.
+public struct DescriptorError: Error, Hashable, Sendable, CustomStringConvertible {
+    /// The errno.
+    public let code: Int32
+
+    /// What the kernel says to the errno.
+    public var description: String {
+        let text = unsafe withUnsafeTemporaryAllocation(of: CChar.self, capacity: 128) { buffer in
+            guard let start = buffer.baseAddress else { return "" }
+            unsafe clinux_describe_error(code, start, buffer.count)
+            return unsafe String(cString: start)
+        }
+        return "the descriptor cannot be watched: \(text) (errno \(code))"
+    }
+}

@@ -1,0 +1,31 @@
+import CLinux
+
+/// What a descriptor is watched for, and what it is ready for.
+public struct Readiness: OptionSet, Hashable, Sendable {
+    /// The bits.
+    public let rawValue: UInt8
+
+    /// Makes a set from its bits.
+    public init(rawValue: UInt8) {
+        self.rawValue = rawValue
+    }
+
+    /// Reading gives bytes, the end of the stream, or an error.
+    public static let read = Readiness(rawValue: 1)
+    /// Writing takes bytes or gives an error.
+    public static let write = Readiness(rawValue: 2)
+
+    var epollEvents: UInt32 {
+        (contains(.read) ? EPOLLIN.rawValue | EPOLLRDHUP.rawValue : 0)
+            | (contains(.write) ? EPOLLOUT.rawValue : 0)
+    }
+
+    /// Errors and hang-ups make a descriptor ready for both: whichever the owner tries next tells
+    /// what is wrong.
+    init(epollEvents events: UInt32) {
+        let broken = events & (EPOLLERR.rawValue | EPOLLHUP.rawValue) != 0
+        self = []
+        if broken || events & (EPOLLIN.rawValue | EPOLLRDHUP.rawValue) != 0 { insert(.read) }
+        if broken || events & EPOLLOUT.rawValue != 0 { insert(.write) }
+    }
+}

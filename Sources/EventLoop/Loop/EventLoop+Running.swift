@@ -1,0 +1,131 @@
+import CLinux
+
+extension EventLoop {
+    /// Serves jobs, timers and descriptors, in this order, for the life of the process.
+    @LoopActor
+    func runForever() -> Never {
+        let events = UnsafeMutablePointer<epoll_event>.allocate(capacity: Self.eventsMax)
+        while true {
+            let hasMoreJobs = runJobs()
+            fireTimers()
+            let timeout = unsafe hasMoreJobs || !localJobs.isEmpty ? 0 : sleepMilliseconds()
+            let count = unsafe epoll_wait(
+                epollDescriptor, events, Int32(Self.eventsMax), timeout)
+            // From here to the next sleep nobody needs to wake the loop: it will look by itself.
+            inbox.withLock { $0.isAwake = true }
+            // An interrupted wait (EINTR) is a wake-up without events. The other errors of
+            // epoll_wait are those of arguments, which are constant.
+            for index in 0..<max(0, count) {
+                unsafe deliver(
+                    tag: clinux_event_tag(events, index),
+                    readiness: clinux_event_readiness(events, index))
+            }
+        }
+    }
+
+    /// Runs what was enqueued; true if it stopped with work left, to let descriptors have a turn.
+    @LoopActor
+    private func runJobs() -> Bool {
+        let serial = unsafe asUnownedSerialExecutor()
+        let task = unsafe asUnownedTaskExecutor()
+        for _ in 0..<Self.jobBatchesMax {
+            takeBatch()
+            if jobBatch.isEmpty && closureBatch.isEmpty { return false }
+            for closure in closureBatch { closure() }
+            closureBatch.removeAll(keepingCapacity: true)
+            // Both executors are named: isolation to `LoopActor` and the task's preference are then
+            // met at once, and neither a call to the actor nor its return is a switch.
+            for job in jobBatch {
+                unsafe job.runSynchronously(isolatedTo: serial, taskExecutor: task)
+            }
+            jobBatch.removeAll(keepingCapacity: true)
+        }
+        return true
+    }
+
+    /// Moves what has arrived into the batches; the loop's own jobs go first.
+    @LoopActor
+    private func takeBatch() {
+        unsafe swap(&localJobs, &jobBatch)
+        if !jobBatch.isEmpty { return }
+        // The arrays change places, so no memory is allocated in the long run. They leave the lock
+        // as copies of what is in it, whose buffers are uniquely owned again at once.
+        var jobs = jobBatch
+        var closures = closureBatch
+        jobBatch = []
+        closureBatch = []
+        inbox.withLock { box in
+            swap(&jobs, &box.jobs)
+            swap(&closures, &box.closures)
+        }
+        jobBatch = jobs
+        closureBatch = closures
+    }
+
+    /// How long `epoll_wait` may sleep: until the next timer, or not at all if work came meanwhile.
+    @LoopActor
+    private func sleepMilliseconds() -> Int32 {
+        let sleeps = inbox.withLock { box in
+            // Emptiness and the flag are one decision: whoever adds work after this sees
+            // `isAwake == false` and signals the descriptor that epoll watches.
+            box.isAwake = !box.isEmpty
+            return !box.isAwake
+        }
+        guard sleeps else { return 0 }
+        return timers.millisecondsUntilNext(from: Self.now)
+    }
+}
+
+extension EventLoop {
+    /// Takes a job of a task or an actor; from any thread.
+    public func enqueue(_ job: consuming ExecutorJob) {
+        let unowned = UnownedJob(job)
+        if isOnLoop {
+            unsafe localJobs.append(unowned)
+        } else {
+            let wakes = inbox.withLock { box in
+                box.jobs.append(unowned)
+                return box.claimWakeUp()
+            }
+            if wakes { clinux_eventfd_signal(wakeDescriptor) }
+        }
+    }
+
+    /// Runs a body on the loop, later, without a task; from any thread.
+    ///
+    /// Bodies from one thread run in the order given. From the loop itself it runs after what is
+    /// under way.
+    public func execute(_ body: @escaping @LoopActor @Sendable () -> Void) {
+        let wakes = inbox.withLock { box in
+            box.closures.append(body)
+            return box.claimWakeUp()
+        }
+        if wakes { clinux_eventfd_signal(wakeDescriptor) }
+    }
+
+    /// The loop as the executor of an actor.
+    public func asUnownedSerialExecutor() -> UnownedSerialExecutor {
+        unsafe UnownedSerialExecutor(ordinary: self)
+    }
+
+    /// The loop as the preferred executor of a task.
+    public func asUnownedTaskExecutor() -> UnownedTaskExecutor {
+        unsafe UnownedTaskExecutor(ordinary: self)
+    }
+
+    /// Whether the caller is on the loop.
+    public func isIsolatingCurrentContext() -> Bool? { isOnLoop }
+
+    /// Stops the program if the caller is not on the loop.
+    public func checkIsolated() {
+        precondition(isOnLoop, "this code must run on the event loop's thread")
+    }
+}
+
+extension EventLoop.Inbox {
+    /// True for the first who adds work while the loop sleeps: the one who has to wake it.
+    mutating func claimWakeUp() -> Bool {
+        defer { isAwake = true }
+        return !isAwake
+    }
+}

@@ -1,0 +1,30 @@
+/// The global actor of the event loop: what is isolated to it runs on the loop's thread.
+///
+/// A hop to it from a task that has `executorPreference: EventLoop.shared` costs next to nothing,
+/// since the task is on that thread already. Note that an unstructured `Task {}` does not inherit
+/// the preference.
+@globalActor
+public actor LoopActor {
+    /// The one instance.
+    public static let shared = LoopActor()
+
+    /// The loop.
+    public nonisolated var unownedExecutor: UnownedSerialExecutor {
+        unsafe EventLoop.shared.asUnownedSerialExecutor()
+    }
+
+    /// Runs a body that needs the loop, from code that is on the loop without the compiler knowing.
+    ///
+    /// Stops the program if called from any other thread: that would be a data race.
+    public static func assumeIsolated<Result, Failure: Error>(
+        _ body: @LoopActor () throws(Failure) -> Result
+    ) throws(Failure) -> Result {
+        EventLoop.shared.checkIsolated()
+        // Isolation to a global actor is not part of a function's calling convention; this is
+        // how the standard library's `MainActor.assumeIsolated` does it.
+        return try withoutActuallyEscaping(body) { (body) throws(Failure) -> Result in
+            let unisolated = unsafe unsafeBitCast(body, to: (() throws(Failure) -> Result).self)
+            return try unisolated()
+        }
+    }
+}

@@ -1,0 +1,96 @@
+import CLinux
+
+/// Calls that block (name resolution, `PQcancel`), run on a few helper threads.
+///
+/// They must run neither on the loop, where they would hold up every connection, nor on Swift's
+/// cooperative pool, which has as many threads as the machine has cores and hangs when they block.
+public enum BlockingCall {
+    /// Threads there are at most; more calls than that wait their turn.
+    public static let threadsMax = 8
+
+    /// Runs a body on a helper thread and returns what it returns.
+    ///
+    /// The call is not interrupted by cancellation of the task: whoever needs a bound uses
+    /// ``start(_:then:)`` together with a timer, and lets the late answer fall on deaf ears.
+    public static func run<Result: Sendable>(
+        _ body: @Sendable @escaping () -> Result
+    ) async -> Result {
+        await withCheckedContinuation { continuation in
+            HelperThreads.shared.submit { continuation.resume(returning: body()) }
+        }
+    }
+
+    /// Runs a body on a helper thread, then hands its result to `completion` on the loop.
+    public static func start<Result: Sendable>(
+        _ body: @Sendable @escaping () -> Result,
+        then completion: @LoopActor @Sendable @escaping (Result) -> Void
+    ) {
+        HelperThreads.shared.submit {
+            let result = body()
+            EventLoop.shared.execute { completion(result) }
+        }
+    }
+}
+
+/// The helper threads: made on demand, kept for the life of the process.
+///
+/// `@unchecked Sendable` is safe because every stored variable is touched with `mutex` held.
+@safe
+final class HelperThreads: @unchecked Sendable {
+    static let shared = HelperThreads()
+
+    /// Name service modules are generous with stack; the default of 8 MiB is not needed either.
+    private static let stackBytes = 1 << 20
+
+    private let mutex: UnsafeMutablePointer<pthread_mutex_t>
+    private let workArrived: UnsafeMutablePointer<pthread_cond_t>
+    private var queue: [@Sendable () -> Void] = []
+    private var threadCount = 0
+    private var idleCount = 0
+
+    private init() {
+        unsafe mutex = .allocate(capacity: 1)
+        unsafe mutex.initialize(to: pthread_mutex_t())
+        unsafe pthread_mutex_init(mutex, nil)
+        unsafe workArrived = .allocate(capacity: 1)
+        unsafe workArrived.initialize(to: pthread_cond_t())
+        unsafe pthread_cond_init(workArrived, nil)
+    }
+
+    func submit(_ work: @escaping @Sendable () -> Void) {
+        unsafe pthread_mutex_lock(mutex)
+        queue.append(work)
+        // An idle thread may have been promised to an earlier entry and not woken up yet:
+        // what counts is whether there are as many idle threads as entries.
+        if queue.count > idleCount, threadCount < BlockingCall.threadsMax, startThread() {
+            threadCount += 1
+        }
+        // Without a single thread nobody would ever come for the entry. Running it here blocks
+        // the caller, which is slow, and right.
+        let stranded = threadCount == 0 ? queue.popLast() : nil
+        unsafe pthread_cond_signal(workArrived)
+        unsafe pthread_mutex_unlock(mutex)
+        stranded?()
+    }
+
+    private func startThread() -> Bool {
+        var thread = pthread_t()
+        return unsafe clinux_start_thread(
+            &thread, Self.stackBytes, { _ in HelperThreads.shared.serve() }) == 0
+    }
+
+    private func serve() -> Never {
+        unsafe pthread_mutex_lock(mutex)
+        while true {
+            while queue.isEmpty {
+                idleCount += 1
+                unsafe pthread_cond_wait(workArrived, mutex)
+                idleCount -= 1
+            }
+            let work = queue.removeFirst()
+            unsafe pthread_mutex_unlock(mutex)
+            work()
+            unsafe pthread_mutex_lock(mutex)
+        }
+    }
+}

@@ -1,0 +1,139 @@
+/// The gate that every statement of a caller passes before anything is sent to a participant.
+///
+/// The caller writes the work of a branch, and the coordinator alone begins, prepares and ends it:
+/// a `COMMIT` among the statements would make half of a global transaction durable before any
+/// decision. The gate refuses such statements by their first words, and refuses a second statement
+/// behind a semicolon. It is the first of two defences: command tags are verified afterwards, and
+/// what only the server can know (a temporary table, a function that sets a role) is left to it.
+public enum StatementGate {
+    /// Inspects one statement.
+    ///
+    /// - Parameter sql: The statement, as the caller wrote it.
+    /// - Returns: What is to be known about it before it is sent.
+    /// - Throws: ``StatementRefusal`` for the first rule that it breaks.
+    public static func inspect(_ sql: String) throws(StatementRefusal) -> InspectedStatement {
+        var inspection = StatementInspection(Array(sql.utf8))
+        return try inspection.run()
+    }
+}
+
+/// One walk over the tokens of one statement.
+private struct StatementInspection {
+    /// Beyond its opening a statement is only searched for keywords, none of which is longer; a
+    /// string of this length needs no memory of its own.
+    private static let keywordBytesMax = 15
+
+    private var lexer: StatementLexer
+    private var opening = StatementOpening()
+    private var isOpening = true
+    private var previousWord = ""
+    private var hasReturning = false
+    private var placeholderMax = 0
+    private var parenthesisDepth = 0
+    private var routineBodyDepth = 0
+
+    init(_ bytes: [UInt8]) {
+        lexer = StatementLexer(bytes)
+    }
+
+    mutating func run() throws(StatementRefusal) -> InspectedStatement {
+        var isEmpty = true
+        while let token = try lexer.next() {
+            if token == .semicolon {
+                if isEmpty { continue }
+                if parenthesisDepth <= 0, routineBodyDepth == 0 {
+                    try requireEnd()
+                    break
+                }
+            }
+            isEmpty = false
+            try take(token)
+        }
+        if isEmpty { throw StatementRefusal(.empty, "The statement is empty.") }
+        if let refusal = opening.refusal { throw refusal }
+        return InspectedStatement(
+            returnsRows: hasReturning || opening.returnsRows,
+            parameterCount: opening.createsRoutine ? 0 : placeholderMax)
+    }
+
+    private mutating func take(_ token: StatementLexer.Token) throws(StatementRefusal) {
+        if case .word(let range) = token {
+            try take(word: text(of: range))
+            return
+        }
+        previousWord = ""
+        switch token {
+        case .word: break
+        case .openParenthesis:
+            parenthesisDepth += 1
+            isOpening = isOpening && opening.words.isEmpty
+        case .closeParenthesis:
+            parenthesisDepth -= 1
+            isOpening = false
+        case .placeholder(let number):
+            isOpening = false
+            try take(placeholder: number)
+        case .semicolon, .other:
+            isOpening = false
+        }
+    }
+
+    private mutating func take(word: String) throws(StatementRefusal) {
+        if isOpening { isOpening = opening.append(word) }
+        if word == "RETURNING" { hasReturning = true }
+        if opening.createsRoutine { followRoutineBody(word) }
+        if opening.words.first == "COPY", parenthesisDepth == 0,
+            word == "STDIN" || word == "STDOUT", previousWord == "FROM" || previousWord == "TO"
+        {
+            throw StatementRefusal(
+                .copyProtocol, at: lexer.tokenStart,
+                "COPY \(previousWord) \(word) needs the COPY protocol, which is not offered here.")
+        }
+        previousWord = word
+    }
+
+    /// Keeps count of the blocks in `CREATE FUNCTION ... BEGIN ATOMIC ...; ...; END`, whose
+    /// semicolons divide the body and not the text.
+    private mutating func followRoutineBody(_ word: String) {
+        if routineBodyDepth == 0 {
+            if word == "ATOMIC", previousWord == "BEGIN" { routineBodyDepth = 1 }
+        } else if word == "CASE" {
+            routineBodyDepth += 1
+        } else if word == "END" {
+            routineBodyDepth -= 1
+        }
+    }
+
+    private mutating func take(placeholder number: Int?) throws(StatementRefusal) {
+        guard let number, (1...65535).contains(number) else {
+            throw StatementRefusal(
+                .placeholderNumber, at: lexer.tokenStart,
+                "A placeholder's number must be between $1 and $65535.")
+        }
+        placeholderMax = max(placeholderMax, number)
+    }
+
+    /// Reads on after a semicolon: only more of them, white space and comments may follow.
+    private mutating func requireEnd() throws(StatementRefusal) {
+        while let token = try lexer.next() {
+            if token == .semicolon { continue }
+            throw StatementRefusal(
+                .severalStatements, at: lexer.tokenStart,
+                "There must be one statement, but at byte \(lexer.tokenStart) another follows; "
+                    + "send each as an element of `statements`.")
+        }
+    }
+
+    /// A word in capitals (only ASCII has any in PostgreSQL's keywords), or nothing if it is too
+    /// long to matter.
+    private func text(of range: Range<Int>) -> String {
+        guard isOpening || range.count <= Self.keywordBytesMax else { return "" }
+        return String(unsafeUninitializedCapacity: range.count) { buffer in
+            for (offset, byte) in lexer.bytes[range].enumerated() {
+                let isLower = (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(byte)
+                buffer[offset] = isLower ? byte & ~0x20 : byte
+            }
+            return range.count
+        }
+    }
+}
