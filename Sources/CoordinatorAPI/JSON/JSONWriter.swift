@@ -64,6 +64,14 @@ public struct JSONWriter: Sendable {
         isCommaDue = false
     }
 
+    /// Writes a member's name that is escaped and in quotes already; its value must follow.
+    mutating func name(quoted name: [UInt8]) {
+        separate()
+        bytes.append(contentsOf: name)
+        bytes.append(UInt8(ascii: ":"))
+        isCommaDue = false
+    }
+
     // MARK: Values
 
     /// Writes `null`.

@@ -38,9 +38,13 @@ extension PostgresDecisionLog {
             conditions.append(condition("$\(parameters.count)"))
         }
         if let principal = filter.principal { require({ "t.principal = \($0)" }, principal) }
-        if let state = filter.state { require({ "t.state = \($0)" }, state.rawValue) }
+        if !filter.states.isEmpty {
+            require(
+                { "t.state = ANY (\($0)::text[])" },
+                ArrayLiteral.write(filter.states.map(\.rawValue)))
+        }
         if let name = filter.participant { require({ "\($0) = ANY (t.participants)" }, name) }
-        if let label = filter.label {
+        for label in filter.labels {
             require({ "t.label_names @> ARRAY[\($0)]" }, label.name)
             let name = "$\(parameters.count)"
             require(

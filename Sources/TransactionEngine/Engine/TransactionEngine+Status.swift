@@ -31,7 +31,7 @@ extension TransactionEngine {
         let records = try await log.records(filter)
         return records.compactMap { record in
             guard let known = current(record.id) else { return record }
-            return filter.state == nil || filter.state == known.state ? known : nil
+            return filter.states.isEmpty || filter.states.contains(known.state) ? known : nil
         }
     }
 

@@ -75,12 +75,12 @@ public enum DecideAnswer: Sendable, Hashable {
 public struct RecordFilter: Sendable, Hashable {
     /// Only this principal's.
     public var principal: String?
-    /// Only in this state.
-    public var state: TransactionState?
+    /// Only in one of these states; empty for any.
+    public var states: [TransactionState] = []
     /// Only with a branch in this participant.
     public var participant: String?
-    /// Only with this label.
-    public var label: TransactionRequest.Label?
+    /// Only with all of these labels.
+    public var labels: [TransactionRequest.Label] = []
     /// Only accepted before this.
     public var acceptedBefore: Timestamp?
     /// Only with this key digest.

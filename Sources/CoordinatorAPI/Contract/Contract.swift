@@ -1,0 +1,44 @@
+import HTTPServer
+import HTTPTypes
+import Yams
+
+/// The contract, as it is served.
+struct Contract: Sendable {
+    let yaml: ServerResponse
+    let json: ServerResponse
+
+    init() {
+        let source = PackageResources.openapi_yaml
+        yaml = ServerResponse(
+            status: .ok, headerFields: [.contentType: MediaType.yaml.rawValue], body: source)
+        // The file is part of the build and is validated there.
+        guard let node = try? Yams.compose(yaml: String(decoding: source, as: UTF8.self)) else {
+            preconditionFailure("the contract is readable YAML")
+        }
+        var writer = JSONWriter(capacity: source.count * 2)
+        writer.value(Self.value(of: node))
+        json = CoordinatorAPI.json(.ok, writer.bytes)
+    }
+
+    private static func value(of node: Node) -> JSONValue {
+        switch node {
+        case .mapping(let mapping):
+            return .object(
+                mapping.map { JSONMember($0.key.string ?? "", value(of: $0.value)) })
+        case .sequence(let sequence):
+            return .array(sequence.map(value(of:)))
+        case .scalar(let scalar):
+            guard scalar.style == .plain else { return .string(scalar.string) }
+            switch scalar.string {
+            case "", "null", "~": return .null
+            case "true": return .bool(true)
+            case "false": return .bool(false)
+            default:
+                let isNumber = Double(scalar.string) != nil
+                return isNumber ? .number(scalar.string) : .string(scalar.string)
+            }
+        case .alias:
+            return .null
+        }
+    }
+}

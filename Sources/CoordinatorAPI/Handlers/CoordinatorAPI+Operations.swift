@@ -1,0 +1,84 @@
+import HTTPServer
+import HTTPTypes
+import TransactionEngine
+
+extension CoordinatorAPI {
+    func listParticipants(_ request: ServerRequest) async throws(Problem) -> ServerResponse {
+        try NoQuery.decode(Self.queryItems(request))
+        var writer = JSONWriter()
+        writer.beginObject()
+        writer.name("participants")
+        writer.beginArray()
+        for status in await engine.participantStatuses() { Self.write(status, &writer) }
+        writer.endArray()
+        writer.endObject()
+        return Self.json(.ok, writer.bytes)
+    }
+
+    func showParticipant(_ request: ServerRequest) async throws(Problem) -> ServerResponse {
+        try NoQuery.decode(Self.queryItems(request))
+        let name = request.parameters["name"]
+        guard let status = await engine.participantStatuses().first(where: { $0.name == name })
+        else { throw Problem(.notFound, "There is no such participant.") }
+        var writer = JSONWriter()
+        Self.write(status, &writer)
+        return Self.json(.ok, writer.bytes)
+    }
+
+    private static func write(_ status: ParticipantStatus, _ writer: inout JSONWriter) {
+        writer.beginObject()
+        writer.member("name", status.name)
+        writer.member(
+            "state",
+            status.isAvailable ? "available" : status.isConnecting ? "connecting" : "unavailable")
+        writer.member("poolSize", status.poolSize)
+        writer.member("connections", status.connections)
+        writer.member("idle", status.idle)
+        writer.name("preparedSlots")
+        if let limit = status.slotLimit {
+            writer.beginObject()
+            writer.member("limit", limit)
+            writer.member("inUse", status.slotsInUse)
+            writer.endObject()
+        } else {
+            writer.null()
+        }
+        nullable("lastError", status.lastError, &writer)
+        nullable("systemIdentifier", status.systemIdentifier, &writer)
+        writer.name("timeline")
+        if let timeline = status.timeline { writer.integer(timeline) } else { writer.null() }
+        writer.endObject()
+    }
+
+    private static func nullable(
+        _ name: StaticString, _ value: String?, _ writer: inout JSONWriter
+    ) {
+        writer.name(name)
+        if let value { writer.string(value) } else { writer.null() }
+    }
+
+    /// Ready means that a request could be accepted: participants do not count, for a dead one
+    /// concerns only those who use it.
+    func showReadiness(_ request: ServerRequest) async throws(Problem) -> ServerResponse {
+        let query = try HealthQuery.decode(Self.queryItems(request))
+        let readiness = await readiness()
+        guard readiness.isStateReachable else {
+            throw Problem(.stateDatabaseUnavailable, "The state database does not answer.")
+        }
+        guard !readiness.isDraining else {
+            throw Problem(.draining, "This replica is stopping.")
+        }
+        var writer = JSONWriter()
+        writer.beginObject()
+        writer.member("status", "ready")
+        if query.isVerbose {
+            writer.member("inFlight", await engine.inFlight)
+            writer.name("participants")
+            writer.beginArray()
+            for status in await engine.participantStatuses() { Self.write(status, &writer) }
+            writer.endArray()
+        }
+        writer.endObject()
+        return Self.json(.ok, writer.bytes)
+    }
+}

@@ -1,0 +1,176 @@
+import CommitProtocol
+import Crypto
+import HTTPServer
+import HTTPTypes
+import TransactionEngine
+
+extension CoordinatorAPI {
+    func post(_ request: ServerRequest) async throws(Problem) -> ServerResponse {
+        try NoQuery.decode(Self.queryItems(request))
+        try ContentNegotiation.requireJSON(contentType: request.headerFields[.contentType])
+        let key = try IdempotencyKey.read(request.headerFields[.idempotencyKey])
+        let body = try TransactionBody.decode(request.body, limits: limits)
+        let answer = await engine.run(order(body, key, request.body))
+        return try render(answer)
+    }
+
+    private func order(
+        _ body: TransactionBody, _ key: IdempotencyKey?, _ bytes: [UInt8]
+    ) -> EngineRequest {
+        let timeout = body.timeoutMilliseconds.map { Duration.milliseconds($0) }
+        return EngineRequest(
+            principal: principal,
+            idempotency: key.map {
+                EngineRequest.Idempotency(
+                    keyDigest: Array(SHA256.hash(data: Array($0.text.utf8))),
+                    requestDigest: Array(SHA256.hash(data: bytes)))
+            },
+            branches: body.branches.map { branch in
+                EngineRequest.Branch(
+                    participant: branch.participant,
+                    statements: branch.statements.map {
+                        Statement(
+                            sql: $0.sql, parameters: $0.parameters.map(\.text),
+                            expectedRows: $0.expectRows)
+                    })
+            },
+            isolation: body.isolation.flatMap { .init(rawValue: $0.rawValue) } ?? .readCommitted,
+            timeout: timeout ?? settings.defaultTimeout,
+            labels: body.labels.keys.sorted().map {
+                EngineRequest.Label(name: $0, value: body.labels[$0] ?? "")
+            })
+    }
+
+    private func render(_ answer: TransactionAnswer) throws(Problem) -> ServerResponse {
+        switch answer {
+        case .known(let record):
+            return known(record)
+        case .outcomeUnknown(let id):
+            var problem = Problem(
+                .outcomeUnknown,
+                "The state database does not say what was decided; the status will tell.")
+            problem.transaction = id.description
+            throw problem
+        case .neverCommits:
+            throw Problem(
+                .stateDatabaseUnavailable,
+                "It will never commit. Whether its acceptance was recorded is not known.")
+        case .refused(let failure):
+            throw Problem(failure)
+        case .keyInProgress(let id):
+            _ = id
+            throw Problem(
+                .idempotencyKeyInProgress, "The first request with this key is still running.")
+        case .keyReused:
+            throw Problem(
+                .idempotencyKeyReused, "This key was used before, with another request.")
+        }
+    }
+
+    /// 201 committed everywhere, 202 decided to commit, 409 aborted.
+    private func known(_ record: TransactionRecord) -> ServerResponse {
+        switch record.state {
+        case .committed:
+            return resource(record, .created)
+        case .active, .preparing, .committing:
+            return resource(record, .accepted)
+        case .needsOperator where record.decision == .commit:
+            return resource(record, .accepted)
+        case .aborting, .aborted, .needsOperator:
+            var problem = Problem(record, .decidedElsewhere, nil)
+            guard let stored = record.problem else { return Self.response(problem) }
+            problem.retryAfterSeconds = nil
+            return Self.response(stored, status: 409, problem)
+        }
+    }
+
+    private func resource(
+        _ record: TransactionRecord, _ status: HTTPResponse.Status
+    ) -> ServerResponse {
+        var response = Self.json(status, RecordRendering.bytes(record))
+        response.headerFields[.eTag] = EntityTag(record.version).text
+        response.headerFields[.location] = "/v1/transactions/\(record.id)"
+        return response
+    }
+
+    func show(_ request: ServerRequest) async throws(Problem) -> ServerResponse {
+        let query = try TransactionQuery.decode(Self.queryItems(request))
+        guard let id = request.parameters["id"].flatMap({ GlobalTransactionID($0) }) else {
+            throw Problem(.notFound, "There is no such transaction.")
+        }
+        let found: TransactionRecord?
+        do throws(LogUnavailable) {
+            found =
+                query.waitSeconds > 0
+                ? try await engine.status(
+                    id, principal: principal, waiting: .seconds(query.waitSeconds))
+                : try await engine.status(id, principal: principal)
+        } catch {
+            throw Problem(.stateDatabaseUnavailable, error.reason)
+        }
+        guard let record = found else {
+            throw Problem(.notFound, "There is no such transaction.")
+        }
+        let tag = EntityTag(record.version)
+        if tag.matches(ifNoneMatch: request.headerFields[.ifNoneMatch]) {
+            return ServerResponse(status: .notModified, headerFields: [.eTag: tag.text])
+        }
+        var response = Self.json(.ok, RecordRendering.bytes(record))
+        response.headerFields[.eTag] = tag.text
+        return response
+    }
+
+    func list(_ request: ServerRequest) async throws(Problem) -> ServerResponse {
+        let query = try TransactionListQuery.decode(Self.queryItems(request))
+        var filter = RecordFilter()
+        filter.principal = principal
+        filter.states = query.states.compactMap { TransactionState(rawValue: $0) }
+        filter.participant = query.participant
+        filter.labels = query.labels.map { .init(name: $0.name, value: $0.value) }
+        filter.acceptedBefore = query.olderThan?.microseconds
+        filter.keyDigest = query.idempotencyKey.map {
+            Array(SHA256.hash(data: Array($0.text.utf8)))
+        }
+        if let cursor = query.cursor {
+            guard let number = Int64(cursor), number > 0 else {
+                throw Problem([
+                    RequestIssue(
+                        .parameter("cursor"), "The member `next` of an earlier page is wanted.")
+                ])
+            }
+            filter.before = number
+        }
+        filter.limit = query.limit
+        let records: [TransactionRecord]
+        do throws(LogUnavailable) {
+            records = try await engine.list(filter)
+        } catch {
+            throw Problem(.stateDatabaseUnavailable, error.reason)
+        }
+        var writer = JSONWriter()
+        writer.beginObject()
+        writer.name("transactions")
+        writer.beginArray()
+        for record in records {
+            RecordRendering.write(record, includingResults: false, &writer)
+        }
+        writer.endArray()
+        writer.name("next")
+        if let last = records.last, records.count == query.limit {
+            writer.string("\(last.id.number)")
+        } else {
+            writer.null()
+        }
+        writer.endObject()
+        return Self.json(.ok, writer.bytes)
+    }
+}
+
+extension HTTPField.Name {
+    static let idempotencyKey: HTTPField.Name = {
+        guard let name = HTTPField.Name(IdempotencyKey.fieldName) else {
+            preconditionFailure("the name is a token")
+        }
+        return name
+    }()
+}

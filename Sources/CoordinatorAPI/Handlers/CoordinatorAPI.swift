@@ -1,0 +1,160 @@
+import CommitProtocol
+import Crypto
+import HTTPTypes
+public import HTTPServer
+public import TransactionEngine
+
+/// The interface's settings.
+public struct APISettings: Sendable {
+    /// The time to the decision where a request does not say.
+    public var defaultTimeout: Duration = .seconds(10)
+    /// The longest time to the decision that a request may ask for.
+    public var maximumTimeout: Duration = .seconds(60)
+    /// Branches of one transaction, at most.
+    public var branchesMax = 16
+    /// Statements of one branch, at most.
+    public var statementsPerBranchMax = 100
+
+    /// The defaults.
+    public init() {}
+}
+
+/// Whether this replica can serve.
+public struct Readiness: Sendable {
+    /// The state database answers.
+    public let isStateReachable: Bool
+    /// The replica is stopping.
+    public let isDraining: Bool
+
+    /// Makes it of its parts.
+    public init(isStateReachable: Bool, isDraining: Bool) {
+        self.isStateReachable = isStateReachable
+        self.isDraining = isDraining
+    }
+}
+
+/// The REST interface of a coordinator.
+public struct CoordinatorAPI: Sendable {
+    let engine: TransactionEngine
+    let settings: APISettings
+    let readiness: @Sendable () async -> Readiness
+    let contract: Contract
+    let limits: WireLimits
+    /// Everybody, until callers can be told apart.
+    let principal = "anonymous"
+
+    /// Makes the interface over an engine.
+    public init(
+        engine: TransactionEngine, settings: APISettings,
+        readiness: @escaping @Sendable () async -> Readiness
+    ) {
+        self.engine = engine
+        self.settings = settings
+        self.readiness = readiness
+        contract = Contract()
+        var limits = WireLimits()
+        limits.branchesMax = settings.branchesMax
+        limits.statementsPerBranchMax = settings.statementsPerBranchMax
+        limits.timeoutMillisecondsMax = Int(
+            settings.maximumTimeout.components.seconds * 1000)
+        self.limits = limits
+    }
+
+    /// Every route; the contract lists the same.
+    public func router() -> Router {
+        var router = Router(renderFailure: Self.render)
+        router.on(.post, "/v1/transactions") { request in
+            await answering { () async throws(Problem) in try await post(request) }
+        }
+        router.on(.get, "/v1/transactions") { request in
+            await answering { () async throws(Problem) in try await list(request) }
+        }
+        router.on(.get, "/v1/transactions/{id}") { request in
+            await answering { () async throws(Problem) in try await show(request) }
+        }
+        router.on(.get, "/v1/participants") { request in
+            await answering { () async throws(Problem) in try await listParticipants(request) }
+        }
+        router.on(.get, "/v1/participants/{name}") { request in
+            await answering { () async throws(Problem) in try await showParticipant(request) }
+        }
+        router.on(.get, "/livez") { _ in Self.json(.ok, #"{"status":"live"}"#) }
+        router.on(.get, "/readyz") { request in
+            await answering { () async throws(Problem) in try await showReadiness(request) }
+        }
+        router.on(.get, "/openapi.yaml") { _ in contract.yaml }
+        router.on(.get, "/openapi.json") { _ in contract.json }
+        return router
+    }
+
+    private func answering(
+        _ body: () async throws(Problem) -> ServerResponse
+    ) async -> ServerResponse {
+        do throws(Problem) {
+            return try await body()
+        } catch {
+            return Self.response(error)
+        }
+    }
+
+    /// What the server itself has to answer, as a problem.
+    public static func render(_ failure: ProtocolFailure) -> ServerResponse {
+        switch failure {
+        case .badRequest(let reason):
+            response(Problem(.badHTTP, "The request is malformed: \(reason)."))
+        case .bodyTooLarge(let limit):
+            response(Problem(.bodyTooLarge, "The body may have \(limit) bytes at most."))
+        case .targetTooLong(let limit):
+            response(Problem(.uriTooLong, "The target may have \(limit) bytes at most."))
+        case .tooManyHeaders(let limit):
+            response(Problem(.headersTooLarge, "There may be \(limit) header fields at most."))
+        case .notFound:
+            response(Problem(.notFound, "There is nothing at this path."))
+        case .methodNotAllowed(let allowed):
+            response(
+                Problem(
+                    .methodNotAllowed,
+                    "This path takes \(allowed.joined(separator: ", ")) only."))
+        case .stopping:
+            response(Problem(.draining, "This replica stopped before the answer was there."))
+        }
+    }
+
+    static func response(_ problem: Problem) -> ServerResponse {
+        response(problem.render(), status: problem.status, problem)
+    }
+
+    static func response(_ body: [UInt8], status: Int, _ problem: Problem) -> ServerResponse {
+        var response = ServerResponse(status: .init(code: status), body: body)
+        response.headerFields[.contentType] = Problem.mediaType
+        if let seconds = problem.retryAfterSeconds {
+            response.headerFields[.retryAfter] = "\(seconds)"
+        }
+        if let location = problem.location { response.headerFields[.location] = location }
+        return response
+    }
+
+    static func json(_ status: HTTPResponse.Status, _ body: [UInt8]) -> ServerResponse {
+        ServerResponse(
+            status: status, headerFields: [.contentType: MediaType.json.rawValue], body: body)
+    }
+
+    static func json(_ status: HTTPResponse.Status, _ text: String) -> ServerResponse {
+        json(status, Array(text.utf8))
+    }
+
+    static func queryItems(
+        _ request: ServerRequest
+    ) throws(Problem) -> [(name: String, value: String)] {
+        var items: [(name: String, value: String)] = []
+        for part in (request.query ?? "").split(separator: "&") {
+            let sides = part.split(
+                separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+            guard let name = PercentEncoding.decode(sides[0]),
+                let value = PercentEncoding.decode(sides.count > 1 ? sides[1] : "")
+            else { throw Problem(.badHTTP, "The query's percent-encoding is broken.") }
+            items.append((name, value))
+        }
+        return items
+    }
+}

@@ -1,0 +1,127 @@
+import CommitProtocol
+import TransactionEngine
+
+extension Problem {
+    /// Why a transaction was aborted.
+    init(_ record: TransactionRecord, _ cause: AbortCause, _ failure: BranchFailure?) {
+        switch cause {
+        case .refused(let branch):
+            self = Problem.refused(failure, participant: record.branches[branch].participant)
+            self.branch = branch
+            participant = record.branches[branch].participant
+        case .deadlinePassed:
+            self.init(
+                .deadlineExceeded,
+                "The time to the decision was over before every branch had voted yes.")
+        case .requested:
+            self.init(.rolledBackByRequest, "It was rolled back because that was asked for.")
+        case .acceptanceUnknown:
+            self.init(
+                .aborted, "The state database could not say whether it had been accepted.")
+        case .recovered:
+            self.init(
+                .aborted,
+                "The coordinator stopped before anything was decided; recovery rolled it back.")
+        case .decidedElsewhere:
+            self.init(.aborted, "Its abort was recorded by a recovery pass or another replica.")
+        }
+        transaction = record.id.description
+    }
+
+    private static func refused(_ failure: BranchFailure?, participant: String) -> Problem {
+        guard let failure else {
+            return Problem(.aborted, "The branch in \(participant) voted no.")
+        }
+        var problem = Problem(type(of: failure.kind), sentence(failure, participant))
+        if let report = failure.report {
+            var postgres = PostgresFailure(sqlstate: report.sqlState, message: report.message)
+            postgres.detail = report.detail
+            postgres.hint = report.hint
+            postgres.constraint = report.constraint
+            problem = Problem(problem.type, problem.detail, postgres: postgres)
+        }
+        problem.statement = failure.statement
+        return problem
+    }
+
+    private static func type(of kind: BranchFailure.Kind) -> ProblemType {
+        switch kind {
+        case .statement: .statementFailed
+        case .rowsUnexpected: .rowsUnexpected
+        case .cannotBePrepared, .preparedTransactionsDisabled: .cannotBePrepared
+        case .constraintAtPrepare: .constraintAtPrepare
+        case .resultTooLarge: .resultTooLarge
+        case .connectionLost: .participantLost
+        case .slotsExhausted, .prepare, .cancelled, .notDurable: .aborted
+        }
+    }
+
+    private static func sentence(_ failure: BranchFailure, _ participant: String) -> String {
+        let said = failure.report.map { ": \($0.message)" } ?? "."
+        let place = failure.statement.map { "Statement \($0) in \(participant)" } ?? participant
+        switch failure.kind {
+        case .statement:
+            return "\(place) failed\(said)"
+        case .rowsUnexpected(let expected, let actual):
+            return "\(place) was to affect or return \(expected) rows, and it was \(actual)."
+        case .cannotBePrepared:
+            return "What was done in \(participant) cannot be part of a prepared transaction\(said)"
+        case .constraintAtPrepare:
+            return "A deferred constraint failed in \(participant)\(said)"
+        case .slotsExhausted:
+            return "\(participant) has no slot left for a prepared transaction\(said)"
+        case .preparedTransactionsDisabled:
+            return "\(participant) has prepared transactions disabled\(said)"
+        case .prepare:
+            return "The transaction in \(participant) could not be prepared\(said)"
+        case .resultTooLarge:
+            return "\(place) returned more rows or bytes than are allowed."
+        case .connectionLost:
+            return "The connection to \(participant) was lost while it worked."
+        case .cancelled:
+            return "The work in \(participant) was cancelled."
+        case .notDurable:
+            return "\(participant) could not confirm that its standby has the transaction."
+        }
+    }
+
+    /// Why nothing was accepted.
+    init(_ failure: AdmissionFailure) {
+        switch failure {
+        case .unknownParticipant(let branch, let name):
+            self.init(.unknownParticipant, "No participant is named \"\(name)\".")
+            self.branch = branch
+            pointer = "/branches/\(branch)/participant"
+        case .unacceptableSQL(let branch, let statement, let reason):
+            self.init(.unacceptableSQL, reason)
+            self.branch = branch
+            self.statement = statement
+            pointer = "/branches/\(branch)/statements/\(statement)/sql"
+        case .tooManyBranches(let participant, let limit):
+            self.init(
+                .unacceptableSQL,
+                "\(participant) has \(limit) sessions, and more branches than that name it.")
+            self.participant = participant
+        case .participantUnavailable(let name, let reason):
+            self.init(.participantUnavailable, "\(name) cannot be reached: \(reason)")
+            participant = name
+        case .preparedTransactionsDisabled(let name):
+            self.init(
+                .preparedTransactionsDisabled,
+                "\(name) has max_prepared_transactions = 0; it has to be raised there.")
+            participant = name
+        case .slotsExhausted(let name):
+            self.init(
+                .participantSlotsExhausted,
+                "Every slot for prepared transactions in \(name) is in use.")
+            participant = name
+        case .overloaded:
+            self.init(.overloaded, "As many transactions are under way as may be.")
+        case .draining:
+            self.init(.draining, "This replica is stopping.")
+        case .stateUnavailable(let reason):
+            self.init(
+                .stateDatabaseUnavailable, "Nothing was accepted: \(reason)")
+        }
+    }
+}

@@ -1,0 +1,81 @@
+import CommitProtocol
+import TransactionEngine
+
+/// A transaction as JSON.
+enum RecordRendering {
+    static func bytes(_ record: TransactionRecord) -> [UInt8] {
+        var writer = JSONWriter(capacity: 1024)
+        write(record, includingResults: true, &writer)
+        return writer.bytes
+    }
+
+    static func write(
+        _ record: TransactionRecord, includingResults: Bool, _ writer: inout JSONWriter
+    ) {
+        writer.beginObject()
+        writer.member("id", record.id.description)
+        writer.member("state", record.state.rawValue)
+        nullable("decision", record.decision?.rawValue, &writer)
+        writer.member("principal", record.principal)
+        writer.member("isolation", record.isolation.rawValue)
+        writer.name("labels")
+        writer.beginObject()
+        for label in record.labels {
+            writer.name(escaping: label.name)
+            writer.string(label.value)
+        }
+        writer.endObject()
+        writer.member("acceptedAt", UTCTime(microseconds: record.acceptedAt).text)
+        writer.member("deadline", UTCTime(microseconds: record.deadline).text)
+        nullable("decidedAt", time(record.decidedAt), &writer)
+        nullable("finishedAt", time(record.finishedAt), &writer)
+        writer.member("owner", record.owner)
+        writer.name("problem")
+        if let problem = record.problem { writer.raw(problem) } else { writer.null() }
+        writer.member("resultsOmitted", record.areResultsOmitted)
+        branches(record, includingResults, &writer)
+        writer.endObject()
+    }
+
+    private static func branches(
+        _ record: TransactionRecord, _ includingResults: Bool, _ writer: inout JSONWriter
+    ) {
+        let results =
+            record.results?.split(
+                separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false) ?? []
+        writer.name("branches")
+        writer.beginArray()
+        for (index, branch) in record.branches.enumerated() {
+            writer.beginObject()
+            writer.member("branch", index)
+            writer.member("participant", branch.participant)
+            writer.member("gid", branch.gid)
+            nullable("vote", branch.vote?.rawValue, &writer)
+            nullable("outcome", branch.outcome?.rawValue, &writer)
+            writer.member("retries", branch.retries)
+            nullable("lastError", branch.lastError, &writer)
+            if includingResults {
+                writer.name("statements")
+                if results.indices.contains(index) {
+                    writer.raw(results[index])
+                } else {
+                    writer.beginArray()
+                    writer.endArray()
+                }
+            }
+            writer.endObject()
+        }
+        writer.endArray()
+    }
+
+    private static func time(_ value: Int64?) -> String? {
+        value.map { UTCTime(microseconds: $0).text }
+    }
+
+    private static func nullable(
+        _ name: StaticString, _ value: String?, _ writer: inout JSONWriter
+    ) {
+        writer.name(name)
+        if let value { writer.string(value) } else { writer.null() }
+    }
+}

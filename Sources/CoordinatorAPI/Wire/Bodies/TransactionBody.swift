@@ -1,0 +1,62 @@
+/// The body of `POST /v1/transactions`, validated.
+///
+/// What it says has the right shape and keeps the limits. Whether the participants exist and the
+/// statements are acceptable is decided later, by those who know.
+struct TransactionBody: Hashable, Sendable {
+    /// The work, one element a branch, at least one; a participant may occur more than once.
+    var branches: [BranchRequest]
+    /// The time to the decision in milliseconds; `nil` is the configured default.
+    var timeoutMilliseconds: Int?
+    /// The isolation level of every branch; `nil` is the participant's own default.
+    var isolation: BodyIsolation?
+    /// Names and values that the transaction can be found by.
+    var labels: [String: String]
+}
+
+/// The work of one branch.
+struct BranchRequest: Hashable, Sendable {
+    /// The participant's name.
+    var participant: String
+    /// The statements in order, at least one.
+    var statements: [StatementRequest]
+}
+
+/// One statement.
+struct StatementRequest: Hashable, Sendable {
+    /// The text, without NUL.
+    var sql: String
+    /// The values of the placeholders, `$1` first.
+    var parameters: [ParameterValue]
+    /// How many rows it must affect or return; anything else aborts the transaction.
+    var expectRows: Int?
+}
+
+/// An isolation level, by the name it has in requests and answers.
+enum BodyIsolation: String, CaseIterable, Hashable, Sendable {
+    case readCommitted
+    case repeatableRead
+    case serializable
+}
+
+/// The value of a placeholder as PostgreSQL will read it.
+struct ParameterValue: Hashable, Sendable {
+    /// The value in PostgreSQL's text format; `nil` is NULL.
+    var text: String?
+
+    /// Renders a JSON value as text.
+    ///
+    /// A number keeps the text it was written with, a boolean is `true` or `false`, and an array
+    /// or object becomes compact JSON for a parameter of type json or jsonb.
+    init(_ value: JSONValue) {
+        switch value {
+        case .null: text = nil
+        case .bool(let value): text = value ? "true" : "false"
+        case .number(let number): text = number
+        case .string(let string): text = string
+        case .array, .object:
+            var writer = JSONWriter(capacity: 64)
+            writer.value(value)
+            text = writer.text
+        }
+    }
+}

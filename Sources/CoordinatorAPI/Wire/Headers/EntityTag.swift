@@ -1,0 +1,24 @@
+/// An entity tag: the version of a resource's state.
+struct EntityTag: Hashable, Sendable {
+    /// The tag as `ETag` sends it, in double quotes.
+    let text: String
+
+    /// Makes a strong tag.
+    ///
+    /// - Parameter opaque: Printable ASCII without double quotes.
+    init(_ opaque: String) {
+        precondition(
+            opaque.utf8.allSatisfy { (0x21...0x7E).contains($0) && $0 != UInt8(ascii: "\"") },
+            "an entity tag is made by the service itself")
+        text = "\"\(opaque)\""
+    }
+
+    /// Whether `If-None-Match` names this version, so that 304 is the answer.
+    ///
+    /// It compares weakly, as RFC 9110 demands: `W/"7"` and `"7"` match.
+    func matches(ifNoneMatch field: String?) -> Bool {
+        fieldParts(field ?? "", separatedBy: UInt8(ascii: ",")).contains { part in
+            part == "*" || part == text || part == "W/" + text
+        }
+    }
+}

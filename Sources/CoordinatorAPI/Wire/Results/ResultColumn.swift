@@ -1,0 +1,48 @@
+/// A column of a result.
+struct ResultColumn: Hashable, Sendable {
+    /// The name, as PostgreSQL gave it.
+    var name: String
+    /// The OID of the type; that of a domain's base type, which is what the server sends.
+    var typeOID: UInt32
+
+    /// How values of the type appear in JSON.
+    enum Form: Hashable, Sendable {
+        /// As a number with the exact text, or as a string if there is no such number: `NaN`.
+        case number
+        /// As `true` or `false`.
+        case boolean
+        /// As the JSON that it is.
+        case json
+        /// As a string in PostgreSQL's text format.
+        case string
+    }
+
+    /// How values of the column appear in JSON.
+    var form: Form {
+        switch typeOID {
+        case 20, 21, 23, 26, 700, 701, 1700: .number
+        case 16: .boolean
+        case 114, 3802: .json
+        default: .string
+        }
+    }
+
+    /// The member names of the rows' objects: each name once.
+    ///
+    /// A name that occurs again gets `_2`, `_3` and so on, and never one that another column has
+    /// by itself.
+    static func memberNames(_ columns: [ResultColumn]) -> [String] {
+        let given = Set(columns.map { Array($0.name.utf8) })
+        var used: Set<[UInt8]> = []
+        return columns.map { column in
+            if used.insert(Array(column.name.utf8)).inserted { return column.name }
+            var number = 2
+            while true {
+                let name = "\(column.name)_\(number)"
+                let bytes = Array(name.utf8)
+                if !given.contains(bytes), used.insert(bytes).inserted { return name }
+                number += 1
+            }
+        }
+    }
+}

@@ -1,0 +1,2 @@
+/// A request as the engine takes it, under a name that no wire type has.
+public typealias EngineRequest = TransactionRequest
