@@ -17,7 +17,9 @@ let yams = Target.Dependency.product(name: "Yams", package: "Yams")
 let package = Package(
     name: "tandem",
     dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+        .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
         .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0"),
         .package(url: "https://github.com/apple/swift-http-structured-headers", from: "1.7.0"),
         .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
@@ -59,6 +61,17 @@ let package = Package(
         .target(name: "CommitProtocol", swiftSettings: strict),
         .target(
             name: "TransactionEngine", dependencies: ["CommitProtocol", logging],
+            swiftSettings: strict),
+        .target(name: "PostgresClusters", swiftSettings: strict),
+        .executableTarget(
+            name: "tandem",
+            dependencies: [
+                "CLinux", "CommitProtocol", "CoordinatorAPI", "EventLoop", "HTTPServer",
+                "PostgresClient", "PostgresClusters", "PostgresTransactions", "TransactionEngine",
+                logging, yams,
+                .product(name: "ArgumentParser", package: "swift-argument-parser"),
+                .product(name: "UnixSignals", package: "swift-service-lifecycle"),
+            ],
             swiftSettings: strict),
     ]
 )

@@ -1,0 +1,50 @@
+import FoundationEssentials
+import Glibc
+
+extension PostgresCluster {
+    /// Crashes the whole cluster, as the machine's power failure would; `restart()` brings it back.
+    ///
+    /// Every process is ended with SIGKILL, so nobody writes a word more to the log or to a client.
+    public func kill() async {
+        // The order keeps every pid ours. A stopped postmaster neither forks nor reaps, so its list
+        // of children is complete, and no number in it can pass to another process.
+        running.postmaster.suspend()
+        let segment = sharedMemorySegment()
+        for child in ProcessTable.children(of: processID) {
+            _ = Glibc.kill(child, SIGKILL)
+        }
+        running.postmaster.send(SIGKILL)
+        await allGone()
+        // In good order the postmaster removes its System V segment. What marks the data as in use
+        // would outlive the files if the cluster is never started again.
+        if let segment { _ = shmctl(segment, IPC_RMID, nil) }
+    }
+
+    /// Freezes every process of the cluster: connections stay open and nothing answers.
+    public func suspend() {
+        running.postmaster.suspend()
+        for child in ProcessTable.children(of: processID) {
+            _ = Glibc.kill(child, SIGSTOP)
+        }
+    }
+
+    /// Lets a frozen cluster go on where it stood.
+    public func resume() {
+        for child in ProcessTable.children(of: processID) {
+            _ = Glibc.kill(child, SIGCONT)
+        }
+        running.postmaster.send(SIGCONT)
+    }
+
+    /// The id of the shared memory segment that the postmaster noted in its pid file.
+    private func sharedMemorySegment() -> Int32? {
+        guard let file = FileManager.default.contents(atPath: "\(data)/postmaster.pid") else {
+            return nil
+        }
+        let lines = String(decoding: file, as: UTF8.self).split(
+            separator: "\n", omittingEmptySubsequences: false)
+        // Line 7 holds the key and the id.
+        guard lines.count > 6 else { return nil }
+        return lines[6].split(separator: " ").last.flatMap { Int32($0) }
+    }
+}

@@ -1,0 +1,39 @@
+import Glibc
+
+/// The system user that the server's programs run as.
+///
+/// PostgreSQL refuses to run as root; root therefore hands over to the user `postgres`, which
+/// Debian's package creates.
+enum ServerUser: Sendable, Hashable {
+    /// The user of this process.
+    case current
+    /// Another user, by name and numeric ids.
+    case other(name: String, user: uid_t, group: gid_t)
+
+    /// The user for servers started by this process; throws `ClusterError.noUnprivilegedUser`.
+    static func forServers() throws -> ServerUser {
+        guard geteuid() == 0 else { return .current }
+        guard let entry = unsafe getpwnam("postgres") else { throw ClusterError.noUnprivilegedUser }
+        return unsafe .other(
+            name: "postgres", user: entry.pointee.pw_uid, group: entry.pointee.pw_gid)
+    }
+
+    var setprivArguments: [String] {
+        switch self {
+        case .current: []
+        case .other(let name, _, _): ["--reuid", name, "--regid", name, "--clear-groups"]
+        }
+    }
+
+    /// Makes this user the owner of `path`, which becomes closed to everyone else.
+    func takeOver(_ path: String) throws {
+        if case .other(_, let user, let group) = self {
+            guard unsafe chown(path, user, group) == 0 else {
+                throw SystemError(call: "chown \(path)", code: errno)
+            }
+        }
+        guard unsafe chmod(path, 0o700) == 0 else {
+            throw SystemError(call: "chmod \(path)", code: errno)
+        }
+    }
+}

@@ -1,0 +1,15 @@
+import ArgumentParser
+
+/// `tandem health`
+struct Health: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Asks a replica on this machine whether it is ready; for container health checks.")
+
+    @Option(help: "The replica's port.") var port: UInt16 = 8080
+
+    func run() async throws {
+        let answer = try await LoopbackHTTP(port: port).get("/readyz")
+        print(answer.body)
+        if answer.status != 200 { throw ExitCode(1) }
+    }
+}

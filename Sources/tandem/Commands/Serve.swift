@@ -1,0 +1,59 @@
+import ArgumentParser
+import CLinux
+import EventLoop
+import Logging
+import UnixSignals
+
+/// `tandem serve`
+struct Serve: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Runs a replica of the coordinator.",
+        discussion: """
+            It migrates the state database, connects to the participants, finishes what an earlier \
+            life left in doubt, and listens. SIGTERM or SIGINT stops it in order: readiness fails \
+            first, what is under way ends within shutdown.graceSeconds. A second signal stops it \
+            at once, which is safe: what was decided is finished by the next life.
+            """)
+
+    @OptionGroup var options: ConfigurationOption
+
+    func run() async throws {
+        let configuration = try Configuration.load(file: options.config)
+        let logger = Logging.make(configuration.logLevel)
+        let signals = await UnixSignalsSequence(trapping: .sigterm, .sigint)
+        let replica = try await Replica.start(configuration, logger: logger)
+        let wasSuperseded = await withTaskGroup(of: Bool.self) { group in
+            group.addTask {
+                for await _ in signals { break }
+                return false
+            }
+            group.addTask {
+                await replica.superseded()
+                return true
+            }
+            return await group.next() ?? false
+        }
+        guard !wasSuperseded else {
+            logger.critical("another process has taken this replica's name; stopping")
+            endProcess(75)
+        }
+        logger.notice("stopping; a second signal stops at once")
+        Task {
+            for await _ in signals { endProcess(130) }
+        }
+        let isWhole = await replica.stop()
+        endProcess(isWhole ? 0 : 3)
+    }
+}
+
+/// Ends the process without waiting for tasks that only wait for the next event.
+func endProcess(_ status: Int32) -> Never { exit(status) }
+
+/// The program's logger: one line an event, on standard error.
+enum Logging {
+    static func make(_ level: String) -> Logger {
+        var logger = Logger(label: "tandem") { StreamLogHandler.standardError(label: $0) }
+        logger.logLevel = Logger.Level(rawValue: level) ?? .info
+        return logger
+    }
+}

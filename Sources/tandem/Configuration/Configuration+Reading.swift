@@ -1,0 +1,223 @@
+import Foundation
+import PostgresClient
+import Yams
+
+extension Configuration {
+    /// Reads a file, if one is given, and the environment above it.
+    static func load(
+        file: String?, environment: [String: String] = ProcessInfo.processInfo.environment
+    ) throws -> Configuration {
+        let source = file ?? "the environment"
+        var text = ""
+        if let file {
+            guard let data = FileManager.default.contents(atPath: file) else {
+                throw ConfigurationFaults(
+                    source: source, faults: ["the file cannot be read"])
+            }
+            text = String(decoding: data, as: UTF8.self)
+        }
+        let node: Node?
+        do {
+            node = try Yams.compose(yaml: text)
+        } catch {
+            throw ConfigurationFaults(source: source, faults: ["not readable as YAML: \(error)"])
+        }
+        let faults = ConfigurationSource.Faults()
+        let root = ConfigurationSource(
+            node, path: "", environment: environment, faults: faults)
+        let configuration = read(root)
+        guard faults.list.isEmpty, let configuration else {
+            throw ConfigurationFaults(source: source, faults: faults.list)
+        }
+        return configuration
+    }
+
+    private static func read(_ root: ConfigurationSource) -> Configuration? {
+        let stateSource = root.section("state")
+        let state = state(stateSource)
+        let participants = participants(root)
+        var placeholder = Configuration(
+            state: state ?? State(connection: .placeholder), participants: participants)
+        listen(root, &placeholder)
+        sizes(root, &placeholder)
+        times(root, &placeholder)
+        if let level = root.section("log").string("level") {
+            let levels = ["trace", "debug", "info", "notice", "warning", "error", "critical"]
+            if !levels.contains(level) {
+                root.fault("log.level is one of \(levels.joined(separator: ", "))", key: "log")
+            }
+            placeholder.logLevel = level
+        }
+        root.refuseUnknown()
+        return state == nil ? nil : placeholder
+    }
+
+    private static func listen(_ root: ConfigurationSource, _ value: inout Configuration) {
+        let listen = root.section("listen")
+        if let host = listen.string("host") { value.listen.host = host }
+        listen.integer("port", 0...65_535, &value.listen.port)
+        listen.refuseUnknown()
+        root.flag("allowUnauthenticated", &value.allowUnauthenticated)
+        if !value.listen.host.hasPrefix("127."), !value.allowUnauthenticated {
+            listen.fault(
+                "\(value.listen.host) is not a loopback address, and callers are not "
+                    + "authenticated yet: set allowUnauthenticated: true to listen there "
+                    + "nevertheless", key: "host")
+        }
+        let replica = root.section("replica")
+        if let name = replica.string("name") {
+            if !isName(name) { replica.fault(nameRule, key: "name") }
+            value.replica.name = name
+        }
+        replica.integer("heartbeatSeconds", 1...60, &value.replica.heartbeatSeconds)
+        replica.integer("leaseSeconds", 3...600, &value.replica.leaseSeconds)
+        if value.replica.leaseSeconds < 3 * value.replica.heartbeatSeconds {
+            replica.fault("three heartbeats have to fit into a lease", key: "leaseSeconds")
+        }
+        replica.refuseUnknown()
+    }
+
+    private static func state(_ source: ConfigurationSource) -> State? {
+        let connection = connection(source)
+        var state = State(connection: connection ?? .placeholder)
+        source.integer("readers", 1...64, &state.readers)
+        source.integer("timeoutMilliseconds", 100...600_000, &state.timeoutMilliseconds)
+        source.flag("allowFsyncOff", &state.allowFsyncOff)
+        source.refuseUnknown()
+        return connection == nil ? nil : state
+    }
+
+    private static func participants(_ root: ConfigurationSource) -> [Participant] {
+        let sources = root.list("participants", identifiedBy: "name")
+        if sources.isEmpty { root.fault("at least one is wanted", key: "participants") }
+        var seen: Set<String> = []
+        return sources.compactMap { source in
+            let name = source.string("name") ?? ""
+            if !isName(name) { source.fault(nameRule, key: "name") }
+            if !seen.insert(name).inserted {
+                source.fault("the name is used twice", key: "name")
+            }
+            let connection = connection(source)
+            var value = Participant(name: name, connection: connection ?? .placeholder)
+            source.integer("poolSize", 1...1000, &value.poolSize)
+            source.integer("finishers", 1...100, &value.finishers)
+            source.integer(
+                "statementTimeoutMilliseconds", 0...86_400_000,
+                &value.statementTimeoutMilliseconds)
+            source.integer(
+                "lockTimeoutMilliseconds", 0...86_400_000, &value.lockTimeoutMilliseconds)
+            source.integer(
+                "connectTimeoutMilliseconds", 100...600_000, &value.connectTimeoutMilliseconds)
+            var slots = -1
+            source.integer("preparedSlots", 1...100_000, &slots)
+            value.preparedSlots = slots < 0 ? nil : slots
+            source.refuseUnknown()
+            return connection == nil ? nil : value
+        }
+    }
+
+    private static func connection(_ source: ConfigurationSource) -> ConnectionOptions? {
+        let conninfo = source.string("conninfo")
+        let password = source.string("password")
+        let file = source.string("passwordFile")
+        guard let conninfo, !conninfo.isEmpty else {
+            source.fault(
+                "a libpq connection string is wanted, such as "
+                    + "\"host=db.internal dbname=users user=tandem\"", key: "conninfo")
+            return nil
+        }
+        do {
+            var options = try ConnectionOptions(conninfo: conninfo)
+            if let file {
+                guard let data = FileManager.default.contents(atPath: file) else {
+                    source.fault("the file cannot be read", key: "passwordFile")
+                    return nil
+                }
+                let text = String(decoding: data, as: UTF8.self)
+                let secret = text.trimmingCharacters(in: .newlines)
+                options = try options.overriding(["password": secret])
+            } else if let password {
+                options = try options.overriding(["password": password])
+            }
+            return try options.overriding(["target_session_attrs": "read-write"])
+        } catch {
+            source.fault("\(error)", key: "conninfo")
+            return nil
+        }
+    }
+
+    private static func sizes(_ root: ConfigurationSource, _ value: inout Configuration) {
+        let limits = root.section("limits")
+        limits.integer("bodyBytes", 1024...268_435_456, &value.limits.bodyBytes)
+        limits.integer("connections", 1...100_000, &value.limits.connections)
+        limits.integer("inFlight", 1...100_000, &value.limits.inFlight)
+        limits.integer("queued", 0...100_000, &value.limits.queued)
+        limits.integer("branches", 1...1000, &value.limits.branches)
+        limits.integer("statementsPerBranch", 1...10_000, &value.limits.statementsPerBranch)
+        limits.integer("resultRows", 0...1_000_000, &value.limits.resultRows)
+        limits.integer("resultBytes", 0...268_435_456, &value.limits.resultBytes)
+        limits.integer("storedResultBytes", 0...16_777_216, &value.limits.storedResultBytes)
+        limits.refuseUnknown()
+    }
+
+    private static func times(_ root: ConfigurationSource, _ value: inout Configuration) {
+        let source = root.section("transactions")
+        let day = 86_400_000
+        source.integer(
+            "defaultTimeoutMilliseconds", 1...day,
+            &value.transactions.defaultTimeoutMilliseconds)
+        source.integer(
+            "maximumTimeoutMilliseconds", 1...day,
+            &value.transactions.maximumTimeoutMilliseconds)
+        source.integer(
+            "finishWaitMilliseconds", 1...day, &value.transactions.finishWaitMilliseconds)
+        source.integer(
+            "recoveryIntervalMilliseconds", 50...day,
+            &value.transactions.recoveryIntervalMilliseconds)
+        source.integer(
+            "scanIntervalMilliseconds", 50...day, &value.transactions.scanIntervalMilliseconds)
+        source.integer("orphanGraceSeconds", 1...86_400, &value.transactions.orphanGraceSeconds)
+        source.integer("retentionHours", 1...87_600, &value.transactions.retentionHours)
+        source.integer("retentionBatch", 1...10_000, &value.transactions.retentionBatch)
+        if value.transactions.defaultTimeoutMilliseconds
+            > value.transactions.maximumTimeoutMilliseconds
+        {
+            source.fault(
+                "the default is longer than maximumTimeoutMilliseconds",
+                key: "defaultTimeoutMilliseconds")
+        }
+        source.refuseUnknown()
+        let http = root.section("http")
+        http.integer("headerTimeoutSeconds", 1...3600, &value.http.headerTimeoutSeconds)
+        http.integer("bodyTimeoutSeconds", 1...3600, &value.http.bodyTimeoutSeconds)
+        http.integer("responseTimeoutSeconds", 1...3600, &value.http.responseTimeoutSeconds)
+        http.refuseUnknown()
+        let shutdown = root.section("shutdown")
+        shutdown.integer("graceSeconds", 0...3600, &value.shutdownGraceSeconds)
+        shutdown.refuseUnknown()
+    }
+
+    private static let nameRule =
+        "a name has 1 to 63 lower-case letters, digits and hyphens, and begins with a letter"
+
+    private static func isName(_ text: String) -> Bool {
+        guard let first = text.utf8.first, (1...63).contains(text.utf8.count) else { return false }
+        return (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(first)
+            && text.utf8.allSatisfy { byte in
+                (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(byte)
+                    || (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte)
+                    || byte == UInt8(ascii: "-")
+            }
+    }
+}
+
+extension ConnectionOptions {
+    /// Stands in where the real one was faulty, until the faults are reported.
+    fileprivate static var placeholder: ConnectionOptions {
+        do {
+            return try ConnectionOptions(conninfo: "")
+        } catch {
+            preconditionFailure("an empty connection string is valid")
+        }
+    }
+}

@@ -1,0 +1,84 @@
+import PostgresClient
+
+/// All settings of a replica, validated.
+struct Configuration: Sendable {
+    struct Listen: Sendable {
+        var host = "127.0.0.1"
+        var port = 8080
+    }
+
+    struct State: Sendable {
+        var connection: ConnectionOptions
+        var readers = 2
+        var timeoutMilliseconds = 5000
+        var allowFsyncOff = false
+    }
+
+    struct Participant: Sendable {
+        var name: String
+        var connection: ConnectionOptions
+        var poolSize = 12
+        var finishers = 4
+        var statementTimeoutMilliseconds = 30_000
+        var lockTimeoutMilliseconds = 5000
+        var connectTimeoutMilliseconds = 3000
+        var preparedSlots: Int?
+    }
+
+    struct Replica: Sendable {
+        var name = "replica-1"
+        var heartbeatSeconds = 2
+        var leaseSeconds = 10
+    }
+
+    struct Limits: Sendable {
+        var bodyBytes = 1_048_576
+        var connections = 10_000
+        var inFlight = 1024
+        var queued = 1024
+        var branches = 16
+        var statementsPerBranch = 100
+        var resultRows = 1000
+        var resultBytes = 1_048_576
+        var storedResultBytes = 65_536
+    }
+
+    struct Transactions: Sendable {
+        var defaultTimeoutMilliseconds = 10_000
+        var maximumTimeoutMilliseconds = 60_000
+        var finishWaitMilliseconds = 5000
+        var recoveryIntervalMilliseconds = 2000
+        var scanIntervalMilliseconds = 10_000
+        var orphanGraceSeconds = 60
+        var retentionHours = 168
+        var retentionBatch = 500
+    }
+
+    struct HTTP: Sendable {
+        var headerTimeoutSeconds = 60
+        var bodyTimeoutSeconds = 20
+        var responseTimeoutSeconds = 20
+    }
+
+    var listen = Listen()
+    var allowUnauthenticated = false
+    var replica = Replica()
+    var state: State
+    var participants: [Participant]
+    var limits = Limits()
+    var transactions = Transactions()
+    var http = HTTP()
+    var shutdownGraceSeconds = 30
+    var logLevel = "info"
+}
+
+/// Everything that is wrong with a configuration, each fault with its place and its remedy.
+struct ConfigurationFaults: Error, CustomStringConvertible {
+    let source: String
+    let faults: [String]
+
+    var description: String {
+        let count = faults.count == 1 ? "1 fault" : "\(faults.count) faults"
+        return "\(count) in \(source):\n" + faults.map { "  - \($0)" }.joined(separator: "\n")
+    }
+}

@@ -1,0 +1,81 @@
+import CLinux
+import EventLoop
+
+/// A small HTTP/1.1 client for a server on this machine: one request a connection.
+struct LoopbackHTTP: Sendable {
+    struct Answer: Sendable {
+        let status: Int
+        let head: String
+        let body: String
+    }
+
+    struct Failure: Error, CustomStringConvertible {
+        let description: String
+    }
+
+    let port: UInt16
+
+    func get(_ path: String) async throws -> Answer {
+        try await send("GET \(path) HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n")
+    }
+
+    func post(_ path: String, _ body: String, key: String? = nil) async throws -> Answer {
+        let header = key.map { "Idempotency-Key: \"\($0)\"\r\n" } ?? ""
+        return try await send(
+            "POST \(path) HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
+                + header
+                + "Content-Length: \(body.utf8.count)\r\nConnection: close\r\n\r\n\(body)")
+    }
+
+    func send(_ request: String) async throws -> Answer {
+        let port = port
+        let result = await BlockingCall.run { exchange(port, request) }
+        return try result.get()
+    }
+}
+
+private func exchange(
+    _ port: UInt16, _ request: String
+) -> Result<LoopbackHTTP.Answer, LoopbackHTTP.Failure> {
+    let socket = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+    guard socket >= 0 else { return .failure(.init(description: "no socket")) }
+    defer { close(socket) }
+    var address = sockaddr_in()
+    address.sin_family = sa_family_t(AF_INET)
+    address.sin_port = port.bigEndian
+    address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
+    let isConnected = withUnsafePointer(to: &address) { pointer in
+        pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
+            connect(socket, $0, socklen_t(MemoryLayout<sockaddr_in>.size)) == 0
+        }
+    }
+    guard isConnected else {
+        return .failure(.init(description: "nothing listens on 127.0.0.1:\(port)"))
+    }
+    var bytes = Array(request.utf8)
+    while !bytes.isEmpty {
+        let sent = CLinux.send(socket, bytes, bytes.count, Int32(MSG_NOSIGNAL.rawValue))
+        guard sent > 0 else { break }
+        bytes.removeFirst(sent)
+    }
+    var answer: [UInt8] = []
+    var buffer = [UInt8](repeating: 0, count: 65_536)
+    while true {
+        let count = recv(socket, &buffer, buffer.count, 0)
+        guard count > 0 else { break }
+        answer.append(contentsOf: buffer[..<count])
+    }
+    return read(String(decoding: answer, as: UTF8.self))
+}
+
+private func read(_ text: String) -> Result<LoopbackHTTP.Answer, LoopbackHTTP.Failure> {
+    guard let end = text.firstRange(of: "\r\n\r\n") else {
+        return .failure(.init(description: "the server closed the connection without an answer"))
+    }
+    let head = String(text[..<end.lowerBound])
+    let words = head.split(separator: " ", maxSplits: 2)
+    guard words.count > 1, let status = Int(words[1]) else {
+        return .failure(.init(description: "the answer is not HTTP"))
+    }
+    return .success(.init(status: status, head: head, body: String(text[end.upperBound...])))
+}

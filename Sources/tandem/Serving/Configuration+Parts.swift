@@ -1,0 +1,66 @@
+import CoordinatorAPI
+import HTTPServer
+import PostgresTransactions
+import TransactionEngine
+
+/// The configuration, handed on to the rooms that it concerns.
+extension Configuration {
+    var stateOptions: StateOptions {
+        var options = StateOptions(connection: state.connection, replica: replica.name)
+        options.readers = state.readers
+        options.timeout = .milliseconds(state.timeoutMilliseconds)
+        options.heartbeat = .seconds(replica.heartbeatSeconds)
+        options.lease = .seconds(replica.leaseSeconds)
+        options.allowsFsyncOff = state.allowFsyncOff
+        return options
+    }
+
+    var participantOptions: [ParticipantOptions] {
+        participants.map { participant in
+            var options = ParticipantOptions(
+                name: participant.name, connection: participant.connection)
+            options.poolSize = participant.poolSize
+            options.finishers = participant.finishers
+            options.statementTimeout = .milliseconds(participant.statementTimeoutMilliseconds)
+            options.lockTimeout = .milliseconds(participant.lockTimeoutMilliseconds)
+            options.connectTimeout = .milliseconds(participant.connectTimeoutMilliseconds)
+            options.preparedSlots = participant.preparedSlots
+            options.resultRowsMax = limits.resultRows
+            options.resultBytesMax = limits.resultBytes
+            return options
+        }
+    }
+
+    var engineLimits: EngineLimits {
+        var engine = EngineLimits()
+        engine.inFlightMax = limits.inFlight
+        engine.storedResultBytesMax = limits.storedResultBytes
+        engine.finishWait = .milliseconds(transactions.finishWaitMilliseconds)
+        engine.orphanGrace = .seconds(transactions.orphanGraceSeconds)
+        engine.recoveryInterval = .milliseconds(transactions.recoveryIntervalMilliseconds)
+        engine.scanInterval = .milliseconds(transactions.scanIntervalMilliseconds)
+        return engine
+    }
+
+    var apiSettings: APISettings {
+        var settings = APISettings()
+        settings.defaultTimeout = .milliseconds(transactions.defaultTimeoutMilliseconds)
+        settings.maximumTimeout = .milliseconds(transactions.maximumTimeoutMilliseconds)
+        settings.branchesMax = limits.branches
+        settings.statementsPerBranchMax = limits.statementsPerBranch
+        return settings
+    }
+
+    var serverConfiguration: ServerConfiguration {
+        var server = ServerConfiguration()
+        server.host = listen.host
+        server.port = UInt16(listen.port)
+        server.bodyBytesMax = limits.bodyBytes
+        server.discardBytesMax = limits.bodyBytes * 8
+        server.connectionsMax = limits.connections
+        server.headerTimeout = .seconds(http.headerTimeoutSeconds)
+        server.bodyTimeout = .seconds(http.bodyTimeoutSeconds)
+        server.responseTimeout = .seconds(http.responseTimeoutSeconds)
+        return server
+    }
+}

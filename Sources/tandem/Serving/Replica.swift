@@ -1,0 +1,129 @@
+import CommitProtocol
+import CoordinatorAPI
+import EventLoop
+import HTTPServer
+import Logging
+import PostgresClient
+import PostgresTransactions
+import TransactionEngine
+
+/// One running replica: the composition root. All ports of the engine meet here.
+@LoopActor
+final class Replica {
+    let port: UInt16
+    let state: StateDatabase
+    let engine: TransactionEngine
+    private let configuration: Configuration
+    private let participants: PostgresParticipants
+    private let log: PostgresDecisionLog
+    private let server: Server
+    private let logger: Logger
+    private let draining: Lock<Bool>
+    private var tasks: [Task<Void, Never>] = []
+    private var isSuperseded = false
+    private var supersededWaiters: [CheckedContinuation<Void, Never>] = []
+
+    private init(
+        _ configuration: Configuration, _ state: StateDatabase,
+        _ participants: PostgresParticipants, _ logger: Logger
+    ) throws {
+        self.configuration = configuration
+        self.state = state
+        self.participants = participants
+        self.logger = logger
+        log = PostgresDecisionLog(state, logger: logger)
+        engine = TransactionEngine(
+            executor: EventLoop.shared, log: log, participants: participants,
+            clock: LoopClock(), encoding: .json, limits: configuration.engineLimits,
+            logger: logger)
+        let draining = Lock(false)
+        self.draining = draining
+        let api = CoordinatorAPI(engine: engine, settings: configuration.apiSettings) {
+            Readiness(
+                isStateReachable: await state.isReachable,
+                isDraining: draining.withLock { $0 })
+        }
+        let router = api.router()
+        server = Server(
+            configuration: configuration.serverConfiguration, executor: EventLoop.shared,
+            renderFailure: CoordinatorAPI.render, handler: { await router.handle($0) })
+        port = try server.start()
+    }
+
+    /// Opens the state database, connects to the participants, listens, and begins to recover.
+    static func start(_ configuration: Configuration, logger: Logger) async throws -> Replica {
+        let state = try await StateDatabase.open(configuration.stateOptions, logger: logger)
+        let participants = try PostgresParticipants(
+            configuration.participantOptions, state: state, queueMax: configuration.limits.queued,
+            logger: logger)
+        let replica = try Replica(configuration, state, participants, logger)
+        state.onSuperseded = { [weak replica] in replica?.supersede() }
+        replica.startTasks()
+        logger.notice(
+            "serving",
+            metadata: [
+                "url": "http://\(configuration.listen.host):\(replica.port)",
+                "replica": "\(configuration.replica.name)", "epoch": "\(state.epoch)",
+                "installation": "\(state.installation)",
+            ])
+        return replica
+    }
+
+    private func startTasks() {
+        let engine = engine
+        tasks.append(
+            Task(executorPreference: EventLoop.shared) { await engine.recoverContinuously() })
+        for name in participants.names {
+            tasks.append(
+                Task(executorPreference: EventLoop.shared) {
+                    await engine.scanContinuously(name)
+                })
+        }
+        tasks.append(Task { await retain() })
+    }
+
+    /// Removes what finished long ago, a small batch at a time.
+    private func retain() async {
+        let clock = LoopClock()
+        while !Task.isCancelled {
+            do {
+                let removed = try await log.removeFinished(
+                    olderThanSeconds: Int64(configuration.transactions.retentionHours) * 3600,
+                    limit: configuration.transactions.retentionBatch)
+                if removed == configuration.transactions.retentionBatch { continue }
+            } catch {
+                logger.warning("retention waits", metadata: ["error": "\(error)"])
+            }
+            await withCheckedContinuation { continuation in
+                _ = clock.schedule(after: .seconds(60)) { continuation.resume() }
+            }
+        }
+    }
+
+    private func supersede() {
+        isSuperseded = true
+        let waiters = supersededWaiters
+        supersededWaiters = []
+        for waiter in waiters { waiter.resume() }
+    }
+
+    /// Returns when another process has taken this replica's name.
+    func superseded() async {
+        guard !isSuperseded else { return }
+        await withCheckedContinuation { supersededWaiters.append($0) }
+    }
+
+    /// Stops in order: readiness fails, no new connections, what is under way ends within the
+    /// grace; what is decided and unfinished is finished by the next life.
+    func stop() async -> Bool {
+        draining.withLock { $0 = true }
+        let grace = Duration.seconds(configuration.shutdownGraceSeconds)
+        let answered = await server.drain(within: grace)
+        let ended = await engine.drain(within: answered ? grace : .seconds(1))
+        for task in tasks { task.cancel() }
+        await participants.close()
+        await state.close()
+        logger.notice("stopped", metadata: ["everythingEnded": "\(answered && ended)"])
+        return answered && ended
+    }
+}
