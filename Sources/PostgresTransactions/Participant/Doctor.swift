@@ -1,4 +1,4 @@
-public import EventLoop
+import EventLoop
 public import PostgresClient
 
 /// Examines a server: can it do its part, and is it set up to?

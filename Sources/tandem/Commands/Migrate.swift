@@ -1,5 +1,6 @@
 import ArgumentParser
 import EventLoop
+import PostgresClient
 import PostgresTransactions
 
 /// `tandem migrate`

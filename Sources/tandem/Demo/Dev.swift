@@ -1,10 +1,96 @@
 import ArgumentParser
+import Foundation
+import PostgresClusters
+import UnixSignals
 
 /// `tandem dev`
 struct Dev: AsyncParsableCommand {
-    func run() async throws {}
-}
-/// `tandem demo`
-struct Demo: AsyncParsableCommand {
-    func run() async throws {}
+    static let configuration = CommandConfiguration(
+        abstract: "Keeps throwaway databases and a coordinator running for you to try.",
+        discussion: """
+            Three PostgreSQL servers on free loopback ports (state, users, orders), and the \
+            coordinator over them, until SIGINT or SIGTERM. Tables users, orders and accounts \
+            exist in both participants.
+            """)
+
+    @Option(help: "The coordinator's port; further replicas take the next ones.")
+    var port: UInt16 = 8080
+
+    @Option(help: "How many replicas of the coordinator to run.") var replicas = 1
+
+    @Option(help: "Keep the databases in this folder between runs.") var directory: String?
+
+    @Flag(help: "Print one line of JSON when all is ready, for programs.") var json = false
+
+    func validate() throws {
+        guard (1...16).contains(replicas) else {
+            throw ValidationError("--replicas takes 1 to 16.")
+        }
+    }
+
+    func run() async throws {
+        let signals = await UnixSignalsSequence(trapping: .sigterm, .sigint)
+        let sandbox = try await Sandbox.start(directory: directory)
+        do {
+            for number in 1...replicas {
+                let port = port == 0 ? try FreePort.find() : port + UInt16(number - 1)
+                try await sandbox.startReplica(number, port: port, isQuiet: json)
+            }
+            print(json ? try await line(sandbox) : await help(sandbox))
+            fflush(nil)
+            for await _ in signals { break }
+        } catch {
+            await sandbox.stop()
+            throw error
+        }
+        await sandbox.stop()
+    }
+
+    private func line(_ sandbox: Sandbox) async throws -> String {
+        var pids: [String: Int] = ["state": Int(await sandbox.state.processID)]
+        var participants: [String: String] = [:]
+        for (name, cluster) in sandbox.participants {
+            pids[name] = Int(await cluster.processID)
+            participants[name] = Self.url(cluster)
+        }
+        for (index, replica) in sandbox.replicas.enumerated() {
+            pids["replica-\(index + 1)"] = Int(replica.process.processID)
+        }
+        let urls = sandbox.replicas.map { "http://127.0.0.1:\($0.port)" }
+        let value: [String: Any] = [
+            "url": urls[0], "urls": urls, "state": Self.url(sandbox.state),
+            "participants": participants, "pids": pids,
+        ]
+        let data = try JSONSerialization.data(
+            withJSONObject: value, options: [.sortedKeys, .withoutEscapingSlashes])
+        return String(decoding: data, as: UTF8.self)
+    }
+
+    private func help(_ sandbox: Sandbox) async -> String {
+        let url = "http://127.0.0.1:\(sandbox.replicas[0].port)"
+        let databases = sandbox.participants.keys.sorted().compactMap { name in
+            sandbox.participants[name].map { "  \(name): psql \(Self.url($0))" }
+        }
+        return """
+
+            tandem runs at \(url). Try:
+
+              curl -i \(url)/v1/transactions -H 'Content-Type: application/json' -d '{"branches":[
+                {"participant":"users","statements":[{"sql":"INSERT INTO users VALUES ($1,$2)",
+                  "parameters":["u1","Ada"]}]},
+                {"participant":"orders","statements":[{"sql":"INSERT INTO orders VALUES ($1,$2,$3)",
+                  "parameters":["o1","u1",42.50]}]}]}'
+              curl \(url)/v1/transactions
+              curl \(url)/v1/participants
+
+            \(databases.joined(separator: "\n"))
+              state: psql \(Self.url(sandbox.state))
+
+            Stop with Ctrl-C.
+            """
+    }
+
+    private static func url(_ cluster: PostgresCluster) -> String {
+        "postgresql://postgres@127.0.0.1:\(cluster.port)/\(cluster.database)"
+    }
 }

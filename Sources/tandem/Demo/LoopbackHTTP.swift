@@ -1,4 +1,4 @@
-import CLinux
+import Glibc
 import EventLoop
 
 /// A small HTTP/1.1 client for a server on this machine: one request a connection.
@@ -54,7 +54,7 @@ private func exchange(
     }
     var bytes = Array(request.utf8)
     while !bytes.isEmpty {
-        let sent = CLinux.send(socket, bytes, bytes.count, Int32(MSG_NOSIGNAL.rawValue))
+        let sent = Glibc.send(socket, bytes, bytes.count, Int32(MSG_NOSIGNAL))
         guard sent > 0 else { break }
         bytes.removeFirst(sent)
     }

@@ -1,0 +1,136 @@
+import EventLoop
+import Foundation
+import PostgresClient
+import PostgresClusters
+
+/// Three throwaway PostgreSQL servers and the replicas of a coordinator over them.
+final class Sandbox {
+    static let participantNames = ["users", "orders"]
+
+    /// In both participants, so that either can play either part.
+    static let tables = [
+        "CREATE TABLE users (id text PRIMARY KEY, name text)",
+        "CREATE TABLE orders (id text PRIMARY KEY, user_id text, amount numeric)",
+        "CREATE TABLE accounts (id text PRIMARY KEY, balance numeric CHECK (balance >= 0))",
+    ]
+
+    let state: PostgresCluster
+    let participants: [String: PostgresCluster]
+    private(set) var replicas: [ChildReplica] = []
+    private let folder: String
+    private let settings: [String]
+
+    private init(
+        state: PostgresCluster, participants: [String: PostgresCluster], folder: String,
+        settings: [String]
+    ) {
+        self.state = state
+        self.participants = participants
+        self.folder = folder
+        self.settings = settings
+    }
+
+    /// Starts the servers. With a directory they are kept there, and used again.
+    static func start(directory: String?, settings: [String] = []) async throws -> Sandbox {
+        func storage(_ name: String) -> PostgresCluster.Storage {
+            directory.map { PostgresCluster.Storage.kept(directory: $0) } ?? .temporary
+        }
+        let server = ["max_prepared_transactions": "200", "max_connections": "200"]
+        let state = try await PostgresCluster.start(
+            name: "state", storage: storage("state"), settings: server)
+        var participants: [String: PostgresCluster] = [:]
+        do {
+            for name in participantNames {
+                participants[name] = try await PostgresCluster.start(
+                    name: name, storage: storage(name), settings: server, initialSQL: tables)
+            }
+        } catch {
+            await state.remove()
+            for cluster in participants.values { await cluster.remove() }
+            throw error
+        }
+        let folder = NSTemporaryDirectory() + "tandem-\(UUID().uuidString)"
+        try FileManager.default.createDirectory(
+            atPath: folder, withIntermediateDirectories: true)
+        return Sandbox(
+            state: state, participants: participants, folder: folder, settings: settings)
+    }
+
+    /// Starts a replica as a process of its own, and waits until it is ready.
+    @discardableResult
+    func startReplica(_ number: Int, port: UInt16, isQuiet: Bool) async throws -> ChildReplica {
+        var lines = ["listen: { port: \(port) }", "replica: { name: replica-\(number) }"]
+        lines.append("state: { conninfo: \"\(state.connectionString())\" }")
+        lines.append("participants:")
+        for name in Self.participantNames {
+            guard let cluster = participants[name] else { continue }
+            lines.append("  - { name: \(name), conninfo: \"\(cluster.connectionString())\" }")
+        }
+        lines += settings
+        let file = "\(folder)/replica-\(number).yaml"
+        try Data(lines.joined(separator: "\n").utf8).write(to: URL(fileURLWithPath: file))
+        let replica = try await ChildReplica(configuration: file, port: port, isQuiet: isQuiet)
+        replicas.append(replica)
+        try await replica.becomesReady()
+        return replica
+    }
+
+    /// Ends everything that was started here, and removes what is not to be kept.
+    func stop() async {
+        for replica in replicas { await replica.stop() }
+        await state.remove()
+        for cluster in participants.values { await cluster.remove() }
+        try? FileManager.default.removeItem(atPath: folder)
+    }
+
+    /// Rows of a query, for showing and checking; nil stands for NULL.
+    @LoopActor
+    static func rows(_ cluster: PostgresCluster, _ sql: String) async throws -> [[String?]] {
+        let options = try ConnectionOptions(conninfo: cluster.connectionString())
+        let connection = try await PostgresConnection.connect(options, timeout: .seconds(5))
+        defer { connection.close() }
+        let result = try await connection.query(sql)
+        return (0..<result.rowCount).map { row in
+            result.columns.indices.map { result.text(row: row, column: $0) }
+        }
+    }
+}
+
+/// A replica in a process of its own, which dies with this one.
+final class ChildReplica: Sendable {
+    let port: UInt16
+    let process: ChildProcess
+
+    init(configuration: String, port: UInt16, isQuiet: Bool) async throws {
+        self.port = port
+        let program = try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")
+        var command = PostgresClusters.Command(
+            program, ["serve", "--config", configuration])
+        command.errors = isQuiet ? .discarded : .inherited
+        process = try await ChildProcess.start(command.dyingWithParent(signal: "KILL"))
+    }
+
+    /// Polls until the replica answers that it is ready: another process has no better event.
+    func becomesReady() async throws {
+        let client = LoopbackHTTP(port: port)
+        for _ in 0..<400 {
+            if let answer = try? await client.get("/readyz?verbose"), answer.status == 200,
+                !answer.body.contains("\"connecting\"")
+            {
+                return
+            }
+            try await Task.sleep(for: .milliseconds(50))
+        }
+        throw LoopbackHTTP.Failure(description: "the replica was not ready within 20 s")
+    }
+
+    func kill() async {
+        process.send(SIGKILL)
+        _ = await process.exitStatus()
+    }
+
+    func stop() async {
+        process.send(SIGTERM)
+        _ = await process.exitStatus()
+    }
+}
