@@ -73,5 +73,16 @@ let package = Package(
                 .product(name: "UnixSignals", package: "swift-service-lifecycle"),
             ],
             swiftSettings: strict),
+        .testTarget(
+            name: "EventLoopTests", dependencies: ["EventLoop"], swiftSettings: strict),
+        .testTarget(
+            name: "CoordinatorAPITests",
+            dependencies: ["CoordinatorAPI", yams], swiftSettings: strict),
+        .testTarget(
+            name: "PostgresTransactionsTests", dependencies: ["PostgresTransactions"],
+            swiftSettings: strict),
+        .testTarget(
+            name: "PostgresClustersTests", dependencies: ["PostgresClusters"],
+            swiftSettings: strict),
     ]
 )

@@ -33,28 +33,28 @@ struct Launch: Sendable {
         let logPath = "\(folder)/server.log"
         let log = try Descriptor.appending(to: logPath)
         let begin = log.length
-        let ends = try Descriptor.connectedPair()
-        let output = try ServerOutput(reading: ends.parent, log: log)
-        let postmaster = try await start(port: port, log: ends.child)
+        let running = try await start(port: port, log: log)
 
         // A server that recovers a long log may take its time, but not for ever.
         let watchdog = Task {
             try await Task.sleep(for: Self.patience)
-            postmaster.send(SIGKILL)
+            running.postmaster.send(SIGKILL)
         }
         defer { watchdog.cancel() }
-        guard await output.ready.value else {
-            _ = await postmaster.exitStatus()
+        guard await running.output.ready.value else {
+            _ = await running.postmaster.exitStatus()
             let text = FileManager.default.contents(atPath: logPath)?.dropFirst(begin) ?? Data()
             let tail = String(decoding: text.suffix(4_096), as: UTF8.self)
             throw ClusterError.serverDidNotStart(name: name, log: tail)
         }
-        return PostgresCluster.Running(postmaster: postmaster, output: output)
+        return running
     }
 
-    /// The log's end must be closed here as soon as the child has its copy, or its end of file would
-    /// never come: so it lives no longer than this call.
-    private func start(port: UInt16, log: Descriptor) async throws -> ChildProcess {
+    /// Our own reference to the child's end of the stream lives no longer than this call: as long as
+    /// it is open here, the end of file does not come, and who waits for it waits for ever.
+    private func start(port: UInt16, log: Descriptor) async throws -> PostgresCluster.Running {
+        let ends = try Descriptor.connectedPair()
+        let output = try ServerOutput(reading: ends.parent, log: log)
         var arguments = ["-D", "\(folder)/data"]
         for (key, value) in allSettings(port: port).sorted(by: { $0.key < $1.key }) {
             arguments += ["-c", "\(key)=\(value)"]
@@ -64,9 +64,10 @@ struct Launch: Sendable {
         var command = Command(
             place.installation.program("postgres"), arguments, environment: place.environment
         ).dyingWithParent(signal: "QUIT", as: place.user)
-        command.errors = .descriptor(log)
+        command.errors = .descriptor(ends.child)
         command.tether = place.tether
-        return try await ChildProcess.start(command)
+        return PostgresCluster.Running(
+            postmaster: try await ChildProcess.start(command), output: output)
     }
 
     private func allSettings(port: UInt16) -> [String: String] {

@@ -2,8 +2,8 @@ public import Glibc
 
 /// A running child of this process, or one that has ended and whose status is known.
 ///
-/// Its pid is safe to signal for as long as this object lives: the child is not reaped before, so the
-/// system cannot give the number to another process. The last reference reaps it.
+/// A signal reaches this child or nobody: reaping, which frees the pid for another process, and
+/// sending take turns on a lock. By the time that the exit status is known the child is reaped.
 public final class ChildProcess: Sendable {
     /// How a process ended.
     public enum ExitStatus: Sendable, Hashable {
@@ -16,16 +16,11 @@ public final class ChildProcess: Sendable {
     /// The child's process id.
     public let processID: pid_t
     private let ending: Task<ExitStatus, Never>
+    private let isReaped = Lock(false)
 
     private init(processID: pid_t, ending: Task<ExitStatus, Never>) {
         self.processID = processID
         self.ending = ending
-    }
-
-    deinit {
-        // The waiting thread holds a reference until the child has ended: this never blocks.
-        var status: Int32 = 0
-        _ = unsafe waitpid(processID, &status, 0)
     }
 
     /// Starts `command`; throws `SystemError` when it cannot be started.
@@ -44,7 +39,7 @@ public final class ChildProcess: Sendable {
                     do {
                         let child = ChildProcess(processID: try spawn(command), ending: ending)
                         continuation.resume(returning: child)
-                        report.yield(child.waitWithoutReaping())
+                        report.yield(child.waitAndReap())
                         report.finish()
                     } catch {
                         report.finish()
@@ -65,7 +60,7 @@ public final class ChildProcess: Sendable {
 
     /// Sends `signal`; without effect on a child that has ended.
     public func send(_ signal: Int32) {
-        _ = kill(processID, signal)
+        isReaped.withLock { if !$0 { _ = kill(processID, signal) } }
     }
 
     /// Sends SIGSTOP and returns once the child is stopped, or has ended.
@@ -78,12 +73,18 @@ public final class ChildProcess: Sendable {
         {}
     }
 
-    private func waitWithoutReaping() -> ExitStatus {
+    private func waitAndReap() -> ExitStatus {
         var info = unsafe siginfo_t()
         while unsafe waitid(P_PID, id_t(processID), &info, WEXITED | WNOWAIT) != 0
             && errno == EINTR
         {}
-        let value = unsafe info._sifields._sigchld.si_status
-        return unsafe info.si_code == Int32(CLD_EXITED) ? .exited(value) : .signalled(value)
+        // Having ended, the child is reaped without delay, so nobody waits for the lock for long.
+        var status: Int32 = 0
+        isReaped.withLock {
+            _ = unsafe waitpid(processID, &status, 0)
+            $0 = true
+        }
+        let signal = status & 0x7F
+        return signal == 0 ? .exited((status >> 8) & 0xFF) : .signalled(signal)
     }
 }

@@ -22,21 +22,12 @@ struct Serve: AsyncParsableCommand {
         let logger = Logging.make(configuration.logLevel)
         let signals = await UnixSignalsSequence(trapping: .sigterm, .sigint)
         let replica = try await Replica.start(configuration, logger: logger)
-        let wasSuperseded = await withTaskGroup(of: Bool.self) { group in
-            group.addTask {
-                for await _ in signals { break }
-                return false
-            }
-            group.addTask {
-                await replica.superseded()
-                return true
-            }
-            return await group.next() ?? false
-        }
-        guard !wasSuperseded else {
+        Task {
+            await replica.superseded()
             logger.critical("another process has taken this replica's name; stopping")
             endProcess(75)
         }
+        for await _ in signals { break }
         logger.notice("stopping; a second signal stops at once")
         Task {
             for await _ in signals { endProcess(130) }

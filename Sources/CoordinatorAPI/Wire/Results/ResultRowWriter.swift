@@ -38,13 +38,13 @@ struct ResultRowWriter: Sendable {
         column += 1
         guard let value else { return writer.null() }
         switch form {
-        case .number:
-            Self.isNumber(value) ? writer.raw(value) : writer.string(bytes: value)
+        case .number where Self.isNumber(value):
+            writer.raw(value)
         case .boolean:
             writer.bool(value.first == UInt8(ascii: "t"))
-        case .json:
-            Self.isJSON(Array(value)) ? writer.raw(value) : writer.string(bytes: value)
-        case .string:
+        case .json where Self.isJSON(Array(value)):
+            writer.raw(value)
+        case .number, .json, .string:
             writer.string(bytes: value)
         }
     }

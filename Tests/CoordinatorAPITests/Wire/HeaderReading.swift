@@ -1,0 +1,117 @@
+import Testing
+
+@testable import CoordinatorAPI
+
+@Suite("Header fields")
+struct HeaderReading {
+    @Test(
+        "An Idempotency-Key is a string in double quotes",
+        arguments: [
+            ("\"order-4711\"", "order-4711"), ("\"a \\\"b\\\\\"", "a \"b\\"), ("  \" \"  ", " "),
+            ("\"8e03978e-40d5-43dd-bc93-6894a57f9324\"", "8e03978e-40d5-43dd-bc93-6894a57f9324"),
+            ("\"\(String(repeating: "k", count: 255))\"", String(repeating: "k", count: 255)),
+        ])
+    func keys(_ field: String, _ expected: String) throws {
+        #expect(try IdempotencyKey.read(field)?.text == expected)
+    }
+
+    @Test("Without the field there is no key")
+    func noKey() throws {
+        #expect(try IdempotencyKey.read(nil) == nil)
+    }
+
+    @Test(
+        "Anything else is refused",
+        arguments: [
+            "", "order-4711", "\"\"", "\"a", "'a'", "\"a\", \"b\"", "\"a\";b=1", "\"é\"", "\"\t\"",
+            "12", "?1", ":YQ==:", "\"a\\n\"", "(\"a\")",
+            "\"\(String(repeating: "k", count: 256))\"",
+        ])
+    func wrongKeys(_ field: String) {
+        let problem = #expect(throws: Problem.self) { try IdempotencyKey.read(field) }
+        #expect(problem?.type == .idempotencyKeyInvalid)
+        #expect(problem?.detail.hasSuffix(".") == true)
+    }
+
+    @Test(
+        "Preferences are honoured, and passed over where they are not understood",
+        arguments: [
+            (nil, nil), ("", nil), ("respond-async", "respond-async"),
+            ("Respond-Async", "respond-async"),
+            ("wait=10", "wait=10"), ("wait = 10", "wait=10"), ("wait=\"10\"", "wait=10"),
+            ("respond-async, wait=5", "respond-async, wait=5"),
+            ("wait=5; a=\"b,c\" , respond-async", "respond-async, wait=5"),
+            ("wait=600", "wait=60"), ("wait=5, wait=9", "wait=5"), ("wait=x", nil), ("wait", nil),
+            ("wait=-1", nil), ("wait=99999999999999999999", nil), ("handling=lenient; wait=3", nil),
+            ("respond-async=yes", nil), (",,, ;=\"", nil), ("foo=\", wait=3", nil),
+        ] as [(String?, String?)])
+    func preferences(_ field: String?, _ applied: String?) {
+        #expect(Preferences(field).applied == applied)
+    }
+
+    @Test(
+        "JSON bodies",
+        arguments: [
+            "application/json", "Application/JSON", "application/json; charset=utf-8",
+            "application/json;charset=\"UTF-8\"", " application/json ; ",
+        ])
+    func json(_ field: String) throws {
+        try ContentNegotiation.requireJSON(contentType: field)
+    }
+
+    @Test(
+        "Bodies of another type",
+        arguments: [
+            nil, "", "text/json", "application/json; charset=latin1", "application/json; a=b",
+            "application/jsonx", "application/problem+json", "application/json, text/plain",
+            "application/json; charset",
+        ] as [String?])
+    func notJSON(_ field: String?) {
+        let problem = #expect(throws: Problem.self) {
+            try ContentNegotiation.requireJSON(contentType: field)
+        }
+        #expect(problem?.type == .unsupportedMediaType)
+    }
+
+    @Test(
+        "The media type that is liked best",
+        arguments: [
+            (nil, .json), ("", .json), ("*/*", .json), ("text/plain", .text), ("text/*", .text),
+            ("application/json", .json), ("TEXT/PLAIN", .text),
+            ("text/plain, application/json", .json),
+            ("text/plain, application/json;q=0.9", .text),
+            ("application/json;q=0.1, */*;q=0.5", .text),
+            ("text/html, */*;q=0.1", .json), ("application/json;q=0, */*", .text),
+            ("text/plain;q=1.000, */*;q=0.999", .text), ("text/plain; charset=utf-8", .text),
+        ] as [(String?, MediaType)])
+    func accept(_ field: String?, _ expected: MediaType) throws {
+        #expect(try ContentNegotiation.choose(accept: field, from: [.json, .text]) == expected)
+    }
+
+    @Test(
+        "None that is liked",
+        arguments: [
+            "text/html", "*/*;q=0", "application/json;q=0, text/plain;q=0.000", "json", "image/*",
+            "application/json;q=x, text/plain;q=0.0001",
+        ])
+    func notAcceptable(_ field: String) {
+        let problem = #expect(throws: Problem.self) {
+            try ContentNegotiation.choose(accept: field, from: [.json, .text])
+        }
+        #expect(problem?.type == .notAcceptable)
+    }
+
+    @Test("Entity tags match weakly")
+    func tags() {
+        let tag = EntityTag("4711-3")
+        #expect(tag.text == "\"4711-3\"")
+        for field in [
+            "\"4711-3\"", "W/\"4711-3\"", "*", "\"1\", \"4711-3\"", "\"a,b\",W/\"4711-3\"",
+        ] {
+            #expect(tag.matches(ifNoneMatch: field), "\(field)")
+        }
+        for field in [nil, "", "4711-3", "\"4711-4\"", "\"x,\\\"4711-3\\\"\""] {
+            #expect(!tag.matches(ifNoneMatch: field), "\(field ?? "none")")
+        }
+    }
+}

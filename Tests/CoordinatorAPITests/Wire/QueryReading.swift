@@ -1,0 +1,88 @@
+import Testing
+
+@testable import CoordinatorAPI
+
+@Suite("Queries")
+struct QueryReading {
+    private func list(_ items: [(String, String)]) throws(Problem) -> TransactionListQuery {
+        try TransactionListQuery.decode(items.map { (name: $0.0, value: $0.1) })
+    }
+
+    /// The names of the parameters that are wrong.
+    private func issues(_ items: [(String, String)]) -> [String] {
+        do throws(Problem) {
+            _ = try list(items)
+            return []
+        } catch {
+            return error.issues.map { issue in
+                if case .parameter(let name) = issue.place { name } else { "?" }
+            }
+        }
+    }
+
+    @Test("Without parameters: the first fifty of all")
+    func none() throws {
+        #expect(try list([]) == TransactionListQuery())
+        #expect(try list([]).limit == 50)
+    }
+
+    @Test("All filters")
+    func all() throws {
+        let query = try list([
+            ("state", "aborted"), ("state", "committed"), ("participant", "users"),
+            ("label", "service:checkout"), ("label", "a:b:c"), ("label", "empty:"),
+            ("olderThan", "2026-03-01T12:00:00Z"), ("idempotencyKey", "order \"1\""),
+            ("cursor", "aZ09-_"), ("limit", "200"),
+        ])
+        #expect(query.states == ["committed", "aborted"])
+        #expect(query.participant == "users")
+        #expect(
+            query.labels == [
+                .init(name: "service", value: "checkout"), .init(name: "a", value: "b:c"),
+                .init(name: "empty", value: ""),
+            ])
+        #expect(query.olderThan?.text == "2026-03-01T12:00:00.000000Z")
+        #expect(query.idempotencyKey?.text == "order \"1\"")
+        #expect(query.cursor == "aZ09-_")
+        #expect(query.limit == 200)
+    }
+
+    @Test("Everything that is wrong is told at once")
+    func wrong() {
+        #expect(
+            issues([
+                ("stat", "x"), ("limit", "1"), ("limit", "2"), ("state", "done"),
+                ("participant", "Users"), ("label", "nocolon"), ("label", ":v"),
+                ("olderThan", "60"),
+                ("idempotencyKey", ""), ("cursor", "a b"),
+            ]) == [
+                "stat", "limit", "state", "participant", "label", "label", "olderThan",
+                "idempotencyKey", "cursor",
+            ])
+    }
+
+    @Test(
+        "Numbers of a page",
+        arguments: ["0", "201", "-1", "+5", " 5", "5.0", "", "1e1", "99999999999999999999999"])
+    func limits(_ text: String) {
+        #expect(issues([("limit", text)]) == ["limit"])
+    }
+
+    @Test("Waiting and verbosity")
+    func others() throws {
+        #expect(try TransactionQuery.decode([]).waitSeconds == 0)
+        #expect(try TransactionQuery.decode([(name: "wait", value: "60")]).waitSeconds == 60)
+        #expect(throws: Problem.self) {
+            try TransactionQuery.decode([(name: "wait", value: "61")])
+        }
+        #expect(throws: Problem.self) { try TransactionQuery.decode([(name: "x", value: "")]) }
+        #expect(try HealthQuery.decode([(name: "verbose", value: "")]).isVerbose)
+        #expect(try !HealthQuery.decode([(name: "verbose", value: "false")]).isVerbose)
+        #expect(try !HealthQuery.decode([]).isVerbose)
+        #expect(throws: Problem.self) {
+            try HealthQuery.decode([(name: "verbose", value: "yes")])
+        }
+        try NoQuery.decode([])
+        #expect(throws: Problem.self) { try NoQuery.decode([(name: "a", value: "b")]) }
+    }
+}

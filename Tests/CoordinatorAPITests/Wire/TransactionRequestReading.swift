@@ -1,0 +1,156 @@
+import Testing
+
+@testable import CoordinatorAPI
+
+@Suite("The body that begins a transaction")
+struct TransactionRequestReading {
+    private func decode(_ text: String) throws -> TransactionBody {
+        try TransactionBody.decode(Array(text.utf8))
+    }
+
+    /// The issues of a body as `pointer: detail`.
+    private func issues(_ text: String) -> [String] {
+        do {
+            _ = try TransactionBody.decode(Array(text.utf8))
+            return []
+        } catch {
+            return error.issues.map { issue in
+                guard case .body(let pointer) = issue.place else { return "not the body" }
+                return "\(pointer): \(issue.detail)"
+            }
+        }
+    }
+
+    private func body(statement: String = #"{"sql":"SELECT 1"}"#, more: String = "") -> String {
+        #"{"branches":[{"participant":"users","statements":[\#(statement)]}]\#(more)}"#
+    }
+
+    @Test("A whole request, with all that is optional")
+    func whole() throws {
+        let request = try decode(
+            """
+            { "branches": [
+                { "participant": "users", "statements": [
+                    { "sql": "INSERT INTO users VALUES ($1, $2)", "parameters": ["u1", "Ada"],
+                      "expectRows": 1 } ] },
+                { "participant": "orders", "statements": [
+                    { "sql": "SELECT 1" }, { "sql": "SELECT 2", "parameters": [] } ] } ],
+              "commit": "auto", "timeoutMilliseconds": 5000, "isolation": "serializable",
+              "labels": { "service": "checkout", "a.b/c-d_1": "" } }
+            """)
+        #expect(request.branches.map(\.participant) == ["users", "orders"])
+        #expect(request.branches[0].statements[0].expectRows == 1)
+        #expect(request.branches[0].statements[0].parameters.map(\.text) == ["u1", "Ada"])
+        #expect(request.branches[1].statements.map(\.sql) == ["SELECT 1", "SELECT 2"])
+        #expect(request.branches[1].statements[0].expectRows == nil)
+        #expect(request.timeoutMilliseconds == 5000)
+        #expect(request.isolation == .serializable)
+        #expect(request.labels == ["service": "checkout", "a.b/c-d_1": ""])
+    }
+
+    @Test("The least request: everything optional is left out")
+    func least() throws {
+        let request = try decode(body())
+        #expect(request.timeoutMilliseconds == nil)
+        #expect(request.isolation == nil)
+        #expect(request.labels.isEmpty)
+    }
+
+    @Test("Parameters become PostgreSQL's text, numbers unchanged")
+    func parameters() throws {
+        let request = try decode(
+            body(
+                statement: #"{"sql":"x","parameters":[null,true,false,9007199254740993,"#
+                    + #"0.100000000000000000000000000001,"a\"é","",[1, {"b" : "\u0000\""}],{}]}"#))
+        #expect(
+            request.branches[0].statements[0].parameters.map(\.text) == [
+                nil, "true", "false", "9007199254740993", "0.100000000000000000000000000001",
+                "a\"é", "", #"[1,{"b":"\u0000\""}]"#, "{}",
+            ])
+    }
+
+    @Test("Every fault is told at once, each with its place")
+    func everyFault() {
+        let found = issues(
+            #"{"branches":[{"participant":"Users","statements":[],"x":1},7,"#
+                + #"{"statements":[{"sql":1,"parameters":{},"expectRows":-1},{"sql":""},{}]}],"#
+                + #""commit":"manual","timeoutMilliseconds":0,"isolation":"chaos","labels":[],"y/z":0}"#
+        )
+        #expect(
+            found.map { $0.prefix { $0 != ":" } } == [
+                "/y~1z", "/branches/0/x", "/branches/0/participant", "/branches/0/statements",
+                "/branches/1", "/branches/2", "/branches/2/statements/0/sql",
+                "/branches/2/statements/0/parameters", "/branches/2/statements/0/expectRows",
+                "/branches/2/statements/1/sql", "/branches/2/statements/2", "/commit",
+                "/timeoutMilliseconds", "/isolation", "/labels",
+            ])
+    }
+
+    @Test(
+        "Wrong shapes",
+        arguments: [
+            ("[]", ": An object is wanted here, not an array."), ("null", ": An object is wanted"),
+            ("{}", ": The member \"branches\" is missing."),
+            (#"{"branches":[]}"#, "/branches: The array must not be empty."),
+            (#"{"branches":{}}"#, "/branches: An array is wanted here, not an object."),
+        ])
+    func shapes(_ text: String, _ expected: String) {
+        #expect(issues(text).first?.hasPrefix(expected) == true)
+    }
+
+    @Test("A missing member is told where the object is")
+    func missing() {
+        #expect(
+            issues(#"{"branches":[{"statements":[{}]}]}"#) == [
+                "/branches/0: The member \"participant\" is missing.",
+                "/branches/0/statements/0: The member \"sql\" is missing.",
+            ])
+    }
+
+    @Test("NUL is refused where it would become SQL")
+    func nul() {
+        let found = issues(
+            body(
+                statement: #"{"sql":"SELECT '\u0000'","parameters":["a\u0000b",["\u0000"]]}"#,
+                more: #","labels":{"a":"\u0000"}"#))
+        #expect(
+            found.map { $0.prefix { $0 != ":" } } == [
+                "/branches/0/statements/0/sql", "/branches/0/statements/0/parameters/0",
+                "/labels/a",
+            ])
+    }
+
+    @Test("null is no way to leave a member out")
+    func null() {
+        for name in ["commit", "timeoutMilliseconds", "isolation", "labels"] {
+            #expect(issues(body(more: ",\"\(name)\":null")).count == 1, "\(name)")
+        }
+    }
+
+    @Test(
+        "Integers may be written in any way that JSON has for them",
+        arguments: [
+            ("5000", 5000), ("5000.0", 5000), ("5e3", 5000), ("50.00E+2", 5000), ("60000", 60000),
+            ("0.1e1", 1), ("10000000e-6", 10),
+        ])
+    func integers(_ text: String, _ expected: Int) throws {
+        let request = try decode(body(more: ",\"timeoutMilliseconds\":\(text)"))
+        #expect(request.timeoutMilliseconds == expected)
+    }
+
+    @Test(
+        "What is no integer or out of bounds",
+        arguments: [
+            "0", "-1", "60001", "1.5", "1e400", "1e-1", "\"5\"", "true", "99999999999999999999",
+        ])
+    func noIntegers(_ text: String) {
+        #expect(issues(body(more: ",\"timeoutMilliseconds\":\(text)")).count == 1)
+    }
+
+    @Test("A flood of faults is cut at a hundred")
+    func flood() {
+        let elements = Array(repeating: "0", count: 16).joined(separator: ",")
+        let members = (0..<500).map { ",\"m\($0)\":0" }.joined()
+        #expect(issues("{\"branches\":[\(elements)]\(members)}").count == 100)
+    }
+}

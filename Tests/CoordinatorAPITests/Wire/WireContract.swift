@@ -1,0 +1,126 @@
+import Testing
+import Yams
+
+@testable import CoordinatorAPI
+
+@Suite("Wire types and the contract are one")
+struct WireContract {
+    private let contract: Contract
+    private let limits = WireLimits()
+
+    init() throws {
+        contract = try Contract()
+    }
+
+    private func property(_ schema: String, _ name: String) throws -> Node {
+        try #require(try contract.schema(schema)["properties"]?[name])
+    }
+
+    @Test("Limits")
+    func limit() throws {
+        let expected: [(String, String, String, Int)] = [
+            ("TransactionBody", "branches", "maxItems", limits.branchesMax),
+            ("TransactionBody", "timeoutMilliseconds", "maximum", limits.timeoutMillisecondsMax),
+            ("BranchRequest", "statements", "maxItems", limits.statementsPerBranchMax),
+            ("StatementRequest", "parameters", "maxItems", limits.parametersPerStatementMax),
+            ("StatementRequest", "sql", "maxLength", limits.sqlCharactersMax),
+            ("StatementRequest", "expectRows", "maximum", 2_147_483_647),
+        ]
+        for (schema, name, keyword, value) in expected {
+            #expect(try property(schema, name)[keyword]?.int == value, "\(schema) \(name)")
+        }
+        let labels = try contract.schema("Labels")
+        #expect(labels["maxProperties"]?.int == limits.labelsMax)
+        #expect(
+            labels["additionalProperties"]?["maxLength"]?.int == limits.labelValueCharactersMax)
+    }
+
+    @Test(
+        "Patterns of names",
+        arguments: ["a", "A", "a-b", "a_b", "-a", "1", "é", "", "a.b/c", "a\n"])
+    func patterns(_ name: String) throws {
+        let participant = try #require(try contract.schema("ParticipantName")["pattern"]?.string)
+        let label = try #require(try contract.schema("Labels")["propertyNames"]?["pattern"]?.string)
+        #expect(
+            try (name.wholeMatch(of: Regex(participant)) != nil) == NameRules.isParticipant(name))
+        #expect(try (name.wholeMatch(of: Regex(label)) != nil) == NameRules.isLabel(name))
+    }
+
+    @Test("Enumerations")
+    func enumerations() throws {
+        #expect(
+            Contract.texts(try contract.schema("BodyIsolation")["enum"])
+                == BodyIsolation.allCases.map(\.rawValue))
+        #expect(
+            Contract.texts(try contract.schema("TransactionState")["enum"])
+                == TransactionListQuery.states)
+    }
+
+    @Test("The parameters of each query")
+    func parameters() throws {
+        let unknown = [(name: "?", value: "")]
+        func known(_ decode: ([(name: String, value: String)]) throws(Problem) -> Void) -> String {
+            do {
+                try decode(unknown)
+                return "nothing was refused"
+            } catch {
+                return error.issues.first?.detail ?? ""
+            }
+        }
+        let queries = [
+            "/v1/transactions": known { items throws(Problem) in
+                _ = try TransactionListQuery.decode(items)
+            },
+            "/v1/transactions/{id}": known { items throws(Problem) in
+                _ = try TransactionQuery.decode(items)
+            },
+            "/livez": known { items throws(Problem) in _ = try HealthQuery.decode(items) },
+            "/v1/participants": known { items throws(Problem) in try NoQuery.decode(items) },
+        ]
+        for (path, sentence) in queries {
+            let operation = try contract.node("paths", path, "get")
+            var names: [String] = []
+            for node in operation["parameters"]?.sequence ?? [] {
+                let name = node["$ref"]?.string?.split(separator: "/").last.map(String.init)
+                let parameter = try name.map {
+                    try contract.node("components", "parameters", $0)
+                }
+                let resolved = parameter ?? node
+                if resolved["in"]?.string == "query" {
+                    names.append(resolved["name"]?.string ?? "")
+                }
+            }
+            let list = names.isEmpty ? "none" : names.joined(separator: ", ")
+            #expect(sentence == "There is no such parameter; known are \(list).")
+        }
+    }
+
+    @Test("The contract's own example is a valid request")
+    func example() throws {
+        let body = try contract.node("paths", "/v1/transactions", "post", "requestBody")
+        let examples = body["content"]?["application/json"]?["examples"]
+        let value = try #require(examples?["userAndOrder"]?["value"])
+        var writer = JSONWriter()
+        write(value, &writer)
+        let request = try TransactionBody.decode(writer.bytes)
+        #expect(request.branches.map(\.participant) == ["users", "orders"])
+        #expect(request.branches[1].statements[0].parameters.last?.text == "42.50")
+    }
+
+    private func write(_ node: Node, _ writer: inout JSONWriter) {
+        if let mapping = node.mapping {
+            writer.beginObject()
+            for (name, value) in mapping {
+                writer.name(escaping: name.string ?? "")
+                write(value, &writer)
+            }
+            writer.endObject()
+        } else if let sequence = node.sequence {
+            writer.beginArray()
+            for element in sequence { write(element, &writer) }
+            writer.endArray()
+        } else if let text = node.string {
+            if node.float == nil { writer.string(text) } else { writer.raw(text.utf8) }
+        }
+    }
+}
