@@ -1,0 +1,36 @@
+# tandem's commands; `make help` lists them. What each one does is in scripts/.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+
+# Where a toolchain is found when the shell does not know of it.
+export PATH := $(PATH):$(HOME)/.local/share/swiftly/bin:/opt/swift/usr/bin:/usr/local/swift/usr/bin
+
+BENCH := Benchmarks/run
+
+.PHONY: help setup build demo test check bench clean
+
+help: ## Lists the commands.
+	@grep -hE '^[a-z]+:.* ## ' $(MAKEFILE_LIST) | sort \
+	    | awk -F ':.* ## ' '{ printf "  make %-8s %s\n", $$1, $$2 }'
+
+setup: ## Installs what is missing on Debian or Ubuntu; does nothing when all is there.
+	@scripts/setup.sh
+
+build: setup ## Builds everything, for debugging.
+	@swift build
+
+demo: build ## Shows the whole story on three throwaway PostgreSQL servers.
+	@.build/debug/tandem demo
+
+test: setup ## Runs every test; those that need PostgreSQL start servers of their own.
+	@swift test
+
+check: setup ## Format, tidy rules, contract, a fuzzed server, Dockerfile, sanitizers.
+	@scripts/check.sh
+
+bench: setup ## Measures the coordinator beside its raw limit; writes .build/bench.json.
+	@if [ -x $(BENCH) ]; then $(BENCH); else echo "$(BENCH) is not here: nothing to measure."; fi
+
+clean: ## Removes everything that was built, and the tools that the checks fetched.
+	@rm -rf .build .build-* .tools

@@ -1,0 +1,26 @@
+# shellcheck shell=bash
+# The Python tools of the checks, each pinned, in .tools/venv; made when first asked for.
+# Source it from the root of the repository, then call `tools_ready` and run "$TOOLS/NAME".
+
+TOOLS=.tools/venv/bin
+
+tools_ready() {
+    local pins=scripts/tools.txt
+    if cmp -s "$pins" .tools/installed.txt; then return; fi
+    if ! python3 -c 'import ensurepip, venv' 2>/dev/null; then
+        echo "checks: python3 with its venv module is wanted." >&2
+        if [[ $EUID -eq 0 ]] && command -v apt-get >/dev/null; then
+            apt-get update -q && apt-get install -qy --no-install-recommends python3-venv
+        elif command -v sudo >/dev/null && command -v apt-get >/dev/null; then
+            sudo apt-get update -q && sudo apt-get install -qy --no-install-recommends python3-venv
+        else
+            echo "checks: install python3-venv." >&2
+            return 1
+        fi
+    fi
+    rm -rf .tools
+    mkdir .tools
+    python3 -m venv .tools/venv
+    "$TOOLS/pip" install --quiet --disable-pip-version-check --requirement "$pins"
+    cp "$pins" .tools/installed.txt
+}
