@@ -84,5 +84,10 @@ let package = Package(
         .testTarget(
             name: "PostgresClustersTests", dependencies: ["PostgresClusters"],
             swiftSettings: strict),
+        .testTarget(
+            name: "TandemTests",
+            dependencies: [
+                "tandem", "CoordinatorAPI", "EventLoop", "PostgresClient", "PostgresClusters",
+            ], swiftSettings: strict),
     ]
 )

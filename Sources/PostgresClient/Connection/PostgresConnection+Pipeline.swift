@@ -138,7 +138,8 @@ extension PostgresConnection {
                 {
                     cache.forget(sql)
                 }
-                call.replies[segment].append(.failed(failure))
+                let isOurs = isTruncating && failure.state == .queryCanceled
+                call.replies[segment].append(isOurs ? .exceeded : .failed(failure))
             } else if let last, !wasSkipped {
                 var result = CommandResult(last: last, rows: rows)
                 result.notices = notices

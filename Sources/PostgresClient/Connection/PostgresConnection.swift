@@ -92,7 +92,7 @@ public final class PostgresConnection {
         switch replies[0].first {
         case .completed(let result): return result
         case .failed(let message): throw .server(message)
-        case .skipped, nil: throw .connectionLost("the command was skipped")
+        case .exceeded, .skipped, nil: throw .connectionLost("the command was skipped")
         }
     }
 

@@ -37,6 +37,8 @@ public enum CommandReply: Sendable {
     case completed(CommandResult)
     /// The server refused it.
     case failed(ServerMessage)
+    /// It returned more than the call's limits, and was cancelled for that.
+    case exceeded
     /// An earlier command of its segment failed, so it did not run.
     case skipped
 }

@@ -127,7 +127,7 @@ final class StateWriter {
                 logger.error(
                     "the state database refused a batch", metadata: ["error": "\(message)"])
                 return fail(batch, message.message, wasSent: false)
-            case .skipped: return fail(batch, "skipped", wasSent: false)
+            case .exceeded, .skipped: return fail(batch, "skipped", wasSent: false)
             }
         }
         guard results.count >= 3, let commit = results.last, commit.tag == "COMMIT" else {

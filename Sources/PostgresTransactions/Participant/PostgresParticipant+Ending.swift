@@ -44,7 +44,7 @@ extension PostgresParticipant {
             return try await judge(order, on: connection)
         case .failed(let message):
             return EndReport(.tryAgain, error: message.message)
-        case .skipped:
+        case .exceeded, .skipped:
             return EndReport(.tryAgain, error: "skipped")
         }
     }

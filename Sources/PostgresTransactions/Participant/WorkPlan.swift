@@ -61,8 +61,13 @@ struct WorkPlan {
             return refused(BranchFailure(.prepare), results, facts)
         }
         for (index, reply) in replies.enumerated() {
-            if case .failed(let message) = reply {
+            switch reply {
+            case .failed(let message):
                 return refused(failure(message, at: index), results, facts)
+            case .exceeded:
+                return refused(
+                    BranchFailure(.resultTooLarge, statement: index - 1), results, facts)
+            case .completed, .skipped: break
             }
         }
         guard case .completed(let prepare) = replies[statements.count + 2],

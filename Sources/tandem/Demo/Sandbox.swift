@@ -103,7 +103,9 @@ final class ChildReplica: Sendable {
 
     init(configuration: String, port: UInt16, isQuiet: Bool) async throws {
         self.port = port
-        let program = try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")
+        let own = try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")
+        // A test runner lies beside the program.
+        let program = URL(fileURLWithPath: own).deletingLastPathComponent().path + "/tandem"
         var command = PostgresClusters.Command(
             program, ["serve", "--config", configuration])
         command.errors = isQuiet ? .discarded : .inherited

@@ -1,0 +1,93 @@
+import CoordinatorAPI
+import Foundation
+import Testing
+
+@testable import tandem
+
+@Suite("Bad input is told clearly and changes nothing")
+struct BadInputTests {
+    @Test("everything that can be wrong with a request")
+    func refused() async throws {
+        try await onStage { stage in
+            let branch = #""branches":[{"participant":"users","statements":[{"sql":"SELECT 1"}]}]"#
+            let cases: [(body: String, status: Int, type: String)] = [
+                ("{", 400, "malformed-json"),
+                (#"{"branches":[],"branches":[]}"#, 400, "malformed-json"),
+                (#"{"branches":[]}"#, 400, "invalid-request"),
+                (#"{\#(branch),"nonsense":1}"#, 400, "invalid-request"),
+                (#"{\#(branch),"timeoutMilliseconds":0}"#, 400, "invalid-request"),
+                (
+                    #"{"branches":[{"participant":"nobody","statements":[{"sql":"SELECT 1"}]}]}"#,
+                    422, "unknown-participant"
+                ),
+                (branches("COMMIT"), 422, "unacceptable-sql"),
+                (branches("; /* x */ ROLLBACK"), 422, "unacceptable-sql"),
+                (branches("PREPARE TRANSACTION 'x'"), 422, "unacceptable-sql"),
+                (branches("SELECT 1; SELECT 2"), 422, "unacceptable-sql"),
+                (branches("SELECT $1::text"), 422, "unacceptable-sql"),
+                (branches("SELECT '\\u0000'"), 400, "invalid-request"),
+            ]
+            for item in cases {
+                let answer = try await stage.post(item.body)
+                #expect(answer.status == item.status, "\(item.body)")
+                #expect(answer.type == "/problems/\(item.type)", "\(item.body)")
+            }
+            let untyped = try await stage.client.send(
+                "POST /v1/transactions HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
+                    + "Content-Type: text/plain\r\nContent-Length: 2\r\n\r\n{}")
+            #expect(untyped.status == 415)
+            let rows = try await stage.value("state", "SELECT count(*) FROM tandem.transactions")
+            #expect(rows == "0")
+        }
+    }
+
+    @Test("what PostgreSQL refuses aborts the whole, with its own words")
+    func abortedByServer() async throws {
+        try await onStage(settings: ["limits: { resultRows: 10 }"]) { stage in
+            let cases: [(sql: String, type: String)] = [
+                ("SELECT 1/0", "statement-failed"),
+                ("CREATE TEMP TABLE t (a int)", "cannot-be-prepared"),
+                ("SELECT generate_series(1, 100000000)", "result-too-large"),
+            ]
+            for item in cases {
+                let answer = try await stage.post(
+                    #"{"branches":[{"participant":"orders","statements":[{"sql":"INSERT INTO orders "#
+                        + #"VALUES ('x', 'y', 1)"}]},{"participant":"users","statements":[{"sql":"#
+                        + #""\#(item.sql)"}]}]}"#)
+                #expect(answer.status == 409, "\(item.sql)")
+                #expect(answer.type == "/problems/\(item.type)", "\(item.sql)")
+                #expect(answer.body["outcome"]?.string == "aborted")
+            }
+            try await stage.expectQuiet(users: 0, orders: 0)
+        }
+    }
+
+    @Test("a missed expectation rolls a prepared branch back")
+    func expectRows() async throws {
+        try await onStage { stage in
+            let answer = try await stage.post(
+                #"{"branches":[{"participant":"users","statements":[{"sql":"INSERT INTO users "#
+                    + #"VALUES ('a', 'b')"}]},{"participant":"orders","statements":[{"sql":"#
+                    + #""UPDATE orders SET amount = 1","expectRows":1}]}]}"#)
+            #expect(answer.status == 409)
+            #expect(answer.type == "/problems/rows-unexpected")
+            try await stage.expectQuiet(users: 0, orders: 0)
+        }
+    }
+
+    @Test("the deadline ends the SQL in the middle")
+    func deadline() async throws {
+        try await onStage { stage in
+            let answer = try await stage.run(
+                "INSERT INTO users SELECT 'z', pg_sleep(60)::text", "[]",
+                #","timeoutMilliseconds":300"#)
+            #expect(answer.status == 409)
+            #expect(answer.type == "/problems/deadline-exceeded")
+            try await stage.expectQuiet(users: 0, orders: 0)
+        }
+    }
+
+    private func branches(_ sql: String) -> String {
+        #"{"branches":[{"participant":"users","statements":[{"sql":"\#(sql)"}]}]}"#
+    }
+}

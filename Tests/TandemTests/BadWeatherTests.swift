@@ -1,0 +1,167 @@
+import CoordinatorAPI
+import EventLoop
+import Foundation
+import Glibc
+import PostgresClusters
+import Testing
+
+@testable import tandem
+
+@Suite("Bad weather: what fails, what the caller sees, and who finishes")
+struct BadWeatherTests {
+    @Test("a participant that is down refuses before anything is accepted; others go on")
+    func participantDown() async throws {
+        try await onStage { stage in
+            try await stage.cluster("orders").stop(.immediate)
+            try await stage.until("the loss is seen") {
+                let answer = try await stage.post(Stage.pair("u1", "o1"))
+                return answer.status == 503 && answer.type == "/problems/participant-unavailable"
+            }
+            #expect(try await stage.run("INSERT INTO users VALUES ('u2', 'x')").status == 201)
+            try await stage.cluster("orders").restart()
+            try await stage.until("the participant is used again") {
+                try await stage.post(Stage.pair("u3", "o3")).status == 201
+            }
+            try await stage.expectQuiet(users: 2, orders: 1)
+        }
+    }
+
+    @Test("a participant that dies while in doubt is committed when it is back")
+    func participantDiesInDoubt() async throws {
+        try await onStage(settings: ["transactions: { finishWaitMilliseconds: 300 }"]) { stage in
+            let frozen = try await freezeFinishers(of: "orders", stage)
+            let answer = try await stage.post(Stage.pair("u1", "o1"))
+            #expect(answer.status == 202)
+            #expect(answer.body["state"]?.string == "committing")
+            let id = try #require(answer.body["id"]?.string)
+            await (try stage.cluster("orders")).kill()
+            for pid in frozen { kill(pid, SIGKILL) }
+            try await stage.cluster("orders").restart()
+            let status = try await stage.get("/v1/transactions/\(id)?wait=30")
+            #expect(status.body["state"]?.string == "committed")
+            try await stage.expectQuiet(users: 1, orders: 1)
+        }
+    }
+
+    @Test("the state database is down: 503, nothing half-done, and service returns with it")
+    func stateDown() async throws {
+        try await onStage { stage in
+            #expect(try await stage.post(Stage.pair("u1", "o1")).status == 201)
+            try await stage.cluster("state").stop(.immediate)
+            let answer = try await stage.post(Stage.pair("u2", "o2"))
+            #expect(answer.status == 503)
+            #expect(answer.type == "/problems/state-database-unavailable")
+            try await stage.cluster("state").restart()
+            try await stage.until("service returns") {
+                try await stage.post(Stage.pair("u3", "o3")).status == 201
+            }
+            try await stage.expectQuiet(users: 2, orders: 2)
+        }
+    }
+
+    @Test("kill -9 between the decision and the commits: the next life commits")
+    func killedAfterDecision() async throws {
+        try await onStage { stage in
+            var frozen = try await freezeFinishers(of: "users", stage)
+            frozen += try await freezeFinishers(of: "orders", stage)
+            let client = stage.client
+            let request = Task { try? await client.post("/v1/transactions", Stage.pair("u1", "o1")) }
+            try await stage.until("the decision is durable") {
+                try await stage.value("state", "SELECT decision FROM tandem.transactions")
+                    == "commit"
+            }
+            await stage.replica.kill()
+            for pid in frozen {
+                kill(pid, SIGTERM)
+                kill(pid, SIGCONT)
+            }
+            _ = await request.value
+            #expect(try await stage.value("users", "SELECT count(*) FROM users") == "0")
+            try await stage.sandbox.startReplica(1, port: client.port, isQuiet: true)
+            try await stage.until("the branches are finished") {
+                try await stage.value("orders", "SELECT count(*) FROM orders") == "1"
+            }
+            try await stage.until("and the other one") {
+                try await stage.value("users", "SELECT count(*) FROM users") == "1"
+            }
+            try await stage.expectQuiet(users: 1, orders: 1)
+        }
+    }
+
+    @Test("kill -9 while the work runs: nothing stays, and no lock either")
+    func killedDuringWork() async throws {
+        let settings = ["transactions: { orphanGraceSeconds: 1, scanIntervalMilliseconds: 200 }"]
+        try await onStage(settings: settings) { stage in
+            let client = stage.client
+            let request = Task {
+                try? await client.post(
+                    "/v1/transactions",
+                    #"{"branches":[{"participant":"users","statements":[{"sql":"INSERT INTO users "#
+                        + #"VALUES ('a', 'b')"}]},{"participant":"orders","statements":[{"sql":"#
+                        + #""SELECT pg_sleep(30)"}]}]}"#)
+            }
+            try await stage.until("one branch is prepared") {
+                try await stage.value("users", "SELECT count(*) FROM pg_prepared_xacts") == "1"
+            }
+            await stage.replica.kill()
+            _ = await request.value
+            try await stage.sandbox.startReplica(1, port: client.port, isQuiet: true)
+            try await stage.until("the orphan is rolled back") {
+                try await stage.value("users", "SELECT count(*) FROM pg_prepared_xacts") == "0"
+            }
+            try await stage.until("the late session is ended") {
+                try await stage.value(
+                    "orders",
+                    "SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(30)%' "
+                        + "AND pid <> pg_backend_pid() AND state = 'active'") == "0"
+            }
+            try await stage.expectQuiet(users: 0, orders: 0)
+        }
+    }
+
+    @Test("two processes with one name: the older one ends")
+    func superseded() async throws {
+        try await onStage { stage in
+            let port = try FreePort.find()
+            let younger = try await stage.sandbox.startReplica(1, port: port, isQuiet: true)
+            #expect(await stage.replica.process.exitStatus() == .exited(75))
+            let answer = try await LoopbackHTTP(port: younger.port)
+                .post("/v1/transactions", Stage.pair("u1", "o1"))
+            #expect(answer.status == 201)
+            try await stage.expectQuiet(users: 1, orders: 1)
+        }
+    }
+
+    @Test("SIGTERM lets what is under way end")
+    func gracefulStop() async throws {
+        try await onStage { stage in
+            let client = stage.client
+            let request = Task {
+                try await client.post(
+                    "/v1/transactions",
+                    #"{"branches":[{"participant":"users","statements":[{"sql":"INSERT INTO users "#
+                        + #"SELECT 'a', pg_sleep(1)::text"}]}]}"#)
+            }
+            try await stage.until("the work runs") {
+                try await stage.value(
+                    "users",
+                    "SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(1)%' "
+                        + "AND pid <> pg_backend_pid() AND state = 'active'") == "1"
+            }
+            stage.replica.process.send(SIGTERM)
+            #expect(try await request.value.status == 201)
+            #expect(await stage.replica.process.exitStatus() == .exited(0))
+            try await stage.expectQuiet(users: 1, orders: 0)
+        }
+    }
+
+    /// Stops the sessions that would commit, so that the decision stands alone.
+    private func freezeFinishers(of name: String, _ stage: Stage) async throws -> [pid_t] {
+        let rows = try await Sandbox.rows(
+            stage.cluster(name),
+            "SELECT pid FROM pg_stat_activity WHERE application_name LIKE 'tandem-finish%'")
+        let pids = rows.compactMap { $0[0].flatMap { pid_t($0) } }
+        for pid in pids { kill(pid, SIGSTOP) }
+        return pids
+    }
+}

@@ -1,0 +1,84 @@
+import CoordinatorAPI
+import Foundation
+import Testing
+
+@testable import tandem
+
+@Suite("The main job, from outside")
+struct MainJobTests {
+    @Test("both or neither; rows, counts and status come back")
+    func bothOrNeither() async throws {
+        try await onStage { stage in
+            let first = try await stage.post(Stage.pair("u1", "o1"))
+            #expect(first.status == 201)
+            let id = try #require(first.body["id"]?.string)
+            #expect(first.body["branches"]?[0]?["statements"]?[0]?["affectedRows"]?.integer == 1)
+            let status = try await stage.get("/v1/transactions/\(id)?wait=5")
+            #expect(status.text == first.text)
+            let second = try await stage.post(Stage.pair("u2", "o1"))
+            #expect(second.status == 409)
+            #expect(second.type == "/problems/statement-failed")
+            #expect(second.body["sqlstate"]?.string == "23505")
+            #expect(second.body["branch"]?.integer == 1)
+            try await stage.expectQuiet(users: 1, orders: 1)
+            let list = try await stage.get("/v1/transactions?state=aborted")
+            #expect(list.body["transactions"]?[0]?["state"]?.string == "aborted")
+            #expect(list.body["transactions"]?[1] == nil)
+            let decisions = try await stage.value(
+                "state",
+                "SELECT string_agg(decision, ',' ORDER BY number) FROM tandem.transactions")
+            #expect(decisions == "commit,abort")
+        }
+    }
+
+    @Test("a key is executed once, and answered the same for ever")
+    func idempotency() async throws {
+        try await onStage { stage in
+            let body = Stage.pair("u1", "o1")
+            async let one = stage.client.post("/v1/transactions", body, key: "k")
+            async let two = stage.client.post("/v1/transactions", body, key: "k")
+            async let three = stage.client.post("/v1/transactions", body, key: "k")
+            for answer in try await [one, two, three] {
+                #expect([201, 409].contains(answer.status))
+            }
+            let replay = try await stage.post(body, key: "k")
+            let again = try await stage.post(body, key: "k")
+            #expect(replay.status == 201)
+            #expect(replay.text == again.text)
+            let other = try await stage.post(Stage.pair("u9", "o9"), key: "k")
+            #expect(other.status == 422)
+            #expect(other.type == "/problems/idempotency-key-reused")
+            try await stage.expectQuiet(users: 1, orders: 1)
+            let found = try await stage.get("/v1/transactions?idempotencyKey=k")
+            #expect(found.body["transactions"]?[0]?["id"] == replay.body["id"])
+        }
+    }
+
+    @Test("numbers keep their text both ways")
+    func exactNumbers() async throws {
+        try await onStage { stage in
+            let answer = try await stage.run(
+                "SELECT $1::int8 AS a, $2::numeric AS b, 'x' AS c, NULL AS d, true AS e",
+                "[9007199254740993, 0.123456789012345678901234567891]")
+            #expect(answer.status == 201)
+            #expect(answer.text.contains(#""a":9007199254740993"#))
+            #expect(answer.text.contains(#""b":0.123456789012345678901234567891"#))
+            #expect(answer.text.contains(#""d":null,"e":true"#))
+        }
+    }
+
+    @Test("the decision is written once, by trigger")
+    func decisionIsWrittenOnce() async throws {
+        try await onStage { stage in
+            #expect(try await stage.post(Stage.pair("u1", "o1")).status == 201)
+            try await stage.expectQuiet(users: 1, orders: 1)
+            await #expect(throws: (any Error).self) {
+                _ = try await stage.value(
+                    "state", "UPDATE tandem.transactions SET decision = 'abort' RETURNING 1")
+            }
+            #expect(
+                try await stage.value("state", "SELECT decision FROM tandem.transactions")
+                    == "commit")
+        }
+    }
+}
