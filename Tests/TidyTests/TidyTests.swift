@@ -1,0 +1,80 @@
+import Testing
+
+/// The house rules, on the repository as it is, and each on a fault planted for it: a rule that
+/// cannot fail is no rule.
+@Suite struct TidyTests {
+    private func planted(_ target: String, _ text: String) -> [SourceFile] {
+        [SourceFile(path: "Sources/\(target)/Planted.swift", text: text)]
+    }
+
+    @Test func `every target imports lower floors only`() throws {
+        #expect(Layering.faults(in: try Repository.swiftFiles("Sources")) == [])
+    }
+
+    @Test(arguments: [
+        ("HTTPServer", "import CommitProtocol\npublic import CoordinatorAPI"),
+        ("PostgresClient", "import HTTPServer"),
+        ("EventLoop", "internal import TransactionEngine"),
+        ("CommitProtocol", "import Foundation"),
+        ("tandem", "import CLibpq"),
+        ("PostgresTransactions", "@preconcurrency import CLinux"),
+        ("CoordinatorAPI", "import struct PostgresTransactions.Doctor"),
+        ("SomethingNew", "let one = 1"),
+    ])
+    func `an arrow up or a second importer of C is found`(target: String, text: String) {
+        #expect(Layering.faults(in: planted(target, text)).count == 1)
+    }
+
+    @Test func `the core is pure`() throws {
+        let files = try Repository.swiftFiles("Sources/CommitProtocol")
+        #expect(!files.isEmpty)
+        #expect(Purity.faults(in: files) == [])
+    }
+
+    @Test(arguments: [
+        "let now = Date()", "Task { act() }", "let die = Int.random(in: 1...6)",
+        "func wait() async {}", "let order = branches.shuffled()", "let clock = ContinuousClock()",
+    ])
+    func `a clock, a task or a die in the core is found`(line: String) {
+        #expect(Purity.faults(in: planted("CommitProtocol", line)).count == 1)
+        #expect(Purity.faults(in: planted("CommitProtocol", "// " + line)) == [])
+        #expect(Purity.faults(in: planted("tandem", line)) == [])
+    }
+
+    @Test func `no function is longer than a screen`() throws {
+        let files = try Repository.swiftFiles("Sources") + Repository.swiftFiles("Tests")
+        #expect(FunctionLength.faults(in: files) == [])
+    }
+
+    @Test(arguments: ["func long(of: () -> Void = {}) -> [Int]", "init(_ text: String)", "deinit"])
+    func `a long function is found`(head: String) {
+        func file(_ count: Int) -> [SourceFile] {
+            let body = Array(repeating: "    say(\"} \\(name(\"}\")) {\") // }\n", count: count)
+            return planted(
+                "tandem", "protocol Short { func long() }\n\(head) {\n\(body.joined())}\n")
+        }
+        #expect(FunctionLength.faults(in: file(FunctionLength.linesMax - 2)) == [])
+        #expect(FunctionLength.faults(in: file(FunctionLength.linesMax - 1)).count == 1)
+    }
+
+    @Test func `the router and the contract have the same operations`() throws {
+        let faults = RoutesAndContract.faults(
+            router: try Repository.text("Sources/CoordinatorAPI/Handlers/CoordinatorAPI.swift"),
+            contract: try Repository.text("openapi.yaml"))
+        #expect(faults == [])
+    }
+
+    @Test func `a route or an operation too many is found`() {
+        let router = #"router.on(.get, "/a") { _ in } ; router.on(.post, "/a/{id}") { _ in }"#
+        let contract =
+            "paths:\n  /a:\n    get:\n  /a/{id}:\n    post:\ncomponents:\n  /b:\n    get:\n"
+        func faults(_ router: String, _ contract: String) -> [String] {
+            RoutesAndContract.faults(router: router, contract: contract)
+        }
+        #expect(faults(router, contract) == [])
+        #expect(faults(router + #"router.on(.delete, "/a")"#, contract).count == 1)
+        #expect(
+            faults(router, contract.replacing("    post:", with: "    post:\n    put:")).count == 1)
+        #expect(faults("", "").count == 1)
+    }
+}
