@@ -35,9 +35,10 @@ struct MainJobTests {
     func idempotency() async throws {
         try await onStage { stage in
             let body = Stage.pair("u1", "o1")
-            async let one = stage.client.post("/v1/transactions", body, key: "k")
-            async let two = stage.client.post("/v1/transactions", body, key: "k")
-            async let three = stage.client.post("/v1/transactions", body, key: "k")
+            let client = stage.client
+            async let one = client.post("/v1/transactions", body, key: "k")
+            async let two = client.post("/v1/transactions", body, key: "k")
+            async let three = client.post("/v1/transactions", body, key: "k")
             for answer in try await [one, two, three] {
                 #expect([201, 409].contains(answer.status))
             }

@@ -1,6 +1,6 @@
 import ArgumentParser
 import CLinux
-import EventLoop
+
 import Logging
 import UnixSignals
 
@@ -27,13 +27,16 @@ struct Serve: AsyncParsableCommand {
             logger.critical("another process has taken this replica's name; stopping")
             endProcess(75)
         }
-        for await _ in signals { break }
-        logger.notice("stopping; a second signal stops at once")
-        Task {
-            for await _ in signals { endProcess(130) }
+        var isStopping = false
+        for await _ in signals {
+            if isStopping { endProcess(130) }
+            isStopping = true
+            logger.notice("stopping; a second signal stops at once")
+            Task {
+                let isWhole = await replica.stop()
+                endProcess(isWhole ? 0 : 3)
+            }
         }
-        let isWhole = await replica.stop()
-        endProcess(isWhole ? 0 : 3)
     }
 }
 

@@ -19,8 +19,8 @@ struct WireContract {
     @Test("Limits")
     func limit() throws {
         let expected: [(String, String, String, Int)] = [
-            ("TransactionBody", "branches", "maxItems", limits.branchesMax),
-            ("TransactionBody", "timeoutMilliseconds", "maximum", limits.timeoutMillisecondsMax),
+            ("TransactionRequest", "branches", "maxItems", limits.branchesMax),
+            ("TransactionRequest", "timeoutMilliseconds", "maximum", limits.timeoutMillisecondsMax),
             ("BranchRequest", "statements", "maxItems", limits.statementsPerBranchMax),
             ("StatementRequest", "parameters", "maxItems", limits.parametersPerStatementMax),
             ("StatementRequest", "sql", "maxLength", limits.sqlCharactersMax),
@@ -49,7 +49,7 @@ struct WireContract {
     @Test("Enumerations")
     func enumerations() throws {
         #expect(
-            Contract.texts(try contract.schema("BodyIsolation")["enum"])
+            Contract.texts(try contract.schema("Isolation")["enum"])
                 == BodyIsolation.allCases.map(\.rawValue))
         #expect(
             Contract.texts(try contract.schema("TransactionState")["enum"])
