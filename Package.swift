@@ -63,6 +63,7 @@ let package = Package(
             name: "TransactionEngine", dependencies: ["CommitProtocol", logging],
             swiftSettings: strict),
         .target(name: "PostgresClusters", swiftSettings: strict),
+        .executableTarget(name: "limit"),
         .executableTarget(
             name: "tandem",
             dependencies: [
@@ -89,5 +90,6 @@ let package = Package(
             dependencies: [
                 "tandem", "CoordinatorAPI", "EventLoop", "PostgresClient", "PostgresClusters",
             ], swiftSettings: strict),
-    ]
+    ],
+    cLanguageStandard: .c17
 )

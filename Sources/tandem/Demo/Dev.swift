@@ -55,6 +55,7 @@ struct Dev: AsyncParsableCommand {
         }
         for (index, replica) in sandbox.replicas.enumerated() {
             pids["replica-\(index + 1)"] = Int(replica.process.processID)
+            if index == 0 { pids["coordinator"] = Int(replica.process.processID) }
         }
         let urls = sandbox.replicas.map { "http://127.0.0.1:\($0.port)" }
         let value: [String: Any] = [

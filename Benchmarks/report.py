@@ -1,0 +1,162 @@
+"""Medians over rounds, ratios within them, the table, the targets and the file."""
+
+import json
+from collections import defaultdict
+from statistics import median
+from typing import NamedTuple
+
+FILE_KEYS = (
+    "mode", "inFlight", "branches", "transactionsPerSecond", "p50Milliseconds",
+    "p95Milliseconds", "p99Milliseconds", "coordinatorCPUMicroseconds", "postgresCPUMicroseconds",
+    "residentMegabytes",
+)
+REFERENCES = ("full", "par")
+
+
+class Summary(NamedTuple):
+    """One mode at one load over all rounds."""
+
+    mode: str
+    load: tuple
+    figures: dict
+    # How far the rounds lie apart, as a share of the median.
+    spread: float
+    # Throughput by reference mode, as a ratio to it in the same round.
+    ratios: dict
+
+
+def summarize(taken):
+    """Summaries in the order in which modes and loads were first measured."""
+    groups = defaultdict(list)
+    throughput = {}
+    for one in taken:
+        groups[one.load, one.mode].append(one)
+        throughput[one.round, one.load, one.mode] = one.figures["transactionsPerSecond"]
+
+    summaries = []
+    for (load, mode), group in groups.items():
+        figures = medians([one.figures for one in group])
+        # A bare client is its own coordinator.
+        figures.setdefault("coordinatorCPUMicroseconds", figures["clientCPUMicroseconds"])
+        rates = [one.figures["transactionsPerSecond"] for one in group]
+        middle = median(rates)
+        ratios = {}
+        for reference in REFERENCES:
+            paired = [
+                throughput[one.round, load, mode] / throughput[one.round, load, reference]
+                for one in group
+                if throughput.get((one.round, load, reference))
+            ]
+            if paired:
+                ratios[reference] = median(paired)
+        spread = (max(rates) - min(rates)) / middle if middle else 0
+        summaries.append(Summary(mode, load, figures, spread, ratios))
+    return summaries
+
+
+def medians(rounds):
+    """The median of every number; what is no number is the first round's."""
+    result = dict(rounds[0])
+    for key, value in result.items():
+        if isinstance(value, (int, float)) and key not in ("inFlight", "branches", "statements"):
+            result[key] = median(figures.get(key, value) for figures in rounds)
+    if all("coordinatorCPUMicroseconds" not in figures for figures in rounds):
+        # Over HTTP the client is not the coordinator, and its CPU says nothing of that.
+        if result["mode"] == "http":
+            result["coordinatorCPUMicroseconds"] = None
+    return result
+
+
+def render(header, rows):
+    """Columns of text, the first flush left, the others flush right."""
+    cells = [header, *rows]
+    widths = [max(len(row[column]) for row in cells) for column in range(len(header))]
+    lines = []
+    for row in cells:
+        rest = [text.rjust(width) for text, width in zip(row[1:], widths[1:])]
+        lines.append("  ".join([row[0].ljust(widths[0]), *rest]).rstrip())
+    return "\n".join(lines)
+
+
+def shown(value, decimals):
+    return "-" if value is None else f"{value:,.{decimals}f}"
+
+
+def table(summaries):
+    """Throughput, latency in ms, CPU in µs a transaction and memory in MB, a line a mode."""
+    header = [
+        "mode", "in flight", "br x st", "tx/s", "spread", "x full", "x par", "p50", "p95", "p99",
+        "coord µs", "pg µs", "(state)", "MB", "peak MB",
+    ]
+    rows = []
+    for one in summaries:
+        branches, statements, in_flight = one.load
+        figures = one.figures
+        rows.append([
+            one.mode, str(in_flight), f"{branches} x {statements}",
+            shown(figures["transactionsPerSecond"], 0), f"{one.spread:.0%}",
+            shown(one.ratios.get("full"), 2), shown(one.ratios.get("par"), 2),
+            shown(figures["p50Milliseconds"], 2), shown(figures["p95Milliseconds"], 2),
+            shown(figures["p99Milliseconds"], 2),
+            shown(figures["coordinatorCPUMicroseconds"], 0),
+            shown(figures.get("postgresCPUMicroseconds"), 0),
+            shown(figures.get("statePostgresCPUMicroseconds"), 0),
+            shown(figures.get("residentMegabytes"), 1),
+            shown(figures.get("peakResidentMegabytes"), 1),
+        ])
+    return render(header, rows)
+
+
+def targets(summaries):
+    """The targets that this run can judge, a line each."""
+    by_load = {(one.mode, one.load): one for one in summaries}
+    lines = []
+
+    def judge(what, value, bound, at_least=False):
+        met = value >= bound if at_least else value <= bound
+        sign = ">=" if at_least else "<="
+        lines.append(f"{'met   ' if met else 'MISSED'} {what}: {value:.2f} ({sign} {bound})")
+
+    for one in summaries:
+        branches, statements, in_flight = one.load
+        if one.mode != "http" or (branches, statements) != (2, 1):
+            continue
+        full = by_load.get(("full", one.load))
+        at = f"at {in_flight} in flight"
+        if in_flight in (32, 64) and "full" in one.ratios:
+            judge(f"throughput to full {at}", one.ratios["full"], 0.75, at_least=True)
+        if in_flight == 1 and full and full.figures["p50Milliseconds"]:
+            ratio = one.figures["p50Milliseconds"] / full.figures["p50Milliseconds"]
+            judge(f"p50 to full {at}", ratio, 1.25)
+        cpu = one.figures["coordinatorCPUMicroseconds"]
+        if in_flight in (32, 64) and cpu is not None:
+            judge(f"coordinator's CPU, µs a transaction, {at}", cpu, 120)
+        memory = one.figures.get("residentMegabytes")
+        if in_flight == 64 and memory is not None:
+            judge(f"resident megabytes {at}", memory, 40)
+    return "\n".join(lines)
+
+
+def doubts(taken):
+    """Why measurements cannot be trusted, a sentence each."""
+    found = []
+    for one in taken:
+        figures = one.figures
+        where = f"{one.mode} at {figures['inFlight']} in flight, round {one.round + 1}"
+        if figures.get("verify", "ok") != "ok":
+            found.append(f"{where}: {figures['verify']}")
+        if figures.get("otherAnswers"):
+            other = figures.get("firstOtherAnswer", "")
+            found.append(f"{where}: {figures['otherAnswers']} did not commit, first: {other}")
+    return found
+
+
+def rounded(value):
+    return round(value, 3) if isinstance(value, float) else value
+
+
+def write(summaries, path):
+    """An array with one object for each mode and load."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    rows = [{key: rounded(one.figures.get(key)) for key in FILE_KEYS} for one in summaries]
+    path.write_text(json.dumps(rows, indent=2) + "\n")
