@@ -1,0 +1,38 @@
+# The coordinator alone, without PostgreSQL's servers: for `tandem serve`, not for `tandem demo`.
+FROM swift:6.3.1-bookworm AS build
+SHELL ["/bin/bash", "-euo", "pipefail", "-c"]
+
+RUN apt-get update -q \
+    && apt-get install -qy --no-install-recommends \
+        libmicrohttpd-dev=0.9.75-* libpq-dev=15.* pkg-config=1.8.* \
+    && rm -rf /var/lib/apt/lists/*
+
+WORKDIR /source
+# The packages first: they change seldom, and their layer is kept.
+COPY Package.swift ./
+RUN swift package resolve
+
+COPY openapi.yaml ./
+COPY Sources Sources
+COPY Tests Tests
+# The symbols stay, for readable backtraces; the debugging information does not.
+RUN swift build --configuration release --product tandem --static-swift-stdlib -Xlinker -S \
+    && install -D "$(swift build --configuration release --show-bin-path)/tandem" /out/tandem
+
+FROM debian:bookworm-20260824-slim
+RUN apt-get update -q \
+    && apt-get install -qy --no-install-recommends \
+        libmicrohttpd12=0.9.75-* libpq5=15.* \
+    && rm -rf /var/lib/apt/lists/* \
+    && useradd --system --uid 10001 --no-create-home --shell /usr/sbin/nologin tandem
+
+COPY --from=build /out/tandem /usr/local/bin/tandem
+COPY tandem.example.yaml /etc/tandem/tandem.example.yaml
+
+USER 10001:10001
+EXPOSE 8080
+# SIGTERM, which is what `docker stop` sends, lets work under way end: allow it the grace period of
+# the configuration (`docker stop --time 40`).
+HEALTHCHECK --interval=10s --timeout=3s --start-period=20s --retries=3 CMD ["tandem", "health"]
+ENTRYPOINT ["tandem"]
+CMD ["serve", "--config", "/etc/tandem/tandem.yaml"]
