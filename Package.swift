@@ -10,86 +10,111 @@ let strict: [SwiftSetting] = [
     .enableUpcomingFeature("InternalImportsByDefault"),
 ]
 
-let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
+/// Where C is touched, every unsafe expression has to say so.
+let strictOverC = strict + [.strictMemorySafety()]
 
+/// The sanitizers need the rooms that have unit tests, and not the program with its libraries.
+let isUnitOnly = Context.environment["TANDEM_UNIT"] != nil
+
+let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
+let httpTypes = Target.Dependency.product(name: "HTTPTypes", package: "swift-http-types")
+let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
+let structuredFields = Target.Dependency.product(
+    name: "RawStructuredFieldValues", package: "swift-http-structured-headers")
 let yams = Target.Dependency.product(name: "Yams", package: "Yams")
+
+// A target imports targets of a lower floor only; see docs/ARCHITECTURE.md.
+let floor0: [Target] = [
+    .systemLibrary(
+        name: "CLibpq", pkgConfig: "libpq", providers: [.apt(["libpq-dev"])]),
+    .systemLibrary(name: "CLinux"),
+    .systemLibrary(
+        name: "CMicrohttpd", pkgConfig: "libmicrohttpd",
+        providers: [.apt(["libmicrohttpd-dev"])]),
+    .target(name: "CommitProtocol", swiftSettings: strict),
+]
+
+let floor1: [Target] = [
+    .target(name: "EventLoop", dependencies: ["CLinux"], swiftSettings: strictOverC),
+    .target(
+        name: "TransactionEngine", dependencies: ["CommitProtocol", logging],
+        swiftSettings: strict),
+]
+
+let floor2: [Target] = [
+    .target(
+        name: "HTTPServer", dependencies: ["CMicrohttpd", httpTypes], swiftSettings: strictOverC),
+    .target(name: "PostgresClusters", swiftSettings: strict),
+    .target(
+        name: "PostgresClient", dependencies: ["CLibpq", "CLinux", "EventLoop"],
+        swiftSettings: strict),
+]
+
+let floor3: [Target] = [
+    .target(
+        name: "CoordinatorAPI",
+        dependencies: [
+            "CommitProtocol", "HTTPServer", "TransactionEngine", crypto, httpTypes,
+            structuredFields, yams,
+        ],
+        resources: [.embedInCode("Contract/openapi.yaml")], swiftSettings: strict),
+    .target(
+        name: "PostgresTransactions",
+        dependencies: [
+            "CommitProtocol", "EventLoop", "PostgresClient", "TransactionEngine", logging,
+        ], swiftSettings: strict),
+]
+
+let floor4: [Target] = [
+    .executableTarget(name: "limit"),
+    .executableTarget(
+        name: "tandem",
+        dependencies: [
+            "CommitProtocol", "CoordinatorAPI", "EventLoop", "HTTPServer", "PostgresClient",
+            "PostgresClusters", "PostgresTransactions", "TransactionEngine", logging, yams,
+            .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            .product(name: "UnixSignals", package: "swift-service-lifecycle"),
+        ], swiftSettings: strict),
+]
+
+let unitTests: [Target] = [
+    .testTarget(
+        name: "CommitProtocolTests", dependencies: ["CommitProtocol"], swiftSettings: strict),
+    .testTarget(name: "EventLoopTests", dependencies: ["EventLoop"], swiftSettings: strict),
+    .testTarget(
+        name: "HTTPServerTests", dependencies: ["HTTPServer", httpTypes], swiftSettings: strict),
+]
+
+let wholeTests: [Target] = [
+    .testTarget(
+        name: "CoordinatorAPITests", dependencies: ["CoordinatorAPI", yams],
+        swiftSettings: strict),
+    .testTarget(
+        name: "PostgresClustersTests", dependencies: ["PostgresClusters"], swiftSettings: strict),
+    .testTarget(
+        name: "PostgresTransactionsTests", dependencies: ["PostgresTransactions"],
+        swiftSettings: strict),
+    .testTarget(
+        name: "TandemTests",
+        dependencies: [
+            "CoordinatorAPI", "EventLoop", "PostgresClient", "PostgresClusters", "tandem",
+        ], swiftSettings: strict),
+    .testTarget(name: "TidyTests", swiftSettings: strict),
+]
 
 let package = Package(
     name: "tandem",
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
-        .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
-        .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
-        .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0"),
-        .package(url: "https://github.com/apple/swift-http-structured-headers", from: "1.7.0"),
         .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
+        .package(url: "https://github.com/apple/swift-http-structured-headers", from: "1.7.0"),
+        .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0"),
+        .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
         .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
+        .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
     ],
-    targets: [
-        .systemLibrary(name: "CLinux"),
-        .systemLibrary(
-            name: "CLibpq", pkgConfig: "libpq", providers: [.apt(["libpq-dev"])]),
-        .target(name: "EventLoop", dependencies: ["CLinux"], swiftSettings: strict),
-        .target(
-            name: "PostgresClient", dependencies: ["CLibpq", "CLinux", "EventLoop"],
-            swiftSettings: strict),
-        .target(
-            name: "CoordinatorAPI",
-            dependencies: [
-                "CommitProtocol", "HTTPServer", "TransactionEngine", yams,
-                .product(name: "HTTPTypes", package: "swift-http-types"),
-                .product(name: "RawStructuredFieldValues", package: "swift-http-structured-headers"),
-                .product(name: "Crypto", package: "swift-crypto"),
-            ],
-            resources: [.embedInCode("Contract/openapi.yaml")],
-            swiftSettings: strict),
-        .target(
-            name: "PostgresTransactions",
-            dependencies: [
-                "CommitProtocol", "EventLoop", "PostgresClient", "TransactionEngine", logging,
-            ],
-            swiftSettings: strict),
-        .systemLibrary(
-            name: "CMicrohttpd", pkgConfig: "libmicrohttpd",
-            providers: [.apt(["libmicrohttpd-dev"])]),
-        .target(
-            name: "HTTPServer",
-            dependencies: [
-                "CMicrohttpd", .product(name: "HTTPTypes", package: "swift-http-types"),
-            ],
-            swiftSettings: strict),
-        .target(name: "CommitProtocol", swiftSettings: strict),
-        .target(
-            name: "TransactionEngine", dependencies: ["CommitProtocol", logging],
-            swiftSettings: strict),
-        .target(name: "PostgresClusters", swiftSettings: strict),
-        .executableTarget(name: "limit"),
-        .executableTarget(
-            name: "tandem",
-            dependencies: [
-                "CLinux", "CommitProtocol", "CoordinatorAPI", "EventLoop", "HTTPServer",
-                "PostgresClient", "PostgresClusters", "PostgresTransactions", "TransactionEngine",
-                logging, yams,
-                .product(name: "ArgumentParser", package: "swift-argument-parser"),
-                .product(name: "UnixSignals", package: "swift-service-lifecycle"),
-            ],
-            swiftSettings: strict),
-        .testTarget(
-            name: "EventLoopTests", dependencies: ["EventLoop"], swiftSettings: strict),
-        .testTarget(
-            name: "CoordinatorAPITests",
-            dependencies: ["CoordinatorAPI", yams], swiftSettings: strict),
-        .testTarget(
-            name: "PostgresTransactionsTests", dependencies: ["PostgresTransactions"],
-            swiftSettings: strict),
-        .testTarget(
-            name: "PostgresClustersTests", dependencies: ["PostgresClusters"],
-            swiftSettings: strict),
-        .testTarget(
-            name: "TandemTests",
-            dependencies: [
-                "tandem", "CoordinatorAPI", "EventLoop", "PostgresClient", "PostgresClusters",
-            ], swiftSettings: strict),
-    ],
+    targets: isUnitOnly
+        ? floor0 + floor1 + floor2 + unitTests
+        : floor0 + floor1 + floor2 + floor3 + floor4 + unitTests + wholeTests,
     cLanguageStandard: .c17
 )

@@ -65,7 +65,9 @@ struct BadWeatherTests {
             var frozen = try await freezeFinishers(of: "users", stage)
             frozen += try await freezeFinishers(of: "orders", stage)
             let client = stage.client
-            let request = Task { try? await client.post("/v1/transactions", Stage.pair("u1", "o1")) }
+            let request = Task {
+                try? await client.post("/v1/transactions", Stage.pair("u1", "o1"))
+            }
             try await stage.until("the decision is durable") {
                 try await stage.value("state", "SELECT decision FROM tandem.transactions")
                     == "commit"

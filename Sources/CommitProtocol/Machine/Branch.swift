@@ -1,6 +1,8 @@
 /// One participant's part of a global transaction, as its coordinator knows it.
 public struct Branch: Hashable, Sendable {
-    /// Where a branch stands. Each case names where it can go.
+    /// Where a branch stands.
+    ///
+    /// Each case names where it can go.
     public enum Progress: Hashable, Sendable {
         /// Nothing was sent. To `working`, or to `ended` by an abort.
         case waiting

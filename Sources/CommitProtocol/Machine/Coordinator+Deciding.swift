@@ -1,6 +1,8 @@
 extension Coordinator {
-    /// Takes over a row. The fence comes before any belief that a gid is absent, so branches of an
-    /// aborted row are doubtful; those of a committed row are proved by their evidence.
+    /// Takes over a row.
+    ///
+    /// The fence comes before any belief that a gid is absent, so branches of an aborted row are
+    /// doubtful; those of a committed row are proved by their evidence.
     mutating func adopt(_ recovered: RecoveredTransaction, _ step: inout Step) {
         precondition(phase == .idle, "a transaction is adopted once")
         precondition(recovered.branches.count == branches.count, "a row keeps its branches")
@@ -19,7 +21,7 @@ extension Coordinator {
         if let decision = recovered.decision {
             if decision == .abort { cause = .decidedElsewhere }
             phase = .deciding(decision, viaTombstone: false)
-            decided(decision, &step)
+            decided(decision, [], &step)
         } else {
             cause = .recovered
             phase = .deciding(.abort, viaTombstone: false)
@@ -27,10 +29,20 @@ extension Coordinator {
         }
     }
 
-    /// The row holds a decision. Whoever wrote it, it is the only one there will ever be.
-    mutating func decided(_ decision: Decision, _ step: inout Step) {
+    /// The row holds a decision.
+    ///
+    /// Whoever wrote it, it is the only one there will ever be.
+    mutating func decided(
+        _ decision: Decision, _ evidence: [PreparedEvidence?], _ step: inout Step
+    ) {
         guard case .deciding(let asked, _) = phase else {
             preconditionFailure("the log answers one decision once")
+        }
+        // A row that was undecided when it was adopted had no evidence yet. If its former owner was
+        // only paused and won with commit, the evidence came with that decision; without it a
+        // branch which that owner commits first would look lost here.
+        for (index, found) in evidence.enumerated() where branches.indices.contains(index) {
+            branches[index].evidence = branches[index].evidence ?? found
         }
         if decision == .abort, asked == .commit { cause = .decidedElsewhere }
         if decision == .commit { cause = nil }
@@ -42,16 +54,20 @@ extension Coordinator {
     /// No row holds a decision: an abort is written in its place, on the primary key, so that
     /// whoever comes later finds it.
     mutating func decisionMissing(_ step: inout Step) {
-        guard case .deciding = phase else {
+        guard case .deciding(_, let viaTombstone) = phase else {
             preconditionFailure("the log answers one decision once")
         }
+        // A tombstone that left no row is no answer: it is written again, and not in a hot loop.
+        if viaTombstone { return decisionUnknown(&step) }
         cause = cause ?? .acceptanceUnknown
         phase = .deciding(.abort, viaTombstone: true)
         step.log = .tombstone
     }
 
-    /// The write may have landed, or may yet land. Nothing is done on either belief; the same
-    /// request is made again, which is harmless: it writes only where nothing is decided.
+    /// The write may have landed, or may yet land.
+    ///
+    /// Nothing is done on either belief; the same request is made again, which is harmless: it
+    /// writes only where nothing is decided.
     mutating func decisionUnknown(_ step: inout Step) {
         guard case .deciding = phase else {
             preconditionFailure("the log answers one decision once")

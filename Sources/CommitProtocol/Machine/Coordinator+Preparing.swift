@@ -23,8 +23,10 @@ extension Coordinator {
         }
     }
 
-    /// The row may exist or not, and may appear later. An abort in its place makes it certain that
-    /// it never commits; the accept itself is never sent again, since the first one may yet land.
+    /// The row may exist or not, and may appear later.
+    ///
+    /// An abort in its place makes it certain that it never commits; the accept itself is never
+    /// sent again, since the first one may yet land.
     mutating func acceptUnknown(_ step: inout Step) {
         switch phase {
         case .preparing(isAccepted: false, let earlier):
@@ -39,8 +41,9 @@ extension Coordinator {
         }
     }
 
-    /// No row exists, and none will: this coordinator alone could have made one. Nobody else can
-    /// decide, so what is prepared is rolled back without a record.
+    /// No row exists, and none will: this coordinator alone could have made one.
+    ///
+    /// Nobody else can decide, so what is prepared is rolled back without a record.
     mutating func withdraw(replying reply: Reply, _ step: inout Step) {
         guard case .preparing(isAccepted: false, _) = phase else {
             preconditionFailure("the log answers one accept once")
@@ -106,8 +109,9 @@ extension Coordinator {
         armFinishWait(&step)
     }
 
-    /// Turns towards abort, if nothing was asked of the log yet. Once commit was asked, only the
-    /// log's answer counts: an abort would race it.
+    /// Turns towards abort, if nothing was asked of the log yet.
+    ///
+    /// Once commit was asked, only the log's answer counts: an abort would race it.
     mutating func abort(_ why: AbortCause, _ step: inout Step) {
         switch phase {
         case .preparing(isAccepted: true, _):

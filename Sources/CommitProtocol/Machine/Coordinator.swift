@@ -3,7 +3,9 @@
 /// The production engine and the simulator run this very code. Every rule of `docs/PROTOCOL.md`
 /// about one transaction is here and nowhere else.
 public struct Coordinator: Hashable, Sendable {
-    /// Where the transaction stands. Each case names where it can go.
+    /// Where the transaction stands.
+    ///
+    /// Each case names where it can go.
     public enum Phase: Hashable, Sendable {
         /// Nothing happened yet. To `preparing`, or by adoption to `deciding` or `finishing`.
         case idle
@@ -53,14 +55,17 @@ public struct Coordinator: Hashable, Sendable {
         case .deciding: .preparing
         case .finishing(.commit): .committing
         case .finishing(.abort), .withdrawing: .aborting
-        case .withdrawn: .aborted
-        case .ended(let decision):
-            if branches.contains(where: { !($0.outcome?.isAsDecided ?? false) }) {
-                .needsOperator
-            } else {
-                decision == .commit ? .committed : .aborted
-            }
+        case .withdrawn: endState(.abort)
+        case .ended(let decision): endState(decision)
         }
+    }
+
+    /// A branch that ended against the decision is never hidden, even where no row exists or where
+    /// the row itself said so.
+    private func endState(_ decision: Decision) -> TransactionState {
+        let asDecided: Outcome = decision == .commit ? .committed : .rolledBack
+        guard branches.allSatisfy({ $0.outcome == asDecided }) else { return .needsOperator }
+        return decision == .commit ? .committed : .aborted
     }
 
     /// The decision, once it is durable.
@@ -83,8 +88,10 @@ public struct Coordinator: Hashable, Sendable {
         }
     }
 
-    /// Takes an event and says what to do. `now` and `deadline` are milliseconds of one clock, and
-    /// decide liveness only: a vote that completes after the deadline aborts.
+    /// Takes an event and says what to do.
+    ///
+    /// `now` and `deadline` are milliseconds of one clock, and decide liveness only: a vote that
+    /// completes after the deadline aborts.
     public mutating func handle(_ event: Event, at now: Int64, deadline: Int64) -> Step {
         var step = Step()
         switch event {
@@ -95,7 +102,7 @@ public struct Coordinator: Hashable, Sendable {
         case .acceptUnavailable: withdraw(replying: .notAccepted, &step)
         case .acceptUnknown: acceptUnknown(&step)
         case .voted(let branch, let reply): voted(branch, reply, now, deadline, &step)
-        case .decided(let decision): decided(decision, &step)
+        case .decided(let decision, let evidence): decided(decision, evidence, &step)
         case .decisionMissing: decisionMissing(&step)
         case .decisionUnknown: decisionUnknown(&step)
         case .finished(let branch, let reply): finished(branch, reply, &step)

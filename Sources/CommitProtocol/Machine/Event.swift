@@ -14,8 +14,9 @@ public enum Event: Hashable, Sendable {
     case acceptUnknown
     /// A branch answered its work.
     case voted(branch: Int, WorkReply)
-    /// The row now durably holds this decision, whoever wrote it.
-    case decided(Decision)
+    /// The row now durably holds this decision, whoever wrote it, and this evidence of every
+    /// branch; empty where the reader has none to add.
+    case decided(Decision, evidence: [PreparedEvidence?] = [])
     /// There is no row to hold a decision.
     case decisionMissing
     /// Nobody can say whether the decision was written.
@@ -76,7 +77,9 @@ public enum Timer: Hashable, Sendable {
 
 /// A row as recovery found it.
 public struct RecoveredTransaction: Hashable, Sendable {
-    /// The decision in the row, if any. It must have been read by a write of the reader's own.
+    /// The decision in the row, if any.
+    ///
+    /// It must have been read by a write of the reader's own.
     public let decision: Decision?
     /// Each branch's evidence, and its outcome if that is known.
     public let branches: [RecoveredBranch]

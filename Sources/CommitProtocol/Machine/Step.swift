@@ -10,7 +10,9 @@ public struct Step: Hashable, Sendable {
     public var commands: [BranchCommand] = []
     /// Timers to start.
     public var timers: [TimerRequest] = []
-    /// What the caller may be told from now on. The first reply answers the waiting caller.
+    /// What the caller may be told from now on.
+    ///
+    /// The first reply answers the waiting caller.
     public var reply: Reply?
     /// Whether the transaction has ended here, and the shell may forget it.
     public var isLast = false

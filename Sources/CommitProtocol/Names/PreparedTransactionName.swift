@@ -7,7 +7,9 @@ public struct PreparedTransactionName: Hashable, Sendable, CustomStringConvertib
     /// The exact text.
     public let description: String
 
-    /// Renders the name of a branch. The installation is its UUID in lower case.
+    /// Renders the name of a branch.
+    ///
+    /// The installation is its UUID in lower case.
     public init(installation: String, transaction: GlobalTransactionID, branch: Int) {
         description = "tandem:\(installation):\(transaction):\(branch)"
     }
@@ -25,7 +27,9 @@ public struct PreparedTransactionName: Hashable, Sendable, CustomStringConvertib
         case foreign
     }
 
-    /// Reads a name found on a participant. Only the exact spelling counts as ours.
+    /// Reads a name found on a participant.
+    ///
+    /// Only the exact spelling counts as ours.
     public static func ownership(of text: String, installation: String) -> Ownership {
         let parts = text.split(separator: ":", omittingEmptySubsequences: false)
         guard parts.count == 4, parts[0] == "tandem", parts[1] == installation,

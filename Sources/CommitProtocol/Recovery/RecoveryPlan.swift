@@ -44,7 +44,9 @@ public struct RecoveryPlan: Hashable, Sendable {
         case report(name: String)
     }
 
-    /// Plans a pass. `rows` and `active` answer for the ids in P; the order of `prepared` is kept.
+    /// Plans a pass.
+    ///
+    /// `rows` and `active` answer for the ids in P; the order of `prepared` is kept.
     public static func actions(
         prepared: [Found], active: (GlobalTransactionID) -> Bool,
         rows: (GlobalTransactionID) -> Row, preparedAgain: [Found], installation: String,

@@ -52,9 +52,13 @@ extension CoordinatorAPI {
             problem.transaction = id.description
             throw problem
         case .neverCommits:
-            throw Problem(
+            var problem = Problem(
                 .stateDatabaseUnavailable,
-                "It will never commit. Whether its acceptance was recorded is not known.")
+                "It will never commit. Whether its acceptance was recorded is not known, so a new "
+                    + "attempt needs a new key.")
+            problem.outcome = .aborted
+            problem.isRetryable = false
+            throw problem
         case .refused(let failure):
             throw Problem(failure)
         case .keyInProgress(let id):

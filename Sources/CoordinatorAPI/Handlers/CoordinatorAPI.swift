@@ -1,15 +1,15 @@
 import CommitProtocol
 import Crypto
-import HTTPTypes
 public import HTTPServer
+import HTTPTypes
 public import TransactionEngine
 
 /// The interface's settings.
 public struct APISettings: Sendable {
     /// The time to the decision where a request does not say.
     public var defaultTimeout: Duration = .seconds(10)
-    /// The longest time to the decision that a request may ask for.
-    public var maximumTimeout: Duration = .seconds(60)
+    /// The longest time to the decision that a request may ask for, in milliseconds.
+    public var maximumTimeoutMilliseconds = 60_000
     /// Branches of one transaction, at most.
     public var branchesMax = 16
     /// Statements of one branch, at most.
@@ -55,8 +55,7 @@ public struct CoordinatorAPI: Sendable {
         var limits = WireLimits()
         limits.branchesMax = settings.branchesMax
         limits.statementsPerBranchMax = settings.statementsPerBranchMax
-        limits.timeoutMillisecondsMax = Int(
-            settings.maximumTimeout.components.seconds * 1000)
+        limits.timeoutMillisecondsMax = settings.maximumTimeoutMilliseconds
         self.limits = limits
     }
 
@@ -116,7 +115,11 @@ public struct CoordinatorAPI: Sendable {
                     .methodNotAllowed,
                     "This path takes \(allowed.joined(separator: ", ")) only."))
         case .stopping:
-            response(Problem(.draining, "This replica stopped before the answer was there."))
+            response(
+                Problem(
+                    .outcomeUnknown,
+                    "This replica stopped before the answer was there. If it was accepted, the "
+                        + "next life ends it; look for it in the list of transactions."))
         }
     }
 

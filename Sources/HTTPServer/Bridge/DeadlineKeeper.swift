@@ -6,59 +6,59 @@ import Glibc
 /// A cut is a `shutdown` of the socket under the lock that also guards its removal, so a number
 /// that was closed and given to somebody else is never cut.
 final class DeadlineKeeper: Sendable {
-    private struct State {
-        var deadlines: [Int32: ContinuousClock.Instant] = [:]
-        var isStopped = false
-    }
+    private let deadlines = Guarded<[Int32: ContinuousClock.Instant]>([:])
+    private let thread = Guarded<pthread_t?>(nil)
+    private let alarm = Alarm()
+    /// A deadline is kept to within this.
+    private let tickNanoseconds = 100_000_000
 
-    private let state = Guarded(State())
-    private let tick: Duration = .milliseconds(250)
-
-    func start() {
-        let thread = Unmanaged.passRetained(self)
+    /// Starts the thread; answers what `pthread_create` did, 0 if all is well.
+    func start() -> Int32 {
+        let context = unsafe Unmanaged.passRetained(self)
         var handle = pthread_t()
-        let result = pthread_create(
+        let result = unsafe pthread_create(
             &handle, nil,
             { context in
-                guard let context else { return nil }
-                Unmanaged<DeadlineKeeper>.fromOpaque(context).takeRetainedValue().run()
+                guard let context = unsafe context else { return nil }
+                unsafe Unmanaged<DeadlineKeeper>.fromOpaque(context).takeRetainedValue().run()
                 return nil
-            }, thread.toOpaque())
-        precondition(result == 0, "a thread can be made at start-up")
-        pthread_detach(handle)
+            }, unsafe context.toOpaque())
+        guard result == 0 else {
+            unsafe context.release()
+            return result
+        }
+        thread.with { $0 = handle }
+        return 0
     }
 
     func set(_ socket: Int32, within duration: Duration) {
         let deadline = ContinuousClock.now + duration
-        state.with { $0.deadlines[socket] = deadline }
-    }
-
-    func clear(_ socket: Int32) {
-        // Far away rather than absent: `remove` alone ends a socket's time here.
-        state.with { $0.deadlines[socket] = ContinuousClock.now + .seconds(86_400 * 365) }
+        deadlines.with { $0[socket] = deadline }
     }
 
     func remove(_ socket: Int32) {
-        state.with { _ = $0.deadlines.removeValue(forKey: socket) }
+        deadlines.with { _ = $0.removeValue(forKey: socket) }
     }
 
+    /// Wakes the thread and waits for its end.
     func stop() {
-        state.with { $0.isStopped = true }
+        alarm.ring()
+        let ending = thread.with { thread in
+            defer { thread = nil }
+            return thread
+        }
+        if let ending { pthread_join(ending, nil) }
     }
 
     private func run() {
-        var pause = timespec(tv_sec: 0, tv_nsec: Int(tick.components.attoseconds / 1_000_000_000))
-        while true {
-            nanosleep(&pause, nil)
+        while !alarm.waits(nanoseconds: tickNanoseconds) {
             let now = ContinuousClock.now
-            let isStopped = state.with { state in
-                for (socket, deadline) in state.deadlines where deadline <= now {
+            deadlines.with { deadlines in
+                for (socket, deadline) in deadlines where deadline <= now {
                     shutdown(socket, Int32(SHUT_RDWR))
-                    state.deadlines[socket] = now + .seconds(86_400 * 365)
+                    deadlines[socket] = nil
                 }
-                return state.isStopped
             }
-            if isStopped { return }
         }
     }
 }

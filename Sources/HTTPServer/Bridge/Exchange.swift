@@ -31,7 +31,9 @@ final class Exchange: @unchecked Sendable {
     }
 }
 
-/// A libmicrohttpd connection. It is used on its own thread, or, while suspended, to resume it.
-struct ConnectionHandle: @unchecked Sendable {
+/// A libmicrohttpd connection.
+///
+/// It is used on its own thread, or, while suspended, to resume it.
+@safe struct ConnectionHandle: @unchecked Sendable {
     let pointer: OpaquePointer
 }

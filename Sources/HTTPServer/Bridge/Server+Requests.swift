@@ -2,84 +2,56 @@ import CMicrohttpd
 import HTTPTypes
 
 extension Server {
-    /// Called for the head, for each piece of the body, at its end, and again after a resume.
+    /// Called for each piece of the body, at its end, and again after a resume.
     func access(
-        _ exchange: Exchange, _ connection: OpaquePointer, _ method: String, _ version: String,
-        _ data: UnsafeRawBufferPointer, _ size: UnsafeMutablePointer<Int>
+        _ exchange: Exchange, _ connection: OpaquePointer, _ data: UnsafeRawBufferPointer,
+        _ size: UnsafeMutablePointer<Int>
     ) -> MHD_Result {
-        if !exchange.hasBegun {
-            exchange.hasBegun = true
-            return begin(exchange, connection, method, version)
-        }
-        if !data.isEmpty {
-            size.pointee = 0
-            return receive(exchange, connection, data)
+        if unsafe !data.isEmpty {
+            unsafe size.pointee = 0
+            return unsafe receive(exchange, connection, data)
         }
         let answer = exchange.progress.with { progress -> ServerResponse? in
             guard case .answered(let response) = progress else { return nil }
             progress = .over
             return response
         }
-        if let answer { return queue(answer, connection) }
+        if let answer { return unsafe queue(answer, connection) }
         if exchange.isDiscarding {
-            return refuse(.bodyTooLarge(limit: configuration.bodyBytesMax), connection)
+            return unsafe refuse(.bodyTooLarge(limit: configuration.bodyBytesMax), connection)
         }
-        return run(exchange, connection)
+        return unsafe run(exchange, connection)
     }
 
-    private func begin(
-        _ exchange: Exchange, _ connection: OpaquePointer, _ method: String, _ version: String
+    /// Called once the head is there.
+    func begin(
+        _ exchange: Exchange, _ connection: OpaquePointer, _ head: RequestHead
     ) -> MHD_Result {
-        keeper.set(cmhd_socket(connection), within: configuration.bodyTimeout)
-        let checked = Framing.check(
-            method: method, target: exchange.target, version: version,
-            fields: fields(connection), limits: configuration)
-        switch checked {
+        unsafe keeper.set(cmhd_socket(connection), within: configuration.bodyTimeout)
+        switch Framing.check(head, limits: configuration) {
         case .failure(let failure):
-            return refuse(failure, connection)
-        case .success(let head):
-            let length = head.contentLength ?? 0
+            return unsafe refuse(failure, connection)
+        case .success(let checked):
+            let length = checked.contentLength ?? 0
             if length > configuration.bodyBytesMax {
-                if head.expectsContinue || length > configuration.discardBytesMax {
-                    return refuse(.bodyTooLarge(limit: configuration.bodyBytesMax), connection)
+                if checked.expectsContinue || length > configuration.discardBytesMax {
+                    return unsafe refuse(
+                        .bodyTooLarge(limit: configuration.bodyBytesMax), connection)
                 }
             } else {
                 exchange.body.reserveCapacity(length)
             }
             let parts = exchange.target.split(
                 separator: "?", maxSplits: 1, omittingEmptySubsequences: false)
-            guard let known = HTTPRequest.Method(method) else {
-                return refuse(.badRequest("the method is not a token"), connection)
+            guard let known = HTTPRequest.Method(head.method) else {
+                return unsafe refuse(.badRequest("the method is not a token"), connection)
             }
             exchange.request = ServerRequest(
                 method: known, path: String(parts[0]),
-                query: parts.count > 1 ? String(parts[1]) : nil, headerFields: head.fields,
+                query: parts.count > 1 ? String(parts[1]) : nil, headerFields: checked.fields,
                 body: [])
             return .YES
         }
-    }
-
-    private func fields(_ connection: OpaquePointer) -> [(name: String, value: String)] {
-        var fields: [(name: String, value: String)] = []
-        withUnsafeMutablePointer(to: &fields) { fields in
-            _ = MHD_get_connection_values_n(
-                connection, .HEADER_KIND,
-                { context, _, name, nameCount, value, valueCount in
-                    guard
-                        let fields = context?.assumingMemoryBound(
-                            to: [(name: String, value: String)].self)
-                    else { return .NO }
-                    let name = UnsafeRawBufferPointer(start: name, count: nameCount)
-                    let value = UnsafeRawBufferPointer(start: value, count: valueCount)
-                    fields.pointee.append(
-                        (
-                            String(decoding: name, as: UTF8.self),
-                            String(decoding: value, as: UTF8.self)
-                        ))
-                    return .YES
-                }, fields)
-        }
-        return fields
     }
 
     /// A body over the limit is thrown away as it comes, up to a cap, so that the client is still
@@ -90,7 +62,7 @@ extension Server {
         if !exchange.isDiscarding,
             exchange.body.count + data.count <= configuration.bodyBytesMax
         {
-            exchange.body.append(contentsOf: data)
+            unsafe exchange.body.append(contentsOf: data)
             return .YES
         }
         exchange.isDiscarding = true
@@ -104,13 +76,20 @@ extension Server {
         request.body = exchange.body
         exchange.body = []
         exchange.request = nil
-        keeper.clear(cmhd_socket(connection))
-        exchange.connection = ConnectionHandle(pointer: connection)
-        traffic.with { $0.exchanges[ObjectIdentifier(exchange)] = exchange }
+        exchange.connection = unsafe ConnectionHandle(pointer: connection)
+        let isTaken = traffic.with { traffic in
+            guard traffic.phase != .stopping else { return false }
+            // Suspended before anybody can find it: an answer may come at any moment after, and a
+            // drain that ends must find every suspended connection.
+            unsafe MHD_suspend_connection(connection)
+            exchange.progress.with { $0 = .running }
+            traffic.exchanges[ObjectIdentifier(exchange)] = exchange
+            return true
+        }
+        guard isTaken else { return unsafe refuse(.stopping, connection) }
+        // A handler takes the time it takes.
+        unsafe keeper.remove(cmhd_socket(connection))
         exchange.isCounted = true
-        // Suspended before the task can start: its answer may come at any moment after.
-        exchange.progress.with { $0 = .running }
-        MHD_suspend_connection(connection)
         let complete = request
         Task(executorPreference: executor) { [self] in
             finish(exchange, await handler(complete))
@@ -119,32 +98,32 @@ extension Server {
     }
 
     private func refuse(_ failure: ProtocolFailure, _ connection: OpaquePointer) -> MHD_Result {
-        queue(renderFailure(failure), connection, closing: true)
+        unsafe queue(renderFailure(failure), connection, closing: true)
     }
 
     private func queue(
         _ answer: ServerResponse, _ connection: OpaquePointer, closing: Bool = false
     ) -> MHD_Result {
-        keeper.set(cmhd_socket(connection), within: configuration.responseTimeout)
-        let response = answer.body.withUnsafeBytes { body in
-            MHD_create_response_from_buffer(
+        unsafe keeper.set(cmhd_socket(connection), within: configuration.responseTimeout)
+        let response = unsafe answer.body.withUnsafeBytes { body in
+            unsafe MHD_create_response_from_buffer(
                 body.count, UnsafeMutableRawPointer(mutating: body.baseAddress),
                 .RESPMEM_MUST_COPY)
         }
-        guard let response else { return .NO }
-        defer { MHD_destroy_response(response) }
+        guard let response = unsafe response else { return .NO }
+        defer { unsafe MHD_destroy_response(response) }
         for field in answer.headerFields {
-            _ = MHD_add_response_header(response, field.name.rawName, field.value)
+            _ = unsafe MHD_add_response_header(response, field.name.rawName, field.value)
         }
-        if closing || traffic.with({ $0.isDraining }) {
-            _ = MHD_add_response_header(response, "Connection", "close")
+        if closing || traffic.with({ $0.phase != .serving }) {
+            _ = unsafe MHD_add_response_header(response, "Connection", "close")
         }
-        return MHD_queue_response(connection, UInt32(answer.status.code), response)
+        return unsafe MHD_queue_response(connection, UInt32(answer.status.code), response)
     }
 
     func completed(_ exchange: Exchange, _ connection: OpaquePointer) {
         exchange.progress.with { $0 = .over }
-        keeper.set(cmhd_socket(connection), within: configuration.headerTimeout)
+        unsafe keeper.set(cmhd_socket(connection), within: configuration.headerTimeout)
         guard exchange.isCounted else { return }
         let isIdle = traffic.with { traffic in
             traffic.exchanges[ObjectIdentifier(exchange)] = nil

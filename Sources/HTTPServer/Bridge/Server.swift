@@ -6,19 +6,28 @@ import HTTPTypes
 ///
 /// A request is received whole, its connection suspended, and its handler started; the handler's
 /// answer resumes the connection, and is queued on libmicrohttpd's own thread.
-public final class Server: @unchecked Sendable {
-    // Unchecked: `daemon` is written once before `start` returns; all else is constant or guarded.
+@safe public final class Server: @unchecked Sendable {
+    // Unchecked for the daemon's pointer alone: it is guarded, and all else is constant.
     let configuration: ServerConfiguration
     let executor: (any TaskExecutor)?
     let renderFailure: @Sendable (ProtocolFailure) -> ServerResponse
     let handler: Handler
     let keeper = DeadlineKeeper()
     let traffic = Guarded(Traffic())
-    private var daemon: OpaquePointer?
+    private let daemon = unsafe Guarded<OpaquePointer?>(nil)
+
+    enum Phase {
+        case serving
+        /// Answers close their connections.
+        case draining
+        /// No handler is started any more: libmicrohttpd must not be stopped while a connection is
+        /// suspended.
+        case stopping
+    }
 
     struct Traffic {
         var exchanges: [ObjectIdentifier: Exchange] = [:]
-        var isDraining = false
+        var phase = Phase.serving
         var waiters: [CheckedContinuation<Void, Never>] = []
     }
 
@@ -38,55 +47,69 @@ public final class Server: @unchecked Sendable {
     public var requestsInFlight: Int { traffic.with { $0.exchanges.count } }
 
     /// Begins to listen, and answers the port.
+    ///
+    /// A server starts once, and lives until it is drained.
     public func start() throws(ServerError) -> UInt16 {
         var address = sockaddr_in()
         address.sin_family = sa_family_t(AF_INET)
         address.sin_port = configuration.port.bigEndian
-        guard inet_pton(AF_INET, configuration.host, &address.sin_addr) == 1 else {
+        guard unsafe inet_pton(AF_INET, configuration.host, &address.sin_addr) == 1 else {
             throw .badAddress(configuration.host)
         }
         signal(SIGPIPE, SIG_IGN)
-        var options = self.options()
+        var options = unsafe self.options()
         let flags =
             MHD_USE_EPOLL_INTERNAL_THREAD.rawValue | MHD_ALLOW_SUSPEND_RESUME.rawValue
+        let started = keeper.start()
+        guard started == 0 else { throw cannotListen(started) }
+        // libmicrohttpd calls back until it is stopped.
+        let me = unsafe Unmanaged.passRetained(self)
         errno = 0
-        daemon = withUnsafeMutableBytes(of: &address) { address in
-            options.append(
+        let made = unsafe withUnsafeMutableBytes(of: &address) { address in
+            unsafe options.append(
                 MHD_OptionItem(option: .SOCK_ADDR, value: 0, ptr_value: address.baseAddress))
-            options.append(MHD_OptionItem(option: .END, value: 0, ptr_value: nil))
-            return options.withUnsafeMutableBufferPointer { options -> OpaquePointer? in
+            unsafe options.append(MHD_OptionItem(option: .END, value: 0, ptr_value: nil))
+            return unsafe options.withUnsafeMutableBufferPointer { options -> OpaquePointer? in
                 guard let base = options.baseAddress else { return nil }
-                return withVaList([MHD_OPTION.ARRAY.rawValue, base, MHD_OPTION.END.rawValue]) {
-                    MHD_start_daemon_va(
-                        flags, configuration.port, nil, nil, Callbacks.access,
-                        Unmanaged.passUnretained(self).toOpaque(), $0)
+                return unsafe withVaList([MHD_OPTION.ARRAY.rawValue, base, MHD_OPTION.END.rawValue])
+                {
+                    unsafe MHD_start_daemon_va(
+                        flags, configuration.port, nil, nil, Callbacks.access, me.toOpaque(), $0)
                 }
             }
         }
-        guard let daemon else {
-            let reason = errno == 0 ? "libmicrohttpd refused" : String(cString: strerror(errno))
-            throw .cannotListen(
-                host: configuration.host, port: configuration.port, reason: reason)
+        guard let made = unsafe made else {
+            let code = errno
+            keeper.stop()
+            unsafe me.release()
+            throw cannotListen(code)
         }
-        keeper.start()
-        return cmhd_bound_port(daemon)
+        unsafe daemon.with { unsafe $0 = unsafe made }
+        return unsafe cmhd_bound_port(made)
+    }
+
+    private func cannotListen(_ code: Int32) -> ServerError {
+        unsafe .cannotListen(
+            host: configuration.host, port: configuration.port,
+            reason: code == 0 ? "libmicrohttpd refused" : String(cString: strerror(code)))
     }
 
     private func options() -> [MHD_OptionItem] {
-        let me = Unmanaged.passUnretained(self).toOpaque()
+        let me = unsafe Unmanaged.passUnretained(self).toOpaque()
         func number(_ option: MHD_OPTION, _ value: Int) -> MHD_OptionItem {
-            MHD_OptionItem(option: option, value: value, ptr_value: nil)
+            unsafe MHD_OptionItem(option: option, value: value, ptr_value: nil)
         }
         func callback(_ option: MHD_OPTION, _ function: UnsafeRawPointer) -> MHD_OptionItem {
-            MHD_OptionItem(option: option, value: Int(bitPattern: function), ptr_value: me)
+            unsafe MHD_OptionItem(option: option, value: Int(bitPattern: function), ptr_value: me)
         }
-        return [
+        return unsafe [
             // The own deadlines are the ones that count; this one is a net below them.
             number(.CONNECTION_TIMEOUT, 300),
             number(.CONNECTION_LIMIT, configuration.connectionsMax),
             number(.CONNECTION_MEMORY_LIMIT, configuration.headerBytesMax),
             number(.CONNECTION_MEMORY_INCREMENT, 4096),
-            number(.STRICT_FOR_CLIENT, 1),
+            // Not strict: what strictness refuses, `Framing` refuses as well and with a whole answer,
+            // where libmicrohttpd sends the head of its own one twice, or none at all.
             callback(
                 .NOTIFY_COMPLETED,
                 unsafeBitCast(Callbacks.completed, to: UnsafeRawPointer.self)),
@@ -101,41 +124,49 @@ public final class Server: @unchecked Sendable {
     }
 
     /// Stops: no new connections, every request under way is answered and its connection closed.
+    ///
     /// Answers whether all could finish in time; those that could not were answered 503.
     public func drain(within limit: Duration) async -> Bool {
-        guard let daemon else { return true }
-        traffic.with { $0.isDraining = true }
-        let listener = MHD_quiesce_daemon(daemon)
-        if listener >= 0 { close(listener) }
-        let wasClean = await becomesIdle(within: limit)
-        if !wasClean {
-            // Stopping with suspended connections is against libmicrohttpd's rules.
-            for exchange in traffic.with({ Array($0.exchanges.values) }) {
-                finish(exchange, renderFailure(.stopping))
-            }
-            _ = await becomesIdle(within: .seconds(5))
+        // The first call stops the server; another one has nothing to do.
+        let taken = unsafe daemon.with { daemon in
+            defer { unsafe daemon = nil }
+            return unsafe daemon
         }
+        guard let taken = unsafe taken else { return true }
+        traffic.with { $0.phase = .draining }
+        let listener = unsafe MHD_quiesce_daemon(taken)
+        if listener >= 0 { close(listener) }
+        await becomesIdle(within: limit)
+        // From here no handler starts; a request between the two moments is found here.
+        let late = traffic.with { traffic in
+            traffic.phase = .stopping
+            return Array(traffic.exchanges.values)
+        }
+        for exchange in late { finish(exchange, renderFailure(.stopping)) }
+        await becomesIdle(within: .seconds(5))
         keeper.stop()
-        MHD_stop_daemon(daemon)
-        self.daemon = nil
-        return wasClean
+        unsafe MHD_stop_daemon(taken)
+        unsafe Unmanaged.passUnretained(self).release()
+        return late.isEmpty
     }
 
-    private func becomesIdle(within limit: Duration) async -> Bool {
+    /// Returns when no request is under way, or at the limit.
+    func becomesIdle(within limit: Duration) async {
+        let deadline = ContinuousClock.now + limit
         let timer = Task {
-            try await Task.sleep(for: limit)
+            try await Task.sleep(until: deadline, clock: .continuous)
             wakeWaiters()
         }
         await withCheckedContinuation { continuation in
-            let isIdle = traffic.with { traffic in
-                if traffic.exchanges.isEmpty { return true }
+            let isOver = traffic.with { traffic in
+                // A timer that has rung already rings for nobody who comes later.
+                if traffic.exchanges.isEmpty || ContinuousClock.now >= deadline { return true }
                 traffic.waiters.append(continuation)
                 return false
             }
-            if isIdle { continuation.resume() }
+            if isOver { continuation.resume() }
         }
         timer.cancel()
-        return traffic.with { $0.exchanges.isEmpty }
     }
 
     func wakeWaiters() {
@@ -155,6 +186,6 @@ public final class Server: @unchecked Sendable {
             return exchange.connection
         }
         // Suspended connections are not freed, and a running one is suspended.
-        if let connection { MHD_resume_connection(connection.pointer) }
+        if let connection { unsafe MHD_resume_connection(connection.pointer) }
     }
 }

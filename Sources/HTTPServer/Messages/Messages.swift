@@ -47,7 +47,9 @@ public struct ServerResponse: Sendable {
     }
 }
 
-/// Answers a request. It runs to its end even if the client has gone.
+/// Answers a request.
+///
+/// It runs to its end even if the client has gone.
 public typealias Handler = @Sendable (ServerRequest) async -> ServerResponse
 
 /// What the server has to answer by itself.

@@ -1,6 +1,8 @@
 /// Percent-encoding as RFC 3986 has it.
 public enum PercentEncoding {
-    /// Decodes; nil for a broken escape, broken UTF-8 or a NUL. A plus sign stays one.
+    /// Decodes; nil for a broken escape, broken UTF-8 or a NUL.
+    ///
+    /// A plus sign stays one.
     public static func decode(_ text: some StringProtocol) -> String? {
         var bytes: [UInt8] = []
         var input = text.utf8.makeIterator()

@@ -22,7 +22,9 @@ public struct Router: Sendable {
         table.map { ($0.method, $0.pattern) }
     }
 
-    /// Adds a route. A pattern's `{name}` matches one segment that is not empty.
+    /// Adds a route.
+    ///
+    /// A pattern's `{name}` matches one segment that is not empty.
     public mutating func on(
         _ method: HTTPRequest.Method, _ pattern: String, _ handler: @escaping Handler
     ) {
@@ -32,8 +34,9 @@ public struct Router: Sendable {
                 handler: handler))
     }
 
-    /// Answers a request: the handler's answer, or 404, or 405 with `Allow`. HEAD is answered as
-    /// GET without its body, OPTIONS with `Allow`.
+    /// Answers a request: the handler's answer, or 404, or 405 with `Allow`.
+    ///
+    /// HEAD is answered as GET without its body, OPTIONS with `Allow`.
     public func handle(_ request: ServerRequest) async -> ServerResponse {
         let segments = Self.segments(request.path)
         let wanted = request.method == .head ? .get : request.method

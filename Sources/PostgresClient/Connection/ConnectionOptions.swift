@@ -6,8 +6,9 @@ import EventLoop
 public struct ConnectionOptions: Sendable, CustomStringConvertible {
     private var values: [String: String]
 
-    /// Reads a connection string, in either of libpq's forms. What it leaves out is taken from
-    /// libpq's own environment variables and defaults.
+    /// Reads a connection string, in either of libpq's forms.
+    ///
+    /// What it leaves out is taken from libpq's own environment variables and defaults.
     public init(conninfo: String) throws(PostgresError) {
         var message: UnsafeMutablePointer<CChar>?
         guard let parsed = PQconninfoParse(conninfo, &message) else {
@@ -90,6 +91,7 @@ public struct ConnectionOptions: Sendable, CustomStringConvertible {
             first.pointee.ai_addr, first.pointee.ai_addrlen, &name, socklen_t(name.count), nil, 0,
             NI_NUMERICHOST)
         guard result == 0 else { return nil }
-        return String(decoding: name.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+        return String(
+            decoding: name.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
     }
 }

@@ -1,8 +1,9 @@
 import CLibpq
 public import EventLoop
 
-/// A connection, in libpq's pipeline mode, on the loop. Several calls may be under way at once;
-/// they are answered in order.
+/// A connection, in libpq's pipeline mode, on the loop.
+///
+/// Several calls may be under way at once; they are answered in order.
 @LoopActor
 public final class PostgresConnection {
     /// The backend's pid.
@@ -61,9 +62,10 @@ public final class PostgresConnection {
         return status == PQTRANS_INTRANS || status == PQTRANS_INERROR
     }
 
-    /// Runs segments, each ended by a synchronization point, in one write. Outside a transaction
-    /// block a segment is a transaction of its own. A command that fails makes the rest of its
-    /// segment `skipped`; later segments run.
+    /// Runs segments, each ended by a synchronization point, in one write.
+    ///
+    /// Outside a transaction block a segment is a transaction of its own. A command that fails
+    /// makes the rest of its segment `skipped`; later segments run.
     ///
     /// A thrown error means that the connection is gone, and that what was sent may have run, but
     /// for `closed`: then nothing was sent.
@@ -96,15 +98,19 @@ public final class PostgresConnection {
         }
     }
 
-    /// Asks the server to cancel what runs. It returns when the request was delivered, or could
-    /// not be; the command's own answer tells what became of it.
+    /// Asks the server to cancel what runs.
+    ///
+    /// It returns when the request was delivered, or could not be; the command's own answer tells
+    /// what became of it.
     public func requestCancel() async {
         guard let pointer, let cancel = PQgetCancel(pointer) else { return }
         let handle = CancelHandle(pointer: cancel)
         await BlockingCall.run { handle.send() }
     }
 
-    /// Ends the connection. Calls under way fail with `connectionLost`.
+    /// Ends the connection.
+    ///
+    /// Calls under way fail with `connectionLost`.
     public func close() { end(.connectionLost("closed here")) }
 
     func end(_ error: PostgresError) {

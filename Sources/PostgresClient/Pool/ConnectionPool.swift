@@ -30,8 +30,10 @@ public final class ConnectionPool {
     /// The last failure to connect, until one succeeds.
     public private(set) var lastFailure: (error: any Error, count: Int)?
 
-    /// Makes a pool and begins to connect. `prepare` runs on each new connection before it is
-    /// used; if it throws, the connection is thrown away.
+    /// Makes a pool and begins to connect.
+    ///
+    /// `prepare` runs on each new connection before it is used; if it throws, the connection is
+    /// thrown away.
     public init(
         options: ConnectionOptions, size: Int, minimumIdle: Int, connectTimeout: Duration,
         prepare: @escaping @LoopActor (PostgresConnection) async throws -> Void
@@ -105,11 +107,15 @@ public final class ConnectionPool {
             demand(waiters.count)
         }
         if let connection { return connection }
-        if let error = lastFailure?.error { throw error as? PostgresError ?? .unreachable("\(error)") }
+        if let error = lastFailure?.error {
+            throw error as? PostgresError ?? .unreachable("\(error)")
+        }
         throw .poolExhausted
     }
 
-    /// Lends a connection to a closure. It is thrown away if the closure leaves a transaction open.
+    /// Lends a connection to a closure.
+    ///
+    /// It is thrown away if the closure leaves a transaction open.
     public func withConnection<Result>(
         timeout: Duration, _ body: @LoopActor (PostgresConnection) async throws -> Result
     ) async throws -> Result {

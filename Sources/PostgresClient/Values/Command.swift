@@ -98,8 +98,9 @@ public struct CommandResult: Sendable {
     }
 }
 
-/// A `PGresult`, freed when nobody holds it any more. libpq never changes a finished result, so it
-/// may be read from any thread.
+/// A `PGresult`, freed when nobody holds it any more.
+///
+/// libpq never changes a finished result, so it may be read from any thread.
 final class ResultHandle: @unchecked Sendable {
     let pointer: OpaquePointer
 

@@ -44,8 +44,9 @@ public struct ServerMessage: Error, Hashable, Sendable, CustomStringConvertible 
     public var description: String { "\(severity) \(state.rawValue): \(message)" }
 }
 
-/// What can go wrong with a connection. Descriptions are safe to log: they hold no parameter and
-/// no password.
+/// What can go wrong with a connection.
+///
+/// Descriptions are safe to log: they hold no parameter and no password.
 public enum PostgresError: Error, Sendable, CustomStringConvertible {
     /// The connection string cannot be read.
     case invalidConninfo(String)

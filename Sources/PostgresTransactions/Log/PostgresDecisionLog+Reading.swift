@@ -128,6 +128,7 @@ extension PostgresDecisionLog {
 
     /// Removes a batch of rows that finished long ago, oldest numbers first, and advances the
     /// low-water mark in the same transaction: a gid below it without a row proves nothing.
+    ///
     /// Answers how many rows went.
     public func removeFinished(
         olderThanSeconds: Int64, limit: Int

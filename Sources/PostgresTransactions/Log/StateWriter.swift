@@ -5,7 +5,9 @@ import PostgresClient
 import TransactionEngine
 
 /// Writes accept, decision and finish records: all that gathers while one flush is under way goes
-/// into the next, as one transaction with one synchronous commit. Nothing waits when idle.
+/// into the next, as one transaction with one synchronous commit.
+///
+/// Nothing waits when idle.
 @LoopActor
 final class StateWriter {
     private enum Order {
@@ -164,26 +166,28 @@ final class StateWriter {
             for (record, reply) in batch.tombstones {
                 // An insert that lost on the key, not on the id: no row will ever hold this id.
                 reply.resume(
-                    returning: decisions[record.id.number].map { .decided($0) } ?? .missing)
+                    returning: decisions[record.id.number] ?? .missing)
             }
         }
         if !batch.decides.isEmpty, let result = rest.popFirst() {
             let decisions = decisions(result)
             for (_, record, reply) in batch.decides {
                 reply.resume(
-                    returning: decisions[record.id.number].map { .decided($0) } ?? .missing)
+                    returning: decisions[record.id.number] ?? .missing)
             }
         }
         for (_, reply) in batch.finishes { reply.resume() }
     }
 
-    private func decisions(_ result: CommandResult) -> [Int64: Decision] {
-        var decisions: [Int64: Decision] = [:]
+    private func decisions(_ result: CommandResult) -> [Int64: DecideAnswer] {
+        var decisions: [Int64: DecideAnswer] = [:]
         for row in 0..<result.rowCount {
             if let number = result.text(row: row, column: 0).flatMap(Int64.init),
                 let decision = result.text(row: row, column: 1).flatMap(Decision.init(rawValue:))
             {
-                decisions[number] = decision
+                let evidence = result.text(row: row, column: 2).flatMap(ArrayLiteral.read) ?? []
+                decisions[number] = .decided(
+                    decision, evidence: evidence.map { $0.flatMap(RowCoding.evidence(of:)) })
             }
         }
         return decisions

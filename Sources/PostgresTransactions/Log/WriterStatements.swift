@@ -2,7 +2,9 @@ import CommitProtocol
 import PostgresClient
 import TransactionEngine
 
-/// The batched statements of the state writer. Each takes arrays, one element a transaction.
+/// The batched statements of the state writer.
+///
+/// Each takes arrays, one element a transaction.
 ///
 /// Arrays of a transaction's own (its gids, say) travel as array literals inside text arrays.
 enum WriterStatements {
@@ -63,7 +65,8 @@ enum WriterStatements {
             decided_at = coalesce(t.decided_at, excluded.decided_at),
             state = CASE WHEN t.decision IS NULL THEN 'aborting' ELSE t.state END,
             problem = CASE WHEN t.decision IS NULL THEN excluded.problem ELSE t.problem END
-            RETURNING number, decision
+            WHERE t.salt = excluded.salt
+            RETURNING number, decision, evidence
         """
 
     /// Compare-and-set and claim in one: an undecided row takes the decision, a decided one keeps
@@ -86,7 +89,7 @@ enum WriterStatements {
             FROM unnest($1::bigint[], $2::bigint[], $3::text[], $4::bigint[], $5::text[],
                 $6::text[], $7::text[], $8::boolean[], $9::text[])
                 AS x(n, s, dec, at, v, ev, res, om, pr)
-            WHERE t.number = x.n AND t.salt = x.s RETURNING t.number, t.decision
+            WHERE t.number = x.n AND t.salt = x.s RETURNING t.number, t.decision, t.evidence
             """,
             [
                 ints(records.map(\.id.number)),

@@ -1,7 +1,7 @@
 import EventLoop
 public import PostgresClient
 
-/// Examines a server: can it do its part, and is it set up to?
+/// Examines a server: whether it can do its part, and is set up to.
 public enum Doctor {
     /// What was found.
     public struct Findings: Sendable {
@@ -11,8 +11,10 @@ public enum Doctor {
         public let faults: [String]
     }
 
-    /// Asks the server about itself. A participant is also made to prepare a transaction that
-    /// changes nothing, and to roll it back.
+    /// Asks the server about itself.
+    ///
+    /// A participant is also made to prepare a transaction that changes nothing, and to roll it
+    /// back.
     @LoopActor
     public static func examine(
         _ connection: PostgresConnection, isParticipant: Bool, allowsFsyncOff: Bool

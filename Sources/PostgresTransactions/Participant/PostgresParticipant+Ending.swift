@@ -49,9 +49,11 @@ extension PostgresParticipant {
         }
     }
 
-    /// There is no such gid. That alone proves nothing: on the same session, the transaction's
-    /// status is asked for, and is believed only if this is the very cluster and timeline that
-    /// prepared it (a transaction id means something else on another).
+    /// There is no such gid.
+    ///
+    /// That alone proves nothing: on the same session, the transaction's status is asked for, and
+    /// is believed only if this is the very cluster and timeline that prepared it (a transaction id
+    /// means something else on another).
     private func judge(
         _ order: EndOrder, on connection: PostgresConnection
     ) async throws -> EndReport {

@@ -15,8 +15,8 @@ final class PostgresParticipant {
     /// gids that hold a slot until they have ended, and branches that are at work.
     var slotHolders: Set<String> = []
     var working = 0
-    private(set) var workers: ConnectionPool!
-    private(set) var finishers: ConnectionPool!
+    let workers: ConnectionPool
+    let finishers: ConnectionPool
     private var fenceRunning: Task<Bool, Never>?
     private var fenceQueued: Task<Bool, Never>?
 
@@ -28,8 +28,9 @@ final class PostgresParticipant {
         self.registry = registry
         self.installation = installation
         self.logger = logger
-        let prepare: @LoopActor (PostgresConnection) async throws -> Void = { [weak self] connection in
-            try await self?.examine(connection)
+        let admission = Admission()
+        let prepare: @LoopActor (PostgresConnection) async throws -> Void = { connection in
+            try await admission.participant?.examine(connection)
         }
         // Startup options are what RESET ALL returns to, so no statement is spent on them.
         let statement = options.statementTimeout.wholeMilliseconds
@@ -50,9 +51,16 @@ final class PostgresParticipant {
             ]),
             size: options.finishers, minimumIdle: options.finishers,
             connectTimeout: options.connectTimeout, prepare: prepare)
+        admission.participant = self
     }
 
-    private func examine(_ connection: PostgresConnection) async throws {
+    /// The pools come before the participant that examines their connections; they connect only
+    /// after it is there, for connecting is a task of its own on the loop.
+    private final class Admission {
+        weak var participant: PostgresParticipant?
+    }
+
+    fileprivate func examine(_ connection: PostgresConnection) async throws {
         let found = try await registry.admit(
             connection, of: options.name, timeout: options.connectTimeout)
         let key = ObjectIdentifier(connection)
@@ -79,9 +87,10 @@ final class PostgresParticipant {
             systemIdentifier: latestFacts?.systemIdentifier, timeline: latestFacts?.timeline)
     }
 
-    /// Ends the sessions of lives that are over, and says whether they are proved gone. Calls that
-    /// come while a fence runs share the next one: a fence only counts for what was known to be
-    /// over before it began.
+    /// Ends the sessions of lives that are over, and says whether they are proved gone.
+    ///
+    /// Calls that come while a fence runs share the next one: a fence only counts for what was
+    /// known to be over before it began.
     func fenceFormerLives() async -> Bool {
         if let fenceQueued { return await fenceQueued.value }
         let earlier = fenceRunning

@@ -1,8 +1,8 @@
+public import CommitProtocol
 public import EventLoop
 public import Logging
 public import PostgresClient
 public import TransactionEngine
-public import CommitProtocol
 
 /// The registered participants, and the queue of those who wait for sessions.
 @LoopActor
@@ -78,8 +78,10 @@ public final class PostgresParticipants: Participants {
         }
     }
 
-    /// Takes a session for every branch, all or none. Who waits holds nothing, so a participant
-    /// that is slow or dead delays only those who want it.
+    /// Takes a session for every branch, all or none.
+    ///
+    /// Who waits holds nothing, so a participant that is slow or dead delays only those who want
+    /// it.
     public func reserve(
         _ names: [String], within limit: Duration
     ) async throws(AdmissionFailure) -> [any BranchSession] {

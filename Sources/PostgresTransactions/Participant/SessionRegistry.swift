@@ -28,9 +28,11 @@ enum SessionRefusal: Error, CustomStringConvertible {
     }
 }
 
-/// Sessions to participants are recorded in the state database before they are used, by a
-/// statement that locks and checks the epoch. Only so can a later life of this replica, or another
-/// replica, know which backends might still prepare something, and end them.
+/// Sessions to participants are recorded in the state database before they are used, by a statement
+/// that locks and checks the epoch.
+///
+/// Only so can a later life of this replica, or another replica, know which backends might still
+/// prepare something, and end them.
 @LoopActor
 final class SessionRegistry {
     private let state: StateDatabase

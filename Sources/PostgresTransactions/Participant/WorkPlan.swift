@@ -8,15 +8,18 @@ struct WorkPlan {
     let returnsRows: Bool
     private let statements: [Statement]
 
-    /// What a session may carry over from the branch before. Listening, temporary tables and
-    /// held cursors cannot: a transaction that has them cannot be prepared.
+    /// What a session may carry over from the branch before.
+    ///
+    /// Listening, temporary tables and held cursors cannot: a transaction that has them cannot be
+    /// prepared.
     private static let reset = [
         Command("SET SESSION AUTHORIZATION DEFAULT"), Command("RESET ALL"),
         Command("SELECT pg_catalog.pg_advisory_unlock_all()"), Command("DISCARD SEQUENCES"),
     ]
 
-    /// RESET ROLE in the form of a function, with the evidence beside it. Were the role not reset,
-    /// our own would get 42501 at COMMIT PREPARED, for ever.
+    /// RESET ROLE in the form of a function, with the evidence beside it.
+    ///
+    /// Were the role not reset, our own would get 42501 at COMMIT PREPARED, for ever.
     private static let evidence = Command(
         """
         SELECT pg_catalog.set_config('role', 'none', true), pg_catalog.pg_current_xact_id(),
@@ -108,7 +111,9 @@ struct WorkPlan {
     private func disappointment(
         _ replies: [CommandReply], _ prepare: CommandResult
     ) -> BranchFailure? {
-        if prepare.notices.contains(where: { $0.severity == "WARNING" && $0.state.rawValue == "01000" }) {
+        if prepare.notices.contains(where: {
+            $0.severity == "WARNING" && $0.state.rawValue == "01000"
+        }) {
             return BranchFailure(.notDurable)
         }
         for (index, statement) in statements.enumerated() {

@@ -70,8 +70,10 @@ final class WorkingSession: BranchSession {
         return report
     }
 
-    /// Asks PostgreSQL to stop. If it does not within two seconds the connection is cut, which
-    /// makes the vote `lost`, and the fence ends the backend.
+    /// Asks PostgreSQL to stop.
+    ///
+    /// If it does not within two seconds the connection is cut, which makes the vote `lost`, and
+    /// the fence ends the backend.
     func cancel() async {
         guard !isOver, !wasCancelled else { return }
         wasCancelled = true

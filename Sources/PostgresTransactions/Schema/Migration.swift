@@ -1,4 +1,6 @@
-/// One numbered change of the state database's schema. Published ones are never edited.
+/// One numbered change of the state database's schema.
+///
+/// Published ones are never edited.
 struct Migration: Sendable {
     let number: Int
     let name: String

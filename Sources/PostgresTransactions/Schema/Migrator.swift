@@ -1,10 +1,12 @@
-public import EventLoop
+import EventLoop
 public import PostgresClient
 
 /// Brings schema `tandem` of a state database up to date.
 public enum Migrator {
     /// Applies what is missing, in one transaction under an advisory lock, and answers the numbers
-    /// of the migrations applied. A schema newer than this program is refused.
+    /// of the migrations applied.
+    ///
+    /// A schema newer than this program is refused.
     @LoopActor
     public static func migrate(
         _ connection: PostgresConnection
@@ -30,7 +32,8 @@ public enum Migrator {
                 number integer PRIMARY KEY, name text NOT NULL,
                 applied_at timestamptz NOT NULL DEFAULT now())
             """)
-        let rows = try await connection.query("SELECT coalesce(max(number), 0) FROM tandem.migrations")
+        let rows = try await connection.query(
+            "SELECT coalesce(max(number), 0) FROM tandem.migrations")
         let current = Int(rows.text(row: 0, column: 0) ?? "") ?? 0
         guard current <= Migration.all.count else {
             _ = try await connection.query("ROLLBACK")

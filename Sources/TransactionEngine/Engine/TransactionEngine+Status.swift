@@ -60,6 +60,7 @@ extension TransactionEngine {
     }
 
     /// Refuses new work and waits until what is under way has ended, at most for so long.
+    ///
     /// What is left is finished by the next life of this replica, or by another.
     public func drain(within limit: Duration) async -> Bool {
         isDraining = true

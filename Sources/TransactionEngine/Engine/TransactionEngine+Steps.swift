@@ -72,9 +72,9 @@ extension TransactionEngine {
 
     private func event(_ answer: DecideAnswer, _ id: GlobalTransactionID) -> Event {
         switch answer {
-        case .decided(let decision):
+        case .decided(let decision, let evidence):
             if decision == .abort { rememberForeignAbort(id) }
-            return .decided(decision)
+            return .decided(decision, evidence: evidence)
         case .missing:
             return .decisionMissing
         case .unknown(let reason):
@@ -177,6 +177,9 @@ extension TransactionEngine {
     private func forget(_ id: GlobalTransactionID) {
         guard let drive = drives.removeValue(forKey: id) else { return }
         for timer in drive.timers.values { timer.cancel() }
+        // Sessions that were reserved and never sent any work; those that worked gave themselves
+        // back.
+        for case let session? in drive.sessions { Task { await session.release() } }
         for watcher in drive.watchers { watcher.resume() }
         if drives.isEmpty {
             let waiters = idleWaiters

@@ -51,7 +51,9 @@ public actor TransactionEngine {
     /// How many transactions this replica is driving.
     public var inFlight: Int { drives.count }
 
-    /// Runs a transaction to its answer. It goes on to its end whether or not anybody still waits.
+    /// Runs a transaction to its answer.
+    ///
+    /// It goes on to its end whether or not anybody still waits.
     public func run(_ request: TransactionRequest) async -> TransactionAnswer {
         if isDraining { return .refused(.draining) }
         do {

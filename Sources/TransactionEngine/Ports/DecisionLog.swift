@@ -1,6 +1,8 @@
 public import CommitProtocol
 
-/// The durable record of acceptances, decisions and ends. The production one is a table.
+/// The durable record of acceptances, decisions and ends.
+///
+/// The production one is a table.
 public protocol DecisionLog: Sendable {
     /// The installation's UUID, which is part of every gid.
     var installation: String { get }
@@ -63,8 +65,9 @@ public enum AcceptAnswer: Sendable, Hashable {
 
 /// The log's answer to a decision.
 public enum DecideAnswer: Sendable, Hashable {
-    /// This decision is in the row, durably.
-    case decided(Decision)
+    /// This decision is in the row, durably, with this evidence of each branch; the evidence came
+    /// with the decision, and may be another owner's.
+    case decided(Decision, evidence: [PreparedEvidence?])
     /// There is no row.
     case missing
     /// Perhaps written.

@@ -1,6 +1,8 @@
 public import CommitProtocol
 
-/// The registered participants. The production ones are PostgreSQL databases.
+/// The registered participants.
+///
+/// The production ones are PostgreSQL databases.
 public protocol Participants: Sendable {
     /// The names, sorted.
     var names: [String] { get }

@@ -1,6 +1,8 @@
 public import CommitProtocol
 
-/// Time, as the engine needs it. The production one is the event loop's.
+/// Time, as the engine needs it.
+///
+/// The production one is the event loop's.
 public protocol EngineClock: Sendable {
     /// Monotonic milliseconds; for deadlines.
     var milliseconds: Int64 { get }

@@ -79,7 +79,7 @@ extension TransactionEngine {
             let row = orphanRecord(id, branch, name, participant)
             // Whoever wins on the primary key is obeyed: anything but our abort is left to the
             // pass over the rows.
-            if case .decided(.abort) = await log.tombstone(row) { adopt(row) }
+            if case .decided(.abort, _) = await log.tombstone(row) { adopt(row) }
         case .end(let id, _, let name, .abort):
             await endResurrected(id, name, participant)
         case .end(let id, _, let name, .commit):
@@ -93,8 +93,9 @@ extension TransactionEngine {
         }
     }
 
-    /// Rolls back a gid that appeared after its transaction had been aborted and finished. A failure
-    /// is left to the next scan, which finds it again.
+    /// Rolls back a gid that appeared after its transaction had been aborted and finished.
+    ///
+    /// A failure is left to the next scan, which finds it again.
     private func endResurrected(
         _ id: GlobalTransactionID, _ name: String, _ participant: String
     ) async {

@@ -3,7 +3,7 @@ import EventLoop
 import PostgresClient
 import PostgresTransactions
 
-/// `tandem check`
+/// The command `tandem check`.
 struct Check: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Examines the state database and every participant: a line each.",

@@ -1,9 +1,10 @@
 import ArgumentParser
 
-/// `tandem health`
+/// The command `tandem health`.
 struct Health: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Asks a replica on this machine whether it is ready; for container health checks.")
+        abstract: "Asks a replica on this machine whether it is ready; for container health checks."
+    )
 
     @Option(help: "The replica's port.") var port: UInt16 = 8080
 

@@ -3,7 +3,7 @@ import EventLoop
 import PostgresClient
 import PostgresTransactions
 
-/// `tandem migrate`
+/// The command `tandem migrate`.
 struct Migrate: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Brings schema tandem of the state database up to date, and does nothing else.",

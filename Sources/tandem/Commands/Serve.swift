@@ -1,10 +1,9 @@
 import ArgumentParser
-import CLinux
-
+import Glibc
 import Logging
 import UnixSignals
 
-/// `tandem serve`
+/// The command `tandem serve`.
 struct Serve: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Runs a replica of the coordinator.",

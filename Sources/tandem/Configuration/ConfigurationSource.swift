@@ -92,7 +92,8 @@ final class ConfigurationSource {
     func refuseUnknown() {
         for (key, value) in node?.mapping ?? [:] {
             guard let name = key.string, !known.contains(name) else { continue }
-            fault("there is no such key; known are \(known.joined(separator: ", "))",
+            fault(
+                "there is no such key; known are \(known.joined(separator: ", "))",
                 at: value, key: name)
         }
     }

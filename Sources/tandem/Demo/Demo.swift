@@ -5,7 +5,7 @@ import Glibc
 import PostgresClient
 import PostgresClusters
 
-/// `tandem demo`
+/// The command `tandem demo`.
 struct Demo: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Shows a user and an order written atomically into two databases.",

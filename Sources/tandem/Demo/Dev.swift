@@ -3,7 +3,7 @@ import Foundation
 import PostgresClusters
 import UnixSignals
 
-/// `tandem dev`
+/// The command `tandem dev`.
 struct Dev: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Keeps throwaway databases and a coordinator running for you to try.",

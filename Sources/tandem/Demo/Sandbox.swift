@@ -30,7 +30,9 @@ final class Sandbox {
         self.settings = settings
     }
 
-    /// Starts the servers. With a directory they are kept there, and used again.
+    /// Starts the servers.
+    ///
+    /// With a directory they are kept there, and used again.
     static func start(directory: String?, settings: [String] = []) async throws -> Sandbox {
         func storage(_ name: String) -> PostgresCluster.Storage {
             directory.map { PostgresCluster.Storage.kept(directory: $0) } ?? .temporary

@@ -45,7 +45,7 @@ extension Configuration {
     var apiSettings: APISettings {
         var settings = APISettings()
         settings.defaultTimeout = .milliseconds(transactions.defaultTimeoutMilliseconds)
-        settings.maximumTimeout = .milliseconds(transactions.maximumTimeoutMilliseconds)
+        settings.maximumTimeoutMilliseconds = transactions.maximumTimeoutMilliseconds
         settings.branchesMax = limits.branches
         settings.statementsPerBranchMax = limits.statementsPerBranch
         return settings

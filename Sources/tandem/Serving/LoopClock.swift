@@ -1,5 +1,5 @@
-import CLinux
 import EventLoop
+import Glibc
 import TransactionEngine
 
 /// The engine's clock: the loop's timers.

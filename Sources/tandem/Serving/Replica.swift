@@ -7,7 +7,9 @@ import PostgresClient
 import PostgresTransactions
 import TransactionEngine
 
-/// One running replica: the composition root. All ports of the engine meet here.
+/// One running replica: the composition root.
+///
+/// All ports of the engine meet here.
 @LoopActor
 final class Replica {
     let port: UInt16

@@ -1,0 +1,100 @@
+import CMicrohttpd
+
+/// A request's head as libmicrohttpd parsed it, in place.
+///
+/// libmicrohttpd ends each part with a NUL of its own and gives it back as a C string, so what a
+/// client put behind a NUL is dropped in silence; a line that begins with one ends the head, and a
+/// folded line is glued to the name before it (`Transfer-Encoding` and ` chunked` in two lines
+/// become a header of another name). None of this shows in the strings. It does show in where they
+/// are: the parts of a sound head follow one another without a gap.
+struct RequestHead {
+    /// A header field, and where its parts begin, from the method's first byte.
+    struct Field {
+        let name: String
+        let value: String
+        let nameStart: Int
+        let nameCount: Int
+        let valueStart: Int
+        let valueCount: Int
+    }
+
+    let method: String
+    let target: String
+    let version: String
+    let fields: [Field]
+    /// Whether every byte of the head belongs to a part, or is a separator where one has to be.
+    let isGapless: Bool
+
+    init(
+        _ connection: OpaquePointer, method: UnsafePointer<CChar>, url: UnsafePointer<CChar>,
+        version: UnsafePointer<CChar>, target: String
+    ) {
+        let origin = unsafe UnsafeRawPointer(method)
+        self.method = unsafe String(cString: method)
+        self.target = target
+        self.version = unsafe String(cString: version)
+        fields = unsafe Self.fields(connection, from: origin)
+        isGapless = unsafe Self.isGapless(
+            UnsafeRawBufferPointer(start: method, count: cmhd_head_size(connection)),
+            urlStart: Self.offset(of: url, from: origin),
+            versionStart: Self.offset(of: version, from: origin),
+            counts: (self.method.utf8.count, target.utf8.count, self.version.utf8.count), fields)
+    }
+
+    /// By addresses, as a part that was moved lies in other memory.
+    private static func offset(of part: UnsafeRawPointer?, from origin: UnsafeRawPointer) -> Int {
+        Int(bitPattern: part) &- Int(bitPattern: origin)
+    }
+
+    private static func isGapless(
+        _ head: UnsafeRawBufferPointer, urlStart: Int, versionStart: Int,
+        counts: (method: Int, target: Int, version: Int), _ fields: [Field]
+    ) -> Bool {
+        // One space each in the request line; CR and LF behind each line.
+        guard urlStart == counts.method + 1, versionStart == urlStart + counts.target + 1
+        else { return false }
+        var position = versionStart + counts.version + 2
+        for field in fields {
+            guard field.nameStart == position else { return false }
+            position += field.nameCount + 1
+            guard position <= field.valueStart, field.valueStart <= head.count,
+                unsafe head[position..<field.valueStart].allSatisfy({ $0 == 0x20 || $0 == 0x09 })
+            else { return false }
+            position = field.valueStart + field.valueCount + 2
+        }
+        return position + 2 == head.count
+    }
+
+    @safe private struct Reading {
+        let origin: UnsafeRawPointer
+        var fields: [Field] = []
+    }
+
+    private static func fields(
+        _ connection: OpaquePointer, from origin: UnsafeRawPointer
+    ) -> [Field] {
+        var reading = unsafe Reading(origin: origin)
+        unsafe withUnsafeMutablePointer(to: &reading) { reading in
+            _ = unsafe MHD_get_connection_values_n(
+                connection, .HEADER_KIND,
+                { context, _, name, nameCount, value, valueCount in
+                    guard let reading = unsafe context?.assumingMemoryBound(to: Reading.self)
+                    else { return .NO }
+                    unsafe reading.pointee.fields.append(
+                        Field(
+                            name: RequestHead.text(name, nameCount),
+                            value: RequestHead.text(value, valueCount),
+                            nameStart: RequestHead.offset(of: name, from: reading.pointee.origin),
+                            nameCount: nameCount,
+                            valueStart: RequestHead.offset(of: value, from: reading.pointee.origin),
+                            valueCount: valueCount))
+                    return .YES
+                }, unsafe reading)
+        }
+        return reading.fields
+    }
+
+    private static func text(_ start: UnsafePointer<CChar>?, _ count: Int) -> String {
+        unsafe String(decoding: UnsafeRawBufferPointer(start: start, count: count), as: UTF8.self)
+    }
+}

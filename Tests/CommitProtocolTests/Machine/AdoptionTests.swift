@@ -1,0 +1,66 @@
+import CommitProtocol
+import Testing
+
+/// Rows taken over by recovery.
+@Suite struct AdoptionTests {
+    @Test func anUndecidedRowIsAbortedAndThenFenced() {
+        var (machine, step) = Coordinator.adopted(nil, .open(), .open())
+        #expect(step.log == .decide(.abort))
+        #expect(step.commands.isEmpty)
+        #expect(
+            machine.tell(.decided(.abort)).commands == [
+                .fenceAndRollBack(branch: 0), .fenceAndRollBack(branch: 1),
+            ])
+        machine.tell(.finished(branch: 0, .done))
+        let last = machine.tell(.finished(branch: 1, .provedRolledBack))
+        #expect(last.isLast && last.reply == nil)
+        #expect(machine.state == .aborted)
+        #expect(machine.cause == .recovered)
+    }
+
+    @Test func aCommittedRowIsFinished() {
+        let (machine, step) = Coordinator.adopted(.commit, .open(evidence(0)), .open(evidence(1)))
+        #expect(step.log == nil)
+        #expect(step.commands == [.commitPrepared(branch: 0), .commitPrepared(branch: 1)])
+        #expect(machine.state == .committing)
+        #expect(machine.branches.map(\.vote) == [.prepared, .prepared])
+    }
+
+    @Test func anAbortedRowIsFenced() {
+        let (machine, step) = Coordinator.adopted(.abort, .open(evidence(0)))
+        #expect(step.commands == [.fenceAndRollBack(branch: 0)])
+        #expect(machine.state == .aborting)
+    }
+
+    @Test func onlyOpenBranchesOfAPartlyEndedRowAreOrdered() {
+        var (machine, step) = Coordinator.adopted(
+            .commit, .ended(.committed), .open(evidence(1)), .ended(.committed))
+        #expect(step.commands == [.commitPrepared(branch: 1)])
+        #expect(machine.tell(.finished(branch: 1, .provedCommitted)).isLast)
+        #expect(machine.state == .committed)
+    }
+
+    @Test func aRowWhoseBranchesAllEndedIsFinishedAtOnce() {
+        let (machine, step) = Coordinator.adopted(.abort, .ended(.rolledBack))
+        #expect(step.isLast && step.log == .finish && step.reply == nil)
+        #expect(machine.state == .aborted)
+    }
+
+    @Test func aRecordedHeuristicOutcomeStays() {
+        let (machine, _) = Coordinator.adopted(.commit, .ended(.heuristicHazard))
+        #expect(machine.state == .needsOperator)
+    }
+
+    /// What was recorded against the decision is shown, however it came to be recorded.
+    @Test(arguments: [(Decision.abort, Outcome.committed), (.commit, .rolledBack)])
+    func aRecordedEndAgainstTheDecisionIsNotHidden(_ decision: Decision, _ outcome: Outcome) {
+        let (machine, _) = Coordinator.adopted(decision, .ended(outcome))
+        #expect(machine.state == .needsOperator)
+    }
+
+    @Test func aRowThatIsGoneIsMadeATombstone() {
+        var machine = Coordinator.adopted(nil, .open()).machine
+        #expect(machine.tell(.decisionMissing).log == .tombstone)
+        #expect(machine.tell(.decided(.abort)).commands == [.fenceAndRollBack(branch: 0)])
+    }
+}

@@ -1,0 +1,57 @@
+import CommitProtocol
+
+/// Evidence that tells its branch apart.
+func evidence(_ branch: Int) -> PreparedEvidence {
+    PreparedEvidence(
+        transactionID: UInt64(1_000 + branch), owner: "tandem", systemIdentifier: "7000",
+        timeline: 1,
+        location: "0/16B3748")
+}
+
+let someTransaction = GlobalTransactionID(number: 7, salt: 0xfeed)
+
+extension Coordinator {
+    /// A machine that has begun.
+    static func begun(_ branchCount: Int, _ order: AcceptanceOrder = .overlapping) -> Self {
+        var machine = Coordinator(transaction: someTransaction, branchCount: branchCount)
+        machine.tell(.begin(order))
+        return machine
+    }
+
+    /// A machine that was told these events after it had begun.
+    static func after(_ branchCount: Int, _ events: Event...) -> Self {
+        var machine = begun(branchCount)
+        for event in events { machine.tell(event) }
+        return machine
+    }
+
+    /// A machine that adopted a row.
+    static func adopted(
+        _ decision: Decision?, _ branches: RecoveredBranch...
+    ) -> (machine: Self, step: Step) {
+        var machine = Coordinator(transaction: someTransaction, branchCount: branches.count)
+        let step = machine.tell(
+            .adopt(RecoveredTransaction(decision: decision, branches: branches)))
+        return (machine, step)
+    }
+
+    /// Hands an event over at a time well before the deadline, unless told otherwise.
+    @discardableResult
+    mutating func tell(_ event: Event, at now: Int64 = 0) -> Step {
+        handle(event, at: now, deadline: 1_000)
+    }
+}
+
+extension Event {
+    static func yes(_ branch: Int) -> Event { .voted(branch: branch, .prepared(evidence(branch))) }
+}
+
+extension RecoveredBranch {
+    static func open(_ evidence: PreparedEvidence? = nil) -> Self {
+        RecoveredBranch(evidence: evidence, outcome: nil)
+    }
+
+    static func ended(_ outcome: Outcome) -> Self {
+        RecoveredBranch(evidence: nil, outcome: outcome)
+    }
+}

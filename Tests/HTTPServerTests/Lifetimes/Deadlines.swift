@@ -1,0 +1,108 @@
+import Glibc
+import HTTPTypes
+import Testing
+
+@testable import HTTPServer
+
+/// A client that sends a byte now and then is never idle; only a deadline ends it.
+@Suite struct Deadlines {
+    /// Sends a byte again and again; returns when the server has cut the connection.
+    static func drip(_ client: inout Client, _ beginning: String, _ drop: String) throws {
+        try client.send(beginning)
+        for _ in 0..<500 {
+            do {
+                try client.send(drop)
+            } catch Client.Failure.system {
+                return
+            }
+            // The pace of the client is what is tested.
+            usleep(10_000)
+        }
+        throw Client.Failure.silence
+    }
+
+    @Test func drippersAreCutWhileOthersAreServed() async throws {
+        try await Site.serve(configure: {
+            $0.headerTimeout = .milliseconds(600)
+            $0.bodyTimeout = .milliseconds(600)
+        }) { site in
+            async let header: Void = Client.with(port: site.port) { client in
+                try Self.drip(&client, "GET / HTTP/1.1\r\nHost: t\r\nA: ", "b")
+            }
+            async let line: Void = Client.with(port: site.port) { client in
+                try Self.drip(&client, "GET /", "a")
+            }
+            async let body: Void = Client.with(port: site.port) { client in
+                try Self.drip(&client, Bodies.head("Content-Length: 100000"), "a")
+            }
+            async let chunks: Void = Client.with(port: site.port) { client in
+                try Self.drip(&client, Bodies.head("Transfer-Encoding: chunked"), "1\r\na\r\n")
+            }
+            for _ in 0..<10 {
+                let reply = try await Client.with(port: site.port) { client in
+                    try client.send("GET /other HTTP/1.1\r\nHost: t\r\n\r\n")
+                    return try client.reply()
+                }
+                #expect(reply?.body == "/other ")
+            }
+            _ = try await (header, line, body, chunks)
+            #expect(site.requests.allSatisfy { $0 == "GET /other" })
+        }
+    }
+
+    @Test func aSilentConnectionIsCut() async throws {
+        try await Site.serve(configure: { $0.headerTimeout = .milliseconds(600) }) { site in
+            let rest = try await Client.with(port: site.port) { client in
+                try client.send("GET /a HTTP/1.1\r\nHost: t\r\n\r\n")
+                return try client.repliesToEnd().map(\.body)
+            }
+            #expect(rest == ["/a "])
+            try await Client.with(port: site.port) { client in
+                try client.readToEnd()
+            }
+        }
+    }
+
+    /// The answer is larger than what the kernel holds for a client that does not read.
+    @Test func aClientThatDoesNotReadIsCut() async throws {
+        let big = [UInt8](repeating: 0x61, count: 64 << 20)
+        try await Site.serve(
+            configure: { $0.responseTimeout = .milliseconds(200) },
+            handler: { _ in ServerResponse(status: .ok, body: big) }
+        ) { site in
+            let client = try await onThread { [port = site.port] in
+                let client = try Client(port: port)
+                try client.send("GET / HTTP/1.1\r\nHost: t\r\n\r\n")
+                return client
+            }
+            defer { client.disconnect() }
+            let begin = ContinuousClock.now
+            while site.requests.isEmpty { await Task.yield() }
+            await site.server.becomesIdle(within: .seconds(5))
+            #expect(site.server.requestsInFlight == 0)
+            #expect(ContinuousClock.now - begin < .seconds(4))
+        }
+    }
+
+    /// No deadline of the connection counts while its handler works.
+    @Test func aHandlerMayTakeLongerThanAnyDeadline() async throws {
+        try await Site.serve(
+            configure: {
+                $0.headerTimeout = .milliseconds(600)
+                $0.bodyTimeout = .milliseconds(600)
+                $0.responseTimeout = .milliseconds(600)
+            },
+            handler: { request in
+                // Passing time is the point.
+                try? await Task.sleep(for: .milliseconds(900))
+                return await Site.echo(request)
+            }
+        ) { site in
+            let reply = try await Client.with(port: site.port) { client in
+                try client.send("GET /a HTTP/1.1\r\nHost: t\r\n\r\n")
+                return try client.reply()
+            }
+            #expect(reply?.body == "/a ")
+        }
+    }
+}

@@ -1,0 +1,141 @@
+import Testing
+
+/// A request that two readers could take in two ways hides a second one from the first reader.
+///
+/// Each of these is refused, the connection is closed, and the request behind it never runs.
+@Suite struct MalformedFraming {
+    static let smuggled = "GET /smuggled HTTP/1.1\r\nHost: t\r\n\r\n"
+
+    static func post(_ fields: String, body: String = "") -> String {
+        "POST / HTTP/1.1\r\nHost: t\r\n\(fields)\r\n\(body)"
+    }
+
+    static func get(_ fields: String) -> String {
+        "GET / HTTP/1.1\r\nHost: t\r\n\(fields)\r\n"
+    }
+
+    static let lengths: [NamedRequest] = [
+        NamedRequest(
+            "length and coding",
+            post("Content-Length: 5\r\nTransfer-Encoding: chunked\r\n", body: "0\r\n\r\n")),
+        NamedRequest(
+            "coding and length",
+            post("Transfer-Encoding: chunked\r\nContent-Length: 5\r\n", body: "0\r\n\r\n")),
+        NamedRequest(
+            "two lengths", post("Content-Length: 1\r\nContent-Length: 2\r\n", body: "a")),
+        NamedRequest(
+            "the same length twice", post("Content-Length: 1\r\nContent-Length: 1\r\n", body: "a")),
+        NamedRequest("a list of lengths", post("Content-Length: 1, 1\r\n", body: "a")),
+        NamedRequest("a negative length", post("Content-Length: -1\r\n")),
+        NamedRequest("a length with a plus", post("Content-Length: +1\r\n", body: "a")),
+        NamedRequest("a hexadecimal length", post("Content-Length: 0x1\r\n", body: "a")),
+        NamedRequest("an empty length", post("Content-Length: \r\n")),
+        NamedRequest("a length over 64 bits", post("Content-Length: 18446744073709551617\r\n")),
+        NamedRequest("a length of 64 bits", post("Content-Length: 18446744073709551615\r\n")),
+        NamedRequest("a length of 63 bits", post("Content-Length: 9223372036854775807\r\n")),
+    ]
+
+    static let codings: [NamedRequest] = [
+        NamedRequest("an unknown coding", post("Transfer-Encoding: gzip\r\n", body: "0\r\n\r\n")),
+        NamedRequest(
+            "a list of codings", post("Transfer-Encoding: gzip, chunked\r\n", body: "0\r\n\r\n")),
+        NamedRequest("identity", post("Transfer-Encoding: identity\r\n")),
+        NamedRequest(
+            "a coding like chunked", post("Transfer-Encoding: xchunked\r\n", body: "0\r\n\r\n")),
+        NamedRequest(
+            "a quoted coding", post("Transfer-Encoding: \"chunked\"\r\n", body: "0\r\n\r\n")),
+        NamedRequest(
+            "two codings",
+            post("Transfer-Encoding: chunked\r\nTransfer-Encoding: gzip\r\n", body: "0\r\n\r\n")),
+        NamedRequest(
+            "chunked in HTTP/1.0",
+            "POST / HTTP/1.0\r\nHost: t\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"),
+        NamedRequest(
+            "a space before the colon", post("Transfer-Encoding : chunked\r\n", body: "0\r\n\r\n")),
+        NamedRequest(
+            "a chunk's size is no number", post("Transfer-Encoding: chunked\r\n", body: "x\r\n")),
+        NamedRequest(
+            "a chunk of negative size", post("Transfer-Encoding: chunked\r\n", body: "-1\r\na\r\n")),
+        NamedRequest(
+            "a chunk of a size over 64 bits",
+            post("Transfer-Encoding: chunked\r\n", body: "10000000000000001\r\na\r\n0\r\n\r\n")),
+        NamedRequest(
+            "a chunk longer than its size",
+            post("Transfer-Encoding: chunked\r\n", body: "1\r\nabc\r\n0\r\n\r\n")),
+    ]
+
+    static let heads: [NamedRequest] = [
+        NamedRequest("two hosts", get("Host: u\r\n")),
+        NamedRequest("no host", "GET / HTTP/1.1\r\nAccept: */*\r\n\r\n"),
+        NamedRequest("no field at all", "GET / HTTP/1.1\r\n\r\n"),
+        NamedRequest("NUL in the target", "GET /a\0b HTTP/1.1\r\nHost: t\r\n\r\n"),
+        NamedRequest("NUL at the target's end", "GET /a\0 HTTP/1.1\r\nHost: t\r\n\r\n"),
+        NamedRequest("NUL in the query", "GET /a?b\0c HTTP/1.1\r\nHost: t\r\n\r\n"),
+        NamedRequest("NUL in the method", "GE\0T /a HTTP/1.1\r\nHost: t\r\n\r\n"),
+        NamedRequest("NUL in a value", get("A: b\0c\r\nD: e\r\n")),
+        NamedRequest("NUL in the last value", get("A: b\0c\r\n")),
+        NamedRequest("NUL at the last value's end", get("A: b\0\r\n")),
+        NamedRequest("NUL in a name", get("A\0B: c\r\n")),
+        NamedRequest("NUL in the length", post("Content-Length: 1\u{0}0\r\n", body: "a")),
+        NamedRequest("a control character in a value", get("A: b\u{1}c\r\n")),
+        NamedRequest("a line that begins with NUL", get("\0\r\n")),
+        NamedRequest("a line that begins with NUL, and another", get("\0A: b\r\nC: d\r\n")),
+        NamedRequest("a line feed alone", "GET / HTTP/1.1\nHost: t\r\n\r\n"),
+        NamedRequest("a line feed alone in the fields", get("A: b\nC: d\r\n")),
+        NamedRequest("a line feed alone at the end", "GET / HTTP/1.1\r\nHost: t\r\n\n"),
+        NamedRequest("a carriage return alone", get("A: b\rC: d\r\n")),
+        NamedRequest("a folded value", get("A: b\r\n c\r\n")),
+        NamedRequest("a folded value and another", get("A: b\r\n\tc\r\nD: e\r\n")),
+        NamedRequest(
+            "a folded coding", post("Transfer-Encoding:\r\n chunked\r\n", body: "0\r\n\r\n")),
+        NamedRequest("a first line that is folded", "GET / HTTP/1.1\r\n Host: t\r\n\r\n"),
+        NamedRequest("a line without a colon", get("A\r\n")),
+        NamedRequest("an empty name", get(": a\r\n")),
+        NamedRequest("a name that is no token", get("A(B): c\r\n")),
+        NamedRequest("the absolute form", "GET http://t/ HTTP/1.1\r\nHost: t\r\n\r\n"),
+        NamedRequest("the authority form", "CONNECT t:80 HTTP/1.1\r\nHost: t\r\n\r\n"),
+        NamedRequest("an asterisk for GET", "GET * HTTP/1.1\r\nHost: t\r\n\r\n"),
+        NamedRequest("a space in the target", "GET /a b HTTP/1.1\r\nHost: t\r\n\r\n"),
+        NamedRequest("two spaces before the target", "GET  /a HTTP/1.1\r\nHost: t\r\n\r\n"),
+        NamedRequest("two spaces behind the target", "GET /a  HTTP/1.1\r\nHost: t\r\n\r\n"),
+        NamedRequest("a tab in the target", "GET /a\tb HTTP/1.1\r\nHost: t\r\n\r\n"),
+        NamedRequest("a target that is not ASCII", "GET /é HTTP/1.1\r\nHost: t\r\n\r\n"),
+        NamedRequest("no target", "GET HTTP/1.1\r\nHost: t\r\n\r\n"),
+        NamedRequest("no version", "GET /\r\nHost: t\r\n\r\n"),
+        NamedRequest("version 2.0", "GET / HTTP/2.0\r\nHost: t\r\n\r\n"),
+        NamedRequest("version 0.9", "GET / HTTP/0.9\r\nHost: t\r\n\r\n"),
+        NamedRequest("version 1.2", "GET / HTTP/1.2\r\nHost: t\r\n\r\n"),
+        NamedRequest("version 1.10", "GET / HTTP/1.10\r\nHost: t\r\n\r\n"),
+        NamedRequest("a version in small letters", "GET / http/1.1\r\nHost: t\r\n\r\n"),
+        NamedRequest("a version that is none", "GET / PTTH/1.1\r\nHost: t\r\n\r\n"),
+        NamedRequest("a method that is no token", "G(T / HTTP/1.1\r\nHost: t\r\n\r\n"),
+        NamedRequest("an unknown expectation", post("Expect: 200-ok\r\nContent-Length: 0\r\n")),
+        NamedRequest(
+            "too many fields",
+            get((0...100).map { "A\($0): b\r\n" }.joined())),
+        NamedRequest(
+            "a field over the memory", get("A: \(String(repeating: "b", count: 40_000))\r\n")),
+        NamedRequest(
+            "a target over the limit",
+            "GET /\(String(repeating: "a", count: 9_000)) HTTP/1.1\r\nHost: t\r\n\r\n"),
+        NamedRequest(
+            "a target over the memory",
+            "GET /\(String(repeating: "a", count: 40_000)) HTTP/1.1\r\nHost: t\r\n\r\n"),
+    ]
+
+    @Test(arguments: lengths + codings + heads)
+    func isRefusedAndClosed(_ example: NamedRequest) async throws {
+        try await Site.serve { site in
+            let reply = try await Client.with(port: site.port) { client in
+                try client.send(example.text + Self.smuggled)
+                let reply = try client.reply()
+                // Whatever comes besides, the end has to.
+                try client.readToEnd()
+                return reply
+            }
+            #expect((400...599).contains(try #require(reply).status))
+            #expect(reply?["connection"]?.lowercased() == "close")
+            #expect(site.requests.isEmpty)
+        }
+    }
+}

@@ -1,0 +1,142 @@
+import HTTPTypes
+import Testing
+
+@testable import HTTPServer
+
+@Suite struct SoundRequests {
+    @Test func requestsOnOneConnectionAreAnsweredInTurn() async throws {
+        try await Site.serve { site in
+            let replies = try await Client.with(port: site.port) { client in
+                try (0..<3).map { number in
+                    try client.send("GET /\(number) HTTP/1.1\r\nHost: t\r\n\r\n")
+                    return try client.reply()?.body
+                }
+            }
+            #expect(replies == ["/0 ", "/1 ", "/2 "])
+        }
+    }
+
+    @Test func pipelinedRequestsAreAnsweredInOrder() async throws {
+        try await Site.serve { site in
+            let replies = try await Client.with(port: site.port) { client in
+                var all = ""
+                for number in 0..<20 {
+                    all += "POST /\(number) HTTP/1.1\r\nHost: t\r\n"
+                    all +=
+                        number.isMultiple(of: 2)
+                        ? "Content-Length: 2\r\n\r\nab"
+                        : "Transfer-Encoding: chunked\r\n\r\n1\r\nc\r\n1\r\nd\r\n0\r\n\r\n"
+                }
+                try client.send(all)
+                return try (0..<20).map { _ in try client.reply()?.body }
+            }
+            #expect(replies == (0..<20).map { "/\($0) \($0.isMultiple(of: 2) ? "ab" : "cd")" })
+            #expect(site.requests == (0..<20).map { "POST /\($0)" })
+        }
+    }
+
+    @Test(arguments: [
+        "GET /a?b=c%20d&e HTTP/1.1\r\nHost: t\r\n\r\n",
+        "GET /a HTTP/1.1\r\nHost:t\r\nEmpty:\r\nSpaces: \t  a b  \r\nAccept: */*\r\n\r\n",
+        "GET /a HTTP/1.1\r\nHost: t\r\nCookie: a=b; c=d\r\n\r\n",
+        "\r\nGET /a HTTP/1.1\r\nhost: t\r\n\r\n",
+        "GET /a HTTP/1.0\r\n\r\n",
+        "GET /a HTTP/1.1\r\nHost: t\r\nConnection: close\r\n\r\n",
+    ])
+    func isAnswered(_ request: String) async throws {
+        try await Site.serve { site in
+            let reply = try await Client.with(port: site.port) { client in
+                try client.send(request)
+                return try client.reply()
+            }
+            #expect(reply?.status == 200)
+            #expect(reply?.body == "/a ")
+        }
+    }
+
+    /// However the bytes are cut, the request is the same.
+    @Test func arrivesByteByByte() async throws {
+        try await Site.serve { site in
+            let reply = try await Client.with(port: site.port) { client in
+                let text = "POST /a HTTP/1.1\r\nHost: t\r\nContent-Length: 3\r\nA: b\r\n\r\nxyz"
+                for byte in text.utf8 { try client.send([byte]) }
+                return try client.reply()
+            }
+            #expect(reply?.body == "/a xyz")
+        }
+    }
+
+    /// The head outgrows the first piece of the connection's memory.
+    @Test func aLargeHeadIsTakenWithinTheLimits() async throws {
+        try await Site.serve { site in
+            let reply = try await Client.with(port: site.port) { client in
+                let fields = (0..<90).map { "A\($0): \(String(repeating: "b", count: 200))\r\n" }
+                let head = "GET /a HTTP/1.1\r\nHost: t\r\n" + fields.joined()
+                try client.send(String(head.prefix(9_000)))
+                try client.send(head.dropFirst(9_000) + "\r\n")
+                return try client.reply()
+            }
+            #expect(reply?.status == 200)
+        }
+    }
+
+    @Test func fieldsArriveInOrderAndWhole() async throws {
+        let handler: Handler = { request in
+            let fields = request.headerFields.map { "\($0.name.rawName)=\($0.value)" }
+            let all = fields.joined(separator: ";") + "?" + (request.query ?? "none")
+            return ServerResponse(status: .ok, body: Array(all.utf8))
+        }
+        try await Site.serve(handler: handler) { site in
+            let reply = try await Client.with(port: site.port) { client in
+                try client.send(
+                    "GET /?a=%00+b&c HTTP/1.1\r\nHost: t\r\nB: 2\r\nA: 1\r\nB: 3\r\n\r\n")
+                return try client.reply()
+            }
+            #expect(reply?.body == "Host=t;B=2;A=1;B=3?a=%00+b&c")
+        }
+    }
+
+    @Test func aHalfClosedClientGetsItsAnswer() async throws {
+        let gate = Gate()
+        try await Site.serve(handler: { request in
+            await gate.pass()
+            return await Site.echo(request)
+        }) { site in
+            async let replies = Client.with(port: site.port) { client in
+                try client.send("POST /a HTTP/1.1\r\nHost: t\r\nContent-Length: 2\r\n\r\nhi")
+                client.halfClose()
+                return try client.repliesToEnd().map(\.body)
+            }
+            await gate.arrivals(1)
+            await gate.open()
+            let bodies = try await replies
+            #expect(bodies == ["/a hi"])
+        }
+    }
+
+    @Test func aHundredConnectionsAreServedAtOnce() async throws {
+        let gate = Gate()
+        try await Site.serve(handler: { request in
+            await gate.pass()
+            return await Site.echo(request)
+        }) { site in
+            try await withThrowingTaskGroup(of: Bool.self) { group in
+                for number in 0..<100 {
+                    group.addTask {
+                        try await Client.with(port: site.port) { client in
+                            try client.send("GET /\(number) HTTP/1.1\r\nHost: t\r\n\r\n")
+                            return try client.reply()?.body == "/\(number) "
+                        }
+                    }
+                }
+                // All of them are in their handlers before the first is answered.
+                await gate.arrivals(100)
+                #expect(site.server.requestsInFlight == 100)
+                await gate.open()
+                for try await isRight in group { #expect(isRight) }
+            }
+            await site.server.becomesIdle(within: .seconds(5))
+            #expect(site.server.requestsInFlight == 0)
+        }
+    }
+}
