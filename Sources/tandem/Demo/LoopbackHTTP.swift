@@ -1,5 +1,5 @@
-import Glibc
 import EventLoop
+import Glibc
 
 /// A small HTTP/1.1 client for a server on this machine: one request a connection.
 struct LoopbackHTTP: Sendable {

@@ -49,9 +49,7 @@ final class Sandbox {
             for cluster in participants.values { await cluster.remove() }
             throw error
         }
-        let folder = NSTemporaryDirectory() + "tandem-\(UUID().uuidString)"
-        try FileManager.default.createDirectory(
-            atPath: folder, withIntermediateDirectories: true)
+        let folder = try await PostgresCluster.temporaryFolder("replicas")
         return Sandbox(
             state: state, participants: participants, folder: folder, settings: settings)
     }

@@ -16,13 +16,15 @@ import Testing
     }
 
     /// The example says that what is commented out in it are the defaults.
+    ///
+    /// A remark that is nothing but a key and one value is such a line; the others are prose.
     @Test func theExampleIsValidAndItsRemarksAreTheDefaults() throws {
         let example = try String(
             contentsOf: URL(filePath: #filePath).deletingLastPathComponent()
                 .appending(path: "../../../tandem.example.yaml"), encoding: .utf8)
         let shown = example.split(separator: "\n")
             .filter { !$0.contains("passwordFile") }
-            .map { $0.replacing(/^( *)# ?( *[a-zA-Z]+:( |$))/) { "\($0.1)\($0.2)" } }
+            .map { $0.replacing(/^( *)# ?( *[a-zA-Z]+:( [^ ]+)?)( +#.*)?$/) { "\($0.1)\($0.2)" } }
             .filter { !$0.contains("allowUnauthenticated") && !$0.contains("preparedSlots") }
             .joined(separator: "\n")
         #expect(shown != example)
