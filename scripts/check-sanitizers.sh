@@ -10,6 +10,6 @@ sanitizers=("$@")
 if [[ ${#sanitizers[@]} -eq 0 ]]; then sanitizers=(thread address); fi
 for name in "${sanitizers[@]}"; do
     echo "    $name sanitizer"
-    swift test --sanitize="$name" --scratch-path ".build-$name-sanitizer" \
+    swift test --disable-xctest --sanitize="$name" --scratch-path ".build-$name-sanitizer" \
         --skip TandemTests --skip PostgresClustersTests --skip TidyTests
 done

@@ -1,3 +1,4 @@
+import FoundationEssentials
 import PostgresClusters
 import Testing
 
@@ -92,5 +93,13 @@ import Testing
         }
         #expect(error?.description.contains("apt-get install postgresql") == true)
         #expect(error?.description.contains("/nowhere") == true)
+    }
+
+    @Test func foldersDifferAndOnlyTheServersUserMayLookIntoThem() async throws {
+        let one = try await PostgresCluster.temporaryFolder("files")
+        let two = try await PostgresCluster.temporaryFolder("files")
+        #expect(one != two)
+        let rights = try FileManager.default.attributesOfItem(atPath: one)[.posixPermissions]
+        #expect(rights as? Int == 0o700)
     }
 }

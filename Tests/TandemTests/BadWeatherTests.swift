@@ -124,7 +124,7 @@ struct BadWeatherTests {
     @Test("two processes with one name: the older one ends")
     func superseded() async throws {
         try await onStage { stage in
-            let port = try FreePort.find()
+            let port = try LoopbackPort.free()
             let younger = try await stage.sandbox.startReplica(1, port: port, isQuiet: true)
             #expect(await stage.replica.process.exitStatus() == .exited(75))
             let answer = try await LoopbackHTTP(port: younger.port)

@@ -11,7 +11,7 @@ func onStage(
 ) async throws {
     let sandbox = try await Sandbox.start(directory: nil, settings: settings)
     do {
-        let port = try FreePort.find()
+        let port = try LoopbackPort.free()
         let replica = try await sandbox.startReplica(1, port: port, isQuiet: true)
         try await body(Stage(sandbox: sandbox, client: LoopbackHTTP(port: port), replica: replica))
     } catch {

@@ -68,17 +68,38 @@ extension CoordinatorAPI {
         guard !readiness.isDraining else {
             throw Problem(.draining, "This replica is stopping.")
         }
+        guard query.isVerbose else { return Self.json(.ok, #"{"status":"ok"}"#) }
+        var checks: [(name: String, isOK: Bool, detail: String?)] = [("state", true, nil)]
+        for status in await engine.participantStatuses() {
+            checks.append(("participant \(status.name)", status.isAvailable, status.lastError))
+        }
+        return Self.health(checks)
+    }
+
+    /// Live means that this answer came.
+    func showLiveness(_ request: ServerRequest) throws(Problem) -> ServerResponse {
+        let query = try HealthQuery.decode(Self.queryItems(request))
+        guard query.isVerbose else { return Self.json(.ok, #"{"status":"ok"}"#) }
+        return Self.health([("loop", true, nil)])
+    }
+
+    private static func health(
+        _ checks: [(name: String, isOK: Bool, detail: String?)]
+    ) -> ServerResponse {
         var writer = JSONWriter()
         writer.beginObject()
-        writer.member("status", "ready")
-        if query.isVerbose {
-            writer.member("inFlight", await engine.inFlight)
-            writer.name("participants")
-            writer.beginArray()
-            for status in await engine.participantStatuses() { Self.write(status, &writer) }
-            writer.endArray()
+        writer.member("status", "ok")
+        writer.name("checks")
+        writer.beginArray()
+        for check in checks {
+            writer.beginObject()
+            writer.member("name", check.name)
+            writer.member("status", check.isOK ? "ok" : "failing")
+            nullable("detail", check.detail, &writer)
+            writer.endObject()
         }
+        writer.endArray()
         writer.endObject()
-        return Self.json(.ok, writer.bytes)
+        return json(.ok, writer.bytes)
     }
 }

@@ -77,7 +77,9 @@ public struct CoordinatorAPI: Sendable {
         router.on(.get, "/v1/participants/{name}") { request in
             await answering { () async throws(Problem) in try await showParticipant(request) }
         }
-        router.on(.get, "/livez") { _ in Self.json(.ok, #"{"status":"live"}"#) }
+        router.on(.get, "/livez") { request in
+            await answering { () async throws(Problem) in try showLiveness(request) }
+        }
         router.on(.get, "/readyz") { request in
             await answering { () async throws(Problem) in try await showReadiness(request) }
         }

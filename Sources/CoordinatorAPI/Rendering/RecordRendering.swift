@@ -52,7 +52,9 @@ enum RecordRendering {
             writer.member("gid", branch.gid)
             nullable("vote", branch.vote?.rawValue, &writer)
             nullable("outcome", branch.outcome?.rawValue, &writer)
-            writer.member("retries", branch.retries)
+            // The attempt that ended a prepared branch counts as well.
+            let isEnded = branch.outcome != nil && branch.evidence != nil
+            writer.member("attempts", branch.retries + (isEnded ? 1 : 0))
             nullable("lastError", branch.lastError, &writer)
             if includingResults {
                 writer.name("statements")

@@ -19,6 +19,7 @@ struct Serve: AsyncParsableCommand {
     func run() async throws {
         let configuration = try Configuration.load(file: options.config)
         let logger = Logging.make(configuration.logLevel)
+        for warning in configuration.warnings { logger.warning("\(warning)") }
         let signals = await UnixSignalsSequence(trapping: .sigterm, .sigint)
         let replica = try await Replica.start(configuration, logger: logger)
         Task {

@@ -1,34 +1,25 @@
-import Foundation
+import FoundationEssentials
 import PostgresClient
-import Yams
 
 extension Configuration {
     /// Reads a file, if one is given, and the environment above it.
+    ///
+    /// Throws `ConfigurationFaults` with everything that is wrong.
     static func load(
         file: String?, environment: [String: String] = ProcessInfo.processInfo.environment
     ) throws -> Configuration {
-        let source = file ?? "the environment"
-        var text = ""
-        if let file {
-            guard let data = FileManager.default.contents(atPath: file) else {
-                throw ConfigurationFaults(
-                    source: source, faults: ["the file cannot be read"])
-            }
-            text = String(decoding: data, as: UTF8.self)
+        let findings = ConfigurationFindings(environment: ConfigurationEnvironment(environment))
+        let node = ConfigurationDocument.read(file, findings: findings)
+        var configuration: Configuration?
+        if findings.faults.isEmpty {
+            let root = ConfigurationSource(node, path: "", findings: findings)
+            if root.isMapping { configuration = read(root) }
         }
-        let node: Node?
-        do {
-            node = try Yams.compose(yaml: text)
-        } catch {
-            throw ConfigurationFaults(source: source, faults: ["not readable as YAML: \(error)"])
+        guard findings.faults.isEmpty, var configuration else {
+            throw ConfigurationFaults(
+                source: file ?? "the environment", faults: findings.faults)
         }
-        let faults = ConfigurationSource.Faults()
-        let root = ConfigurationSource(
-            node, path: "", environment: environment, faults: faults)
-        let configuration = read(root)
-        guard faults.list.isEmpty, let configuration else {
-            throw ConfigurationFaults(source: source, faults: faults.list)
-        }
+        configuration.warnings = findings.warnings + findings.environment.unknown()
         return configuration
     }
 
@@ -41,24 +32,29 @@ extension Configuration {
         listen(root, &placeholder)
         sizes(root, &placeholder)
         times(root, &placeholder)
-        if let level = root.section("log").string("level") {
-            let levels = ["trace", "debug", "info", "notice", "warning", "error", "critical"]
-            if !levels.contains(level) {
-                root.fault("log.level is one of \(levels.joined(separator: ", "))", key: "log")
-            }
-            placeholder.logLevel = level
-        }
+        let log = root.section("log")
+        log.word(
+            "level", ["trace", "debug", "info", "notice", "warning", "error", "critical"],
+            &placeholder.logLevel)
+        log.refuseUnknown()
         root.refuseUnknown()
         return state == nil ? nil : placeholder
     }
 
     private static func listen(_ root: ConfigurationSource, _ value: inout Configuration) {
         let listen = root.section("listen")
-        if let host = listen.string("host") { value.listen.host = host }
+        if let host = listen.string("host") {
+            value.listen.host = host == "localhost" ? "127.0.0.1" : host
+        }
         listen.integer("port", 0...65_535, &value.listen.port)
         listen.refuseUnknown()
         root.flag("allowUnauthenticated", &value.allowUnauthenticated)
-        if !value.listen.host.hasPrefix("127."), !value.allowUnauthenticated {
+        let address = ipv4Address(value.listen.host)
+        if address == nil {
+            listen.fault(
+                "\"\(value.listen.host)\" is not an IPv4 address, such as 127.0.0.1, or 0.0.0.0 "
+                    + "for all of this machine's", key: "host")
+        } else if address?.first != 127, !value.allowUnauthenticated {
             listen.fault(
                 "\(value.listen.host) is not a loopback address, and callers are not "
                     + "authenticated yet: set allowUnauthenticated: true to listen there "
@@ -88,13 +84,12 @@ extension Configuration {
     }
 
     private static func participants(_ root: ConfigurationSource) -> [Participant] {
-        let sources = root.list("participants", identifiedBy: "name")
+        let sources = root.list("participants", namedBy: "name", required: "conninfo")
         if sources.isEmpty { root.fault("at least one is wanted", key: "participants") }
         var seen: Set<String> = []
-        return sources.compactMap { source in
-            let name = source.string("name") ?? ""
-            if !isName(name) { source.fault(nameRule, key: "name") }
-            if !seen.insert(name).inserted {
+        return sources.compactMap { name, source in
+            if !name.isEmpty, !isName(name) { source.fault(nameRule, key: "name") }
+            if !name.isEmpty, !seen.insert(EnvironmentName.words(of: name)).inserted {
                 source.fault("the name is used twice", key: "name")
             }
             let connection = connection(source)
@@ -113,36 +108,6 @@ extension Configuration {
             value.preparedSlots = slots < 0 ? nil : slots
             source.refuseUnknown()
             return connection == nil ? nil : value
-        }
-    }
-
-    private static func connection(_ source: ConfigurationSource) -> ConnectionOptions? {
-        let conninfo = source.string("conninfo")
-        let password = source.string("password")
-        let file = source.string("passwordFile")
-        guard let conninfo, !conninfo.isEmpty else {
-            source.fault(
-                "a libpq connection string is wanted, such as "
-                    + "\"host=db.internal dbname=users user=tandem\"", key: "conninfo")
-            return nil
-        }
-        do {
-            var options = try ConnectionOptions(conninfo: conninfo)
-            if let file {
-                guard let data = FileManager.default.contents(atPath: file) else {
-                    source.fault("the file cannot be read", key: "passwordFile")
-                    return nil
-                }
-                let text = String(decoding: data, as: UTF8.self)
-                let secret = text.trimmingCharacters(in: .newlines)
-                options = try options.overriding(["password": secret])
-            } else if let password {
-                options = try options.overriding(["password": password])
-            }
-            return try options.overriding(["target_session_attrs": "read-write"])
-        } catch {
-            source.fault("\(error)", key: "conninfo")
-            return nil
         }
     }
 
@@ -195,19 +160,6 @@ extension Configuration {
         let shutdown = root.section("shutdown")
         shutdown.integer("graceSeconds", 0...3600, &value.shutdownGraceSeconds)
         shutdown.refuseUnknown()
-    }
-
-    private static let nameRule =
-        "a name has 1 to 63 lower-case letters, digits and hyphens, and begins with a letter"
-
-    private static func isName(_ text: String) -> Bool {
-        guard let first = text.utf8.first, (1...63).contains(text.utf8.count) else { return false }
-        return (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(first)
-            && text.utf8.allSatisfy { byte in
-                (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(byte)
-                    || (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte)
-                    || byte == UInt8(ascii: "-")
-            }
     }
 }
 

@@ -70,15 +70,6 @@ struct Configuration: Sendable {
     var http = HTTP()
     var shutdownGraceSeconds = 30
     var logLevel = "info"
-}
-
-/// Everything that is wrong with a configuration, each fault with its place and its remedy.
-struct ConfigurationFaults: Error, CustomStringConvertible {
-    let source: String
-    let faults: [String]
-
-    var description: String {
-        let count = faults.count == 1 ? "1 fault" : "\(faults.count) faults"
-        return "\(count) in \(source):\n" + faults.map { "  - \($0)" }.joined(separator: "\n")
-    }
+    /// What works but should not stay so, for the log.
+    var warnings: [String] = []
 }

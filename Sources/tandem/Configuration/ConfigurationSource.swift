@@ -1,135 +1,159 @@
-import Foundation
 import Yams
 
 /// One mapping of the configuration: values from the file, and above them the environment's.
 ///
-/// Every look at a key makes it known; what is left unknown at the end is a fault. All faults are
-/// gathered, so that one run names them all.
+/// Every look at a key makes it known; what is left unknown at the end is a fault.
 final class ConfigurationSource {
-    final class Faults {
-        var list: [String] = []
-    }
-
     private let node: Node?
     private let path: String
-    private let environment: [String: String]
-    private let faults: Faults
+    private let findings: ConfigurationFindings
     private var known: [String] = []
 
-    init(_ node: Node?, path: String, environment: [String: String], faults: Faults) {
+    /// False when something else stands where keys and values are wanted; that is reported.
+    let isMapping: Bool
+
+    init(_ node: Node?, path: String, findings: ConfigurationFindings) {
         self.node = node
         self.path = path
-        self.environment = environment
-        self.faults = faults
-        if let node, node.mapping == nil, node.scalar?.string != "" {
-            fault("a mapping of keys and values is wanted here", at: node)
-        }
+        self.findings = findings
+        // A key with nothing after it is an empty scalar, and means: all defaults.
+        isMapping = node == nil || node?.mapping != nil || node?.scalar?.string == ""
+        if !isMapping { fault("keys and values are wanted here") }
     }
 
+    /// The mapping under `key`; an empty one when there is none.
     func section(_ key: String) -> ConfigurationSource {
         known.append(key)
-        return ConfigurationSource(
-            node?.mapping?[key], path: join(key), environment: environment, faults: faults)
+        return ConfigurationSource(value(key), path: join(key), findings: findings)
     }
 
-    func list(_ key: String, identifiedBy name: String) -> [ConfigurationSource] {
+    /// The mappings in the list under `key`, and one more for each name that only the environment
+    /// knows: by a variable of it that ends in the name of `required`.
+    func list(
+        _ key: String, namedBy name: String, required: String
+    ) -> [(name: String, source: ConfigurationSource)] {
         known.append(key)
-        guard let items = node?.mapping?[key] else { return [] }
-        guard let sequence = items.sequence else {
-            fault("a list is wanted here", at: items, key: key)
+        var named: [(name: String, source: ConfigurationSource)] = []
+        let items = value(key)
+        if let items, items.sequence == nil, items.scalar?.string != "" {
+            fault("a list is wanted here", key: key)
             return []
         }
-        return sequence.enumerated().map { index, item in
-            let identity = item.mapping?[name]?.string ?? "\(index)"
-            return ConfigurationSource(
-                item, path: "\(join(key)).\(identity)", environment: environment, faults: faults)
+        for (index, item) in (items?.sequence ?? []).enumerated() {
+            let given = item.mapping?[name]?.string
+            let source = ConfigurationSource(
+                item, path: "\(join(key)).\(given ?? String(index + 1))", findings: findings)
+            guard source.isMapping else { continue }
+            source.known.append(name)
+            if given == nil { source.fault("a name is wanted", key: name) }
+            named.append((given ?? "", source))
         }
+        let taken = Set(named.map { EnvironmentName.words(of: $0.name) })
+        for added in findings.environment.names(under: join(key), with: required)
+        where !taken.contains(EnvironmentName.words(of: added)) {
+            let source = ConfigurationSource(
+                nil, path: "\(join(key)).\(added)", findings: findings)
+            named.append((added, source))
+        }
+        return named
     }
 
+    /// The value under `key` as it is written, with every `${NAME}` replaced.
     func string(_ key: String) -> String? {
         known.append(key)
-        if let value = environment[variable(key)] { return value }
-        guard let value = node?.mapping?[key] else { return nil }
+        if let value = findings.environment.override(join(key)) { return value }
+        guard let value = value(key) else { return nil }
         guard let text = value.scalar?.string else {
-            fault("a text is wanted here", at: value, key: key)
+            fault("a single value is wanted here", key: key)
             return nil
         }
-        return substitute(text, value, key)
+        return substitute(text, key)
     }
 
+    /// Sets `target` to the whole number under `key`, if there is one.
     func integer(_ key: String, _ range: ClosedRange<Int>, _ target: inout Int) {
         guard let text = string(key) else { return }
         guard let number = Int(text), range.contains(number) else {
             return fault(
                 "\"\(text)\" is not a whole number from \(range.lowerBound) to "
-                    + "\(range.upperBound)", at: node?.mapping?[key], key: key)
+                    + "\(range.upperBound)", key: key)
         }
         target = number
     }
 
+    /// Sets `target` to the truth value under `key`, if there is one.
     func flag(_ key: String, _ target: inout Bool) {
         guard let text = string(key) else { return }
         switch text {
         case "true": target = true
         case "false": target = false
-        default:
-            fault("\"\(text)\" is neither true nor false", at: node?.mapping?[key], key: key)
+        default: fault("\"\(text)\" is neither true nor false", key: key)
         }
     }
 
-    func fault(_ sentence: String, at place: Node?, key: String? = nil) {
-        let name = key.map(join) ?? path
-        let line = (place ?? node)?.mark.map { "line \($0.line): " } ?? ""
-        let label = name.isEmpty ? "" : "\(name): "
-        faults.list.append("\(line)\(label)\(sentence)")
+    /// Sets `target` to the word under `key`, if there is one, and if it is one of `words`.
+    func word(_ key: String, _ words: [String], _ target: inout String) {
+        guard let text = string(key) else { return }
+        guard words.contains(text) else {
+            return fault(
+                "\"\(text)\" is none of \(words.joined(separator: ", "))", key: key)
+        }
+        target = text
     }
 
-    func fault(_ sentence: String, key: String) {
-        fault(sentence, at: node?.mapping?[key], key: key)
+    /// Reports what is wrong with the mapping itself, or with what stands under `key`.
+    func fault(_ sentence: String, key: String? = nil) {
+        findings.faults.append(located(sentence, key))
     }
 
-    /// Names every key that nobody asked for.
+    /// Reports what works but should not stay so.
+    func warning(_ sentence: String, key: String) {
+        findings.warnings.append(located(sentence, key))
+    }
+
+    /// Names every key that nobody asked for, and the known one that was probably meant.
     func refuseUnknown() {
-        for (key, value) in node?.mapping ?? [:] {
-            guard let name = key.string, !known.contains(name) else { continue }
-            fault(
-                "there is no such key; known are \(known.joined(separator: ", "))",
-                at: value, key: name)
+        for (key, _) in node?.mapping ?? [:] {
+            let name = key.string ?? "?"
+            guard !known.contains(name) else { continue }
+            let line = key.mark.map { "line \($0.line): " } ?? ""
+            let hint =
+                closest(to: name, among: known).map { "did you mean \($0)?" }
+                ?? "known are \(known.joined(separator: ", "))"
+            findings.faults.append("\(line)\(join(name)): there is no such key; \(hint)")
         }
     }
+
+    private func value(_ key: String) -> Node? { node?.mapping?[key] }
 
     private func join(_ key: String) -> String { path.isEmpty ? key : "\(path).\(key)" }
 
-    /// `participants.users.poolSize` is `TANDEM_PARTICIPANTS_USERS_POOL_SIZE`.
-    private func variable(_ key: String) -> String {
-        var name = "TANDEM_"
-        for scalar in join(key).unicodeScalars {
-            if scalar == "." || scalar == "-" {
-                name.append("_")
-            } else {
-                if ("A"..."Z").contains(scalar) { name.append("_") }
-                name.append(String(scalar).uppercased())
-            }
+    private func located(_ sentence: String, _ key: String?) -> String {
+        let name = key.map(join) ?? path
+        if key != nil, findings.environment.override(name) != nil {
+            return "\(EnvironmentName.variable(name)): \(sentence)"
         }
-        return name
+        let line = (key.flatMap(value) ?? node)?.mark.map { "line \($0.line): " } ?? ""
+        return line + (name.isEmpty ? "" : "\(name): ") + sentence
     }
 
-    private func substitute(_ text: String, _ place: Node, _ key: String) -> String {
+    private func substitute(_ text: String, _ key: String) -> String {
         var result = ""
         var rest = text[...]
-        while let start = rest.range(of: "${") {
+        while let start = rest.firstRange(of: "${") {
             result += rest[..<start.lowerBound]
-            guard let end = rest.range(of: "}", range: start.upperBound..<rest.endIndex) else {
-                fault("a \"${\" is not closed", at: place, key: key)
-                return text
+            rest = rest[start.upperBound...]
+            guard let end = rest.firstIndex(of: "}") else {
+                fault("a \"${\" is not closed by \"}\"", key: key)
+                return result
             }
-            let name = String(rest[start.upperBound..<end.lowerBound])
-            if let value = environment[name] {
+            let name = String(rest[..<end])
+            if let value = findings.environment.substitution(name) {
                 result += value
             } else {
-                fault("the variable \(name) is not set", at: place, key: key)
+                fault("the environment variable \(name) is not set", key: key)
             }
-            rest = rest[end.upperBound...]
+            rest = rest[rest.index(after: end)...]
         }
         return result + rest
     }

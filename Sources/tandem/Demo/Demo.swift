@@ -21,7 +21,7 @@ struct Demo: AsyncParsableCommand {
         let settings = ["transactions: { recoveryIntervalMilliseconds: 500 }"]
         let sandbox = try await Sandbox.start(directory: nil, settings: settings)
         do {
-            let port = try FreePort.find()
+            let port = try LoopbackPort.free()
             let replica = try await sandbox.startReplica(1, port: port, isQuiet: true)
             let stage = Stage(sandbox: sandbox, port: port)
             try await stage.firstAct()

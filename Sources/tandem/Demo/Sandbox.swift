@@ -51,9 +51,7 @@ final class Sandbox {
             for cluster in participants.values { await cluster.remove() }
             throw error
         }
-        let folder = NSTemporaryDirectory() + "tandem-\(UUID().uuidString)"
-        try FileManager.default.createDirectory(
-            atPath: folder, withIntermediateDirectories: true)
+        let folder = try await PostgresCluster.temporaryFolder("replicas")
         return Sandbox(
             state: state, participants: participants, folder: folder, settings: settings)
     }
@@ -118,7 +116,7 @@ final class ChildReplica: Sendable {
     func becomesReady() async throws {
         let client = LoopbackHTTP(port: port)
         for _ in 0..<400 {
-            if let answer = try? await client.get("/readyz?verbose"), answer.status == 200,
+            if let answer = try? await client.get("/v1/participants"), answer.status == 200,
                 !answer.body.contains("\"connecting\"")
             {
                 return

@@ -1,0 +1,120 @@
+import Testing
+
+@testable import tandem
+
+/// Every fault names its place, and what would be right there.
+@Suite struct ConfigurationFaultTests {
+    @Test func allFaultsAreToldAtOnceEachWithItsLine() throws {
+        let faults = try ConfigurationText.faults(
+            """
+            listen: { port: 70000, hots: 127.0.0.1 }
+            state: { conninfo: "dbname=tandem", readers: many }
+            participants:
+              - { name: Users, conninfo: "dbname=users" }
+              - { name: orders }
+            """)
+        #expect(
+            faults == [
+                "line 2: state.readers: \"many\" is not a whole number from 1 to 64",
+                "line 4: participants.Users.name: \(Configuration.nameRule)",
+                "line 5: participants.orders.conninfo: a libpq connection string is wanted, such as "
+                    + "\"host=db.internal dbname=users user=tandem\"",
+                "line 1: listen.port: \"70000\" is not a whole number from 0 to 65535",
+                "line 1: listen.hots: there is no such key; did you mean host?",
+            ])
+    }
+
+    @Test(arguments: [
+        ("listen: 3", "line 1: listen: keys and values are wanted here"),
+        ("limits: { bodyBytes: [1] }", "line 1: limits.bodyBytes: a single value is wanted here"),
+        ("log: { format: json }", "line 1: log.format: there is no such key; known are level"),
+        (
+            "log: { level: loud }",
+            "line 1: log.level: \"loud\" is none of trace, debug, info, notice, warning, error, "
+                + "critical"
+        ),
+        (
+            "allowUnauthenticated: yes",
+            "line 1: allowUnauthenticated: \"yes\" is neither true nor false"
+        ),
+        (
+            "replica: { heartbeatSeconds: 5 }",
+            "line 1: replica.leaseSeconds: three heartbeats have to fit into a lease"
+        ),
+        (
+            "transaction: {}",
+            "line 1: transaction: there is no such key; did you mean transactions?"
+        ),
+    ])
+    func isNamed(text: String, fault: String) throws {
+        #expect(try ConfigurationText.faults("\(text)\n\(ConfigurationText.least)") == [fault])
+    }
+
+    @Test(arguments: [
+        ("- 5", "line 3: participants.1: keys and values are wanted here"),
+        ("- { conninfo: \"dbname=u\" }", "line 3: participants.1.name: a name is wanted"),
+        (
+            "- { name: u, conninfo: \"dbname=u\" }\n  - { name: u, conninfo: \"dbname=u\" }",
+            "line 4: participants.u.name: the name is used twice"
+        ),
+    ])
+    func aParticipantsFaultIsNamed(text: String, fault: String) throws {
+        let faults = try ConfigurationText.faults(
+            "state: { conninfo: \"dbname=tandem\" }\nparticipants:\n  \(text)")
+        #expect(faults.contains(fault))
+    }
+
+    @Test(arguments: ["", "participants:", "participants: []"])
+    func atLeastOneParticipantIsWanted(text: String) throws {
+        let faults = try ConfigurationText.faults("state: { conninfo: \"dbname=t\" }\n\(text)")
+        #expect(faults.count == 1)
+        #expect(faults.first?.hasSuffix("participants: at least one is wanted") == true)
+    }
+
+    @Test(arguments: [
+        "127.attacker.example", "127.0.0.1.attacker.example", "127.1", "::1", "256.0.0.1",
+        "127.0.0.+1", "",
+    ])
+    func onlyAnAddressIsListenedOn(host: String) throws {
+        let faults = try ConfigurationText.faults(
+            "listen: { host: \"\(host)\" }\n\(ConfigurationText.least)")
+        #expect(faults.count == 1)
+        #expect(faults.first?.contains("is not an IPv4 address") == true)
+    }
+
+    @Test func listeningBeyondThisMachineMustBeAllowed() throws {
+        let open = "listen: { host: 0.0.0.0 }\n\(ConfigurationText.least)"
+        #expect(
+            try ConfigurationText.faults(open).first?.contains("allowUnauthenticated: true") == true
+        )
+        let allowed = try ConfigurationText.load("allowUnauthenticated: true\n\(open)")
+        #expect(allowed.listen.host == "0.0.0.0")
+    }
+
+    @Test func aFaultInTheEnvironmentNamesItsVariable() throws {
+        let faults = try ConfigurationText.faults(
+            ConfigurationText.least, environment: ["TANDEM_LIMITS_BODY_BYTES": "lots"])
+        #expect(
+            faults == [
+                "TANDEM_LIMITS_BODY_BYTES: \"lots\" is not a whole number from 1024 to 268435456"
+            ])
+    }
+
+    @Test(arguments: [
+        ("a: 1\na: 2", "these keys are given twice: a"), ("a: [", "line 2, column 1"),
+        ("just a text", "keys and values are wanted here"),
+    ])
+    func whatIsNoMappingIsRefused(text: String, part: String) throws {
+        let faults = try ConfigurationText.faults(text)
+        #expect(faults.count == 1)
+        #expect(faults.first?.contains(part) == true)
+    }
+
+    @Test func aFileThatIsMissingIsNamed() throws {
+        let error = #expect(throws: ConfigurationFaults.self) {
+            try Configuration.load(file: "/nowhere/tandem.yaml", environment: [:])
+        }
+        #expect(error?.description.contains("/nowhere/tandem.yaml") == true)
+        #expect(error?.faults == ["the file cannot be read"])
+    }
+}

@@ -1,0 +1,103 @@
+import FoundationEssentials
+import PostgresClient
+import Testing
+
+@testable import tandem
+
+@Suite struct ConfigurationValueTests {
+    @Test func theLeastIsFilledWithDefaults() throws {
+        let configuration = try ConfigurationText.load(ConfigurationText.least)
+        #expect(configuration.listen.host == "127.0.0.1")
+        #expect(configuration.listen.port == 8080)
+        #expect(!configuration.allowUnauthenticated)
+        #expect(configuration.participants.map(\.name) == ["users"])
+        #expect(configuration.participants.first?.poolSize == 12)
+        #expect(configuration.warnings.isEmpty)
+    }
+
+    /// The example says that what is commented out in it are the defaults.
+    ///
+    /// A remark that is nothing but a key and one value is such a line; the others are prose.
+    @Test func theExampleIsValidAndItsRemarksAreTheDefaults() throws {
+        let example = try String(
+            contentsOf: URL(filePath: #filePath).deletingLastPathComponent()
+                .appending(path: "../../../tandem.example.yaml"), encoding: .utf8)
+        let shown = example.split(separator: "\n")
+            .filter { !$0.contains("passwordFile") }
+            .map { $0.replacing(/^( *)# ?( *[a-zA-Z]+:( [^ ]+)?)( +#.*)?$/) { "\($0.1)\($0.2)" } }
+            .filter { !$0.contains("allowUnauthenticated") && !$0.contains("preparedSlots") }
+            .joined(separator: "\n")
+        #expect(shown != example)
+        let written = try ConfigurationText.load(shown)
+        #expect(written.warnings.isEmpty)
+        let defaults = try ConfigurationText.load(ConfigurationText.least)
+        for part in [\Configuration.listenText, \.limitsText, \.transactionsText, \.restText] {
+            #expect(written[keyPath: part] == defaults[keyPath: part])
+        }
+    }
+
+    @Test func theEnvironmentStandsAboveTheFile() throws {
+        let configuration = try ConfigurationText.load(
+            "listen: { port: 1 }\n\(ConfigurationText.least)",
+            environment: [
+                "TANDEM_LISTEN_PORT": "2", "TANDEM_PARTICIPANTS_USERS_POOL_SIZE": "3",
+                "TANDEM_LOG_LEVEL": "",
+            ])
+        #expect(configuration.listen.port == 2)
+        #expect(configuration.participants.first?.poolSize == 3)
+        #expect(configuration.logLevel == "info")
+    }
+
+    @Test func theEnvironmentAloneIsEnough() throws {
+        let configuration = try Configuration.load(
+            file: nil,
+            environment: [
+                "TANDEM_STATE_CONNINFO": "dbname=tandem",
+                "TANDEM_PARTICIPANTS_USERS_CONNINFO": "dbname=users",
+                "TANDEM_PARTICIPANTS_OLD_ORDERS_CONNINFO": "dbname=orders",
+                "TANDEM_PARTICIPANTS_OLD_ORDERS_FINISHERS": "7",
+            ])
+        #expect(configuration.participants.map(\.name) == ["old-orders", "users"])
+        #expect(configuration.participants.first?.finishers == 7)
+        #expect(configuration.warnings.isEmpty)
+    }
+
+    @Test func theEnvironmentAddsToTheFilesParticipantsAndDoublesNone() throws {
+        let configuration = try ConfigurationText.load(
+            ConfigurationText.least,
+            environment: [
+                "TANDEM_PARTICIPANTS_USERS_CONNINFO": "dbname=other",
+                "TANDEM_PARTICIPANTS_ORDERS_CONNINFO": "dbname=orders",
+            ])
+        #expect(configuration.participants.map(\.name) == ["users", "orders"])
+        #expect(configuration.participants.first?.connection["dbname"] == "other")
+    }
+
+    @Test func aVariableThatNobodyAskedForIsAWarning() throws {
+        // A container platform sets the first by itself, so that it must not stop the start.
+        let configuration = try ConfigurationText.load(
+            ConfigurationText.least,
+            environment: ["TANDEM_PORT": "tcp://10.0.0.1:80", "TANDEM_LISTEN_PROT": "1"])
+        #expect(
+            configuration.warnings == [
+                "the variable TANDEM_LISTEN_PROT is not known and has no effect; did you mean "
+                    + "TANDEM_LISTEN_PORT?",
+                "the variable TANDEM_PORT is not known and has no effect",
+            ])
+    }
+}
+
+extension Configuration {
+    fileprivate var listenText: String { "\(listen) \(allowUnauthenticated)" }
+    fileprivate var limitsText: String { "\(limits) \(http)" }
+    fileprivate var transactionsText: String { "\(transactions) \(replica)" }
+    fileprivate var restText: String {
+        let one = participants.first
+        let numbers = [
+            one?.poolSize, one?.finishers, one?.statementTimeoutMilliseconds,
+            one?.lockTimeoutMilliseconds, one?.connectTimeoutMilliseconds, one?.preparedSlots,
+            state.readers, state.timeoutMilliseconds, shutdownGraceSeconds,
+        ]
+        return "\(numbers) \(state.allowFsyncOff) \(logLevel)"
+    }
+}
