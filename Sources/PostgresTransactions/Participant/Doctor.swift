@@ -15,9 +15,15 @@ public enum Doctor {
     ///
     /// A participant is also made to prepare a transaction that changes nothing, and to roll it
     /// back.
-    @LoopActor
     public static func examine(
         _ connection: PostgresConnection, isParticipant: Bool, allowsFsyncOff: Bool
+    ) async throws -> Findings {
+        try await onLoop(connection, isParticipant, allowsFsyncOff)
+    }
+
+    @LoopActor
+    private static func onLoop(
+        _ connection: PostgresConnection, _ isParticipant: Bool, _ allowsFsyncOff: Bool
     ) async throws -> Findings {
         let row = try await connection.query(
             """

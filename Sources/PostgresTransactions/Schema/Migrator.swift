@@ -7,7 +7,6 @@ public enum Migrator {
     /// of the migrations applied.
     ///
     /// A schema newer than this program is refused.
-    @LoopActor
     public static func migrate(
         _ connection: PostgresConnection
     ) async throws(StateDatabaseError) -> [Int] {
