@@ -1,5 +1,6 @@
 import CoordinatorAPI
 import Foundation
+import PostgresClusters
 import Testing
 
 @testable import tandem
@@ -80,6 +81,32 @@ struct MainJobTests {
             #expect(
                 try await stage.value("state", "SELECT decision FROM tandem.transactions")
                     == "commit")
+        }
+    }
+}
+
+extension MainJobTests {
+    @Test("a key that two replicas get at once is executed once, and no session is lost by it")
+    func oneKeyTwoReplicas() async throws {
+        try await onStage { stage in
+            let other = try await stage.sandbox.startReplica(
+                2, port: LoopbackPort.free(), isQuiet: true)
+            let clients = [stage.client, LoopbackHTTP(port: other.port)]
+            for round in 0..<10 {
+                let body = Stage.pair("u\(round)", "o\(round)")
+                let (one, two) = (clients[0], clients[1])
+                async let first = one.post("/v1/transactions", body, key: "k\(round)")
+                async let second = two.post("/v1/transactions", body, key: "k\(round)")
+                let statuses = try await [first.status, second.status]
+                #expect(statuses.contains(201))
+                #expect(statuses.allSatisfy { $0 == 201 || $0 == 409 })
+            }
+            try await stage.expectQuiet(users: 10, orders: 10)
+            for client in clients {
+                let answer = try Stage.answer(await client.get("/v1/participants/users"))
+                #expect(answer.body["preparedSlots"]?["inUse"]?.integer == 0)
+                #expect(answer.body["idle"] == answer.body["connections"])
+            }
         }
     }
 }

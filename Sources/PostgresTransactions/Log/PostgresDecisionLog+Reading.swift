@@ -71,22 +71,28 @@ extension PostgresDecisionLog {
     /// A synchronous write of one's own, so that a decision seen by it may be acted on: it cannot
     /// be one that is visible and not yet as durable as this commit.
     public func claimUnowned(
-        limit: Int
+        limit: Int, driven: [GlobalTransactionID]
     ) async throws(LogUnavailable) -> [TransactionRecord] {
-        try await records(
+        try await claimed(
             """
             WITH unowned AS MATERIALIZED (
                 SELECT number FROM tandem.transactions AS u
-                WHERE finished_at IS NULL AND NOT EXISTS (
-                    SELECT FROM tandem.replicas AS r WHERE r.name = u.owner AND r.epoch = u.epoch
-                        AND (r.name = $1 OR r.heartbeat_at > now() - $3 * interval '1 second'))
+                WHERE finished_at IS NULL AND (
+                    (u.owner = $1 AND u.epoch = $2::bigint AND u.number <> ALL ($4::bigint[]))
+                    OR NOT EXISTS (SELECT FROM tandem.replicas AS r
+                        WHERE r.name = u.owner AND r.epoch = u.epoch AND (r.name = $1
+                            OR r.heartbeat_at > now() - $3 * interval '1 second')))
                     AND EXISTS (SELECT FROM tandem.replicas AS me
                         WHERE me.name = $1 AND me.epoch = $2::bigint)
                 ORDER BY number LIMIT \(limit) FOR UPDATE SKIP LOCKED)
             UPDATE tandem.transactions AS t SET owner = $1, epoch = $2::bigint
             FROM unowned WHERE t.number = unowned.number
             RETURNING \(RowCoding.columns)
-            """, [replica, "\(epoch)", "\(state.options.lease.components.seconds)"])
+            """,
+            [
+                replica, "\(epoch)", "\(state.options.lease.components.seconds)",
+                ArrayLiteral.write(driven.map { "\($0.number)" }),
+            ])
     }
 
     /// Which ids have rows, and whether somebody alive drives them.

@@ -65,6 +65,18 @@ public final class PostgresDecisionLog: DecisionLog {
         }
     }
 
+    func claimed(
+        _ sql: String, _ parameters: [String?]
+    ) async throws(LogUnavailable) -> [TransactionRecord] {
+        let result: CommandResult
+        do {
+            result = try await state.write(sql, parameters)
+        } catch {
+            throw LogUnavailable("\(error)")
+        }
+        return (0..<result.rowCount).compactMap { RowCoding.record(result, $0) }
+    }
+
     func records(
         _ sql: String, _ parameters: [String?]
     ) async throws(LogUnavailable) -> [TransactionRecord] {

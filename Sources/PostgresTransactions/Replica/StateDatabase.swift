@@ -165,6 +165,22 @@ public final class StateDatabase {
         }
     }
 
+    /// Runs one writing statement by itself, and answers only if its commit is as durable as the
+    /// database promises: a wait for a standby that was cut short is a success with a warning.
+    func write(_ sql: String, _ parameters: [String?]) async throws -> CommandResult {
+        try await readers.withConnection(timeout: timeout) { connection in
+            let replies = try await connection.execute(
+                [[Command("BEGIN"), Command(sql, parameters), Command("COMMIT")]],
+                timeout: self.timeout)
+            for case .failed(let message) in replies[0] { throw PostgresError.server(message) }
+            guard case .completed(let result) = replies[0][1],
+                case .completed(let commit) = replies[0][2], commit.tag == "COMMIT",
+                !commit.notices.contains(where: { $0.severity == "WARNING" })
+            else { throw PostgresError.connectionLost("the commit may not be durable") }
+            return result
+        }
+    }
+
     func superseded() {
         guard !isSuperseded else { return }
         isSuperseded = true

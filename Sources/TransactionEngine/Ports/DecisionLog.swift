@@ -31,7 +31,12 @@ public protocol DecisionLog: Sendable {
     func records(_ filter: RecordFilter) async throws(LogUnavailable) -> [TransactionRecord]
     /// Unfinished rows which no living replica owns, after making them this replica's own by a
     /// synchronous write; the decision in them may therefore be acted on.
-    func claimUnowned(limit: Int) async throws(LogUnavailable) -> [TransactionRecord]
+    ///
+    /// Rows of this life that are not among `driven` are answered as well: an earlier claim may have
+    /// landed without its answer.
+    func claimUnowned(
+        limit: Int, driven: [GlobalTransactionID]
+    ) async throws(LogUnavailable) -> [TransactionRecord]
     /// Which of these ids have rows, and whether somebody alive drives them.
     func standing(
         of ids: [GlobalTransactionID]

@@ -35,7 +35,8 @@ extension TransactionEngine {
     /// One pass over the rows; answers how many were taken over.
     @discardableResult
     public func recoverOnce() async throws(LogUnavailable) -> Int {
-        let rows = try await log.claimUnowned(limit: limits.claimBatch)
+        let rows = try await log.claimUnowned(
+            limit: limits.claimBatch, driven: Array(drives.keys) + Array(recentlyEnded.keys))
         for row in rows { adopt(row) }
         if !rows.isEmpty {
             logger.notice("took transactions over", metadata: ["count": "\(rows.count)"])
@@ -123,7 +124,8 @@ extension TransactionEngine {
     }
 
     private func adopt(_ row: TransactionRecord) {
-        guard drives[row.id] == nil else { return }
+        // Accepted here after the claim was sent, or ended here before it was answered.
+        guard drives[row.id] == nil, recentlyEnded[row.id] == nil else { return }
         drives[row.id] = Drive(
             machine: Coordinator(transaction: row.id, branchCount: row.branches.count),
             record: row, work: [],

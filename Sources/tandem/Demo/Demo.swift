@@ -17,7 +17,6 @@ struct Demo: AsyncParsableCommand {
 
     func run() async throws {
         say("Starting three throwaway PostgreSQL servers (state, users, orders) and tandem...")
-        // One finishing session a participant, so that the third act can freeze it.
         let settings = ["transactions: { recoveryIntervalMilliseconds: 500 }"]
         let sandbox = try await Sandbox.start(directory: nil, settings: settings)
         do {
