@@ -46,8 +46,7 @@ let floor2: [Target] = [
         name: "HTTPServer", dependencies: ["CMicrohttpd", httpTypes], swiftSettings: strictOverC),
     .target(name: "PostgresClusters", swiftSettings: strict),
     .target(
-        name: "PostgresClient", dependencies: ["CLibpq", "CLinux", "EventLoop"],
-        swiftSettings: strict),
+        name: "PostgresClient", dependencies: ["CLibpq", "EventLoop"], swiftSettings: strictOverC),
 ]
 
 let floor3: [Target] = [
@@ -91,6 +90,9 @@ let wholeTests: [Target] = [
         swiftSettings: strict),
     .testTarget(
         name: "PostgresClustersTests", dependencies: ["PostgresClusters"], swiftSettings: strict),
+    .testTarget(
+        name: "PostgresClientTests", dependencies: ["EventLoop", "PostgresClient"],
+        swiftSettings: strict),
     .testTarget(
         name: "PostgresTransactionsTests", dependencies: ["PostgresTransactions"],
         swiftSettings: strict),

@@ -97,9 +97,10 @@ extension MainJobTests {
                 let (one, two) = (clients[0], clients[1])
                 async let first = one.post("/v1/transactions", body, key: "k\(round)")
                 async let second = two.post("/v1/transactions", body, key: "k\(round)")
-                let statuses = try await [first.status, second.status]
+                let answers = try await [first, second]
+                let statuses = answers.map(\.status)
                 #expect(statuses.contains(201))
-                #expect(statuses.allSatisfy { $0 == 201 || $0 == 409 })
+                #expect(statuses.allSatisfy { $0 == 201 || $0 == 409 }, "\(answers.map(\.body))")
             }
             try await stage.expectQuiet(users: 10, orders: 10)
             for client in clients {

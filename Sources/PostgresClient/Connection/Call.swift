@@ -1,48 +1,113 @@
 import EventLoop
 
-/// One call of `execute`: what it still waits for, and what has come.
+/// What one `execute` waits for: the replies to its segments, and its time.
+@safe
 @LoopActor
 final class Call {
-    var replies: [[CommandReply]]
-    var segmentsLeft: Int
+    typealias Outcome = Result<[[CommandReply]], PostgresError>
+
+    let segmentCount: Int
     let limits: ResultLimits?
-    var rows = 0
-    var bytes = 0
-    var timer: LoopTimer?
-    var reply: CheckedContinuation<Result<[[CommandReply]], PostgresError>, Never>?
+    private var continuation: UnsafeContinuation<Outcome, Never>?
+    private var timer: LoopTimer?
+    private var replies: [[CommandReply]] = []
+    /// The replies of the segment under way.
+    private var segment: [CommandReply] = []
 
-    init(segments: [[Command]], limits: ResultLimits?) {
-        replies = segments.map { _ in [] }
-        segmentsLeft = segments.count
+    private var rowsLeft: Int
+    private var bytesLeft: Int
+    /// The rows of the command under way, if there are limits.
+    private var rows = CollectedRows()
+    /// Whether a row of the command under way was left out.
+    private(set) var isTruncated = false
+    /// Whether the limits were reached by any command.
+    private(set) var exceededLimits = false
+
+    init(
+        segmentCount: Int, limits: ResultLimits?, continuation: UnsafeContinuation<Outcome, Never>
+    ) {
+        self.segmentCount = segmentCount
         self.limits = limits
+        unsafe self.continuation = continuation
+        rowsLeft = limits?.rowsMax ?? 0
+        bytesLeft = limits?.bytesMax ?? 0
     }
 
-    func finish(_ result: Result<[[CommandReply]], PostgresError>) {
+    /// How many segments are not answered yet.
+    var segmentsLeft: Int { segmentCount - replies.count }
+
+    func start(timeout: Duration, _ body: @escaping @LoopActor @Sendable () -> Void) {
+        timer = EventLoop.shared.schedule(after: timeout, body)
+    }
+
+    /// Takes a row, or leaves it out: then, and from then on, the limits are reached.
+    func append(row: OpaquePointer) {
+        let size = unsafe CollectedRows.byteCount(of: row)
+        guard !exceededLimits, rowsLeft >= 1, bytesLeft >= size else {
+            exceededLimits = true
+            isTruncated = true
+            return
+        }
+        rowsLeft -= 1
+        bytesLeft -= size
+        unsafe rows.append(row)
+    }
+
+    /// The command under way ended well; takes its PGresult over.
+    func complete(_ result: OpaquePointer, notices: [ServerMessage]) {
+        // A command without rows has the same shape with limits as without.
+        let rows = limits != nil ? rows : nil
+        let storage = unsafe ResultStorage(taking: result, rows: rows)
+        var result = CommandResult(storage: storage)
+        result.notices = notices
+        result.isTruncated = isTruncated
+        append(.completed(result))
+    }
+
+    func fail(_ message: ServerMessage) {
+        // Only a command whose rows were left out is cancelled on our account.
+        let isOurs = isTruncated && message.state == .queryCanceled
+        append(isOurs ? .exceeded : .failed(message))
+    }
+
+    func skip() {
+        append(.skipped)
+    }
+
+    private func append(_ reply: CommandReply) {
+        segment.append(reply)
+        rows = CollectedRows()
+        isTruncated = false
+    }
+
+    /// The server could not commit at the end of the segment: what completed last did not happen.
+    func failCommit(_ message: ServerMessage) {
+        guard let index = segment.lastIndex(where: { $0.result != nil }) else { return }
+        segment[index] = .failed(message)
+    }
+
+    /// The segment is answered; `notices` came at its end.
+    func endSegment(notices: [ServerMessage]) {
+        if !notices.isEmpty, let index = segment.lastIndex(where: { $0.result != nil }),
+            case .completed(var result) = segment[index]
+        {
+            result.notices += notices
+            segment[index] = .completed(result)
+        }
+        replies.append(segment)
+        segment = []
+    }
+
+    func succeed() {
+        finish(.success(replies))
+    }
+
+    func finish(_ outcome: Outcome) {
         timer?.cancel()
-        let waiting = reply
-        reply = nil
-        waiting?.resume(returning: result)
+        timer = nil
+        // Taken out before it is used: a call ends once, whoever comes first.
+        guard let continuation = unsafe continuation else { return }
+        unsafe self.continuation = nil
+        unsafe continuation.resume(returning: outcome)
     }
-
-    /// Whether this row still fits.
-    func keeps(_ row: ResultHandle) -> Bool {
-        guard let limits else { return true }
-        rows += 1
-        bytes += row.valueBytes
-        return rows <= limits.rows && bytes <= limits.bytes
-    }
-}
-
-/// What libpq was given and has not answered yet, in order.
-enum Expected {
-    /// A Parse; its failure is its command's.
-    case preparation(Call, sql: String)
-    /// A command of a call's segment.
-    case command(Call, segment: Int, sql: String)
-    /// The end of a call's segment.
-    case end(Call)
-    /// Ours alone: nobody waits for the answer.
-    case upkeep
-    /// The end of upkeep.
-    case upkeepEnd
 }

@@ -1,186 +1,153 @@
 import CLibpq
 public import EventLoop
 
-/// A connection, in libpq's pipeline mode, on the loop.
+/// A session with a PostgreSQL server.
 ///
-/// Several calls may be under way at once; they are answered in order.
+/// Commands are sent in segments, each ended by a Sync. Any number of calls may be under way; they
+/// are answered in the order sent. The session is touched by the loop's thread only.
+@safe
 @LoopActor
 public final class PostgresConnection {
-    /// The backend's pid.
-    public let processID: Int32
-    /// Called once when the connection ends, whoever ends it.
-    public var onClose: (@LoopActor (PostgresError) -> Void)?
-
-    var pointer: OpaquePointer?
-    private let socket: Int32
-    var expected: [Expected] = []
-    var head = 0
-    var cache: StatementCache
-    var notices: [ServerMessage] = []
-    var rows: [ResultHandle] = []
-    var last: ResultHandle?
-    var failure: ServerMessage?
-    var isTruncating = false
-    var isRowWise = false
-    private var wantsWrite = false
-
-    private init(_ pointer: OpaquePointer, cacheCapacity: Int) {
-        self.pointer = pointer
-        socket = PQsocket(pointer)
-        processID = PQbackendPID(pointer)
-        cache = StatementCache(capacity: cacheCapacity)
+    /// Where a session stands, as far as the replies received tell.
+    public enum TransactionStatus: Hashable, Sendable {
+        /// Outside a transaction, nothing under way.
+        case idle
+        /// Commands are under way.
+        case active
+        /// In a transaction, nothing under way.
+        case inTransaction
+        /// In a transaction that failed and awaits its ROLLBACK.
+        case inFailedTransaction
+        /// The connection is closed.
+        case unknown
     }
 
-    /// Connects, within the timeout.
-    public static func connect(
-        _ options: ConnectionOptions, timeout: Duration, statementCacheMax: Int = 256
-    ) async throws(PostgresError) -> PostgresConnection {
-        let pointer = try await Connector.connect(options, timeout: timeout)
-        let connection = PostgresConnection(pointer, cacheCapacity: statementCacheMax)
-        connection.receiveNotices()
-        do throws(DescriptorError) {
-            try EventLoop.shared.watch(connection.socket, for: .read) { [weak connection] ready in
-                connection?.react(ready)
+    /// What the next result of libpq belongs to.
+    enum Expectation {
+        case preparation(StatementCache.Statement)
+        case command(Call, StatementCache.Statement?)
+        case endOfSegment(Call)
+        case housekeeping
+        case endOfHousekeeping
+    }
+
+    /// The PID of the server process, as in `pg_stat_activity`.
+    public let processID: Int32
+    /// Called for every NOTIFY on a channel listened to, with channel and payload.
+    public var onNotification: ((_ channel: String, _ payload: String) -> Void)?
+    /// Called once when the connection ends, whoever ended it; `closed` if ``close()`` did.
+    public var onClose: ((PostgresError) -> Void)?
+    /// The same for the pool, which must not take the owner's place.
+    var onCloseInPool: ((PostgresError) -> Void)?
+    /// Segments that were sent, or are about to be, and are not answered yet.
+    public internal(set) var outstanding = 0
+
+    /// The PGconn; nil once closed.
+    var handle: OpaquePointer?
+    let descriptor: Int32
+    var isWatchingWrites = false
+    var statements: StatementCache
+    var calls = Queue<Call>()
+    var expected = Queue<Expectation>()
+    var segmentNumber: UInt64 = 0
+
+    /// Whether the first expectation has its result, and only awaits the NULL that ends it.
+    var isHeadAnswered = false
+    /// How often in a row libpq had nothing to say although something was expected.
+    var silences = 0
+    /// Why the statement could not be prepared that the next command is about to execute.
+    var preparationFailure: ServerMessage?
+    var pendingNotices: [ServerMessage] = []
+    /// The server's last words, which explain the end of the connection.
+    var lastWords: ServerMessage?
+
+    /// Cancel requests under way, during which nothing new is sent.
+    var cancelsUnderWay = 0
+    var held: [(call: Call, segments: [[Command]])] = []
+
+    /// Takes a PGconn over.
+    private init(_ handle: OpaquePointer, statementsMax: Int) {
+        unsafe self.handle = handle
+        processID = unsafe PQbackendPID(handle)
+        descriptor = unsafe PQsocket(handle)
+        statements = StatementCache(capacity: statementsMax)
+    }
+
+    isolated deinit {
+        // Nobody can be waiting: a waiting call holds the connection.
+        if let handle = unsafe handle {
+            EventLoop.shared.unwatch(descriptor)
+            unsafe PQfinish(handle)
+        }
+    }
+
+    /// Makes a connection of a PGconn that has just connected.
+    static func adopt(
+        _ handle: OpaquePointer, statementsMax: Int
+    ) -> Result<PostgresConnection, PostgresError> {
+        let connection = unsafe PostgresConnection(handle, statementsMax: statementsMax)
+        guard unsafe PQsetnonblocking(handle, 1) == 0, unsafe PQenterPipelineMode(handle) == 1
+        else {
+            return .failure(.unreachable("libpq cannot enter pipeline mode"))
+        }
+        unsafe connection.receiveNotices(of: handle)
+        do {
+            // Reads are watched for as long as the connection lives, so that its end is noticed
+            // even when nobody is waiting for anything.
+            try EventLoop.shared.watch(connection.descriptor, for: .read) { [weak connection] in
+                connection?.becameReady($0)
             }
         } catch {
-            PQfinish(pointer)
-            connection.pointer = nil
-            throw .unreachable("\(error)")
+            return .failure(.unreachable("\(error)"))
         }
-        return connection
+        return .success(connection)
     }
 
-    isolated deinit { end(.closed) }
-
-    /// Whether calls can be made.
-    public var isOpen: Bool { pointer != nil }
-
-    /// Whether the session is in a transaction block, failed or not, as of the last answer.
-    public var isInTransaction: Bool {
-        guard let pointer else { return false }
-        let status = PQtransactionStatus(pointer)
-        return status == PQTRANS_INTRANS || status == PQTRANS_INERROR
-    }
-
-    /// Runs segments, each ended by a synchronization point, in one write.
+    /// Connects.
     ///
-    /// Outside a transaction block a segment is a transaction of its own. A command that fails
-    /// makes the rest of its segment `skipped`; later segments run.
+    /// Nothing of it blocks: host names are resolved on a helper thread. Throws `unreachable`,
+    /// also when the time is up, and `refused` when a server said no.
     ///
-    /// A thrown error means that the connection is gone, and that what was sent may have run, but
-    /// for `closed`: then nothing was sent.
-    public func execute(
-        _ segments: [[Command]], limits: ResultLimits? = nil, timeout: Duration? = nil
-    ) async throws(PostgresError) -> [[CommandReply]] {
-        guard pointer != nil else { throw .closed }
-        let call = Call(segments: segments, limits: limits)
-        let result = await withCheckedContinuation { reply in
-            call.reply = reply
-            if let timeout {
-                call.timer = EventLoop.shared.schedule(after: timeout) { [weak self] in
-                    self?.end(.timedOut)
-                }
-            }
-            send(segments, call)
+    /// - Parameter statementsMax: how many prepared statements the session keeps; 0 for none.
+    public static func connect(
+        _ options: ConnectionOptions, timeout: Duration, statementsMax: Int = 256
+    ) async throws(PostgresError) -> PostgresConnection {
+        let attempt = ConnectionAttempt(timeout: timeout, statementsMax: statementsMax)
+        let result = await withCheckedContinuation { done in
+            attempt.start(options) { done.resume(returning: $0) }
         }
         return try result.get()
     }
 
-    /// Runs one command by itself; an error of the server is thrown as `server`.
-    public func query(
-        _ sql: String, _ parameters: [String?] = [], timeout: Duration? = nil
-    ) async throws(PostgresError) -> CommandResult {
-        let replies = try await execute([[Command(sql, parameters)]], timeout: timeout)
-        switch replies[0].first {
-        case .completed(let result): return result
-        case .failed(let message): throw .server(message)
-        case .exceeded, .skipped, nil: throw .connectionLost("the command was skipped")
+    /// Whether commands can be sent, as far as is known.
+    public var isOpen: Bool { unsafe handle != nil }
+
+    /// Where the session stands.
+    public var transactionStatus: TransactionStatus {
+        guard let handle = unsafe handle else { return .unknown }
+        if outstanding > 0 || !expected.isEmpty { return .active }
+        return switch unsafe PQtransactionStatus(handle) {
+        case PQTRANS_IDLE: .idle
+        case PQTRANS_INTRANS: .inTransaction
+        case PQTRANS_INERROR: .inFailedTransaction
+        case PQTRANS_ACTIVE: .active
+        default: .unknown
         }
     }
 
-    /// Asks the server to cancel what runs.
-    ///
-    /// It returns when the request was delivered, or could not be; the command's own answer tells
-    /// what became of it.
-    public func requestCancel() async {
-        guard let pointer, let cancel = PQgetCancel(pointer) else { return }
-        let handle = CancelHandle(pointer: cancel)
-        await BlockingCall.run { handle.send() }
+    /// Whether a transaction is open, failed or not, with nothing under way.
+    public var isInTransaction: Bool {
+        transactionStatus == .inTransaction || transactionStatus == .inFailedTransaction
     }
 
-    /// Ends the connection.
-    ///
-    /// Calls under way fail with `connectionLost`.
-    public func close() { end(.connectionLost("closed here")) }
-
-    func end(_ error: PostgresError) {
-        guard let pointer else { return }
-        self.pointer = nil
-        EventLoop.shared.unwatch(socket)
-        PQfinish(pointer)
-        var seen: Set<ObjectIdentifier> = []
-        let outstanding = expected[head...]
-        expected = []
-        head = 0
-        for item in outstanding {
-            switch item {
-            case .preparation(let call, _), .command(let call, _, _), .end(let call):
-                if seen.insert(ObjectIdentifier(call)).inserted { call.finish(.failure(error)) }
-            case .upkeep, .upkeepEnd: break
-            }
+    /// A setting that the server reports by itself, for example `server_version`; else nil.
+    public func parameter(_ name: String) -> String? {
+        guard let handle = unsafe handle, let value = unsafe PQparameterStatus(handle, name) else {
+            return nil
         }
-        onClose?(error)
-        onClose = nil
+        return unsafe String(cString: value)
     }
 
-    private func react(_ ready: Readiness) {
-        guard let pointer else { return }
-        if ready.contains(.write) { flush() }
-        guard ready.contains(.read), self.pointer != nil else { return }
-        if PQconsumeInput(pointer) == 0 {
-            // What came before the end is still to be taken.
-            takeResults()
-            return end(.connectionLost(lastMessage))
-        }
-        takeResults()
-        if let pointer = self.pointer, PQstatus(pointer) == CONNECTION_BAD {
-            end(.connectionLost(lastMessage))
-        }
-    }
-
-    var lastMessage: String {
-        guard let pointer else { return "closed" }
-        let text = String(cString: PQerrorMessage(pointer))
-        return text.split(separator: "\n").first.map(String.init) ?? "the server went away"
-    }
-
-    /// Writes what libpq holds; asks for writability only while something is left.
-    func flush() {
-        guard let pointer else { return }
-        let left = PQflush(pointer)
-        guard left >= 0 else { return end(.connectionLost(lastMessage)) }
-        guard (left == 1) != wantsWrite else { return }
-        wantsWrite = left == 1
-        do throws(DescriptorError) {
-            try EventLoop.shared.change(socket, to: wantsWrite ? [.read, .write] : .read)
-        } catch {
-            end(.connectionLost("\(error)"))
-        }
-    }
-}
-
-/// A `PGcancel`: a copy of what a cancel request needs, usable on any thread.
-private final class CancelHandle: @unchecked Sendable {
-    private let pointer: OpaquePointer
-
-    init(pointer: OpaquePointer) {
-        self.pointer = pointer
-    }
-
-    deinit { PQfreeCancel(pointer) }
-
-    func send() {
-        var message = [CChar](repeating: 0, count: 256)
-        _ = PQcancel(pointer, &message, Int32(message.count))
-    }
+    /// The server's version as a number, for example 150018; 0 once closed.
+    public var serverVersion: Int { unsafe handle.map { Int(unsafe PQserverVersion($0)) } ?? 0 }
 }

@@ -1,33 +1,123 @@
-/// The prepared statements of one connection, by SQL text; the one used longest ago goes first.
+/// The prepared statements of one session: named, by SQL text, the least recently used replaced.
+///
+/// What makes this more than a dictionary is that commands are pipelined: a Parse has been sent
+/// long before it is known to have worked. It does not happen if a command before it in the same
+/// segment fails; only commands of that very segment, which are skipped with it, may rely on it.
 struct StatementCache {
-    private var entries: [String: (name: String, usedAt: Int)] = [:]
-    private var clock = 0
-    private let capacity: Int
+    /// A statement of a name.
+    final class Statement {
+        let sql: String
+        let name: String
+        /// The segment in which it was, or is being, prepared.
+        let segment: UInt64
+        /// Whether the server said that it is there.
+        var isConfirmed = false
+        var lastUse: UInt64
+
+        init(sql: String, name: String, segment: UInt64, lastUse: UInt64) {
+            self.sql = sql
+            self.name = name
+            self.segment = segment
+            self.lastUse = lastUse
+        }
+    }
+
+    /// How to send a command.
+    enum Plan {
+        case execute(Statement)
+        case prepareAndExecute(Statement)
+        case unnamed
+    }
+
+    /// Replaced statements that may wait for their DEALLOCATE; beyond it nothing new is cached.
+    static let retiredMax = 64
+    /// So many replaced statements are worth a segment of their own.
+    static let retiredWorthwhile = 16
+
+    let capacity: Int
+    private var statements: [String: Statement] = [:]
+    private var retired: [String] = []
+    private var lastNumber = 0
+    private var uses: UInt64 = 0
+    /// Whether the session's statements are no longer what we believe.
+    private(set) var isSuspect = false
 
     init(capacity: Int) {
         self.capacity = capacity
     }
 
-    /// The statement's name, and whether it has to be prepared first.
-    mutating func use(_ sql: String) -> (name: String, isNew: Bool) {
-        clock += 1
-        if let entry = entries[sql] {
-            entries[sql] = (entry.name, clock)
-            return (entry.name, false)
+    var count: Int { statements.count }
+
+    mutating func plan(for sql: String, in segment: UInt64) -> Plan {
+        uses += 1
+        if let statement = statements[sql] {
+            statement.lastUse = uses
+            // Prepared in an earlier segment that is not answered yet: that segment may fail before
+            // the Parse, and this one would run into 26000 without any fault of its own.
+            guard statement.isConfirmed || statement.segment == segment else { return .unnamed }
+            return .execute(statement)
         }
-        let name = "s\(clock)"
-        entries[sql] = (name, clock)
-        return (name, true)
+        guard makeRoom() else { return .unnamed }
+        lastNumber += 1
+        let statement = Statement(
+            sql: sql, name: "s\(lastNumber)", segment: segment, lastUse: uses)
+        statements[sql] = statement
+        return .prepareAndExecute(statement)
     }
 
-    mutating func forget(_ sql: String) { entries[sql] = nil }
+    /// Retires the least recently used statement if need be; false if there is no room.
+    private mutating func makeRoom() -> Bool {
+        if statements.count < capacity { return true }
+        guard retired.count < Self.retiredMax,
+            let oldest = statements.values.filter(\.isConfirmed)
+                .min(by: { $0.lastUse < $1.lastUse })
+        else { return false }
+        retire(oldest)
+        return true
+    }
 
-    /// Names of statements over the capacity, which are forgotten here.
-    mutating func evict() -> [String] {
-        guard entries.count > capacity else { return [] }
-        let oldest = entries.sorted { $0.value.usedAt < $1.value.usedAt }
-            .prefix(entries.count - capacity)
-        for (sql, _) in oldest { entries[sql] = nil }
-        return oldest.map(\.value.name)
+    /// Forgets a statement that is still there on the server.
+    mutating func retire(_ statement: Statement) {
+        guard forget(statement) else { return }
+        retired.append(statement.name)
+    }
+
+    /// Forgets a statement that is not there on the server; false if that was done before.
+    @discardableResult
+    mutating func forget(_ statement: Statement) -> Bool {
+        guard statements[statement.sql] === statement else { return false }
+        statements[statement.sql] = nil
+        return true
+    }
+
+    /// Forgets all statements the server has confirmed: they were deallocated.
+    ///
+    /// Replies come in the order of execution, so that those not confirmed are prepared later than
+    /// whatever was answered just now.
+    mutating func forgetConfirmed() {
+        statements = statements.filter { !$0.value.isConfirmed }
+        retired = []
+    }
+
+    /// Notes that a statement we believed in is gone; the others probably are, too.
+    ///
+    /// Whether they are is found out by nobody: they are prepared anew under new names, and at the
+    /// next occasion the session is cleared of all of them.
+    mutating func suspect() {
+        forgetConfirmed()
+        isSuspect = true
+    }
+
+    /// The SQL to be sent before the next call, outside a transaction and with nothing under way.
+    mutating func housekeeping() -> [String] {
+        if isSuspect {
+            isSuspect = false
+            statements = [:]
+            retired = []
+            return ["DEALLOCATE ALL"]
+        }
+        guard retired.count >= Self.retiredWorthwhile else { return [] }
+        defer { retired = [] }
+        return retired.map { "DEALLOCATE \($0)" }
     }
 }

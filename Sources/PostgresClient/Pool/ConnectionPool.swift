@@ -1,221 +1,184 @@
 public import EventLoop
 
-/// Connections to one server: opened in the background as they are wanted, lent one at a time.
+/// Connections to one server that are opened in the background and lent out.
+///
+/// A pool never connects while somebody waits for the answer: who finds none idle says how many are
+/// wanted (``demand(_:)``), or queues (``acquire(timeout:)``). After a failure one attempt at
+/// a time is made, at growing intervals, for as long as there is a want.
 @LoopActor
 public final class ConnectionPool {
-    private let options: ConnectionOptions
-    private let size: Int
-    private let minimumIdle: Int
-    private let connectTimeout: Duration
-    private let prepare: @LoopActor (PostgresConnection) async throws -> Void
-    private var idle: [PostgresConnection] = []
-    private var lent: Set<ObjectIdentifier> = []
-    private var connecting = 0
-    private var failures = 0
-    private var retryTimer: LoopTimer?
-    private var waiters: [Waiter] = []
-    private var tickets = 0
-    private var isClosed = false
-
-    private struct Waiter {
-        let ticket: Int
-        let reply: CheckedContinuation<PostgresConnection?, Never>
-        let timer: LoopTimer
+    /// A failed attempt to connect, or to prepare a connection.
+    public struct Failure: Sendable {
+        /// What went wrong.
+        public var error: any Error
+        /// When.
+        public var at: ContinuousClock.Instant
     }
 
-    /// Called when a connection has become idle.
+    /// A member of the pool; idle if it is in `idle`, taken otherwise.
+    struct Member {
+        var connection: PostgresConnection
+        var born: ContinuousClock.Instant
+        var idleSince: ContinuousClock.Instant
+    }
+
+    /// What is done with every new connection before its first use.
+    public typealias Preparation =
+        @LoopActor @Sendable (PostgresConnection) async throws -> Void
+
+    /// The size and the times.
+    public let configuration: PoolConfiguration
+    let options: ConnectionOptions
+    let prepare: Preparation
+
+    /// Called whenever a connection has become idle and nobody queues for it.
     public var onIdle: (@LoopActor () -> Void)?
-    /// Called when a connection could not be made.
+    /// Called after every failed attempt; ``lastFailure`` says why it failed.
     public var onFailure: (@LoopActor () -> Void)?
-    /// The last failure to connect, until one succeeds.
-    public private(set) var lastFailure: (error: any Error, count: Int)?
+    /// The last failed attempt; nil once an attempt has succeeded.
+    public internal(set) var lastFailure: Failure?
 
-    /// Makes a pool and begins to connect.
+    /// Everything connected and prepared, lent out or not.
+    var members: [ObjectIdentifier: Member] = [:]
+    /// The idle ones.
     ///
-    /// `prepare` runs on each new connection before it is used; if it throws, the connection is
-    /// thrown away.
+    /// The last is lent first: its statements are prepared and its caches warm.
+    var idle: [PostgresConnection] = []
+    var waiters = Queue<PoolWaiter>()
+    /// Connections that are wanted beyond those that somebody queues for.
+    var demanded = 0
+    var connectingCount = 0
+    var failuresInARow = 0
+    /// Runs while a failed attempt is not to be repeated yet.
+    var backoffTimer: LoopTimer?
+    var sweepTimer: LoopTimer?
+    var isClosed = false
+    var closeWaiters: [CheckedContinuation<Void, Never>] = []
+
+    /// Makes a pool, which connects nothing before it is asked or told to.
+    ///
+    /// - Parameter prepare: run on each new connection; if it throws, the connection is discarded
+    ///   and the attempt has failed.
     public init(
-        options: ConnectionOptions, size: Int, minimumIdle: Int, connectTimeout: Duration,
-        prepare: @escaping @LoopActor (PostgresConnection) async throws -> Void
+        options: ConnectionOptions, configuration: PoolConfiguration,
+        prepare: @escaping Preparation = { _ in }
     ) {
-        precondition(size > 0 && minimumIdle <= size, "a pool holds one connection at least")
         self.options = options
-        self.size = size
-        self.minimumIdle = minimumIdle
-        self.connectTimeout = connectTimeout
+        self.configuration = configuration
         self.prepare = prepare
-        grow(to: minimumIdle)
     }
 
-    /// Connections that are free.
+    /// Makes a pool and begins to open `minimumIdle` connections, with the other values' defaults.
+    public convenience init(
+        options: ConnectionOptions, size: Int, minimumIdle: Int, connectTimeout: Duration,
+        prepare: @escaping Preparation
+    ) {
+        self.init(
+            options: options,
+            configuration: PoolConfiguration(
+                size: size, minimumIdle: minimumIdle, connectTimeout: connectTimeout),
+            prepare: prepare)
+        start()
+    }
+
+    /// Opens `minimumIdle` connections in the background.
+    public func start() {
+        grow()
+    }
+
+    /// Connections that can be taken now.
     public var idleCount: Int { idle.count }
-    /// Connections that are open, free or lent.
-    public var connectedCount: Int { idle.count + lent.count }
-    /// Whether the last attempt failed and none is open.
-    public var isFailing: Bool { failures > 0 && connectedCount == 0 }
 
-    /// Takes a free connection; the one used last, for its caches are warm.
-    public func takeIdle() -> PostgresConnection? {
-        while let connection = idle.popLast() {
-            if connection.isOpen {
-                lent.insert(ObjectIdentifier(connection))
-                return connection
-            }
-        }
-        return nil
-    }
+    /// Connections that are open, lent out or idle.
+    public var connectedCount: Int { members.count }
 
-    /// Gives a lent connection back.
-    public func giveBack(_ connection: PostgresConnection) {
-        guard lent.remove(ObjectIdentifier(connection)) != nil else { return }
-        guard connection.isOpen, !isClosed else {
-            connection.close()
-            return replaceLost()
-        }
-        add(connection)
-    }
+    /// Who is queued by ``acquire(timeout:)``.
+    public var waitingCount: Int { waiters.count }
 
-    /// Closes a lent connection that is not to be used again.
-    public func discard(_ connection: PostgresConnection) {
-        guard lent.remove(ObjectIdentifier(connection)) != nil else { return }
-        connection.close()
-        replaceLost()
-    }
+    /// Whether the last attempt failed and no connection is left.
+    public var isFailing: Bool { lastFailure != nil && members.isEmpty }
 
-    /// Says that so many free connections are wanted now.
-    public func demand(_ count: Int) {
-        grow(to: connectedCount - idle.count + max(count, minimumIdle))
-    }
-
-    /// Waits for a free connection, first come first served.
-    public func acquire(timeout: Duration) async throws(PostgresError) -> PostgresConnection {
-        guard !isClosed else { throw .closed }
-        if waiters.isEmpty, let connection = takeIdle() { return connection }
-        if isFailing, let error = lastFailure?.error as? PostgresError, waiters.count >= size {
-            throw error
-        }
-        let connection = await withCheckedContinuation { reply in
-            tickets += 1
-            let ticket = tickets
-            let timer = EventLoop.shared.schedule(after: timeout) { [weak self] in
-                guard let self,
-                    let index = self.waiters.firstIndex(where: { $0.ticket == ticket })
-                else { return }
-                self.waiters.remove(at: index).reply.resume(returning: nil)
-            }
-            waiters.append(Waiter(ticket: ticket, reply: reply, timer: timer))
-            demand(waiters.count)
-        }
-        if let connection { return connection }
-        if let error = lastFailure?.error {
-            throw error as? PostgresError ?? .unreachable("\(error)")
-        }
-        throw .poolExhausted
-    }
-
-    /// Lends a connection to a closure.
+    /// Says that this many connections, not counting those idle, are wanted now.
     ///
-    /// It is thrown away if the closure leaves a transaction open.
-    public func withConnection<Result>(
+    /// The want stands until so many connections have become idle; repeating it does not add up.
+    public func demand(_ count: Int) {
+        demanded = min(max(demanded, count), configuration.size)
+        grow()
+    }
+
+    /// Takes an idle connection, if there is one and nobody queues for it.
+    public func takeIdle() -> PostgresConnection? {
+        guard waiters.isEmpty, let connection = idle.popLast() else { return nil }
+        grow()
+        return connection
+    }
+
+    /// Gives a connection back.
+    ///
+    /// One that is closed, too old, in a transaction or not done with its commands is closed
+    /// instead, since nobody could take it for fresh.
+    public func giveBack(_ connection: PostgresConnection) {
+        guard let member = members[ObjectIdentifier(connection)] else {
+            return connection.close()
+        }
+        let isTooOld = configuration.maximumAge.map { member.born.duration(to: .now) >= $0 }
+        if isClosed || isTooOld == true || connection.transactionStatus != .idle {
+            discard(connection)
+        } else {
+            becameIdle(connection)
+        }
+    }
+
+    /// Closes a connection that is not to be used again; it is replaced if there is a want.
+    public func discard(_ connection: PostgresConnection) {
+        // The pool hears of its end, as of any other.
+        connection.close()
+    }
+
+    /// Takes a connection, in the order of asking.
+    ///
+    /// Throws, when the time is up, why connecting failed if the pool ``isFailing``, else
+    /// `poolExhausted`; and `closed` if the pool is. Cancelling the task does not end the wait early.
+    public func acquire(timeout: Duration) async throws(PostgresError) -> PostgresConnection {
+        if isClosed { throw .closed }
+        if let connection = takeIdle() { return connection }
+        let outcome = await withCheckedContinuation { continuation in
+            let waiter = PoolWaiter(continuation)
+            waiter.timer = EventLoop.shared.schedule(after: timeout) { [weak self] in
+                guard let self else { return waiter.finish(.failure(.closed)) }
+                self.waiters.removeAll { $0 === waiter }
+                waiter.finish(.failure(self.reasonForNone))
+            }
+            waiters.append(waiter)
+            grow()
+        }
+        return try outcome.get()
+    }
+
+    /// Runs a body with a connection, which is given back afterwards.
+    public func withConnection<Result: Sendable>(
         timeout: Duration, _ body: @LoopActor (PostgresConnection) async throws -> Result
     ) async throws -> Result {
         let connection = try await acquire(timeout: timeout)
-        defer {
-            if connection.isInTransaction { discard(connection) } else { giveBack(connection) }
-        }
+        defer { giveBack(connection) }
         return try await body(connection)
     }
 
-    /// Closes every free connection and refuses new callers; lent ones close as they come back.
+    /// Closes what is idle, and what is lent as soon as it is given back; returns when all is gone.
+    ///
+    /// Who queues gets `closed`.
     public func close() async {
         isClosed = true
-        retryTimer?.cancel()
+        backoffTimer?.cancel()
+        sweepTimer?.cancel()
+        for waiter in waiters.removeAll() { waiter.finish(.failure(.closed)) }
         for connection in idle { connection.close() }
-        idle = []
-        for waiter in waiters {
-            waiter.timer.cancel()
-            waiter.reply.resume(returning: nil)
-        }
-        waiters = []
+        guard !members.isEmpty || connectingCount > 0 else { return }
+        await withCheckedContinuation { closeWaiters.append($0) }
     }
 
-    private func add(_ connection: PostgresConnection) {
-        if !waiters.isEmpty {
-            let waiter = waiters.removeFirst()
-            waiter.timer.cancel()
-            lent.insert(ObjectIdentifier(connection))
-            waiter.reply.resume(returning: connection)
-            return
-        }
-        idle.append(connection)
-        onIdle?()
-    }
-
-    private func grow(to wanted: Int) {
-        guard !isClosed, failures == 0 || connecting == 0 else { return }
-        if failures > 0, retryTimer?.isPending == true { return }
-        while connectedCount + connecting < min(size, wanted) {
-            connecting += 1
-            Task { await open() }
-        }
-    }
-
-    private func open() async {
-        var opened: PostgresConnection?
-        do {
-            let connection = try await PostgresConnection.connect(
-                options, timeout: connectTimeout)
-            opened = connection
-            let id = ObjectIdentifier(connection)
-            try await prepare(connection)
-            let prepared = connection.onClose
-            connection.onClose = { [weak self] error in
-                prepared?(error)
-                self?.lost(id)
-            }
-            connecting -= 1
-            failures = 0
-            lastFailure = nil
-            guard !isClosed, connection.isOpen else { return connection.close() }
-            add(connection)
-        } catch {
-            opened?.close()
-            connecting -= 1
-            failures += 1
-            lastFailure = (error, failures)
-            retryLater()
-            onFailure?()
-        }
-    }
-
-    /// A connection that ends while it is free is replaced; a lent one is seen at its return.
-    private func lost(_ id: ObjectIdentifier) {
-        guard let index = idle.firstIndex(where: { ObjectIdentifier($0) == id }) else { return }
-        idle.remove(at: index)
-        replaceLost()
-    }
-
-    private func replaceLost() {
-        grow(to: max(minimumIdle, lent.count + min(waiters.count, size)))
-    }
-
-    /// 100 ms, doubling, at most 5 s, with a quarter of jitter.
-    private func retryLater() {
-        guard !isClosed, retryTimer?.isPending != true else { return }
-        let base = min(5000, 100 << min(failures - 1, 6))
-        let delay = base - Int.random(in: 0...(base / 4))
-        retryTimer = EventLoop.shared.schedule(after: .milliseconds(delay)) { [weak self] in
-            guard let self else { return }
-            self.retryTimer = nil
-            guard self.connecting == 0 else { return }
-            // One attempt finds out; it brings the others when it succeeds.
-            if self.connectedCount < max(self.minimumIdle, 1) {
-                self.connecting += 1
-                Task {
-                    await self.open()
-                    self.replaceLost()
-                }
-            }
-        }
+    private var reasonForNone: PostgresError {
+        guard isFailing, let lastFailure else { return .poolExhausted }
+        return (lastFailure.error as? PostgresError) ?? .unreachable("\(lastFailure.error)")
     }
 }

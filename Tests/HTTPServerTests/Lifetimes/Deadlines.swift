@@ -80,7 +80,7 @@ import Testing
             while site.requests.isEmpty { await Task.yield() }
             await site.server.becomesIdle(within: .seconds(5))
             #expect(site.server.requestsInFlight == 0)
-            #expect(ContinuousClock.now - begin < .seconds(4))
+            #expect(ContinuousClock.now - begin < .seconds(30))
         }
     }
 

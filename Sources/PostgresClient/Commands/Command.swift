@@ -1,0 +1,51 @@
+/// One statement with its parameters, as the extended protocol sends it: in text, both ways.
+public struct Command: Hashable, Sendable {
+    /// One SQL statement, with parameters as `$1`, `$2`...
+    public var sql: String
+    /// The values in text, nil for NULL; the server infers the types.
+    public var parameters: [String?]
+    /// Whether the statement is prepared under a name and kept for the next time.
+    ///
+    /// Good for SQL that comes again; not for SQL with literals in it, which would push the others
+    /// out, and not needed for commands that have no plan.
+    public var isCached: Bool
+
+    /// Makes a command.
+    public init(_ sql: String, _ parameters: [String?] = [], cached: Bool = true) {
+        self.sql = sql
+        self.parameters = parameters
+        self.isCached = cached
+    }
+
+    /// What makes it impossible to send, if something does.
+    ///
+    /// C strings end at a NUL, so that libpq would send the text up to there. PostgreSQL has no
+    /// text with a NUL in it; the error is the one it would give.
+    var flaw: ServerMessage? {
+        if parameters.count > Int(UInt16.max) {
+            return ServerMessage(
+                state: .protocolViolation,
+                message: "a command has at most 65535 parameters, this one \(parameters.count)")
+        }
+        if sql.containsNUL || parameters.contains(where: { $0?.containsNUL ?? false }) {
+            return ServerMessage(
+                state: .characterNotInRepertoire,
+                message: "invalid byte sequence for encoding \"UTF8\": 0x00")
+        }
+        return nil
+    }
+}
+
+/// How much a call may bring back.
+public struct ResultLimits: Hashable, Sendable {
+    /// Rows of all commands together.
+    public var rowsMax: Int
+    /// Bytes of all values together.
+    public var bytesMax: Int
+
+    /// Makes limits.
+    public init(rows: Int, bytes: Int) {
+        self.rowsMax = rows
+        self.bytesMax = bytes
+    }
+}

@@ -1,0 +1,50 @@
+/// A column of the rows.
+public struct Column: Hashable, Sendable {
+    /// Its name, not necessarily unique.
+    public var name: String
+    /// The OID of its type, as in `pg_type`.
+    public var typeOID: UInt32
+}
+
+/// What a command that ran brought back.
+///
+/// A value that shares its storage: copying is cheap, and the memory of all rows is freed at once.
+public struct CommandResult: Sendable {
+    let storage: ResultStorage
+    /// Errors excluded: what the server remarked while the command ran, oldest first.
+    ///
+    /// At the end of a segment outside a transaction the server commits; what it remarks then
+    /// is found at the segment's last command.
+    public internal(set) var notices: [ServerMessage] = []
+    /// Whether rows were left out because the limits of the call were reached.
+    public internal(set) var isTruncated = false
+
+    /// The command tag, for example `INSERT 0 1`; empty for an empty statement.
+    public var tag: String { storage.tag }
+    /// The columns; empty for a command that returns no rows.
+    public var columns: [Column] { storage.columns }
+    /// How many columns there are.
+    public var columnCount: Int { storage.columnCount }
+    /// How many rows are here.
+    public var rowCount: Int { storage.rowCount }
+    /// How many rows the command says to have touched or returned; nil if it is not of that kind.
+    public var affectedRows: Int? { storage.affectedRows }
+
+    /// A value as text; nil if it is NULL.
+    ///
+    /// Both numbers count from 0 and must exist.
+    public func text(row: Int, column: Int) -> String? {
+        unsafe withBytes(row: row, column: column) { unsafe String(decoding: $0, as: UTF8.self) }
+    }
+
+    /// Hands the bytes of a value, which are UTF-8, to a body; nil if it is NULL.
+    ///
+    /// Both numbers count from 0 and must exist. The bytes must not be used after the body returns.
+    public func withBytes<Result>(
+        row: Int, column: Int, _ body: (UnsafeRawBufferPointer) throws -> Result
+    ) rethrows -> Result? {
+        precondition(row >= 0 && row < rowCount, "no such row")
+        precondition(column >= 0 && column < columnCount, "no such column")
+        return try unsafe storage.withBytes(row: row, column: column, body)
+    }
+}

@@ -1,0 +1,151 @@
+import CLibpq
+import Glibc
+
+/// Where and as whom to connect, in libpq's keywords.
+///
+/// What is not said here is taken from libpq's environment variables and password file. Two
+/// exceptions: `client_encoding` is always UTF8, and `service` is refused, since looking it up may
+/// block. Unless said otherwise, a dead peer is noticed within 25 s, and GSSAPI is not tried.
+public struct ConnectionOptions: Hashable, Sendable {
+    /// Set where the connection string and the caller are silent.
+    ///
+    /// `tcp_user_timeout` is in milliseconds, the others in seconds.
+    private static let defaults = [
+        "keepalives": "1", "keepalives_idle": "10", "keepalives_interval": "5",
+        "keepalives_count": "3", "tcp_user_timeout": "25000", "gssencmode": "disable",
+    ]
+
+    private(set) var values: [String: String]
+
+    /// Understands `key=value ...` and `postgresql://...`.
+    ///
+    /// - Parameter overrides: what is to hold whatever the string says, by keyword.
+    public init(
+        conninfo: String, overriding overrides: [String: String] = [:]
+    ) throws(PostgresError) {
+        if conninfo.containsNUL { throw Self.hasNUL }
+        try Self.check(overrides)
+        values = try Self.parse(conninfo)
+        if values["service"] != nil { throw Self.noService }
+        values.merge(overrides) { _, override in override }
+        for (key, value) in Self.defaults where values[key] == nil {
+            // The environment speaks before our defaults do.
+            if key == "gssencmode", unsafe getenv("PGGSSENCMODE") != nil { continue }
+            values[key] = value
+        }
+        values["client_encoding"] = "UTF8"
+    }
+
+    /// The value of a keyword, if it is set here.
+    public subscript(key: String) -> String? { values[key] }
+
+    /// The same with some keywords changed; `options` are added to those that are there.
+    public func overriding(
+        _ changes: [String: String]
+    ) throws(PostgresError) -> ConnectionOptions {
+        try Self.check(changes)
+        var copy = self
+        for (key, value) in changes {
+            if key == "options", let present = values[key], !present.isEmpty {
+                copy.values[key] = present + " " + value
+            } else {
+                copy.values[key] = value
+            }
+        }
+        return copy
+    }
+
+    /// The same at other addresses, which were made of the ones given.
+    func at(hosts: String, addresses: String, ports: String) -> ConnectionOptions {
+        var copy = self
+        copy.values["host"] = hosts
+        copy.values["hostaddr"] = addresses
+        copy.values["port"] = ports
+        return copy
+    }
+
+    private static func check(_ overrides: [String: String]) throws(PostgresError) {
+        let known = knownKeywords()
+        if let unknown = overrides.keys.sorted().first(where: { !known.contains($0) }) {
+            throw .invalidConninfo("invalid connection option \"\(unknown)\"")
+        }
+        if overrides["service"] != nil { throw noService }
+        if overrides.values.contains(where: \.containsNUL) { throw hasNUL }
+    }
+
+    private static let noService = PostgresError.invalidConninfo(
+        "\"service\" is not supported: give host, port and dbname")
+    private static let hasNUL = PostgresError.invalidConninfo("it contains a NUL character")
+
+    private static func parse(_ conninfo: String) throws(PostgresError) -> [String: String] {
+        var reason: UnsafeMutablePointer<CChar>?
+        guard let options = unsafe PQconninfoParse(conninfo, &reason) else {
+            defer { unsafe PQfreemem(reason) }
+            throw unsafe .invalidConninfo(
+                Self.withoutValues(reason.map { unsafe String(cString: $0) }))
+        }
+        defer { unsafe PQconninfoFree(options) }
+        return unsafe Self.pairs(options)
+    }
+
+    /// The complaint of PQconninfoParse quotes parts of the string, and a password with a stray
+    /// space in it is such a part.
+    private static func withoutValues(_ reason: String?) -> String {
+        guard let reason else { return "out of memory" }
+        let line = reason.split(separator: "\n").first.map(String.init) ?? reason
+        if line.hasPrefix("invalid connection option") { return "it has an unknown keyword" }
+        if line.hasPrefix("missing \"=\"") { return "a \"=\" is missing" }
+        guard let quote = line.firstIndex(of: "\"") else { return line }
+        return line[..<quote] + "... (the rest is withheld, it may be part of a secret)"
+    }
+
+    private static func knownKeywords() -> Set<String> {
+        guard let options = unsafe PQconndefaults() else { return [] }
+        defer { unsafe PQconninfoFree(options) }
+        var keywords: Set<String> = []
+        var option = unsafe options
+        while let keyword = unsafe option.pointee.keyword {
+            unsafe keywords.insert(String(cString: keyword))
+            unsafe option += 1
+        }
+        return keywords
+    }
+
+    /// What libpq takes for a keyword that is not set: from the environment, or built in.
+    static func ambient(_ key: String) -> String? {
+        guard let options = unsafe PQconndefaults() else { return nil }
+        defer { unsafe PQconninfoFree(options) }
+        return unsafe pairs(options)[key]
+    }
+
+    private static func pairs(
+        _ options: UnsafeMutablePointer<PQconninfoOption>
+    ) -> [String: String] {
+        var values: [String: String] = [:]
+        var option = unsafe options
+        while let keyword = unsafe option.pointee.keyword {
+            if let value = unsafe option.pointee.val {
+                unsafe values[String(cString: keyword)] = String(cString: value)
+            }
+            unsafe option += 1
+        }
+        return values
+    }
+}
+
+extension ConnectionOptions: CustomStringConvertible, CustomDebugStringConvertible {
+    /// Host, port, database and user; never the password nor any other secret.
+    public var description: String {
+        ["host", "hostaddr", "port", "dbname", "user", "application_name"]
+            .compactMap { key in values[key].map { "\(key)=\($0)" } }
+            .joined(separator: " ")
+    }
+
+    /// The same as `description`.
+    public var debugDescription: String { description }
+}
+
+extension ConnectionOptions: CustomReflectable {
+    /// Shows what `description` shows, since `dump` would otherwise show the password.
+    public var customMirror: Mirror { Mirror(self, children: ["options": description]) }
+}

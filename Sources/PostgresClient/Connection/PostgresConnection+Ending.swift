@@ -1,0 +1,133 @@
+import CLibpq
+import EventLoop
+
+extension PostgresConnection {
+    /// Closes the connection; calls under way end with `connectionLost`.
+    ///
+    /// Harmless if repeated.
+    /// The server ends the session when it next looks: a running command may run to its end.
+    public func close() {
+        end(
+            .closed,
+            calls: .connectionLost("the connection was closed while commands were under way"))
+    }
+
+    /// Ends a connection that broke, for the reason that the server or libpq gives.
+    func lose() {
+        guard let handle = unsafe handle else { return }
+        lose(unsafe String(cString: PQerrorMessage(handle)).joinedLines)
+    }
+
+    /// Ends a connection that broke.
+    func lose(_ reason: String) {
+        let words = lastWords.map { "\($0)" } ?? (reason.isEmpty ? "no reason is known" : reason)
+        end(.connectionLost(words), calls: .connectionLost(words))
+    }
+
+    /// The time of a call is up.
+    func timeOut(_ call: Call) {
+        call.finish(.failure(.timedOut))
+        end(.timedOut, calls: .connectionLost("closed, since a command before had timed out"))
+    }
+
+    private func end(_ error: PostgresError, calls failure: PostgresError) {
+        guard let handle = unsafe handle else { return }
+        unsafe self.handle = nil
+        EventLoop.shared.unwatch(descriptor)
+        unsafe PQfinish(handle)
+        outstanding = 0
+        _ = expected.removeAll()
+        for call in calls.removeAll() { call.finish(.failure(failure)) }
+        for (call, _) in held { call.finish(.failure(.closed)) }
+        held = []
+        let listeners = [onCloseInPool, onClose]
+        (onCloseInPool, onClose, onNotification) = (nil, nil, nil)
+        for listener in listeners { listener?(error) }
+    }
+}
+
+extension PostgresConnection {
+    /// How long ``requestCancel()`` waits for the request to be delivered.
+    private static let cancelTimeout = Duration.seconds(5)
+
+    /// Asks the server to cancel what the session is running; harmless if nothing is.
+    ///
+    /// Returns when the request was delivered, or after 5 s. The cancelled command, if it is not
+    /// faster, fails with 57014. It may be any of the commands under way. What is sent from
+    /// now on waits until the request is delivered, and so cannot be hit.
+    public func requestCancel() async {
+        guard outstanding > 0 else { return }
+        await withCheckedContinuation { done in
+            let waiter = Waiter { done.resume() }
+            waiter.timer = EventLoop.shared.schedule(after: Self.cancelTimeout) { waiter.finish() }
+            startCancel { waiter.finish() }
+        }
+    }
+
+    /// The limits of a call are reached: the rest of the rows would be sent for nothing.
+    func cancelExcess(of call: Call) {
+        // Behind the call there may be others, which the request could hit instead.
+        guard cancelsUnderWay == 0, calls.count == 1 else { return }
+        startCancel {}
+    }
+
+    private func startCancel(_ completion: @escaping @LoopActor @Sendable () -> Void) {
+        guard let handle = unsafe handle, let cancel = unsafe PQgetCancel(handle) else {
+            return completion()
+        }
+        cancelsUnderWay += 1
+        let request = unsafe CancelRequest(cancel)
+        BlockingCall.start {
+            request.send()
+        } then: { [weak self] in
+            // The postmaster closes the socket only after it has signalled the session, and a
+            // signalled session that is idle ignores the request.
+            if let self {
+                self.cancelsUnderWay -= 1
+                if self.cancelsUnderWay == 0 { self.releaseHeld() }
+            }
+            completion()
+        }
+    }
+}
+
+/// A PGcancel, which is a copy of what a cancel needs to know.
+///
+/// `@unchecked Sendable` is safe because it is immutable, and PQcancel may be called on any thread.
+@safe
+private final class CancelRequest: @unchecked Sendable {
+    private let cancel: OpaquePointer
+
+    init(_ cancel: OpaquePointer) {
+        unsafe self.cancel = cancel
+    }
+
+    deinit {
+        unsafe PQfreeCancel(cancel)
+    }
+
+    /// Blocks until the server has taken notice, or cannot be reached.
+    func send() {
+        // A failure means that the session is probably gone; its connection will say so.
+        unsafe withUnsafeTemporaryAllocation(of: CChar.self, capacity: 256) { buffer in
+            _ = unsafe PQcancel(cancel, buffer.baseAddress, Int32(buffer.count))
+        }
+    }
+}
+
+/// Whoever waits for the first of two events.
+@LoopActor
+private final class Waiter {
+    var timer: LoopTimer?
+    private var body: (() -> Void)?
+
+    init(_ body: @escaping () -> Void) {
+        self.body = body
+    }
+
+    func finish() {
+        timer?.cancel()
+        body?()
+        body = nil
+    }
+}

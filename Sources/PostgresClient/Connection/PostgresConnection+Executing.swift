@@ -1,0 +1,151 @@
+import CLibpq
+import EventLoop
+
+extension PostgresConnection {
+    /// Runs segments of commands, in order, and returns a reply for every command.
+    ///
+    /// A failed command makes the rest of its segment `skipped`; later segments run. Outside a
+    /// transaction a segment is a transaction of its own: if it fails, what completed before in the
+    /// same segment is undone, and if its commit fails, the last command is the one that `failed`.
+    ///
+    /// - Parameters:
+    ///   - limits: rows beyond them are dropped as they arrive, and the command is cancelled unless
+    ///     other calls are under way behind it, which the cancel might hit. See
+    ///     ``CommandReply/exceeded``.
+    ///   - timeout: after it the connection is closed, and with it every call under way.
+    /// - Throws: `closed` if nothing was sent; `server` (nothing was sent either) if a command cannot
+    ///   be sent because of a NUL or too many parameters; `connectionLost` or `timedOut` if
+    ///   what happened is unknown.
+    public func execute(
+        _ segments: [[Command]], limits: ResultLimits? = nil, timeout: Duration? = nil
+    ) async throws(PostgresError) -> [[CommandReply]] {
+        guard isOpen else { throw .closed }
+        for segment in segments {
+            for command in segment {
+                if let flaw = command.flaw { throw .server(flaw) }
+            }
+        }
+        if segments.isEmpty { return [] }
+        // Unsafe continuations cost no allocation. This one is resumed exactly once, since `Call`
+        // takes it out when it ends, and every call ends with the connection at the latest.
+        let outcome = await unsafe withUnsafeContinuation {
+            (continuation: UnsafeContinuation<Call.Outcome, Never>) in
+            let call = unsafe Call(
+                segmentCount: segments.count, limits: limits, continuation: continuation)
+            if let timeout {
+                call.start(timeout: timeout) { [weak self] in self?.timeOut(call) }
+            }
+            submit(call, segments)
+        }
+        return try outcome.get()
+    }
+
+    /// Runs one command, and throws `server` if it fails.
+    ///
+    /// A cached statement that turned out to be gone is prepared again, once, outside transactions.
+    public func query(
+        _ sql: String, _ parameters: [String?] = [], timeout: Duration? = nil
+    ) async throws(PostgresError) -> CommandResult {
+        let segments = [[Command(sql, parameters)]]
+        var replies = try await execute(segments, timeout: timeout)
+        if replies[0][0].forgotStatement, transactionStatus == .idle {
+            replies = try await execute(segments, timeout: timeout)
+        }
+        switch replies[0][0] {
+        case .completed(let result): return result
+        case .failed(let message): throw .server(message)
+        case .exceeded, .skipped:
+            // Without limits and with nothing before it, neither can be.
+            throw .connectionLost("a single command was answered as if there were others")
+        }
+    }
+
+    private func submit(_ call: Call, _ segments: [[Command]]) {
+        outstanding += segments.count
+        // A cancel request names the session, not the command. Were the next command sent before
+        // the request has arrived, it might be the one that is cancelled.
+        if cancelsUnderWay > 0 {
+            held.append((call, segments))
+        } else {
+            send(call, segments)
+        }
+    }
+
+    /// Sends what was held back while a cancel request was under way.
+    func releaseHeld() {
+        let released = held
+        held = []
+        for (call, segments) in released where isOpen { send(call, segments) }
+    }
+
+    private func send(_ call: Call, _ segments: [[Command]]) {
+        guard let handle = unsafe handle else { return }
+        calls.append(call)
+        unsafe sendHousekeeping(handle)
+        let wasIdle = expected.isEmpty
+        for segment in segments {
+            segmentNumber += 1
+            for command in segment {
+                guard unsafe send(command, of: call, handle) else { return lose() }
+            }
+            guard unsafe PQpipelineSync(handle) == 1 else { return lose() }
+            expected.append(.endOfSegment(call))
+        }
+        if wasIdle { headChanged() }
+        flush()
+    }
+
+    private func send(_ command: Command, of call: Call, _ handle: OpaquePointer) -> Bool {
+        let plan: StatementCache.Plan =
+            command.isCached ? statements.plan(for: command.sql, in: segmentNumber) : .unnamed
+        let count = Int32(command.parameters.count)
+        if case .prepareAndExecute(let statement) = plan {
+            guard unsafe PQsendPrepare(handle, statement.name, command.sql, 0, nil) == 1 else {
+                return false
+            }
+            expected.append(.preparation(statement))
+        }
+        return unsafe withCStrings(command.parameters) { values in
+            switch plan {
+            case .execute(let statement), .prepareAndExecute(let statement):
+                expected.append(.command(call, statement))
+                return unsafe PQsendQueryPrepared(
+                    handle, statement.name, count, values, nil, nil, 0) == 1
+            case .unnamed:
+                expected.append(.command(call, nil))
+                return unsafe PQsendQueryParams(
+                    handle, command.sql, count, nil, values, nil, nil, 0) == 1
+            }
+        }
+    }
+
+    /// Deallocates statements, where a failure can hurt nobody: outside transactions, in a segment
+    /// of its own.
+    private func sendHousekeeping(_ handle: OpaquePointer) {
+        guard expected.isEmpty, unsafe PQtransactionStatus(handle) == PQTRANS_IDLE else { return }
+        let sql = statements.housekeeping()
+        if sql.isEmpty { return }
+        for command in sql {
+            guard unsafe PQsendQueryParams(handle, command, 0, nil, nil, nil, nil, 0) == 1
+            else { return }
+            expected.append(.housekeeping)
+        }
+        guard unsafe PQpipelineSync(handle) == 1 else { return }
+        expected.append(.endOfHousekeeping)
+    }
+
+    /// Writes what libpq has buffered, and watches for writability only as long as some is left.
+    func flush() {
+        guard let handle = unsafe handle else { return }
+        let rest = unsafe PQflush(handle)
+        if rest < 0 { return lose() }
+        let needsWrites = rest == 1
+        guard needsWrites != isWatchingWrites else { return }
+        isWatchingWrites = needsWrites
+        do {
+            try EventLoop.shared.change(descriptor, to: needsWrites ? [.read, .write] : .read)
+        } catch {
+            lose("\(error)")
+        }
+    }
+}

@@ -1,0 +1,215 @@
+import CLibpq
+import EventLoop
+
+extension PostgresConnection {
+    /// Asks libpq to hand over notices, which it would otherwise print to standard error.
+    func receiveNotices(of handle: OpaquePointer) {
+        // The context is not retained: libpq calls back only within calls made by this very object.
+        unsafe PQsetNoticeReceiver(
+            handle,
+            { context, result in
+                guard let context = unsafe context, let result = unsafe result,
+                    let notice = unsafe ServerMessage(result)
+                else { return }
+                let connection = unsafe Unmanaged<PostgresConnection>.fromOpaque(context)
+                    .takeUnretainedValue()
+                LoopActor.assumeIsolated { connection.take(notice) }
+            }, Unmanaged.passUnretained(self).toOpaque())
+    }
+
+    private func take(_ notice: ServerMessage) {
+        // An idle session that is terminated is told so by an error that answers no command.
+        if notice.isLastWords { lastWords = notice }
+        if !expected.isEmpty { pendingNotices.append(notice) }
+    }
+
+    /// The socket is ready.
+    func becameReady(_ readiness: Readiness) {
+        guard let handle = unsafe handle else { return }
+        if isWatchingWrites { flush() }
+        guard readiness.contains(.read), isOpen else { return }
+        let isAlive = unsafe PQconsumeInput(handle) == 1
+        // Also at the end of the stream: replies may have come just before it.
+        drain()
+        if !isAlive, isOpen { lose() }
+    }
+
+    /// Takes all results that are complete.
+    private func drain() {
+        while let handle = unsafe handle, !expected.isEmpty, unsafe PQisBusy(handle) == 0 {
+            if let result = unsafe PQgetResult(handle) {
+                silences = 0
+                unsafe take(result)
+            } else {
+                endHead()
+            }
+        }
+        while let handle = unsafe handle, let notification = unsafe PQnotifies(handle) {
+            let channel = unsafe String(cString: notification.pointee.relname)
+            let payload = unsafe String(cString: notification.pointee.extra)
+            unsafe PQfreemem(notification)
+            onNotification?(channel, payload)
+        }
+    }
+
+    /// A NULL from libpq ends the results of one command.
+    private func endHead() {
+        if isHeadAnswered {
+            isHeadAnswered = false
+            expected.popFirst()
+            headChanged()
+        } else {
+            // One NULL follows an error at the end of a segment. More of them would mean that libpq
+            // is done while we are not, and we would ask for ever.
+            silences += 1
+            if silences > 2 { lose("libpq has no result for a command that was sent") }
+        }
+    }
+
+    /// Another command is the first; its mode must be set before any of its rows is read.
+    func headChanged() {
+        guard let handle = unsafe handle, case .command(let call, _) = expected.first,
+            call.limits != nil
+        else { return }
+        // Zero if the command is skipped, which libpq knows already; then there are no rows.
+        _ = unsafe PQsetSingleRowMode(handle)
+    }
+
+    /// Takes a result over.
+    private func take(_ result: OpaquePointer) {
+        switch unsafe PQresultStatus(result) {
+        case PGRES_COMMAND_OK, PGRES_TUPLES_OK, PGRES_EMPTY_QUERY:
+            return unsafe complete(result)
+        case PGRES_SINGLE_TUPLE:
+            if case .command(let call, _) = expected.first {
+                unsafe call.append(row: result)
+                if call.exceededLimits { cancelExcess(of: call) }
+            }
+        case PGRES_FATAL_ERROR:
+            if let message = unsafe ServerMessage(result) {
+                fail(message)
+            } else {
+                lose(unsafe String(cString: PQresultErrorMessage(result)).joinedLines)
+            }
+        case PGRES_PIPELINE_ABORTED:
+            skip()
+        case PGRES_PIPELINE_SYNC:
+            endSegment()
+        case PGRES_COPY_IN, PGRES_COPY_OUT, PGRES_COPY_BOTH:
+            // The session is in a state that only the COPY protocol gets it out of.
+            lose("COPY from or to the client is not supported")
+        default:
+            lose("libpq gave a result of an unknown kind")
+        }
+        unsafe PQclear(result)
+    }
+
+    /// The first command ended well; its result passes on to the caller.
+    private func complete(_ result: OpaquePointer) {
+        isHeadAnswered = true
+        switch expected.first {
+        case .preparation(let statement):
+            statement.isConfirmed = true
+            unsafe PQclear(result)
+        case .command(let call, _):
+            if unsafe PQcmdStatus(result).map({ unsafe $0.pointee }) == CChar(UInt8(ascii: "D")) {
+                unsafe noteDeallocation(result)
+            }
+            unsafe call.complete(result, notices: takeNotices())
+        case .housekeeping, .endOfSegment, .endOfHousekeeping, nil:
+            unsafe PQclear(result)
+        }
+    }
+
+    /// Forgets the cached statements if the command deallocated them all.
+    private func noteDeallocation(_ result: OpaquePointer) {
+        guard let tag = unsafe PQcmdStatus(result) else { return }
+        let text = unsafe String(cString: tag)
+        if text == "DISCARD ALL" || text == "DEALLOCATE ALL" { statements.forgetConfirmed() }
+    }
+
+    private func fail(_ message: ServerMessage) {
+        if message.isLastWords { lastWords = message }
+        switch expected.first {
+        case .preparation(let statement):
+            isHeadAnswered = true
+            statements.forget(statement)
+            preparationFailure = message
+        case .command(let call, let statement):
+            isHeadAnswered = true
+            pendingNotices = []
+            call.fail(forgetting(statement, because: message))
+        case .endOfSegment(let call):
+            // Outside a transaction the commit happens at the Sync, after the command tags.
+            call.failCommit(message)
+        case .housekeeping:
+            isHeadAnswered = true
+            statements.suspect()
+        case .endOfHousekeeping, nil:
+            break
+        }
+    }
+
+    /// Forgets a cached statement that the server can no longer execute.
+    private func forgetting(
+        _ statement: StatementCache.Statement?, because message: ServerMessage
+    ) -> ServerMessage {
+        guard let statement else { return message }
+        var message = message
+        if message.state == .invalidSQLStatementName {
+            statements.suspect()
+            message.forgotStatement = true
+        } else if message.state == .featureNotSupported,
+            message.routine == "RevalidateCachedQuery"
+        {
+            // "cached plan must not change result type": a table it reads was altered.
+            statements.retire(statement)
+            message.forgotStatement = true
+        }
+        return message
+    }
+
+    private func skip() {
+        isHeadAnswered = true
+        switch expected.first {
+        case .preparation(let statement):
+            statements.forget(statement)
+        case .command(let call, _):
+            // The failure of a Parse is the failure of the command it was for.
+            if let failure = preparationFailure { call.fail(failure) } else { call.skip() }
+            preparationFailure = nil
+            pendingNotices = []
+        case .endOfSegment, .housekeeping, .endOfHousekeeping, nil:
+            break
+        }
+    }
+
+    private func endSegment() {
+        isHeadAnswered = false
+        switch expected.popFirst() {
+        case .endOfSegment(let call):
+            call.endSegment(notices: takeNotices())
+            outstanding -= 1
+            if call.segmentsLeft == 0 {
+                calls.popFirst()
+                call.succeed()
+            }
+        case .endOfHousekeeping:
+            pendingNotices = []
+        case .preparation, .command, .housekeeping, nil:
+            return lose("libpq ended a segment that has commands left")
+        }
+        headChanged()
+    }
+
+    private func takeNotices() -> [ServerMessage] {
+        if pendingNotices.isEmpty { return [] }
+        defer { pendingNotices = [] }
+        return pendingNotices
+    }
+}
+
+extension ServerMessage {
+    /// Whether the session ends with it.
+    var isLastWords: Bool { severity == "FATAL" || severity == "PANIC" }
+}

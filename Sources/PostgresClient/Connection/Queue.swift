@@ -1,0 +1,41 @@
+/// First in, first out, without shifting the elements at every step.
+struct Queue<Element> {
+    private var elements: [Element?] = []
+    private var head = 0
+
+    var isEmpty: Bool { head == elements.count }
+    var count: Int { elements.count - head }
+    var first: Element? { isEmpty ? nil : elements[head] }
+
+    mutating func append(_ element: Element) {
+        elements.append(element)
+    }
+
+    @discardableResult
+    mutating func popFirst() -> Element? {
+        guard !isEmpty else { return nil }
+        let element = elements[head]
+        elements[head] = nil
+        head += 1
+        if head == elements.count {
+            elements.removeAll(keepingCapacity: true)
+            head = 0
+        } else if head > 64, head * 2 > elements.count {
+            elements.removeFirst(head)
+            head = 0
+        }
+        return element
+    }
+
+    /// Takes out everything, in order.
+    mutating func removeAll() -> [Element] {
+        defer { self = Queue() }
+        return elements[head...].compactMap { $0 }
+    }
+
+    /// Takes out the elements that a condition holds for.
+    mutating func removeAll(where condition: (Element) -> Bool) {
+        elements = elements[head...].filter { $0.map { !condition($0) } ?? false }
+        head = 0
+    }
+}

@@ -1,0 +1,55 @@
+/// Why something could not be done, or not be known to be done.
+///
+/// Descriptions hold neither values of parameters nor passwords.
+public enum PostgresError: Error, Hashable, Sendable {
+    /// The connection string cannot be understood; with what is wrong.
+    case invalidConninfo(String)
+    /// No connection came about: no route, no listener, no answer in time, no such name.
+    case unreachable(String)
+    /// A server was reached and would not let us in.
+    case refused(ServerMessage)
+    /// The connection was lost while the commands were, or may have been, under way.
+    case connectionLost(String)
+    /// The server refused a command.
+    case server(ServerMessage)
+    /// No answer in time. The connection was closed; the commands may have run, or still run.
+    case timedOut
+    /// The pool had no connection to give in time. Nothing was sent.
+    case poolExhausted
+    /// The connection or pool was closed before. Nothing was sent.
+    case closed
+
+    /// Whether the commands may have taken effect although this is no success.
+    public var isOutcomeUnknown: Bool {
+        switch self {
+        case .connectionLost, .timedOut: true
+        case .server(let message): message.state.isConnectionFailure
+        case .invalidConninfo, .unreachable, .refused, .poolExhausted, .closed: false
+        }
+    }
+
+    /// What the server said, if it said something.
+    public var serverMessage: ServerMessage? {
+        switch self {
+        case .refused(let message), .server(let message): message
+        case .invalidConninfo, .unreachable, .connectionLost, .timedOut, .poolExhausted, .closed:
+            nil
+        }
+    }
+}
+
+extension PostgresError: CustomStringConvertible {
+    /// A sentence for a log.
+    public var description: String {
+        switch self {
+        case .invalidConninfo(let reason): "invalid connection string: \(reason)"
+        case .unreachable(let reason): "cannot connect: \(reason)"
+        case .refused(let message): "the server refused the connection: \(message)"
+        case .connectionLost(let reason): "connection lost, outcome unknown: \(reason)"
+        case .server(let message): "\(message)"
+        case .timedOut: "no answer in time, outcome unknown; the connection was closed"
+        case .poolExhausted: "no connection became free in time; nothing was sent"
+        case .closed: "closed; nothing was sent"
+        }
+    }
+}

@@ -1,0 +1,136 @@
+import EventLoop
+
+extension ConnectionPool {
+    /// Opens as many connections as are wanted, and allowed.
+    func grow() {
+        guard !isClosed, backoffTimer == nil else { return }
+        let wanted = max(waiters.count + demanded, configuration.minimumIdle - idle.count)
+        let room = configuration.size - members.count - connectingCount
+        // While the server fails, one attempt at a time is enough to find out whether it still does.
+        let isProbing = failuresInARow > 0
+        let allowed = isProbing ? min(room, 1 - connectingCount) : room
+        for _ in 0..<max(0, min(wanted - connectingCount, allowed)) { startAttempt() }
+    }
+
+    private func startAttempt() {
+        connectingCount += 1
+        // An unstructured task does not inherit the preference for the loop.
+        Task(executorPreference: EventLoop.shared) { await self.attempt() }
+    }
+
+    private func attempt() async {
+        do {
+            let connection = try await PostgresConnection.connect(
+                options, timeout: configuration.connectTimeout,
+                statementsMax: configuration.statementsMax)
+            try await prepareInTime(connection)
+            connectingCount -= 1
+            adopt(connection)
+        } catch {
+            connectingCount -= 1
+            note(error)
+        }
+        endClosingIfDone()
+    }
+
+    private func prepareInTime(_ connection: PostgresConnection) async throws {
+        // Closing the connection is what ends a preparation that waits for the server.
+        let timer = EventLoop.shared.schedule(after: configuration.connectTimeout) {
+            connection.close()
+        }
+        defer { timer.cancel() }
+        do {
+            try await prepare(connection)
+            // It may have been closed after its last reply, while the preparation did other things.
+            guard connection.isOpen else {
+                throw PostgresError.unreachable("the connection ended while it was prepared")
+            }
+        } catch {
+            connection.close()
+            throw error
+        }
+    }
+
+    private func adopt(_ connection: PostgresConnection) {
+        failuresInARow = 0
+        lastFailure = nil
+        if isClosed { return connection.close() }
+        let identity = ObjectIdentifier(connection)
+        members[identity] = Member(connection: connection, born: .now, idleSince: .now)
+        connection.onCloseInPool = { [weak self] _ in self?.lost(identity) }
+        becameIdle(connection)
+        // After a failure only one attempt was made; now the others can follow.
+        grow()
+    }
+
+    private func note(_ error: any Error) {
+        failuresInARow += 1
+        lastFailure = Failure(error: error, at: .now)
+        if !isClosed, backoffTimer == nil {
+            backoffTimer = EventLoop.shared.schedule(
+                after: configuration.backoff(after: failuresInARow)
+            ) { [weak self] in
+                self?.backoffTimer = nil
+                self?.grow()
+            }
+        }
+        onFailure?()
+    }
+
+    /// A member ended, by itself or because it was discarded.
+    private func lost(_ identity: ObjectIdentifier) {
+        members[identity] = nil
+        idle.removeAll { ObjectIdentifier($0) == identity }
+        grow()
+        endClosingIfDone()
+    }
+
+    /// A member can be lent: to who waits longest, else to whoever comes next.
+    func becameIdle(_ connection: PostgresConnection) {
+        if let waiter = waiters.popFirst() {
+            waiter.finish(.success(connection))
+            return
+        }
+        demanded = max(0, demanded - 1)
+        members[ObjectIdentifier(connection)]?.idleSince = .now
+        idle.append(connection)
+        scheduleSweep()
+        onIdle?()
+    }
+
+    private func endClosingIfDone() {
+        guard isClosed, members.isEmpty, connectingCount == 0 else { return }
+        for waiter in closeWaiters { waiter.resume() }
+        closeWaiters = []
+    }
+}
+
+extension ConnectionPool {
+    /// Looks after the idle connections every so often, as long as there are any.
+    private func scheduleSweep() {
+        guard sweepTimer == nil, !isClosed,
+            let shortest = [configuration.idleTimeout, configuration.maximumAge]
+                .compactMap({ $0 }).min()
+        else { return }
+        sweepTimer = EventLoop.shared.schedule(after: max(shortest / 4, .milliseconds(10))) {
+            [weak self] in
+            self?.sweepTimer = nil
+            self?.sweep()
+        }
+    }
+
+    private func sweep() {
+        let now = ContinuousClock.now
+        // The first in the list have been idle for longest. Closing one takes it off the list.
+        for connection in idle {
+            guard let member = members[ObjectIdentifier(connection)] else { continue }
+            let isTooOld = configuration.maximumAge.map { member.born.duration(to: now) >= $0 }
+            let isIdleTooLong = configuration.idleTimeout.map {
+                member.idleSince.duration(to: now) >= $0
+            }
+            let isSpare = idle.count > configuration.minimumIdle
+            if isTooOld == true || (isSpare && isIdleTooLong == true) { connection.close() }
+        }
+        if !idle.isEmpty { scheduleSweep() }
+    }
+}

@@ -1,0 +1,47 @@
+/// How large a pool is, and how it behaves when the server does not.
+public struct PoolConfiguration: Hashable, Sendable {
+    /// Connections there are at most.
+    public var size: Int
+    /// Idle connections that are kept ready, up to `size`.
+    public var minimumIdle: Int
+    /// For connecting, and once more for preparing what was connected.
+    public var connectTimeout: Duration
+    /// Idle connections beyond `minimumIdle` are closed after this time; nil: never.
+    public var idleTimeout: Duration?
+    /// Connections are closed when they are given back, or idle, at this age; nil: never.
+    public var maximumAge: Duration?
+    /// Prepared statements a connection keeps.
+    public var statementsMax: Int
+    /// The wait after the first failed connect; it doubles with each further one.
+    public var backoffMin: Duration
+    /// The wait after many failed connects.
+    public var backoffMax: Duration
+
+    /// Makes a configuration.
+    public init(
+        size: Int, minimumIdle: Int = 0, connectTimeout: Duration = .seconds(5),
+        idleTimeout: Duration? = nil, maximumAge: Duration? = nil, statementsMax: Int = 256,
+        backoffMin: Duration = .milliseconds(100), backoffMax: Duration = .seconds(5)
+    ) {
+        precondition(size > 0, "a pool has room for at least one connection")
+        precondition(minimumIdle >= 0, "a pool cannot keep fewer than no connections")
+        self.size = size
+        self.minimumIdle = min(minimumIdle, size)
+        self.connectTimeout = connectTimeout
+        self.idleTimeout = idleTimeout
+        self.maximumAge = maximumAge
+        self.statementsMax = statementsMax
+        self.backoffMin = backoffMin
+        self.backoffMax = backoffMax
+    }
+
+    /// The wait after a number of failures in a row, at least one.
+    ///
+    /// Drawn between half of it and all of it, lest all replicas knock at the same time when
+    /// a server comes back.
+    func backoff(after failures: Int) -> Duration {
+        let doublings = min(failures - 1, 20)
+        let wait = min(backoffMin * (1 << doublings), backoffMax)
+        return wait * Double.random(in: 0.5...1)
+    }
+}

@@ -1,0 +1,77 @@
+import PostgresClient
+import Testing
+
+@Suite
+struct ConnectionOptionsTests {
+    @Test func bothFormsAreUnderstood() throws {
+        for conninfo in [
+            "host=db port=5433 user=ada dbname=users password='a b'",
+            "postgresql://ada:a%20b@db:5433/users",
+        ] {
+            let options = try ConnectionOptions(conninfo: conninfo)
+            #expect(options["host"] == "db")
+            #expect(options["port"] == "5433")
+            #expect(options["user"] == "ada")
+            #expect(options["dbname"] == "users")
+            #expect(options["password"] == "a b")
+        }
+    }
+
+    @Test func overridesWinAndDefaultsGiveWay() throws {
+        let options = try ConnectionOptions(
+            conninfo: "host=db keepalives_idle=99", overriding: ["host": "other", "user": "eve"])
+        #expect(options["host"] == "other")
+        #expect(options["user"] == "eve")
+        #expect(options["keepalives_idle"] == "99")
+        #expect(options["keepalives_count"] == "3")
+        #expect(options["gssencmode"] == "disable")
+        #expect(options["client_encoding"] == "UTF8")
+    }
+
+    @Test(arguments: [
+        "nonsense", "host=db nonsense=1", "postgresql://[", "host='open", "service=somewhere",
+        "host=db\u{0}x", "postgresql://h/%zz",
+    ])
+    func whatCannotBeUnderstoodIsRefused(_ conninfo: String) {
+        let error = #expect(throws: PostgresError.self) {
+            _ = try ConnectionOptions(conninfo: conninfo)
+        }
+        guard case .invalidConninfo = error else { return #expect(error == nil) }
+    }
+
+    @Test func laterChangesAddToTheServerOptions() throws {
+        let options = try ConnectionOptions(conninfo: "options='-c a.b=1' user=ada")
+            .overriding(["options": "-c lock_timeout=5", "user": "eve"])
+        #expect(options["options"] == "-c a.b=1 -c lock_timeout=5")
+        #expect(options["user"] == "eve")
+        #expect(throws: PostgresError.self) { _ = try options.overriding(["hots": "db"]) }
+        #expect(throws: PostgresError.self) { _ = try options.overriding(["service": "s"]) }
+    }
+
+    @Test func anUnknownOverrideIsRefused() {
+        #expect(throws: PostgresError.self) {
+            _ = try ConnectionOptions(conninfo: "", overriding: ["hots": "db"])
+        }
+    }
+
+    @Test(arguments: [
+        "host=db password=open sesame", "password='open sesame", "postgresql://u:open%zzsesame@h/",
+        "password=open sesame=1",
+    ])
+    func noPartOfAPasswordIsQuotedInAComplaint(_ conninfo: String) {
+        let error = #expect(throws: PostgresError.self) {
+            _ = try ConnectionOptions(conninfo: conninfo)
+        }
+        #expect(!String(reflecting: error).contains("sesame"))
+    }
+
+    @Test func thePasswordIsNeverShown() throws {
+        let options = try ConnectionOptions(conninfo: "host=db user=ada password=sesame")
+        var dumped = ""
+        dump(options, to: &dumped)
+        for text in ["\(options)", String(reflecting: options), "\([options])", dumped] {
+            #expect(!text.contains("sesame"))
+            #expect(text.contains("ada"))
+        }
+    }
+}

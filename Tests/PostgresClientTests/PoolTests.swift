@@ -1,0 +1,210 @@
+import EventLoop
+import PostgresClient
+import Testing
+
+@Suite(.timeLimit(.minutes(2))) @LoopActor
+struct PoolTests {
+    private struct Unprepared: Error {}
+
+    private func pool(
+        _ configuration: PoolConfiguration, _ overrides: [String: String] = [:],
+        prepare: @escaping ConnectionPool.Preparation = { _ in }
+    ) async throws -> ConnectionPool {
+        ConnectionPool(
+            options: try await Cluster.shared.value.options(overrides),
+            configuration: configuration, prepare: prepare)
+    }
+
+    @Test func aPoolGrowsOnDemandUpToItsSize() async throws {
+        let pool = try await pool(PoolConfiguration(size: 3))
+        #expect(pool.takeIdle() == nil)
+        pool.demand(2)
+        try await eventually("two are idle") { pool.idleCount == 2 }
+        #expect(pool.connectedCount == 2)
+        pool.demand(10)
+        try await eventually("the pool is full") { pool.connectedCount == 3 }
+        await pause(.milliseconds(20))
+        #expect(pool.connectedCount == 3)
+        await pool.close()
+        #expect(pool.connectedCount == 0)
+    }
+
+    @Test func idleConnectionsAreKeptReady() async throws {
+        let pool = try await pool(PoolConfiguration(size: 4, minimumIdle: 2))
+        pool.start()
+        try await eventually("two are idle") { pool.idleCount == 2 }
+        let taken = try #require(pool.takeIdle())
+        try await eventually("two are idle again") { pool.idleCount == 2 }
+        #expect(pool.connectedCount == 3)
+        pool.giveBack(taken)
+        #expect(pool.idleCount == 3)
+        await pool.close()
+    }
+
+    @Test func whoAsksFirstIsServedFirst() async throws {
+        let pool = try await pool(PoolConfiguration(size: 1))
+        let first = try await pool.acquire(timeout: .seconds(20))
+        let log = OrderLog()
+        var tasks: [Task<Void, any Error>] = []
+        for index in 0..<5 {
+            tasks.append(
+                Task { @LoopActor in
+                    let connection = try await pool.acquire(timeout: .seconds(20))
+                    log.order.append(index)
+                    pool.giveBack(connection)
+                })
+            try await eventually("it is queued") { pool.waitingCount == index + 1 }
+        }
+        #expect(pool.takeIdle() == nil)
+        pool.giveBack(first)
+        for task in tasks { try await task.value }
+        #expect(log.order == [0, 1, 2, 3, 4])
+        #expect(pool.connectedCount == 1)
+        await pool.close()
+    }
+
+    @Test func whoWaitsTooLongIsToldThatNoneIsFree() async throws {
+        let pool = try await pool(PoolConfiguration(size: 1))
+        let taken = try await pool.acquire(timeout: .seconds(20))
+        let error = await failure { _ = try await pool.acquire(timeout: .milliseconds(30)) }
+        #expect(error == .poolExhausted)
+        #expect(pool.waitingCount == 0)
+        pool.giveBack(taken)
+        #expect(pool.idleCount == 1)
+        await pool.close()
+        #expect(await failure { _ = try await pool.acquire(timeout: .seconds(1)) } == .closed)
+    }
+
+    @Test func deadConnectionsLeaveAndAreReplaced() async throws {
+        let pool = try await pool(PoolConfiguration(size: 2, minimumIdle: 1))
+        pool.start()
+        try await eventually("one is idle") { pool.idleCount == 1 }
+        let admin = try await connect()
+        defer { admin.close() }
+        let victim = try #require(pool.takeIdle())
+        let processID = victim.processID
+        pool.giveBack(victim)
+        _ = try await admin.query("SELECT pg_terminate_backend($1::int)", ["\(processID)"])
+        try await eventually("the dead one is replaced") {
+            !victim.isOpen && pool.idleCount >= 1
+        }
+        let replacement = try #require(pool.takeIdle())
+        #expect(replacement.processID != processID)
+        pool.giveBack(replacement)
+        await pool.close()
+    }
+
+    @Test func whatIsNotFreshIsNotLentAgain() async throws {
+        let pool = try await pool(PoolConfiguration(size: 2))
+        let inTransaction = try await pool.acquire(timeout: .seconds(20))
+        _ = try await inTransaction.query("BEGIN")
+        pool.giveBack(inTransaction)
+        #expect(!inTransaction.isOpen && pool.idleCount == 0)
+        let discarded = try await pool.acquire(timeout: .seconds(20))
+        pool.discard(discarded)
+        #expect(!discarded.isOpen && pool.connectedCount == 0)
+        pool.giveBack(discarded)
+        #expect(pool.connectedCount == 0)
+        await pool.close()
+    }
+
+    @Test func withConnectionGivesBackWhateverHappens() async throws {
+        let pool = try await pool(PoolConfiguration(size: 1))
+        let one = try await pool.withConnection(timeout: .seconds(20)) {
+            try await $0.query("SELECT 1").text(row: 0, column: 0)
+        }
+        #expect(one == "1")
+        let error = await failure {
+            try await pool.withConnection(timeout: .seconds(20)) {
+                _ = try await $0.query("SELECT 1/0")
+            }
+        }
+        #expect(error?.serverMessage?.state.rawValue == "22012")
+        #expect(pool.idleCount == 1)
+        await pool.close()
+    }
+
+    @Test func aFailingPoolSaysSoAndRecovers() async throws {
+        let switchboard = Switchboard()
+        let pool = try await pool(
+            PoolConfiguration(
+                size: 3, backoffMin: .milliseconds(5), backoffMax: .milliseconds(20))
+        ) { _ in if switchboard.fails { throw Unprepared() } }
+        var failures = 0
+        var idleCalls = 0
+        pool.onFailure = { failures += 1 }
+        pool.onIdle = { idleCalls += 1 }
+        pool.demand(1)
+        try await eventually("two attempts have failed") { failures >= 2 }
+        let error = await failure { _ = try await pool.acquire(timeout: .milliseconds(30)) }
+        guard case .unreachable(let reason) = error else { return #expect(error == nil) }
+        #expect(reason.contains("Unprepared"))
+        #expect(pool.isFailing && pool.lastFailure?.error is Unprepared)
+        #expect(pool.connectedCount == 0)
+        switchboard.fails = false
+        pool.demand(3)
+        try await eventually("all three are there") { pool.idleCount == 3 }
+        #expect(!pool.isFailing && pool.lastFailure == nil)
+        #expect(idleCalls == 3)
+        await pool.close()
+    }
+
+    @Test func aRefusalReachesWhoWaits() async throws {
+        let pool = try await pool(PoolConfiguration(size: 1), ["dbname": "nowhere"])
+        pool.demand(1)
+        try await eventually("an attempt has failed") { pool.isFailing }
+        let error = await failure { _ = try await pool.acquire(timeout: .milliseconds(30)) }
+        #expect(error?.serverMessage?.state == .invalidCatalogName)
+        await pool.close()
+    }
+
+    @Test func aPreparationThatHangsIsEnded() async throws {
+        let pool = try await pool(
+            PoolConfiguration(size: 1, connectTimeout: .milliseconds(200))
+        ) { _ = try await $0.query("SELECT pg_sleep(60)") }
+        pool.demand(1)
+        try await eventually("the attempt has failed") { pool.lastFailure != nil }
+        await pool.close()
+    }
+
+    @Test func spareAndOldConnectionsAreClosed() async throws {
+        let pool = try await pool(
+            PoolConfiguration(size: 3, minimumIdle: 1, idleTimeout: .milliseconds(40)))
+        var lent: [PostgresConnection] = []
+        for _ in 0..<3 { lent.append(try await pool.acquire(timeout: .seconds(20))) }
+        for connection in lent { pool.giveBack(connection) }
+        #expect(pool.idleCount == 3)
+        try await eventually("the spare ones are closed") { pool.idleCount == 1 }
+        await pool.close()
+        let aging = try await self.pool(
+            PoolConfiguration(size: 1, maximumAge: .milliseconds(40)))
+        let old = try await aging.acquire(timeout: .seconds(20))
+        await pause(.milliseconds(50))
+        aging.giveBack(old)
+        #expect(!old.isOpen)
+        await aging.close()
+    }
+
+    @Test func closingWaitsForWhatIsLent() async throws {
+        let pool = try await pool(PoolConfiguration(size: 1))
+        let lent = try await pool.acquire(timeout: .seconds(20))
+        async let queued = failure { _ = try await pool.acquire(timeout: .seconds(20)) }
+        try await eventually("it is queued") { pool.waitingCount == 1 }
+        async let closed: Void = pool.close()
+        #expect(await queued == .closed)
+        #expect(lent.isOpen && pool.connectedCount == 1)
+        pool.giveBack(lent)
+        await closed
+        #expect(!lent.isOpen && pool.connectedCount == 0)
+    }
+}
+
+@LoopActor
+private final class Switchboard {
+    var fails = true
+}
+
+@LoopActor
+private final class OrderLog {
+    var order: [Int] = []
+}

@@ -1,0 +1,149 @@
+import EventLoop
+import PostgresClient
+import Testing
+
+@Suite(.timeLimit(.minutes(2))) @LoopActor
+struct StatementTests {
+    private func preparedCount(_ connection: PostgresConnection) async throws -> Int {
+        let replies = try await connection.execute([
+            [Command("SELECT count(*) FROM pg_prepared_statements", cached: false)]
+        ])
+        return Int(replies[0][0].result?.text(row: 0, column: 0) ?? "") ?? -1
+    }
+
+    @Test func aCachedStatementIsPreparedOnce() async throws {
+        let connection = try await connect()
+        defer { connection.close() }
+        for index in 0..<5 {
+            let result = try await connection.query("SELECT $1::int + 1", ["\(index)"])
+            #expect(result.text(row: 0, column: 0) == "\(index + 1)")
+        }
+        #expect(try await preparedCount(connection) == 1)
+    }
+
+    @Test func theLeastRecentlyUsedIsReplacedAndDeallocated() async throws {
+        let connection = try await connect(statementsMax: 4)
+        defer { connection.close() }
+        for index in 0..<400 {
+            _ = try await connection.query("SELECT 'kept'")
+            let result = try await connection.query("SELECT \(index)")
+            #expect(result.text(row: 0, column: 0) == "\(index)")
+        }
+        // Four in use, and fewer retired ones than make a round of deallocation worthwhile.
+        #expect(try await preparedCount(connection) <= 4 + 16)
+        let kept = try await connection.query(
+            "SELECT count(*) FROM pg_prepared_statements WHERE statement = 'SELECT ''kept'''")
+        #expect(kept.text(row: 0, column: 0) == "1")
+    }
+
+    @Test func noCacheNoNames() async throws {
+        let connection = try await connect(statementsMax: 0)
+        defer { connection.close() }
+        _ = try await connection.query("SELECT 1")
+        #expect(try await preparedCount(connection) == 0)
+    }
+
+    /// The server clears the session behind our back: inside a DO block no tag tells of it.
+    @Test func aStatementThatIsGoneIsForgottenAndPreparedAgain() async throws {
+        let connection = try await connect()
+        defer { connection.close() }
+        _ = try await connection.query("SELECT 1")
+        _ = try await connection.query("SELECT 2")
+        _ = try await connection.query("DO $$ BEGIN EXECUTE 'DEALLOCATE ALL'; END $$")
+        let first = try await connection.execute([[Command("SELECT 1"), Command("SELECT 2")]])
+        #expect(first[0].map(\.summary) == ["failed 26000", "skipped"])
+        #expect(first[0][0].forgotStatement)
+        let again = try await connection.execute([[Command("SELECT 1"), Command("SELECT 2")]])
+        #expect(again[0].map(\.summary) == ["completed SELECT 1", "completed SELECT 1"])
+        #expect(try await preparedCount(connection) == 2)
+    }
+
+    @Test func queryPreparesAgainByItself() async throws {
+        let connection = try await connect()
+        defer { connection.close() }
+        _ = try await connection.query("SELECT 1")
+        _ = try await connection.query("DO $$ BEGIN EXECUTE 'DEALLOCATE ALL'; END $$")
+        _ = try await connection.query("SELECT 1")
+    }
+
+    @Test(arguments: ["DEALLOCATE ALL", "DISCARD ALL"])
+    func deallocatingEverythingIsNoticed(_ sql: String) async throws {
+        let connection = try await connect()
+        defer { connection.close() }
+        _ = try await connection.query("SELECT 1")
+        let replies = try await connection.execute([
+            [Command(sql, cached: false)], [Command("SELECT 2")],
+        ])
+        #expect(replies.joined().allSatisfy { $0.result != nil })
+        let after = try await connection.execute([[Command("SELECT 1"), Command("SELECT 2")]])
+        #expect(after[0].allSatisfy { $0.result != nil })
+        #expect(try await preparedCount(connection) == 2)
+    }
+
+    @Test func aPlanWhoseResultTypeChangedIsForgotten() async throws {
+        let connection = try await connect()
+        defer { connection.close() }
+        let table = uniqueName("altered")
+        _ = try await connection.query("CREATE TABLE \(table) (id int)")
+        let select = Command("SELECT * FROM \(table)")
+        _ = try await connection.execute([[select]])
+        _ = try await connection.query("ALTER TABLE \(table) ADD COLUMN name text")
+        let outdated = try await connection.execute([[select]])
+        #expect(outdated[0][0].error?.state == .featureNotSupported)
+        #expect(outdated[0][0].forgotStatement)
+        let again = try await connection.execute([[select]])
+        #expect(again[0][0].result?.columnCount == 2)
+    }
+
+    /// The first segment fails before its Parse of "SELECT 7" is reached; the second call has been
+    /// sent already, and must not rely on a statement that never came to be.
+    @Test func aStatementNotYetKnownToBePreparedIsNotReliedUpon() async throws {
+        let connection = try await connect()
+        defer { connection.close() }
+        let failing = Task.immediate { @LoopActor in
+            try await connection.execute([
+                [Command("SELECT 1/0"), Command("SELECT 7")], [Command("SELECT 7")],
+            ])
+        }
+        let second = try await connection.execute([[Command("SELECT 7")]])
+        let first = try await failing.value
+        #expect(first[0].map(\.summary) == ["failed 22012", "skipped"])
+        #expect(first[1].map(\.summary) == ["completed SELECT 1"])
+        #expect(second[0].map(\.summary) == ["completed SELECT 1"])
+        let third = try await connection.execute([[Command("SELECT 7")], [Command("SELECT 7")]])
+        #expect(third.joined().allSatisfy { $0.result?.text(row: 0, column: 0) == "7" })
+    }
+
+    @Test func aStatementWithAnErrorIsNotKept() async throws {
+        let connection = try await connect()
+        defer { connection.close() }
+        let table = uniqueName("later")
+        for _ in 0..<2 {
+            let replies = try await connection.execute([[Command("SELECT * FROM \(table)")]])
+            #expect(replies[0][0].error?.state == .undefinedTable)
+            #expect(!replies[0][0].forgotStatement)
+        }
+        _ = try await connection.query("CREATE TABLE \(table) (id int)")
+        #expect(try await connection.query("SELECT * FROM \(table)").rowCount == 0)
+    }
+
+    @Test func whatCannotBeSentIsRefusedBeforeAnythingIs() async throws {
+        let connection = try await connect()
+        defer { connection.close() }
+        let many = Command("SELECT 1", Array(repeating: "1", count: 65_536))
+        for command in [
+            Command("SELECT 1 -- \u{0}"), Command("SELECT $1::text", ["a\u{0}b"]), many,
+        ] {
+            let error = await failure {
+                _ = try await connection.execute([
+                    [Command("CREATE TABLE never (id int)"), command]
+                ])
+            }
+            guard case .server(let message) = error else { return #expect(error == nil) }
+            #expect([.characterNotInRepertoire, .protocolViolation].contains(message.state))
+        }
+        let never = try await connection.query("SELECT to_regclass('never')")
+        #expect(never.text(row: 0, column: 0) == nil)
+        #expect(connection.outstanding == 0)
+    }
+}

@@ -1,0 +1,65 @@
+import EventLoop
+import PostgresClient
+import Testing
+
+/// A connection to the shared cluster.
+func connect(_ overrides: [String: String] = [:], statementsMax: Int = 256) async throws
+    -> PostgresConnection
+{
+    let cluster = try await Cluster.shared.value
+    return try await PostgresConnection.connect(
+        try cluster.options(overrides), timeout: .seconds(20), statementsMax: statementsMax)
+}
+
+/// A name that no other test uses.
+func uniqueName(_ prefix: String) -> String {
+    "\(prefix)_\(UInt32.random(in: 0 ... .max))"
+}
+
+/// Waits for something the test expects to come true, without a fixed time; fails after 10 s.
+@LoopActor
+func eventually(
+    _ what: Comment, sourceLocation: SourceLocation = #_sourceLocation,
+    _ condition: @LoopActor () async throws -> Bool
+) async throws {
+    let deadline = ContinuousClock.now + .seconds(10)
+    while try await !condition() {
+        guard ContinuousClock.now < deadline else {
+            Issue.record(what, sourceLocation: sourceLocation)
+            return
+        }
+        await pause(.milliseconds(2))
+    }
+}
+
+/// Lets a time pass on the loop's own clock.
+@LoopActor
+func pause(_ duration: Duration) async {
+    await withCheckedContinuation { done in
+        _ = EventLoop.shared.schedule(after: duration) { done.resume() }
+    }
+}
+
+/// What is thrown, as the client's own error.
+@LoopActor
+func failure(_ body: @LoopActor () async throws -> Void) async -> PostgresError? {
+    do {
+        try await body()
+        Issue.record("nothing was thrown")
+        return nil
+    } catch {
+        return error as? PostgresError
+    }
+}
+
+extension CommandReply {
+    /// "completed", "failed 23505" or "skipped".
+    var summary: String {
+        switch self {
+        case .completed(let result): "completed \(result.tag)"
+        case .failed(let message): "failed \(message.state)"
+        case .exceeded: "exceeded"
+        case .skipped: "skipped"
+        }
+    }
+}
