@@ -100,7 +100,9 @@ extension MainJobTests {
                 let answers = try await [first, second]
                 let statuses = answers.map(\.status)
                 #expect(statuses.contains(201))
-                #expect(statuses.allSatisfy { $0 == 201 || $0 == 409 }, "\(answers.map(\.body))")
+                // 202: decided at the other replica, which is still committing. 409: still running.
+                let isKnown = statuses.allSatisfy { [201, 202, 409].contains($0) }
+                #expect(isKnown, "\(answers.map(\.body))")
             }
             try await stage.expectQuiet(users: 10, orders: 10)
             for client in clients {
