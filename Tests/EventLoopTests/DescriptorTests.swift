@@ -55,8 +55,9 @@ struct DescriptorTests {
             EventLoop.shared.unwatch(survivor.near)
             EventLoop.shared.unwatch(victim.near)
             let number = victim.near
-            Glibc.close(number)
-            newcomer = dup(survivor.far)
+            // Closes and opens in one step, so that no other thread of this process can take the
+            // number in between.
+            newcomer = dup2(survivor.far, number)
             #expect(newcomer == number)
             do {
                 try EventLoop.shared.watch(newcomer, for: .read) { _ in recorder.values.append(1) }
