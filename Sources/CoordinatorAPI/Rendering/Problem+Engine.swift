@@ -52,7 +52,9 @@ extension Problem {
         case .constraintAtPrepare: .constraintAtPrepare
         case .resultTooLarge: .resultTooLarge
         case .connectionLost: .participantLost
-        case .slotsExhausted, .prepare, .cancelled, .notDurable: .aborted
+        case .unacceptableSQL: .unacceptableSQL
+        case .slotsExhausted, .prepare, .cancelled, .notDurable, .workThrew, .workUnfinished:
+            .aborted
         }
     }
 
@@ -82,6 +84,12 @@ extension Problem {
             return "The work in \(participant) was cancelled."
         case .notDurable:
             return "\(participant) could not confirm that its standby has the transaction."
+        case .workThrew:
+            return "The program's own work in \(participant) threw an error."
+        case .workUnfinished:
+            return "The program's own work in \(participant) left a statement running."
+        case .unacceptableSQL(let reason):
+            return reason
         }
     }
 
@@ -119,6 +127,8 @@ extension Problem {
             self.init(.overloaded, "As many transactions are under way as may be.")
         case .draining:
             self.init(.draining, "This replica is stopping.")
+        case .cancelled:
+            self.init(.aborted, "Nothing was accepted: the request was cancelled.")
         case .stateUnavailable(let reason):
             self.init(
                 .stateDatabaseUnavailable, "Nothing was accepted: \(reason)")

@@ -60,7 +60,7 @@ public final class PostgresParticipants: Participants {
                 throw .tooManyBranches(
                     participant: branch.participant, limit: participant.poolSize)
             }
-            for (position, statement) in branch.statements.enumerated() {
+            for (position, statement) in branch.work.statements.enumerated() {
                 let found: InspectedStatement
                 do throws(StatementRefusal) {
                     found = try StatementGate.inspect(statement.sql)
@@ -89,9 +89,21 @@ public final class PostgresParticipants: Participants {
         for name in names { counts[name, default: 0] += 1 }
         if let sessions = try take(names, counts) { return sessions }
         guard waiting.count < queueMax else { throw .overloaded }
-        let result = await withCheckedContinuation { reply in
-            tickets += 1
-            let ticket = tickets
+        tickets += 1
+        let ticket = tickets
+        let result = await withTaskCancellationHandler {
+            await wait(names, counts, ticket, limit)
+        } onCancel: {
+            // On the loop, and so after the waiter is there.
+            EventLoop.shared.execute { self.stopWaiting(ticket) }
+        }
+        return try result.get()
+    }
+
+    private func wait(
+        _ names: [String], _ counts: [String: Int], _ ticket: Int, _ limit: Duration
+    ) async -> Result<[any BranchSession], AdmissionFailure> {
+        await withCheckedContinuation { reply in
             let timer = EventLoop.shared.schedule(after: limit) { [weak self] in
                 self?.expire(ticket)
             }
@@ -99,7 +111,11 @@ public final class PostgresParticipants: Participants {
                 Waiter(
                     ticket: ticket, names: names, counts: counts, reply: reply, timer: timer))
         }
-        return try result.get()
+    }
+
+    private func stopWaiting(_ ticket: Int) {
+        guard let index = waiting.firstIndex(where: { $0.ticket == ticket }) else { return }
+        settle(index, .failure(.cancelled))
     }
 
     /// Sessions for all, nil if some have to be waited for, or why there will be none.

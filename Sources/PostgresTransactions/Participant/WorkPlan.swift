@@ -12,7 +12,7 @@ struct WorkPlan {
     ///
     /// Listening, temporary tables and held cursors cannot: a transaction that has them cannot be
     /// prepared.
-    private static let reset = [
+    static let reset = [
         Command("SET SESSION AUTHORIZATION DEFAULT"), Command("RESET ALL"),
         Command("SELECT pg_catalog.pg_advisory_unlock_all()"), Command("DISCARD SEQUENCES"),
     ]
@@ -20,36 +20,54 @@ struct WorkPlan {
     /// RESET ROLE in the form of a function, with the evidence beside it.
     ///
     /// Were the role not reset, our own would get 42501 at COMMIT PREPARED, for ever.
-    private static let evidence = Command(
+    static let evidence = Command(
         """
         SELECT pg_catalog.set_config('role', 'none', true), pg_catalog.pg_current_xact_id(),
             pg_catalog.pg_current_wal_insert_lsn()
         """)
 
-    init(_ order: WorkOrder) {
-        statements = order.statements
-        // What the gate refuses has been refused before; it may not come here.
-        returnsRows = order.statements.contains {
-            (try? StatementGate.inspect($0.sql))?.returnsRows ?? true
-        }
+    static func begin(_ isolation: Isolation) -> Command {
         let level =
-            switch order.isolation {
+            switch isolation {
             case .readCommitted: "READ COMMITTED"
             case .repeatableRead: "REPEATABLE READ"
             case .serializable: "SERIALIZABLE"
             }
-        let gid = order.gid.replacing("'", with: "''")
-        var work = [Command("BEGIN ISOLATION LEVEL \(level) READ WRITE")]
-        for statement in order.statements {
+        return Command("BEGIN ISOLATION LEVEL \(level) READ WRITE")
+    }
+
+    static func prepare(_ gid: String) -> Command {
+        let gid = gid.replacing("'", with: "''")
+        return Command("PREPARE TRANSACTION '\(gid)'", cached: false)
+    }
+
+    /// Everything from BEGIN to PREPARE around statements that are known beforehand.
+    init(_ statements: [Statement], _ order: WorkOrder) {
+        self.statements = statements
+        // What the gate refuses has been refused before; it may not come here.
+        returnsRows = statements.contains {
+            (try? StatementGate.inspect($0.sql))?.returnsRows ?? true
+        }
+        var work = [Self.begin(order.isolation)]
+        for statement in statements {
             work.append(Command(statement.sql, statement.parameters))
         }
         work.append(Self.evidence)
-        work.append(Command("PREPARE TRANSACTION '\(gid)'", cached: false))
+        work.append(Self.prepare(order.gid))
         segments = [Self.reset, work]
     }
 
+    /// What follows the caller's own code, of which BEGIN (if it was not sent yet) is a part.
+    init(closing order: WorkOrder, hasBegun: Bool) {
+        statements = []
+        returnsRows = false
+        let ending = [Self.evidence, Self.prepare(order.gid)]
+        // The same three replies either way, so that there is one reading of them.
+        segments = hasBegun ? [ending] : [Self.reset, [Self.begin(order.isolation)] + ending]
+    }
+
     /// Whether a cached statement was gone or had changed its result: worth one more try.
-    func canRetry(_ replies: [CommandReply]) -> Bool {
+    static func canRetry(_ replies: [CommandReply]) -> Bool {
         for case .failed(let message) in replies {
             return message.state == .invalidSQLStatementName
                 || (message.state == .featureNotSupported
@@ -58,6 +76,7 @@ struct WorkPlan {
         return false
     }
 
+    /// Reads the replies of a work that is whole: BEGIN, statements, evidence, PREPARE.
     func report(_ replies: [CommandReply], facts: SessionFacts) -> WorkReport {
         let results = results(replies)
         guard replies.count == statements.count + 3 else {
@@ -132,23 +151,13 @@ struct WorkPlan {
         var results: [StatementResult] = []
         for reply in replies.dropFirst().prefix(statements.count) {
             guard case .completed(let result) = reply else { break }
-            let rows = (0..<result.rowCount).map { row in
-                result.columns.indices.map { result.text(row: row, column: $0) }
-            }
-            results.append(
-                StatementResult(
-                    command: result.tag, affectedRows: result.affectedRows,
-                    columns: result.columns.map {
-                        StatementResult.Column(name: $0.name, typeOID: $0.typeOID)
-                    }, rows: rows))
+            results.append(StatementResult(result))
         }
         return results
     }
 
     private func failure(_ message: ServerMessage, at index: Int) -> BranchFailure {
-        let report = BranchFailure.ServerReport(
-            sqlState: message.state.rawValue, message: message.message, detail: message.detail,
-            hint: message.hint, constraint: message.constraint)
+        let report = BranchFailure.ServerReport(message)
         if (1...statements.count).contains(index) {
             return BranchFailure(.statement, statement: index - 1, report: report)
         }
@@ -162,5 +171,24 @@ struct WorkPlan {
             default: .prepare
             }
         return BranchFailure(kind, report: report)
+    }
+}
+
+extension StatementResult {
+    init(_ result: CommandResult) {
+        let rows = (0..<result.rowCount).map { row in
+            (0..<result.columnCount).map { result.text(row: row, column: $0) }
+        }
+        self.init(
+            command: result.tag, affectedRows: result.affectedRows,
+            columns: result.columns.map { Column(name: $0.name, typeOID: $0.typeOID) }, rows: rows)
+    }
+}
+
+extension BranchFailure.ServerReport {
+    init(_ message: ServerMessage) {
+        self.init(
+            sqlState: message.state.rawValue, message: message.message, detail: message.detail,
+            hint: message.hint, constraint: message.constraint)
     }
 }

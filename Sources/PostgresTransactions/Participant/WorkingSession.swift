@@ -11,13 +11,15 @@ final class WorkingSession: BranchSession {
     private var isWorking = false
     private var wasCancelled = false
     private var isOver = false
+    /// The transaction that the caller's own code has, while it has it.
+    private var interactive: InteractiveBranch?
 
     init(participant: PostgresParticipant, connection: PostgresConnection) {
         self.participant = participant
         self.connection = connection
     }
 
-    /// Everything from BEGIN to PREPARE in one round trip; the vote is the command tag.
+    /// Does the work and prepares it; the vote is the command tag.
     func work(_ order: WorkOrder) async -> WorkReport {
         guard let facts = participant.facts(of: connection), !wasCancelled else {
             return close(
@@ -27,10 +29,20 @@ final class WorkingSession: BranchSession {
                     session: nil), order)
         }
         isWorking = true
-        let plan = WorkPlan(order)
+        switch order.work {
+        case .statements(let statements): return await run(statements, order, facts)
+        case .interactive(let work): return await run(work, order, facts)
+        }
+    }
+
+    /// Everything from BEGIN to PREPARE in one round trip.
+    private func run(
+        _ statements: [Statement], _ order: WorkOrder, _ facts: SessionFacts
+    ) async -> WorkReport {
+        let plan = WorkPlan(statements, order)
         do {
             var replies = try await run(plan)
-            if plan.canRetry(replies) {
+            if WorkPlan.canRetry(replies) {
                 // A cached statement had vanished or changed its shape: nothing ran that counts.
                 await rollBack()
                 replies = try await run(plan)
@@ -40,10 +52,47 @@ final class WorkingSession: BranchSession {
             return close(report, order)
         } catch {
             // Something was sent, so a PREPARE may have run or may yet run.
-            let failure = BranchFailure(wasCancelled ? .cancelled : .connectionLost)
+            return close(lost(facts), order)
+        }
+    }
+
+    private func lost(_ facts: SessionFacts) -> WorkReport {
+        let failure = BranchFailure(wasCancelled ? .cancelled : .connectionLost)
+        return WorkReport(reply: .lost, results: [], failure: failure, session: facts.identity)
+    }
+
+    /// The caller's own code, then evidence and PREPARE in one round trip.
+    private func run(
+        _ work: InteractiveWork, _ order: WorkOrder, _ facts: SessionFacts
+    ) async -> WorkReport {
+        let branch = InteractiveBranch(
+            connection,
+            limits: ResultLimits(
+                rows: participant.options.resultRowsMax, bytes: participant.options.resultBytesMax),
+            isolation: order.isolation)
+        interactive = branch
+        let ending = await branch.run(work)
+        interactive = nil
+        if let failure = branch.refusal(after: ending) {
+            await rollBack()
+            // Nothing can be prepared, since no PREPARE was sent. But a statement may still run in
+            // there, with its locks: such a session is ended before the branch counts as ended.
+            let isAtWork = !connection.isOpen || connection.transactionStatus == .active
+            if isAtWork { connection.close() }
             return close(
-                WorkReport(reply: .lost, results: [], failure: failure, session: facts.identity),
-                order)
+                WorkReport(
+                    reply: isAtWork ? .lost : .refused, results: [], failure: failure,
+                    session: facts.identity), order)
+        }
+        let plan = WorkPlan(closing: order, hasBegun: branch.begun != nil)
+        do {
+            let replies = try await connection.execute(plan.segments)
+            let begun = branch.begun.map { [$0] } ?? []
+            let report = plan.report(begun + replies[replies.count - 1], facts: facts)
+            await rollBack()
+            return close(report, order)
+        } catch {
+            return close(lost(facts), order)
         }
     }
 
@@ -72,15 +121,17 @@ final class WorkingSession: BranchSession {
 
     /// Asks PostgreSQL to stop.
     ///
-    /// If it does not within two seconds the connection is cut, which makes the vote `lost`, and
-    /// the fence ends the backend.
+    /// If it does not within two seconds, or the caller's code does not, the connection is cut, which
+    /// makes the vote `lost`, and the fence ends the backend.
     func cancel() async {
         guard !isOver, !wasCancelled else { return }
         wasCancelled = true
         guard isWorking else { return }
+        interactive?.cancel()
         _ = EventLoop.shared.schedule(after: .seconds(2)) { [weak self] in
             guard let self, self.isWorking else { return }
             self.connection.close()
+            self.interactive?.abandon()
         }
         await connection.requestCancel()
     }

@@ -5,6 +5,9 @@ struct Drive {
     var machine: Coordinator
     var record: TransactionRecord
     let work: [WorkOrder]
+    /// When the branches work; those that were ordered to, and wait for their turn.
+    let order: TransactionRequest.Order
+    var queued: [Int] = []
     var sessions: [(any BranchSession)?]
     var reports: [WorkReport?]
     var fences: [Fence]

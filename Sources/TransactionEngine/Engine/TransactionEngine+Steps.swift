@@ -98,20 +98,43 @@ extension TransactionEngine {
         guard let drive = drives[id] else { return }
         switch command {
         case .work(let branch):
-            guard let session = drive.sessions[branch] else {
-                preconditionFailure("work is ordered of a reserved session")
+            if drive.order == .sequential, branch > 0 {
+                drives[id]?.queued.append(branch)
+            } else {
+                begin(branch, id)
             }
-            let work = drive.work[branch]
-            Task { worked(await session.work(work), branch, id) }
         case .cancel(let branch):
             guard let session = drive.sessions[branch] else { return }
-            Task { await session.cancel() }
+            if drive.queued.contains(branch) {
+                withdraw(branch, session, id)
+            } else {
+                Task { await session.cancel() }
+            }
         case .commitPrepared(let branch):
             end(branch, .commit, .none, drive)
         case .rollbackPrepared(let branch):
             end(branch, .abort, .none, drive)
         case .fenceAndRollBack(let branch):
             end(branch, .abort, drive.fences[branch], drive)
+        }
+    }
+
+    private func begin(_ branch: Int, _ id: GlobalTransactionID) {
+        guard let drive = drives[id], let session = drive.sessions[branch] else {
+            preconditionFailure("work is ordered of a reserved session")
+        }
+        let work = drive.work[branch]
+        Task { worked(await session.work(work), branch, id) }
+    }
+
+    /// Answers for a branch whose turn has not come: nothing was sent, and nothing will be.
+    private func withdraw(_ branch: Int, _ session: any BranchSession, _ id: GlobalTransactionID) {
+        drives[id]?.queued.removeAll { $0 == branch }
+        let report = WorkReport(
+            reply: .refused, results: [], failure: BranchFailure(.cancelled), session: nil)
+        Task {
+            await session.release()
+            worked(report, branch, id)
         }
     }
 
@@ -123,6 +146,11 @@ extension TransactionEngine {
             drives[id]?.fences[branch] = report.session.map { .session($0) } ?? .none
         }
         deliver(.voted(branch: branch, report.reply), to: id)
+        // A no vote or an abort has emptied the queue by now.
+        if let next = drives[id]?.queued.first {
+            drives[id]?.queued.removeFirst()
+            begin(next, id)
+        }
     }
 
     private func end(_ branch: Int, _ decision: Decision, _ fence: Fence, _ drive: Drive) {

@@ -106,6 +106,10 @@ public actor TransactionEngine {
         } catch {
             return .refused(error)
         }
+        if request.isCancellable, Task.isCancelled {
+            for session in sessions { await session.release() }
+            return .refused(.cancelled)
+        }
         let id: GlobalTransactionID
         do {
             id = try await log.nextTransactionID()
@@ -130,9 +134,15 @@ public actor TransactionEngine {
             runningKeys[mine] = id
             key = mine
         }
-        let reply = await withCheckedContinuation { continuation in
-            drives[id] = makeDrive(request, id, sessions, since: start, continuation)
-            deliver(.begin(request.idempotency == nil ? .overlapping : .first), to: id)
+        let reply = await withTaskCancellationHandler {
+            await withCheckedContinuation { continuation in
+                drives[id] = makeDrive(request, id, sessions, since: start, continuation)
+                deliver(.begin(request.idempotency == nil ? .overlapping : .first), to: id)
+            }
+        } onCancel: {
+            // Once commit was asked of the log the machine does not listen to this any more.
+            guard request.isCancellable else { return }
+            Task { await self.deliver(.rollbackRequested, to: id) }
         }
         if let key { runningKeys[key] = nil }
         return await answer(reply, id, request)
@@ -146,20 +156,22 @@ public actor TransactionEngine {
         let now = clock.wallTime
         let timeout = request.timeout.milliseconds
         let branches = request.branches.enumerated().map { index, branch in
-            let name = PreparedTransactionName(
-                installation: log.installation, transaction: id, branch: index)
-            return BranchRecord(participant: branch.participant, gid: name.description)
+            BranchRecord(
+                participant: branch.participant,
+                gid: log.preparedName(
+                    of: id, branch: index, branchCount: request.branches.count))
         }
         let work = zip(request.branches, branches).map { branch, record in
             WorkOrder(
-                gid: record.gid, statements: branch.statements, isolation: request.isolation)
+                gid: record.gid, work: branch.work, isolation: request.isolation)
         }
         return Drive(
             machine: Coordinator(transaction: id, branchCount: branches.count),
             record: TransactionRecord(
                 id: id, request: request, owner: log.replica, epoch: log.epoch, acceptedAt: now,
                 deadline: now + timeout * 1000, branches: branches),
-            work: work, sessions: sessions, reports: Array(repeating: nil, count: branches.count),
+            work: work, order: request.order, sessions: sessions,
+            reports: Array(repeating: nil, count: branches.count),
             fences: Array(repeating: .none, count: branches.count), deadline: start + timeout,
             answer: answer)
     }

@@ -11,6 +11,8 @@ public protocol DecisionLog: Sendable {
     /// The epoch that this life of the replica took; guards every write.
     var epoch: Int64 { get }
 
+    /// The name that a branch is prepared under.
+    func preparedName(of id: GlobalTransactionID, branch: Int, branchCount: Int) -> String
     /// An unused id, without a round trip in the usual case.
     func nextTransactionID() async throws(LogUnavailable) -> GlobalTransactionID
     /// Inserts the row.
@@ -43,6 +45,16 @@ public protocol DecisionLog: Sendable {
     ) async throws(LogUnavailable) -> [GlobalTransactionID: RecoveryPlan.Row]
     /// Ids with smaller numbers may have lost their rows to retention.
     func lowWaterMark() async throws(LogUnavailable) -> Int64
+}
+
+extension DecisionLog {
+    /// `tandem:<installation>:<transaction>:<branch>`: the name that scans know as ours.
+    public func preparedName(
+        of id: GlobalTransactionID, branch: Int, branchCount: Int
+    ) -> String {
+        PreparedTransactionName(installation: installation, transaction: id, branch: branch)
+            .description
+    }
 }
 
 /// The state database did not answer a read, or certainly did not take a write.

@@ -46,15 +46,15 @@ public protocol BranchSession: Sendable {
 public struct WorkOrder: Sendable {
     /// The name to prepare under.
     public let gid: String
-    /// The statements, in order.
-    public let statements: [Statement]
+    /// What to do before.
+    public let work: BranchWork
     /// The isolation.
     public let isolation: Isolation
 
     /// Makes an order of its parts.
-    public init(gid: String, statements: [Statement], isolation: Isolation) {
+    public init(gid: String, work: BranchWork, isolation: Isolation) {
         self.gid = gid
-        self.statements = statements
+        self.work = work
         self.isolation = isolation
     }
 }

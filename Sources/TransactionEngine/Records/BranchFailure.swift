@@ -24,6 +24,12 @@ public struct BranchFailure: Error, Sendable, Hashable {
         case cancelled
         /// The participant waits for its standby, and the wait was cancelled: not a yes vote.
         case notDurable
+        /// The caller's code threw an error.
+        case workThrew
+        /// The caller's code returned while a statement of its own was still running.
+        case workUnfinished
+        /// The caller's code used a statement that can be part of no branch; the reason why.
+        case unacceptableSQL(reason: String)
     }
 
     /// What PostgreSQL said.
@@ -85,6 +91,8 @@ public enum AdmissionFailure: Error, Sendable, Hashable {
     case overloaded
     /// This replica is stopping.
     case draining
+    /// The caller's task was cancelled.
+    case cancelled
     /// The state database cannot be reached; nothing was accepted.
     case stateUnavailable(reason: String)
 }

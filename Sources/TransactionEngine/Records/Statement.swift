@@ -62,17 +62,30 @@ public struct StatementResult: Sendable, Hashable {
 /// A request for one global transaction.
 public struct TransactionRequest: Sendable {
     /// One participant's part.
-    public struct Branch: Sendable, Hashable {
+    public struct Branch: Sendable {
         /// The participant's registered name.
         public let participant: String
-        /// The statements, in order; at least one.
-        public let statements: [Statement]
+        /// What it has to do.
+        public let work: BranchWork
+
+        /// Makes a branch of statements, at least one.
+        public init(participant: String, statements: [Statement]) {
+            self.init(participant: participant, work: .statements(statements))
+        }
 
         /// Makes a branch of its parts.
-        public init(participant: String, statements: [Statement]) {
+        public init(participant: String, work: BranchWork) {
             self.participant = participant
-            self.statements = statements
+            self.work = work
         }
+    }
+
+    /// When branches work.
+    public enum Order: Sendable, Hashable {
+        /// All at once.
+        case parallel
+        /// Each after the one before it has voted yes.
+        case sequential
     }
 
     /// A caller's key, digested, so that the key itself is stored nowhere.
@@ -101,6 +114,12 @@ public struct TransactionRequest: Sendable {
     public let timeout: Duration
     /// The caller's labels, sorted by name.
     public let labels: [Label]
+    /// When the branches work.
+    public let order: Order
+    /// Whether cancelling the task that runs it asks for an abort, if nothing is decided yet.
+    ///
+    /// A server's caller who goes away does not.
+    public let isCancellable: Bool
 
     /// A caller's name for something about a transaction.
     public struct Label: Sendable, Hashable {
@@ -119,7 +138,7 @@ public struct TransactionRequest: Sendable {
     /// Makes a request of its parts.
     public init(
         principal: String, idempotency: Idempotency?, branches: [Branch], isolation: Isolation,
-        timeout: Duration, labels: [Label]
+        timeout: Duration, labels: [Label], order: Order = .parallel, isCancellable: Bool = false
     ) {
         self.principal = principal
         self.idempotency = idempotency
@@ -127,5 +146,7 @@ public struct TransactionRequest: Sendable {
         self.isolation = isolation
         self.timeout = timeout
         self.labels = labels
+        self.order = order
+        self.isCancellable = isCancellable
     }
 }

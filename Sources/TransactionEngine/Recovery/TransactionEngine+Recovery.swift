@@ -128,7 +128,7 @@ extension TransactionEngine {
         guard drives[row.id] == nil, recentlyEnded[row.id] == nil else { return }
         drives[row.id] = Drive(
             machine: Coordinator(transaction: row.id, branchCount: row.branches.count),
-            record: row, work: [],
+            record: row, work: [], order: .parallel,
             sessions: Array(repeating: nil, count: row.branches.count),
             reports: Array(repeating: nil, count: row.branches.count),
             fences: Array(repeating: .formerLives, count: row.branches.count), deadline: 0)

@@ -1,24 +1,30 @@
 import EventLoop
 import Glibc
-import TransactionEngine
+public import TransactionEngine
 
 /// The engine's clock: the loop's timers.
-struct LoopClock: EngineClock {
+public struct LoopClock: EngineClock {
     private static let start = ContinuousClock.now
 
-    var milliseconds: Int64 {
+    /// The clock of the one loop.
+    public init() {}
+
+    /// Monotonic milliseconds since the clock's first use.
+    public var milliseconds: Int64 {
         let elapsed = ContinuousClock.now - Self.start
         return elapsed.components.seconds * 1000
             + elapsed.components.attoseconds / 1_000_000_000_000_000
     }
 
-    var wallTime: Timestamp {
+    /// Microseconds since 1970.
+    public var wallTime: Timestamp {
         var now = timespec()
         clock_gettime(CLOCK_REALTIME, &now)
         return Int64(now.tv_sec) * 1_000_000 + Int64(now.tv_nsec) / 1000
     }
 
-    func schedule(
+    /// Runs the body on the loop after the delay.
+    public func schedule(
         after delay: Duration, _ body: @escaping @Sendable () -> Void
     ) -> any ScheduledTimer {
         let timer = Armed()

@@ -1,0 +1,190 @@
+import EventLoop
+import PostgresClient
+import TransactionEngine
+
+/// The open transaction of a branch while the caller's own code works in it.
+///
+/// Statements run one after the other, also when the code sends several at once: were one sent
+/// behind a BEGIN whose reply is not there yet, and that BEGIN failed, it would commit by itself.
+@LoopActor
+final class InteractiveBranch: OpenBranch {
+    /// How the caller's code ended.
+    enum Ending: Sendable {
+        case returned
+        case threw
+        /// It did not end in the time that it had after it was cancelled.
+        case abandoned
+    }
+
+    private let connection: PostgresConnection
+    private let limits: ResultLimits
+    private let isolation: Isolation
+    /// The reply to BEGIN, once it was sent with the first statement.
+    private(set) var begun: CommandReply?
+    /// The first thing that went wrong: the vote will be no, whether or not the code caught it.
+    private var failure: BranchFailure?
+    private var isOver = false
+    private var statementCount = 0
+    private var isBusy = false
+    private var waiting: [CheckedContinuation<Void, Never>] = []
+    private var task: Task<Void, Never>?
+    private var ending: CheckedContinuation<Ending, Never>?
+
+    init(_ connection: PostgresConnection, limits: ResultLimits, isolation: Isolation) {
+        self.connection = connection
+        self.limits = limits
+        self.isolation = isolation
+    }
+
+    /// Runs the caller's code to its end, or until it is abandoned; afterwards the branch is over,
+    /// and whoever kept it gets a clear error.
+    func run(_ work: InteractiveWork) async -> Ending {
+        let ending = await withCheckedContinuation { continuation in
+            self.ending = continuation
+            // A task of its own, which leaves the loop for the caller's code, so that code which
+            // computes, blocks or never returns delays nobody else.
+            task = Task {
+                do {
+                    try await work.body(self)
+                    end(.returned)
+                } catch {
+                    end(.threw)
+                }
+            }
+        }
+        isOver = true
+        return ending
+    }
+
+    /// Tells the caller's code to stop, and lets it send nothing more.
+    func cancel() {
+        failure = failure ?? BranchFailure(.cancelled)
+        task?.cancel()
+    }
+
+    /// Goes on without the caller's code, which was told to stop and does not.
+    func abandon() { end(.abandoned) }
+
+    private func end(_ how: Ending) {
+        ending?.resume(returning: how)
+        ending = nil
+    }
+
+    /// Why the branch votes no, if it does; nil if it is to be prepared.
+    func refusal(after ending: Ending) -> BranchFailure? {
+        if let failure { return failure }
+        switch ending {
+        case .threw: return BranchFailure(.workThrew)
+        case .abandoned: return BranchFailure(.cancelled)
+        case .returned:
+            if isBusy || !waiting.isEmpty { return BranchFailure(.workUnfinished) }
+            guard begun == nil || connection.transactionStatus == .inTransaction else {
+                return BranchFailure(.prepare)
+            }
+            return nil
+        }
+    }
+
+    func execute(_ statement: Statement) async throws(OpenBranchError) -> StatementResult {
+        while isBusy { await withCheckedContinuation { waiting.append($0) } }
+        guard !isOver else { throw .isOver }
+        // After the first failure PostgreSQL would only say that the transaction is aborted.
+        if let failure { throw .failed(failure) }
+        isBusy = true
+        defer {
+            isBusy = false
+            if !waiting.isEmpty { waiting.removeFirst().resume() }
+        }
+        let number = statementCount
+        statementCount += 1
+        let returnsRows = try inspect(statement, number)
+        let command = Command(statement.sql, statement.parameters)
+        let reply: CommandReply
+        do throws(PostgresError) {
+            reply = try await send(command, returnsRows ? limits : nil)
+        } catch {
+            throw fail(Self.failure(error, number))
+        }
+        return try result(reply, statement, number)
+    }
+
+    /// Refuses what can be part of no branch, and says whether rows may come back.
+    private func inspect(
+        _ statement: Statement, _ number: Int
+    ) throws(OpenBranchError) -> Bool {
+        do throws(StatementRefusal) {
+            let found = try StatementGate.inspect(statement.sql)
+            try found.check(givenParameterCount: statement.parameters.count)
+            return found.returnsRows
+        } catch {
+            failure =
+                failure
+                ?? BranchFailure(.unacceptableSQL(reason: error.sentence), statement: number)
+            throw .refused(reason: error.sentence)
+        }
+    }
+
+    /// The first statement takes the session's reset and BEGIN with it.
+    private func send(
+        _ command: Command, _ limits: ResultLimits?
+    ) async throws(PostgresError) -> CommandReply {
+        if begun != nil {
+            guard connection.transactionStatus == .inTransaction else { throw .closed }
+            return try await connection.execute([[command]], limits: limits)[0][0]
+        }
+        let opening = [WorkPlan.begin(isolation), command]
+        var replies = try await connection.execute([WorkPlan.reset, opening], limits: limits)[1]
+        if WorkPlan.canRetry(replies) {
+            // A cached statement had vanished or changed its shape: nothing ran that counts.
+            replies = try await connection.execute(
+                [[Command("ROLLBACK")], opening], limits: limits)[1]
+        }
+        begun = replies[0]
+        if case .failed(let message) = replies[0] { throw .server(message) }
+        return replies[1]
+    }
+
+    private func result(
+        _ reply: CommandReply, _ statement: Statement, _ number: Int
+    ) throws(OpenBranchError) -> StatementResult {
+        switch reply {
+        case .completed(let result) where result.isTruncated:
+            throw fail(BranchFailure(.resultTooLarge, statement: number))
+        case .completed(let result):
+            let actual = result.affectedRows ?? result.rowCount
+            if let expected = statement.expectedRows, expected != actual {
+                throw fail(
+                    BranchFailure(
+                        .rowsUnexpected(expected: expected, actual: actual), statement: number))
+            }
+            return StatementResult(result)
+        case .failed(let message):
+            throw fail(
+                BranchFailure(
+                    .statement, statement: number,
+                    report: BranchFailure.ServerReport(message)))
+        case .exceeded:
+            throw fail(BranchFailure(.resultTooLarge, statement: number))
+        case .skipped:
+            throw fail(BranchFailure(.statement, statement: number))
+        }
+    }
+
+    private func fail(_ new: BranchFailure) -> OpenBranchError {
+        // A cancel that made the statement fail was noted before.
+        let first = failure ?? new
+        failure = first
+        return .failed(first)
+    }
+
+    private static func failure(_ error: PostgresError, _ number: Int) -> BranchFailure {
+        switch error {
+        case .server(let message):
+            BranchFailure(
+                .statement, statement: number, report: BranchFailure.ServerReport(message))
+        case .invalidConninfo, .unreachable, .refused, .connectionLost, .timedOut, .poolExhausted,
+            .closed:
+            BranchFailure(.connectionLost, statement: number)
+        }
+    }
+}

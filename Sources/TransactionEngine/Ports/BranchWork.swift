@@ -1,0 +1,47 @@
+/// What one branch has to do before it votes.
+public enum BranchWork: Sendable {
+    /// These statements, in order, all of them known beforehand.
+    case statements([Statement])
+    /// The caller's own code, which runs statements, reads their rows and decides what comes next.
+    case interactive(InteractiveWork)
+
+    /// The statements that are known beforehand.
+    public var statements: [Statement] {
+        switch self {
+        case .statements(let statements): statements
+        case .interactive: []
+        }
+    }
+}
+
+/// The caller's own code over the open transaction of a branch.
+public struct InteractiveWork: Sendable {
+    /// Runs off the loop, in a task of its own, which is cancelled when the transaction is to abort.
+    ///
+    /// Whatever it throws makes the branch vote no; so does a statement that failed, whether or not
+    /// the failure was caught. Whoever hands the code over keeps what it returns or throws.
+    public let body: @Sendable (any OpenBranch) async throws -> Void
+
+    /// Makes work of code.
+    public init(_ body: @escaping @Sendable (any OpenBranch) async throws -> Void) {
+        self.body = body
+    }
+}
+
+/// The open transaction of a branch, for as long as the caller's code has it.
+public protocol OpenBranch: Sendable {
+    /// Runs one statement.
+    ///
+    /// The transaction is begun by the first one, in the same round trip.
+    func execute(_ statement: Statement) async throws(OpenBranchError) -> StatementResult
+}
+
+/// Why a statement of the caller's code did not run, or failed.
+public enum OpenBranchError: Error, Sendable, Hashable {
+    /// It was sent and failed; the branch can only vote no.
+    case failed(BranchFailure)
+    /// It can be part of no branch, and was not sent; the sentence says why. The branch votes no.
+    case refused(reason: String)
+    /// The branch has voted, or its time is over: nothing was sent.
+    case isOver
+}
