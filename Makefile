@@ -8,11 +8,11 @@ export PATH := $(PATH):$(HOME)/.local/share/swiftly/bin:/opt/swift/usr/bin:/usr/
 
 BENCH := Benchmarks/run
 
-.PHONY: help setup build demo test check bench clean
+.PHONY: help setup build demo test check bench crash-matrix clean
 
 help: ## Lists the commands.
-	@grep -hE '^[a-z]+:.* ## ' $(MAKEFILE_LIST) | sort \
-	    | awk -F ':.* ## ' '{ printf "  make %-8s %s\n", $$1, $$2 }'
+	@grep -hE '^[a-z-]+:.* ## ' $(MAKEFILE_LIST) | sort \
+	    | awk -F ':.* ## ' '{ printf "  make %-12s %s\n", $$1, $$2 }'
 
 setup: ## Installs what is missing on Debian or Ubuntu; does nothing when all is there.
 	@scripts/setup.sh
@@ -25,12 +25,16 @@ demo: build ## Shows the whole story on three throwaway PostgreSQL servers.
 
 test: setup ## Runs every test; those that need PostgreSQL start servers of their own.
 	@swift test
+	@Reliability/run crash-matrix --sample 24
 
 check: setup ## Format, tidy rules, contract, a fuzzed server, Dockerfile, sanitizers.
 	@scripts/check.sh
 
 bench: setup ## Measures the coordinator beside its raw limit; writes .build/bench.json.
 	@if [ -x $(BENCH) ]; then $(BENCH); else echo "$(BENCH) is not here: nothing to measure."; fi
+
+crash-matrix: build ## Every crash point under every fault, on real processes; some 20 minutes.
+	@Reliability/run crash-matrix
 
 clean: ## Removes everything that was built, and the tools that the checks fetched.
 	@rm -rf .build .build-* .tools

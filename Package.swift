@@ -13,6 +13,9 @@ let strict: [SwiftSetting] = [
 /// Where C is touched, every unsafe expression has to say so.
 let strictOverC = strict + [.strictMemorySafety()]
 
+/// Failpoints are in debug builds alone; `make check` looks for them in a release build.
+let failing = strict + [.define("TANDEM_FAILPOINTS", .when(configuration: .debug))]
+
 /// The sanitizers need the rooms that have unit tests, and not the program with its libraries.
 let isUnitOnly = Context.environment["TANDEM_UNIT"] != nil
 
@@ -38,7 +41,7 @@ let floor1: [Target] = [
     .target(name: "EventLoop", dependencies: ["CLinux"], swiftSettings: strictOverC),
     .target(
         name: "TransactionEngine", dependencies: ["CommitProtocol", logging],
-        swiftSettings: strict),
+        swiftSettings: failing),
 ]
 
 let floor2: [Target] = [
@@ -73,7 +76,7 @@ let floor4: [Target] = [
             "PostgresClusters", "PostgresTransactions", "TransactionEngine", logging, yams,
             .product(name: "ArgumentParser", package: "swift-argument-parser"),
             .product(name: "UnixSignals", package: "swift-service-lifecycle"),
-        ], swiftSettings: strict),
+        ], swiftSettings: failing),
 ]
 
 let unitTests: [Target] = [

@@ -77,4 +77,24 @@ import Testing
             faults(router, contract.replacing("    post:", with: "    post:\n    put:")).count == 1)
         #expect(faults("", "").count == 1)
     }
+
+    @Test func `every failpoint has crash cases`() throws {
+        let faults = FailpointsHit.faults(
+            catalogue: try Repository.text("Sources/TransactionEngine/Failpoints/Failpoint.swift"),
+            cases: try Repository.text("Reliability/crash/points.py"))
+        #expect(faults == [])
+    }
+
+    @Test func `a failpoint without a crash case is found`() {
+        func faults(_ cases: String) -> [String] {
+            FailpointsHit.faults(
+                catalogue: "enum Step {\ncase accept\ncase finish\ncase work\n}\n", cases: cases)
+        }
+        let cases = #"STEPS = (\n(A, "accept"), (A, "finish"), (A, f"work.{branch}"),\n)\n"#
+            .replacing(#"\n"#, with: "\n")
+        #expect(faults(cases) == [])
+        #expect(faults(cases.replacing("finish", with: "accept")).count == 1)
+        #expect(faults(cases.replacing("(A, \"finish\")", with: "")).count == 1)
+        #expect(faults(cases.replacing("work", with: "play")).count == 2)
+    }
 }

@@ -35,13 +35,22 @@ final class ConfigurationEnvironment {
         }
     }
 
+    /// Those of other parts of tandem.
+    private static var othersVariables: [String] {
+        #if TANDEM_FAILPOINTS
+        ["TANDEM_POSTGRES_BIN", "TANDEM_FAILPOINTS"]
+        #else
+        ["TANDEM_POSTGRES_BIN"]
+        #endif
+    }
+
     /// A sentence for each variable that looks like ours and that nobody asked for.
     ///
     /// Not a fault: a container platform sets `TANDEM_PORT` and its like by itself for a service that
     /// is named tandem.
     func unknown() -> [String] {
         variables.keys.sorted().filter { $0.hasPrefix("TANDEM_") && !asked.contains($0) }
-            .filter { !["TANDEM_POSTGRES_BIN"].contains($0) }
+            .filter { !Self.othersVariables.contains($0) }
             .map { name in
                 let hint = closest(to: name, among: asked.sorted()).map { "; did you mean \($0)?" }
                 return "the variable \(name) is not known and has no effect\(hint ?? "")"

@@ -34,8 +34,9 @@ final class Replica {
         self.participants = participants
         self.logger = logger
         log = PostgresDecisionLog(state, logger: logger)
+        let ports = try Self.withFailpoints(log, participants)
         engine = TransactionEngine(
-            executor: EventLoop.shared, log: log, participants: participants,
+            executor: EventLoop.shared, log: ports.0, participants: ports.1,
             clock: LoopClock(), encoding: .json, limits: configuration.engineLimits,
             logger: logger)
         let draining = Lock(false)

@@ -1,0 +1,1 @@
+"""The crash matrix: every crash point of the protocol under every fault."""

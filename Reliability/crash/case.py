@@ -1,0 +1,121 @@
+"""One case: a transaction is driven to a crash point, a fault strikes, all heals, and is judged."""
+
+import threading
+import time
+from dataclasses import dataclass, field
+
+from crash import faults
+from crash.judge import judge
+from stack import processes
+from stack.replica import LOST
+from stack.stack import PARTICIPANTS
+
+HIT_SECONDS_MAX = 30
+HEAL_SECONDS_MAX = 60
+TABLES = ("CREATE TABLE legs (marker text NOT NULL, branch int NOT NULL)",)
+
+
+class NotHit(Exception):
+    """The crash point was never reached: the case says nothing."""
+
+
+@dataclass
+class Result:
+    """What came of a case."""
+
+    point: object
+    fault: str
+    outcome: str = ""
+    answer: str = ""
+    seconds: float = 0.0
+    violations: list = field(default_factory=list)
+
+
+class Post(threading.Thread):
+    """A caller of its own."""
+
+    def __init__(self, replica, body, key):
+        super().__init__(daemon=True)
+        self._replica, self._body, self._key = replica, body, key
+        self.answer = LOST
+        self.start()
+
+    def run(self):
+        self.answer = self._replica.post(self._body, self._key)
+
+
+def transaction(marker, kind):
+    """Three branches that each write one row; an abort is found out when all are prepared."""
+    branches = []
+    for branch, participant in enumerate(PARTICIPANTS):
+        statement = {"sql": "INSERT INTO legs VALUES ($1, $2::int)",
+                     "parameters": [marker, str(branch)], "expectRows": 1}
+        if kind == "abort" and branch == 2:
+            statement["expectRows"] = 2
+        branches.append({"participant": participant, "statements": [statement]})
+    return {"branches": branches, "labels": {"marker": marker}}
+
+
+class Case:
+    """A point and a fault; `number` makes its rows its own."""
+
+    def __init__(self, stack, victim, witness, point, fault, number):
+        self.stack, self.victim, self.witness = stack, victim, witness
+        self.point, self.fault = point, fault
+        self.marker = f"case-{number}"
+        # Keyed transactions are accepted first and worked on afterwards, keyless ones overlap.
+        self.key = None if point.path.first_life == "rowless" or number % 2 else self.marker
+        self.body = transaction(self.marker, point.path.transaction)
+
+    def run(self):
+        result = Result(self.point, self.fault)
+        post = self._reach_the_point()
+        if not self.victim.stops_at(self.point.failpoint, HIT_SECONDS_MAX):
+            raise NotHit(f"{self.point} was not hit; the caller was told {post.answer}")
+        began = faults.apply(self.fault, self.point, self.stack, self.victim)
+        post.join()
+        result.answer = str(post.answer)
+        try:
+            processes.until(HEAL_SECONDS_MAX, "all is finished", self._is_healed)
+        except TimeoutError as error:
+            result.violations.append(str(error))
+        result.seconds = time.monotonic() - began
+        judge(self, post.answer, result)
+        return result
+
+    def _reach_the_point(self):
+        if self.victim.is_running:
+            self.victim.kill()
+        armed = f"{self.point.failpoint}=stop"
+        first = self.point.path.first_life
+        if first is None:
+            self.victim.start(armed)
+            return Post(self.victim, self.body, self.key)
+        if first == "rowless":
+            post = self._leave_orphans()
+        else:
+            self.victim.start(f"{first}=kill")
+            post = Post(self.victim, self.body, self.key)
+            processes.until(HIT_SECONDS_MAX, "the first life ends",
+                            lambda: not self.victim.is_running)
+        self.victim.start(armed, wait=False)
+        return post
+
+    def _leave_orphans(self):
+        """The accept is held on its way while the branches prepare, and is lost in the end."""
+        self.victim.start()
+        way = self.stack.proxies[self.victim.name]["state"]
+        way.arm("INSERT INTO tandem.transactions", "hole")
+        post = Post(self.victim, self.body, None)
+        processes.until(HIT_SECONDS_MAX, "every branch is prepared",
+                        lambda: all(self.stack.prepared(name) for name in PARTICIPANTS))
+        self.victim.kill()
+        way.reset_all()
+        way.heal()
+        return post
+
+    def _is_healed(self):
+        try:
+            return self.stack.is_quiet()
+        except OSError:
+            return False

@@ -1,0 +1,74 @@
+"""The verdict on a case, from the databases alone and from what callers were told."""
+
+from stack.stack import PARTICIPANTS
+
+ROW = ("SELECT number, salt, decision, state, finished_at IS NOT NULL FROM tandem.transactions "
+       "WHERE label_values @> ARRAY['{marker}']")
+
+
+def effects(stack, marker):
+    """How often each participant holds the case's row."""
+    counts = []
+    for name in PARTICIPANTS:
+        with stack.participants[name].session() as session:
+            counts.append(int(session.value(
+                f"SELECT count(*) FROM legs WHERE marker = '{marker}'")))
+    return counts
+
+
+def row_of(stack, marker):
+    """The state database's row: (number, salt, decision, state, finished), or None."""
+    with stack.state.session() as session:
+        rows = session.query(ROW.format(marker=marker))
+    return rows[0] if rows else None
+
+
+def judge(case, answer, result):
+    """Fills the outcome and the violations in."""
+    complain = result.violations.append
+    counts = effects(case.stack, case.marker)
+    row = row_of(case.stack, case.marker)
+    decision, state = (row[2], row[3]) if row else (None, None)
+    result.outcome = "committed" if counts == [1, 1, 1] else "aborted"
+    if counts not in ([0, 0, 0], [1, 1, 1]):
+        complain(f"half done: the rows are {counts}")
+    committed = any(counts)
+    if committed != (decision == "commit"):
+        complain(f"the rows are {counts} and the decision is {decision}")
+    if row and state not in ("committed", "aborted"):
+        complain(f"the state is {state}")
+    if answer.status in (200, 201) and not committed:
+        complain(f"the caller was told {answer} and nothing is there")
+    if answer.status == 409 and committed:
+        complain(f"the caller was told {answer} and it is there")
+    if answer.status == 202 and answer.body.get("state") == "committing" and not committed:
+        complain("the caller was told committing and nothing is there")
+    if answer.status == 503 and answer.type != "outcome-unknown" and committed:
+        complain(f"the caller was told {answer} and it is there")
+    if answer.status not in (None, 200, 201, 202, 409, 503):
+        complain(f"the caller was told {answer}: {answer.body}")
+    ask_again(case, committed, row, complain)
+
+
+def ask_again(case, committed, row, complain):
+    """The same request with the same key, to the other replica: the same outcome, done once."""
+    if not case.key:
+        return
+    again = case.witness.post(case.body, case.key)
+    counts = effects(case.stack, case.marker)
+    if row and committed and (again.status not in (200, 201) or counts != [1, 1, 1]):
+        complain(f"repeated after a commit: {again}, rows {counts}")
+    if row and not committed and (again.status != 409 or any(counts)):
+        complain(f"repeated after an abort: {again}, rows {counts}")
+    if not row and case.point.path.transaction == "commit" and (
+            again.status != 201 or counts != [1, 1, 1]):
+        complain(f"the key was unused, and its first use gave {again}, rows {counts}")
+
+
+def still_holds(case, result):
+    """Long after the verdict: nothing has come to life again."""
+    counts = effects(case.stack, case.marker)
+    row = row_of(case.stack, case.marker)
+    if (counts == [1, 1, 1]) != bool(row and row[2] == "commit") or counts not in (
+            [0, 0, 0], [1, 1, 1]):
+        result.violations.append(f"later the rows are {counts} and the row is {row}")

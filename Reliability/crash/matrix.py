@@ -1,0 +1,105 @@
+"""Runs crash cases one after the other on one stack, and prints what came of them."""
+
+import random
+import time
+
+from crash.case import TABLES, Case, NotHit
+from crash.faults import FAULTS
+from crash.judge import still_holds
+from crash.points import points
+from stack import processes
+from stack.stack import GRACE_SECONDS, Stack
+
+# A fixed seed: the sample of continuous integration is the same for everyone.
+SAMPLE_SEED = 2
+
+
+def cases(sample=None, only=None):
+    """(point, fault), all of them, or a sample that has every fault and every step in it."""
+    whole = [(point, fault) for point in points() for fault in FAULTS]
+    if only:
+        whole = [(point, fault) for point, fault in whole if only in f"{point} {fault}"]
+    if sample is None or sample >= len(whole):
+        return whole
+    dice = random.Random(SAMPLE_SEED)
+    shuffled = dice.sample(whole, len(whole))
+    chosen, seen = [], set()
+    for case in shuffled + shuffled:
+        news = {case[0].step, case[1]} - seen
+        if case not in chosen and (news or len(seen) == len(FAULTS) + steps(whole)):
+            chosen.append(case)
+            seen |= {case[0].step, case[1]}
+    return chosen[:sample]
+
+
+def steps(whole):
+    return len({point.step for point, _ in whole})
+
+
+def run(binary=None, sample=None, only=None):
+    """Runs them; answers the results and how many cases never reached their point."""
+    results, judged, invalid = [], [], 0
+    chosen = cases(sample, only)
+    with Stack(binary, TABLES) as stack:
+        victim = stack.add_replica("victim")
+        # The witness takes over from the dead, and leaves orphans to the victim.
+        witness = stack.add_replica("witness", scan_milliseconds=3_600_000)
+        witness.start()
+        print(HEAD, flush=True)
+        for number, (point, fault) in enumerate(chosen, 1):
+            case = Case(stack, victim, witness, point, fault, number)
+            try:
+                result = case.run()
+            except (NotHit, TimeoutError, RuntimeError, OSError) as error:
+                invalid += 1
+                print(f"| {point} | {fault} | INVALID: {error} | | |", flush=True)
+                if victim.is_running:
+                    victim.kill()
+                continue
+            finally:
+                for way in stack.proxies["victim"].values():
+                    way.heal()
+            results.append(result)
+            judged.append((case, result))
+            print(line(result), flush=True)
+        look_again(stack, victim, judged)
+    return results, invalid
+
+
+def look_again(stack, victim, judged):
+    """After the grace period and some scans, with both replicas alive: is it still so?"""
+    if not judged:
+        return
+    if not victim.is_running:
+        victim.start()
+    time.sleep(2 * GRACE_SECONDS)
+    processes.until(60, "all is finished in the end", stack.is_quiet)
+    for case, result in judged:
+        before = len(result.violations)
+        still_holds(case, result)
+        if len(result.violations) > before:
+            print(line(result))
+
+
+HEAD = "| point | fault | outcome | answer | seconds to heal |\n|---|---|---|---|---|"
+
+
+def line(result):
+    verdict = result.outcome
+    if result.violations:
+        verdict = "VIOLATION: " + "; ".join(result.violations)
+    return (f"| {result.point} | {result.fault} | {verdict} | {result.answer} "
+            f"| {result.seconds:.2f} |")
+
+
+def summary(results, invalid):
+    """Lines of figures."""
+    violations = sum(bool(result.violations) for result in results)
+    lines = ["", f"{len(results)} cases, {violations} with violations, {invalid} invalid."]
+    for fault in FAULTS:
+        seconds = sorted(result.seconds for result in results if result.fault == fault)
+        if seconds:
+            lines.append(f"{fault}: {len(seconds)} cases, healed in "
+                         f"{seconds[len(seconds) // 2]:.2f} s in the middle, "
+                         f"{seconds[-1]:.2f} s at most.")
+    return "\n".join(lines)

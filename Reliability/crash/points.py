@@ -1,0 +1,87 @@
+"""The crash points: which failpoint, on which path, and what is addressed there.
+
+The names are those of `Sources/TransactionEngine/Failpoints/Failpoint.swift`; a tidy test holds the
+two lists together.
+"""
+
+from dataclasses import dataclass
+
+from stack.stack import PARTICIPANTS
+
+
+@dataclass(frozen=True)
+class Path:
+    """A way through the protocol.
+
+    `first_life` is where a first process is killed so that the next one has to recover.
+    """
+
+    name: str
+    transaction: str
+    first_life: str | None = None
+
+
+COMMIT = Path("commit", "commit")
+ABORT = Path("abort", "abort")
+RECOVER_COMMIT = Path("recover-commit", "commit", "decideCommit.after")
+RECOVER_ABORT = Path("recover-abort", "commit", "decideCommit.before")
+# Prepared everywhere, and the row never arrived: only the scan can find it.
+ORPHAN = Path("orphan", "commit", "rowless")
+
+BRANCHES = range(len(PARTICIPANTS))
+
+STEPS = (
+    (COMMIT, "accept"),
+    *((COMMIT, f"work.{branch}") for branch in BRANCHES),
+    (COMMIT, "decideCommit"),
+    *((COMMIT, f"commitPrepared.{branch}") for branch in BRANCHES),
+    (COMMIT, "finish"),
+    (ABORT, "decideAbort"),
+    *((ABORT, f"rollbackPrepared.{branch}") for branch in BRANCHES),
+    (ABORT, "finish"),
+    (RECOVER_COMMIT, "claim"),
+    *((RECOVER_COMMIT, f"commitPrepared.{branch}") for branch in BRANCHES),
+    (RECOVER_COMMIT, "finish"),
+    (RECOVER_ABORT, "decideAbort"),
+    *((RECOVER_ABORT, f"fence.{branch}") for branch in BRANCHES),
+    (RECOVER_ABORT, "finish"),
+    (ORPHAN, "tombstone"),
+    (ORPHAN, "finish"),
+)
+
+
+@dataclass(frozen=True)
+class Point:
+    """One crash point."""
+
+    path: Path
+    step: str
+    moment: str
+    branch: int | None
+
+    @property
+    def failpoint(self):
+        name = f"{self.step}.{self.moment}"
+        return name if self.branch is None else f"{name}.{self.branch}"
+
+    @property
+    def is_at_state(self):
+        """Whether the state database is what is addressed here, and not a participant."""
+        return self.branch is None
+
+    @property
+    def participant(self):
+        """The addressed participant; a step of the state database addresses none of them, and the
+        second one stands in."""
+        return PARTICIPANTS[1 if self.branch is None else self.branch]
+
+    def __str__(self):
+        return f"{self.path.name}/{self.failpoint}"
+
+
+def points():
+    """All crash points, in the order of the protocol."""
+    for path, name in STEPS:
+        step, _, branch = name.partition(".")
+        for moment in ("before", "after"):
+            yield Point(path, step, moment, int(branch) if branch else None)

@@ -1,0 +1,1 @@
+"""Databases, replicas and a proxy between them, as processes of the harness's own."""

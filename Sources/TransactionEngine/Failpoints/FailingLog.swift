@@ -1,0 +1,83 @@
+#if TANDEM_FAILPOINTS
+import CommitProtocol
+
+/// A decision log with failpoints around its durable steps.
+struct FailingLog: DecisionLog {
+    let inner: any DecisionLog
+    let points: Failpoints
+
+    var installation: String { inner.installation }
+    var replica: String { inner.replica }
+    var epoch: Int64 { inner.epoch }
+
+    func accept(_ record: TransactionRecord) async -> AcceptAnswer {
+        points.hit(.accept, .before)
+        let answer = await inner.accept(record)
+        points.hit(.accept, .after)
+        return answer
+    }
+
+    func decide(_ decision: Decision, _ record: TransactionRecord) async -> DecideAnswer {
+        let step: Failpoint.Step = decision == .commit ? .decideCommit : .decideAbort
+        points.hit(step, .before)
+        let answer = await inner.decide(decision, record)
+        points.hit(step, .after)
+        return answer
+    }
+
+    func tombstone(_ record: TransactionRecord) async -> DecideAnswer {
+        points.hit(.tombstone, .before)
+        let answer = await inner.tombstone(record)
+        points.hit(.tombstone, .after)
+        return answer
+    }
+
+    func finish(_ record: TransactionRecord) async {
+        points.hit(.finish, .before)
+        await inner.finish(record)
+        points.hit(.finish, .after)
+    }
+
+    /// Every pass asks; only one that took something over made something durable.
+    func claimUnowned(
+        limit: Int, driven: [GlobalTransactionID]
+    ) async throws(LogUnavailable) -> [TransactionRecord] {
+        points.hit(.claim, .before)
+        let rows = try await inner.claimUnowned(limit: limit, driven: driven)
+        if !rows.isEmpty { points.hit(.claim, .after) }
+        return rows
+    }
+
+    func nextTransactionID() async throws(LogUnavailable) -> GlobalTransactionID {
+        try await inner.nextTransactionID()
+    }
+
+    func record(
+        _ id: GlobalTransactionID
+    ) async throws(LogUnavailable) -> TransactionRecord? {
+        try await inner.record(id)
+    }
+
+    func record(
+        principal: String, keyDigest: [UInt8]
+    ) async throws(LogUnavailable) -> TransactionRecord? {
+        try await inner.record(principal: principal, keyDigest: keyDigest)
+    }
+
+    func records(
+        _ filter: RecordFilter
+    ) async throws(LogUnavailable) -> [TransactionRecord] {
+        try await inner.records(filter)
+    }
+
+    func standing(
+        of ids: [GlobalTransactionID]
+    ) async throws(LogUnavailable) -> [GlobalTransactionID: RecoveryPlan.Row] {
+        try await inner.standing(of: ids)
+    }
+
+    func lowWaterMark() async throws(LogUnavailable) -> Int64 {
+        try await inner.lowWaterMark()
+    }
+}
+#endif

@@ -1,0 +1,79 @@
+#if TANDEM_FAILPOINTS
+import CommitProtocol
+import Glibc
+import Synchronization
+
+/// The failpoints of this process, as `TANDEM_FAILPOINTS` arms them.
+///
+/// The text is `<name>=<action>[*<hit>]`, separated by commas: `decideCommit.after=kill` or
+/// `accept.before=stop*3`. The action `kill` ends the process as `kill -9` does; `stop` stops it
+/// as SIGSTOP does, and it goes on at SIGCONT. Each fires once, at the given hit (the first
+/// unless given), and says so on standard error first, in one line: `failpoint <name>`.
+///
+/// It is compiled into debug builds only.
+public final class Failpoints: Sendable {
+    private enum Action: String {
+        case kill
+        case stop
+    }
+
+    private struct Armed {
+        let action: Action
+        var hitsLeft: Int
+    }
+
+    private let armed: Mutex<[String: Armed]>
+
+    /// Reads the text; nil unless all of it is understood.
+    public init?(_ text: String) {
+        var armed: [String: Armed] = [:]
+        for entry in text.split(separator: ",") {
+            let sides = entry.split(separator: "=", omittingEmptySubsequences: false)
+            guard sides.count == 2, Self.isKnown(sides[0]) else { return nil }
+            let parts = sides[1].split(separator: "*", omittingEmptySubsequences: false)
+            guard let action = parts.first.flatMap({ Action(rawValue: String($0)) }),
+                let hit = parts.count == 1 ? 1 : Int(parts[1]), parts.count <= 2, hit > 0
+            else { return nil }
+            armed[String(sides[0])] = Armed(action: action, hitsLeft: hit)
+        }
+        self.armed = Mutex(armed)
+    }
+
+    private static func isKnown(_ name: Substring) -> Bool {
+        let parts = name.split(separator: ".", omittingEmptySubsequences: false)
+        guard (2...3).contains(parts.count), Failpoint.Step(rawValue: String(parts[0])) != nil,
+            Failpoint.Moment(rawValue: String(parts[1])) != nil
+        else { return false }
+        return parts.count == 2 || Int(parts[2]) != nil
+    }
+
+    /// Dies or stops here, if this point is armed and this is the hit.
+    func hit(_ step: Failpoint.Step, _ moment: Failpoint.Moment, branch: Int? = nil) {
+        let name = Failpoint(step: step, moment: moment, branch: branch).description
+        let action: Action? = armed.withLock { armed in
+            guard var point = armed[name] else { return nil }
+            point.hitsLeft -= 1
+            armed[name] = point.hitsLeft == 0 ? nil : point
+            return point.hitsLeft == 0 ? point.action : nil
+        }
+        guard let action else { return }
+        let line = Array("failpoint \(name)\n".utf8)
+        _ = write(STDERR_FILENO, line, line.count)
+        switch action {
+        case .kill: _ = kill(getpid(), SIGKILL)
+        case .stop: _ = kill(getpid(), SIGSTOP)
+        }
+    }
+
+    /// The ports with failpoints around their durable steps.
+    public func around(
+        _ log: any DecisionLog, _ participants: any Participants
+    ) -> (any DecisionLog, any Participants) {
+        (
+            FailingLog(inner: log, points: self),
+            FailingParticipants(
+                inner: participants, points: self, installation: log.installation)
+        )
+    }
+}
+#endif
