@@ -10,6 +10,11 @@ public struct Branch: Hashable, Sendable {
         case working
         /// Voted yes. To `ended`.
         case prepared(PreparedEvidence)
+        /// Declared read only, and its work is done; its session is held. To `ended`.
+        case held
+        /// The register, and its work is done; its local transaction is open, and no COMMIT has been
+        /// answered. To `refused` or `doubtful` if that fails, or to `ended`.
+        case ready(PreparedEvidence)
         /// Voted no although PREPARE succeeded (a missed expectation). To `ended`, by gid.
         case preparedAgainstVote(PreparedEvidence)
         /// Voted no; nothing is prepared and nothing can become so. To `ended`.
@@ -23,9 +28,13 @@ public struct Branch: Hashable, Sendable {
         case ended(Outcome)
     }
 
+    /// How it takes part in the end.
+    public let ending: Ending
     /// Where the branch stands.
     public internal(set) var progress: Progress = .waiting
     /// The vote, once it is known; kept after the branch has ended.
+    ///
+    /// A register votes no, or decides.
     public internal(set) var vote: Vote?
     /// What PREPARE left to prove the end with.
     public internal(set) var evidence: PreparedEvidence?
@@ -37,6 +46,13 @@ public struct Branch: Hashable, Sendable {
         if case .ended(let outcome) = progress { outcome } else { nil }
     }
 
-    var isPrepared: Bool { if case .prepared = progress { true } else { false } }
+    /// Whether it has done all that a commit asks of it beforehand.
+    var isInFavor: Bool {
+        switch progress {
+        case .prepared, .held, .ready: true
+        case .waiting, .working, .preparedAgainstVote, .refused, .doubtful, .recovered, .ended:
+            false
+        }
+    }
     var isWorking: Bool { progress == .working }
 }

@@ -8,24 +8,38 @@ extension Coordinator {
         precondition(recovered.branches.count == branches.count, "a row keeps its branches")
         hasReplied = true
         for (index, branch) in recovered.branches.enumerated() {
-            branches[index].evidence = branch.evidence
-            branches[index].vote = branch.evidence == nil ? nil : .prepared
-            if let outcome = branch.outcome {
-                branches[index].progress = .ended(outcome)
-            } else if recovered.decision == .commit {
-                branches[index].progress = .recovered(branch.evidence)
-            } else {
-                branches[index].progress = .doubtful
-            }
+            recall(branch, index, recovered.decision)
         }
+        let isRegistersCase =
+            register.map { branches[$0].ending == .journal || recovered.isDelegated } ?? false
         if let decision = recovered.decision {
             if decision == .abort { cause = .decidedElsewhere }
             phase = .deciding(decision, viaTombstone: false)
             decided(decision, [], &step)
+        } else if isRegistersCase {
+            cause = .recovered
+            phase = .asking(isAccepted: true)
+            askRegister(&step)
         } else {
             cause = .recovered
             phase = .deciding(.abort, viaTombstone: false)
             step.log = .decide(.abort)
+        }
+    }
+
+    private mutating func recall(_ found: RecoveredBranch, _ index: Int, _ decision: Decision?) {
+        branches[index].evidence = found.evidence
+        switch branches[index].ending {
+        case .twoPhase: branches[index].vote = found.evidence == nil ? nil : .prepared
+        case .readOnly: branches[index].vote = decision == .commit ? .readOnly : nil
+        case .onePhase, .journal: break
+        }
+        if let outcome = found.outcome {
+            branches[index].progress = .ended(outcome)
+        } else if decision == .commit {
+            branches[index].progress = .recovered(found.evidence)
+        } else {
+            branches[index].progress = .doubtful
         }
     }
 
@@ -35,33 +49,59 @@ extension Coordinator {
     mutating func decided(
         _ decision: Decision, _ evidence: [PreparedEvidence?], _ step: inout Step
     ) {
-        guard case .deciding(let asked, _) = phase else {
+        switch phase {
+        case .deciding(let asked, _):
+            if decision == .abort, asked == .commit { cause = .decidedElsewhere }
+        case .delegating:
+            if decision == .abort { cause = .decidedElsewhere }
+        case .copying(let registered, _):
+            if decision != registered { registerWasOverruled() }
+        case .idle, .preparing, .registering, .asking, .finishing, .withdrawing, .ended,
+            .withdrawn, .undecidable:
             preconditionFailure("the log answers one decision once")
         }
-        // A row that was undecided when it was adopted had no evidence yet. If its former owner was
-        // only paused and won with commit, the evidence came with that decision; without it a
-        // branch which that owner commits first would look lost here.
-        for (index, found) in evidence.enumerated() where branches.indices.contains(index) {
-            branches[index].evidence = branches[index].evidence ?? found
-        }
-        if decision == .abort, asked == .commit { cause = .decidedElsewhere }
+        learn(evidence)
         if decision == .commit { cause = nil }
         phase = .finishing(decision)
+        finishBranches(&step)
+    }
+
+    /// Only an operator's force can have put another decision into the row than the register holds;
+    /// the branch did end the other way, and that is not hidden.
+    private mutating func registerWasOverruled() {
+        guard let register else { preconditionFailure("the row is the register") }
+        switch branches[register].progress {
+        case .ended(.committed): branches[register].progress = .ended(.heuristicCommit)
+        case .ended(.rolledBack), .refused:
+            branches[register].progress = .ended(.heuristicRollback)
+        case .waiting, .working, .prepared, .held, .ready, .preparedAgainstVote, .doubtful,
+            .recovered, .ended:
+            break
+        }
+    }
+
+    /// Orders the end of every branch; the caller may hear of a durable commit before.
+    mutating func finishBranches(_ step: inout Step) {
         for branch in branches.indices { orderEnd(branch, &step) }
         endIfDone(&step)
+        if repliesAtDecision, case .finishing(.commit) = phase { say(.committing, &step) }
     }
 
     /// No row holds a decision: an abort is written in its place, on the primary key, so that
     /// whoever comes later finds it.
     mutating func decisionMissing(_ step: inout Step) {
-        guard case .deciding(_, let viaTombstone) = phase else {
+        switch phase {
+        case .deciding(_, viaTombstone: false), .delegating:
+            cause = cause ?? .acceptanceUnknown
+            phase = .deciding(.abort, viaTombstone: true)
+            step.log = .tombstone
+        case .deciding(_, viaTombstone: true), .copying:
+            // An insert that left no row is no answer: it is made again, and not in a hot loop.
+            decisionUnknown(&step)
+        case .idle, .preparing, .registering, .asking, .finishing, .withdrawing, .ended,
+            .withdrawn, .undecidable:
             preconditionFailure("the log answers one decision once")
         }
-        // A tombstone that left no row is no answer: it is written again, and not in a hot loop.
-        if viaTombstone { return decisionUnknown(&step) }
-        cause = cause ?? .acceptanceUnknown
-        phase = .deciding(.abort, viaTombstone: true)
-        step.log = .tombstone
     }
 
     /// The write may have landed, or may yet land.
@@ -69,7 +109,10 @@ extension Coordinator {
     /// Nothing is done on either belief; the same request is made again, which is harmless: it
     /// writes only where nothing is decided.
     mutating func decisionUnknown(_ step: inout Step) {
-        guard case .deciding = phase else {
+        switch phase {
+        case .deciding, .delegating, .copying: break
+        case .idle, .preparing, .registering, .asking, .finishing, .withdrawing, .ended,
+            .withdrawn, .undecidable:
             preconditionFailure("the log answers one decision once")
         }
         decisionRetries += 1
@@ -82,24 +125,43 @@ extension Coordinator {
         case .deadline:
             abort(.deadlinePassed, &step)
         case .decideAgain:
-            guard case .deciding(let decision, let viaTombstone) = phase else { return }
-            step.log = viaTombstone ? .tombstone : .decide(decision)
+            decideAgain(&step)
+        case .askAgain:
+            guard case .asking = phase else { return }
+            askRegister(&step)
         case .finishAgain(let branch):
             guard branches[branch].outcome == nil else { return }
             orderEnd(branch, &step)
+            endIfDone(&step)
         case .finishWait:
             finishWaitPassed(&step)
+        }
+    }
+
+    private func decideAgain(_ step: inout Step) {
+        switch phase {
+        case .deciding(_, viaTombstone: true): step.log = .tombstone
+        case .deciding(let decision, viaTombstone: false): step.log = .decide(decision)
+        case .delegating: step.log = .delegate
+        case .copying(let decision, _): step.log = .copy(decision)
+        case .idle, .preparing, .registering, .asking, .finishing, .withdrawing, .ended,
+            .withdrawn, .undecidable:
+            break
         }
     }
 
     /// Answers the caller with no more than is known when the answer cannot wait any longer.
     private mutating func finishWaitPassed(_ step: inout Step) {
         switch phase {
-        case .deciding(.commit, _): say(.outcomeUnknown, &step)
-        case .deciding(.abort, _): say(.neverCommits, &step)
-        case .finishing(.commit): say(.committing, &step)
-        case .finishing(.abort): say(.aborted(cause ?? .decidedElsewhere), &step)
-        case .idle, .preparing, .withdrawing, .ended, .withdrawn: break
+        case .deciding(.commit, _), .delegating, .registering, .asking(isAccepted: true):
+            say(.outcomeUnknown, &step)
+        case .deciding(.abort, _), .asking(isAccepted: false), .copying(.abort, isAccepted: false):
+            say(.neverCommits, &step)
+        case .copying(.commit, _), .finishing(.commit):
+            say(.committing, &step)
+        case .copying(.abort, isAccepted: true), .finishing(.abort):
+            say(.aborted(cause ?? .decidedElsewhere), &step)
+        case .idle, .preparing, .withdrawing, .ended, .withdrawn, .undecidable: break
         }
     }
 

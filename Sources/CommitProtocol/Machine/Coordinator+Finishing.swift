@@ -8,6 +8,8 @@ extension Coordinator {
         case .working, .ended:
             // The vote that is still to come orders the end.
             break
+        case .held, .ready:
+            step.commands.append(.release(branch: branch, .abort))
         case .prepared, .preparedAgainstVote:
             step.commands.append(.rollbackPrepared(branch: branch))
         case .doubtful, .recovered:
@@ -15,11 +17,25 @@ extension Coordinator {
         }
     }
 
-    private func orderCommit(_ branch: Int, _ step: inout Step) {
-        switch branches[branch].progress {
-        case .ended, .working:
+    private mutating func orderCommit(_ branch: Int, _ step: inout Step) {
+        switch (branches[branch].progress, branches[branch].ending) {
+        case (.ended, _), (.working, _):
             break
-        case .prepared, .preparedAgainstVote, .recovered, .doubtful, .waiting, .refused:
+        case (.held, _):
+            step.commands.append(.release(branch: branch, .commit))
+        case (_, .readOnly):
+            // Its session is gone or was another life's: there is nothing that a commit would keep.
+            branches[branch].progress = .ended(.committed)
+        case (.recovered, .onePhase), (.recovered, .journal), (.doubtful, .onePhase),
+            (.doubtful, .journal):
+            // The row's commit is a copy of what this branch's own COMMIT decided.
+            branches[branch].progress = .ended(.committed)
+        case (.ready, _), (.waiting, .onePhase), (.waiting, .journal), (.refused, .onePhase),
+            (.refused, .journal):
+            // Commit was forced upon the row and never happened here; what is open is ended.
+            step.commands.append(.fenceAndRollBack(branch: branch))
+        case (.prepared, _), (.preparedAgainstVote, _), (.recovered, .twoPhase),
+            (.doubtful, .twoPhase), (.waiting, .twoPhase), (.refused, .twoPhase):
             // Where the row says commit, commit is ordered whatever is believed here; an absent
             // gid is then judged by evidence, and reported if nothing proves it.
             step.commands.append(.commitPrepared(branch: branch))
@@ -32,10 +48,15 @@ extension Coordinator {
         switch phase {
         case .finishing(let decision): commits = decision == .commit
         case .withdrawing: commits = false
-        case .idle, .preparing, .deciding, .ended, .withdrawn:
+        case .idle, .preparing, .deciding, .delegating, .registering, .asking, .copying, .ended,
+            .withdrawn, .undecidable:
             preconditionFailure("no branch is being ended in \(phase)")
         }
+        let isRegister = branches[branch].ending.isRegister
         switch reply {
+        case .done where commits && isRegister:
+            // A commit that was forced upon the row, and a register that was told to roll back.
+            branches[branch].progress = .ended(.heuristicRollback)
         case .done:
             branches[branch].progress = .ended(commits ? .committed : .rolledBack)
         case .provedCommitted:
@@ -45,6 +66,7 @@ extension Coordinator {
         case .unprovable:
             branches[branch].progress = .ended(.heuristicHazard)
         case .tryAgain:
+            loseHeldSession(of: branch)
             branches[branch].retries += 1
             let delay = Self.backoffMilliseconds(branches[branch].retries)
             step.timers.append(
@@ -52,6 +74,17 @@ extension Coordinator {
             return
         }
         endIfDone(&step)
+    }
+
+    /// A session that could not be told to end what it holds is ended by the fence.
+    private mutating func loseHeldSession(of branch: Int) {
+        switch branches[branch].progress {
+        case .held: branches[branch].progress = .doubtful
+        case .ready: branches[branch].progress = phase == .finishing(.commit) ? .refused : .doubtful
+        case .waiting, .working, .prepared, .preparedAgainstVote, .refused, .doubtful, .recovered,
+            .ended:
+            break
+        }
     }
 
     /// Ends the transaction when every branch has ended.
@@ -71,7 +104,8 @@ extension Coordinator {
         case .withdrawing:
             phase = .withdrawn
             step.isLast = true
-        case .idle, .preparing, .deciding, .ended, .withdrawn:
+        case .idle, .preparing, .deciding, .delegating, .registering, .asking, .copying, .ended,
+            .withdrawn, .undecidable:
             preconditionFailure("branches end by a decision only")
         }
     }

@@ -17,8 +17,8 @@ extension Coordinator {
                 startWork(&step)
                 decideIfReady(now, deadline, &step)
             }
-        case .idle, .preparing(isAccepted: true, _), .deciding, .finishing, .withdrawing, .ended,
-            .withdrawn:
+        case .idle, .preparing(isAccepted: true, _), .deciding, .delegating, .registering, .asking,
+            .copying, .finishing, .withdrawing, .ended, .withdrawn, .undecidable:
             preconditionFailure("the log answers one accept once")
         }
     }
@@ -31,12 +31,13 @@ extension Coordinator {
         switch phase {
         case .preparing(isAccepted: false, let earlier):
             cause = earlier ?? .acceptanceUnknown
+            if decidesInJournal { return abortAtRegister(isAccepted: false, &step) }
             phase = .deciding(.abort, viaTombstone: true)
             step.log = .tombstone
             cancelWork(&step)
             armFinishWait(&step)
-        case .idle, .preparing(isAccepted: true, _), .deciding, .finishing, .withdrawing, .ended,
-            .withdrawn:
+        case .idle, .preparing(isAccepted: true, _), .deciding, .delegating, .registering, .asking,
+            .copying, .finishing, .withdrawing, .ended, .withdrawn, .undecidable:
             preconditionFailure("the log answers one accept once")
         }
     }
@@ -60,6 +61,35 @@ extension Coordinator {
     ) {
         // A branch that is not working has answered already: a duplicate says nothing new.
         guard branches[branch].isWorking else { return }
+        count(reply, of: branch)
+        switch phase {
+        case .preparing:
+            if branches[branch].isInFavor {
+                decideIfReady(now, deadline, &step)
+            } else {
+                abort(.refused(branch: branch), &step)
+            }
+        case .finishing(.abort), .withdrawing:
+            orderEnd(branch, &step)
+            endIfDone(&step)
+        case .deciding, .copying:
+            // An abort is being recorded; its answer orders the ends.
+            break
+        case .asking:
+            // The others are ended by what the register holds; it could not be asked before.
+            if branch == register { askRegister(&step) }
+        case .finishing(.commit):
+            // Commit was found in the row although a branch had not voted here: obey it.
+            orderEnd(branch, &step)
+            endIfDone(&step)
+        case .undecidable:
+            stopUndecided(&step)
+        case .idle, .delegating, .registering, .ended, .withdrawn:
+            preconditionFailure("no branch works in \(phase)")
+        }
+    }
+
+    private mutating func count(_ reply: WorkReply, of branch: Int) {
         switch reply {
         case .prepared(let evidence):
             branches[branch].progress = .prepared(evidence)
@@ -69,6 +99,12 @@ extension Coordinator {
             branches[branch].progress = .preparedAgainstVote(evidence)
             branches[branch].vote = .no
             branches[branch].evidence = evidence
+        case .held:
+            branches[branch].progress = .held
+            branches[branch].vote = .readOnly
+        case .ready(let evidence):
+            branches[branch].progress = .ready(evidence)
+            branches[branch].evidence = evidence
         case .refused:
             branches[branch].progress = .refused
             branches[branch].vote = .no
@@ -76,34 +112,15 @@ extension Coordinator {
             branches[branch].progress = .doubtful
             branches[branch].vote = .no
         }
-        switch phase {
-        case .preparing:
-            if branches[branch].isPrepared {
-                decideIfReady(now, deadline, &step)
-            } else {
-                abort(.refused(branch: branch), &step)
-            }
-        case .finishing(.abort), .withdrawing:
-            orderEnd(branch, &step)
-            endIfDone(&step)
-        case .deciding:
-            // An abort is being recorded; its answer orders the ends.
-            break
-        case .finishing(.commit):
-            // Commit was found in the row although a branch had not voted here: obey it.
-            orderEnd(branch, &step)
-            endIfDone(&step)
-        case .idle, .ended, .withdrawn:
-            preconditionFailure("no branch works in \(phase)")
-        }
     }
 
     /// Asks for commit when every branch voted yes and the row is durable, in time.
     mutating func decideIfReady(_ now: Int64, _ deadline: Int64, _ step: inout Step) {
         guard case .preparing(isAccepted: true, abort: nil) = phase,
-            branches.allSatisfy(\.isPrepared)
+            branches.allSatisfy(\.isInFavor)
         else { return }
         guard now < deadline else { return abort(.deadlinePassed, &step) }
+        guard register == nil else { return letRegisterDecide(&step) }
         phase = .deciding(.commit, viaTombstone: false)
         step.log = .decide(.commit)
         armFinishWait(&step)
@@ -116,6 +133,7 @@ extension Coordinator {
         switch phase {
         case .preparing(isAccepted: true, _):
             cause = why
+            if decidesInJournal { return abortAtRegister(isAccepted: true, &step) }
             phase = .deciding(.abort, viaTombstone: false)
             step.log = .decide(.abort)
             cancelWork(&step)
@@ -124,10 +142,16 @@ extension Coordinator {
             cause = earlier ?? why
             phase = .preparing(isAccepted: false, abort: cause)
             cancelWork(&step)
-        case .idle, .deciding, .finishing, .withdrawing, .ended, .withdrawn:
+        case .idle, .deciding, .delegating, .registering, .asking, .copying, .finishing,
+            .withdrawing, .ended, .withdrawn, .undecidable:
             break
         }
     }
+
+    /// Whether the journal is the register from the acceptance on.
+    ///
+    /// A one-phase branch becomes the register later, by delegation; until then the row is.
+    private var decidesInJournal: Bool { register.map { branches[$0].ending } == .journal }
 
     private mutating func startWork(_ step: inout Step) {
         for branch in branches.indices where branches[branch].progress == .waiting {

@@ -2,19 +2,36 @@
 ///
 /// The production engine and the simulator run this very code. Every rule of `docs/PROTOCOL.md`
 /// about one transaction is here and nowhere else.
+///
+/// Where the decision is made is its *register*. It is the row, unless one branch is the register
+/// (`Ending.isRegister`): then the row holds a copy, which is written after the fact and only ever
+/// says what the register said.
 public struct Coordinator: Hashable, Sendable {
     /// Where the transaction stands.
     ///
     /// Each case names where it can go.
     public enum Phase: Hashable, Sendable {
-        /// Nothing happened yet. To `preparing`, or by adoption to `deciding` or `finishing`.
+        /// Nothing happened yet. To `preparing`, or by adoption to `deciding`, `asking` or
+        /// `finishing`.
         case idle
         /// Branches work. `isAccepted`: the row is durable. `abort`: an abort that waits for the
-        /// row, because there is nothing yet that could hold it. To `deciding`, `withdrawing`.
+        /// row, because there is nothing yet that could hold it. To `deciding`, `delegating`,
+        /// `registering`, `asking`, `withdrawing`.
         case preparing(isAccepted: Bool, abort: AbortCause?)
-        /// A decision was asked of the log and is not known to be durable. To `finishing` of the
-        /// decision that the log answers, whichever it is.
+        /// A decision was asked of the row and is not known to be durable. To `finishing` of the
+        /// decision that the log answers, whichever it is; to `asking` if a register decides.
         case deciding(Decision, viaTombstone: Bool)
+        /// The row is being told that the one writing branch decides. To `registering`, or to
+        /// `finishing` if the row was decided before.
+        case delegating
+        /// The register was told to commit, and has not answered. To `finishing`, `copying` of an
+        /// abort, or `asking`.
+        case registering
+        /// What the register holds is being asked; where it holds nothing, it is made to hold abort.
+        /// Not begun while the register still works. To `copying` or `undecidable`.
+        case asking(isAccepted: Bool)
+        /// The register has decided; the row is being made to say so. To `finishing`.
+        case copying(Decision, isAccepted: Bool)
         /// The decision is durable; branches are being ended. To `ended`.
         case finishing(Decision)
         /// No row exists, nor ever will: what was prepared is rolled back. To `withdrawn`.
@@ -23,6 +40,8 @@ public struct Coordinator: Hashable, Sendable {
         case ended(Decision)
         /// Nothing of it is left anywhere.
         case withdrawn
+        /// The register is gone or changed, and nothing proves what it held: an operator decides.
+        case undecidable
     }
 
     /// The transaction.
@@ -33,30 +52,50 @@ public struct Coordinator: Hashable, Sendable {
     public internal(set) var branches: [Branch]
     /// Why it aborts, once it does.
     public internal(set) var cause: AbortCause?
-    /// How often the log could not say what was decided.
+    /// Whether the caller is answered as soon as a commit is durable.
+    public let repliesAtDecision: Bool
+    /// The branch that decides, if it is not the row.
+    public let register: Int?
+    /// How often the log or the register could not say what was decided.
     var decisionRetries = 0
     /// Whether the caller has been answered.
     var hasReplied = false
     /// Whether the bound from decision to answer has been started.
     var isFinishWaitArmed = false
 
-    /// A transaction of this many branches, at least one.
-    public init(transaction: GlobalTransactionID, branchCount: Int) {
-        precondition(branchCount > 0, "a transaction has at least one branch")
+    /// A transaction of branches that end in these ways, at least one.
+    ///
+    /// At most one is the register; beside a `onePhase` branch all are `readOnly`.
+    public init(
+        transaction: GlobalTransactionID, endings: [Ending], repliesAtDecision: Bool = false
+    ) {
+        precondition(!endings.isEmpty, "a transaction has at least one branch")
+        precondition(endings.count(where: \.isRegister) <= 1, "one branch decides at most")
+        precondition(
+            !endings.contains(.onePhase) || endings.count { $0 != .readOnly } == 1,
+            "a one-phase branch is the only one that writes")
         self.transaction = transaction
-        branches = Array(repeating: Branch(), count: branchCount)
+        self.repliesAtDecision = repliesAtDecision
+        register = endings.firstIndex(where: \.isRegister)
+        branches = endings.map { Branch(ending: $0) }
+    }
+
+    /// A transaction of this many branches, at least one, which are all prepared.
+    public init(transaction: GlobalTransactionID, branchCount: Int) {
+        self.init(
+            transaction: transaction, endings: Array(repeating: .twoPhase, count: branchCount))
     }
 
     /// What a caller is shown.
     public var state: TransactionState {
         switch phase {
         case .idle: .active
-        case .preparing: .preparing
-        case .deciding: .preparing
-        case .finishing(.commit): .committing
-        case .finishing(.abort), .withdrawing: .aborting
+        case .preparing, .deciding, .delegating, .registering, .asking: .preparing
+        case .copying(.commit, _), .finishing(.commit): .committing
+        case .copying(.abort, _), .finishing(.abort), .withdrawing: .aborting
         case .withdrawn: endState(.abort)
         case .ended(let decision): endState(decision)
+        case .undecidable: .needsOperator
         }
     }
 
@@ -68,11 +107,13 @@ public struct Coordinator: Hashable, Sendable {
         return decision == .commit ? .committed : .aborted
     }
 
-    /// The decision, once it is durable.
+    /// The decision, once it is durable in its register.
     public var decision: Decision? {
         switch phase {
-        case .finishing(let decision), .ended(let decision): decision
-        case .idle, .preparing, .deciding, .withdrawing, .withdrawn: nil
+        case .copying(let decision, _), .finishing(let decision), .ended(let decision): decision
+        case .idle, .preparing, .deciding, .delegating, .registering, .asking, .withdrawing,
+            .withdrawn, .undecidable:
+            nil
         }
     }
 
@@ -80,10 +121,12 @@ public struct Coordinator: Hashable, Sendable {
     public var isAccepted: Bool {
         switch phase {
         case .idle, .withdrawing, .withdrawn, .preparing(isAccepted: false, _),
-            .deciding(_, viaTombstone: true):
+            .deciding(_, viaTombstone: true), .asking(isAccepted: false),
+            .copying(_, isAccepted: false):
             false
-        case .preparing(isAccepted: true, _), .deciding(_, viaTombstone: false), .finishing,
-            .ended:
+        case .preparing(isAccepted: true, _), .deciding(_, viaTombstone: false), .delegating,
+            .registering, .asking(isAccepted: true), .copying(_, isAccepted: true), .finishing,
+            .ended, .undecidable:
             true
         }
     }
@@ -105,6 +148,10 @@ public struct Coordinator: Hashable, Sendable {
         case .decided(let decision, let evidence): decided(decision, evidence, &step)
         case .decisionMissing: decisionMissing(&step)
         case .decisionUnknown: decisionUnknown(&step)
+        case .delegated: delegated(&step)
+        case .delegationFound(let evidence): delegationFound(evidence, &step)
+        case .registered(let reply): registered(reply, &step)
+        case .registerAnswered(let answer): registerAnswered(answer, &step)
         case .finished(let branch, let reply): finished(branch, reply, &step)
         case .due(let timer): due(timer, &step)
         case .rollbackRequested: abort(.requested, &step)

@@ -21,6 +21,15 @@ public enum Event: Hashable, Sendable {
     case decisionMissing
     /// Nobody can say whether the decision was written.
     case decisionUnknown
+    /// The row now durably says that the one-phase branch decides.
+    case delegated
+    /// An abort was asked of the row, and the row says that the one-phase branch decides; with the
+    /// evidence of every branch in the row.
+    case delegationFound(evidence: [PreparedEvidence?])
+    /// The register answered the order to commit.
+    case registered(RegisterReply)
+    /// The register answered what it holds.
+    case registerAnswered(RegisterAnswer)
     /// A branch answered the order to end.
     case finished(branch: Int, FinishReply)
     /// A timer that a step asked for has fired.
@@ -43,10 +52,34 @@ public enum WorkReply: Hashable, Sendable {
     case prepared(PreparedEvidence)
     /// Prepared, but an expectation was missed.
     case preparedAgainstVote(PreparedEvidence)
+    /// A read-only branch has read all, with every expectation met, and its session is held.
+    case held
+    /// The register's work is done, with every expectation met, and its transaction is open.
+    case ready(PreparedEvidence)
     /// Refused, and surely not prepared.
     case refused
     /// The session was lost after something had been sent.
     case lost
+}
+
+/// The register's answer to the order to commit its own transaction.
+public enum RegisterReply: Hashable, Sendable {
+    /// The tag was `COMMIT`, without a warning: the decision is commit, and durable.
+    case committed
+    /// PostgreSQL refused, and the transaction was rolled back; it can never commit.
+    case rolledBack
+    /// The session was lost, or the commit came with a warning: it has to be asked.
+    case unknown
+}
+
+/// What a register holds, asked behind the fence.
+public enum RegisterAnswer: Hashable, Sendable {
+    /// This decision, durably; with the evidence that it keeps of every branch, empty if none.
+    case decided(Decision, evidence: [PreparedEvidence?] = [])
+    /// Unreachable, busy or unknown: it has to be asked again.
+    case tryAgain
+    /// It is not the database that it was, and nothing there proves anything.
+    case unprovable
 }
 
 /// A branch's answer to the order to end.
@@ -71,6 +104,8 @@ public enum Timer: Hashable, Sendable {
     case finishWait
     /// The next attempt to learn or make the decision.
     case decideAgain
+    /// The next attempt to learn what the register holds.
+    case askAgain
     /// The next attempt to end this branch.
     case finishAgain(branch: Int)
 }
@@ -81,12 +116,15 @@ public struct RecoveredTransaction: Hashable, Sendable {
     ///
     /// It must have been read by a write of the reader's own.
     public let decision: Decision?
+    /// Whether the row says that its one-phase branch decides.
+    public let isDelegated: Bool
     /// Each branch's evidence, and its outcome if that is known.
     public let branches: [RecoveredBranch]
 
     /// Makes a recovered row of its parts.
-    public init(decision: Decision?, branches: [RecoveredBranch]) {
+    public init(decision: Decision?, isDelegated: Bool = false, branches: [RecoveredBranch]) {
         self.decision = decision
+        self.isDelegated = isDelegated
         self.branches = branches
     }
 }

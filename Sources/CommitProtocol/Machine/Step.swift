@@ -28,17 +28,28 @@ public enum LogRequest: Hashable, Sendable {
     case accept
     /// Record this decision if none is there, with every branch's evidence. Answered by `decided`
     /// (the decision in the row, ours or another's), `decisionMissing`, `decisionUnknown`.
+    ///
+    /// A row that says a one-phase branch decides keeps that, and answers `delegationFound`.
     case decide(Decision)
     /// Insert the row with the decision abort, or record abort in the row that is there if it is
     /// undecided. Answered by `decided`, `decisionUnknown`.
     case tombstone
-    /// Record the outcomes; lazily, and unanswered.
+    /// Record, if nothing is decided, that the one-phase branch decides, with its evidence. Answered
+    /// by `delegated`, `decided`, `decisionMissing`, `decisionUnknown`.
+    case delegate
+    /// Record what the register decided, with every branch's evidence, inserting the row if there
+    /// is none. Answered by `decided`, `decisionUnknown`.
+    case copy(Decision)
+    /// Record the outcomes, and the register's decision where no copy was made yet; lazily, and
+    /// unanswered.
     case finish
+    /// Record that nobody can tell the decision; lazily, and unanswered.
+    case report
 }
 
 /// An order to a branch.
 public enum BranchCommand: Hashable, Sendable {
-    /// Run the work and prepare it. Answered by `voted`.
+    /// Run the work, and prepare it or, by the branch's ending, hold it open. Answered by `voted`.
     case work(branch: Int)
     /// Cancel the work that is running; the pending `voted` is the answer.
     case cancel(branch: Int)
@@ -46,6 +57,14 @@ public enum BranchCommand: Hashable, Sendable {
     case commitPrepared(branch: Int)
     /// `ROLLBACK PREPARED`. Answered by `finished`.
     case rollbackPrepared(branch: Int)
+    /// Have the register commit its own transaction: the decision. Answered by `registered`.
+    case commitLocally(branch: Int)
+    /// Make certain that no session can still decide, then learn what the register holds; where it
+    /// holds nothing, make it hold abort. Answered by `registerAnswered`.
+    case askRegister(branch: Int)
+    /// End the transaction that a read-only branch or the register holds open. Answered by
+    /// `finished`.
+    case release(branch: Int, Decision)
     /// Make certain that no session can still prepare the branch, then roll back what is found.
     /// Answered by `finished`.
     case fenceAndRollBack(branch: Int)

@@ -53,6 +53,28 @@ public enum Vote: String, Hashable, Sendable {
     case no
 }
 
+/// How a branch takes part in the end of its transaction.
+public enum Ending: String, Hashable, Sendable, CaseIterable {
+    /// It is prepared, and waits for the decision.
+    case twoPhase
+    /// Declared READ ONLY: its session is held until the decision, and nothing can be lost with it.
+    case readOnly
+    /// The only branch that writes: its own COMMIT is the decision. The row names its transaction id
+    /// before the COMMIT is sent, so that what became of it can be asked of PostgreSQL afterwards.
+    case onePhase
+    /// Its local transaction writes the decision into a journal in the participant, after all
+    /// others are prepared; the journal is the only register of that decision.
+    case journal
+
+    /// Whether the decision is made in this branch's participant, and only copied to the row.
+    public var isRegister: Bool {
+        switch self {
+        case .twoPhase, .readOnly: false
+        case .onePhase, .journal: true
+        }
+    }
+}
+
 /// What proves, later, how a prepared branch ended; durable with the decision.
 public struct PreparedEvidence: Hashable, Sendable {
     /// The branch's 64-bit transaction id (`xid8`).

@@ -112,7 +112,7 @@ final class WorkingSession: BranchSession {
     private func close(_ report: WorkReport, _ order: WorkOrder) -> WorkReport {
         isWorking = false
         switch report.reply {
-        case .refused: break
+        case .refused, .held, .ready: break
         case .prepared, .preparedAgainstVote, .lost: participant.slotHolders.insert(order.gid)
         }
         giveBack()

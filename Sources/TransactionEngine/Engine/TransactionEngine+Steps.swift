@@ -41,6 +41,8 @@ extension TransactionEngine {
                 await log.finish(record)
                 recentlyEnded[id] = nil
             }
+        case .delegate, .copy, .report:
+            preconditionFailure("every branch of this engine's transactions is prepared")
         }
     }
 
@@ -116,6 +118,8 @@ extension TransactionEngine {
             end(branch, .abort, .none, drive)
         case .fenceAndRollBack(let branch):
             end(branch, .abort, drive.fences[branch], drive)
+        case .commitLocally, .askRegister, .release:
+            preconditionFailure("every branch of this engine's transactions is prepared")
         }
     }
 

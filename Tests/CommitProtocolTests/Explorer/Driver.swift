@@ -27,10 +27,12 @@ struct Driver {
     mutating func hear(_ event: Event) {
         switch event {
         case .accepted, .acceptRefused, .acceptUnavailable, .acceptUnknown, .decided,
-            .decisionMissing, .decisionUnknown:
+            .decisionMissing, .decisionUnknown, .delegated, .delegationFound:
             isLogAsked = false
         case .voted(let branch, _), .finished(let branch, _):
             unanswered.remove(branch)
+        case .registered, .registerAnswered:
+            machine.register.map { _ = unanswered.remove($0) }
         case .begin, .adopt, .due, .rollbackRequested: break
         }
     }
@@ -43,7 +45,8 @@ struct Driver {
             case .cancel(let branch):
                 cancelled.insert(branch)
             case .work(let branch), .commitPrepared(let branch), .rollbackPrepared(let branch),
-                .fenceAndRollBack(let branch):
+                .fenceAndRollBack(let branch), .commitLocally(let branch),
+                .askRegister(let branch), .release(let branch, _):
                 guard unanswered.insert(branch).inserted else {
                     throw Violation("step: \(command), and the branch has an order unanswered")
                 }
@@ -71,10 +74,10 @@ struct Driver {
             guard !hasAccepted else { throw Violation("step: an accept is sent again") }
             hasAccepted = true
             isLogAsked = true
-        case .decide, .tombstone:
+        case .decide, .tombstone, .delegate, .copy:
             guard !isLogAsked else { throw Violation("step: two requests to the log at once") }
             isLogAsked = true
-        case .finish:
+        case .finish, .report:
             guard step.isLast else { throw Violation("step: an end that is not the last") }
         }
         if step.isLast {

@@ -29,6 +29,8 @@ extension Explorer {
             try loseAnswer(of: flight)
             try deliver(.finished(branch: branch, .tryAgain), to: life)
         case .branch(.cancel): break
+        case .branch(.commitLocally), .branch(.askRegister), .branch(.release):
+            throw Violation("step: \(flight.order), and every branch is to be prepared")
         }
     }
 
@@ -74,6 +76,9 @@ extension Explorer {
                 branch: branch,
                 try world.rollBack(branch, flight.evidence[branch], isFenced: true))
         case .branch(.work), .branch(.cancel): return nil
+        case .log(.delegate), .log(.copy), .log(.report), .branch(.commitLocally),
+            .branch(.askRegister), .branch(.release):
+            throw Violation("step: \(flight.order), and the row is the register")
         }
     }
 

@@ -6,7 +6,7 @@ extension Explorer {
     func checkOrders(_ step: Step, _ machine: Coordinator) throws(Violation) {
         for command in step.commands {
             switch command {
-            case .work, .cancel: break
+            case .work, .cancel, .commitLocally, .askRegister, .release: break
             case .commitPrepared:
                 guard world.row?.decision == .commit else {
                     throw Violation("I2: \(command) without a durable decision")

@@ -47,6 +47,24 @@ import Testing
         #expect(machine.tell(.finished(branch: 0, .done)).reply == nil)
     }
 
+    @Test func theCallerMayHearOfTheDecisionBeforeTheEnd() {
+        var machine = Coordinator(
+            transaction: someTransaction, endings: [.twoPhase], repliesAtDecision: true)
+        for event: Event in [.begin(.overlapping), .accepted, .yes(0)] {
+            #expect(machine.tell(event).reply == nil)
+        }
+        #expect(machine.tell(.decided(.commit)).reply == .committing)
+        #expect(machine.tell(.finished(branch: 0, .done)).reply == nil)
+    }
+
+    @Test func anAbortIsToldAtTheEndAllTheSame() {
+        var machine = Coordinator(
+            transaction: someTransaction, endings: [.twoPhase], repliesAtDecision: true)
+        for event: Event in [.begin(.overlapping), .accepted, .yes(0)] { machine.tell(event) }
+        #expect(machine.tell(.decided(.abort)).reply == nil)
+        #expect(machine.tell(.finished(branch: 0, .done)).reply == .aborted(.decidedElsewhere))
+    }
+
     @Test func anUndurableCommitIsToldAsUnknown() {
         var machine = Coordinator.after(1, .accepted, .yes(0), .decisionUnknown)
         #expect(machine.tell(.due(.finishWait)).reply == .outcomeUnknown)

@@ -25,13 +25,24 @@ extension Coordinator {
         return machine
     }
 
-    /// A machine that adopted a row.
+    /// A machine whose branches end in these ways, and that has begun.
+    static func begun(_ endings: [Ending]) -> Self {
+        var machine = Coordinator(transaction: someTransaction, endings: endings)
+        machine.tell(.begin(.overlapping))
+        return machine
+    }
+
+    /// A machine that adopted a row; every branch is prepared unless its ending is given.
     static func adopted(
-        _ decision: Decision?, _ branches: RecoveredBranch...
+        _ decision: Decision?, endings: [Ending]? = nil, isDelegated: Bool = false,
+        _ branches: RecoveredBranch...
     ) -> (machine: Self, step: Step) {
-        var machine = Coordinator(transaction: someTransaction, branchCount: branches.count)
-        let step = machine.tell(
-            .adopt(RecoveredTransaction(decision: decision, branches: branches)))
+        var machine = Coordinator(
+            transaction: someTransaction,
+            endings: endings ?? Array(repeating: .twoPhase, count: branches.count))
+        let recovered = RecoveredTransaction(
+            decision: decision, isDelegated: isDelegated, branches: branches)
+        let step = machine.tell(.adopt(recovered))
         return (machine, step)
     }
 

@@ -1,0 +1,51 @@
+import CommitProtocol
+import Testing
+
+/// Branches declared READ ONLY: held until the decision, and never prepared.
+@Suite struct ReadOnlyTests {
+    @Test func aHeldBranchIsAVoteAndIsReleasedByTheDecision() {
+        var machine = Coordinator.begun([.twoPhase, .readOnly])
+        machine.tell(.accepted)
+        machine.tell(.yes(0))
+        #expect(machine.tell(.voted(branch: 1, .held)).log == .decide(.commit))
+        #expect(machine.branches[1].vote == .readOnly)
+        #expect(
+            machine.tell(.decided(.commit)).commands
+                == [.commitPrepared(branch: 0), .release(branch: 1, .commit)])
+        machine.tell(.finished(branch: 1, .done))
+        #expect(machine.tell(.finished(branch: 0, .done)).reply == .committed)
+        #expect(machine.branches[1].outcome == .committed)
+    }
+
+    @Test func anAbortReleasesItAndALostSessionIsFenced() {
+        var machine = Coordinator.begun([.readOnly, .twoPhase])
+        machine.tell(.accepted)
+        machine.tell(.voted(branch: 0, .held))
+        machine.tell(.voted(branch: 1, .refused))
+        #expect(machine.tell(.decided(.abort)).commands == [.release(branch: 0, .abort)])
+        machine.tell(.finished(branch: 0, .tryAgain))
+        #expect(
+            machine.tell(.due(.finishAgain(branch: 0))).commands == [.fenceAndRollBack(branch: 0)])
+        #expect(machine.tell(.finished(branch: 0, .done)).isLast)
+        #expect(machine.state == .aborted)
+    }
+
+    /// What a lost session had read is lost with it, and a commit keeps nothing of it.
+    @Test func aSessionLostAfterACommitEndsTheBranch() {
+        var machine = Coordinator.begun([.readOnly])
+        machine.tell(.accepted)
+        machine.tell(.voted(branch: 0, .held))
+        machine.tell(.decided(.commit))
+        machine.tell(.finished(branch: 0, .tryAgain))
+        let last = machine.tell(.due(.finishAgain(branch: 0)))
+        #expect(last.isLast && last.reply == .committed)
+    }
+
+    @Test func anAdoptedCommitHasNothingToDoThere() {
+        let (machine, step) = Coordinator.adopted(
+            .commit, endings: [.readOnly, .twoPhase], .open(), .open(evidence(1)))
+        #expect(step.commands == [.commitPrepared(branch: 1)])
+        #expect(machine.branches[0].outcome == .committed)
+        #expect(machine.branches.map(\.vote) == [.readOnly, .prepared])
+    }
+}
