@@ -24,17 +24,35 @@ public final class PostgresParticipants: Participants {
     private var tickets = 0
 
     /// Makes the participants and begins to connect to each.
-    public init(
+    public convenience init(
         _ options: [ParticipantOptions], state: StateDatabase, queueMax: Int, logger: Logger
     ) throws(PostgresError) {
-        let registry = SessionRegistry(state: state)
+        try self.init(
+            options, registry: SessionRegistry(state: state), installation: state.installation,
+            replica: state.options.replica, queueMax: queueMax, logger: logger)
+    }
+
+    /// Makes participants whose sessions are recorded nowhere, for work without a decision log.
+    public convenience init(
+        logless options: [ParticipantOptions], installation: String, allowsFsyncOff: Bool,
+        queueMax: Int, logger: Logger
+    ) throws(PostgresError) {
+        try self.init(
+            options, registry: SessionRegistry(allowsFsyncOff: allowsFsyncOff),
+            installation: installation, replica: installation, queueMax: queueMax, logger: logger)
+    }
+
+    private init(
+        _ options: [ParticipantOptions], registry: SessionRegistry, installation: String,
+        replica: String, queueMax: Int, logger: Logger
+    ) throws(PostgresError) {
         var members: [String: PostgresParticipant] = [:]
         var byName: [String: ParticipantOptions] = [:]
         for option in options {
             byName[option.name] = option
             members[option.name] = try PostgresParticipant(
-                option, registry: registry, installation: state.installation,
-                replica: state.options.replica, logger: logger)
+                option, registry: registry, installation: installation, replica: replica,
+                logger: logger)
         }
         self.members = members
         self.options = byName

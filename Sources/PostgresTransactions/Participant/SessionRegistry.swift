@@ -33,12 +33,23 @@ enum SessionRefusal: Error, CustomStringConvertible {
 ///
 /// Only so can a later life of this replica, or another replica, know which backends might still
 /// prepare something, and end them.
+///
+/// Without a state database there is no later life that could take anything over, and nothing is
+/// recorded: a lost session is ended by the life that had it.
 @LoopActor
 final class SessionRegistry {
-    private let state: StateDatabase
+    private let state: StateDatabase?
+    private let allowsFsyncOff: Bool
 
     init(state: StateDatabase) {
         self.state = state
+        allowsFsyncOff = state.options.allowsFsyncOff
+    }
+
+    /// Makes a registry that records nothing.
+    init(allowsFsyncOff: Bool) {
+        state = nil
+        self.allowsFsyncOff = allowsFsyncOff
     }
 
     /// Examines a new session and records it.
@@ -57,13 +68,22 @@ final class SessionRegistry {
             """, timeout: timeout)
         func text(_ column: Int) -> String? { row.text(row: 0, column: column) }
         guard let timeline = text(4) else { throw SessionRefusal.isStandby }
-        guard state.options.allowsFsyncOff || text(6) == "on" else {
+        guard allowsFsyncOff || text(6) == "on" else {
             throw SessionRefusal.fsyncOff
         }
         guard let processID = text(0).flatMap(Int32.init), let startedAt = text(1),
             let user = text(2), let systemIdentifier = text(3),
             let timeline = UInt32(timeline, radix: 16), let slotLimit = text(5).flatMap(Int.init)
         else { throw SessionRefusal.unreadable }
+        let facts = SessionFacts(
+            identity: SessionIdentity(processID: processID, startedAt: startedAt), user: user,
+            systemIdentifier: systemIdentifier, timeline: timeline, slotLimit: slotLimit)
+        try await record(facts.identity, of: participant)
+        return facts
+    }
+
+    private func record(_ session: SessionIdentity, of participant: String) async throws {
+        guard let state else { return }
         let recorded = try await state.read(
             """
             WITH life AS (SELECT FROM tandem.replicas WHERE name = $4 AND epoch = $5::bigint
@@ -71,19 +91,20 @@ final class SessionRegistry {
             INSERT INTO tandem.sessions (participant, process_id, backend_start, replica, epoch)
             SELECT $1, $2::integer, $3, $4, $5::bigint FROM life RETURNING 1
             """,
-            [participant, "\(processID)", startedAt, state.replica, "\(state.epoch)"])
+            [
+                participant, "\(session.processID)", session.startedAt, state.replica,
+                "\(state.epoch)",
+            ])
         guard recorded.rowCount == 1 else {
             state.superseded()
             throw SessionRefusal.superseded
         }
-        return SessionFacts(
-            identity: SessionIdentity(processID: processID, startedAt: startedAt), user: user,
-            systemIdentifier: systemIdentifier, timeline: timeline, slotLimit: slotLimit)
     }
 
     /// The sessions of lives that are over: this replica's earlier ones, and those of replicas
     /// whose lease has run out.
     func formerSessions(of participant: String) async throws -> [SessionIdentity] {
+        guard let state else { return [] }
         let rows = try await state.read(
             """
             SELECT s.process_id, s.backend_start FROM tandem.sessions AS s
@@ -102,7 +123,7 @@ final class SessionRegistry {
 
     /// Forgets sessions that are proved gone.
     func forget(_ sessions: [SessionIdentity], of participant: String) async throws {
-        guard !sessions.isEmpty else { return }
+        guard let state, !sessions.isEmpty else { return }
         _ = try await state.read(
             """
             DELETE FROM tandem.sessions AS s

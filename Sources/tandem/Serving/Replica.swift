@@ -21,7 +21,7 @@ final class Replica {
     private let server: Server
     private let logger: Logger
     private let draining: Lock<Bool>
-    private var tasks: [Task<Void, Never>] = []
+    private let duties: ReplicaDuties
     private var isSuperseded = false
     private var supersededWaiters: [CheckedContinuation<Void, Never>] = []
 
@@ -38,6 +38,12 @@ final class Replica {
         engine = TransactionEngine(
             executor: EventLoop.shared, log: ports.0, participants: ports.1,
             clock: LoopClock(), encoding: .json, limits: configuration.engineLimits,
+            logger: logger)
+        var retention = RetentionOptions()
+        retention.period = .seconds(configuration.transactions.retentionHours * 3600)
+        retention.batch = configuration.transactions.retentionBatch
+        duties = ReplicaDuties(
+            engine: engine, log: log, participants: participants.names, retention: retention,
             logger: logger)
         let draining = Lock(false)
         self.draining = draining
@@ -61,7 +67,7 @@ final class Replica {
             logger: logger)
         let replica = try Replica(configuration, state, participants, logger)
         state.onSuperseded = { [weak replica] in replica?.supersede() }
-        replica.startTasks()
+        replica.duties.start()
         logger.notice(
             "serving",
             metadata: [
@@ -70,37 +76,6 @@ final class Replica {
                 "installation": "\(state.installation)",
             ])
         return replica
-    }
-
-    private func startTasks() {
-        let engine = engine
-        tasks.append(
-            Task(executorPreference: EventLoop.shared) { await engine.recoverContinuously() })
-        for name in participants.names {
-            tasks.append(
-                Task(executorPreference: EventLoop.shared) {
-                    await engine.scanContinuously(name)
-                })
-        }
-        tasks.append(Task { await retain() })
-    }
-
-    /// Removes what finished long ago, a small batch at a time.
-    private func retain() async {
-        let clock = LoopClock()
-        while !Task.isCancelled {
-            do {
-                let removed = try await log.removeFinished(
-                    olderThanSeconds: Int64(configuration.transactions.retentionHours) * 3600,
-                    limit: configuration.transactions.retentionBatch)
-                if removed == configuration.transactions.retentionBatch { continue }
-            } catch {
-                logger.warning("retention waits", metadata: ["error": "\(error)"])
-            }
-            await withCheckedContinuation { continuation in
-                _ = clock.schedule(after: .seconds(60)) { continuation.resume() }
-            }
-        }
     }
 
     private func supersede() {
@@ -123,7 +98,7 @@ final class Replica {
         let grace = Duration.seconds(configuration.shutdownGraceSeconds)
         let answered = await server.drain(within: grace)
         let ended = await engine.drain(within: answered ? grace : .seconds(1))
-        for task in tasks { task.cancel() }
+        duties.stop()
         await participants.close()
         await state.close()
         logger.notice("stopped", metadata: ["everythingEnded": "\(answered && ended)"])
