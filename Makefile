@@ -7,8 +7,10 @@ SHELL := /bin/bash
 export PATH := $(PATH):$(HOME)/.local/share/swiftly/bin:/opt/swift/usr/bin:/usr/local/swift/usr/bin
 
 BENCH := Benchmarks/run
+PROOF := Reliability/run
+MINUTES := 5
 
-.PHONY: help setup build demo test check bench crash-matrix clean
+.PHONY: help setup build demo test check bench crash-matrix chaos clean
 
 help: ## Lists the commands.
 	@grep -hE '^[a-z-]+:.* ## ' $(MAKEFILE_LIST) | sort \
@@ -23,9 +25,11 @@ build: setup ## Builds everything, for debugging.
 demo: build ## Shows the whole story on three throwaway PostgreSQL servers.
 	@.build/debug/tandem demo
 
-test: setup ## Runs every test; those that need PostgreSQL start servers of their own.
+test: setup ## Runs every test, and short forms of the proof on real processes.
 	@swift test
-	@Reliability/run crash-matrix --sample 24
+	@$(PROOF) crash-matrix --sample 24
+	@$(PROOF) duplicates --keys 50
+	@$(PROOF) chaos --minutes 0.4 --seed 1
 
 check: setup ## Format, tidy rules, contract, a fuzzed server, Dockerfile, sanitizers.
 	@scripts/check.sh
@@ -34,7 +38,10 @@ bench: setup ## Measures the coordinator beside its raw limit; writes .build/ben
 	@if [ -x $(BENCH) ]; then $(BENCH); else echo "$(BENCH) is not here: nothing to measure."; fi
 
 crash-matrix: build ## Every crash point under every fault, on real processes; some 20 minutes.
-	@Reliability/run crash-matrix
+	@$(PROOF) crash-matrix
+
+chaos: build ## A bank under fault for MINUTES=5, and a checker that counts.
+	@$(PROOF) chaos --minutes $(MINUTES)
 
 clean: ## Removes everything that was built, and the tools that the checks fetched.
 	@rm -rf .build .build-* .tools

@@ -113,6 +113,12 @@ class Cluster:
         for pid in [self._process.pid, *processes.children(self._process.pid)]:
             processes.send(pid, number)
 
+    def start_again_if_ended(self):
+        """After a fault that made it end by itself, such as a full disk."""
+        if self._process.poll() is not None:
+            self.start()
+        self.becomes_ready()
+
     def stop(self):
         if self._process and self._process.poll() is None:
             self._to_all(signal.SIGCONT)

@@ -162,6 +162,8 @@ class Link:
             await self._proxy.passes()
             if rule and rule.action == "swallow":
                 self._swallows = True
+            if self._server_writer.transport.is_closing():
+                return None
             self._server_writer.write(head + payload)
             if rule and rule.action == "forward":
                 await self._through_sync(head[:1])
@@ -207,6 +209,8 @@ class Link:
                     return self.reset()
                 tail = chunk[-len(READY):]
                 continue
+            if self._writer.transport.is_closing():
+                return None
             self._writer.write(chunk)
             await self._writer.drain()
 

@@ -56,6 +56,8 @@ class Replica:
         self._configuration = configuration
         self._log = folder / f"{name}.log"
         self._process = None
+        # Counts the processes, so that what one said is not held against the next.
+        self.life = 0
         self._hits = []
         self._news = threading.Condition()
         self.last_lines = collections.deque(maxlen=60)
@@ -68,6 +70,7 @@ class Replica:
             environment["TANDEM_FAILPOINTS"] = failpoints
         with self._news:
             self._hits = []
+        self.life += 1
         self._process = subprocess.Popen(
             [*processes.DYING, str(self._binary), "serve", "--config", str(self._configuration)],
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,

@@ -61,7 +61,8 @@ public final class Failpoints: Sendable {
         _ = write(STDERR_FILENO, line, line.count)
         switch action {
         case .kill: _ = kill(getpid(), SIGKILL)
-        case .stop: _ = kill(getpid(), SIGSTOP)
+        // To this very thread: sent to the process, it would let this one run a little further.
+        case .stop: _ = raise(SIGSTOP)
         }
     }
 

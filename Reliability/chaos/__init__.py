@@ -1,0 +1,1 @@
+"""A bank under fault: clients move money, a nemesis breaks things, a checker counts."""

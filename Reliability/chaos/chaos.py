@@ -1,0 +1,109 @@
+"""A run: the bank, the clients, the nemesis; then peace, and the checker."""
+
+import tempfile
+import threading
+import time
+from collections import Counter
+from pathlib import Path
+
+from chaos.bank import TABLES, Client, Watcher
+from chaos.checker import check
+from chaos.disk import Disk
+from chaos.nemesis import FAILPOINTS, Nemesis
+from stack import processes
+from stack.stack import GRACE_SECONDS, Stack
+
+CLIENTS, REPLICAS = 8, 3
+HEAL_SECONDS_MAX = 60
+# Less work or fewer faults in a minute than this say nothing about the promises.
+TRANSFERS_PER_MINUTE_MIN, FAULTS_PER_MINUTE_MIN = 2000, 8
+PAUSE_SECONDS = 0.7
+
+
+def run(minutes, seed, binary=None):
+    """Answers the broken promises, and why the run says nothing if it does not."""
+    folder = tempfile.mkdtemp(prefix="tandem-disk-")
+    disk = Disk.mounted(Path(folder) / "small")
+    if not disk:
+        print("no right to mount a tmpfs: the disk will not be filled")
+    Path(folder).chmod(0o755)
+    folders = {Disk.participant: disk.folder} if disk else {}
+    settings = {Disk.participant: {"max_wal_size": "96MB", "min_wal_size": "32MB"}}
+    try:
+        with Stack(binary, TABLES, settings, folders) as stack:
+            return storm(stack, disk, minutes, seed)
+    finally:
+        if disk:
+            disk.unmount()
+
+
+def storm(stack, disk, minutes, seed):
+    for number in range(1, REPLICAS + 1):
+        stack.add_replica(f"replica-{number}").start()
+    replicas = list(stack.replicas.values())
+    stopping = threading.Event()
+    clients = [Client(f"client-{number}", replicas, stopping, seed) for number in range(CLIENTS)]
+    watcher = Watcher(clients, replicas, stopping, seed)
+    nemesis = Nemesis(stack, disk, seed)
+    began = time.monotonic()
+    for thread in [*clients, watcher]:
+        thread.start()
+    while time.monotonic() - began < minutes * 60:
+        nemesis.strike()
+        nemesis.revive()
+        time.sleep(PAUSE_SECONDS)
+    seconds = time.monotonic() - began
+    stopping.set()
+    nemesis.repair_all()
+    peace = time.monotonic()
+    for thread in [*clients, watcher]:
+        thread.join()
+    transfers = [transfer for client in clients for transfer in client.history]
+    faults = nemesis.failed + watcher.faults
+    try:
+        processes.until(HEAL_SECONDS_MAX, "all is finished", lambda: is_quiet(stack), every=0.1)
+    except TimeoutError as error:
+        faults.append(str(error))
+    healed = time.monotonic() - peace
+    time.sleep(2 * GRACE_SECONDS)
+    if not is_quiet(stack):
+        faults.append("something came to life after all had been finished")
+    faults += check(stack, transfers)
+    report(transfers, nemesis, watcher, seconds, healed)
+    return faults, shortcomings(transfers, nemesis, seconds / 60)
+
+
+def is_quiet(stack):
+    try:
+        return stack.is_quiet()
+    except OSError:
+        return False
+
+
+def shortcomings(transfers, nemesis, minutes):
+    """Why the run says nothing; empty when it does."""
+    lacks = []
+    answered = sum(bool(transfer.answers) for transfer in transfers)
+    if answered < TRANSFERS_PER_MINUTE_MIN * minutes:
+        lacks.append(f"only {answered} transfers in {minutes:.1f} minutes")
+    if len(nemesis.done) < FAULTS_PER_MINUTE_MIN * minutes:
+        lacks.append(f"only {len(nemesis.done)} faults in {minutes:.1f} minutes")
+    if len(nemesis.done) >= 2 * len(nemesis.kinds) * len(FAILPOINTS) // 4:
+        missing = set(FAILPOINTS) - nemesis.fired
+        if missing:
+            lacks.append(f"failpoints that never fired: {', '.join(sorted(missing))}")
+    if not any(transfer.happened for transfer in transfers):
+        lacks.append("nothing was committed")
+    return lacks
+
+
+def report(transfers, nemesis, watcher, seconds, healed):
+    said = Counter(transfer.answers[-1] for transfer in transfers if transfer.answers)
+    happened = sum(transfer.happened for transfer in transfers)
+    print(f"{len(transfers)} transfers in {seconds:.0f} s ({len(transfers) / seconds:.0f} a "
+          f"second), {happened} committed; last answers: "
+          + ", ".join(f"{count} {word}" for word, count in said.most_common()))
+    print(f"{len(nemesis.done)} faults: "
+          + ", ".join(f"{count} {kind}" for kind, count in Counter(nemesis.done).most_common()))
+    print(f"failpoints that fired: {', '.join(sorted(nemesis.fired)) or 'none'}; messages cut: "
+          f"{nemesis.messages_cut}; statuses read: {watcher.reads}; healed in {healed:.2f} s")

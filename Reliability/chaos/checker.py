@@ -1,0 +1,73 @@
+"""The verdict on a run, from the databases and from what the clients were told."""
+
+from collections import Counter
+
+from chaos.bank import ACCOUNTS, OPENING_BALANCE
+from stack.stack import PARTICIPANTS
+
+WRONG_BALANCES = f"""
+SELECT a.id, a.balance, {OPENING_BALANCE} + coalesce(sum(l.amount), 0)
+FROM accounts AS a LEFT JOIN ledger AS l ON l.account = a.id
+GROUP BY a.id, a.balance HAVING a.balance <> {OPENING_BALANCE} + coalesce(sum(l.amount), 0)
+"""
+ROWS = """
+SELECT label_values[array_position(label_names, 'transfer')], state, decision,
+    finished_at IS NOT NULL FROM tandem.transactions
+"""
+
+
+def check(stack, transfers):
+    """Every broken promise, as a sentence."""
+    faults = []
+    legs, total = Counter(), 0
+    for name in PARTICIPANTS:
+        with stack.participants[name].session() as session:
+            faults += [f"{name}: account {account} holds {balance} instead of {right}"
+                       for account, balance, right in session.query(WRONG_BALANCES)]
+            total += int(session.value("SELECT sum(balance) FROM accounts"))
+            for transfer, leg in session.query("SELECT transfer, leg FROM ledger"):
+                legs[transfer, name, int(leg)] += 1
+    if total != ACCOUNTS * OPENING_BALANCE * len(PARTICIPANTS):
+        faults.append(f"the total is {total}")
+    faults += check_legs(transfers, legs)
+    faults += check_rows(stack, transfers)
+    return faults
+
+
+def check_legs(transfers, legs):
+    """All legs or none, never twice, and as the caller was told."""
+    faults = []
+    known = set()
+    for transfer in transfers:
+        expected = [(transfer.name, leg[0], number) for number, leg in enumerate(transfer.legs)]
+        known.update(expected)
+        counts = [legs[leg] for leg in expected]
+        transfer.happened = counts[0] > 0
+        if counts not in ([0] * len(expected), [1] * len(expected)):
+            faults.append(f"{transfer.name}: its legs are there {counts} times")
+        said = set(transfer.answers)
+        if "committed" in said and not any(counts):
+            faults.append(f"{transfer.name}: told {transfer.answers}, and it is not there")
+        # A refusal speaks of its own attempt alone, an abort of the key as well.
+        refused = said == {"refused"} or "aborted" in said
+        if refused and any(counts):
+            faults.append(f"{transfer.name}: told {transfer.answers}, and it is there")
+        faults += [f"{transfer.name}: {word}" for word in said if word.startswith("odd")]
+    faults += [f"{leg}: nobody asked for it" for leg in legs if leg not in known]
+    return faults
+
+
+def check_rows(stack, transfers):
+    """The state database says the same as the participants."""
+    with stack.state.session() as session:
+        rows = session.query(ROWS)
+    faults, committed = [], Counter()
+    for transfer, state, decision, is_finished in rows:
+        if state not in ("committed", "aborted") or is_finished != "t":
+            faults.append(f"{transfer}: its row is {state}, finished: {is_finished}")
+        committed[transfer] += decision == "commit"
+    for transfer in transfers:
+        if committed[transfer.name] != transfer.happened:
+            faults.append(f"{transfer.name}: {committed[transfer.name]} rows say commit, and it is "
+                          f"{'there' if transfer.happened else 'not there'}")
+    return faults
