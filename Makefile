@@ -28,6 +28,7 @@ demo: build ## Shows the whole story on three throwaway PostgreSQL servers.
 test: setup ## Runs every test, and short forms of the proof on real processes.
 	@swift test
 	@$(PROOF) crash-matrix --sample 24
+	@$(PROOF) traps
 	@$(PROOF) duplicates --keys 50
 	@$(PROOF) chaos --minutes 0.4 --seed 1
 

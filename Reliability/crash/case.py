@@ -41,7 +41,12 @@ class Post(threading.Thread):
         self.start()
 
     def run(self):
-        self.answer = self._replica.post(self._body, self._key)
+        """A refusal for want of a connection accepted nothing; a slow machine needs a moment."""
+        for _ in range(20):
+            self.answer = self._replica.post(self._body, self._key)
+            if self.answer.type != "participant-unavailable":
+                return
+            time.sleep(0.25)
 
 
 def transaction(marker, kind):
@@ -69,10 +74,9 @@ class Case:
 
     def run(self):
         result = Result(self.point, self.fault)
-        post = self._reach_the_point()
-        if not self.victim.stops_at(self.point.failpoint, HIT_SECONDS_MAX):
-            raise NotHit(f"{self.point} was not hit; the caller was told {post.answer}")
-        began = faults.apply(self.fault, self.point, self.stack, self.victim)
+        if self.victim.is_running:
+            self.victim.kill()
+        post, began = self.strike()
         post.join()
         result.answer = str(post.answer)
         try:
@@ -83,21 +87,47 @@ class Case:
         judge(self, post.answer, result)
         return result
 
+    def strike(self):
+        """Drives the transaction to the point, breaks and repairs; answers the caller, and when
+        the repair was done."""
+        raise NotImplementedError
+
+    def first_life_ends(self):
+        """A process that is killed on the way; answers the caller that it had.
+
+        The witness would take its work over as fast as its next life does, so it stands still
+        until the point is reached.
+        """
+        self.witness.freeze()
+        self.victim.start(f"{self.point.path.first_life}=kill")
+        post = Post(self.victim, self.body, self.key)
+        processes.until(HIT_SECONDS_MAX, "the first life ends", lambda: not self.victim.is_running)
+        return post
+
+    def _is_healed(self):
+        try:
+            return self.stack.is_quiet()
+        except OSError:
+            return False
+
+
+class FailpointCase(Case):
+    """The coordinator stands still at a failpoint while the fault is applied."""
+
+    def strike(self):
+        post = self._reach_the_point()
+        if not self.victim.stops_at(self.point.failpoint, HIT_SECONDS_MAX):
+            raise NotHit(f"the point was not hit; the caller was told {post.answer}")
+        self.witness.thaw()
+        return post, faults.apply(self.fault, self.point, self.stack, self.victim)
+
     def _reach_the_point(self):
-        if self.victim.is_running:
-            self.victim.kill()
         armed = f"{self.point.failpoint}=stop"
         first = self.point.path.first_life
         if first is None:
             self.victim.start(armed)
             return Post(self.victim, self.body, self.key)
-        if first == "rowless":
-            post = self._leave_orphans()
-        else:
-            self.victim.start(f"{first}=kill")
-            post = Post(self.victim, self.body, self.key)
-            processes.until(HIT_SECONDS_MAX, "the first life ends",
-                            lambda: not self.victim.is_running)
+        post = self._leave_orphans() if first == "rowless" else self.first_life_ends()
         self.victim.start(armed, wait=False)
         return post
 
@@ -114,8 +144,24 @@ class Case:
         way.heal()
         return post
 
-    def _is_healed(self):
-        try:
-            return self.stack.is_quiet()
-        except OSError:
-            return False
+
+class MessageCase(Case):
+    """The connection breaks at a message; nothing is stopped."""
+
+    def strike(self):
+        way = self.stack.proxies[self.victim.name][self.point.database]
+        if self.point.path.first_life is None:
+            self.victim.start()
+            rule = way.arm(self.point.pattern, self.fault, self.point.hit)
+            post = Post(self.victim, self.body, self.key)
+        else:
+            post = self.first_life_ends()
+            rule = way.arm(self.point.pattern, self.fault, self.point.hit)
+            self.victim.start(wait=False)
+        if not rule.fired.wait(HIT_SECONDS_MAX):
+            raise NotHit(f"the message did not come; the caller was told {post.answer}")
+        self.witness.thaw()
+        if self.fault == "hole":
+            time.sleep(faults.HOLE_SECONDS)
+        way.heal()
+        return post, time.monotonic()

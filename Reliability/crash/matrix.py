@@ -3,9 +3,10 @@
 import random
 import time
 
-from crash.case import TABLES, Case, NotHit
+from crash.case import TABLES, FailpointCase, MessageCase, NotHit
 from crash.faults import FAULTS
 from crash.judge import still_holds
+from crash.messages import ACTIONS, MESSAGES
 from crash.points import points
 from stack import processes
 from stack.stack import GRACE_SECONDS, Stack
@@ -15,39 +16,40 @@ SAMPLE_SEED = 2
 
 
 def cases(sample=None, only=None):
-    """(point, fault), all of them, or a sample that has every fault and every step in it."""
-    whole = [(point, fault) for point in points() for fault in FAULTS]
+    """(class, point, fault), all of them, or a sample that has every fault and step in it."""
+    whole = [(FailpointCase, point, fault) for point in points() for fault in FAULTS]
+    whole += [(MessageCase, message, action) for message in MESSAGES for action in ACTIONS]
     if only:
-        whole = [(point, fault) for point, fault in whole if only in f"{point} {fault}"]
-    if sample is None or sample >= len(whole):
-        return whole
-    dice = random.Random(SAMPLE_SEED)
-    shuffled = dice.sample(whole, len(whole))
-    chosen, seen = [], set()
-    for case in shuffled + shuffled:
-        news = {case[0].step, case[1]} - seen
-        if case not in chosen and (news or len(seen) == len(FAULTS) + steps(whole)):
-            chosen.append(case)
-            seen |= {case[0].step, case[1]}
-    return chosen[:sample]
+        whole = [case for case in whole if only in f"{case[1]} {case[2]}"]
+    return whole if sample is None else chosen(whole, sample)
 
 
-def steps(whole):
-    return len({point.step for point, _ in whole})
+def chosen(whole, count):
+    """First what brings a step or a fault that was not there yet, then whatever comes."""
+    shuffled = random.Random(SAMPLE_SEED).sample(whole, len(whole))
+    seen, news, rest = set(), [], []
+    for case in shuffled:
+        marks = {case[1].step, case[2]}
+        (rest if marks <= seen else news).append(case)
+        seen |= marks
+    return (news + rest)[:count]
 
 
-def run(binary=None, sample=None, only=None):
-    """Runs them; answers the results and how many cases never reached their point."""
+def run(binary=None, sample=None, only=None, shard=(1, 1)):
+    """Runs them; answers the results and how many cases never reached their point.
+
+    `shard` is (number, count): every so manieth case only.
+    """
     results, judged, invalid = [], [], 0
-    chosen = cases(sample, only)
+    wanted = cases(sample, only)[shard[0] - 1::shard[1]]
     with Stack(binary, TABLES) as stack:
         victim = stack.add_replica("victim")
         # The witness takes over from the dead, and leaves orphans to the victim.
         witness = stack.add_replica("witness", scan_milliseconds=3_600_000)
         witness.start()
         print(HEAD, flush=True)
-        for number, (point, fault) in enumerate(chosen, 1):
-            case = Case(stack, victim, witness, point, fault, number)
+        for number, (kind, point, fault) in enumerate(wanted, 1):
+            case = kind(stack, victim, witness, point, fault, number)
             try:
                 result = case.run()
             except (NotHit, TimeoutError, RuntimeError, OSError) as error:
@@ -57,6 +59,7 @@ def run(binary=None, sample=None, only=None):
                     victim.kill()
                 continue
             finally:
+                witness.thaw()
                 for way in stack.proxies["victim"].values():
                     way.heal()
             results.append(result)
@@ -96,7 +99,7 @@ def summary(results, invalid):
     """Lines of figures."""
     violations = sum(bool(result.violations) for result in results)
     lines = ["", f"{len(results)} cases, {violations} with violations, {invalid} invalid."]
-    for fault in FAULTS:
+    for fault in dict.fromkeys(FAULTS + ACTIONS):
         seconds = sorted(result.seconds for result in results if result.fault == fault)
         if seconds:
             lines.append(f"{fault}: {len(seconds)} cases, healed in "

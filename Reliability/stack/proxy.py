@@ -25,6 +25,7 @@ class Rule:
       sides are reset: done, and nobody was told.
     - `hole`: it is not forwarded, and from then on the proxy holds everything; nothing is lost,
       everything is late.
+    - `hold`: the same for this one connection; others come and go.
     """
 
     def __init__(self, pattern, action, hit=1):
@@ -54,6 +55,7 @@ class Proxy:
         self.delay_seconds = 0.0
         self._open = asyncio.Event()
         self._open.set()
+        self._healed = asyncio.Event()
         self._server = self._call(asyncio.start_server(self._accept, "127.0.0.1", 0))
         self.port = self._server.sockets[0].getsockname()[1]
 
@@ -77,7 +79,13 @@ class Proxy:
         """Ends holes, delays and rules; what was held is forwarded."""
         self._rules = []
         self.delay_seconds = 0.0
-        self._loop.call_soon_threadsafe(self._open.set)
+
+        def release():
+            self._open.set()
+            self._healed.set()
+            self._healed = asyncio.Event()
+
+        self._loop.call_soon_threadsafe(release)
 
     def reset_all(self):
         """Resets every connection that is open now."""
@@ -87,6 +95,10 @@ class Proxy:
                 link.reset()
 
         self._call(reset())
+
+    async def healed(self):
+        """Returns at the next `heal`."""
+        await self._healed.wait()
 
     async def passes(self):
         """Returns when a message may go on."""
@@ -159,6 +171,8 @@ class Link:
                 return self.reset()
             if rule and rule.action == "hole":
                 self._proxy.closes_the_hole()
+            if rule and rule.action == "hold":
+                await self._proxy.healed()
             await self._proxy.passes()
             if rule and rule.action == "swallow":
                 self._swallows = True

@@ -1,0 +1,59 @@
+"""The messages at which a connection is broken: what may have happened there is not known here.
+
+What `cut`, `forward`, `swallow` and `hole` do is written at `stack.proxy.Rule`.
+"""
+
+from dataclasses import dataclass
+
+from crash.points import ABORT, COMMIT, RECOVER_ABORT, RECOVER_COMMIT, Path
+from stack.stack import PARTICIPANTS
+
+ACTIONS = ("cut", "forward", "swallow", "hole")
+
+ACCEPT = r"INSERT INTO tandem\.transactions"
+DECIDE = r"UPDATE tandem\.transactions AS t SET\s+decision"
+FINISH = r"UPDATE tandem\.transactions AS t SET\s+state"
+CLAIM = r"FOR UPDATE SKIP LOCKED"
+SESSION = r"INSERT INTO tandem\.sessions"
+FENCE = r"pg_terminate_backend"
+
+
+@dataclass(frozen=True)
+class Message:
+    """A message on a path, and the database that it goes to."""
+
+    path: Path
+    name: str
+    database: str
+    pattern: str
+    hit: int = 1
+
+    @property
+    def step(self):
+        return self.name
+
+    def __str__(self):
+        return f"{self.path.name}/{self.name} to {self.database}"
+
+
+def at_each(path, name, pattern):
+    return [Message(path, name, participant, pattern) for participant in PARTICIPANTS]
+
+
+MESSAGES = (
+    Message(COMMIT, "accept", "state", ACCEPT),
+    Message(COMMIT, "COMMIT of the accept", "state", "^COMMIT"),
+    *at_each(COMMIT, "PREPARE TRANSACTION", "^PREPARE TRANSACTION"),
+    Message(COMMIT, "decision", "state", DECIDE),
+    Message(COMMIT, "COMMIT of the decision", "state", "^COMMIT", hit=2),
+    *at_each(COMMIT, "COMMIT PREPARED", "^COMMIT PREPARED"),
+    Message(COMMIT, "end", "state", FINISH),
+    Message(ABORT, "decision", "state", DECIDE),
+    *at_each(ABORT, "ROLLBACK PREPARED", "^ROLLBACK PREPARED"),
+    Message(RECOVER_COMMIT, "session", "state", SESSION),
+    Message(RECOVER_COMMIT, "claim", "state", CLAIM),
+    *at_each(RECOVER_COMMIT, "COMMIT PREPARED", "^COMMIT PREPARED"),
+    Message(RECOVER_ABORT, "decision", "state", DECIDE),
+    *at_each(RECOVER_ABORT, "fence", FENCE),
+    *at_each(RECOVER_ABORT, "ROLLBACK PREPARED", "^ROLLBACK PREPARED"),
+)

@@ -1,0 +1,105 @@
+"""Two figures: how fast a killed replica's work is finished, and whether the dead delay the living."""
+
+import concurrent.futures
+import statistics
+import time
+
+from stack import processes
+from stack.stack import PARTICIPANTS, Stack
+
+TABLES = ("CREATE TABLE legs (marker text NOT NULL)",)
+TOGETHER = 16
+
+
+def body(marker, participants=PARTICIPANTS):
+    return {"branches": [
+        {"participant": name, "statements": [
+            {"sql": "INSERT INTO legs VALUES ($1)", "parameters": [marker]}]}
+        for name in participants]}
+
+
+def recovery(binary=None, rounds=20):
+    """Seconds from kill -9 among many transactions until each has finished, in every round.
+
+    All have keys: then no gid is without a row, and no grace period is in the figure.
+    """
+    seconds = []
+    with Stack(binary, TABLES) as stack:
+        replica = stack.add_replica("killed")
+        for number in range(rounds):
+            if replica.is_running:
+                replica.kill()
+            replica.start(f"decideCommit.after=kill*{TOGETHER // 2}")
+            with concurrent.futures.ThreadPoolExecutor(TOGETHER) as pool:
+                for caller in range(TOGETHER):
+                    marker = f"{number}-{caller}"
+                    pool.submit(replica.post, body(marker), marker)
+                processes.until(30, "it dies", lambda: not replica.is_running, every=0.002)
+            killed = time.monotonic()
+            replica.start(wait=False)
+            processes.until(60, "all is finished", stack.is_quiet, every=0.01)
+            seconds.append(time.monotonic() - killed)
+    return seconds
+
+
+def neighbour(binary=None, rounds=5, seconds=5):
+    """Latencies of transactions between two participants: (while the third lives, while it is dead
+    and has branches in doubt), taking turns."""
+    living, dead = [], []
+    with Stack(binary, TABLES) as stack:
+        replica = stack.add_replica("measured")
+        replica.start()
+        third = stack.participants[PARTICIPANTS[2]]
+        load(replica, "warm", 2)
+        for number in range(rounds):
+            living += load(replica, f"living-{number}", seconds)
+            way = stack.proxies["measured"][third.name]
+            # Decided, and not finished there: a branch in doubt that is retried all the time.
+            rule = way.arm("^COMMIT PREPARED", "cut")
+            with concurrent.futures.ThreadPoolExecutor(1) as caller:
+                doubtful = caller.submit(replica.post, body(f"doubt-{number}"))
+                rule.fired.wait(10)
+                third.kill()
+                dead += load(replica, f"dead-{number}", seconds)
+                third.start()
+                doubtful.result()
+            processes.until(60, "all is finished", stack.is_quiet)
+    return living, dead
+
+
+def load(replica, name, seconds, callers=4):
+    """Latencies of what some callers get done in the time."""
+    end = time.monotonic() + seconds
+
+    def call(caller):
+        latencies = []
+        while time.monotonic() < end:
+            began = time.monotonic()
+            answer = replica.post(body(f"{name}-{caller}", PARTICIPANTS[:2]))
+            if answer.status != 201:
+                raise RuntimeError(f"the healthy transaction was told {answer} {answer.body}")
+            latencies.append(time.monotonic() - began)
+        return latencies
+
+    with concurrent.futures.ThreadPoolExecutor(callers) as pool:
+        return [value for values in pool.map(call, range(callers)) for value in values]
+
+
+def percentile(values, part):
+    return sorted(values)[min(len(values) - 1, int(len(values) * part))]
+
+
+def report_recovery(seconds):
+    print(f"kill -9 until every branch is finished, {len(seconds)} times among {TOGETHER} "
+          f"transactions: {statistics.median(seconds):.2f} s in the middle, "
+          f"{max(seconds):.2f} s at most")
+    return max(seconds)
+
+
+def report_neighbour(living, dead):
+    ratio = percentile(dead, 0.99) / percentile(living, 0.99)
+    for name, values in (("all participants alive", living), ("one dead and in doubt", dead)):
+        print(f"{name}: {len(values)} transactions of the others, median "
+              f"{percentile(values, 0.5) * 1000:.1f} ms, p99 {percentile(values, 0.99) * 1000:.1f} ms")
+    print(f"ratio of p99: {ratio:.2f}")
+    return ratio

@@ -1,0 +1,37 @@
+"""Plays the scenes, each on a stack that the ones before have left whole."""
+
+from stack.stack import Stack
+from traps.scene import TABLES, Broken, Scene
+from traps.traps import TRAPS
+
+# Room for a thousand strangers.
+SETTINGS = {"ledger": {"max_prepared_transactions": "1200"}}
+
+
+def run(binary=None, only=None):
+    """Answers the faults, by scene."""
+    faults = []
+    wanted = [trap for trap in TRAPS if only is None or trap.__name__ in only]
+    with Stack(binary, TABLES, SETTINGS) as stack:
+        replica = stack.add_replica("played")
+        stack.add_replica("other")
+        for trap in wanted:
+            scene = Scene(stack, replica, trap.__name__)
+            try:
+                trap(scene)
+                print(f"{trap.__name__}: held", flush=True)
+            except (Broken, OSError, RuntimeError, TimeoutError) as error:
+                faults.append(f"{trap.__name__}: {error}")
+                print(f"{trap.__name__}: BROKEN: {error}", flush=True)
+            finally:
+                repair(stack)
+    return faults
+
+
+def repair(stack):
+    for ways in stack.proxies.values():
+        for way in ways.values():
+            way.heal()
+    for replica in stack.replicas.values():
+        if replica.is_running:
+            replica.thaw()
