@@ -1,5 +1,6 @@
 import CoordinatorAPI
 import Foundation
+import Glibc
 import PostgresClusters
 import Testing
 
@@ -7,9 +8,11 @@ import Testing
 
 /// Databases and a replica process of a test's own, gone at its end.
 func onStage(
-    settings: [String] = [], _ body: (Stage) async throws -> Void
+    settings: [String] = [], keys: [String: String] = [:],
+    _ body: (Stage) async throws -> Void
 ) async throws {
     let sandbox = try await Sandbox.start(directory: nil, settings: settings)
+    sandbox.keys = keys
     do {
         let port = try LoopbackPort.free()
         let replica = try await sandbox.startReplica(1, port: port, isQuiet: true)
@@ -86,6 +89,17 @@ struct Stage {
                 "state", "SELECT count(*) FROM tandem.transactions WHERE finished_at IS NULL")
                 == "0"
         }
+    }
+
+    /// Stops the sessions by which a replica would commit, so that the decision stands alone.
+    func freezeFinishers(of name: String, replica: Int) async throws -> [pid_t] {
+        let rows = try await Sandbox.rows(
+            cluster(name),
+            "SELECT pid FROM pg_stat_activity WHERE application_name LIKE "
+                + "'tandem-finish replica-\(replica)'")
+        let pids = rows.compactMap { $0[0].flatMap { pid_t($0) } }
+        for pid in pids { kill(pid, SIGSTOP) }
+        return pids
     }
 
     /// Polls what another process does to a database; there is no nearer event.

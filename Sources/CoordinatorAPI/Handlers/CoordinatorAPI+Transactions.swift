@@ -88,7 +88,7 @@ extension CoordinatorAPI {
         }
     }
 
-    private func resource(
+    func resource(
         _ record: TransactionRecord, _ status: HTTPResponse.Status
     ) -> ServerResponse {
         var response = Self.json(status, RecordRendering.bytes(record))
@@ -99,9 +99,7 @@ extension CoordinatorAPI {
 
     func show(_ request: ServerRequest) async throws(Problem) -> ServerResponse {
         let query = try TransactionQuery.decode(Self.queryItems(request))
-        guard let id = request.parameters["id"].flatMap({ GlobalTransactionID($0) }) else {
-            throw Problem(.notFound, "There is no such transaction.")
-        }
+        let id = try Self.transactionID(request)
         let found: TransactionRecord?
         do throws(LogUnavailable) {
             found =
@@ -112,9 +110,7 @@ extension CoordinatorAPI {
         } catch {
             throw Problem(.stateDatabaseUnavailable, error.reason)
         }
-        guard let record = found else {
-            throw Problem(.notFound, "There is no such transaction.")
-        }
+        guard let record = found else { throw Self.noSuchTransaction }
         let tag = EntityTag(record.version)
         if tag.matches(ifNoneMatch: request.headerFields[.ifNoneMatch]) {
             return ServerResponse(status: .notModified, headerFields: [.eTag: tag.text])

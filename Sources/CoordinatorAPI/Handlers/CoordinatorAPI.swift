@@ -71,6 +71,9 @@ public struct CoordinatorAPI: Sendable {
         router.on(.get, "/v1/transactions/{id}") { request in
             await answering { () async throws(Problem) in try await show(request) }
         }
+        router.on(.post, "/v1/transactions/{id}/rollback") { request in
+            await answering { () async throws(Problem) in try await rollBack(request) }
+        }
         router.on(.get, "/v1/participants") { request in
             await answering { () async throws(Problem) in try await listParticipants(request) }
         }

@@ -57,6 +57,7 @@ enum RecordRendering {
             writer.member("attempts", branch.retries + (isEnded ? 1 : 0))
             nullable("lastError", branch.lastError, &writer)
             if includingResults {
+                evidence(branch.evidence, &writer)
                 writer.name("statements")
                 if results.indices.contains(index) {
                     writer.raw(results[index])
@@ -68,6 +69,21 @@ enum RecordRendering {
             writer.endObject()
         }
         writer.endArray()
+    }
+
+    private static func evidence(
+        _ evidence: PreparedEvidence?, _ writer: inout JSONWriter
+    ) {
+        writer.name("evidence")
+        guard let evidence else { return writer.null() }
+        writer.beginObject()
+        // A 64-bit number may be more than a caller's JSON can hold.
+        writer.member("transactionID", "\(evidence.transactionID)")
+        writer.member("owner", evidence.owner)
+        writer.member("systemIdentifier", evidence.systemIdentifier)
+        writer.member("timeline", Int(evidence.timeline))
+        writer.member("location", evidence.location)
+        writer.endObject()
     }
 
     private static func time(_ value: Int64?) -> String? {

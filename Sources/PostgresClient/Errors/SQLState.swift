@@ -45,6 +45,8 @@ extension SQLState {
     public static let featureNotSupported = SQLState(rawValue: "0A000")
     /// 22021, for text with a NUL, too.
     public static let characterNotInRepertoire = SQLState(rawValue: "22021")
+    /// 22012.
+    public static let divisionByZero = SQLState(rawValue: "22012")
     /// 23502.
     public static let notNullViolation = SQLState(rawValue: "23502")
     /// 23503.

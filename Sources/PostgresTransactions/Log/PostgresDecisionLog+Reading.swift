@@ -68,64 +68,6 @@ extension PostgresDecisionLog {
             """, parameters)
     }
 
-    /// A synchronous write of one's own, so that a decision seen by it may be acted on: it cannot
-    /// be one that is visible and not yet as durable as this commit.
-    public func claimUnowned(
-        limit: Int, driven: [GlobalTransactionID]
-    ) async throws(LogUnavailable) -> [TransactionRecord] {
-        try await claimed(
-            """
-            WITH unowned AS MATERIALIZED (
-                SELECT number FROM tandem.transactions AS u
-                WHERE finished_at IS NULL AND (
-                    (u.owner = $1 AND u.epoch = $2::bigint AND u.number <> ALL ($4::bigint[]))
-                    OR NOT EXISTS (SELECT FROM tandem.replicas AS r
-                        WHERE r.name = u.owner AND r.epoch = u.epoch AND (r.name = $1
-                            OR r.heartbeat_at > now() - $3 * interval '1 second')))
-                    AND EXISTS (SELECT FROM tandem.replicas AS me
-                        WHERE me.name = $1 AND me.epoch = $2::bigint)
-                ORDER BY number LIMIT \(limit) FOR UPDATE SKIP LOCKED)
-            UPDATE tandem.transactions AS t SET owner = $1, epoch = $2::bigint
-            FROM unowned WHERE t.number = unowned.number
-            RETURNING \(RowCoding.columns)
-            """,
-            [
-                replica, "\(epoch)", "\(state.options.lease.components.seconds)",
-                ArrayLiteral.write(driven.map { "\($0.number)" }),
-            ])
-    }
-
-    /// Which ids have rows, and whether somebody alive drives them.
-    public func standing(
-        of ids: [GlobalTransactionID]
-    ) async throws(LogUnavailable) -> [GlobalTransactionID: RecoveryPlan.Row] {
-        let result = try await rows(
-            """
-            SELECT t.number, t.salt, t.decision, t.finished_at IS NOT NULL, EXISTS (
-                SELECT FROM tandem.replicas AS r WHERE r.name = t.owner AND r.epoch = t.epoch
-                    AND (r.name = $2 OR r.heartbeat_at > now() - $3 * interval '1 second'))
-            FROM tandem.transactions AS t WHERE t.number = ANY ($1::bigint[])
-            """,
-            [
-                ArrayLiteral.write(ids.map { "\($0.number)" }), replica,
-                "\(state.options.lease.components.seconds)",
-            ])
-        var standing: [GlobalTransactionID: RecoveryPlan.Row] = [:]
-        for row in 0..<result.rowCount {
-            guard let number = result.text(row: row, column: 0).flatMap(Int64.init),
-                let salt = result.text(row: row, column: 1).flatMap(Int64.init)
-            else { continue }
-            let id = GlobalTransactionID(number: number, salt: UInt64(bitPattern: salt))
-            let decision = result.text(row: row, column: 2).flatMap(Decision.init(rawValue:))
-            if let decision, result.text(row: row, column: 3) == "t" {
-                standing[id] = .finished(decision)
-            } else {
-                standing[id] = result.text(row: row, column: 4) == "t" ? .owned : .adoptable
-            }
-        }
-        return standing
-    }
-
     /// Ids with smaller numbers may have lost their rows to retention.
     public func lowWaterMark() async throws(LogUnavailable) -> Int64 {
         let result = try await rows("SELECT low_water_mark FROM tandem.installation", [])

@@ -14,6 +14,7 @@ public final class PostgresDecisionLog: DecisionLog {
     /// The epoch that guards every write.
     public nonisolated let epoch: Int64
     let state: StateDatabase
+    let logger: Logger
     private let writer: StateWriter
     private let numbers: TransactionNumbers
 
@@ -23,6 +24,7 @@ public final class PostgresDecisionLog: DecisionLog {
         installation = state.installation
         replica = state.options.replica
         epoch = state.epoch
+        self.logger = logger
         writer = StateWriter(state: state, logger: logger)
         numbers = TransactionNumbers(state: state)
     }

@@ -12,7 +12,8 @@ enum RowCoding {
         (extract(epoch FROM t.deadline) * 1000000)::bigint, t.state, t.decision,
         (extract(epoch FROM t.decided_at) * 1000000)::bigint,
         (extract(epoch FROM t.finished_at) * 1000000)::bigint, t.participants, t.gids, t.votes,
-        t.evidence, t.outcomes, t.retries, t.errors, t.results, t.results_omitted, t.problem
+        t.evidence, t.outcomes, t.retries, t.errors, t.results, t.results_omitted, t.problem,
+        t.versions, t.resolutions
         """
 
     /// Reads a row; nil if it is not one that tandem writes.
@@ -43,6 +44,11 @@ enum RowCoding {
         record.results = text(23).map { Array($0.utf8) }
         record.areResultsOmitted = text(24) == "t"
         record.problem = text(25).map { Array($0.utf8) }
+        for (index, version) in (list(26) ?? []).enumerated()
+        where record.branches.indices.contains(index) {
+            record.branches[index].version = version.flatMap { Int($0) }
+        }
+        record.resolutionCount = text(27).flatMap { Int($0) } ?? 0
         return record
     }
 

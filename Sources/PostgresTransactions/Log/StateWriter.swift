@@ -31,6 +31,15 @@ final class StateWriter {
     private var isFlushing = false
     private let batchMax = 512
 
+    /// Fails if this life is over, and with it the whole flush.
+    ///
+    /// It takes no lock: a flush that this check lets through a moment before the life ends writes
+    /// what any other life might find and has a rule for.
+    private static let checkLife = """
+        SELECT 1 / count(*) FROM tandem.replicas AS r WHERE name = $1 AND epoch = $2::bigint
+            AND \(StateDatabase.isAlive)
+        """
+
     init(state: StateDatabase, logger: Logger) {
         self.state = state
         self.logger = logger
@@ -88,9 +97,7 @@ final class StateWriter {
         let accepts = batch.accepts.map(\.0).sorted { key($0) < key($1) }
         var commands = [
             Command("BEGIN"),
-            Command(
-                "SELECT 1 FROM tandem.replicas WHERE name = $1 AND epoch = $2::bigint",
-                [state.replica, "\(state.epoch)"]),
+            Command(Self.checkLife, [state.replica, "\(state.epoch)"]),
         ]
         if !accepts.isEmpty {
             commands.append(WriterStatements.accept(accepts, tombstones: false))
@@ -125,6 +132,10 @@ final class StateWriter {
         for reply in replies {
             switch reply {
             case .completed(let result): results.append(result)
+            case .failed(let message)
+            where results.count == 1 && message.state == .divisionByZero:
+                state.superseded()
+                return fail(batch, "superseded", wasSent: false)
             case .failed(let message):
                 logger.error(
                     "the state database refused a batch", metadata: ["error": "\(message)"])
@@ -139,10 +150,6 @@ final class StateWriter {
         // there, but nothing says that they survive.
         guard !commit.notices.contains(where: { $0.severity == "WARNING" }) else {
             return fail(batch, "the commit may not be replicated", wasSent: true)
-        }
-        guard results[1].rowCount == 1 else {
-            state.superseded()
-            return fail(batch, "superseded", wasSent: true)
         }
         answer(batch, results[2...])
     }

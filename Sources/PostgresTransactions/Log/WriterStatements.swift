@@ -30,6 +30,10 @@ enum WriterStatements {
                 texts(records.map { _ in tombstones ? "abort" : nil }),
                 texts(records.map { tombstones ? "\($0.decidedAt ?? $0.acceptedAt)" : nil }),
                 texts(records.map { tombstones ? $0.problem.map(text) : nil }),
+                texts(
+                    records.map {
+                        ArrayLiteral.write($0.branches.map { $0.version.map(String.init) })
+                    }),
             ])
     }
 
@@ -37,7 +41,7 @@ enum WriterStatements {
         INSERT INTO tandem.transactions AS t (number, salt, principal, key_digest, request_digest,
             isolation, label_names, label_values, owner, epoch, accepted_at, deadline, state,
             participants, gids, votes, evidence, outcomes, retries, errors, decision, decided_at,
-            problem)
+            problem, expires_at, versions)
         SELECT n, s, p,
             CASE WHEN dec IS NOT NULL AND EXISTS (SELECT FROM tandem.transactions AS h
                 WHERE h.principal = p AND h.key_digest = k::bytea AND h.number <> n)
@@ -50,11 +54,12 @@ enum WriterStatements {
             array_fill(NULL::text, ARRAY[cardinality(g::text[])]),
             array_fill(0, ARRAY[cardinality(g::text[])]),
             array_fill(NULL::text, ARRAY[cardinality(g::text[])]),
-            dec, timestamptz 'epoch' + da::bigint * interval '1 microsecond', pr
+            dec, timestamptz 'epoch' + da::bigint * interval '1 microsecond', pr,
+            now() + (d - a) * interval '1 microsecond', vs::integer[]
         FROM unnest($1::bigint[], $2::bigint[], $3::text[], $4::text[], $5::text[], $6::text[],
             $7::text[], $8::text[], $9::text[], $10::bigint[], $11::bigint[], $12::bigint[],
-            $13::text[], $14::text[], $15::text[], $16::text[], $17::text[])
-            AS x(n, s, p, k, r, i, ln, lv, o, e, a, d, ps, g, dec, da, pr)
+            $13::text[], $14::text[], $15::text[], $16::text[], $17::text[], $18::text[])
+            AS x(n, s, p, k, r, i, ln, lv, o, e, a, d, ps, g, dec, da, pr, vs)
         """
 
     /// The row that is there is aborted if it is undecided, and is obeyed if it is decided; either

@@ -9,7 +9,7 @@ extension PostgresParticipant {
             switch order.fence {
             case .none: break
             case .session(let session):
-                guard try await end([session]) else {
+                guard try await end(session) else {
                     return EndReport(.tryAgain, error: "its session is still running")
                 }
             case .formerLives:
@@ -31,6 +31,9 @@ extension PostgresParticipant {
     private func end(
         _ order: EndOrder, on connection: PostgresConnection
     ) async throws -> EndReport {
+        if let obstacle = try await obstacle(to: order, on: connection) {
+            return EndReport(.tryAgain, error: obstacle)
+        }
         let verb = order.decision == .commit ? "COMMIT PREPARED" : "ROLLBACK PREPARED"
         let gid = order.gid.replacing("'", with: "''")
         let replies = try await connection.execute(
@@ -47,6 +50,39 @@ extension PostgresParticipant {
         case .exceeded, .skipped:
             return EndReport(.tryAgain, error: "skipped")
         }
+    }
+
+    /// Why this server, or what it holds under the name, is not the branch's; nil if it may be.
+    ///
+    /// Neither is an end: the configuration may lead back to the right server.
+    private func obstacle(
+        to order: EndOrder, on connection: PostgresConnection
+    ) async throws -> String? {
+        guard let facts = facts(of: connection) else { return "the session was just lost" }
+        let recorded = order.version.flatMap {
+            registry.catalog?.identity(of: options.name, version: $0)
+        }
+        let system = order.evidence?.systemIdentifier ?? recorded?.systemIdentifier
+        if let system, system != facts.systemIdentifier {
+            return "\(options.name) is now another server (system identifier "
+                + "\(facts.systemIdentifier)) than the one with the branch (\(system))"
+        }
+        if let recorded, recorded.database != facts.database {
+            return "\(options.name) is now database \"\(facts.database)\", and the branch is in "
+                + "\"\(recorded.database)\""
+        }
+        guard order.checksOwner else { return nil }
+        let row = try await connection.query(
+            "SELECT owner, database FROM pg_prepared_xacts WHERE gid = $1", [order.gid],
+            timeout: .seconds(30))
+        guard row.rowCount > 0, let owner = row.text(row: 0, column: 0),
+            let database = row.text(row: 0, column: 1)
+        else { return nil }
+        guard owner == order.evidence?.owner ?? facts.user, database == facts.database else {
+            return "the prepared transaction of that name is role \"\(owner)\"'s in database "
+                + "\"\(database)\", so it is not ours"
+        }
+        return nil
     }
 
     /// There is no such gid.
@@ -85,21 +121,36 @@ extension PostgresParticipant {
     }
 
     /// This installation's prepared transactions here.
-    func prepared() async throws -> [RecoveryPlan.Found] {
-        let rows = try await finishers.withConnection(timeout: options.connectTimeout) {
-            connection in
-            try await connection.query(
+    func prepared() async throws -> [PreparedTransaction] {
+        try await finishers.withConnection(timeout: options.connectTimeout) { connection in
+            guard let facts = self.facts(of: connection) else { throw PostgresError.closed }
+            let rows = try await connection.query(
                 """
-                SELECT gid, extract(epoch FROM clock_timestamp() - prepared)::double precision
+                SELECT gid, extract(epoch FROM clock_timestamp() - prepared)::double precision,
+                    transaction, pg_snapshot_xmax(pg_current_snapshot())
                 FROM pg_prepared_xacts WHERE database = current_database() AND gid LIKE $1
-                    AND owner = current_user
+                    AND owner = session_user AND NOT pg_is_in_recovery()
                 """, ["tandem:\(self.installation):%"], timeout: .seconds(30))
+            let safe =
+                self.registry.catalog?.safeTransactionID(
+                    of: self.options.name, on: facts.systemIdentifier) ?? 0
+            return (0..<rows.rowCount).compactMap { row in
+                guard let gid = rows.text(row: row, column: 0),
+                    let age = rows.text(row: row, column: 1).flatMap(Double.init),
+                    let short = rows.text(row: row, column: 2).flatMap(UInt32.init),
+                    let next = rows.text(row: row, column: 3).flatMap(UInt64.init)
+                else { return nil }
+                return PreparedTransaction(
+                    found: RecoveryPlan.Found(name: gid, ageSeconds: age),
+                    isFromBefore: Self.wholeID(short, below: next) < safe)
+            }
         }
-        return (0..<rows.rowCount).compactMap { row in
-            guard let gid = rows.text(row: row, column: 0),
-                let age = rows.text(row: row, column: 1).flatMap(Double.init)
-            else { return nil }
-            return RecoveryPlan.Found(name: gid, ageSeconds: age)
-        }
+    }
+
+    /// A transaction id with its epoch, as the latest one below `next` that ends in those 32 bits.
+    static func wholeID(_ short: UInt32, below next: UInt64) -> UInt64 {
+        let epoch = next >> 32
+        let id = epoch << 32 | UInt64(short)
+        return id < next || epoch == 0 ? id : id - (1 << 32)
     }
 }

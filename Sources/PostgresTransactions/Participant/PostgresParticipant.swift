@@ -39,7 +39,7 @@ final class PostgresParticipant {
             options: try options.connection.overriding([
                 "application_name": "tandem-work \(replica)",
                 "options": "-c statement_timeout=\(statement) -c lock_timeout=\(lock)"
-                    + " -c synchronous_commit=on -c default_transaction_read_only=off",
+                    + " -c synchronous_commit=on -c default_transaction_read_only=off -c role=none",
             ]),
             size: options.poolSize, minimumIdle: min(2, options.poolSize),
             connectTimeout: options.connectTimeout, prepare: prepare)
@@ -47,7 +47,8 @@ final class PostgresParticipant {
         finishers = ConnectionPool(
             options: try options.connection.overriding([
                 "application_name": "tandem-finish \(replica)",
-                "options": "-c statement_timeout=0 -c lock_timeout=0 -c synchronous_commit=on",
+                "options": "-c statement_timeout=0 -c lock_timeout=0 -c synchronous_commit=on"
+                    + " -c role=none",
             ]),
             size: options.finishers, minimumIdle: options.finishers,
             connectTimeout: options.connectTimeout, prepare: prepare)
@@ -61,8 +62,7 @@ final class PostgresParticipant {
     }
 
     fileprivate func examine(_ connection: PostgresConnection) async throws {
-        let found = try await registry.admit(
-            connection, of: options.name, timeout: options.connectTimeout)
+        let found = try await registry.admit(connection, of: options)
         let key = ObjectIdentifier(connection)
         facts[key] = found
         latestFacts = found
@@ -99,9 +99,7 @@ final class PostgresParticipant {
             fenceRunning = fenceQueued
             fenceQueued = nil
             do {
-                let sessions = try await registry.formerSessions(of: options.name)
-                guard !sessions.isEmpty else { return true }
-                return try await end(sessions)
+                return try await endFormerSessions()
             } catch {
                 logger.warning(
                     "the fence waits",
@@ -113,27 +111,51 @@ final class PostgresParticipant {
         return await task.value
     }
 
-    /// Terminates these backends, matched by pid and start, and waits until they are gone.
-    func end(_ sessions: [SessionIdentity]) async throws -> Bool {
-        let gone = try await finishers.withConnection(timeout: options.connectTimeout) {
-            connection in
-            let list = [
-                ArrayLiteral.write(sessions.map { "\($0.processID)" }),
-                ArrayLiteral.write(sessions.map(\.startedAt)),
-            ]
-            let backends = """
-                FROM pg_stat_activity AS a
-                JOIN unnest($1::integer[], $2::bigint[]) AS x(pid, start) ON a.pid = x.pid
-                    AND (extract(epoch FROM a.backend_start) * 1000000)::bigint = x.start
-                """
-            _ = try await connection.query(
-                "SELECT pg_terminate_backend(a.pid, 5000) " + backends, list,
-                timeout: .seconds(30))
-            let left = try await connection.query("SELECT a.pid " + backends, list)
-            return left.rowCount == 0
+    private func endFormerSessions() async throws -> Bool {
+        try await finishers.withConnection(timeout: options.connectTimeout) { connection in
+            guard let facts = self.facts(of: connection) else { return false }
+            let sessions = try await self.registry.formerSessions(
+                of: self.options.name, on: facts.systemIdentifier)
+            if sessions.isEmpty { return true }
+            return try await self.end(sessions, on: connection)
         }
-        if gone { try await registry.forget(sessions, of: options.name) }
-        return gone
+    }
+
+    /// Terminates a session and waits until it is gone.
+    func end(_ session: SessionIdentity) async throws -> Bool {
+        try await finishers.withConnection(timeout: options.connectTimeout) { connection in
+            try await self.end([session], on: connection)
+        }
+    }
+
+    /// Terminates these backends, matched by pid and start, and waits until they are gone.
+    ///
+    /// Gone means that nobody has the pid, or somebody who started at another time. Whose start may
+    /// not be seen may be the one; and on another server than theirs nothing can be seen.
+    private func end(
+        _ sessions: [SessionIdentity], on connection: PostgresConnection
+    ) async throws -> Bool {
+        guard let facts = facts(of: connection),
+            sessions.allSatisfy({ $0.systemIdentifier == facts.systemIdentifier })
+        else { return false }
+        let list = [
+            ArrayLiteral.write(sessions.map { "\($0.processID)" }),
+            ArrayLiteral.write(sessions.map(\.startedAt)),
+        ]
+        let backends = """
+            FROM pg_stat_activity AS a
+            JOIN unnest($1::integer[], $2::bigint[]) AS x(pid, start) ON a.pid = x.pid
+            """
+        let isIt = "(extract(epoch FROM a.backend_start) * 1000000)::bigint = x.start"
+        _ = try await connection.query(
+            "SELECT pg_terminate_backend(a.pid, 5000) \(backends) WHERE \(isIt)", list,
+            timeout: .seconds(30))
+        let left = try await connection.query(
+            "SELECT a.pid \(backends) WHERE a.backend_start IS NULL OR \(isIt)", list,
+            timeout: .seconds(30))
+        guard left.rowCount == 0 else { return false }
+        try await registry.forget(sessions, of: options.name)
+        return true
     }
 
     func close() async {

@@ -1,4 +1,4 @@
-public import CommitProtocol
+import CommitProtocol
 public import EventLoop
 public import Logging
 public import PostgresClient
@@ -28,7 +28,8 @@ public final class PostgresParticipants: Participants {
         _ options: [ParticipantOptions], state: StateDatabase, queueMax: Int, logger: Logger
     ) throws(PostgresError) {
         try self.init(
-            options, registry: SessionRegistry(state: state), installation: state.installation,
+            options, registry: SessionRegistry(state: state, logger: logger),
+            installation: state.installation,
             replica: state.options.replica, queueMax: queueMax, logger: logger)
     }
 
@@ -217,7 +218,7 @@ public final class PostgresParticipants: Participants {
     /// This installation's prepared transactions in one participant.
     public func prepared(
         in name: String
-    ) async throws(ParticipantUnreachable) -> [RecoveryPlan.Found] {
+    ) async throws(ParticipantUnreachable) -> [PreparedTransaction] {
         guard let member = members[name] else { return [] }
         do {
             return try await member.prepared()

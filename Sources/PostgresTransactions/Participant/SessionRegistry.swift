@@ -1,14 +1,22 @@
 import EventLoop
+import Logging
 import PostgresClient
 import TransactionEngine
 
 /// What a session found out about its server when it was opened.
 struct SessionFacts: Sendable {
     let identity: SessionIdentity
+    /// The role that prepares; a role set by default is undone before PREPARE.
     let user: String
-    let systemIdentifier: String
+    let database: String
     let timeline: UInt32
     let slotLimit: Int
+    /// Every transaction id handed out so far is below it.
+    let nextTransactionID: UInt64
+    /// The version of the participant; nil where none is recorded.
+    var version: Int?
+
+    var systemIdentifier: String { identity.systemIdentifier }
 }
 
 /// A reason for which a session may not be used.
@@ -17,6 +25,7 @@ enum SessionRefusal: Error, CustomStringConvertible {
     case fsyncOff
     case superseded
     case unreadable
+    case formerPrimary(timeline: UInt32, latest: UInt32)
 
     var description: String {
         switch self {
@@ -24,6 +33,9 @@ enum SessionRefusal: Error, CustomStringConvertible {
         case .fsyncOff: "the server runs with fsync = off"
         case .superseded: "this replica was superseded"
         case .unreadable: "the server did not say who it is"
+        case .formerPrimary(let timeline, let latest):
+            "the server is on timeline \(timeline), and the participant was seen on timeline "
+                + "\(latest): it is a former primary"
         }
     }
 }
@@ -38,33 +50,110 @@ enum SessionRefusal: Error, CustomStringConvertible {
 /// recorded: a lost session is ended by the life that had it.
 @LoopActor
 final class SessionRegistry {
+    private struct Entry {
+        let participant: String
+        let session: SessionIdentity
+        let reply: CheckedContinuation<Result<Void, any Error>, Never>
+    }
+
     private let state: StateDatabase?
     private let allowsFsyncOff: Bool
+    /// Which versions the participants have; nil where nothing is recorded.
+    let catalog: ParticipantCatalog?
+    private var gathering: [Entry] = []
+    private var isRecording = false
 
-    init(state: StateDatabase) {
+    init(state: StateDatabase, logger: Logger) {
         self.state = state
         allowsFsyncOff = state.options.allowsFsyncOff
+        catalog = ParticipantCatalog(state: state, logger: logger)
     }
 
     /// Makes a registry that records nothing.
     init(allowsFsyncOff: Bool) {
         state = nil
+        catalog = nil
         self.allowsFsyncOff = allowsFsyncOff
     }
 
-    /// Examines a new session and records it.
+    /// Examines a new session, learns which version of the participant it leads to, and records it.
     func admit(
-        _ connection: PostgresConnection, of participant: String, timeout: Duration
+        _ connection: PostgresConnection, of options: ParticipantOptions
+    ) async throws -> SessionFacts {
+        var facts = try await examine(connection, timeout: options.connectTimeout)
+        facts.version = try await catalog?.version(of: options, facts)
+        try await record(facts.identity, of: options.name)
+        return facts
+    }
+
+    /// Records a session; those that gather meanwhile go together, for a replica opens many at
+    /// once when it starts, and recovery waits for them.
+    private func record(_ session: SessionIdentity, of participant: String) async throws {
+        let result = await withCheckedContinuation { reply in
+            gathering.append(Entry(participant: participant, session: session, reply: reply))
+            guard !isRecording else { return }
+            isRecording = true
+            Task { await recordAll() }
+        }
+        try result.get()
+    }
+
+    private func recordAll() async {
+        while !gathering.isEmpty {
+            let batch = gathering
+            gathering = []
+            let result: Result<Void, any Error>
+            do {
+                try await record(batch)
+                result = .success(())
+            } catch {
+                result = .failure(error)
+            }
+            for entry in batch { entry.reply.resume(returning: result) }
+        }
+        isRecording = false
+    }
+
+    /// By a statement that locks and checks the epoch, and durably: were the record visible and then
+    /// lost, a later life would not know of the session.
+    private func record(_ batch: [Entry]) async throws {
+        guard let state else { return }
+        let recorded = try await state.write(
+            """
+            WITH life AS (SELECT FROM tandem.replicas AS r WHERE name = $4 AND epoch = $5::bigint
+                AND \(StateDatabase.isAlive) FOR SHARE)
+            INSERT INTO tandem.sessions (participant, process_id, backend_start, replica, epoch,
+                system_identifier)
+            SELECT p, i, s, $4, $5::bigint, y FROM life,
+                unnest($1::text[], $2::integer[], $3::text[], $6::text[]) AS x(p, i, s, y)
+            RETURNING 1
+            """,
+            [
+                ArrayLiteral.write(batch.map(\.participant)),
+                ArrayLiteral.write(batch.map { "\($0.session.processID)" }),
+                ArrayLiteral.write(batch.map(\.session.startedAt)),
+                state.replica, "\(state.epoch)",
+                ArrayLiteral.write(batch.map(\.session.systemIdentifier)),
+            ])
+        guard recorded.rowCount == batch.count else {
+            state.superseded()
+            throw SessionRefusal.superseded
+        }
+    }
+
+    private func examine(
+        _ connection: PostgresConnection, timeout: Duration
     ) async throws -> SessionFacts {
         let row = try await connection.query(
             """
             SELECT pg_backend_pid(),
                 (SELECT (extract(epoch FROM backend_start) * 1000000)::bigint
                     FROM pg_stat_activity WHERE pid = pg_backend_pid()),
-                current_user, (SELECT system_identifier FROM pg_control_system()),
+                session_user, (SELECT system_identifier FROM pg_control_system()),
                 CASE WHEN pg_is_in_recovery() THEN NULL
                     ELSE substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8) END,
-                current_setting('max_prepared_transactions'), current_setting('fsync')
+                current_setting('max_prepared_transactions'), current_setting('fsync'),
+                current_database(), pg_snapshot_xmax(pg_current_snapshot())
             """, timeout: timeout)
         func text(_ column: Int) -> String? { row.text(row: 0, column: column) }
         guard let timeline = text(4) else { throw SessionRefusal.isStandby }
@@ -73,51 +162,35 @@ final class SessionRegistry {
         }
         guard let processID = text(0).flatMap(Int32.init), let startedAt = text(1),
             let user = text(2), let systemIdentifier = text(3),
-            let timeline = UInt32(timeline, radix: 16), let slotLimit = text(5).flatMap(Int.init)
+            let timeline = UInt32(timeline, radix: 16), let slotLimit = text(5).flatMap(Int.init),
+            let database = text(7), let next = text(8).flatMap(UInt64.init)
         else { throw SessionRefusal.unreadable }
-        let facts = SessionFacts(
-            identity: SessionIdentity(processID: processID, startedAt: startedAt), user: user,
-            systemIdentifier: systemIdentifier, timeline: timeline, slotLimit: slotLimit)
-        try await record(facts.identity, of: participant)
-        return facts
+        return SessionFacts(
+            identity: SessionIdentity(
+                processID: processID, startedAt: startedAt, systemIdentifier: systemIdentifier),
+            user: user, database: database, timeline: timeline, slotLimit: slotLimit,
+            nextTransactionID: next)
     }
 
-    private func record(_ session: SessionIdentity, of participant: String) async throws {
-        guard let state else { return }
-        let recorded = try await state.read(
-            """
-            WITH life AS (SELECT FROM tandem.replicas WHERE name = $4 AND epoch = $5::bigint
-                FOR SHARE)
-            INSERT INTO tandem.sessions (participant, process_id, backend_start, replica, epoch)
-            SELECT $1, $2::integer, $3, $4, $5::bigint FROM life RETURNING 1
-            """,
-            [
-                participant, "\(session.processID)", session.startedAt, state.replica,
-                "\(state.epoch)",
-            ])
-        guard recorded.rowCount == 1 else {
-            state.superseded()
-            throw SessionRefusal.superseded
-        }
-    }
-
-    /// The sessions of lives that are over: this replica's earlier ones, and those of replicas
-    /// whose lease has run out.
-    func formerSessions(of participant: String) async throws -> [SessionIdentity] {
+    /// The sessions of lives that are over: this replica's earlier ones, and others' that have
+    /// ended or were ended; on this server, for a pid means nothing on another.
+    func formerSessions(
+        of participant: String, on systemIdentifier: String
+    ) async throws -> [SessionIdentity] {
         guard let state else { return [] }
         let rows = try await state.read(
             """
             SELECT s.process_id, s.backend_start FROM tandem.sessions AS s
-            WHERE s.participant = $1 AND NOT EXISTS (
+            WHERE s.participant = $1 AND s.system_identifier IN ('', $2) AND NOT EXISTS (
                 SELECT FROM tandem.replicas AS r WHERE r.name = s.replica AND r.epoch = s.epoch
-                    AND (r.name = $2 OR r.heartbeat_at > now() - $3 * interval '1 second'))
-            """,
-            [participant, state.replica, "\(state.options.lease.components.seconds)"])
+                    AND \(StateDatabase.isAlive))
+            """, [participant, systemIdentifier])
         return (0..<rows.rowCount).compactMap { row in
             guard let processID = rows.text(row: row, column: 0).flatMap(Int32.init),
                 let startedAt = rows.text(row: row, column: 1)
             else { return nil }
-            return SessionIdentity(processID: processID, startedAt: startedAt)
+            return SessionIdentity(
+                processID: processID, startedAt: startedAt, systemIdentifier: systemIdentifier)
         }
     }
 

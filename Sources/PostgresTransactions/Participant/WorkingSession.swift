@@ -8,6 +8,7 @@ import TransactionEngine
 final class WorkingSession: BranchSession {
     private let participant: PostgresParticipant
     private let connection: PostgresConnection
+    nonisolated let participantVersion: Int?
     private var isWorking = false
     private var wasCancelled = false
     private var isOver = false
@@ -17,6 +18,7 @@ final class WorkingSession: BranchSession {
     init(participant: PostgresParticipant, connection: PostgresConnection) {
         self.participant = participant
         self.connection = connection
+        participantVersion = participant.facts(of: connection)?.version
     }
 
     /// Does the work and prepares it; the vote is the command tag.

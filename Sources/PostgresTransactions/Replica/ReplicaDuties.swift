@@ -14,31 +14,36 @@ public struct RetentionOptions: Sendable {
 }
 
 /// What a replica does beside its callers' transactions, whichever program it is part of: the passes
-/// over the rows, the scans of the participants, and retention.
+/// over the rows, the scans of the participants, the signals of other replicas, and retention.
 @LoopActor
 public final class ReplicaDuties {
     private let engine: TransactionEngine
     private let log: PostgresDecisionLog
     private let participants: [String]
     private let retention: RetentionOptions
+    private let signals: StateSignals
     private let logger: Logger
     private var tasks: [Task<Void, Never>] = []
 
     /// Makes duties that are not begun yet.
     public init(
         engine: TransactionEngine, log: PostgresDecisionLog, participants: [String],
-        retention: RetentionOptions, logger: Logger
+        retention: RetentionOptions, signals: StateSignals, logger: Logger
     ) {
         self.engine = engine
         self.log = log
         self.participants = participants
         self.retention = retention
+        self.signals = signals
         self.logger = logger
     }
 
     /// Begins.
     public func start() {
         let engine = engine
+        signals.listen { signal in
+            Task(executorPreference: EventLoop.shared) { await engine.receive(signal) }
+        }
         tasks.append(
             Task(executorPreference: EventLoop.shared) { await engine.recoverContinuously() })
         for name in participants {
@@ -54,6 +59,7 @@ public final class ReplicaDuties {
     public func stop() {
         for task in tasks { task.cancel() }
         tasks = []
+        signals.close()
     }
 
     /// Removes what finished long ago, a small batch at a time.

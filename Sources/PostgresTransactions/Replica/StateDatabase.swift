@@ -76,16 +76,10 @@ public final class StateDatabase {
         if !applied.isEmpty { logger.notice("migrated", metadata: ["numbers": "\(applied)"]) }
         do {
             let row = try await writer.query("SELECT id FROM tandem.installation")
-            let taken = try await writer.query(
-                """
-                INSERT INTO tandem.replicas AS r (name, epoch) VALUES ($1, 1)
-                ON CONFLICT (name) DO UPDATE SET epoch = r.epoch + 1, heartbeat_at = now(),
-                    started_at = now()
-                RETURNING epoch
-                """, [options.replica])
-            guard let installation = row.text(row: 0, column: 0),
-                let epoch = taken.text(row: 0, column: 0).flatMap(Int64.init)
-            else { throw StateDatabaseError.unreachable(reason: "it answered no epoch") }
+            guard let installation = row.text(row: 0, column: 0) else {
+                throw StateDatabaseError.unreachable(reason: "it knows no installation")
+            }
+            let epoch = try await begin(lifeOf: options, on: writer)
             let state = StateDatabase(
                 options: options, installation: installation, epoch: epoch, writer: writer,
                 logger: logger)
@@ -168,17 +162,39 @@ public final class StateDatabase {
     /// Runs one writing statement by itself, and answers only if its commit is as durable as the
     /// database promises: a wait for a standby that was cut short is a success with a warning.
     func write(_ sql: String, _ parameters: [String?]) async throws -> CommandResult {
+        try await write([Command(sql, parameters)])[0]
+    }
+
+    /// The same for several statements in one transaction.
+    func write(_ commands: [Command]) async throws -> [CommandResult] {
         try await readers.withConnection(timeout: timeout) { connection in
-            let replies = try await connection.execute(
-                [[Command("BEGIN"), Command(sql, parameters), Command("COMMIT")]],
-                timeout: self.timeout)
-            for case .failed(let message) in replies[0] { throw PostgresError.server(message) }
-            guard case .completed(let result) = replies[0][1],
-                case .completed(let commit) = replies[0][2], commit.tag == "COMMIT",
-                !commit.notices.contains(where: { $0.severity == "WARNING" })
-            else { throw PostgresError.connectionLost("the commit may not be durable") }
-            return result
+            try await Self.write(commands, on: connection, timeout: self.timeout)
         }
+    }
+
+    static func write(
+        _ commands: [Command], on connection: PostgresConnection, timeout: Duration
+    ) async throws -> [CommandResult] {
+        let replies = try await connection.execute(
+            [[Command("BEGIN")] + commands + [Command("COMMIT")]], timeout: timeout)[0]
+        var results: [CommandResult] = []
+        for reply in replies {
+            switch reply {
+            case .completed(let result):
+                results.append(result)
+            case .failed(let message):
+                if connection.isInTransaction {
+                    _ = try await connection.execute([[Command("ROLLBACK")]], timeout: timeout)
+                }
+                throw PostgresError.server(message)
+            case .skipped, .exceeded:
+                throw PostgresError.connectionLost("a command was skipped")
+            }
+        }
+        guard let commit = results.last, commit.tag == "COMMIT",
+            !commit.notices.contains(where: { $0.severity == "WARNING" })
+        else { throw PostgresError.connectionLost("the commit may not be durable") }
+        return Array(results.dropFirst().dropLast())
     }
 
     func superseded() {
@@ -197,13 +213,9 @@ public final class StateDatabase {
 
     private func beat() async {
         do {
-            let row = try await read(
-                """
-                UPDATE tandem.replicas SET heartbeat_at = now()
-                WHERE name = $1 AND epoch = $2::bigint RETURNING 1
-                """, [replica, "\(epoch)"])
+            let isAlive = try await renewLease()
             isReachable = true
-            if row.rowCount == 0 { superseded() }
+            if !isAlive { superseded() }
         } catch {
             isReachable = false
             logger.warning("a heartbeat failed", metadata: ["error": "\(error)"])
@@ -213,11 +225,7 @@ public final class StateDatabase {
 
     /// Gives the lease up, so that others need not wait for its end, and closes every connection.
     public func close() async {
-        _ = try? await read(
-            """
-            UPDATE tandem.replicas SET heartbeat_at = '-infinity'
-            WHERE name = $1 AND epoch = $2::bigint
-            """, [replica, "\(epoch)"])
+        _ = try? await endOwnLife()
         isClosed = true
         heartbeatTimer?.cancel()
         closeWriter()

@@ -82,8 +82,9 @@ public enum StateDatabaseError: Error, Sendable, CustomStringConvertible {
         case .migration(let reason):
             "the state database could not be migrated: \(reason)"
         case .superseded(let replica):
-            "another process has started as replica \"\(replica)\"; this one stops. Give every "
-                + "replica a name of its own"
+            "another process has started as replica \"\(replica)\", or this one was silent for "
+                + "longer than its lease and another replica took its work over; this one stops. "
+                + "Give every replica a name of its own, and start it again"
         }
     }
 }

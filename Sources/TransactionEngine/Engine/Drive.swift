@@ -16,6 +16,9 @@ struct Drive {
     var answer: CheckedContinuation<Reply, Never>?
     var watchers: [CheckedContinuation<Void, Never>] = []
 
+    /// Whether it was taken over: another life began it.
+    var isAdopted: Bool { work.isEmpty }
+
     /// The record with all that the machine knows.
     var view: TransactionRecord {
         var view = record

@@ -10,20 +10,57 @@ extension TransactionEngine {
             return nil
         }
         // The end may have been reached here while the row was being read.
-        return current(id) ?? record
+        if let known = current(id) { return known }
+        return try await confirmed(record)
     }
 
-    /// As `status`, but waits for the transaction's end, at most for so long.
+    /// As `status`, but waits for the transaction's end, at most for so long, whichever replica
+    /// drives it.
     public func status(
         _ id: GlobalTransactionID, principal: String, waiting limit: Duration
     ) async throws(LogUnavailable) -> TransactionRecord? {
         let until = clock.milliseconds + limit.milliseconds
-        while drives[id]?.record.principal == principal {
+        var asked: Life?
+        var pause: Int64 = 50
+        while true {
             let left = until - clock.milliseconds
             guard left > 0 else { break }
-            await change(of: id, within: .milliseconds(left))
+            if let drive = drives[id] {
+                guard drive.record.principal == principal else { break }
+                await change(of: id, within: .milliseconds(left))
+                continue
+            }
+            guard recentlyEnded[id] == nil, let row = try await log.record(id),
+                row.principal == principal, row.finishedAt == nil
+            else { break }
+            if drives[id] != nil { continue }
+            // Whoever drives it is asked to tell, and is asked again when that is somebody else.
+            let life = Life(replica: row.owner, epoch: row.epoch)
+            if asked != life {
+                asked = life
+                await signals.send(.watch(id))
+            }
+            await distantChange(of: id, within: .milliseconds(min(left, pause)))
+            // The signal may be lost, or may have met nobody: then this is what ends the wait.
+            pause = min(pause * 2, 1000)
         }
         return try await status(id, principal: principal)
+    }
+
+    private struct Life: Equatable {
+        let replica: String
+        let epoch: Int64
+    }
+
+    /// A decision to commit that another replica wrote is told only as it is known to be durable.
+    ///
+    /// One that is finished is: its owner acted on it.
+    func confirmed(
+        _ record: TransactionRecord
+    ) async throws(LogUnavailable) -> TransactionRecord {
+        guard record.decision == .commit, record.finishedAt == nil, drives[record.id] == nil
+        else { return record }
+        return try await log.confirmedRecord(record.id) ?? record
     }
 
     /// Rows that match, newest first, with what this replica knows beyond them.
@@ -50,6 +87,20 @@ extension TransactionEngine {
             drives[id]?.watchers.append(continuation)
         }
         timer.cancel()
+    }
+
+    /// Waits until another replica tells of the transaction's end, or the time is over.
+    private func distantChange(of id: GlobalTransactionID, within limit: Duration) async {
+        let timer = clock.schedule(after: limit) { [weak self] in
+            Task { await self?.releaseDistant(id) }
+        }
+        await withCheckedContinuation { distantWatchers[id, default: []].append($0) }
+        timer.cancel()
+    }
+
+    /// Wakes those who wait for another replica's transaction; each looks for itself.
+    func releaseDistant(_ id: GlobalTransactionID) {
+        for watcher in distantWatchers.removeValue(forKey: id) ?? [] { watcher.resume() }
     }
 
     /// Wakes those who watch; each looks at its own clock.

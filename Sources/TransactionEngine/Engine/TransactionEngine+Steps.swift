@@ -40,6 +40,7 @@ extension TransactionEngine {
             Task {
                 await log.finish(record)
                 recentlyEnded[id] = nil
+                if watchedElsewhere.remove(id) != nil { await signals.send(.ended(id)) }
             }
         case .delegate, .copy, .report:
             preconditionFailure("every branch of this engine's transactions is prepared")
@@ -162,7 +163,9 @@ extension TransactionEngine {
         let order = EndOrder(
             participant: drive.record.branches[branch].participant,
             gid: drive.record.branches[branch].gid, decision: decision,
-            evidence: drive.machine.branches[branch].evidence, fence: fence)
+            evidence: drive.machine.branches[branch].evidence, fence: fence,
+            version: drive.record.branches[branch].version,
+            checksOwner: drive.isAdopted || drive.machine.branches[branch].retries > 0)
         Task {
             let report = await participants.end(order)
             if let error = report.error { drives[id]?.record.branches[branch].lastError = error }

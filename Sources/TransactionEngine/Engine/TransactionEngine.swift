@@ -13,6 +13,7 @@ public actor TransactionEngine {
     let clock: any EngineClock
     let encoding: OutcomeEncoding
     let limits: EngineLimits
+    let signals: any ReplicaSignals
     let logger: Logger
 
     var drives: [GlobalTransactionID: Drive] = [:]
@@ -20,6 +21,10 @@ public actor TransactionEngine {
     var recentlyEnded: [GlobalTransactionID: TransactionRecord] = [:]
     /// Keys in use by requests under way here.
     var runningKeys: [RunningKey: GlobalTransactionID] = [:]
+    /// Who waits here for the ends of transactions that other replicas drive.
+    var distantWatchers: [GlobalTransactionID: [CheckedContinuation<Void, Never>]] = [:]
+    /// Driven here, and waited for elsewhere.
+    var watchedElsewhere: Set<GlobalTransactionID> = []
     var isDraining = false
     var idleWaiters: [CheckedContinuation<Void, Never>] = []
     var admitted = 0
@@ -37,7 +42,8 @@ public actor TransactionEngine {
     /// Makes an engine of its ports.
     public init(
         executor: any SerialExecutor, log: any DecisionLog, participants: any Participants,
-        clock: any EngineClock, encoding: OutcomeEncoding, limits: EngineLimits, logger: Logger
+        clock: any EngineClock, encoding: OutcomeEncoding, limits: EngineLimits,
+        signals: any ReplicaSignals = NoSignals(), logger: Logger
     ) {
         self.executor = executor
         self.log = log
@@ -45,6 +51,7 @@ public actor TransactionEngine {
         self.clock = clock
         self.encoding = encoding
         self.limits = limits
+        self.signals = signals
         self.logger = logger
     }
 
@@ -69,7 +76,7 @@ public actor TransactionEngine {
             if let earlier = try await log.record(
                 principal: request.principal, keyDigest: idempotency.keyDigest)
             {
-                return replay(earlier, for: idempotency)
+                return replay(try await confirmed(earlier), for: idempotency)
             }
         } catch {
             return .refused(.stateUnavailable(reason: error.reason))
@@ -156,10 +163,12 @@ public actor TransactionEngine {
         let now = clock.wallTime
         let timeout = request.timeout.milliseconds
         let branches = request.branches.enumerated().map { index, branch in
-            BranchRecord(
+            var record = BranchRecord(
                 participant: branch.participant,
                 gid: log.preparedName(
                     of: id, branch: index, branchCount: request.branches.count))
+            record.version = sessions[index].participantVersion
+            return record
         }
         let work = zip(request.branches, branches).map { branch, record in
             WorkOrder(
@@ -195,7 +204,7 @@ public actor TransactionEngine {
                 if let earlier = try await log.record(
                     principal: request.principal, keyDigest: idempotency.keyDigest)
                 {
-                    return replay(earlier, for: idempotency)
+                    return replay(try await confirmed(earlier), for: idempotency)
                 }
             } catch {
                 return .refused(.stateUnavailable(reason: error.reason))

@@ -70,6 +70,16 @@ struct FailingLog: DecisionLog {
         try await inner.records(filter)
     }
 
+    func expired(limit: Int) async throws(LogUnavailable) -> [TransactionRecord] {
+        try await inner.expired(limit: limit)
+    }
+
+    func confirmedRecord(
+        _ id: GlobalTransactionID
+    ) async throws(LogUnavailable) -> TransactionRecord? {
+        try await inner.confirmedRecord(id)
+    }
+
     func standing(
         of ids: [GlobalTransactionID]
     ) async throws(LogUnavailable) -> [GlobalTransactionID: RecoveryPlan.Row] {

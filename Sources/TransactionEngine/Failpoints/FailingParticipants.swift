@@ -37,7 +37,7 @@ struct FailingParticipants: Participants {
 
     func prepared(
         in name: String
-    ) async throws(ParticipantUnreachable) -> [RecoveryPlan.Found] {
+    ) async throws(ParticipantUnreachable) -> [PreparedTransaction] {
         try await inner.prepared(in: name)
     }
 
@@ -49,6 +49,8 @@ struct FailingSession: BranchSession {
     let inner: any BranchSession
     let points: Failpoints
     let installation: String
+
+    var participantVersion: Int? { inner.participantVersion }
 
     func work(_ order: WorkOrder) async -> WorkReport {
         let branch = number(ofBranch: order.gid, installation)

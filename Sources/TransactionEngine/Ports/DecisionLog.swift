@@ -39,6 +39,14 @@ public protocol DecisionLog: Sendable {
     func claimUnowned(
         limit: Int, driven: [GlobalTransactionID]
     ) async throws(LogUnavailable) -> [TransactionRecord]
+    /// Undecided rows that other living replicas own, and whose deadline is past by the log's own
+    /// clock: anybody aborts them.
+    func expired(limit: Int) async throws(LogUnavailable) -> [TransactionRecord]
+    /// The row of this id, read by a durable write of one's own: its decision may be acted on, and
+    /// may be told.
+    func confirmedRecord(
+        _ id: GlobalTransactionID
+    ) async throws(LogUnavailable) -> TransactionRecord?
     /// Which of these ids have rows, and whether somebody alive drives them.
     func standing(
         of ids: [GlobalTransactionID]

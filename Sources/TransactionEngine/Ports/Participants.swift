@@ -16,9 +16,24 @@ public protocol Participants: Sendable {
     /// Ends a prepared branch.
     func end(_ order: EndOrder) async -> EndReport
     /// This installation's prepared transactions in one participant.
-    func prepared(in name: String) async throws(ParticipantUnreachable) -> [RecoveryPlan.Found]
+    func prepared(in name: String) async throws(ParticipantUnreachable) -> [PreparedTransaction]
     /// What is known of each participant, for status.
     func statuses() async -> [ParticipantStatus]
+}
+
+/// A prepared transaction of ours, as a participant lists it.
+public struct PreparedTransaction: Sendable, Hashable {
+    /// Its name and age.
+    public let found: RecoveryPlan.Found
+    /// Whether it was prepared before the participant's server or timeline changed: then nothing
+    /// follows from the lack of a row.
+    public let isFromBefore: Bool
+
+    /// Makes it of its parts.
+    public init(found: RecoveryPlan.Found, isFromBefore: Bool) {
+        self.found = found
+        self.isFromBefore = isFromBefore
+    }
 }
 
 /// A participant did not answer.
@@ -34,6 +49,8 @@ public struct ParticipantUnreachable: Error, Sendable, Hashable {
 
 /// A session that one branch has to itself until it has voted.
 public protocol BranchSession: Sendable {
+    /// The version of the participant, which names the very server; nil if it is not recorded.
+    var participantVersion: Int? { get }
     /// Runs the work and prepares it, and gives the session back. Never throws: failures are votes.
     func work(_ order: WorkOrder) async -> WorkReport
     /// Cancels the work that is running.
@@ -86,13 +103,16 @@ public struct WorkReport: Sendable {
 public struct SessionIdentity: Sendable, Hashable {
     /// The backend's pid.
     public let processID: Int32
-    /// `pg_stat_activity.backend_start`, as PostgreSQL prints it.
+    /// `pg_stat_activity.backend_start`, in microseconds since 1970.
     public let startedAt: String
+    /// The system identifier of the server where the pid means something.
+    public let systemIdentifier: String
 
     /// Makes an identity of its parts.
-    public init(processID: Int32, startedAt: String) {
+    public init(processID: Int32, startedAt: String, systemIdentifier: String) {
         self.processID = processID
         self.startedAt = startedAt
+        self.systemIdentifier = systemIdentifier
     }
 }
 
@@ -118,17 +138,26 @@ public struct EndOrder: Sendable {
     public let evidence: PreparedEvidence?
     /// Which sessions have to be gone first.
     public let fence: Fence
+    /// The version of the participant that the branch was given to; nil if it is not known.
+    public let version: Int?
+    /// Whether the prepared transaction's owner and database are looked at before it is touched.
+    ///
+    /// A name that this very life has prepared, and has not yet tried to end, can be nobody else's:
+    /// a gid is unique on its server.
+    public let checksOwner: Bool
 
     /// Makes an order of its parts.
     public init(
         participant: String, gid: String, decision: Decision, evidence: PreparedEvidence?,
-        fence: Fence
+        fence: Fence, version: Int? = nil, checksOwner: Bool = true
     ) {
         self.participant = participant
         self.gid = gid
         self.decision = decision
         self.evidence = evidence
         self.fence = fence
+        self.version = version
+        self.checksOwner = checksOwner
     }
 }
 

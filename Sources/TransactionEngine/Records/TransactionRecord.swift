@@ -9,6 +9,8 @@ public struct BranchRecord: Sendable, Hashable {
     public let participant: String
     /// The exact name given to `PREPARE TRANSACTION`.
     public let gid: String
+    /// The version of the participant, which names the very server; nil if it was not recorded.
+    public var version: Int?
     /// The vote, once known.
     public var vote: Vote?
     /// What PREPARE left to prove the end with.
@@ -63,6 +65,8 @@ public struct TransactionRecord: Sendable {
     public var areResultsOmitted = false
     /// Why it was aborted, encoded by the interface that shows it.
     public var problem: [UInt8]?
+    /// How many resolutions by an operator are recorded for it.
+    public var resolutionCount = 0
 
     /// Makes a record of a transaction that is about to be accepted.
     public init(
@@ -106,6 +110,7 @@ public struct TransactionRecord: Sendable {
     public var version: String {
         let ended = branches.count { $0.outcome != nil }
         let retries = branches.reduce(0) { $0 + $1.retries }
-        return "\(id)-\(state.rawValue)-\(ended)-\(retries)"
+        let resolved = resolutionCount > 0 ? "-\(resolutionCount)" : ""
+        return "\(id)-\(state.rawValue)-\(ended)-\(retries)\(resolved)"
     }
 }

@@ -41,27 +41,47 @@ extension TransactionEngine {
         if !rows.isEmpty {
             logger.notice("took transactions over", metadata: ["count": "\(rows.count)"])
         }
+        try await abortExpired()
         return rows.count
+    }
+
+    /// Aborts what other living replicas left undecided past its deadline (AC5).
+    ///
+    /// The owner ends the branches: it obeys the row, and is woken. Should it die, its rows are
+    /// claimed as any others.
+    private func abortExpired() async throws(LogUnavailable) {
+        for var row in try await log.expired(limit: limits.claimBatch) {
+            row.decidedAt = clock.wallTime
+            row.problem = encoding.problem(row, .deadlinePassed, nil)
+            guard case .decided(.abort, _) = await log.decide(.abort, row) else { continue }
+            logger.notice(
+                "aborted another replica's transaction past its deadline",
+                metadata: ["transaction": "\(row.id)", "owner": "\(row.owner)"])
+            await signals.send(.rollBack(row.id))
+        }
     }
 
     /// One pass over a participant, in the order P, A, T, Q; see `RecoveryPlan`.
     public func scan(_ participant: String) async throws {
         let prepared = try await participants.prepared(in: participant)
-        let ids = prepared.compactMap { found in
-            transaction(of: found.name)
-        }
+        let ids = prepared.compactMap { transaction(of: $0.found.name) }
         guard !ids.isEmpty else { return }
         // A: who is driven here is asked now, before the rows, and no later answer replaces it.
         let driven = Set(ids.filter { drives[$0] != nil || recentlyEnded[$0] != nil })
         let rows = try await log.standing(of: ids)
         let mark = try await log.lowWaterMark()
         let again = try await participants.prepared(in: participant)
-        let actions = RecoveryPlan.actions(
-            prepared: prepared, active: { driven.contains($0) },
-            rows: { rows[$0] ?? .missing }, preparedAgain: again,
-            installation: log.installation,
-            graceSeconds: Double(limits.orphanGrace.milliseconds) / 1000, lowWaterMark: mark)
-        for action in actions { await take(action, in: participant) }
+        // What was prepared before the server or its timeline changed is reported if it has no row,
+        // as if its row might have been removed.
+        for isFromBefore in [false, true] {
+            let actions = RecoveryPlan.actions(
+                prepared: prepared.filter { $0.isFromBefore == isFromBefore }.map(\.found),
+                active: { driven.contains($0) }, rows: { rows[$0] ?? .missing },
+                preparedAgain: again.map(\.found), installation: log.installation,
+                graceSeconds: Double(limits.orphanGrace.milliseconds) / 1000,
+                lowWaterMark: isFromBefore ? .max : mark)
+            for action in actions { await take(action, in: participant) }
+        }
     }
 
     private func transaction(of name: String) -> GlobalTransactionID? {
@@ -100,7 +120,13 @@ extension TransactionEngine {
     private func endResurrected(
         _ id: GlobalTransactionID, _ name: String, _ participant: String
     ) async {
-        guard drives[id] == nil else { return }
+        // The decision was read; only a write of one's own makes it one to act on.
+        do throws(LogUnavailable) {
+            guard try await log.confirmedRecord(id)?.decision == .abort, drives[id] == nil
+            else { return }
+        } catch {
+            return
+        }
         let report = await participants.end(
             EndOrder(
                 participant: participant, gid: name, decision: .abort, evidence: nil,
@@ -140,7 +166,7 @@ extension TransactionEngine {
         deliver(.adopt(recovered), to: row.id)
     }
 
-    private func pause(_ duration: Duration) async {
+    func pause(_ duration: Duration) async {
         let clock = clock
         await withCheckedContinuation { continuation in
             _ = clock.schedule(after: duration) { continuation.resume() }

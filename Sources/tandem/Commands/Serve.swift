@@ -24,7 +24,7 @@ struct Serve: AsyncParsableCommand {
         let replica = try await Replica.start(configuration, logger: logger)
         Task {
             await replica.superseded()
-            logger.critical("another process has taken this replica's name; stopping")
+            logger.critical("this life of the replica is over; stopping")
             endProcess(75)
         }
         var isStopping = false

@@ -17,6 +17,11 @@ final class Sandbox {
     let state: PostgresCluster
     let participants: [String: PostgresCluster]
     private(set) var replicas: [ChildReplica] = []
+    /// More keys for the replicas to come: by `replica`, `state` or a participant's name, such as
+    /// `["state": "readers: 4"]`.
+    var keys: [String: String] = [:]
+    /// Other connection strings for the replicas to come, by participant.
+    var addresses: [String: String] = [:]
     private let folder: String
     private let settings: [String]
 
@@ -59,12 +64,15 @@ final class Sandbox {
     /// Starts a replica as a process of its own, and waits until it is ready.
     @discardableResult
     func startReplica(_ number: Int, port: UInt16, isQuiet: Bool) async throws -> ChildReplica {
-        var lines = ["listen: { port: \(port) }", "replica: { name: replica-\(number) }"]
-        lines.append("state: { conninfo: \"\(state.connectionString())\" }")
+        func more(_ name: String) -> String { keys[name].map { ", \($0)" } ?? "" }
+        var lines = ["listen: { port: \(port) }"]
+        lines.append("replica: { name: replica-\(number)\(more("replica")) }")
+        lines.append("state: { conninfo: \"\(state.connectionString())\"\(more("state")) }")
         lines.append("participants:")
         for name in Self.participantNames {
             guard let cluster = participants[name] else { continue }
-            lines.append("  - { name: \(name), conninfo: \"\(cluster.connectionString())\" }")
+            let address = addresses[name] ?? cluster.connectionString()
+            lines.append("  - { name: \(name), conninfo: \"\(address)\"\(more(name)) }")
         }
         lines += settings
         let file = "\(folder)/replica-\(number).yaml"

@@ -18,6 +18,7 @@ final class Replica {
     private let configuration: Configuration
     private let participants: PostgresParticipants
     private let log: PostgresDecisionLog
+    private let signals: StateSignals
     private let server: Server
     private let logger: Logger
     private let draining: Lock<Bool>
@@ -34,17 +35,18 @@ final class Replica {
         self.participants = participants
         self.logger = logger
         log = PostgresDecisionLog(state, logger: logger)
+        signals = StateSignals(state, logger: logger)
         let ports = try Self.withFailpoints(log, participants)
         engine = TransactionEngine(
             executor: EventLoop.shared, log: ports.0, participants: ports.1,
             clock: LoopClock(), encoding: .json, limits: configuration.engineLimits,
-            logger: logger)
+            signals: signals, logger: logger)
         var retention = RetentionOptions()
         retention.period = .seconds(configuration.transactions.retentionHours * 3600)
         retention.batch = configuration.transactions.retentionBatch
         duties = ReplicaDuties(
             engine: engine, log: log, participants: participants.names, retention: retention,
-            logger: logger)
+            signals: signals, logger: logger)
         let draining = Lock(false)
         self.draining = draining
         let api = CoordinatorAPI(engine: engine, settings: configuration.apiSettings) {

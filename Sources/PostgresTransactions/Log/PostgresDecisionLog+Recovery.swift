@@ -1,0 +1,104 @@
+public import CommitProtocol
+import Logging
+import PostgresClient
+public import TransactionEngine
+
+extension PostgresDecisionLog {
+    /// Who drives a row; `t` is the row.
+    private static let ownerLives = """
+        EXISTS (SELECT FROM tandem.replicas AS r WHERE r.name = t.owner AND r.epoch = t.epoch
+            AND \(StateDatabase.isAlive))
+        """
+
+    /// After the state database was replaced or rewound, an undecided row from before may have been
+    /// decided: it is left alone until an operator says otherwise.
+    private static let isNotQuarantined = """
+        (t.decision IS NOT NULL
+            OR t.number >= (SELECT quarantine_number FROM tandem.installation))
+        """
+
+    /// Ends expired lives, then claims what no life that goes on drives.
+    ///
+    /// A synchronous write of one's own, so that a decision seen by it may be acted on: it cannot be
+    /// one that is visible and not yet as durable as this commit. Rows that somebody else is just
+    /// writing are skipped, and found by the next pass if need be.
+    public func claimUnowned(
+        limit: Int, driven: [GlobalTransactionID]
+    ) async throws(LogUnavailable) -> [TransactionRecord] {
+        do {
+            let ended = try await state.endExpiredLives()
+            if !ended.isEmpty {
+                logger.warning("leases ran out", metadata: ["replicas": "\(ended)"])
+            }
+        } catch {
+            throw LogUnavailable("\(error)")
+        }
+        return try await claimed(
+            """
+            WITH unowned AS MATERIALIZED (
+                SELECT t.number FROM tandem.transactions AS t
+                WHERE t.finished_at IS NULL AND \(Self.isNotQuarantined) AND (
+                    (t.owner = $1 AND t.epoch = $2::bigint AND t.number <> ALL ($3::bigint[]))
+                    OR NOT \(Self.ownerLives))
+                    AND EXISTS (SELECT FROM tandem.replicas AS r
+                        WHERE r.name = $1 AND r.epoch = $2::bigint AND \(StateDatabase.isAlive))
+                ORDER BY t.number LIMIT \(limit) FOR UPDATE OF t SKIP LOCKED)
+            UPDATE tandem.transactions AS t SET owner = $1, epoch = $2::bigint
+            FROM unowned WHERE t.number = unowned.number
+            RETURNING \(RowCoding.columns)
+            """,
+            [replica, "\(epoch)", ArrayLiteral.write(driven.map { "\($0.number)" })])
+    }
+
+    /// Undecided rows of other lives that go on, past their deadline by the database's clock.
+    ///
+    /// A second is left to the owner, whose own timer fires at the deadline.
+    public func expired(limit: Int) async throws(LogUnavailable) -> [TransactionRecord] {
+        try await records(
+            """
+            SELECT \(RowCoding.columns) FROM tandem.transactions AS t
+            WHERE t.finished_at IS NULL AND t.decision IS NULL AND \(Self.isNotQuarantined)
+                AND t.expires_at < now() - interval '1 second'
+                AND NOT (t.owner = $1 AND t.epoch = $2::bigint) AND \(Self.ownerLives)
+            ORDER BY t.number LIMIT \(limit)
+            """, [replica, "\(epoch)"])
+    }
+
+    /// The row of this id, read by a write of one's own, so that its decision may be acted on and
+    /// told: what a plain read shows may be visible and not yet as durable as it has to be.
+    public func confirmedRecord(
+        _ id: GlobalTransactionID
+    ) async throws(LogUnavailable) -> TransactionRecord? {
+        try await claimed(
+            """
+            UPDATE tandem.transactions AS t SET decision = t.decision
+            WHERE t.number = $1::bigint AND t.salt = $2::bigint RETURNING \(RowCoding.columns)
+            """, ["\(id.number)", "\(Int64(bitPattern: id.salt))"]
+        ).first
+    }
+
+    /// Which ids have rows, and whether somebody drives them.
+    public func standing(
+        of ids: [GlobalTransactionID]
+    ) async throws(LogUnavailable) -> [GlobalTransactionID: RecoveryPlan.Row] {
+        let result = try await rows(
+            """
+            SELECT t.number, t.salt, t.decision, t.finished_at IS NOT NULL, \(Self.ownerLives)
+            FROM tandem.transactions AS t WHERE t.number = ANY ($1::bigint[])
+            """, [ArrayLiteral.write(ids.map { "\($0.number)" })])
+        var standing: [GlobalTransactionID: RecoveryPlan.Row] = [:]
+        for row in 0..<result.rowCount {
+            guard let number = result.text(row: row, column: 0).flatMap(Int64.init),
+                let salt = result.text(row: row, column: 1).flatMap(Int64.init)
+            else { continue }
+            let id = GlobalTransactionID(number: number, salt: UInt64(bitPattern: salt))
+            let decision = result.text(row: row, column: 2).flatMap(Decision.init(rawValue:))
+            if let decision, result.text(row: row, column: 3) == "t" {
+                standing[id] = .finished(decision)
+            } else {
+                standing[id] = result.text(row: row, column: 4) == "t" ? .owned : .adoptable
+            }
+        }
+        return standing
+    }
+}

@@ -1,0 +1,112 @@
+import CommitProtocol
+public import EventLoop
+public import Logging
+import PostgresClient
+public import TransactionEngine
+
+/// Signals between replicas, by NOTIFY on one connection that listens.
+///
+/// Never in a flush: a transaction that notifies holds a lock of the whole database through its
+/// commit, which would line up the flushes of all replicas one behind the other. Signals go out by
+/// themselves, only for transactions that somebody waits for, and write nothing to the log.
+@LoopActor
+public final class StateSignals: ReplicaSignals {
+    static let channel = "tandem"
+
+    private let state: StateDatabase
+    private let logger: Logger
+    private var connection: PostgresConnection?
+    private var timer: LoopTimer?
+    private var isClosed = false
+    private var receive: (@Sendable (ReplicaSignal?) -> Void)?
+
+    /// Makes signals over an open state database.
+    public init(_ state: StateDatabase, logger: Logger) {
+        self.state = state
+        self.logger = logger
+    }
+
+    /// Begins to listen, and does so again whenever the connection was lost; nil says that signals
+    /// may have been missed.
+    public func listen(_ receive: @escaping @Sendable (ReplicaSignal?) -> Void) {
+        self.receive = receive
+        Task { await keepListening() }
+    }
+
+    /// Sends a signal to every replica.
+    public func send(_ signal: ReplicaSignal) async {
+        do {
+            _ = try await state.read(
+                "SELECT pg_notify($1, $2)", [Self.channel, Self.text(of: signal)])
+        } catch {
+            logger.debug("a signal was not sent", metadata: ["error": "\(error)"])
+        }
+    }
+
+    /// Connects if need be, and finds out whether a quiet connection is still there.
+    private func keepListening() async {
+        guard !isClosed else { return }
+        var delay = state.options.heartbeat
+        do {
+            if let connection, connection.isOpen {
+                _ = try await connection.query("SELECT 1", timeout: state.timeout)
+            } else {
+                try await connect()
+            }
+        } catch {
+            connection?.close()
+            delay = .milliseconds(500)
+            logger.debug("listening waits", metadata: ["error": "\(error)"])
+        }
+        schedule(after: delay)
+    }
+
+    private func connect() async throws {
+        let fresh = try await PostgresConnection.connect(
+            state.options.connection, timeout: state.timeout)
+        guard !isClosed else { return fresh.close() }
+        connection = fresh
+        fresh.onNotification = { [weak self] _, payload in
+            guard let signal = Self.signal(of: payload) else { return }
+            self?.receive?(signal)
+        }
+        fresh.onClose = { [weak self] _ in self?.schedule(after: .milliseconds(200)) }
+        _ = try await fresh.query("LISTEN \(Self.channel)", timeout: state.timeout)
+        receive?(nil)
+    }
+
+    private func schedule(after delay: Duration) {
+        timer?.cancel()
+        guard !isClosed else { return }
+        timer = EventLoop.shared.schedule(after: delay) { [weak self] in
+            Task { await self?.keepListening() }
+        }
+    }
+
+    /// Stops listening.
+    public func close() {
+        isClosed = true
+        timer?.cancel()
+        connection?.close()
+    }
+
+    nonisolated static func text(of signal: ReplicaSignal) -> String {
+        switch signal {
+        case .watch(let id): "watch \(id)"
+        case .ended(let id): "ended \(id)"
+        case .rollBack(let id): "rollBack \(id)"
+        }
+    }
+
+    /// Nil for anything that `text` would not have written: the channel is open to every role, which is one more reason to act on nothing but the log.
+    nonisolated static func signal(of text: String) -> ReplicaSignal? {
+        let parts = text.split(separator: " ")
+        guard parts.count == 2, let id = GlobalTransactionID(parts[1]) else { return nil }
+        switch parts[0] {
+        case "watch": return .watch(id)
+        case "ended": return .ended(id)
+        case "rollBack": return .rollBack(id)
+        default: return nil
+        }
+    }
+}

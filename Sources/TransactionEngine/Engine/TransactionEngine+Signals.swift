@@ -1,0 +1,72 @@
+public import CommitProtocol
+
+/// What became of a request to roll back.
+public enum RollbackAnswer: Sendable {
+    /// No row of this principal has the id.
+    case notFound
+    /// This is what is recorded; the decision may as well be commit.
+    case known(TransactionRecord)
+    /// Nobody can say yet what was decided.
+    case outcomeUnknown
+}
+
+extension TransactionEngine {
+    /// Asks for an abort, whichever replica drives the transaction; repeating it gives the recorded
+    /// outcome.
+    ///
+    /// It is the same compare-and-set as any abort, so it may come too late, and whichever
+    /// decision the row then holds is the answer.
+    public func rollBack(
+        _ id: GlobalTransactionID, principal: String
+    ) async throws(LogUnavailable) -> RollbackAnswer {
+        let until = clock.milliseconds + limits.finishWait.milliseconds
+        if let known = current(id) {
+            guard known.principal == principal else { return .notFound }
+            deliver(.rollbackRequested, to: id)
+        } else {
+            guard let row = try await log.record(id), row.principal == principal else {
+                return .notFound
+            }
+            if row.decision == nil, drives[id] == nil {
+                guard await recordAbort(of: row, until: until) else { return .outcomeUnknown }
+                await signals.send(.rollBack(id))
+            } else {
+                deliver(.rollbackRequested, to: id)
+            }
+        }
+        let left = max(0, until - clock.milliseconds)
+        let record = try await status(id, principal: principal, waiting: .milliseconds(left))
+        guard let record else { return .notFound }
+        return record.decision == nil ? .outcomeUnknown : .known(record)
+    }
+
+    /// Records the abort of a row that another replica drives; false if nobody can say in time.
+    private func recordAbort(of row: TransactionRecord, until: Int64) async -> Bool {
+        var row = row
+        row.decidedAt = clock.wallTime
+        row.problem = encoding.problem(row, .requested, nil)
+        while true {
+            if case .decided = await log.decide(.abort, row) { return true }
+            guard clock.milliseconds + 50 < until else { return false }
+            await pause(.milliseconds(50))
+        }
+    }
+
+    /// Takes a signal of another replica, or nil if some may have been missed.
+    public func receive(_ signal: ReplicaSignal?) async {
+        switch signal {
+        case nil:
+            for id in Array(distantWatchers.keys) { releaseDistant(id) }
+        case .ended(let id):
+            releaseDistant(id)
+        case .watch(let id):
+            // Its end is told when it is recorded, for only then can the one who waits read it.
+            if drives[id] != nil || recentlyEnded[id] != nil { watchedElsewhere.insert(id) }
+        case .rollBack(let id):
+            guard drives[id] != nil else { return }
+            // A signal proves nothing: anybody with a session there can send one.
+            let row = try? await log.record(id)
+            if row?.decision == .abort { deliver(.rollbackRequested, to: id) }
+        }
+    }
+}

@@ -1,0 +1,65 @@
+import CoordinatorAPI
+import Foundation
+import Glibc
+import PostgresClusters
+import Testing
+
+@testable import tandem
+
+/// Two replicas over one state database; `first` is the stage's own.
+struct ReplicaStage {
+    let stage: Stage
+    let second: ChildReplica
+
+    var one: LoopbackHTTP { stage.client }
+    var two: LoopbackHTTP { LoopbackHTTP(port: second.port) }
+
+    /// One statement in `users`, from the first replica.
+    static func body(_ sql: String, _ more: String = "") -> String {
+        #"{"branches":[{"participant":"users","statements":[{"sql":"\#(sql)"}]}]\#(more)}"#
+    }
+
+    /// The newest transaction's id, once its row is there.
+    func newestID() async throws -> String {
+        var id: String?
+        try await stage.until("a row is accepted") {
+            let list = try Stage.answer(await two.get("/v1/transactions?limit=1"))
+            id = list.body["transactions"]?[0]?["id"]?.string
+            return id != nil
+        }
+        return try #require(id)
+    }
+
+    /// Waits until a statement with this text runs in `users`, or no longer does.
+    func untilRuns(_ text: String, _ isRunning: Bool = true) async throws {
+        try await stage.until("\(text) \(isRunning ? "runs" : "is gone")") {
+            try await stage.value(
+                "users",
+                "SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%\(text)%' "
+                    + "AND pid <> pg_backend_pid() AND state = 'active'")
+                == (isRunning ? "1" : "0")
+        }
+    }
+
+    func postJSON(
+        _ client: LoopbackHTTP, _ path: String, _ body: String = "", fields: [String] = []
+    ) async throws -> Stage.Answer {
+        let head = fields.map { $0 + "\r\n" }.joined()
+        return try Stage.answer(
+            await client.send(
+                "POST \(path) HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
+                    + head + "Content-Length: \(body.utf8.count)\r\nConnection: close\r\n\r\n"
+                    + body))
+    }
+}
+
+func onReplicaStage(
+    settings: [String] = [], keys: [String: String] = [:],
+    _ body: (ReplicaStage) async throws -> Void
+) async throws {
+    try await onStage(settings: settings, keys: keys) { stage in
+        let second = try await stage.sandbox.startReplica(
+            2, port: LoopbackPort.free(), isQuiet: true)
+        try await body(ReplicaStage(stage: stage, second: second))
+    }
+}
