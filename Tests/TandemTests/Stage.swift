@@ -104,10 +104,10 @@ struct Stage {
 
     /// Polls what another process does to a database; there is no nearer event.
     func until(_ what: String, _ isSo: () async throws -> Bool) async throws {
-        for _ in 0..<600 {
+        for _ in 0..<2400 {
             if try await isSo() { return }
             try await Task.sleep(for: .milliseconds(25))
         }
-        Issue.record("not within 15 s: \(what)")
+        Issue.record("not within 60 s: \(what)")
     }
 }

@@ -112,7 +112,8 @@ struct TakeoverTests {
 
     @Test("a restarted replica of the same name takes its work over at once, not after the lease")
     func restartTakesOver() async throws {
-        try await onStage { stage in
+        let long = ["replica": "leaseSeconds: 600"]
+        try await onStage(keys: long) { stage in
             let frozen = try await stage.freezeFinishers(of: "users", replica: 1)
             let client = stage.client
             let request = Task {
@@ -142,8 +143,8 @@ struct TakeoverTests {
                     + "FROM tandem.transactions AS t, tandem.replicas AS r WHERE t.epoch = 2")
             let healed = try #require(seconds.flatMap(Double.init))
             print("from the new life's begin to the last commit: \(healed) s")
-            // The lease is ten seconds; a loaded machine is slower than the second promised.
-            #expect(healed < 9)
+            // Well below the lease, which is long here: nobody waited for it to run out.
+            #expect(healed < 300)
         }
     }
 }
