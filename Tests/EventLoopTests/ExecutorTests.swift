@@ -40,6 +40,23 @@ struct ExecutorTests {
     }
 
     /// Two tasks that keep each other busy must not keep the loop from its timers.
+    @Test @LoopActor func theEndOfATurnComesAfterItsTasks() async {
+        var order: [String] = []
+        await withCheckedContinuation { continuation in
+            EventLoop.shared.atEndOfTurn {
+                order.append("end")
+                EventLoop.shared.atEndOfTurn {
+                    order.append("end of the end")
+                    continuation.resume()
+                }
+            }
+            EventLoop.shared.execute { order.append("execute") }
+            Task(executorPreference: EventLoop.shared) { @LoopActor in order.append("task") }
+        }
+        #expect(Set(order.prefix(2)) == ["execute", "task"])
+        #expect(order.suffix(2) == ["end", "end of the end"])
+    }
+
     @Test @LoopActor func tasksThatNeverRestDoNotStarveTimers() async {
         let flag = Flag()
         let busy = Task { @LoopActor in while !flag.isSet { await Task.yield() } }

@@ -8,6 +8,7 @@ extension EventLoop {
         while true {
             let hasMoreJobs = runJobs()
             fireTimers()
+            runEndOfTurn()
             let timeout = unsafe hasMoreJobs || !localJobs.isEmpty ? 0 : sleepMilliseconds()
             let count = unsafe epoll_wait(
                 epollDescriptor, events, Int32(Self.eventsMax), timeout)
@@ -21,6 +22,25 @@ extension EventLoop {
                     readiness: clinux_event_readiness(events, index))
             }
         }
+    }
+
+    /// Runs a body once, after the jobs and timers of this turn and before the loop looks for events.
+    ///
+    /// What many tasks of one turn add to, a buffer to be written say, is best dealt with then.
+    @LoopActor
+    public func atEndOfTurn(_ body: @escaping @LoopActor () -> Void) {
+        endOfTurn.append(body)
+    }
+
+    @LoopActor
+    private func runEndOfTurn() {
+        // A body may ask for another one, which still belongs to this turn.
+        var index = 0
+        while index < endOfTurn.count {
+            endOfTurn[index]()
+            index += 1
+        }
+        endOfTurn.removeAll(keepingCapacity: true)
     }
 
     /// Runs what was enqueued; true if it stopped with work left, to let descriptors have a turn.

@@ -44,6 +44,7 @@ public final class EventLoop: SerialExecutor, TaskExecutor, @unchecked Sendable 
     nonisolated(unsafe) var localJobs: [UnownedJob] = []
     @LoopActor var jobBatch: [UnownedJob] = []
     @LoopActor var closureBatch: [@LoopActor @Sendable () -> Void] = []
+    @LoopActor var endOfTurn: [@LoopActor () -> Void] = []
     @LoopActor var watches = WatchTable()
     @LoopActor var timers = TimerHeap()
 

@@ -92,7 +92,17 @@ extension PostgresConnection {
             expected.append(.endOfSegment(call))
         }
         if wasIdle { headChanged() }
-        flush()
+        flushAtEndOfTurn()
+    }
+
+    /// Several calls of one turn are written in one piece.
+    private func flushAtEndOfTurn() {
+        guard !isFlushDue else { return }
+        isFlushDue = true
+        EventLoop.shared.atEndOfTurn { [weak self] in
+            self?.isFlushDue = false
+            self?.flush()
+        }
     }
 
     private func send(_ command: Command, of call: Call, _ handle: OpaquePointer) -> Bool {

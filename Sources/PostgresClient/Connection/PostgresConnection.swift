@@ -46,6 +46,8 @@ public final class PostgresConnection {
     var handle: OpaquePointer?
     let descriptor: Int32
     var isWatchingWrites = false
+    /// Whether what libpq has buffered will be written at the end of the loop's turn.
+    var isFlushDue = false
     var statements: StatementCache
     var calls = Queue<Call>()
     var expected = Queue<Expectation>()

@@ -177,7 +177,7 @@ public final class ConnectionPool {
         await withCheckedContinuation { closeWaiters.append($0) }
     }
 
-    private var reasonForNone: PostgresError {
+    var reasonForNone: PostgresError {
         guard isFailing, let lastFailure else { return .poolExhausted }
         return (lastFailure.error as? PostgresError) ?? .unreachable("\(lastFailure.error)")
     }

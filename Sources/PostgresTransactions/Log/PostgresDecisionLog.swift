@@ -57,6 +57,11 @@ public final class PostgresDecisionLog: DecisionLog {
         await writer.finish(record)
     }
 
+    /// Writes what is still gathered; for a stop in order.
+    public func flush() async {
+        await writer.flush()
+    }
+
     func rows(
         _ sql: String, _ parameters: [String?]
     ) async throws(LogUnavailable) -> CommandResult {

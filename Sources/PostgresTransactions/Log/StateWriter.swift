@@ -7,7 +7,8 @@ import TransactionEngine
 /// Writes accept, decision and finish records: all that gathers while one flush is under way goes
 /// into the next, as one transaction with one synchronous commit.
 ///
-/// Nothing waits when idle.
+/// Nothing that anybody waits for waits when idle. Nobody waits for the record of an end, which goes
+/// with the next flush that somebody does wait for, or alone after a short while.
 @LoopActor
 final class StateWriter {
     private enum Order {
@@ -15,6 +16,10 @@ final class StateWriter {
         case decide(Decision, TransactionRecord, CheckedContinuation<DecideAnswer, Never>)
         case tombstone(TransactionRecord, CheckedContinuation<DecideAnswer, Never>)
         case finish(TransactionRecord, CheckedContinuation<Void, Never>)
+
+        var isEnd: Bool {
+            if case .finish = self { true } else { false }
+        }
     }
 
     /// What a flush sends, by kind; the order of the statements is the order of the fields.
@@ -29,7 +34,13 @@ final class StateWriter {
     private let logger: Logger
     private var gathering: [Order] = []
     private var isFlushing = false
+    /// How many of the gathered orders somebody waits for.
+    private var urgentCount = 0
+    private var lazyTimer: LoopTimer?
+    private var idleWaiters: [CheckedContinuation<Void, Never>] = []
     private let batchMax = 512
+    /// How long ends wait for company.
+    private let lazyDelay: Duration = .milliseconds(10)
 
     /// Fails if this life is over, and with it the whole flush.
     ///
@@ -63,13 +74,45 @@ final class StateWriter {
 
     private func add(_ order: Order) {
         gathering.append(order)
-        guard !isFlushing else { return }
+        if !order.isEnd { urgentCount += 1 }
+        start()
+    }
+
+    private func start() {
+        guard !isFlushing, !gathering.isEmpty else { return }
+        guard urgentCount > 0 || gathering.count >= batchMax else { return startLater() }
         isFlushing = true
-        Task { await flushAll() }
+        // At the end of the turn: what other tasks of this turn have to say goes along.
+        EventLoop.shared.atEndOfTurn { [self] in
+            Task(executorPreference: EventLoop.shared) { await self.flushAll() }
+        }
+    }
+
+    private func startLater() {
+        guard lazyTimer == nil else { return }
+        lazyTimer = EventLoop.shared.schedule(after: lazyDelay) { [weak self] in
+            guard let self else { return }
+            self.lazyTimer = nil
+            guard !self.isFlushing, !self.gathering.isEmpty else { return }
+            self.isFlushing = true
+            Task(executorPreference: EventLoop.shared) { await self.flushAll() }
+        }
+    }
+
+    /// Writes what is gathered; returns when all of it is written, or has failed.
+    func flush() async {
+        while isFlushing || !gathering.isEmpty {
+            if isFlushing {
+                await withCheckedContinuation { idleWaiters.append($0) }
+            } else {
+                isFlushing = true
+                await flushAll()
+            }
+        }
     }
 
     private func flushAll() async {
-        while !gathering.isEmpty {
+        repeat {
             var batch = Batch()
             for order in gathering.prefix(batchMax) {
                 switch order {
@@ -79,11 +122,16 @@ final class StateWriter {
                 case .tombstone(let record, let reply): batch.tombstones.append((record, reply))
                 case .finish(let record, let reply): batch.finishes.append((record, reply))
                 }
+                if !order.isEnd { urgentCount -= 1 }
             }
             gathering.removeFirst(min(batchMax, gathering.count))
             await flush(batch)
-        }
+        } while urgentCount > 0
         isFlushing = false
+        let waiters = idleWaiters
+        idleWaiters = []
+        for waiter in waiters { waiter.resume() }
+        start()
     }
 
     private func flush(_ batch: Batch) async {

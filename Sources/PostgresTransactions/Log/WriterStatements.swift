@@ -135,15 +135,7 @@ enum WriterStatements {
             ])
     }
 
-    private static func ints(_ values: [Int64]) -> String {
-        var text = "{"
-        for value in values {
-            if text.utf8.count > 1 { text.append(",") }
-            text.append(String(value))
-        }
-        text.append("}")
-        return text
-    }
+    private static func ints(_ values: [Int64]) -> String { ArrayLiteral.write(values) }
 
     private static func texts(_ values: [String?]) -> String { ArrayLiteral.write(values) }
 

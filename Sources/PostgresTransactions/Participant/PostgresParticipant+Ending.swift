@@ -17,7 +17,7 @@ extension PostgresParticipant {
                     return EndReport(.tryAgain, error: "a former life's session is still running")
                 }
             }
-            let report = try await finishers.withConnection(timeout: options.connectTimeout) {
+            let report = try await endings.withConnection(timeout: options.connectTimeout) {
                 connection in try await self.end(order, on: connection)
             }
             if report.reply != .tryAgain { slotHolders.remove(order.gid) }
@@ -35,9 +35,8 @@ extension PostgresParticipant {
             return EndReport(.tryAgain, error: obstacle)
         }
         let verb = order.decision == .commit ? "COMMIT PREPARED" : "ROLLBACK PREPARED"
-        let gid = order.gid.replacing("'", with: "''")
         let replies = try await connection.execute(
-            [[Command("\(verb) '\(gid)'", cached: false)]], timeout: .seconds(60))
+            [[Command("\(verb) \(order.gid.quotedLiteral)", cached: false)]], timeout: .seconds(60))
         switch replies[0][0] {
         case .completed(let result) where result.tag == verb:
             return EndReport(.done)

@@ -17,6 +17,8 @@ final class PostgresParticipant {
     var working = 0
     let workers: ConnectionPool
     let finishers: ConnectionPool
+    /// The finishing sessions as the ends of branches use them: several on one, pipelined.
+    let endings: SharedConnections
     private var fenceRunning: Task<Bool, Never>?
     private var fenceQueued: Task<Bool, Never>?
 
@@ -52,6 +54,7 @@ final class PostgresParticipant {
             ]),
             size: options.finishers, minimumIdle: options.finishers,
             connectTimeout: options.connectTimeout, prepare: prepare)
+        endings = SharedConnections(finishers)
         admission.participant = self
     }
 

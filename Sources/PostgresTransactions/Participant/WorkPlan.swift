@@ -37,8 +37,7 @@ struct WorkPlan {
     }
 
     static func prepare(_ gid: String) -> Command {
-        let gid = gid.replacing("'", with: "''")
-        return Command("PREPARE TRANSACTION '\(gid)'", cached: false)
+        Command("PREPARE TRANSACTION \(gid.quotedLiteral)", cached: false)
     }
 
     /// Everything from BEGIN to PREPARE around statements that are known beforehand.

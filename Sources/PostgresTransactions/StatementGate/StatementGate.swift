@@ -1,3 +1,5 @@
+import EventLoop
+
 /// The gate that every statement of a caller passes before anything is sent to a participant.
 ///
 /// The caller writes the work of a branch, and the coordinator alone begins, prepares and ends it:
@@ -12,9 +14,22 @@ public enum StatementGate {
     /// - Returns: What is to be known about it before it is sent.
     /// - Throws: ``StatementRefusal`` for the first rule that it breaks.
     public static func inspect(_ sql: String) throws(StatementRefusal) -> InspectedStatement {
+        if let known = known.withLock({ $0[sql] }) { return known }
         var inspection = StatementInspection(Array(sql.utf8))
-        return try inspection.run()
+        let found = try inspection.run()
+        if sql.utf8.count <= knownBytesMax {
+            known.withLock { known in
+                if known.count >= knownMax { known.removeAll(keepingCapacity: true) }
+                known[sql] = found
+            }
+        }
+        return found
     }
+
+    /// Services send the same few texts again and again; what passed is remembered by its text.
+    private static let known = Lock<[String: InspectedStatement]>([:])
+    private static let knownMax = 1024
+    private static let knownBytesMax = 4096
 }
 
 /// One walk over the tokens of one statement.

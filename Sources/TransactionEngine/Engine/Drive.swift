@@ -1,7 +1,10 @@
 import CommitProtocol
 
 /// One transaction that this replica is driving: the machine, and what the shell holds for it.
-struct Drive {
+///
+/// It is an object because every event changes it: a copy in and out of the table of drives would
+/// cost more than what the machine does. The engine alone touches it.
+final class Drive {
     var machine: Coordinator
     var record: TransactionRecord
     let work: [WorkOrder]
@@ -13,8 +16,25 @@ struct Drive {
     var fences: [Fence]
     let deadline: Int64
     var timers: [Timer: any ScheduledTimer] = [:]
-    var answer: CheckedContinuation<Reply, Never>?
+    var answer: CheckedContinuation<Reply, Never>? = nil
     var watchers: [CheckedContinuation<Void, Never>] = []
+
+    init(
+        machine: Coordinator, record: TransactionRecord, work: [WorkOrder],
+        order: TransactionRequest.Order, sessions: [(any BranchSession)?],
+        reports: [WorkReport?], fences: [Fence], deadline: Int64,
+        answer: CheckedContinuation<Reply, Never>? = nil
+    ) {
+        self.machine = machine
+        self.record = record
+        self.work = work
+        self.order = order
+        self.sessions = sessions
+        self.reports = reports
+        self.fences = fences
+        self.deadline = deadline
+        self.answer = answer
+    }
 
     /// Whether it was taken over: another life began it.
     var isAdopted: Bool { work.isEmpty }

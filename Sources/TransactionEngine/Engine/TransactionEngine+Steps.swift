@@ -4,12 +4,11 @@ import Logging
 extension TransactionEngine {
     /// Hands an event to a transaction's machine and does what the step says.
     func deliver(_ event: Event, to id: GlobalTransactionID) {
-        guard var drive = drives[id] else { return }
+        guard let drive = drives[id] else { return }
         let before = drive.machine.state
         let step = drive.machine.handle(
             event, at: clock.milliseconds, deadline: drive.deadline)
         if step.isLast { drive.record.finishedAt = clock.wallTime }
-        drives[id] = drive
         if let request = step.log { ask(request, id) }
         for command in step.commands { order(command, id) }
         for timer in step.timers { start(timer, id) }
@@ -19,28 +18,36 @@ extension TransactionEngine {
     }
 
     private func ask(_ request: LogRequest, _ id: GlobalTransactionID) {
-        guard var drive = drives[id] else { return }
+        guard let drive = drives[id] else { return }
         switch request {
         case .accept:
             let record = drive.record
-            Task { deliver(Self.event(await log.accept(record)), to: id) }
+            spawn { engine in
+                engine.deliver(Self.event(await engine.log.accept(record)), to: id)
+            }
         case .decide(let decision):
-            prepareOutcome(decision, &drive)
-            drives[id] = drive
+            prepareOutcome(decision, drive)
             let record = drive.view
-            Task { deliver(event(await log.decide(decision, record), id), to: id) }
+            spawn { engine in
+                let answer = await engine.log.decide(decision, record)
+                engine.deliver(engine.event(answer, id), to: id)
+            }
         case .tombstone:
-            prepareOutcome(.abort, &drive)
-            drives[id] = drive
+            prepareOutcome(.abort, drive)
             let record = drive.view
-            Task { deliver(event(await log.tombstone(record), id), to: id) }
+            spawn { engine in
+                let answer = await engine.log.tombstone(record)
+                engine.deliver(engine.event(answer, id), to: id)
+            }
         case .finish:
             let record = drive.view
             recentlyEnded[id] = record
-            Task {
-                await log.finish(record)
-                recentlyEnded[id] = nil
-                if watchedElsewhere.remove(id) != nil { await signals.send(.ended(id)) }
+            spawn { engine in
+                await engine.log.finish(record)
+                engine.recentlyEnded[id] = nil
+                if engine.watchedElsewhere.remove(id) != nil {
+                    await engine.signals.send(.ended(id))
+                }
             }
         case .delegate, .copy, .report:
             preconditionFailure("every branch of this engine's transactions is prepared")
@@ -48,7 +55,7 @@ extension TransactionEngine {
     }
 
     /// Completes the record with what is written beside the decision.
-    private func prepareOutcome(_ decision: Decision, _ drive: inout Drive) {
+    private func prepareOutcome(_ decision: Decision, _ drive: Drive) {
         guard drive.record.decidedAt == nil else { return }
         drive.record.decidedAt = clock.wallTime
         switch decision {
@@ -90,11 +97,10 @@ extension TransactionEngine {
 
     /// Somebody else's abort has no problem of ours yet.
     private func rememberForeignAbort(_ id: GlobalTransactionID) {
-        guard var drive = drives[id], drive.record.problem == nil else { return }
+        guard let drive = drives[id], drive.record.problem == nil else { return }
         drive.record.problem = encoding.problem(
             drive.record, drive.machine.cause ?? .decidedElsewhere, drive.decisiveFailure)
         drive.record.results = nil
-        drives[id] = drive
     }
 
     private func order(_ command: BranchCommand, _ id: GlobalTransactionID) {
@@ -111,7 +117,7 @@ extension TransactionEngine {
             if drive.queued.contains(branch) {
                 withdraw(branch, session, id)
             } else {
-                Task { await session.cancel() }
+                spawn { _ in await session.cancel() }
             }
         case .commitPrepared(let branch):
             end(branch, .commit, .none, drive)
@@ -129,7 +135,7 @@ extension TransactionEngine {
             preconditionFailure("work is ordered of a reserved session")
         }
         let work = drive.work[branch]
-        Task { worked(await session.work(work), branch, id) }
+        spawn { engine in engine.worked(await session.work(work), branch, id) }
     }
 
     /// Answers for a branch whose turn has not come: nothing was sent, and nothing will be.
@@ -137,9 +143,9 @@ extension TransactionEngine {
         drives[id]?.queued.removeAll { $0 == branch }
         let report = WorkReport(
             reply: .refused, results: [], failure: BranchFailure(.cancelled), session: nil)
-        Task {
+        spawn { engine in
             await session.release()
-            worked(report, branch, id)
+            engine.worked(report, branch, id)
         }
     }
 
@@ -166,16 +172,20 @@ extension TransactionEngine {
             evidence: drive.machine.branches[branch].evidence, fence: fence,
             version: drive.record.branches[branch].version,
             checksOwner: drive.isAdopted || drive.machine.branches[branch].retries > 0)
-        Task {
-            let report = await participants.end(order)
-            if let error = report.error { drives[id]?.record.branches[branch].lastError = error }
-            if report.reply == .unprovable {
-                logger.error(
-                    "a branch's end cannot be proved; an operator has to look",
-                    metadata: ["transaction": "\(id)", "branch": "\(branch)"])
-            }
-            deliver(.finished(branch: branch, report.reply), to: id)
+        spawn { engine in
+            let report = await engine.participants.end(order)
+            engine.ended(report, branch, id)
         }
+    }
+
+    private func ended(_ report: EndReport, _ branch: Int, _ id: GlobalTransactionID) {
+        if let error = report.error { drives[id]?.record.branches[branch].lastError = error }
+        if report.reply == .unprovable {
+            logger.error(
+                "a branch's end cannot be proved; an operator has to look",
+                metadata: ["transaction": "\(id)", "branch": "\(branch)"])
+        }
+        deliver(.finished(branch: branch, report.reply), to: id)
     }
 
     private func start(_ request: TimerRequest, _ id: GlobalTransactionID) {
@@ -214,7 +224,7 @@ extension TransactionEngine {
         for timer in drive.timers.values { timer.cancel() }
         // Sessions that were reserved and never sent any work; those that worked gave themselves
         // back.
-        for case let session? in drive.sessions { Task { await session.release() } }
+        for case let session? in drive.sessions { spawn { _ in await session.release() } }
         for watcher in drive.watchers { watcher.resume() }
         if drives.isEmpty {
             let waiters = idleWaiters

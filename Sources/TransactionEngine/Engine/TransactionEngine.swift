@@ -34,6 +34,9 @@ public actor TransactionEngine {
         let digest: [UInt8]
     }
 
+    /// The executor as the preference of tasks, if it can be one.
+    private nonisolated let preference: (any TaskExecutor)?
+
     /// The engine runs where the loop runs.
     public nonisolated var unownedExecutor: UnownedSerialExecutor {
         executor.asUnownedSerialExecutor()
@@ -46,6 +49,7 @@ public actor TransactionEngine {
         signals: any ReplicaSignals = NoSignals(), logger: Logger
     ) {
         self.executor = executor
+        preference = executor as? any TaskExecutor
         self.log = log
         self.participants = participants
         self.clock = clock
@@ -53,6 +57,16 @@ public actor TransactionEngine {
         self.limits = limits
         self.signals = signals
         self.logger = logger
+    }
+
+    /// Starts a task that stays on the engine's executor.
+    ///
+    /// An unstructured task inherits no preference, and without one every call to a port, which is
+    /// isolated to nothing as far as the engine can know, would change threads and change back.
+    nonisolated func spawn(
+        _ body: @escaping @Sendable (isolated TransactionEngine) async -> Void
+    ) {
+        Task(executorPreference: preference) { await body(self) }
     }
 
     /// How many transactions this replica is driving.

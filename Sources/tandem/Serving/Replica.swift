@@ -101,6 +101,7 @@ final class Replica {
         let answered = await server.drain(within: grace)
         let ended = await engine.drain(within: answered ? grace : .seconds(1))
         duties.stop()
+        await log.flush()
         await participants.close()
         await state.close()
         logger.notice("stopped", metadata: ["everythingEnded": "\(answered && ended)"])

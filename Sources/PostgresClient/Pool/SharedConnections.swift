@@ -1,0 +1,117 @@
+public import EventLoop
+
+/// The connections of a pool, each lent to several users at once, whose commands are pipelined.
+///
+/// It is for commands that are transactions by themselves and come in bursts: few connections then do
+/// the work of many, and the server is not idle between two commands. While somebody queues for
+/// the pool itself, connections drain and go back, so that nobody is starved.
+@LoopActor
+public final class SharedConnections {
+    @LoopActor
+    private final class Share {
+        let connection: PostgresConnection
+        var userCount = 1
+
+        init(_ connection: PostgresConnection) {
+            self.connection = connection
+        }
+    }
+
+    @LoopActor
+    private final class Waiter {
+        let continuation: CheckedContinuation<Result<Share, PostgresError>, Never>
+        var timer: LoopTimer?
+
+        init(_ continuation: CheckedContinuation<Result<Share, PostgresError>, Never>) {
+            self.continuation = continuation
+        }
+
+        /// Whoever takes the waiter off the queue ends its wait, so this happens once.
+        func finish(_ result: Result<Share, PostgresError>) {
+            timer?.cancel()
+            continuation.resume(returning: result)
+        }
+    }
+
+    private let pool: ConnectionPool
+    /// Users of one connection at once; more wait.
+    private let usersMax: Int
+    private var shares: [Share] = []
+    private var waiters = Queue<Waiter>()
+
+    /// Shares the connections of a pool, whose `onIdle` and `onFailure` are this object's then.
+    public init(_ pool: ConnectionPool, usersMax: Int = 16) {
+        self.pool = pool
+        self.usersMax = usersMax
+        pool.onIdle = { [weak self] in self?.serve() }
+        pool.onFailure = { [weak self] in self?.failIfHopeless() }
+    }
+
+    /// Who waits for a connection.
+    public var waitingCount: Int { waiters.count }
+
+    /// Runs a body with a connection that others may be using as well.
+    ///
+    /// The body must leave no transaction open and change nothing of the session. Throws, when the
+    /// time is up or the pool is failing, why there is no connection.
+    public func withConnection<Result: Sendable>(
+        timeout: Duration, _ body: @LoopActor (PostgresConnection) async throws -> Result
+    ) async throws -> Result {
+        let share = try await acquire(timeout: timeout)
+        defer { release(share) }
+        return try await body(share.connection)
+    }
+
+    private func acquire(timeout: Duration) async throws(PostgresError) -> Share {
+        if waiters.isEmpty, let share = take() { return share }
+        let result = await withCheckedContinuation { continuation in
+            let waiter = Waiter(continuation)
+            waiter.timer = EventLoop.shared.schedule(after: timeout) { [weak self] in
+                self?.waiters.removeAll { $0 === waiter }
+                waiter.finish(.failure(self?.pool.reasonForNone ?? .closed))
+            }
+            waiters.append(waiter)
+            pool.demand(waiters.count)
+        }
+        return try result.get()
+    }
+
+    /// An idle connection, else the one with the fewest users.
+    private func take() -> Share? {
+        if let connection = pool.takeIdle() {
+            let share = Share(connection)
+            shares.append(share)
+            return share
+        }
+        // Who queues for the pool wants a connection to itself, and gets the next that is drained.
+        guard pool.waitingCount == 0 else { return nil }
+        var best: Share?
+        for share in shares where share.connection.isOpen && share.userCount < usersMax {
+            if share.userCount < best?.userCount ?? .max { best = share }
+        }
+        best?.userCount += 1
+        return best
+    }
+
+    private func release(_ share: Share) {
+        share.userCount -= 1
+        if share.userCount == 0 {
+            shares.removeAll { $0 === share }
+            // Goes to who queues for the pool, or comes back through `onIdle`.
+            pool.giveBack(share.connection)
+        }
+        serve()
+    }
+
+    private func serve() {
+        while !waiters.isEmpty, let share = take() {
+            waiters.popFirst()?.finish(.success(share))
+        }
+    }
+
+    /// With no connection left and none to be had, waiting for the end of the time helps nobody.
+    private func failIfHopeless() {
+        guard pool.isFailing else { return }
+        for waiter in waiters.removeAll() { waiter.finish(.failure(pool.reasonForNone)) }
+    }
+}

@@ -1,0 +1,106 @@
+import EventLoop
+import PostgresClient
+import Testing
+
+@Suite(.timeLimit(.minutes(2))) @LoopActor
+struct SharedConnectionsTests {
+    private func pool(size: Int, _ overrides: [String: String] = [:]) async throws -> ConnectionPool
+    {
+        ConnectionPool(
+            options: try await Cluster.shared.value.options(overrides),
+            configuration: PoolConfiguration(size: size))
+    }
+
+    @Test func oneConnectionServesManyAtOnce() async throws {
+        let pool = try await pool(size: 1)
+        let shared = SharedConnections(pool)
+        let tasks = (0..<12).map { index in
+            Task { @LoopActor in
+                try await shared.withConnection(timeout: .seconds(20)) { connection in
+                    try await connection.query("SELECT $1::text", ["\(index)"])
+                        .text(row: 0, column: 0)
+                }
+            }
+        }
+        var answers: Set<String?> = []
+        for task in tasks { answers.insert(try await task.value) }
+        #expect(answers == Set((0..<12).map { "\($0)" }))
+        #expect(pool.connectedCount == 1)
+        #expect(pool.idleCount == 1)
+        await pool.close()
+    }
+
+    @Test func thereAreBoundedUsersOfOne() async throws {
+        let pool = try await pool(size: 1)
+        let shared = SharedConnections(pool, usersMax: 2)
+        let gate = Gate()
+        let tasks = (0..<3).map { _ in
+            Task { @LoopActor in
+                try await shared.withConnection(timeout: .seconds(20)) { _ in await gate.pass() }
+            }
+        }
+        try await eventually("two are in, and one waits") {
+            gate.waitingCount == 2 && shared.waitingCount == 1
+        }
+        gate.open()
+        for task in tasks { try await task.value }
+        #expect(shared.waitingCount == 0)
+        await pool.close()
+    }
+
+    @Test func whoWantsAConnectionAloneIsNotStarved() async throws {
+        let pool = try await pool(size: 1)
+        let shared = SharedConnections(pool)
+        let gate = Gate()
+        let first = Task { @LoopActor in
+            try await shared.withConnection(timeout: .seconds(20)) { _ in await gate.pass() }
+        }
+        try await eventually("it is shared") { gate.waitingCount == 1 }
+        let alone = Task { @LoopActor in try await pool.acquire(timeout: .seconds(20)) }
+        try await eventually("somebody queues") { pool.waitingCount == 1 }
+        // Nobody joins from now on, so the connection drains.
+        let late = Task { @LoopActor in
+            try await shared.withConnection(timeout: .seconds(20)) { _ in }
+        }
+        try await eventually("it waits") { shared.waitingCount == 1 }
+        gate.open()
+        try await first.value
+        let connection = try await alone.value
+        #expect(shared.waitingCount == 1)
+        pool.giveBack(connection)
+        try await late.value
+        await pool.close()
+    }
+
+    @Test func whoWaitsForAServerThatIsGoneIsToldWhy() async throws {
+        let pool = try await pool(size: 1, ["port": "1"])
+        let shared = SharedConnections(pool)
+        let error = await failure {
+            try await shared.withConnection(timeout: .seconds(20)) { _ in }
+        }
+        guard case .unreachable = error else {
+            Issue.record("\(String(describing: error))")
+            return
+        }
+        await pool.close()
+    }
+}
+
+/// Holds whoever comes, until it is opened.
+@LoopActor
+private final class Gate {
+    private var waiters: [CheckedContinuation<Void, Never>] = []
+    private var isOpen = false
+    var waitingCount: Int { waiters.count }
+
+    func pass() async {
+        if isOpen { return }
+        await withCheckedContinuation { waiters.append($0) }
+    }
+
+    func open() {
+        isOpen = true
+        for waiter in waiters { waiter.resume() }
+        waiters = []
+    }
+}
