@@ -5,27 +5,42 @@ import CLinux
 /// They must run neither on the loop, where they would hold up every connection, nor on Swift's
 /// cooperative pool, which has as many threads as the machine has cores and hangs when they block.
 public enum BlockingCall {
-    /// Threads there are at most; more calls than that wait their turn.
+    /// Threads there are at most in a lane; more calls than that wait their turn.
     public static let threadsMax = 8
+
+    /// Which calls may have to wait for one another.
+    public enum Lane: Sendable {
+        /// Calls that end in a time of their own, such as name resolution.
+        case bounded
+        /// Calls that may hang for as long as another machine likes, such as `PQcancel`.
+        case unbounded
+
+        fileprivate var threads: HelperThreads {
+            switch self {
+            case .bounded: .bounded
+            case .unbounded: .unbounded
+            }
+        }
+    }
 
     /// Runs a body on a helper thread and returns what it returns.
     ///
     /// The call is not interrupted by cancellation of the task: whoever needs a bound uses
     /// ``start(_:then:)`` together with a timer, and lets the late answer fall on deaf ears.
     public static func run<Result: Sendable>(
-        _ body: @Sendable @escaping () -> Result
+        in lane: Lane = .bounded, _ body: @Sendable @escaping () -> Result
     ) async -> Result {
         await withCheckedContinuation { continuation in
-            HelperThreads.shared.submit { continuation.resume(returning: body()) }
+            lane.threads.submit { continuation.resume(returning: body()) }
         }
     }
 
     /// Runs a body on a helper thread, then hands its result to `completion` on the loop.
     public static func start<Result: Sendable>(
-        _ body: @Sendable @escaping () -> Result,
+        in lane: Lane = .bounded, _ body: @Sendable @escaping () -> Result,
         then completion: @LoopActor @Sendable @escaping (Result) -> Void
     ) {
-        HelperThreads.shared.submit {
+        lane.threads.submit {
             let result = body()
             EventLoop.shared.execute { completion(result) }
         }
@@ -37,7 +52,10 @@ public enum BlockingCall {
 /// `@unchecked Sendable` is safe because every stored variable is touched with `mutex` held.
 @safe
 final class HelperThreads: @unchecked Sendable {
-    static let shared = HelperThreads()
+    static let bounded: HelperThreads = unsafe HelperThreads { _ in HelperThreads.bounded.serve() }
+    static let unbounded: HelperThreads = unsafe HelperThreads { _ in
+        HelperThreads.unbounded.serve()
+    }
 
     /// Name service modules are generous with stack; the default of 8 MiB is not needed either.
     private static let stackBytes = 1 << 20
@@ -47,8 +65,13 @@ final class HelperThreads: @unchecked Sendable {
     private var queue: [@Sendable () -> Void] = []
     private var threadCount = 0
     private var idleCount = 0
+    private let main: @convention(c) (UnsafeMutableRawPointer?) -> UnsafeMutableRawPointer?
 
-    private init() {
+    /// A thread's main function is a C function and carries nothing with it: each lane has its own.
+    private init(
+        main: @escaping @convention(c) (UnsafeMutableRawPointer?) -> UnsafeMutableRawPointer?
+    ) {
+        unsafe self.main = main
         unsafe mutex = .allocate(capacity: 1)
         unsafe mutex.initialize(to: pthread_mutex_t())
         unsafe pthread_mutex_init(mutex, nil)
@@ -76,7 +99,7 @@ final class HelperThreads: @unchecked Sendable {
     private func startThread() -> Bool {
         var thread = pthread_t()
         return unsafe clinux_start_thread(
-            &thread, Self.stackBytes, { _ in HelperThreads.shared.serve() }) == 0
+            &thread, Self.stackBytes, main) == 0
     }
 
     private func serve() -> Never {

@@ -42,10 +42,15 @@ public struct ResultLimits: Hashable, Sendable {
     public var rowsMax: Int
     /// Bytes of all values together.
     public var bytesMax: Int
+    /// Which commands of the call they are for, counted from 0 over all its segments; nil: all.
+    ///
+    /// Rows of other commands are not counted, and always come.
+    public var commands: Range<Int>?
 
     /// Makes limits.
-    public init(rows: Int, bytes: Int) {
+    public init(rows: Int, bytes: Int, commands: Range<Int>? = nil) {
         self.rowsMax = rows
         self.bytesMax = bytes
+        self.commands = commands
     }
 }

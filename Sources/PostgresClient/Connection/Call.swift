@@ -13,6 +13,8 @@ final class Call {
     private var replies: [[CommandReply]] = []
     /// The replies of the segment under way.
     private var segment: [CommandReply] = []
+    /// Which of the call's commands is under way.
+    private var ordinal = 0
 
     private var rowsLeft: Int
     private var bytesLeft: Int
@@ -42,6 +44,9 @@ final class Call {
 
     /// Takes a row, or leaves it out: then, and from then on, the limits are reached.
     func append(row: OpaquePointer) {
+        if let limited = limits?.commands, !limited.contains(ordinal) {
+            return unsafe rows.append(row)
+        }
         let size = unsafe CollectedRows.byteCount(of: row)
         guard !exceededLimits, rowsLeft >= 1, bytesLeft >= size else {
             exceededLimits = true
@@ -76,6 +81,7 @@ final class Call {
 
     private func append(_ reply: CommandReply) {
         segment.append(reply)
+        ordinal += 1
         rows = CollectedRows()
         isTruncated = false
     }

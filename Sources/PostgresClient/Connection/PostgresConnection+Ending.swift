@@ -52,7 +52,8 @@ extension PostgresConnection {
 
     /// Asks the server to cancel what the session is running; harmless if nothing is.
     ///
-    /// Returns when the request was delivered, or after 5 s. The cancelled command, if it is not
+    /// Returns when the request was delivered, or after 5 s; at once, and without it, if that server
+    /// leaves earlier ones unanswered. The cancelled command, if it is not
     /// faster, fails with 57014. It may be any of the commands under way. What is sent from
     /// now on waits until the request is delivered, and so cannot be hit.
     public func requestCancel() async {
@@ -72,14 +73,18 @@ extension PostgresConnection {
     }
 
     private func startCancel(_ completion: @escaping @LoopActor @Sendable () -> Void) {
-        guard let handle = unsafe handle, let cancel = unsafe PQgetCancel(handle) else {
+        guard let handle = unsafe handle else { return completion() }
+        let server = unsafe CancelTraffic.server(of: handle)
+        guard CancelTraffic.hasRoom(server), let cancel = unsafe PQgetCancel(handle) else {
             return completion()
         }
         cancelsUnderWay += 1
+        CancelTraffic.underWay[server, default: 0] += 1
         let request = unsafe CancelRequest(cancel)
-        BlockingCall.start {
+        BlockingCall.start(in: .unbounded) {
             request.send()
         } then: { [weak self] in
+            CancelTraffic.end(server)
             // The postmaster closes the socket only after it has signalled the session, and a
             // signalled session that is idle ignores the request.
             if let self {
@@ -88,6 +93,30 @@ extension PostgresConnection {
             }
             completion()
         }
+    }
+}
+
+/// How many cancel requests are on their way to each server.
+///
+/// PQcancel knows no timeout: a server that takes connections and says nothing keeps its caller
+/// until it wakes. A few of them are let wait there, and all others are dropped, for a cancel is
+/// only ever a courtesy; so no frozen server takes all the threads that cancel at other ones.
+@LoopActor
+private enum CancelTraffic {
+    static var underWay: [String: Int] = [:]
+    private static let perServerMax = 3
+
+    static func server(of handle: OpaquePointer) -> String {
+        let parts = unsafe [PQhost(handle), PQhostaddr(handle), PQport(handle)]
+        return unsafe parts.map { unsafe $0.map { unsafe String(cString: $0) } ?? "" }
+            .joined(separator: " ")
+    }
+
+    static func hasRoom(_ server: String) -> Bool { underWay[server, default: 0] < perServerMax }
+
+    static func end(_ server: String) {
+        let left = underWay[server, default: 1] - 1
+        underWay[server] = left > 0 ? left : nil
     }
 }
 

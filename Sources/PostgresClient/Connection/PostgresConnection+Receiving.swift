@@ -83,7 +83,7 @@ extension PostgresConnection {
         case PGRES_SINGLE_TUPLE:
             if case .command(let call, _) = expected.first {
                 unsafe call.append(row: result)
-                if call.exceededLimits { cancelExcess(of: call) }
+                if call.isTruncated { cancelExcess(of: call) }
             }
         case PGRES_FATAL_ERROR:
             if let message = unsafe ServerMessage(result) {

@@ -76,7 +76,11 @@ final class PostgresParticipant {
         facts[ObjectIdentifier(connection)]
     }
 
-    var slotLimit: Int? { options.preparedSlots ?? latestFacts?.slotLimit }
+    /// The share that was configured, but never more than the server has.
+    var slotLimit: Int? {
+        guard let theirs = latestFacts?.slotLimit else { return options.preparedSlots }
+        return min(theirs, options.preparedSlots ?? theirs)
+    }
 
     var slotsInUse: Int { slotHolders.count + working }
 

@@ -6,6 +6,8 @@ import TransactionEngine
 struct WorkPlan {
     let segments: [[Command]]
     let returnsRows: Bool
+    /// Which commands are the caller's: the limits are for their rows, not for the evidence.
+    let limited: Range<Int>
     private let statements: [Statement]
 
     /// What a session may carry over from the branch before.
@@ -54,12 +56,15 @@ struct WorkPlan {
         work.append(Self.evidence)
         work.append(Self.prepare(order.gid))
         segments = [Self.reset, work]
+        let first = Self.reset.count + 1
+        limited = first..<(first + statements.count)
     }
 
     /// What follows the caller's own code, of which BEGIN (if it was not sent yet) is a part.
     init(closing order: WorkOrder, hasBegun: Bool) {
         statements = []
         returnsRows = false
+        limited = 0..<0
         let ending = [Self.evidence, Self.prepare(order.gid)]
         // The same three replies either way, so that there is one reading of them.
         segments = hasBegun ? [ending] : [Self.reset, [Self.begin(order.isolation)] + ending]
@@ -81,13 +86,14 @@ struct WorkPlan {
         guard replies.count == statements.count + 3 else {
             return refused(BranchFailure(.prepare), results, facts)
         }
+        let excess = excess(replies)
         for (index, reply) in replies.enumerated() {
             switch reply {
             case .failed(let message):
-                return refused(failure(message, at: index), results, facts)
+                // What stops a statement with too many rows may come late, and hit the next one.
+                return refused(excess ?? failure(message, at: index), results, facts)
             case .exceeded:
-                return refused(
-                    BranchFailure(.resultTooLarge, statement: index - 1), results, facts)
+                return refused(excess ?? BranchFailure(.resultTooLarge), results, facts)
             case .completed, .skipped: break
             }
         }
@@ -98,7 +104,8 @@ struct WorkPlan {
             // In a failed transaction PREPARE succeeds, with the tag ROLLBACK.
             return refused(BranchFailure(.prepare), results, facts)
         }
-        guard let transactionID = proof.text(row: 0, column: 1).flatMap(UInt64.init),
+        guard proof.rowCount == 1,
+            let transactionID = proof.text(row: 0, column: 1).flatMap(UInt64.init),
             let location = proof.text(row: 0, column: 2)
         else {
             return WorkReport(
@@ -134,13 +141,26 @@ struct WorkPlan {
         }) {
             return BranchFailure(.notDurable)
         }
+        if let excess = excess(replies) { return excess }
         for (index, statement) in statements.enumerated() {
             guard case .completed(let result) = replies[index + 1] else { continue }
-            if result.isTruncated { return BranchFailure(.resultTooLarge, statement: index) }
             let actual = result.affectedRows ?? result.rowCount
             if let expected = statement.expectedRows, expected != actual {
                 return BranchFailure(
                     .rowsUnexpected(expected: expected, actual: actual), statement: index)
+            }
+        }
+        return nil
+    }
+
+    /// The first statement that returned more than is allowed, whether or not it was stopped.
+    private func excess(_ replies: [CommandReply]) -> BranchFailure? {
+        for index in statements.indices {
+            switch replies[index + 1] {
+            case .exceeded: return BranchFailure(.resultTooLarge, statement: index)
+            case .completed(let result) where result.isTruncated:
+                return BranchFailure(.resultTooLarge, statement: index)
+            case .completed, .failed, .skipped: break
             }
         }
         return nil

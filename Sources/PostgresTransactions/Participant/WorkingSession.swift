@@ -100,7 +100,8 @@ final class WorkingSession: BranchSession {
 
     private func run(_ plan: WorkPlan) async throws(PostgresError) -> [CommandReply] {
         let limits = ResultLimits(
-            rows: participant.options.resultRowsMax, bytes: participant.options.resultBytesMax)
+            rows: participant.options.resultRowsMax, bytes: participant.options.resultBytesMax,
+            commands: plan.limited)
         let replies = try await connection.execute(
             plan.segments, limits: plan.returnsRows ? limits : nil)
         return replies[1]

@@ -43,7 +43,9 @@ struct ResultRowWriter: Sendable {
         case .boolean:
             writer.bool(value.first == UInt8(ascii: "t"))
         case .json where Self.isJSON(Array(value)):
-            writer.raw(value)
+            // The type json keeps its author's line breaks. They stand between tokens only, and an
+            // answer is kept as one line a branch.
+            writer.raw(value.map { $0 == UInt8(ascii: "\n") ? UInt8(ascii: " ") : $0 })
         case .number, .json, .string:
             writer.string(bytes: value)
         }
