@@ -8,6 +8,8 @@ public enum ClusterError: Error, CustomStringConvertible, Sendable {
     case programFailed(program: String, said: String)
     /// The server ended, or was ended after too long a wait, before it accepted connections.
     case serverDidNotStart(name: String, log: String)
+    /// The servers' user cannot work in this folder, or not reach it.
+    case folderOutOfReach(String, user: String?)
     /// No port below the system's ephemeral range is free.
     case noFreePort
 
@@ -30,6 +32,11 @@ public enum ClusterError: Error, CustomStringConvertible, Sendable {
             "\(program) failed:\n\(said)"
         case .serverDidNotStart(let name, let log):
             "The PostgreSQL server \"\(name)\" did not start. Its log ends with:\n\(log)"
+        case .folderOutOfReach(let path, let user):
+            """
+            \(user.map { "The user \($0), as whom PostgreSQL runs," } ?? "This user") cannot work in \
+            \(path): give a folder of its own, on a path that is open to it.
+            """
         case .noFreePort:
             "No free TCP port was found on 127.0.0.1."
         }

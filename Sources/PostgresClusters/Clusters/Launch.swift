@@ -82,7 +82,7 @@ struct Launch: Sendable {
 
 extension ClusterWorkspace.Place {
     /// Makes sure of a folder outside the workspace, which the servers' user owns and can reach.
-    func keptFolder(_ path: String) throws -> String {
+    func keptFolder(_ path: String) async throws -> String {
         let absolute =
             path.hasPrefix("/") ? path : "\(FileManager.default.currentDirectoryPath)/\(path)"
         if !FileManager.default.fileExists(atPath: absolute) {
@@ -90,6 +90,17 @@ extension ClusterWorkspace.Place {
                 atPath: absolute, withIntermediateDirectories: true)
             try user.takeOver(absolute)
         }
+        try await canEnter(absolute)
         return absolute
+    }
+
+    /// Another user may stand before a closed folder on the way there, such as root's home.
+    private func canEnter(_ path: String) async throws {
+        let look = Command(
+            "/usr/bin/test", ["-w", path, "-a", "-x", path], environment: environment
+        ).dyingWithParent(signal: "KILL", as: user)
+        guard try await look.run().succeeded else {
+            throw ClusterError.folderOutOfReach(path, user: user.name)
+        }
     }
 }

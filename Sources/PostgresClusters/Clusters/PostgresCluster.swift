@@ -84,13 +84,18 @@ public actor PostgresCluster {
         let folder: String
         switch storage {
         case .temporary: folder = try await workspace.newFolder(name)
-        case .kept(let directory): folder = try place.keptFolder("\(directory)/\(name)")
+        case .kept(let directory): folder = try await place.keptFolder("\(directory)/\(name)")
         }
         do {
             if !FileManager.default.fileExists(atPath: "\(folder)/data/PG_VERSION") {
                 let source = try await workspace.data(of: template)
-                try await place.copy(source, to: "\(folder)/data")
-                try await ClusterTemplate.renewIdentity(of: "\(folder)/data", place: place)
+                // Made beside its place, so that what an interrupted start leaves is never taken for
+                // a whole data directory.
+                let making = "\(folder)/data.making"
+                try? FileManager.default.removeItem(atPath: making)
+                try await place.copy(source, to: making)
+                try await ClusterTemplate.renewIdentity(of: making, place: place)
+                try FileManager.default.moveItem(atPath: making, toPath: "\(folder)/data")
             }
             let launch = Launch(name: name, folder: folder, settings: settings, place: place)
             let (port, running) = try await launch.onAnyFreePort()

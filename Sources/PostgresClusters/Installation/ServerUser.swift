@@ -18,6 +18,14 @@ enum ServerUser: Sendable, Hashable {
             name: "postgres", user: entry.pointee.pw_uid, group: entry.pointee.pw_gid)
     }
 
+    /// The name, if it is another user.
+    var name: String? {
+        switch self {
+        case .current: nil
+        case .other(let name, _, _): name
+        }
+    }
+
     var setprivArguments: [String] {
         switch self {
         case .current: []

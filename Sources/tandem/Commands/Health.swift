@@ -9,7 +9,7 @@ struct Health: AsyncParsableCommand {
     @Option(help: "The replica's port.") var port: UInt16 = 8080
 
     func run() async throws {
-        let answer = try await LoopbackHTTP(port: port).get("/livez")
+        let answer = try await LoopbackHTTP(port: port, patienceSeconds: 5).get("/livez")
         print(answer.body)
         if answer.status != 200 { throw ExitCode(1) }
     }

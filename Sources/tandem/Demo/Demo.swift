@@ -72,10 +72,11 @@ private struct Stage {
         say("\n--- 3. kill -9 between the decision and the commits ---")
         var frozen: [pid_t] = []
         for cluster in sandbox.participants.values {
-            let rows = try await Sandbox.rows(
-                cluster,
-                "SELECT pid FROM pg_stat_activity WHERE application_name LIKE 'tandem-finish%'")
-            frozen += rows.compactMap { $0[0].flatMap { pid_t($0) } }
+            try await until("all finishing sessions are there") {
+                guard let pids = try await Sandbox.finishers(of: cluster) else { return false }
+                frozen += pids
+                return true
+            }
         }
         for pid in frozen { kill(pid, SIGSTOP) }
         let client = client
@@ -124,7 +125,7 @@ private struct Stage {
         for (name, count) in [("users", users), ("orders", orders)] {
             guard let cluster = sandbox.participants[name] else { continue }
             let rows = try await Sandbox.rows(cluster, "SELECT * FROM \(name) ORDER BY id")
-            say("\(name) in database \"\(name)\":")
+            say("table \(name) in participant \"\(name)\":")
             for row in rows { say("  " + row.map { $0 ?? "NULL" }.joined(separator: " | ")) }
             try expect(rows.count == count, "\(count) row(s) in \(name)")
         }

@@ -13,7 +13,7 @@ struct Dev: AsyncParsableCommand {
             exist in both participants.
             """)
 
-    @Option(help: "The coordinator's port; further replicas take the next ones.")
+    @Option(help: "The coordinator's port; further replicas take the next ones. 0: any free ones.")
     var port: UInt16 = 8080
 
     @Option(help: "How many replicas of the coordinator to run.") var replicas = 1
@@ -25,6 +25,10 @@ struct Dev: AsyncParsableCommand {
     func validate() throws {
         guard (1...16).contains(replicas) else {
             throw ValidationError("--replicas takes 1 to 16.")
+        }
+        guard Int(port) + replicas - 1 <= Int(UInt16.max) else {
+            throw ValidationError(
+                "\(replicas) replicas from port \(port) on would need ports above 65535.")
         }
     }
 

@@ -1,4 +1,4 @@
-import EventLoop
+import Foundation
 import Glibc
 
 /// A small HTTP/1.1 client for a server on this machine: one request a connection.
@@ -14,6 +14,8 @@ struct LoopbackHTTP: Sendable {
     }
 
     let port: UInt16
+    /// The longest silence that is taken for thinking; whoever listens there may never answer.
+    var patienceSeconds = 90
 
     func get(_ path: String) async throws -> Answer {
         try await send("GET \(path) HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n")
@@ -29,17 +31,28 @@ struct LoopbackHTTP: Sendable {
 
     func send(_ request: String) async throws -> Answer {
         let port = port
-        let result = await BlockingCall.run { exchange(port, request) }
+        let patience = timeval(tv_sec: patienceSeconds, tv_usec: 0)
+        let result = await onThread { exchange(port, request, patience) }
         return try result.get()
     }
 }
 
+/// Runs what blocks on a thread of its own: however many do, none waits for another's end.
+func onThread<Result: Sendable>(_ body: @escaping @Sendable () -> Result) async -> Result {
+    await withCheckedContinuation { continuation in
+        Thread.detachNewThread { continuation.resume(returning: body()) }
+    }
+}
+
 private func exchange(
-    _ port: UInt16, _ request: String
+    _ port: UInt16, _ request: String, _ patience: timeval
 ) -> Result<LoopbackHTTP.Answer, LoopbackHTTP.Failure> {
     let socket = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
     guard socket >= 0 else { return .failure(.init(description: "no socket")) }
     defer { close(socket) }
+    var patience = patience
+    setsockopt(
+        socket, SOL_SOCKET, SO_RCVTIMEO, &patience, socklen_t(MemoryLayout<timeval>.size))
     var address = sockaddr_in()
     address.sin_family = sa_family_t(AF_INET)
     address.sin_port = port.bigEndian
@@ -62,6 +75,9 @@ private func exchange(
     var buffer = [UInt8](repeating: 0, count: 65_536)
     while true {
         let count = recv(socket, &buffer, buffer.count, 0)
+        if count < 0, errno == EAGAIN {
+            return .failure(.init(description: "no answer in \(patience.tv_sec) s"))
+        }
         guard count > 0 else { break }
         answer.append(contentsOf: buffer[..<count])
     }

@@ -37,19 +37,26 @@ final class Sandbox {
 
     /// Starts the servers.
     ///
-    /// With a directory they are kept there, and used again.
-    static func start(directory: String?, settings: [String] = []) async throws -> Sandbox {
+    /// With a directory they are kept there, and used again. `servers` holds settings of
+    /// PostgreSQL's own, by the server's name.
+    static func start(
+        directory: String?, settings: [String] = [], servers: [String: [String: String]] = [:]
+    ) async throws -> Sandbox {
         func storage(_ name: String) -> PostgresCluster.Storage {
             directory.map { PostgresCluster.Storage.kept(directory: $0) } ?? .temporary
         }
-        let server = ["max_prepared_transactions": "200", "max_connections": "200"]
+        func server(_ name: String) -> [String: String] {
+            ["max_prepared_transactions": "200", "max_connections": "200"]
+                .merging(servers[name] ?? [:]) { $1 }
+        }
         let state = try await PostgresCluster.start(
-            name: "state", storage: storage("state"), settings: server)
+            name: "state", storage: storage("state"), settings: server("state"))
         var participants: [String: PostgresCluster] = [:]
         do {
             for name in participantNames {
                 participants[name] = try await PostgresCluster.start(
-                    name: name, storage: storage(name), settings: server, initialSQL: tables)
+                    name: name, storage: storage(name), settings: server(name),
+                    initialSQL: tables)
             }
         } catch {
             await state.remove()
@@ -77,7 +84,9 @@ final class Sandbox {
         lines += settings
         let file = "\(folder)/replica-\(number).yaml"
         try Data(lines.joined(separator: "\n").utf8).write(to: URL(fileURLWithPath: file))
-        let replica = try await ChildReplica(configuration: file, port: port, isQuiet: isQuiet)
+        let replica = try await ChildReplica(
+            configuration: file, port: port,
+            log: isQuiet ? "\(folder)/replica-\(number).log" : nil)
         replicas.append(replica)
         try await replica.becomesReady()
         return replica
@@ -90,6 +99,24 @@ final class Sandbox {
         for cluster in participants.values { await cluster.remove() }
         try? FileManager.default.removeItem(atPath: folder)
     }
+
+    /// The processes of a participant's sessions that commit, once they are all there.
+    ///
+    /// A replica is ready before the last of them is; one that came later would commit what those
+    /// that are stopped cannot. Nil if they are not all there yet.
+    static func finishers(
+        of cluster: PostgresCluster, replica: Int = 1
+    ) async throws -> [pid_t]? {
+        let found = try await rows(
+            cluster,
+            "SELECT pid FROM pg_stat_activity WHERE state = 'idle' AND application_name = "
+                + "'tandem-finish replica-\(replica)'")
+        let pids = found.compactMap { $0[0].flatMap { pid_t($0) } }
+        return pids.count == finishersPerReplica ? pids : nil
+    }
+
+    /// The configuration's default.
+    private static let finishersPerReplica = 4
 
     /// Rows of a query, for showing and checking; nil stands for NULL.
     @LoopActor
@@ -108,22 +135,36 @@ final class Sandbox {
 final class ChildReplica: Sendable {
     let port: UInt16
     let process: ChildProcess
+    private let log: String?
+    private let isOver = Lock(false)
 
-    init(configuration: String, port: UInt16, isQuiet: Bool) async throws {
+    /// Starts it; it logs into the file `log`, or to this process's standard error.
+    init(configuration: String, port: UInt16, log: String?) async throws {
         self.port = port
+        self.log = log
         let own = try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")
         // A test runner lies beside the program.
         let program = URL(fileURLWithPath: own).deletingLastPathComponent().path + "/tandem"
         var command = PostgresClusters.Command(
             program, ["serve", "--config", configuration])
-        command.errors = isQuiet ? .discarded : .inherited
+        command.errors = try log.map { .descriptor(try Descriptor.appending(to: $0)) } ?? .inherited
         process = try await ChildProcess.start(command.dyingWithParent(signal: "KILL"))
+        Task { [process, isOver] in
+            _ = await process.exitStatus()
+            isOver.withLock { $0 = true }
+        }
     }
 
     /// Polls until the replica answers that it is ready: another process has no better event.
     func becomesReady() async throws {
-        let client = LoopbackHTTP(port: port)
-        for _ in 0..<400 {
+        let client = LoopbackHTTP(port: port, patienceSeconds: 5)
+        let limit = ContinuousClock.now + .seconds(60)
+        while ContinuousClock.now < limit {
+            // Somebody else may answer at its port; a replica that has ended is none of them.
+            guard !isOver.withLock({ $0 }) else {
+                throw LoopbackHTTP.Failure(
+                    description: "the replica ended before it was ready\(lastWords)")
+            }
             if let answer = try? await client.get("/v1/participants"), answer.status == 200,
                 !answer.body.contains("\"connecting\"")
             {
@@ -131,7 +172,15 @@ final class ChildReplica: Sendable {
             }
             try await Task.sleep(for: .milliseconds(50))
         }
-        throw LoopbackHTTP.Failure(description: "the replica was not ready within 20 s")
+        throw LoopbackHTTP.Failure(
+            description: "the replica was not ready within 60 s\(lastWords)")
+    }
+
+    /// The last line of its log, which says why it ended.
+    private var lastWords: String {
+        let text = log.flatMap { FileManager.default.contents(atPath: $0) }
+        let line = text.flatMap { String(decoding: $0, as: UTF8.self).split(separator: "\n").last }
+        return line.map { ": \($0)" } ?? ""
     }
 
     func kill() async {
