@@ -29,7 +29,7 @@ struct BadWeatherTests {
     @Test("a participant that dies while in doubt is committed when it is back")
     func participantDiesInDoubt() async throws {
         try await onStage(settings: ["transactions: { finishWaitMilliseconds: 300 }"]) { stage in
-            let frozen = try await freezeFinishers(of: "orders", stage)
+            let frozen = try await stage.freezeFinishers(of: "orders")
             let answer = try await stage.post(Stage.pair("u1", "o1"))
             #expect(answer.status == 202)
             #expect(answer.body["state"]?.string == "committing")
@@ -62,8 +62,8 @@ struct BadWeatherTests {
     @Test("kill -9 between the decision and the commits: the next life commits")
     func killedAfterDecision() async throws {
         try await onStage { stage in
-            var frozen = try await freezeFinishers(of: "users", stage)
-            frozen += try await freezeFinishers(of: "orders", stage)
+            var frozen = try await stage.freezeFinishers(of: "users")
+            frozen += try await stage.freezeFinishers(of: "orders")
             let client = stage.client
             let request = Task {
                 try? await client.post("/v1/transactions", Stage.pair("u1", "o1"))
@@ -134,36 +134,64 @@ struct BadWeatherTests {
         }
     }
 
-    @Test("SIGTERM lets what is under way end")
+    @Test("SIGTERM lets what is under way end, and readiness fails first")
     func gracefulStop() async throws {
         try await onStage { stage in
             let client = stage.client
             let request = Task {
                 try await client.post(
                     "/v1/transactions",
-                    #"{"branches":[{"participant":"users","statements":[{"sql":"INSERT INTO users "#
-                        + #"SELECT 'a', pg_sleep(1)::text"}]}]}"#)
+                    #"{"branches":[{"participant":"users","statements":[{"sql":"\#(Stage.waiting)"},"#
+                        + #"{"sql":"INSERT INTO users VALUES ('a', 'b')"}]}],"#
+                        + #""timeoutMilliseconds":60000}"#)
             }
-            try await stage.until("the work runs") {
-                try await stage.value(
-                    "users",
-                    "SELECT count(*) FROM pg_stat_activity WHERE query LIKE '%pg_sleep(1)%' "
-                        + "AND pid <> pg_backend_pid() AND state = 'active'") == "1"
-            }
+            try await stage.untilRunning("DO $$", in: "users")
+            // Known to the server by half a request: a listener that closes drops all others.
+            let probe = try Wire(port: client.port)
+            await probe.send("GET /readyz HTTP/1.1\r\n".utf8)
+            _ = try await client.get("/livez")
             stage.replica.process.send(SIGTERM)
+            try await stage.until("nobody is let in any more") {
+                (try? await client.get("/livez")) == nil
+            }
+            await probe.send("Host: t\r\n\r\n".utf8)
+            let readiness = try #require(await probe.readToEnd())
+            #expect(readiness.hasPrefix("HTTP/1.1 503 "))
+            #expect(readiness.contains("/problems/draining"))
+            try await stage.go("users")
             #expect(try await request.value.status == 201)
             #expect(await stage.replica.process.exitStatus() == .exited(0))
             try await stage.expectQuiet(users: 1, orders: 0)
         }
     }
 
-    /// Stops the sessions that would commit, so that the decision stands alone.
-    private func freezeFinishers(of name: String, _ stage: Stage) async throws -> [pid_t] {
-        let rows = try await Sandbox.rows(
-            stage.cluster(name),
-            "SELECT pid FROM pg_stat_activity WHERE application_name LIKE 'tandem-finish%'")
-        let pids = rows.compactMap { $0[0].flatMap { pid_t($0) } }
-        for pid in pids { kill(pid, SIGSTOP) }
-        return pids
+    @Test("a second signal stops at once, and the next life finds nothing half done")
+    func secondSignal() async throws {
+        let settings = ["transactions: { orphanGraceSeconds: 1, scanIntervalMilliseconds: 200 }"]
+        try await onStage(settings: settings) { stage in
+            let client = stage.client
+            let request = Task {
+                try? await client.post(
+                    "/v1/transactions",
+                    #"{"branches":[{"participant":"orders","statements":[{"sql":"INSERT INTO orders "#
+                        + #"VALUES ('o', 'u', 1)"}]},{"participant":"users","statements":["#
+                        + #"{"sql":"\#(Stage.waiting)"}]}],"timeoutMilliseconds":60000}"#)
+            }
+            try await stage.untilRunning("DO $$", in: "users")
+            stage.replica.process.send(SIGTERM)
+            try await stage.until("nobody is let in any more") {
+                (try? await client.get("/livez")) == nil
+            }
+            stage.replica.process.send(SIGTERM)
+            #expect(await stage.replica.process.exitStatus() == .exited(130))
+            #expect(await request.value == nil)
+            try await stage.sandbox.startReplica(1, port: client.port, isQuiet: true)
+            try await stage.until("what was prepared is rolled back") {
+                try await stage.value("orders", "SELECT count(*) FROM pg_prepared_xacts") == "0"
+            }
+            try await stage.expectQuiet(users: 0, orders: 0)
+            #expect(try await stage.post(Stage.pair("u1", "o1")).status == 201)
+            try await stage.expectQuiet(users: 1, orders: 1)
+        }
     }
 }

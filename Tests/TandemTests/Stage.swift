@@ -1,17 +1,24 @@
 import CoordinatorAPI
+import EventLoop
 import Foundation
 import Glibc
+import PostgresClient
 import PostgresClusters
 import Testing
 
 @testable import tandem
 
 /// Databases and a replica process of a test's own, gone at its end.
+///
+/// `servers` holds settings of PostgreSQL's own, by the server's name.
 func onStage(
     settings: [String] = [], keys: [String: String] = [:],
-    _ body: (Stage) async throws -> Void
+    servers: [String: [String: String]] = [:], _ body: (Stage) async throws -> Void
 ) async throws {
-    let sandbox = try await Sandbox.start(directory: nil, settings: settings)
+    await Stages.enter()
+    defer { Task { await Stages.leave() } }
+    let sandbox = try await Sandbox.start(
+        directory: nil, settings: settings, servers: servers)
     sandbox.keys = keys
     do {
         let port = try LoopbackPort.free()
@@ -24,6 +31,26 @@ func onStage(
     await sandbox.stop()
 }
 
+/// How many stages stand at once: each is three servers and a replica, and a machine that starts
+/// dozens of them together does nothing else for a minute.
+private actor Stages {
+    private static let shared = Stages()
+    private var free = 4
+    private var waiting: [CheckedContinuation<Void, Never>] = []
+
+    static func enter() async { await shared.enter() }
+    static func leave() async { await shared.leave() }
+
+    private func enter() async {
+        guard free == 0 else { return free -= 1 }
+        await withCheckedContinuation { waiting.append($0) }
+    }
+
+    private func leave() {
+        if waiting.isEmpty { free += 1 } else { waiting.removeFirst().resume() }
+    }
+}
+
 struct Stage {
     let sandbox: Sandbox
     let client: LoopbackHTTP
@@ -31,10 +58,22 @@ struct Stage {
 
     struct Answer {
         let status: Int
+        let head: String
         let body: JSONValue
         let text: String
 
         var type: String? { body["type"]?.string }
+
+        /// A header field's value, by its name in lower case.
+        func field(_ name: String) -> String? {
+            for line in head.split(separator: "\r\n") {
+                let sides = line.split(separator: ":", maxSplits: 1)
+                if sides.count == 2, sides[0].lowercased() == name {
+                    return String(sides[1].drop { $0 == " " })
+                }
+            }
+            return nil
+        }
     }
 
     func post(_ body: String, key: String? = nil) async throws -> Answer {
@@ -47,8 +86,8 @@ struct Stage {
 
     static func answer(_ answer: LoopbackHTTP.Answer) throws -> Answer {
         Answer(
-            status: answer.status, body: try JSONReader.read(Array(answer.body.utf8)),
-            text: answer.body)
+            status: answer.status, head: answer.head,
+            body: try JSONReader.read(Array(answer.body.utf8)), text: answer.body)
     }
 
     /// One branch in `users` with one statement.
@@ -91,23 +130,59 @@ struct Stage {
         }
     }
 
-    /// Stops the sessions by which a replica would commit, so that the decision stands alone.
-    func freezeFinishers(of name: String, replica: Int) async throws -> [pid_t] {
-        let rows = try await Sandbox.rows(
-            cluster(name),
-            "SELECT pid FROM pg_stat_activity WHERE application_name LIKE "
-                + "'tandem-finish replica-\(replica)'")
-        let pids = rows.compactMap { $0[0].flatMap { pid_t($0) } }
-        for pid in pids { kill(pid, SIGSTOP) }
-        return pids
-    }
-
     /// Polls what another process does to a database; there is no nearer event.
     func until(_ what: String, _ isSo: () async throws -> Bool) async throws {
-        for _ in 0..<2400 {
+        let limit = ContinuousClock.now + .seconds(60)
+        while ContinuousClock.now < limit {
             if try await isSo() { return }
             try await Task.sleep(for: .milliseconds(25))
         }
         Issue.record("not within 60 s: \(what)")
+    }
+
+    /// A statement that runs until `go` is called, so that a test need not guess at its length.
+    static let waiting =
+        "DO $$BEGIN WHILE NOT EXISTS (SELECT FROM accounts WHERE id = 'go') "
+        + "LOOP PERFORM pg_sleep(0.01); END LOOP; END$$"
+
+    /// Returns when a statement with this text runs in the participant.
+    func untilRunning(_ text: String, in name: String) async throws {
+        try await until("the work runs") {
+            try await value(
+                name,
+                "SELECT count(*) FROM pg_stat_activity WHERE query LIKE '\(text)%' "
+                    + "AND pid <> pg_backend_pid() AND state = 'active'") == "1"
+        }
+    }
+
+    /// Lets the statement `waiting` end.
+    func go(_ name: String) async throws {
+        try await asStranger(name, ["INSERT INTO accounts VALUES ('go', 0)"])
+    }
+
+    /// Runs commands in one session of a server, as a stranger would.
+    func asStranger(_ cluster: String, _ commands: [String]) async throws {
+        try await Self.run(commands, self.cluster(cluster).connectionString())
+    }
+
+    @LoopActor
+    private static func run(_ commands: [String], _ conninfo: String) async throws {
+        let connection = try await PostgresConnection.connect(
+            ConnectionOptions(conninfo: conninfo), timeout: .seconds(30))
+        defer { connection.close() }
+        for command in commands { _ = try await connection.query(command) }
+    }
+
+    /// Stops the sessions by which a replica would commit, so that the decision stands alone.
+    func freezeFinishers(of name: String, replica: Int = 1) async throws -> [pid_t] {
+        var pids: [pid_t] = []
+        try await until("all finishing sessions are there") {
+            guard let found = try await Sandbox.finishers(of: cluster(name), replica: replica)
+            else { return false }
+            pids = found
+            return true
+        }
+        for pid in pids { kill(pid, SIGSTOP) }
+        return pids
     }
 }

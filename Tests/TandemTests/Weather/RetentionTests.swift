@@ -1,0 +1,101 @@
+import CoordinatorAPI
+import Foundation
+import Glibc
+import PostgresClusters
+import Testing
+
+@testable import tandem
+
+@Suite("Retention removes what finished long ago, and only that")
+struct RetentionTests {
+    @Test("small batches, a low-water mark that only rises, and unfinished rows never")
+    func removal() async throws {
+        let settings = ["transactions: { retentionHours: 1, retentionBatch: 2 }"]
+        try await onStage(settings: settings) { stage in
+            for number in 1...5 {
+                #expect(try await stage.post(Stage.pair("u\(number)", "o\(number)")).status == 201)
+            }
+            try await stage.expectQuiet(users: 5, orders: 5)
+            // A sixth is decided and cannot end; a seventh ended a moment ago.
+            let frozen = try await stage.freezeFinishers(of: "orders")
+            let client = stage.client
+            let open = Task { try? await client.post("/v1/transactions", Stage.pair("u6", "o6")) }
+            try await stage.until("the sixth is decided") {
+                try await stage.value(
+                    "state", "SELECT count(*) FROM tandem.transactions WHERE decision = 'commit'")
+                    == "6"
+            }
+            #expect(try await stage.run("INSERT INTO users VALUES ('u7', 'x')").status == 201)
+            await stage.replica.kill()
+            _ = await open.value
+            let rows = try await Sandbox.rows(
+                stage.cluster("state"),
+                "SELECT number FROM tandem.transactions ORDER BY number")
+            let numbers = rows.compactMap { $0[0].flatMap { Int($0) } }
+            try #require(numbers.count == 7)
+            try await age(stage, numbers)
+            try await stage.sandbox.startReplica(1, port: client.port, isQuiet: true)
+            try await stage.until("the old and finished ones are gone") {
+                try await Sandbox.rows(
+                    stage.cluster("state"),
+                    "SELECT number FROM tandem.transactions ORDER BY number"
+                ).map { $0[0] } == [String(numbers[5]), String(numbers[6])]
+            }
+            #expect(
+                try await stage.value("state", "SELECT low_water_mark FROM tandem.installation")
+                    == String(numbers[4] + 1))
+            // Removed in twos: no statement took more than the batch.
+            let sizes = try await Sandbox.rows(
+                stage.cluster("state"), "SELECT size FROM removals ORDER BY number")
+            #expect(sizes.map { $0[0] } == ["2", "2", "1"])
+            for pid in frozen { kill(pid, SIGCONT) }
+            try await stage.until("the sixth has ended") {
+                try await stage.value("orders", "SELECT count(*) FROM orders") == "6"
+            }
+            try await stage.expectQuiet(users: 7, orders: 6)
+        }
+    }
+
+    @Test("an unfinished row cannot be removed by anybody, and a removed one is not found")
+    func unfinishedStay() async throws {
+        try await onStage(settings: ["transactions: { finishWaitMilliseconds: 300 }"]) { stage in
+            let frozen = try await stage.freezeFinishers(of: "orders")
+            let open = try await stage.post(Stage.pair("u1", "o1"))
+            #expect(open.status == 202)
+            await #expect(throws: (any Error).self) {
+                try await stage.asStranger("state", ["DELETE FROM tandem.transactions"])
+            }
+            for pid in frozen { kill(pid, SIGCONT) }
+            try await stage.expectQuiet(users: 1, orders: 1)
+            try await stage.asStranger("state", ["DELETE FROM tandem.transactions"])
+            let id = try #require(open.body["id"]?.string)
+            #expect(try await stage.get("/v1/transactions/\(id)").status == 404)
+        }
+    }
+
+    /// Makes all rows that have ended look two hours old but the last, and notes how many rows each
+    /// statement removes.
+    private func age(_ stage: Stage, _ numbers: [Int]) async throws {
+        try await stage.asStranger(
+            "state",
+            [
+                """
+                UPDATE tandem.transactions SET finished_at = now() - interval '2 hours'
+                WHERE finished_at IS NOT NULL AND number < \(numbers[6])
+                """,
+                "CREATE TABLE removals (number serial, size bigint)",
+                """
+                CREATE FUNCTION note_removal() RETURNS trigger LANGUAGE plpgsql AS $$
+                BEGIN
+                    INSERT INTO removals (size) SELECT count(*) FROM gone HAVING count(*) > 0;
+                    RETURN NULL;
+                END $$
+                """,
+                """
+                CREATE TRIGGER note_removal AFTER DELETE ON tandem.transactions
+                    REFERENCING OLD TABLE AS gone FOR EACH STATEMENT
+                    EXECUTE FUNCTION note_removal()
+                """,
+            ])
+    }
+}

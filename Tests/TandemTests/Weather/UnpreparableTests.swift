@@ -1,0 +1,91 @@
+import CoordinatorAPI
+import Testing
+
+@testable import tandem
+
+@Suite("What PostgreSQL will not prepare is named, and leaves nothing in any database")
+struct UnpreparableTests {
+    private struct Case {
+        let work: [String]
+        let status: Int
+        let type: String
+        let cause: String
+
+        init(_ work: [String], _ status: Int, _ type: String, _ cause: String) {
+            self.work = work
+            self.status = status
+            self.type = type
+            self.cause = cause
+        }
+    }
+
+    @Test("NOTIFY, temporary tables, held cursors, exported snapshots, mixed advisory locks")
+    func causes() async throws {
+        let late = "cannot-be-prepared"
+        let cases = [
+            Case(["NOTIFY news"], 422, "unacceptable-sql", "NOTIFY"),
+            Case(["SELECT pg_notify('news', 'x')"], 409, late, "NOTIFY"),
+            Case(["LISTEN news"], 422, "unacceptable-sql", "LISTEN"),
+            Case(["CREATE TEMP TABLE t (a int)"], 409, late, "temporary objects"),
+            Case(["DECLARE c CURSOR WITH HOLD FOR SELECT 1"], 409, late, "WITH HOLD"),
+            Case(["SELECT pg_export_snapshot()"], 409, late, "exported snapshots"),
+            Case(
+                ["SELECT pg_advisory_lock(7)", "SELECT pg_advisory_xact_lock(7)"], 409, late,
+                "session-level and transaction-level locks"),
+        ]
+        try await onStage { stage in
+            for item in cases {
+                let work = item.work.map { #"{"sql":"\#($0)"}"# }.joined(separator: ",")
+                let answer = try await stage.post(
+                    #"{"branches":[{"participant":"orders","statements":[{"sql":"INSERT INTO "#
+                        + #"orders VALUES ('x', 'y', 1)"}]},{"participant":"users","statements":"#
+                        + #"[{"sql":"INSERT INTO users VALUES ('x', 'y')"},\#(work)]}]}"#)
+                #expect(answer.status == item.status, "\(item.work)")
+                #expect(answer.type == "/problems/\(item.type)", "\(item.work)")
+                #expect(answer.body["branch"]?.integer == 1)
+                let detail = answer.body["detail"]?.string ?? ""
+                #expect(detail.contains(item.cause), "\(detail)")
+                if item.status == 409 {
+                    #expect(answer.body["sqlstate"]?.string == "0A000")
+                    #expect(answer.body["outcome"]?.string == "aborted")
+                }
+            }
+            try await stage.expectQuiet(users: 0, orders: 0)
+            // The sessions that did all this are as good as new: no lock and no channel stays.
+            #expect(try await stage.post(Stage.pair("u1", "o1")).status == 201)
+            let locks = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'"
+            try await stage.until("no advisory lock stays") {
+                // It may have been another session's turn: use them all.
+                _ = try await stage.run("SELECT 1")
+                return try await stage.value("users", locks) == "0"
+            }
+            try await stage.expectQuiet(users: 1, orders: 1)
+        }
+    }
+
+    @Test("a deferred constraint that fails at PREPARE aborts both branches, and is named")
+    func deferredConstraint() async throws {
+        try await onStage { stage in
+            let table =
+                "CREATE TABLE lines (id int PRIMARY KEY, parent int CONSTRAINT has_parent "
+                + "REFERENCES lines DEFERRABLE INITIALLY DEFERRED)"
+            try await stage.asStranger("orders", [table])
+            func body(_ rows: String) -> String {
+                #"{"branches":[{"participant":"users","statements":[{"sql":"INSERT INTO users "#
+                    + #"VALUES ('u1', 'x')"}]},{"participant":"orders","statements":[{"sql":"#
+                    + #""INSERT INTO lines VALUES \#(rows)"}]}]}"#
+            }
+            let aborted = try await stage.post(body("(1, 2)"))
+            #expect(aborted.status == 409)
+            #expect(aborted.type == "/problems/constraint-at-prepare")
+            #expect(aborted.body["sqlstate"]?.string == "23503")
+            #expect(aborted.body["participant"]?.string == "orders")
+            #expect(aborted.body["postgres"]?["constraint"]?.string == "has_parent")
+            try await stage.expectQuiet(users: 0, orders: 0)
+            #expect(try await stage.value("orders", "SELECT count(*) FROM lines") == "0")
+            #expect(try await stage.post(body("(1, 2), (2, 1)")).status == 201)
+            try await stage.expectQuiet(users: 1, orders: 0)
+            #expect(try await stage.value("orders", "SELECT count(*) FROM lines") == "2")
+        }
+    }
+}
