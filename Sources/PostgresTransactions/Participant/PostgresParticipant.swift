@@ -50,7 +50,7 @@ final class PostgresParticipant {
             options: try options.connection.overriding([
                 "application_name": "tandem-finish \(replica)",
                 "options": "-c statement_timeout=0 -c lock_timeout=0 -c synchronous_commit=on"
-                    + " -c role=none",
+                    + " -c jit=off -c role=none",
             ]),
             size: options.finishers, minimumIdle: options.finishers,
             connectTimeout: options.connectTimeout, prepare: prepare)
