@@ -1,5 +1,5 @@
 import ArgumentParser
-import EventLoop
+import Foundation
 import PostgresClient
 import PostgresTransactions
 
@@ -7,42 +7,85 @@ import PostgresTransactions
 struct Check: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Examines the state database and every participant: a line each.",
-        discussion: "Exit status 0: all is well. 1: something is not, and the line says what.")
+        discussion: """
+            It looks whether each is reachable, a primary, recent enough and durable, whether its \
+            clock is right, its role has the rights it needs, its sessions are not lent by a \
+            pooler, and has every participant prepare an empty transaction and roll it back. \
+            Nothing is changed.
+
+            Exit status 0: all is well, apart from warnings (!). 1: something is not (-), and the \
+            line says what to do.
+            """)
 
     @OptionGroup var options: ConfigurationOption
 
-    @LoopActor
+    @Flag(help: "Print one line of JSON instead, for programs.") var json = false
+
+    private struct Report: Encodable {
+        struct Database: Encodable {
+            struct Item: Encodable {
+                let name: String
+                let status: String
+                let detail: String
+            }
+            let name: String
+            let purpose: String
+            let status: String
+            let summary: String?
+            let checks: [Item]
+        }
+        let status: String
+        let databases: [Database]
+    }
+
     func run() async throws {
         let configuration = try Configuration.load(file: options.config)
-        var isWell = await report(
-            "state", configuration.state.connection, isParticipant: false, .seconds(5),
-            allowsFsyncOff: configuration.state.allowFsyncOff)
+        let fsyncOff = configuration.state.allowFsyncOff
+        var found: [(name: String, purpose: Doctor.Purpose, diagnosis: Diagnosis)] = []
+        let state = await Doctor.examine(
+            configuration.state.connection, as: .state, allowsFsyncOff: fsyncOff,
+            timeout: .milliseconds(configuration.state.timeoutMilliseconds))
+        found.append(("state", .state, state))
+        if !json { show("state", state) }
         for participant in configuration.participants {
-            let finding = await report(
-                "participant \(participant.name)", participant.connection, isParticipant: true,
-                .milliseconds(participant.connectTimeoutMilliseconds),
-                allowsFsyncOff: configuration.state.allowFsyncOff)
-            isWell = finding && isWell
+            let diagnosis = await Doctor.examine(
+                participant.connection, as: .participant, allowsFsyncOff: fsyncOff,
+                timeout: .milliseconds(participant.connectTimeoutMilliseconds))
+            found.append((participant.name, .participant, diagnosis))
+            if !json { show("participant \(participant.name)", diagnosis) }
         }
+        let isWell = found.allSatisfy { $0.diagnosis.verdict != .failing }
+        if json { try print(line(found, isWell)) }
         if !isWell { throw ExitCode(1) }
     }
 
-    @LoopActor
-    private func report(
-        _ name: String, _ options: ConnectionOptions, isParticipant: Bool, _ timeout: Duration,
-        allowsFsyncOff: Bool
-    ) async -> Bool {
-        do {
-            let connection = try await PostgresConnection.connect(options, timeout: timeout)
-            defer { connection.close() }
-            let findings = try await Doctor.examine(
-                connection, isParticipant: isParticipant, allowsFsyncOff: allowsFsyncOff)
-            print("\(findings.faults.isEmpty ? "ok  " : "FAIL") \(name): \(findings.summary)")
-            for fault in findings.faults { print("     - \(fault)") }
-            return findings.faults.isEmpty
-        } catch {
-            print("FAIL \(name): \(error)")
-            return false
+    private func show(_ name: String, _ diagnosis: Diagnosis) {
+        let word = diagnosis.verdict == .failing ? "FAIL" : "ok  "
+        print("\(word) \(name): \(diagnosis.summary ?? "not examined")")
+        for check in diagnosis.checks {
+            switch check.verdict {
+            case .ok: break
+            case .warning: print("     ! \(check.detail)")
+            case .failing: print("     - \(check.detail)")
+            }
         }
+    }
+
+    private func line(
+        _ found: [(name: String, purpose: Doctor.Purpose, diagnosis: Diagnosis)], _ isWell: Bool
+    ) throws -> String {
+        let report = Report(
+            status: isWell ? "ok" : "failing",
+            databases: found.map { item in
+                Report.Database(
+                    name: item.name, purpose: item.purpose == .state ? "state" : "participant",
+                    status: item.diagnosis.verdict.rawValue, summary: item.diagnosis.summary,
+                    checks: item.diagnosis.checks.map {
+                        .init(name: $0.name, status: $0.verdict.rawValue, detail: $0.detail)
+                    })
+            })
+        let encoder = JSONEncoder()
+        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+        return String(decoding: try encoder.encode(report), as: UTF8.self)
     }
 }

@@ -82,7 +82,7 @@ final class Sandbox {
             lines.append("  - { name: \(name), conninfo: \"\(address)\"\(more(name)) }")
         }
         lines += settings
-        let file = "\(folder)/replica-\(number).yaml"
+        let file = configurationFile(of: number)
         try Data(lines.joined(separator: "\n").utf8).write(to: URL(fileURLWithPath: file))
         let replica = try await ChildReplica(
             configuration: file, port: port,
@@ -91,6 +91,9 @@ final class Sandbox {
         try await replica.becomesReady()
         return replica
     }
+
+    /// The configuration that a replica was last started with.
+    func configurationFile(of number: Int) -> String { "\(folder)/replica-\(number).yaml" }
 
     /// Ends everything that was started here, and removes what is not to be kept.
     func stop() async {
