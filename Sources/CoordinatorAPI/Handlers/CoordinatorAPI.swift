@@ -112,6 +112,9 @@ public struct CoordinatorAPI: Sendable {
             response(Problem(.uriTooLong, "The target may have \(limit) bytes at most."))
         case .tooManyHeaders(let limit):
             response(Problem(.headersTooLarge, "There may be \(limit) header fields at most."))
+        case .requestTimedOut:
+            response(
+                Problem(.requestTimeout, "The body did not arrive in time. Nothing was begun."))
         case .notFound:
             response(Problem(.notFound, "There is nothing at this path."))
         case .methodNotAllowed(let allowed):

@@ -6,7 +6,13 @@ import Glibc
 /// A cut is a `shutdown` of the socket under the lock that also guards its removal, so a number
 /// that was closed and given to somebody else is never cut.
 final class DeadlineKeeper: Sendable {
-    private let deadlines = Guarded<[Int32: ContinuousClock.Instant]>([:])
+    private struct Entry {
+        let deadline: ContinuousClock.Instant
+        /// What is sent before the cut: whole answers, and only while no other one can be under way.
+        let farewell: [UInt8]
+    }
+
+    private let entries = Guarded<[Int32: Entry]>([:])
     private let thread = Guarded<pthread_t?>(nil)
     private let alarm = Alarm()
     /// A deadline is kept to within this.
@@ -31,13 +37,14 @@ final class DeadlineKeeper: Sendable {
         return 0
     }
 
-    func set(_ socket: Int32, within duration: Duration) {
-        let deadline = ContinuousClock.now + duration
-        deadlines.with { $0[socket] = deadline }
+    /// Replaces the socket's deadline; at its end the farewell is sent, as far as it can be at once.
+    func set(_ socket: Int32, within duration: Duration, farewell: [UInt8] = []) {
+        let entry = Entry(deadline: ContinuousClock.now + duration, farewell: farewell)
+        entries.with { $0[socket] = entry }
     }
 
     func remove(_ socket: Int32) {
-        deadlines.with { _ = $0.removeValue(forKey: socket) }
+        entries.with { _ = $0.removeValue(forKey: socket) }
     }
 
     /// Wakes the thread and waits for its end.
@@ -53,10 +60,17 @@ final class DeadlineKeeper: Sendable {
     private func run() {
         while !alarm.waits(nanoseconds: tickNanoseconds) {
             let now = ContinuousClock.now
-            deadlines.with { deadlines in
-                for (socket, deadline) in deadlines where deadline <= now {
+            entries.with { entries in
+                for (socket, entry) in entries where entry.deadline <= now {
+                    if !entry.farewell.isEmpty {
+                        _ = unsafe entry.farewell.withUnsafeBytes { bytes in
+                            unsafe send(
+                                socket, bytes.baseAddress, bytes.count,
+                                Int32(MSG_NOSIGNAL) | Int32(MSG_DONTWAIT))
+                        }
+                    }
                     shutdown(socket, Int32(SHUT_RDWR))
-                    deadlines[socket] = nil
+                    entries[socket] = nil
                 }
             }
         }

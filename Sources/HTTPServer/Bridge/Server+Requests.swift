@@ -27,7 +27,9 @@ extension Server {
     func begin(
         _ exchange: Exchange, _ connection: OpaquePointer, _ head: RequestHead
     ) -> MHD_Result {
-        unsafe keeper.set(cmhd_socket(connection), within: configuration.bodyTimeout)
+        // Until the body is whole nobody answers on this connection, so the keeper may.
+        unsafe keeper.set(
+            cmhd_socket(connection), within: configuration.bodyTimeout, farewell: timeoutAnswer)
         switch Framing.check(head, limits: configuration) {
         case .failure(let failure):
             return unsafe refuse(failure, connection)

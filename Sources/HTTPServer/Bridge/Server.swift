@@ -13,6 +13,8 @@ import HTTPTypes
     let renderFailure: @Sendable (ProtocolFailure) -> ServerResponse
     let handler: Handler
     let keeper = DeadlineKeeper()
+    /// What a client is told whose body does not come, as it goes over the wire.
+    let timeoutAnswer: [UInt8]
     let traffic = Guarded(Traffic())
     private let daemon = unsafe Guarded<OpaquePointer?>(nil)
 
@@ -41,6 +43,17 @@ import HTTPTypes
         self.executor = executor
         self.renderFailure = renderFailure
         self.handler = handler
+        timeoutAnswer = Self.wireForm(renderFailure(.requestTimedOut))
+    }
+
+    /// A whole answer in HTTP/1.1 that closes its connection.
+    private static func wireForm(_ response: ServerResponse) -> [UInt8] {
+        var head = "HTTP/1.1 \(response.status.code) \(response.status.reasonPhrase)\r\n"
+        for field in response.headerFields {
+            head += "\(field.name.rawName): \(field.value)\r\n"
+        }
+        head += "Content-Length: \(response.body.count)\r\nConnection: close\r\n\r\n"
+        return Array(head.utf8) + response.body
     }
 
     /// How many requests are being answered.

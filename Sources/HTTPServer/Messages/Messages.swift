@@ -62,6 +62,8 @@ public enum ProtocolFailure: Error, Sendable, Hashable {
     case targetTooLong(limit: Int)
     /// There are more header fields than the limit.
     case tooManyHeaders(limit: Int)
+    /// The body did not arrive in time.
+    case requestTimedOut
     /// Nothing is at this path.
     case notFound
     /// This path knows other methods only.

@@ -23,7 +23,7 @@ struct Site: Sendable {
             _ = await site.server.drain(within: .zero)
             throw error
         }
-        _ = await site.server.drain(within: .seconds(5))
+        _ = await site.server.drain(within: .seconds(60))
     }
 
     init(
@@ -55,6 +55,7 @@ struct Site: Sendable {
             case .bodyTooLarge: .contentTooLarge
             case .targetTooLong: .uriTooLong
             case .tooManyHeaders: .requestHeaderFieldsTooLarge
+            case .requestTimedOut: .requestTimeout
             case .notFound: .notFound
             case .methodNotAllowed: .methodNotAllowed
             case .stopping: .serviceUnavailable
