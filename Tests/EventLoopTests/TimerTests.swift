@@ -1,5 +1,6 @@
-import EventLoop
 import Testing
+
+@testable import EventLoop
 
 @Suite @LoopActor
 struct TimerTests {
@@ -8,16 +9,23 @@ struct TimerTests {
         await withCheckedContinuation { done in
             let recorder = Recorder()
             let loop = EventLoop.shared
-            loop.schedule(after: .milliseconds(30)) { recorder.values.append(3) }
-            loop.schedule(after: .milliseconds(10)) { recorder.values.append(1) }
-            loop.schedule(after: .milliseconds(20)) { recorder.values.append(2) }
-            loop.schedule(after: .zero) { recorder.values.append(0) }
-            loop.schedule(after: .milliseconds(40)) {
+            // Counted from one moment, however long the scheduling itself takes.
+            let now = EventLoop.now
+            @LoopActor
+            func schedule(_ milliseconds: Int, _ body: @escaping @LoopActor @Sendable () -> Void) {
+                _ = loop.timers.schedule(after: .milliseconds(milliseconds), from: now, body)
+            }
+            schedule(30) { recorder.values.append(4) }
+            schedule(10) { recorder.values.append(1) }
+            schedule(20) { recorder.values.append(2) }
+            schedule(20) { recorder.values.append(3) }
+            schedule(0) { recorder.values.append(0) }
+            schedule(40) {
                 order = recorder.values
                 done.resume()
             }
         }
-        #expect(order == [0, 1, 2, 3])
+        #expect(order == [0, 1, 2, 3, 4])
     }
 
     @Test func aTimerNeverRunsBeforeItsTime() async {
@@ -55,16 +63,19 @@ struct TimerTests {
         let recorder = Recorder()
         let loop = EventLoop.shared
         var cancelled: [LoopTimer] = []
-        // A quarter of a second apart, far more than scheduling all of them takes.
+        // Counted from one moment, however long the scheduling itself takes.
+        let now = EventLoop.now
         for index in 0..<600 {
             let slot = (index * 7919) % 6
-            let timer = loop.schedule(after: .milliseconds(250 * (slot + 1))) {
+            let timer = loop.timers.schedule(after: .milliseconds(20 * (slot + 1)), from: now) {
                 recorder.values.append(slot)
             }
             if index % 5 != 0 { cancelled.append(timer) }
         }
         for timer in cancelled { timer.cancel() }
-        await pause(.milliseconds(1800))
+        await withCheckedContinuation { done in
+            _ = loop.timers.schedule(after: .milliseconds(140), from: now) { done.resume() }
+        }
         #expect(recorder.values.count == 120)
         #expect(recorder.values == recorder.values.sorted())
     }

@@ -9,7 +9,7 @@ import Testing
     /// Sends a byte again and again; returns when the server has cut the connection.
     static func drip(_ client: inout Client, _ beginning: String, _ drop: String) throws {
         try client.send(beginning)
-        for _ in 0..<500 {
+        for _ in 0..<6000 {
             do {
                 try client.send(drop)
             } catch Client.Failure.system {
@@ -23,8 +23,8 @@ import Testing
 
     @Test func drippersAreCutWhileOthersAreServed() async throws {
         try await Site.serve(configure: {
-            $0.headerTimeout = .milliseconds(600)
-            $0.bodyTimeout = .milliseconds(600)
+            $0.headerTimeout = .seconds(2)
+            $0.bodyTimeout = .seconds(2)
         }) { site in
             async let header: Void = Client.with(port: site.port) { client in
                 try Self.drip(&client, "GET / HTTP/1.1\r\nHost: t\r\nA: ", "b")
@@ -51,7 +51,7 @@ import Testing
     }
 
     @Test func aSilentConnectionIsCut() async throws {
-        try await Site.serve(configure: { $0.headerTimeout = .milliseconds(600) }) { site in
+        try await Site.serve(configure: { $0.headerTimeout = .seconds(2) }) { site in
             let rest = try await Client.with(port: site.port) { client in
                 try client.send("GET /a HTTP/1.1\r\nHost: t\r\n\r\n")
                 return try client.repliesToEnd().map(\.body)
@@ -76,11 +76,10 @@ import Testing
                 return client
             }
             defer { client.disconnect() }
-            let begin = ContinuousClock.now
             while site.requests.isEmpty { await Task.yield() }
-            await site.server.becomesIdle(within: .seconds(5))
+            // Returns when the last request is over, which nothing but the cut can bring about.
+            await site.server.becomesIdle(within: .seconds(60))
             #expect(site.server.requestsInFlight == 0)
-            #expect(ContinuousClock.now - begin < .seconds(30))
         }
     }
 
@@ -88,13 +87,13 @@ import Testing
     @Test func aHandlerMayTakeLongerThanAnyDeadline() async throws {
         try await Site.serve(
             configure: {
-                $0.headerTimeout = .milliseconds(600)
-                $0.bodyTimeout = .milliseconds(600)
-                $0.responseTimeout = .milliseconds(600)
+                $0.headerTimeout = .seconds(2)
+                $0.bodyTimeout = .seconds(2)
+                $0.responseTimeout = .seconds(2)
             },
             handler: { request in
                 // Passing time is the point.
-                try? await Task.sleep(for: .milliseconds(900))
+                try? await Task.sleep(for: .milliseconds(2500))
                 return await Site.echo(request)
             }
         ) { site in

@@ -21,7 +21,7 @@ import Testing
             return try client.repliesToEnd()
         }
         await gate.arrivals(1)
-        async let drained = site.server.drain(within: .seconds(5))
+        async let drained = site.server.drain(within: .seconds(60))
         while site.server.traffic.with({ $0.phase == .serving }) { await Task.yield() }
         await gate.open()
         let replies = try await answers
@@ -46,7 +46,8 @@ import Testing
         await gate.open()
     }
 
-    @Test func anIdleServerStopsAtOnce() async throws {
+    /// The bound is a day, and the test's own a minute: only an end of its own accord passes.
+    @Test(.timeLimit(.minutes(1))) func anIdleServerStopsAtOnce() async throws {
         let site = try Site()
         let client = try await onThread { [port = site.port] in
             var client = try Client(port: port)
@@ -54,10 +55,9 @@ import Testing
             _ = try client.reply()
             return client
         }
-        let begin = ContinuousClock.now
-        #expect(await site.server.drain(within: .seconds(5)))
-        #expect(ContinuousClock.now - begin < .seconds(30))
-        #expect(await site.server.drain(within: .seconds(5)), "a second call has nothing to do")
+        #expect(await site.server.drain(within: .seconds(86_400)))
+        // A second call has nothing to do.
+        #expect(await site.server.drain(within: .seconds(86_400)))
         try await onThread {
             var client = client
             try client.readToEnd()
@@ -74,7 +74,7 @@ import Testing
         let gate = Gate()
         let big = [UInt8](repeating: 0x61, count: 64 << 20)
         let site = try Site(
-            configure: { $0.responseTimeout = .seconds(1) },
+            configure: { $0.responseTimeout = .seconds(60) },
             render: { _ in ServerResponse(status: .serviceUnavailable, body: big) },
             handler: Self.held(gate))
         let port = site.port
@@ -95,9 +95,10 @@ import Testing
             return try client.head()?.status
         }
         #expect(status == 503)
+        // Only now does the client go for which the server waits.
+        mute.disconnect()
         #expect(await drained == false)
         #expect(site.requests == ["GET /a"])
-        mute.disconnect()
         await gate.open()
     }
 
@@ -150,7 +151,7 @@ import Testing
             }
             #expect(site.server.requestsInFlight == 10)
             await gate.open()
-            await site.server.becomesIdle(within: .seconds(5))
+            await site.server.becomesIdle(within: .seconds(60))
             #expect(site.server.requestsInFlight == 0)
         }
     }
@@ -164,10 +165,10 @@ import Testing
                 try client.send(Self.request)
                 return try client.reply()
             }
-            _ = await site.server.drain(within: .seconds(5))
+            _ = await site.server.drain(within: .seconds(60))
         }
         // A handler's task may still be on its way out.
-        let deadline = ContinuousClock.now + .seconds(5)
+        let deadline = ContinuousClock.now + .seconds(60)
         while server != nil, ContinuousClock.now < deadline { await Task.yield() }
         #expect(server == nil)
     }

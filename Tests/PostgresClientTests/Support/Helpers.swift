@@ -16,13 +16,13 @@ func uniqueName(_ prefix: String) -> String {
     "\(prefix)_\(UInt32.random(in: 0 ... .max))"
 }
 
-/// Waits for something the test expects to come true, without a fixed time; fails after 10 s.
+/// Waits for something the test expects to come true, without a fixed time; fails after 60 s.
 @LoopActor
 func eventually(
     _ what: Comment, sourceLocation: SourceLocation = #_sourceLocation,
     _ condition: @LoopActor () async throws -> Bool
 ) async throws {
-    let deadline = ContinuousClock.now + .seconds(10)
+    let deadline = ContinuousClock.now + .seconds(60)
     while try await !condition() {
         guard ContinuousClock.now < deadline else {
             Issue.record(what, sourceLocation: sourceLocation)
