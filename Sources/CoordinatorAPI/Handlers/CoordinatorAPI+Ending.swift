@@ -24,12 +24,57 @@ extension CoordinatorAPI {
                 "The state database does not say what was decided; the status will tell.")
             problem.transaction = id.description
             throw problem
+        case .held:
+            var problem = Problem(.conflict, Self.heldSentence)
+            problem.transaction = id.description
+            throw problem
         case .known(let record) where record.decision == .abort:
             return resource(record, record.finishedAt == nil ? .accepted : .ok)
         case .known(let record):
             var problem = Problem(.conflict, "The decision is to commit, and it stands.")
             problem.transaction = record.id.description
             throw problem
+        }
+    }
+
+    static let heldSentence =
+        "The state database has changed, and may have lost the decision: an operator has to look."
+
+    /// Takes an operator's word for a branch.
+    func resolve(_ request: ServerRequest) async throws(Problem) -> ServerResponse {
+        try NoQuery.decode(Self.queryItems(request))
+        try ContentNegotiation.requireJSON(contentType: request.headerFields[.contentType])
+        let id = try Self.transactionID(request)
+        let resolution = try ResolutionBody.decode(request.body)
+        guard let condition = request.headerFields[.ifMatch] else {
+            throw Problem(
+                .preconditionRequired,
+                "If-Match is wanted: the entity tag of the status that this is about, or * for a "
+                    + "prepared transaction without one.")
+        }
+        let answer: ResolutionAnswer
+        do throws(LogUnavailable) {
+            answer = try await engine.resolve(id, resolution) { version in
+                version.map { EntityTag($0).matches(ifMatch: condition) }
+                    ?? EntityTag.matchesAnything(condition)
+            }
+        } catch {
+            throw Problem(.stateDatabaseUnavailable, error.reason)
+        }
+        switch answer {
+        case .notFound: throw Self.noSuchTransaction
+        case .changed:
+            throw Problem(.preconditionFailed, "It is no longer as the entity tag has it.")
+        case .refused(let reason):
+            var problem = Problem(.conflict, reason)
+            problem.transaction = id.description
+            throw problem
+        case .recorded(let record):
+            return resource(record, .ok)
+        case .ended:
+            return ServerResponse(status: .noContent)
+        case .pending:
+            return ServerResponse(status: .accepted)
         }
     }
 

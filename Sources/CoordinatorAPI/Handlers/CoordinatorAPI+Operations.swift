@@ -9,7 +9,9 @@ extension CoordinatorAPI {
         writer.beginObject()
         writer.name("participants")
         writer.beginArray()
-        for status in await engine.participantStatuses() { Self.write(status, &writer) }
+        for status in await engine.participantStatuses() {
+            Self.write(status, await engine.reportedTransactions(in: status.name), &writer)
+        }
         writer.endArray()
         writer.endObject()
         return Self.json(.ok, writer.bytes)
@@ -21,11 +23,14 @@ extension CoordinatorAPI {
         guard let status = await engine.participantStatuses().first(where: { $0.name == name })
         else { throw Problem(.notFound, "There is no such participant.") }
         var writer = JSONWriter()
-        Self.write(status, &writer)
+        Self.write(status, await engine.reportedTransactions(in: status.name), &writer)
         return Self.json(.ok, writer.bytes)
     }
 
-    private static func write(_ status: ParticipantStatus, _ writer: inout JSONWriter) {
+    private static func write(
+        _ status: ParticipantStatus, _ reported: [ReportedTransaction],
+        _ writer: inout JSONWriter
+    ) {
         writer.beginObject()
         writer.member("name", status.name)
         writer.member(
@@ -47,6 +52,19 @@ extension CoordinatorAPI {
         nullable("systemIdentifier", status.systemIdentifier, &writer)
         writer.name("timeline")
         if let timeline = status.timeline { writer.integer(timeline) } else { writer.null() }
+        writer.name("version")
+        if let version = status.version { writer.integer(version) } else { writer.null() }
+        writer.member("circuit", status.circuit.rawValue)
+        writer.member("failuresInARow", status.failuresInARow)
+        writer.name("reported")
+        writer.beginArray()
+        for entry in reported {
+            writer.beginObject()
+            writer.member("gid", entry.gid)
+            writer.member("reason", entry.reason)
+            writer.endObject()
+        }
+        writer.endArray()
         writer.endObject()
     }
 
@@ -70,8 +88,18 @@ extension CoordinatorAPI {
         }
         guard query.isVerbose else { return Self.json(.ok, #"{"status":"ok"}"#) }
         var checks: [(name: String, isOK: Bool, detail: String?)] = [("state", true, nil)]
+        let quarantine = readiness.quarantineReason
+        checks.append(("quarantine", quarantine == nil, quarantine))
         for status in await engine.participantStatuses() {
             checks.append(("participant \(status.name)", status.isAvailable, status.lastError))
+            let reported = await engine.reportedTransactions(in: status.name).count
+            if reported > 0 {
+                checks.append(
+                    (
+                        "reported \(status.name)", false,
+                        "\(reported) prepared transactions there are left to an operator"
+                    ))
+            }
         }
         return Self.health(checks)
     }

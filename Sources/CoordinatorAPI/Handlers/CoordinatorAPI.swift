@@ -25,11 +25,14 @@ public struct Readiness: Sendable {
     public let isStateReachable: Bool
     /// The replica is stopping.
     public let isDraining: Bool
+    /// Why nothing absent is believed, until an operator says otherwise; nil if that is not so.
+    public let quarantineReason: String?
 
     /// Makes it of its parts.
-    public init(isStateReachable: Bool, isDraining: Bool) {
+    public init(isStateReachable: Bool, isDraining: Bool, quarantineReason: String? = nil) {
         self.isStateReachable = isStateReachable
         self.isDraining = isDraining
+        self.quarantineReason = quarantineReason
     }
 }
 
@@ -73,6 +76,9 @@ public struct CoordinatorAPI: Sendable {
         }
         router.on(.post, "/v1/transactions/{id}/rollback") { request in
             await answering { () async throws(Problem) in try await rollBack(request) }
+        }
+        router.on(.post, "/v1/transactions/{id}/resolution") { request in
+            await answering { () async throws(Problem) in try await resolve(request) }
         }
         router.on(.get, "/v1/participants") { request in
             await answering { () async throws(Problem) in try await listParticipants(request) }

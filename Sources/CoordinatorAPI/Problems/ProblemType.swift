@@ -15,6 +15,7 @@ enum ProblemType: String, CaseIterable, Hashable, Sendable {
     case notAcceptable = "not-acceptable"
     case unsupportedMediaType = "unsupported-media-type"
     case preconditionFailed = "precondition-failed"
+    case preconditionRequired = "precondition-required"
 
     // The request's content.
     case malformedJSON = "malformed-json"
@@ -74,6 +75,7 @@ extension ProblemType {
         case .uriTooLong: 414
         case .unsupportedMediaType: 415
         case .unknownParticipant, .unacceptableSQL, .idempotencyKeyReused: 422
+        case .preconditionRequired: 428
         case .headersTooLarge: 431
         case .internalError: 500
         case .participantUnavailable, .participantSlotsExhausted, .preparedTransactionsDisabled,
@@ -95,6 +97,7 @@ extension ProblemType {
         case .notAcceptable: "None of the accepted media types is offered"
         case .unsupportedMediaType: "The body's media type is not supported"
         case .preconditionFailed: "The resource is no longer in the expected state"
+        case .preconditionRequired: "The request has to be conditional"
         case .malformedJSON: "The body is not JSON"
         case .invalidRequest: "The request does not follow the contract"
         case .unknownParticipant: "There is no participant of that name"
@@ -135,6 +138,7 @@ extension ProblemType {
         case .outcomeUnknown: .unknown
         case .badHTTP, .requestTimeout, .headersTooLarge, .uriTooLong, .bodyTooLarge, .notFound,
             .methodNotAllowed, .notAcceptable, .unsupportedMediaType, .preconditionFailed,
+            .preconditionRequired,
             .malformedJSON, .invalidRequest, .unknownParticipant, .unacceptableSQL,
             .idempotencyKeyInvalid, .idempotencyKeyReused, .idempotencyKeyInProgress, .conflict,
             .internalError:
@@ -153,7 +157,8 @@ extension ProblemType {
             .deadlineExceeded, .participantLost:
             true
         case .badHTTP, .headersTooLarge, .uriTooLong, .bodyTooLarge, .notFound, .methodNotAllowed,
-            .notAcceptable, .unsupportedMediaType, .preconditionFailed, .malformedJSON,
+            .notAcceptable, .unsupportedMediaType, .preconditionFailed, .preconditionRequired,
+            .malformedJSON,
             .invalidRequest, .unknownParticipant, .unacceptableSQL, .idempotencyKeyInvalid,
             .idempotencyKeyReused, .preparedTransactionsDisabled, .statementFailed,
             .rowsUnexpected, .cannotBePrepared, .constraintAtPrepare, .resultTooLarge,

@@ -33,6 +33,8 @@ enum RecordRendering {
         writer.name("problem")
         if let problem = record.problem { writer.raw(problem) } else { writer.null() }
         writer.member("resultsOmitted", record.areResultsOmitted)
+        writer.member("held", record.isHeld)
+        if includingResults { resolutions(record.resolutions, &writer) }
         branches(record, includingResults, &writer)
         writer.endObject()
     }
@@ -66,6 +68,23 @@ enum RecordRendering {
                     writer.endArray()
                 }
             }
+            writer.endObject()
+        }
+        writer.endArray()
+    }
+
+    private static func resolutions(_ list: [Resolution], _ writer: inout JSONWriter) {
+        writer.name("resolutions")
+        writer.beginArray()
+        for resolution in list {
+            writer.beginObject()
+            writer.member("branch", resolution.branch)
+            writer.member("outcome", resolution.action.rawValue)
+            writer.member("actor", resolution.actor)
+            writer.member("reason", resolution.reason)
+            writer.member("forced", resolution.isForced)
+            writer.member("found", resolution.found)
+            writer.member("at", UTCTime(microseconds: resolution.at).text)
             writer.endObject()
         }
         writer.endArray()

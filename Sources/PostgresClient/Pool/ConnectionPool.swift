@@ -48,7 +48,8 @@ public final class ConnectionPool {
     /// Connections that are wanted beyond those that somebody queues for.
     var demanded = 0
     var connectingCount = 0
-    var failuresInARow = 0
+    /// Failed attempts since the last one that succeeded.
+    public internal(set) var failuresInARow = 0
     /// Runs while a failed attempt is not to be repeated yet.
     var backoffTimer: LoopTimer?
     var sweepTimer: LoopTimer?
@@ -97,6 +98,9 @@ public final class ConnectionPool {
 
     /// Whether the last attempt failed and no connection is left.
     public var isFailing: Bool { lastFailure != nil && members.isEmpty }
+
+    /// Whether an attempt to connect is under way.
+    public var isConnecting: Bool { connectingCount > 0 }
 
     /// Says that this many connections, not counting those idle, are wanted now.
     ///

@@ -48,3 +48,21 @@ extension PostgresCluster {
         return lines[6].split(separator: " ").last.flatMap { Int32($0) }
     }
 }
+
+extension PostgresCluster {
+    /// Starts the server again as a standby that follows nobody: it only reads, and shows no prepared
+    /// transactions. ``promote()`` ends that.
+    public func becomeStandby() async throws {
+        // The server looks for the file when it starts, and removes it when it is promoted.
+        guard FileManager.default.createFile(atPath: "\(data)/standby.signal", contents: nil) else {
+            throw ClusterError.programFailed(
+                program: "postgres", said: "standby.signal could not be made")
+        }
+        try await restart()
+    }
+
+    /// Promotes a standby: the same system goes on, on a new timeline.
+    public func promote() async throws {
+        _ = try await psql("SELECT pg_promote(true, 120)")
+    }
+}

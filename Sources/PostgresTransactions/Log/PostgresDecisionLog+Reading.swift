@@ -68,9 +68,14 @@ extension PostgresDecisionLog {
             """, parameters)
     }
 
-    /// Ids with smaller numbers may have lost their rows to retention.
+    /// Ids with smaller numbers may have lost their rows: to retention, or, in quarantine, whatever
+    /// their number, with the state database's former server.
     public func lowWaterMark() async throws(LogUnavailable) -> Int64 {
-        let result = try await rows("SELECT low_water_mark FROM tandem.installation", [])
+        let result = try await rows(
+            """
+            SELECT CASE WHEN quarantine_number > 0 THEN \(Int64.max) ELSE low_water_mark END
+            FROM tandem.installation
+            """, [])
         return result.text(row: 0, column: 0).flatMap(Int64.init) ?? 0
     }
 

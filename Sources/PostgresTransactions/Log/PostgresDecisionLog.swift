@@ -72,15 +72,21 @@ public final class PostgresDecisionLog: DecisionLog {
         }
     }
 
-    func claimed(
+    /// One durable write.
+    func written(
         _ sql: String, _ parameters: [String?]
-    ) async throws(LogUnavailable) -> [TransactionRecord] {
-        let result: CommandResult
+    ) async throws(LogUnavailable) -> CommandResult {
         do {
-            result = try await state.write(sql, parameters)
+            return try await state.write(sql, parameters)
         } catch {
             throw LogUnavailable("\(error)")
         }
+    }
+
+    func claimed(
+        _ sql: String, _ parameters: [String?]
+    ) async throws(LogUnavailable) -> [TransactionRecord] {
+        let result = try await written(sql, parameters)
         return (0..<result.rowCount).compactMap { RowCoding.record(result, $0) }
     }
 
@@ -99,6 +105,7 @@ final class TransactionNumbers {
     private var current: ClosedRange<Int64>?
     private var ahead: ClosedRange<Int64>?
     private var fetch: Task<Void, any Error>?
+    private var generation = 0
     private let blockSize: Int64 = 1000
 
     init(state: StateDatabase) {
@@ -107,6 +114,10 @@ final class TransactionNumbers {
 
     func next() async throws(LogUnavailable) -> Int64 {
         while true {
+            if generation != state.identity.generation {
+                // Numbers of a server that may have been rewound may be handed out again.
+                (current, ahead, generation) = (nil, nil, state.identity.generation)
+            }
             if current == nil, let ready = ahead {
                 current = ready
                 ahead = nil
@@ -129,7 +140,11 @@ final class TransactionNumbers {
         if let fetch { return fetch }
         let task = Task { @LoopActor in
             defer { fetch = nil }
+            let before = state.identity.generation
             let row = try await state.read("SELECT nextval('tandem.transaction_numbers')", [])
+            guard before == state.identity.generation else {
+                throw LogUnavailable("the state database has changed meanwhile")
+            }
             guard let first = row.text(row: 0, column: 0).flatMap(Int64.init) else {
                 throw LogUnavailable("the sequence answered no number")
             }

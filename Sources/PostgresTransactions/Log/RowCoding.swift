@@ -13,7 +13,8 @@ enum RowCoding {
         (extract(epoch FROM t.decided_at) * 1000000)::bigint,
         (extract(epoch FROM t.finished_at) * 1000000)::bigint, t.participants, t.gids, t.votes,
         t.evidence, t.outcomes, t.retries, t.errors, t.results, t.results_omitted, t.problem,
-        t.versions, t.resolutions
+        t.versions, t.resolutions, t.decision IS NULL
+            AND t.number < (SELECT quarantine_number FROM tandem.installation)
         """
 
     /// Reads a row; nil if it is not one that tandem writes.
@@ -49,6 +50,7 @@ enum RowCoding {
             record.branches[index].version = version.flatMap { Int($0) }
         }
         record.resolutionCount = text(27).flatMap { Int($0) } ?? 0
+        record.isHeld = text(28) == "t"
         return record
     }
 

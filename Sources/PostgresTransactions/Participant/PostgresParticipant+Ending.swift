@@ -5,6 +5,11 @@ import TransactionEngine
 extension PostgresParticipant {
     /// Ends a prepared branch, or says what stands in the way.
     func end(_ order: EndOrder) async -> EndReport {
+        // Nobody queues for a server that is known not to be there; see `circuit`.
+        guard circuit == .closed else {
+            let reason = finishers.lastFailure.map { "\($0.error)" } ?? "no connection"
+            return EndReport(.tryAgain, error: "\(options.name) cannot be reached: \(reason)")
+        }
         do {
             switch order.fence {
             case .none: break

@@ -19,6 +19,9 @@ final class PostgresParticipant {
     let finishers: ConnectionPool
     /// The finishing sessions as the ends of branches use them: several on one, pipelined.
     let endings: SharedConnections
+    /// Called when it can be reached again.
+    var onAnswering: (@LoopActor () -> Void)?
+    private var wasOpen = false
     private var fenceRunning: Task<Bool, Never>?
     private var fenceQueued: Task<Bool, Never>?
 
@@ -56,6 +59,34 @@ final class PostgresParticipant {
             connectTimeout: options.connectTimeout, prepare: prepare)
         endings = SharedConnections(finishers)
         admission.participant = self
+        // Whoever shares the connections listens as well.
+        let (onFailure, onIdle) = (finishers.onFailure, finishers.onIdle)
+        finishers.onFailure = { [weak self] in
+            onFailure?()
+            self?.noteFailure()
+        }
+        finishers.onIdle = { [weak self] in
+            onIdle?()
+            self?.noteSuccess()
+        }
+    }
+
+    private func noteFailure() {
+        guard finishers.isFailing, !wasOpen else { return }
+        wasOpen = true
+        logger.warning(
+            "a participant cannot be reached; its branches wait",
+            metadata: [
+                "participant": "\(options.name)",
+                "error": "\(finishers.lastFailure.map { "\($0.error)" } ?? "")",
+            ])
+    }
+
+    private func noteSuccess() {
+        guard wasOpen else { return }
+        wasOpen = false
+        logger.notice("a participant answers again", metadata: ["participant": "\(options.name)"])
+        onAnswering?()
     }
 
     /// The pools come before the participant that examines their connections; they connect only
@@ -91,7 +122,16 @@ final class PostgresParticipant {
             poolSize: options.poolSize, connections: workers.connectedCount,
             idle: workers.idleCount, slotLimit: slotLimit, slotsInUse: slotsInUse,
             lastError: workers.lastFailure.map { "\($0.error)" },
-            systemIdentifier: latestFacts?.systemIdentifier, timeline: latestFacts?.timeline)
+            systemIdentifier: latestFacts?.systemIdentifier, timeline: latestFacts?.timeline,
+            version: latestFacts?.version, circuit: circuit,
+            failuresInARow: finishers.failuresInARow)
+    }
+
+    /// What the finishing sessions say: the pool probes by itself, one attempt at a time, after
+    /// jittered and capped intervals.
+    var circuit: ParticipantStatus.Circuit {
+        guard finishers.isFailing else { return .closed }
+        return finishers.isConnecting ? .halfOpen : .open
     }
 
     /// Ends the sessions of lives that are over, and says whether they are proved gone.

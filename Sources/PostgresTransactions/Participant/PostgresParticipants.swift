@@ -13,6 +13,8 @@ public final class PostgresParticipants: Participants {
     private let members: [String: PostgresParticipant]
     private var waiting: [Waiter] = []
     private let queueMax: Int
+    /// Called with the name of a participant that could not be reached and answers again.
+    public var onAnswering: (@LoopActor (String) -> Void)?
 
     private struct Waiter {
         let ticket: Int
@@ -62,6 +64,8 @@ public final class PostgresParticipants: Participants {
         for member in members.values {
             member.workers.onIdle = { [weak self] in self?.serve() }
             member.workers.onFailure = { [weak self] in self?.serve() }
+            let name = member.options.name
+            member.onAnswering = { [weak self] in self?.onAnswering?(name) }
         }
     }
 

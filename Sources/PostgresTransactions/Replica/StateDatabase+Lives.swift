@@ -43,9 +43,12 @@ extension StateDatabase {
                 WHEN r.heartbeat_at BETWEEN now() - $3 * interval '0.5 second'
                     AND now() + $3 * interval '0.5 second'
                 THEN r.steady_since ELSE now() END
-            WHERE r.name = $1 AND r.epoch = $2::bigint AND \(Self.isAlive) RETURNING 1
+            WHERE r.name = $1 AND r.epoch = $2::bigint AND \(Self.isAlive)
+            RETURNING (SELECT quarantine_reason FROM tandem.installation)
             """, [replica, "\(epoch)", leaseSeconds])
-        return row.rowCount == 1
+        guard row.rowCount == 1 else { return false }
+        identity.note(row.text(row: 0, column: 0))
+        return true
     }
 
     /// Ends the lives whose lease has run out, by the database's clock; answers their names.

@@ -19,6 +19,10 @@ public struct StateOptions: Sendable {
     /// Accept a database that runs with `fsync = off`; for throwaway ones.
     public var allowsFsyncOff = false
 
+    /// Whether a promoted standby has every commit: then a new timeline of the same system loses
+    /// nothing. A restore does, whatever is said here.
+    public var isSynchronouslyReplicated = false
+
     /// Makes options with the defaults.
     public init(connection: ConnectionOptions, replica: String) {
         self.connection = connection
@@ -38,9 +42,13 @@ public final class StateDatabase {
     /// Called once when another process took this replica's name.
     public var onSuperseded: (@LoopActor () -> Void)?
 
+    /// Why nothing absent is believed, if so; see `StateIdentity`.
+    public var quarantineReason: String? { identity.quarantineReason }
+
     nonisolated var replica: String { options.replica }
     nonisolated var timeout: Duration { options.timeout }
     let readers: ConnectionPool
+    let identity: StateIdentity
     private var writer: PostgresConnection?
     private let logger: Logger
     private var isSuperseded = false
@@ -51,19 +59,23 @@ public final class StateDatabase {
 
     private init(
         options: StateOptions, installation: String, epoch: Int64, writer: PostgresConnection,
-        logger: Logger
+        identity: StateIdentity, logger: Logger
     ) {
         self.options = options
         self.installation = installation
         self.epoch = epoch
         self.writer = writer
+        self.identity = identity
         self.logger = logger
         let timeout = options.timeout
         let allowsFsyncOff = options.allowsFsyncOff
         readers = ConnectionPool(
             options: options.connection, size: options.readers, minimumIdle: 1,
             connectTimeout: timeout,
-            prepare: { try await Self.examine($0, allowsFsyncOff: allowsFsyncOff, timeout) })
+            prepare: {
+                try await Self.examine($0, allowsFsyncOff: allowsFsyncOff, timeout)
+                try await identity.check($0)
+            })
     }
 
     /// Connects, migrates, and takes a new epoch for this replica's name: an older process of that
@@ -79,10 +91,12 @@ public final class StateDatabase {
             guard let installation = row.text(row: 0, column: 0) else {
                 throw StateDatabaseError.unreachable(reason: "it knows no installation")
             }
+            let identity = StateIdentity(options: options, logger: logger)
+            try await identity.check(writer)
             let epoch = try await begin(lifeOf: options, on: writer)
             let state = StateDatabase(
                 options: options, installation: installation, epoch: epoch, writer: writer,
-                logger: logger)
+                identity: identity, logger: logger)
             state.scheduleHeartbeat()
             return state
         } catch let error as StateDatabaseError {
@@ -142,12 +156,16 @@ public final class StateDatabase {
         if let writer, writer.isOpen { return writer }
         do {
             let fresh = try await Self.connect(options)
+            try await identity.check(fresh)
             writer = fresh
             isReachable = true
             return fresh
-        } catch {
+        } catch let error as StateDatabaseError {
             isReachable = false
             throw error
+        } catch {
+            isReachable = false
+            throw .unreachable(reason: "\(error)")
         }
     }
 

@@ -95,6 +95,7 @@ public final class StateSignals: ReplicaSignals {
         case .watch(let id): "watch \(id)"
         case .ended(let id): "ended \(id)"
         case .rollBack(let id): "rollBack \(id)"
+        case .resolved(let id): "resolved \(id)"
         }
     }
 
@@ -106,6 +107,7 @@ public final class StateSignals: ReplicaSignals {
         case "watch": return .watch(id)
         case "ended": return .ended(id)
         case "rollBack": return .rollBack(id)
+        case "resolved": return .resolved(id)
         default: return nil
         }
     }

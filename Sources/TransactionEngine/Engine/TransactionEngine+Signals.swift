@@ -8,6 +8,8 @@ public enum RollbackAnswer: Sendable {
     case known(TransactionRecord)
     /// Nobody can say yet what was decided.
     case outcomeUnknown
+    /// It may have been decided before the state database changed: an operator has to look.
+    case held
 }
 
 extension TransactionEngine {
@@ -27,6 +29,7 @@ extension TransactionEngine {
             guard let row = try await log.record(id), row.principal == principal else {
                 return .notFound
             }
+            if row.isHeld { return .held }
             if row.decision == nil, drives[id] == nil {
                 guard await recordAbort(of: row, until: until) else { return .outcomeUnknown }
                 await signals.send(.rollBack(id))
@@ -62,6 +65,8 @@ extension TransactionEngine {
         case .watch(let id):
             // Its end is told when it is recorded, for only then can the one who waits read it.
             if drives[id] != nil || recentlyEnded[id] != nil { watchedElsewhere.insert(id) }
+        case .resolved(let id):
+            try? await applyResolutions(to: id)
         case .rollBack(let id):
             guard drives[id] != nil else { return }
             // A signal proves nothing: anybody with a session there can send one.

@@ -11,7 +11,7 @@ extension TransactionEngine {
         }
         // The end may have been reached here while the row was being read.
         if let known = current(id) { return known }
-        return try await confirmed(record)
+        return try await withResolutions(confirmed(record))
     }
 
     /// As `status`, but waits for the transaction's end, at most for so long, whichever replica

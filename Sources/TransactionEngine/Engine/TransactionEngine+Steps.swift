@@ -203,7 +203,26 @@ extension TransactionEngine {
         }
         drives[id]?.timers[request.timer]?.cancel()
         drives[id]?.timers[request.timer] = clock.schedule(after: delay) { [weak self] in
-            Task { await self?.deliver(.due(request.timer), to: id) }
+            Task { await self?.fire(request.timer, id) }
+        }
+    }
+
+    private func fire(_ timer: Timer, _ id: GlobalTransactionID) {
+        // Called off after it had fired, or fired early because its participant is back.
+        guard drives[id]?.timers.removeValue(forKey: timer) != nil else { return }
+        deliver(.due(timer), to: id)
+    }
+
+    /// A participant that could not be reached answers again: branches that wait for their next
+    /// attempt need not wait any longer.
+    public func participantAnswers(_ name: String) {
+        for (id, drive) in drives {
+            for (branch, record) in drive.record.branches.enumerated()
+            where record.participant == name {
+                let timer = Timer.finishAgain(branch: branch)
+                drive.timers[timer]?.cancel()
+                fire(timer, id)
+            }
         }
     }
 

@@ -25,6 +25,8 @@ public actor TransactionEngine {
     var distantWatchers: [GlobalTransactionID: [CheckedContinuation<Void, Never>]] = [:]
     /// Driven here, and waited for elsewhere.
     var watchedElsewhere: Set<GlobalTransactionID> = []
+    /// Prepared transactions that the scans leave to an operator, by gid.
+    var reported: [String: ReportedTransaction] = [:]
     var isDraining = false
     var idleWaiters: [CheckedContinuation<Void, Never>] = []
     var admitted = 0

@@ -80,6 +80,18 @@ struct FailingLog: DecisionLog {
         try await inner.confirmedRecord(id)
     }
 
+    func resolve(
+        _ record: TransactionRecord, _ resolution: Resolution, _ change: ResolutionChange
+    ) async throws(LogUnavailable) -> Bool {
+        try await inner.resolve(record, resolution, change)
+    }
+
+    func resolutions(
+        of id: GlobalTransactionID
+    ) async throws(LogUnavailable) -> [Resolution] {
+        try await inner.resolutions(of: id)
+    }
+
     func standing(
         of ids: [GlobalTransactionID]
     ) async throws(LogUnavailable) -> [GlobalTransactionID: RecoveryPlan.Row] {

@@ -47,6 +47,15 @@ public protocol DecisionLog: Sendable {
     func confirmedRecord(
         _ id: GlobalTransactionID
     ) async throws(LogUnavailable) -> TransactionRecord?
+    /// Records a resolution together with the change that it makes; false if the row is no longer as
+    /// the record has it.
+    func resolve(
+        _ record: TransactionRecord, _ resolution: Resolution, _ change: ResolutionChange
+    ) async throws(LogUnavailable) -> Bool
+    /// The resolutions recorded for this id, oldest first.
+    func resolutions(
+        of id: GlobalTransactionID
+    ) async throws(LogUnavailable) -> [Resolution]
     /// Which of these ids have rows, and whether somebody alive drives them.
     func standing(
         of ids: [GlobalTransactionID]

@@ -199,12 +199,32 @@ public struct ParticipantStatus: Sendable, Hashable {
     public let systemIdentifier: String?
     /// The timeline, once known.
     public let timeline: UInt32?
+    /// The version of the participant, once known.
+    public let version: Int?
+    /// Whether ends of branches are sent to it.
+    public let circuit: Circuit
+    /// Failed attempts to connect since the last one that succeeded.
+    public let failuresInARow: Int
+
+    /// Whether a participant is asked at all.
+    ///
+    /// While it cannot be reached its branches wait without asking; one attempt to connect at a
+    /// time, at growing intervals, finds out when it is back, and then all of them are tried at once.
+    public enum Circuit: String, Sendable, Hashable {
+        /// It answers.
+        case closed
+        /// It did not, and the next attempt is not due.
+        case open
+        /// One attempt is under way.
+        case halfOpen
+    }
 
     /// Makes a status of its parts.
     public init(
         name: String, isAvailable: Bool, isConnecting: Bool, poolSize: Int, connections: Int,
         idle: Int, slotLimit: Int?, slotsInUse: Int, lastError: String?,
-        systemIdentifier: String?, timeline: UInt32?
+        systemIdentifier: String?, timeline: UInt32?, version: Int?, circuit: Circuit,
+        failuresInARow: Int
     ) {
         self.name = name
         self.isAvailable = isAvailable
@@ -217,5 +237,8 @@ public struct ParticipantStatus: Sendable, Hashable {
         self.lastError = lastError
         self.systemIdentifier = systemIdentifier
         self.timeline = timeline
+        self.version = version
+        self.circuit = circuit
+        self.failuresInARow = failuresInARow
     }
 }

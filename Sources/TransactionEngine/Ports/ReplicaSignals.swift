@@ -11,6 +11,8 @@ public enum ReplicaSignal: Sendable, Hashable {
     case ended(GlobalTransactionID)
     /// Its abort was recorded or is wanted: whoever drives it cancels its work at once.
     case rollBack(GlobalTransactionID)
+    /// An operator resolved a branch of it: whoever drives it looks at what is recorded.
+    case resolved(GlobalTransactionID)
 }
 
 /// The way to the other replicas.

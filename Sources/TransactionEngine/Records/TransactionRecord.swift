@@ -67,6 +67,10 @@ public struct TransactionRecord: Sendable {
     public var problem: [UInt8]?
     /// How many resolutions by an operator are recorded for it.
     public var resolutionCount = 0
+    /// The resolutions by an operator, where they were asked for.
+    public var resolutions: [Resolution] = []
+    /// Whether it is undecided, and left so because the state database may have lost its decision.
+    public var isHeld = false
 
     /// Makes a record of a transaction that is about to be accepted.
     public init(
@@ -111,6 +115,7 @@ public struct TransactionRecord: Sendable {
         let ended = branches.count { $0.outcome != nil }
         let retries = branches.reduce(0) { $0 + $1.retries }
         let resolved = resolutionCount > 0 ? "-\(resolutionCount)" : ""
-        return "\(id)-\(state.rawValue)-\(ended)-\(retries)\(resolved)"
+        let held = isHeld ? "-held" : ""
+        return "\(id)-\(state.rawValue)-\(ended)-\(retries)\(resolved)\(held)"
     }
 }

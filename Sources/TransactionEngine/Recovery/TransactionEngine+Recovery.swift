@@ -73,44 +73,77 @@ extension TransactionEngine {
         let again = try await participants.prepared(in: participant)
         // What was prepared before the server or its timeline changed is reported if it has no row,
         // as if its row might have been removed.
+        let graceSeconds = Double(limits.orphanGrace.milliseconds) / 1000
+        var reports: Set<String> = []
         for isFromBefore in [false, true] {
+            let some = prepared.filter { $0.isFromBefore == isFromBefore }.map(\.found)
             let actions = RecoveryPlan.actions(
-                prepared: prepared.filter { $0.isFromBefore == isFromBefore }.map(\.found),
-                active: { driven.contains($0) }, rows: { rows[$0] ?? .missing },
+                prepared: some, active: { driven.contains($0) }, rows: { rows[$0] ?? .missing },
                 preparedAgain: again.map(\.found), installation: log.installation,
-                graceSeconds: Double(limits.orphanGrace.milliseconds) / 1000,
-                lowWaterMark: isFromBefore ? .max : mark)
-            for action in actions { await take(action, in: participant) }
+                graceSeconds: graceSeconds, lowWaterMark: isFromBefore ? .max : mark)
+            let old = Set(some.filter { $0.ageSeconds >= graceSeconds }.map(\.name))
+            for action in actions {
+                let reason = await take(action, in: participant, isFromBefore, mark)
+                guard let (name, reason) = reason, old.contains(name) else { continue }
+                report(name, participant, reason)
+                reports.insert(name)
+            }
         }
+        reported = reported.filter { $1.participant != participant || reports.contains($0) }
     }
 
-    private func transaction(of name: String) -> GlobalTransactionID? {
+    /// Leaves a prepared transaction to an operator, and says so once.
+    private func report(_ gid: String, _ participant: String, _ reason: String) {
+        if reported[gid] == nil {
+            logger.error(
+                "a prepared transaction is left to an operator",
+                metadata: [
+                    "gid": "\(gid)", "participant": "\(participant)", "reason": "\(reason)",
+                ])
+        }
+        reported[gid] = ReportedTransaction(
+            participant: participant, gid: gid, reason: reason)
+    }
+
+    func transaction(of name: String) -> GlobalTransactionID? {
         switch PreparedTransactionName.ownership(of: name, installation: log.installation) {
         case .ours(let id, _): id
         case .foreign: nil
         }
     }
 
-    private func take(_ action: RecoveryPlan.Action, in participant: String) async {
+    /// Does what a pass has found to do; answers a name with a reason if that is an operator's.
+    private func take(
+        _ action: RecoveryPlan.Action, in participant: String, _ isFromBefore: Bool, _ mark: Int64
+    ) async -> (name: String, reason: String)? {
         switch action {
         case .adopt:
             // The next pass over the rows claims it; only a claim may be acted on.
-            break
-        case .tombstone(let id, let branch, let name):
-            let row = orphanRecord(id, branch, name, participant)
+            return nil
+        case .tombstone(let id, _, let name):
+            let row = orphanRecord(id, [(participant, name)])
             // Whoever wins on the primary key is obeyed: anything but our abort is left to the
             // pass over the rows.
-            if case .decided(.abort, _) = await log.tombstone(row) { adopt(row) }
+            switch await log.tombstone(row) {
+            case .decided(.abort, _): adopt(row)
+            case .decided(.commit, _), .unknown: break
+            case .missing:
+                return (name, "its number belongs to another transaction")
+            }
+            return nil
         case .end(let id, _, let name, .abort):
             await endResurrected(id, name, participant)
-        case .end(let id, _, let name, .commit):
-            logger.error(
-                "a prepared transaction is still there although its row says it was committed",
-                metadata: ["transaction": "\(id)", "gid": "\(name)"])
+            return nil
+        case .end(_, _, let name, .commit):
+            return (name, "its row says that it was committed, and finished")
         case .report(let name):
-            logger.error(
-                "a prepared transaction's row may have been removed; an operator has to look",
-                metadata: ["gid": "\(name)", "participant": "\(participant)"])
+            let reason =
+                isFromBefore
+                ? "it has no row, and is from before the participant's server or timeline changed"
+                : mark == .max
+                    ? "it has no row, and the state database may have lost it"
+                    : "its row may have been removed"
+            return (name, reason)
         }
     }
 
@@ -136,14 +169,15 @@ extension TransactionEngine {
             metadata: ["gid": "\(name)", "reply": "\(report.reply)"])
     }
 
-    private func orphanRecord(
-        _ id: GlobalTransactionID, _ branch: Int, _ name: String, _ participant: String
+    func orphanRecord(
+        _ id: GlobalTransactionID, _ branches: [(participant: String, gid: String)]
     ) -> TransactionRecord {
         let now = clock.wallTime
         var record = TransactionRecord(
             id: id, principal: "", idempotency: nil, isolation: .readCommitted, labels: [],
             owner: log.replica, epoch: log.epoch, acceptedAt: now, deadline: now,
-            state: .aborting, branches: [BranchRecord(participant: participant, gid: name)])
+            state: .aborting,
+            branches: branches.map { BranchRecord(participant: $0.participant, gid: $0.gid) })
         record.decision = .abort
         record.decidedAt = now
         return record
@@ -164,6 +198,7 @@ extension TransactionEngine {
                 RecoveredBranch(evidence: $0.evidence, outcome: $0.outcome)
             })
         deliver(.adopt(recovered), to: row.id)
+        if row.resolutionCount > 0 { Task { try? await applyResolutions(to: row.id) } }
     }
 
     func pause(_ duration: Duration) async {

@@ -12,7 +12,9 @@ struct TandemCommand: AsyncParsableCommand {
             databases, or `tandem dev`, which keeps them running for you to try.
             """,
         version: "0.1.0",
-        subcommands: [Serve.self, Migrate.self, Check.self, Dev.self, Demo.self, Health.self])
+        subcommands: [
+            Serve.self, Migrate.self, Check.self, Release.self, Dev.self, Demo.self, Health.self,
+        ])
 }
 
 /// Where the configuration is.

@@ -79,6 +79,7 @@ extension Configuration {
         source.integer("readers", 1...64, &state.readers)
         source.integer("timeoutMilliseconds", 100...600_000, &state.timeoutMilliseconds)
         source.flag("allowFsyncOff", &state.allowFsyncOff)
+        source.flag("synchronouslyReplicated", &state.synchronouslyReplicated)
         source.refuseUnknown()
         return connection == nil ? nil : state
     }

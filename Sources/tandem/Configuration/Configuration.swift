@@ -12,6 +12,7 @@ struct Configuration: Sendable {
         var readers = 2
         var timeoutMilliseconds = 5000
         var allowFsyncOff = false
+        var synchronouslyReplicated = false
     }
 
     struct Participant: Sendable {

@@ -12,6 +12,7 @@ extension Configuration {
         options.heartbeat = .seconds(replica.heartbeatSeconds)
         options.lease = .seconds(replica.leaseSeconds)
         options.allowsFsyncOff = state.allowFsyncOff
+        options.isSynchronouslyReplicated = state.synchronouslyReplicated
         return options
     }
 

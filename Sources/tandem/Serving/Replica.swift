@@ -47,12 +47,16 @@ final class Replica {
         duties = ReplicaDuties(
             engine: engine, log: log, participants: participants.names, retention: retention,
             signals: signals, logger: logger)
+        participants.onAnswering = { [engine] name in
+            Task(executorPreference: EventLoop.shared) { await engine.participantAnswers(name) }
+        }
         let draining = Lock(false)
         self.draining = draining
         let api = CoordinatorAPI(engine: engine, settings: configuration.apiSettings) {
             Readiness(
                 isStateReachable: await state.isReachable,
-                isDraining: draining.withLock { $0 })
+                isDraining: draining.withLock { $0 },
+                quarantineReason: await state.quarantineReason)
         }
         let router = api.router()
         server = Server(

@@ -21,4 +21,14 @@ struct EntityTag: Hashable, Sendable {
             part == "*" || part == text || part == "W/" + text
         }
     }
+
+    /// Whether `If-Match` names this version; it compares strongly, as RFC 9110 demands.
+    func matches(ifMatch field: String) -> Bool {
+        fieldParts(field, separatedBy: UInt8(ascii: ",")).contains { $0 == "*" || $0 == text }
+    }
+
+    /// Whether `If-Match` asks for nothing but that there is something.
+    static func matchesAnything(_ field: String) -> Bool {
+        fieldParts(field, separatedBy: UInt8(ascii: ",")).contains("*")
+    }
 }

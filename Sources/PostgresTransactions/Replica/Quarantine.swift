@@ -1,0 +1,34 @@
+public import PostgresClient
+
+/// The operator's side of the quarantine that follows a change of the state database's server.
+public enum Quarantine {
+    /// Why the installation is quarantined; nil if it is not.
+    public static func reason(
+        _ connection: PostgresConnection, timeout: Duration
+    ) async throws -> String? {
+        try await connection.query(
+            "SELECT quarantine_reason FROM tandem.installation", timeout: timeout
+        ).text(row: 0, column: 0)
+    }
+
+    /// Releases it, and records who did so and why; false if there was nothing to release.
+    ///
+    /// From then on undecided rows and gids without a row are aborted again.
+    public static func release(
+        _ connection: PostgresConnection, actor: String, reason: String, timeout: Duration
+    ) async throws -> Bool {
+        let released = try await StateDatabase.write(
+            [
+                Command(
+                    """
+                    WITH held AS (SELECT quarantine_reason AS why FROM tandem.installation
+                            WHERE quarantine_number > 0 FOR UPDATE),
+                        released AS (UPDATE tandem.installation SET quarantine_number = 0,
+                            quarantine_reason = NULL FROM held RETURNING held.why)
+                    INSERT INTO tandem.resolutions (action, actor, reason, found, replica)
+                    SELECT 'release', $1, $2, why, '' FROM released RETURNING 1
+                    """, [actor, reason])
+            ], on: connection, timeout: timeout)
+        return released[0].rowCount == 1
+    }
+}

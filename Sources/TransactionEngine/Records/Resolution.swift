@@ -1,0 +1,77 @@
+public import CommitProtocol
+
+/// What an operator says about a branch that could not be ended or proved.
+public struct Resolution: Sendable, Hashable {
+    /// What happened to the branch, or what is to happen to it.
+    public enum Action: String, Sendable, Hashable, CaseIterable {
+        /// It is committed.
+        case committed
+        /// It is rolled back.
+        case rolledBack
+
+        /// The decision that agrees with it.
+        public var decision: Decision { self == .committed ? .commit : .abort }
+    }
+
+    /// The branch's number.
+    public let branch: Int
+    /// What the operator says.
+    public let action: Action
+    /// Who says so.
+    public let actor: String
+    /// Why.
+    public let reason: String
+    /// Whether it was to be taken although it contradicts what is recorded, or cannot be checked.
+    public let isForced: Bool
+    /// What was known before: the outcome or the state.
+    public var found = ""
+    /// When it was recorded.
+    public var at: Timestamp = 0
+
+    /// Makes a resolution that is not recorded yet.
+    public init(branch: Int, action: Action, actor: String, reason: String, isForced: Bool) {
+        self.branch = branch
+        self.action = action
+        self.actor = actor
+        self.reason = reason
+        self.isForced = isForced
+    }
+}
+
+/// What became of a resolution.
+public enum ResolutionAnswer: Sendable {
+    /// There is neither a row nor a prepared transaction of that name.
+    case notFound
+    /// The transaction is no longer as the operator saw it.
+    case changed
+    /// It may not be; the sentence says why.
+    case refused(String)
+    /// It is recorded, and this is the transaction now.
+    case recorded(TransactionRecord)
+    /// It is recorded, and a prepared transaction without a row of its own was ended so.
+    case ended
+    /// It is recorded, and the prepared transaction could not be ended yet.
+    case pending(String)
+}
+
+/// A change of a row by a resolution, written together with its record.
+public enum ResolutionChange: Sendable, Hashable {
+    /// A finished row's branch gets this outcome, and the row this state.
+    case outcome(Outcome, TransactionState)
+    /// An undecided row that was held gets this decision.
+    case decision(Decision)
+    /// A row is inserted with this decision, or exists by now.
+    case insert(Decision)
+    /// The row stays as it is, but for the count of resolutions.
+    case note
+}
+
+/// A prepared transaction of ours that is left alone until an operator has looked.
+public struct ReportedTransaction: Sendable, Hashable {
+    /// The participant.
+    public let participant: String
+    /// The name given to PREPARE TRANSACTION.
+    public let gid: String
+    /// Why nothing is done about it.
+    public let reason: String
+}

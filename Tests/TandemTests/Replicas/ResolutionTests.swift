@@ -1,0 +1,171 @@
+import CoordinatorAPI
+import Foundation
+import Glibc
+import PostgresClusters
+import Testing
+
+@testable import tandem
+
+@Suite("Operators: what cannot be proved, and their word for it", .serialized)
+struct ResolutionTests {
+    static let quick = [
+        "transactions: { recoveryIntervalMilliseconds: 200, scanIntervalMilliseconds: 200, "
+            + "orphanGraceSeconds: 1, finishWaitMilliseconds: 300 }"
+    ]
+
+    static func body(_ branch: Int, _ outcome: String, force: Bool = false) -> String {
+        #"{"branch":\#(branch),"outcome":"\#(outcome)","actor":"ada","reason":"looked","force":\#(force)}"#
+    }
+
+    @Test(
+        "42704 with evidence of a rollback by hand: needsOperator; resolved under If-Match, audited for ever"
+    )
+    func rolledBackByHand() async throws {
+        try await onStage(settings: Self.quick) { stage in
+            let id = try await stage.leaveInDoubt("u1", "o1")
+            let gid = try await stage.gid(1)
+            _ = try await stage.cluster("users").psql("ROLLBACK PREPARED '\(gid)'")
+            try await stage.startAgain()
+            let status = try await stage.status(id, "an operator is wanted") {
+                $0["state"]?.string == "needsOperator"
+            }
+            #expect(status["branches"]?[0]?["outcome"]?.string == "heuristicRollback")
+            #expect(status["branches"]?[1]?["outcome"]?.string == "committed")
+            #expect(status["branches"]?[0]?["evidence"]?["owner"]?.string == "postgres")
+            let path = "/v1/transactions/\(id)/resolution"
+            let tag = "If-Match: " + (try await stage.entityTag(id))
+            let right = Self.body(0, "committed")
+            #expect(try await stage.post(path, right, fields: []).status == 428)
+            #expect(try await stage.post(path, right, fields: ["If-Match: \"old\""]).status == 412)
+            let contradiction = Self.body(0, "rolledBack")
+            #expect(try await stage.post(path, contradiction, fields: [tag]).status == 409)
+            let settled = Self.body(1, "committed")
+            #expect(try await stage.post(path, settled, fields: [tag]).status == 409)
+            let answer = try await Stage.answer(stage.post(path, right, fields: [tag]))
+            #expect(answer.status == 200)
+            #expect(answer.body["state"]?.string == "committed")
+            #expect(answer.body["resolutions"]?[0]?["actor"]?.string == "ada")
+            #expect(answer.body["resolutions"]?[0]?["found"]?.string == "heuristicRollback")
+            // The same tag a second time: it is another version by now.
+            #expect(try await stage.post(path, right, fields: [tag]).status == 412)
+            for statement in [
+                "DELETE FROM tandem.resolutions", "TRUNCATE tandem.resolutions",
+                "UPDATE tandem.resolutions SET actor = 'eve'",
+            ] {
+                await #expect(throws: (any Error).self) {
+                    _ = try await stage.cluster("state").psql(statement)
+                }
+            }
+            #expect(
+                try await stage.value("state", "SELECT count(*) FROM tandem.resolutions") == "1")
+        }
+    }
+
+    @Test(
+        "pg_xact_status after a failover is not believed: a gid gone on a new timeline is a hazard")
+    func goneOnANewTimeline() async throws {
+        try await onStage(settings: Self.quick) { stage in
+            let id = try await stage.leaveInDoubt("u1", "o1")
+            let gid = try await stage.gid(1)
+            // Committed in fact; but nothing on the new timeline proves it.
+            _ = try await stage.cluster("users").psql("COMMIT PREPARED '\(gid)'")
+            try await stage.cluster("users").becomeStandby()
+            try await stage.cluster("users").promote()
+            // The other one comes through the change with its prepared transaction, and is finished.
+            try await stage.cluster("orders").becomeStandby()
+            try await stage.cluster("orders").promote()
+            try await stage.startAgain()
+            let status = try await stage.status(id, "an operator is wanted") {
+                $0["state"]?.string == "needsOperator"
+            }
+            #expect(status["branches"]?[0]?["outcome"]?.string == "heuristicHazard")
+            #expect(status["branches"]?[1]?["outcome"]?.string == "committed")
+            let answer = try await stage.post(
+                "/v1/transactions/\(id)/resolution", Self.body(0, "committed"),
+                fields: ["If-Match: " + (try await stage.entityTag(id))])
+            #expect(answer.status == 200)
+            let after = try await stage.get("/v1/transactions/\(id)")
+            #expect(after.body["state"]?.string == "committed")
+            try await stage.expectQuiet(users: 1, orders: 1)
+        }
+    }
+
+    @Test("a standby shows no prepared transactions, and its silence is not believed")
+    func standby() async throws {
+        try await onStage(settings: Self.quick) { stage in
+            let id = try await stage.leaveInDoubt("u1", "o1")
+            try await stage.cluster("orders").becomeStandby()
+            try await stage.startAgain()
+            let status = try await stage.status(id, "the other branch is committed, this one waits")
+            {
+                $0["branches"]?[0]?["outcome"]?.string == "committed"
+                    && $0["branches"]?[1]?["lastError"]?.string != nil
+            }
+            #expect(status["state"]?.string == "committing")
+            try await stage.cluster("orders").promote()
+            _ = try await stage.status(id, "it is committed") { $0["state"]?.string == "committed" }
+            try await stage.expectQuiet(users: 1, orders: 1)
+        }
+    }
+
+    @Test(
+        "a gid without a row from before a timeline's change is reported, not touched, until it is resolved"
+    )
+    func rowlessFromBefore() async throws {
+        try await onStage(settings: Self.quick) { stage in
+            await stage.replica.kill()
+            let installation = try await stage.value("state", "SELECT id FROM tandem.installation")
+            let id = "900001-00000000000000ab"
+            let gid = "tandem:\(try #require(installation)):\(id):0"
+            _ = try await stage.cluster("users").psql(
+                "BEGIN; INSERT INTO users VALUES ('x', 'y'); PREPARE TRANSACTION '\(gid)'")
+            try await stage.cluster("users").becomeStandby()
+            try await stage.cluster("users").promote()
+            try await stage.startAgain()
+            try await stage.until("it is reported") {
+                try await stage.get("/v1/participants/users").body["reported"]?[0]?["gid"]?.string
+                    == gid
+            }
+            #expect(
+                try await stage.value("users", "SELECT count(*) FROM pg_prepared_xacts") == "1")
+            let path = "/v1/transactions/\(id)/resolution"
+            let commit = Self.body(0, "committed")
+            #expect(try await stage.post(path, commit, fields: ["If-Match: *"]).status == 409)
+            let back = Self.body(0, "rolledBack")
+            #expect(try await stage.post(path, back, fields: ["If-Match: *"]).status == 204)
+            try await stage.until("it is rolled back") {
+                try await stage.value("users", "SELECT count(*) FROM pg_prepared_xacts") == "0"
+            }
+            try await stage.expectQuiet(users: 0, orders: 0)
+            // One prepared after the change is an orphan like any other.
+            let later = gid.replacing("900001", with: "900002")
+            _ = try await stage.cluster("users").psql(
+                "BEGIN; INSERT INTO users VALUES ('x', 'y'); PREPARE TRANSACTION '\(later)'")
+            try await stage.until("the later one is rolled back by itself") {
+                try await stage.value("users", "SELECT count(*) FROM pg_prepared_xacts") == "0"
+            }
+        }
+    }
+
+    @Test("changed conninfo while in doubt: the branch waits for its own server, and says so")
+    func anotherServer() async throws {
+        try await onStage(settings: Self.quick) { stage in
+            let id = try await stage.leaveInDoubt("u1", "o1")
+            // "orders" is now the server of "users", which has the tables as well.
+            stage.sandbox.addresses["orders"] = try stage.cluster("users").connectionString()
+            try await stage.startAgain()
+            let status = try await stage.status(id, "the branch says why it waits") {
+                $0["branches"]?[1]?["lastError"]?.string?.contains("another server") == true
+            }
+            #expect(status["state"]?.string == "committing")
+            stage.sandbox.addresses["orders"] = nil
+            try await stage.startAgain()
+            _ = try await stage.status(id, "it is committed") { $0["state"]?.string == "committed" }
+            try await stage.expectQuiet(users: 1, orders: 1)
+            #expect(
+                try await stage.value(
+                    "state", "SELECT count(*) FROM tandem.participants WHERE name = 'orders'")
+                    == "2")
+        }
+    }
+}

@@ -1,0 +1,80 @@
+import CoordinatorAPI
+import Foundation
+import Glibc
+import PostgresClusters
+import Testing
+
+@testable import tandem
+
+extension Stage {
+    /// Posts with more header fields.
+    func post(_ path: String, _ body: String, fields: [String]) async throws -> LoopbackHTTP.Answer
+    {
+        let head = fields.map { $0 + "\r\n" }.joined()
+        return try await client.send(
+            "POST \(path) HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
+                + head + "Content-Length: \(body.utf8.count)\r\nConnection: close\r\n\r\n"
+                + body)
+    }
+
+    /// The entity tag of a transaction's status.
+    func entityTag(_ id: String) async throws -> String {
+        let head = try await client.get("/v1/transactions/\(id)").head
+        let line = head.split(whereSeparator: \.isNewline).first {
+            $0.lowercased().hasPrefix("etag:")
+        }
+        return try #require(line).dropFirst(5).trimmingCharacters(in: .whitespaces)
+    }
+
+    /// Waits until a transaction's status is as wanted, and answers it.
+    func status(
+        _ id: String, _ what: String, _ isSo: (JSONValue) -> Bool
+    ) async throws -> JSONValue {
+        var last: JSONValue = .null
+        try await until(what) {
+            last = try await get("/v1/transactions/\(id)").body
+            return isSo(last)
+        }
+        return last
+    }
+
+    /// A pair whose decision to commit is durable and whose branches are still prepared, left by a
+    /// replica that was killed; answers its id.
+    func leaveInDoubt(_ user: String, _ order: String) async throws -> String {
+        var frozen = try await freezeFinishers(of: "users", replica: 1)
+        frozen += try await freezeFinishers(of: "orders", replica: 1)
+        let client = client
+        let request = Task { try? await client.post("/v1/transactions", Self.pair(user, order)) }
+        try await until("the decision is durable") {
+            try await value("state", "SELECT decision FROM tandem.transactions") == "commit"
+        }
+        await replica.kill()
+        for pid in frozen {
+            kill(pid, SIGTERM)
+            kill(pid, SIGCONT)
+        }
+        _ = await request.value
+        for name in Sandbox.participantNames {
+            try await until("no session of the killed replica is left in \(name)") {
+                try await value(
+                    name,
+                    "SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'tandem-%'")
+                    == "0"
+            }
+        }
+        let id = try await value(
+            "state",
+            "SELECT number || '-' || lpad(to_hex(salt), 16, '0') FROM tandem.transactions")
+        return try #require(id)
+    }
+
+    /// The gid of a branch of the only transaction, from 1.
+    func gid(_ branch: Int) async throws -> String {
+        try #require(try await value("state", "SELECT gids[\(branch)] FROM tandem.transactions"))
+    }
+
+    /// Starts the next life of the first replica.
+    func startAgain() async throws {
+        try await sandbox.startReplica(1, port: client.port, isQuiet: true)
+    }
+}

@@ -1,0 +1,222 @@
+import CoordinatorAPI
+import Foundation
+import Glibc
+import PostgresClusters
+import Testing
+
+@testable import tandem
+
+@Suite("Traps of PostgreSQL, each with the databases afterwards", .serialized)
+struct TrapTests {
+    /// A standby that never answers: whatever waits for it has to be cancelled.
+    private static func awaitNobody(_ cluster: PostgresCluster, _ isOn: Bool) async throws {
+        _ = try await cluster.psql(
+            "ALTER SYSTEM SET synchronous_standby_names = '\(isOn ? "nobody" : "")'")
+        _ = try await cluster.psql("SELECT pg_reload_conf()")
+    }
+
+    /// Ends what waits for the standby; `pg_cancel_backend` makes a success with a warning of it.
+    private static func interrupt(
+        _ stage: Stage, _ name: String, with function: String
+    ) async throws -> Int {
+        let count = try await stage.value(
+            name,
+            "SELECT count(\(function)(pid)) FROM pg_stat_activity WHERE wait_event = 'SyncRep'")
+        return count.flatMap { Int($0) } ?? 0
+    }
+
+    @Test("a PREPARE whose wait for the standby was cancelled is no yes vote")
+    func cancelledPrepare() async throws {
+        try await onStage { stage in
+            try await Self.awaitNobody(stage.cluster("users"), true)
+            let client = stage.client
+            let request = Task {
+                try Stage.answer(
+                    await client.post("/v1/transactions", Stage.pair("u1", "o1")))
+            }
+            try await stage.until("the wait is cancelled") {
+                try await Self.interrupt(stage, "users", with: "pg_cancel_backend") > 0
+            }
+            try await Self.awaitNobody(stage.cluster("users"), false)
+            // What was waiting before the setting changed goes on waiting in PostgreSQL 15.
+            try await stage.until("nothing is prepared any more") {
+                _ = try await Self.interrupt(stage, "users", with: "pg_cancel_backend")
+                return try await stage.value("users", "SELECT count(*) FROM pg_prepared_xacts")
+                    == "0"
+            }
+            #expect(try await request.value.status == 409)
+            try await stage.expectQuiet(users: 0, orders: 0)
+        }
+    }
+
+    @Test(
+        "a decision whose wait was cancelled is not acted on before a write of one's own succeeds")
+    func cancelledDecision() async throws {
+        try await onStage(settings: ["transactions: { finishWaitMilliseconds: 300 }"]) { stage in
+            let client = stage.client
+            let request = Task {
+                try Stage.answer(
+                    await client.post(
+                        "/v1/transactions",
+                        ReplicaStage.body("INSERT INTO users SELECT 'a', pg_sleep(3)::text")))
+            }
+            try await stage.until("the row is accepted") {
+                try await stage.value("state", "SELECT count(*) FROM tandem.transactions") == "1"
+            }
+            try await Self.awaitNobody(stage.cluster("state"), true)
+            try await stage.until("it is prepared") {
+                try await stage.value("users", "SELECT count(*) FROM pg_prepared_xacts") == "1"
+            }
+            try await stage.until("the decision is visible, its wait cancelled") {
+                _ = try await Self.interrupt(stage, "state", with: "pg_cancel_backend")
+                return try await stage.value("state", "SELECT decision FROM tandem.transactions")
+                    == "commit"
+            }
+            let answer = try await request.value
+            #expect(answer.status == 503)
+            #expect(answer.type == "/problems/outcome-unknown")
+            #expect(try await stage.value("users", "SELECT count(*) FROM users") == "0")
+            #expect(
+                try await stage.value("users", "SELECT count(*) FROM pg_prepared_xacts") == "1")
+            try await Self.awaitNobody(stage.cluster("state"), false)
+            try await stage.until("it is committed") {
+                _ = try await Self.interrupt(stage, "state", with: "pg_cancel_backend")
+                return try await stage.value("users", "SELECT count(*) FROM users") == "1"
+            }
+            try await stage.expectQuiet(users: 1, orders: 0)
+        }
+    }
+
+    @Test("57P01 inside COMMIT PREPARED, which has committed: proved by evidence, never hidden")
+    func killedInsideCommitPrepared() async throws {
+        try await onStage(settings: ResolutionTests.quick) { stage in
+            let id = try await stage.leaveInDoubt("u1", "o1")
+            try await Self.awaitNobody(stage.cluster("orders"), true)
+            try await stage.startAgain()
+            try await stage.until("the session is ended inside COMMIT PREPARED") {
+                try await Self.interrupt(stage, "orders", with: "pg_terminate_backend") > 0
+            }
+            try await Self.awaitNobody(stage.cluster("orders"), false)
+            let status = try await stage.status(id, "it is committed") {
+                $0["state"]?.string == "committed"
+            }
+            #expect(status["branches"]?[1]?["outcome"]?.string == "committed")
+            try await stage.expectQuiet(users: 1, orders: 1)
+        }
+    }
+
+    @Test(
+        "late PREPARE: a busy gid (55000), its session still waiting, is fenced and then rolled back"
+    )
+    func latePrepare() async throws {
+        try await onStage(settings: ResolutionTests.quick) { stage in
+            try await Self.awaitNobody(stage.cluster("users"), true)
+            let client = stage.client
+            let request = Task {
+                try? await client.post("/v1/transactions", Stage.pair("u1", "o1"))
+            }
+            try await stage.until("the PREPARE waits, its row is there") {
+                let waiting = try await stage.value(
+                    "users",
+                    "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'SyncRep'")
+                let rows = try await stage.value(
+                    "state", "SELECT count(*) FROM tandem.transactions")
+                return waiting == "1" && rows == "1"
+            }
+            await stage.replica.kill()
+            _ = await request.value
+            try await Self.awaitNobody(stage.cluster("users"), false)
+            try await stage.startAgain()
+            try await stage.until("the row is finished") {
+                try await stage.value("state", "SELECT state FROM tandem.transactions") == "aborted"
+            }
+            // I4: finished means that neither gid nor session is left.
+            try await stage.expectQuiet(users: 0, orders: 0)
+            #expect(
+                try await stage.value(
+                    "users",
+                    "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'SyncRep'") == "0")
+        }
+    }
+
+    @Test("1,000 foreign gids, and squatted ones, never stall the scan and are never touched")
+    func foreignAndSquatted() async throws {
+        try await onStage(
+            settings: ResolutionTests.quick,
+            servers: ["users": ["max_prepared_transactions": "1100"]]
+        ) { stage in
+            let installation = try #require(
+                try await stage.value("state", "SELECT id FROM tandem.installation"))
+            var script = "CREATE ROLE squatter SUPERUSER LOGIN;\nCREATE DATABASE other;\n"
+            for number in 0..<1000 {
+                script += "BEGIN; SELECT pg_current_xact_id(); PREPARE TRANSACTION 'f:\(number)';\n"
+            }
+            for name in ["x:0", "0-00000000000000ab:0", "7-00000000000000AB:0", "7-ab:0", "7"] {
+                script +=
+                    "BEGIN; SELECT pg_current_xact_id(); "
+                    + "PREPARE TRANSACTION 'tandem:\(installation):\(name)';\n"
+            }
+            let users = try stage.cluster("users")
+            _ = try await users.psql(script)
+            func squat(_ number: Int) -> String {
+                "BEGIN; SELECT pg_current_xact_id(); PREPARE TRANSACTION "
+                    + "'tandem:\(installation):\(number)-00000000000000ab:0'"
+            }
+            _ = try await users.psql(squat(900_001), user: "squatter")
+            _ = try await users.psql(squat(900_002), database: "other")
+            _ = try await users.psql(squat(900_003))
+            try await stage.until("the one orphan of ours is rolled back") {
+                try await stage.value("users", "SELECT count(*) FROM pg_prepared_xacts") == "1007"
+            }
+            #expect(
+                try await stage.value(
+                    "users",
+                    "SELECT count(*) FROM pg_prepared_xacts WHERE gid LIKE '%:900003-%'") == "0")
+            #expect(try await stage.post(Stage.pair("u1", "o1")).status == 201)
+        }
+    }
+
+    @Test("a dead participant delays neither the branches of another nor healthy transactions")
+    func deadParticipant() async throws {
+        try await onStage(settings: ["transactions: { finishWaitMilliseconds: 100 }"]) { stage in
+            func median(_ letter: String) async throws -> (p50: Double, p99: Double) {
+                var times: [Double] = []
+                for number in 0..<100 {
+                    let start = ContinuousClock.now
+                    let answer = try await stage.run(
+                        "INSERT INTO users VALUES ('\(letter)\(number)', 'x')")
+                    #expect(answer.status == 201)
+                    let time = ContinuousClock.now - start
+                    times.append(Double(time.components.attoseconds) / 1e15)
+                }
+                times.sort()
+                return (times[50], times[99])
+            }
+            let before = try await median("a")
+            let frozen = try await stage.freezeFinishers(of: "orders", replica: 1)
+            for number in 0..<8 {
+                let answer = try await stage.post(Stage.pair("p\(number)", "o\(number)"))
+                #expect(answer.status == 202)
+            }
+            await (try stage.cluster("orders")).kill()
+            for pid in frozen { kill(pid, SIGKILL) }
+            try await stage.until("the circuit is open") {
+                let circuit = try await stage.get("/v1/participants/orders").body["circuit"]
+                return circuit?.string != "closed"
+            }
+            #expect(try await stage.value("users", "SELECT count(*) FROM users") == "108")
+            let during = try await median("b")
+            print("users alone, ms: before \(before), with orders dead \(during)")
+            try await stage.cluster("orders").restart()
+            try await stage.until("every branch is committed") {
+                try await stage.value("orders", "SELECT count(*) FROM orders") == "8"
+            }
+            try await stage.until("the rows are finished") {
+                try await stage.value(
+                    "state",
+                    "SELECT count(*) FROM tandem.transactions WHERE finished_at IS NULL") == "0"
+            }
+            try await stage.expectQuiet(users: 208, orders: 8)
+        }
+    }
+}
