@@ -19,6 +19,8 @@ public struct ParticipantOptions: Sendable {
     public var connectTimeout: Duration = .seconds(3)
     /// Branches prepared here at once, at most; nil for `max_prepared_transactions`.
     public var preparedSlots: Int?
+    /// Whether each branch writes a row that proves its commit; see `docs/CONFIGURATION.md`.
+    public var hasWitness = false
     /// Rows that one branch may return.
     public var resultRowsMax = 1000
     /// Bytes that one branch may return.

@@ -97,6 +97,15 @@ extension PostgresParticipant {
     private func judge(
         _ order: EndOrder, on connection: PostgresConnection
     ) async throws -> EndReport {
+        let report = try await judgeByEvidence(order, on: connection)
+        guard report.reply == .unprovable, options.hasWitness else { return report }
+        return try await Witness.isSeen(order.gid, on: connection)
+            ? EndReport(.provedCommitted) : report
+    }
+
+    private func judgeByEvidence(
+        _ order: EndOrder, on connection: PostgresConnection
+    ) async throws -> EndReport {
         guard let evidence = order.evidence else {
             // Never prepared to anybody's knowledge, and the fence left nobody who could do it.
             return order.decision == .abort && order.fence != .none

@@ -97,6 +97,9 @@ final class PostgresParticipant {
 
     fileprivate func examine(_ connection: PostgresConnection) async throws {
         let found = try await registry.admit(connection, of: options)
+        if options.hasWitness {
+            try await Witness.prepare(connection, timeout: options.connectTimeout)
+        }
         let key = ObjectIdentifier(connection)
         facts[key] = found
         latestFacts = found

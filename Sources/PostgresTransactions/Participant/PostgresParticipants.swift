@@ -231,6 +231,18 @@ public final class PostgresParticipants: Participants {
         }
     }
 
+    /// Removes a batch of old witness rows from every participant that has them.
+    public func trimWitnesses(olderThanSeconds seconds: Int64, limit: Int) async {
+        for name in names {
+            guard let member = members[name], member.options.hasWitness else { continue }
+            // A participant that is down now is asked the next time.
+            try? await member.finishers.withConnection(timeout: .seconds(5)) { connection in
+                try await Witness.trim(
+                    olderThanSeconds: seconds, limit: limit, on: connection)
+            }
+        }
+    }
+
     /// What is known of each participant.
     public func statuses() async -> [ParticipantStatus] {
         names.compactMap { members[$0]?.status }

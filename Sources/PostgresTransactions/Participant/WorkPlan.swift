@@ -9,6 +9,8 @@ struct WorkPlan {
     /// Which commands are the caller's: the limits are for their rows, not for the evidence.
     let limited: Range<Int>
     private let statements: [Statement]
+    /// Whether a witness is recorded between the evidence and PREPARE.
+    private let hasWitness: Bool
 
     /// What a session may carry over from the branch before.
     ///
@@ -43,8 +45,9 @@ struct WorkPlan {
     }
 
     /// Everything from BEGIN to PREPARE around statements that are known beforehand.
-    init(_ statements: [Statement], _ order: WorkOrder) {
+    init(_ statements: [Statement], _ order: WorkOrder, hasWitness: Bool = false) {
         self.statements = statements
+        self.hasWitness = hasWitness
         // What the gate refuses has been refused before; it may not come here.
         returnsRows = statements.contains {
             (try? StatementGate.inspect($0.sql))?.returnsRows ?? true
@@ -54,6 +57,7 @@ struct WorkPlan {
             work.append(Command(statement.sql, statement.parameters))
         }
         work.append(Self.evidence)
+        if hasWitness { work.append(Witness.record(order.gid)) }
         work.append(Self.prepare(order.gid))
         segments = [Self.reset, work]
         let first = Self.reset.count + 1
@@ -61,11 +65,13 @@ struct WorkPlan {
     }
 
     /// What follows the caller's own code, of which BEGIN (if it was not sent yet) is a part.
-    init(closing order: WorkOrder, hasBegun: Bool) {
+    init(closing order: WorkOrder, hasBegun: Bool, hasWitness: Bool = false) {
         statements = []
+        self.hasWitness = hasWitness
         returnsRows = false
         limited = 0..<0
-        let ending = [Self.evidence, Self.prepare(order.gid)]
+        let witness = hasWitness ? [Witness.record(order.gid)] : []
+        let ending = [Self.evidence] + witness + [Self.prepare(order.gid)]
         // The same three replies either way, so that there is one reading of them.
         segments = hasBegun ? [ending] : [Self.reset, [Self.begin(order.isolation)] + ending]
     }
@@ -80,10 +86,13 @@ struct WorkPlan {
         return false
     }
 
-    /// Reads the replies of a work that is whole: BEGIN, statements, evidence, PREPARE.
+    /// Where PREPARE's reply is.
+    private var prepareIndex: Int { statements.count + (hasWitness ? 3 : 2) }
+
+    /// Reads the replies of a work that is whole: BEGIN, statements, evidence, witness, PREPARE.
     func report(_ replies: [CommandReply], facts: SessionFacts) -> WorkReport {
         let results = results(replies)
-        guard replies.count == statements.count + 3 else {
+        guard replies.count == prepareIndex + 1 else {
             return refused(BranchFailure(.prepare), results, facts)
         }
         let excess = excess(replies)
@@ -97,7 +106,7 @@ struct WorkPlan {
             case .completed, .skipped: break
             }
         }
-        guard case .completed(let prepare) = replies[statements.count + 2],
+        guard case .completed(let prepare) = replies[prepareIndex],
             case .completed(let proof) = replies[statements.count + 1],
             prepare.tag == "PREPARE TRANSACTION"
         else {
@@ -180,7 +189,7 @@ struct WorkPlan {
         if (1...statements.count).contains(index) {
             return BranchFailure(.statement, statement: index - 1, report: report)
         }
-        guard index == statements.count + 2 else { return BranchFailure(.prepare, report: report) }
+        guard index == prepareIndex else { return BranchFailure(.prepare, report: report) }
         let kind: BranchFailure.Kind =
             switch message.state.rawValue {
             case "0A000": .cannotBePrepared

@@ -41,7 +41,8 @@ final class WorkingSession: BranchSession {
     private func run(
         _ statements: [Statement], _ order: WorkOrder, _ facts: SessionFacts
     ) async -> WorkReport {
-        let plan = WorkPlan(statements, order)
+        let plan = WorkPlan(
+            statements, order, hasWitness: participant.options.hasWitness)
         do {
             var replies = try await run(plan)
             if WorkPlan.canRetry(replies) {
@@ -86,7 +87,9 @@ final class WorkingSession: BranchSession {
                     reply: isAtWork ? .lost : .refused, results: [], failure: failure,
                     session: facts.identity), order)
         }
-        let plan = WorkPlan(closing: order, hasBegun: branch.begun != nil)
+        let plan = WorkPlan(
+            closing: order, hasBegun: branch.begun != nil,
+            hasWitness: participant.options.hasWitness)
         do {
             let replies = try await connection.execute(plan.segments)
             let begun = branch.begun.map { [$0] } ?? []

@@ -22,19 +22,22 @@ public final class ReplicaDuties {
     private let participants: [String]
     private let retention: RetentionOptions
     private let signals: StateSignals
+    private let witnesses: PostgresParticipants?
     private let logger: Logger
     private var tasks: [Task<Void, Never>] = []
 
     /// Makes duties that are not begun yet.
     public init(
         engine: TransactionEngine, log: PostgresDecisionLog, participants: [String],
-        retention: RetentionOptions, signals: StateSignals, logger: Logger
+        retention: RetentionOptions, signals: StateSignals,
+        witnesses: PostgresParticipants? = nil, logger: Logger
     ) {
         self.engine = engine
         self.log = log
         self.participants = participants
         self.retention = retention
         self.signals = signals
+        self.witnesses = witnesses
         self.logger = logger
     }
 
@@ -68,6 +71,8 @@ public final class ReplicaDuties {
         while !Task.isCancelled {
             do {
                 let removed = try await log.removeFinished(
+                    olderThanSeconds: retention.period.components.seconds, limit: retention.batch)
+                await witnesses?.trimWitnesses(
                     olderThanSeconds: retention.period.components.seconds, limit: retention.batch)
                 if removed == retention.batch { continue }
             } catch {

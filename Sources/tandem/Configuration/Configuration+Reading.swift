@@ -107,6 +107,7 @@ extension Configuration {
             var slots = -1
             source.integer("preparedSlots", 1...100_000, &slots)
             value.preparedSlots = slots < 0 ? nil : slots
+            source.flag("witness", &value.witness)
             source.refuseUnknown()
             return connection == nil ? nil : value
         }

@@ -24,6 +24,7 @@ struct Configuration: Sendable {
         var lockTimeoutMilliseconds = 5000
         var connectTimeoutMilliseconds = 3000
         var preparedSlots: Int?
+        var witness = false
     }
 
     struct Replica: Sendable {

@@ -26,6 +26,7 @@ extension Configuration {
             options.lockTimeout = .milliseconds(participant.lockTimeoutMilliseconds)
             options.connectTimeout = .milliseconds(participant.connectTimeoutMilliseconds)
             options.preparedSlots = participant.preparedSlots
+            options.hasWitness = participant.witness
             options.resultRowsMax = limits.resultRows
             options.resultBytesMax = limits.resultBytes
             return options

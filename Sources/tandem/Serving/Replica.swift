@@ -46,7 +46,7 @@ final class Replica {
         retention.batch = configuration.transactions.retentionBatch
         duties = ReplicaDuties(
             engine: engine, log: log, participants: participants.names, retention: retention,
-            signals: signals, logger: logger)
+            signals: signals, witnesses: participants, logger: logger)
         participants.onAnswering = { [engine] name in
             Task(executorPreference: EventLoop.shared) { await engine.participantAnswers(name) }
         }

@@ -90,6 +90,24 @@ struct ResolutionTests {
         }
     }
 
+    @Test("a witness row proves the commit on a new timeline, where the status proves nothing")
+    func witness() async throws {
+        let keys = ["users": "witness: true"]
+        try await onStage(settings: Self.quick, keys: keys) { stage in
+            let id = try await stage.leaveInDoubt("u1", "o1")
+            let gid = try await stage.gid(1)
+            _ = try await stage.cluster("users").psql("COMMIT PREPARED '\(gid)'")
+            try await stage.cluster("users").becomeStandby()
+            try await stage.cluster("users").promote()
+            try await stage.startAgain()
+            let status = try await stage.status(id, "it is committed") {
+                $0["state"]?.string == "committed"
+            }
+            #expect(status["branches"]?[0]?["outcome"]?.string == "committed")
+            try await stage.expectQuiet(users: 1, orders: 1)
+        }
+    }
+
     @Test("a standby shows no prepared transactions, and its silence is not believed")
     func standby() async throws {
         try await onStage(settings: Self.quick) { stage in

@@ -41,6 +41,7 @@ extension Stage {
     /// A pair whose decision to commit is durable and whose branches are still prepared, left by a
     /// replica that was killed; answers its id.
     func leaveInDoubt(_ user: String, _ order: String) async throws -> String {
+        try await untilAvailable()
         var frozen = try await freezeFinishers(of: "users", replica: 1)
         frozen += try await freezeFinishers(of: "orders", replica: 1)
         let client = client
@@ -68,13 +69,24 @@ extension Stage {
         return try #require(id)
     }
 
+    /// A loaded machine may need several attempts to connect.
+    func untilAvailable() async throws {
+        try await until("every participant is available") {
+            let text = try await get("/v1/participants").text
+            return !text.contains(#""state":"unavailable""#)
+                && !text.contains(#""state":"connecting""#)
+        }
+    }
+
     /// The gid of a branch of the only transaction, from 1.
     func gid(_ branch: Int) async throws -> String {
         try #require(try await value("state", "SELECT gids[\(branch)] FROM tandem.transactions"))
     }
 
-    /// Starts the next life of the first replica.
+    /// Starts the next life of the first replica, after the end of the one before: they share a
+    /// port.
     func startAgain() async throws {
+        await sandbox.replicas.last?.kill()
         try await sandbox.startReplica(1, port: client.port, isQuiet: true)
     }
 }

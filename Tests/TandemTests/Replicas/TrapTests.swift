@@ -192,6 +192,7 @@ struct TrapTests {
                 times.sort()
                 return (times[50], times[99])
             }
+            try await stage.untilAvailable()
             let before = try await median("a")
             let frozen = try await stage.freezeFinishers(of: "orders", replica: 1)
             for number in 0..<8 {

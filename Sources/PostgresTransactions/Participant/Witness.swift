@@ -1,0 +1,73 @@
+import EventLoop
+import PostgresClient
+
+/// A row that is written inside a branch, and is seen only if the branch has committed.
+///
+/// It proves a commit without the transaction's status, which may be too old to tell, and means
+/// nothing on another timeline. It never proves the contrary: a row that is not there may have been
+/// removed, or may never have been wanted.
+enum Witness {
+    /// The schema in the participant's database.
+    static let schema = "tandem_participant"
+
+    private static let creation = [
+        "CREATE SCHEMA IF NOT EXISTS \(schema)",
+        """
+        CREATE TABLE IF NOT EXISTS \(schema).witness (
+            gid text PRIMARY KEY, at timestamptz NOT NULL DEFAULT clock_timestamp())
+        """,
+    ]
+
+    /// The SQL for an administrator, where our role may not create it.
+    static var script: String { creation.map { $0 + ";" }.joined(separator: " ") }
+
+    /// Sent after the role was set back, and right before PREPARE.
+    static func record(_ gid: String) -> Command {
+        Command("INSERT INTO \(schema).witness (gid) VALUES ($1)", [gid])
+    }
+
+    /// Makes the table if it is not there.
+    @LoopActor
+    static func prepare(_ connection: PostgresConnection, timeout: Duration) async throws {
+        let found = try await connection.query(
+            "SELECT to_regclass('\(schema).witness') IS NOT NULL", timeout: timeout)
+        guard found.text(row: 0, column: 0) != "t" else { return }
+        // Several sessions may find it missing; IF NOT EXISTS alone would let them collide.
+        let lock = Command("SELECT pg_advisory_xact_lock(7823645902)")
+        let replies = try await connection.execute(
+            [[Command("BEGIN"), lock] + creation.map { Command($0) } + [Command("COMMIT")]],
+            timeout: timeout)
+        for case .failed(let message) in replies[0] {
+            _ = try await connection.execute([[Command("ROLLBACK")]], timeout: timeout)
+            throw PostgresError.unreachable(
+                "the witness table cannot be made (\(message.message)); an administrator has to: "
+                    + script)
+        }
+    }
+
+    /// Whether the row is seen on this very session, which must not be a standby's.
+    @LoopActor
+    static func isSeen(
+        _ gid: String, on connection: PostgresConnection
+    ) async throws -> Bool {
+        let row = try await connection.query(
+            """
+            SELECT NOT pg_is_in_recovery() AND EXISTS (
+                SELECT FROM \(schema).witness WHERE gid = $1)
+            """, [gid], timeout: .seconds(30))
+        return row.text(row: 0, column: 0) == "t"
+    }
+
+    /// Removes a batch of rows older than the retention, by the participant's clock.
+    @LoopActor
+    static func trim(
+        olderThanSeconds seconds: Int64, limit: Int, on connection: PostgresConnection
+    ) async throws {
+        _ = try await connection.query(
+            """
+            DELETE FROM \(schema).witness WHERE ctid = ANY (ARRAY (
+                SELECT ctid FROM \(schema).witness
+                WHERE at < now() - $1::bigint * interval '1 second' LIMIT \(limit)))
+            """, ["\(seconds)"], timeout: .seconds(60))
+    }
+}
