@@ -50,8 +50,9 @@ extension PostgresCluster {
 }
 
 extension PostgresCluster {
-    /// Starts the server again as a standby that follows nobody: it only reads, and shows no prepared
-    /// transactions. ``promote()`` ends that.
+    /// Starts the server again as a standby that follows nobody.
+    ///
+    /// It only reads, and shows no prepared transactions; ``promote()`` ends that.
     public func becomeStandby() async throws {
         // The server looks for the file when it starts, and removes it when it is promoted.
         guard FileManager.default.createFile(atPath: "\(data)/standby.signal", contents: nil) else {

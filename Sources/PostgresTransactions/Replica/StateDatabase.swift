@@ -19,8 +19,9 @@ public struct StateOptions: Sendable {
     /// Accept a database that runs with `fsync = off`; for throwaway ones.
     public var allowsFsyncOff = false
 
-    /// Whether a promoted standby has every commit: then a new timeline of the same system loses
-    /// nothing. A restore does, whatever is said here.
+    /// Whether a promoted standby has every commit.
+    ///
+    /// Then a new timeline of the same system loses nothing. A restore does, whatever is said here.
     public var isSynchronouslyReplicated = false
 
     /// Makes options with the defaults.

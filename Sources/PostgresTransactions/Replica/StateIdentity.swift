@@ -49,7 +49,9 @@ final class StateIdentity {
         known = found
     }
 
-    /// Records the server. Unless it is the one recorded before, or a promotion that may be trusted,
+    /// Records the server.
+    ///
+    /// Unless it is the one recorded before, or a promotion that may be trusted,
     /// the quarantine begins: numbers up to now are from before, and those to come are far above
     /// them, since a rewound sequence would hand them out again.
     private func settle(_ found: Server, _ connection: PostgresConnection) async throws {
