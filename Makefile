@@ -10,7 +10,7 @@ BENCH := Benchmarks/run
 PROOF := Reliability/run
 MINUTES := 5
 
-.PHONY: help setup build demo test check bench crash-matrix chaos clean
+.PHONY: help setup build demo test check bench crash-matrix chaos mutants clean
 
 help: ## Lists the commands.
 	@grep -hE '^[a-z-]+:.* ## ' $(MAKEFILE_LIST) | sort \
@@ -43,6 +43,9 @@ crash-matrix: build ## Every crash point under every fault, on real processes; s
 
 chaos: build ## A bank under fault for MINUTES=5, and a checker that counts.
 	@$(PROOF) chaos --minutes $(MINUTES)
+
+mutants: build ## Planted bugs, each of which a named test has to catch.
+	@$(PROOF) mutants
 
 clean: ## Removes everything that was built, and the tools that the checks fetched.
 	@rm -rf .build .build-* .tools

@@ -102,7 +102,8 @@ let wholeTests: [Target] = [
     .testTarget(
         name: "TandemTests",
         dependencies: [
-            "CoordinatorAPI", "EventLoop", "PostgresClient", "PostgresClusters", "tandem",
+            "CommitProtocol", "CoordinatorAPI", "EventLoop", "PostgresClient", "PostgresClusters",
+            "PostgresTransactions", "TransactionEngine", "tandem",
         ], swiftSettings: strict),
     .testTarget(name: "TidyTests", swiftSettings: strict),
 ]

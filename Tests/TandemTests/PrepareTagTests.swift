@@ -1,0 +1,53 @@
+import CommitProtocol
+import EventLoop
+import PostgresClient
+import PostgresClusters
+import Testing
+import TransactionEngine
+
+@testable import PostgresTransactions
+
+@Suite("The tag of PREPARE TRANSACTION")
+struct PrepareTagTests {
+    @Test("a PREPARE in a failed transaction succeeds with the tag ROLLBACK, which is a no")
+    func failedTransaction() async throws {
+        let cluster = try await PostgresCluster.start(name: "tags")
+        do {
+            try await Self.judge(cluster.connectionString())
+        } catch {
+            await cluster.remove()
+            throw error
+        }
+        await cluster.remove()
+    }
+
+    /// No pipeline of ours sends a PREPARE after an error, so the replies are put together here:
+    /// the tag has to be enough by itself.
+    @LoopActor
+    private static func judge(_ conninfo: String) async throws {
+        let connection = try await PostgresConnection.connect(
+            ConnectionOptions(conninfo: conninfo), timeout: .seconds(30))
+        defer { connection.close() }
+        let plan = WorkPlan(
+            [Statement(sql: "SELECT 1")],
+            WorkOrder(gid: "of-a-failed-one", work: .statements([]), isolation: .readCommitted))
+        let whole = try await connection.execute([
+            [Command("BEGIN"), Command("SELECT 1"), WorkPlan.evidence, Command("ROLLBACK")]
+        ])[0]
+        let failed = try await connection.execute([
+            [Command("BEGIN")], [Command("SELECT 1/0")],
+            [Command("PREPARE TRANSACTION 'of-a-failed-one'")],
+        ])
+        guard case .completed(let result) = failed[2][0] else {
+            Issue.record("PREPARE was refused: \(failed)")
+            return
+        }
+        #expect(result.tag == "ROLLBACK")
+        let facts = SessionFacts(
+            identity: SessionIdentity(processID: 1, startedAt: "1", systemIdentifier: "1"),
+            user: "u", database: "d", timeline: 1, slotLimit: 1, nextTransactionID: 1)
+        let report = plan.report(Array(whole.prefix(3)) + failed[2], facts: facts)
+        #expect(report.reply == .refused)
+        #expect(report.failure?.kind == .prepare)
+    }
+}
