@@ -41,12 +41,7 @@ class Post(threading.Thread):
         self.start()
 
     def run(self):
-        """A refusal for want of a connection accepted nothing; a slow machine needs a moment."""
-        for _ in range(20):
-            self.answer = self._replica.post(self._body, self._key)
-            if self.answer.type != "participant-unavailable":
-                return
-            time.sleep(0.25)
+        self.answer = self._replica.post_when_connected(self._body, self._key)
 
 
 def transaction(marker, kind):

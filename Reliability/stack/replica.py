@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import threading
+import time
 
 from . import processes
 
@@ -146,6 +147,15 @@ class Replica:
     def post(self, body, key=None, timeout=ANSWER_SECONDS_MAX):
         headers = {"Idempotency-Key": f'"{key}"'} if key else None
         return request(self.port, "POST", "/v1/transactions", body, headers, timeout)
+
+    def post_when_connected(self, body, key=None):
+        """A refusal for want of a connection accepted nothing; a slow machine needs a moment."""
+        for _ in range(40):
+            answer = self.post(body, key)
+            if answer.type != "participant-unavailable":
+                break
+            time.sleep(0.25)
+        return answer
 
     def get(self, path, timeout=ANSWER_SECONDS_MAX):
         return request(self.port, "GET", path, timeout=timeout)

@@ -4,8 +4,13 @@ from stack.stack import Stack
 from traps.scene import TABLES, Broken, Scene
 from traps.traps import TRAPS
 
-# Room for a thousand strangers.
-SETTINGS = {"ledger": {"max_prepared_transactions": "1200"}}
+SETTINGS = {
+    # Room for a thousand strangers.
+    "ledger": {"max_prepared_transactions": "1200"},
+    # Every plan is in the server's log, with what was done for it.
+    "state": {"session_preload_libraries": "auto_explain", "auto_explain.log_min_duration": "0",
+              "auto_explain.log_analyze": "on"},
+}
 
 
 def run(binary=None, only=None):

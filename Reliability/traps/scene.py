@@ -25,8 +25,7 @@ class Caller(threading.Thread):
         self.start()
 
     def run(self):
-        replica, body, key = self._arguments
-        self.answer = replica.post(body, key)
+        self.answer = self._arguments[0].post_when_connected(*self._arguments[1:])
 
     def told(self):
         self.join()

@@ -1,5 +1,6 @@
 """The scenes. Each one's name is what `make mutants` and docs/RELIABILITY.md call it by."""
 
+import threading
 import time
 
 from stack.stack import GRACE_SECONDS, PARTICIPANTS
@@ -80,13 +81,22 @@ def standby_wait_cancelled(scene):
     """A cancelled wait for a standby is a success with a warning: not a durable decision, so
     nothing is committed on its strength."""
     caller = scene.stopped_at("decideCommit.before")
+    waiting = "SELECT pid FROM pg_stat_activity WHERE wait_event = 'SyncRep'"
+    cancel = f"SELECT pg_cancel_backend(pid) FROM ({waiting}) AS w"
     scene.on("state", "ALTER SYSTEM SET synchronous_standby_names = 'nobody'")
     scene.on("state", "SELECT pg_reload_conf()")
-    scene.replica.thaw()
-    waiting = "SELECT pid FROM pg_stat_activity WHERE wait_event = 'SyncRep'"
     try:
-        scene.until("the decision waits", lambda: scene.on("state", waiting))
-        scene.on("state", f"SELECT pg_cancel_backend(pid) FROM ({waiting}) AS w")
+        # The setting is in force when a write of our own waits.
+        probe = threading.Thread(target=scene.on, args=("state", "CREATE TABLE probe ()"))
+        probe.start()
+        scene.until("the setting is in force", lambda: scene.on("state", waiting))
+        scene.on("state", cancel)
+        probe.join()
+        scene.replica.thaw()
+        # More than one write may wait; whichever holds the decision is among them.
+        for _ in range(20):
+            scene.on("state", cancel)
+            time.sleep(0.05)
         scene.until("it waits again", lambda: scene.on("state", waiting))
         prepared = [len(scene.stack.prepared(name)) for name in PARTICIPANTS]
         scene.expect(prepared == [1, 1, 1], f"all in doubt, not {prepared}")
@@ -96,6 +106,18 @@ def standby_wait_cancelled(scene):
     caller.told()
     scene.until_quiet()
     scene.expect(scene.rows() == [1, 1, 1], f"all, not {scene.rows()}")
+
+
+def nothing_is_compiled(scene):
+    """The plans of the state database avoid sequential scans at any cost, and a cost like that makes
+    PostgreSQL compile them first, which takes longer than a lease has patience for."""
+    log = scene.stack.state.log
+    began = len(log.read_text())
+    scene.start()
+    scene.expect(scene.replica.post(scene.body(), scene.name).status == 201, "201")
+    scene.until("claims and ends are in the log", lambda: all(
+        text in log.read_text()[began:] for text in ("SKIP LOCKED", "finished_at = ")))
+    scene.expect("JIT:" not in log.read_text()[began:], "no plan that is compiled")
 
 
 def living_neighbour(scene):
@@ -134,6 +156,7 @@ def squatted_gids(scene):
 
 
 TRAPS = (late_prepare, committed_by_hand, committed_and_not_told, role_changed,
-         standby_wait_cancelled, living_neighbour, squatted_gids,
+         standby_wait_cancelled, nothing_is_compiled, living_neighbour,
+         squatted_gids,
          # Last: its row stays with the operator.
          rolled_back_by_hand)
