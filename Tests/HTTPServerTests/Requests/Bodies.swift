@@ -100,7 +100,20 @@ import Testing
         }
     }
 
-    /// libmicrohttpd waits for the rest from a client that half closed; the deadline ends that.
+    @Test func aBodyThatDoesNotComeIsToldSo() async throws {
+        try await Site.serve(configure: { $0.bodyTimeout = .seconds(1) }) { site in
+            let replies = try await Client.with(port: site.port) { client in
+                try client.send(Self.head("Content-Length: 10") + "abc")
+                return try client.repliesToEnd()
+            }
+            #expect(replies.map(\.status) == [408])
+            #expect(replies.first?["connection"] == "close")
+            #expect(site.requests.isEmpty)
+        }
+    }
+
+    /// From a client that half closed libmicrohttpd waits for the rest until the deadline, or closes
+    /// at once, as the end of the stream reaches it with the data or after.
     @Test func aBodyThatBreaksOffReachesNobody() async throws {
         try await Site.serve(configure: { $0.bodyTimeout = .seconds(1) }) { site in
             let replies = try await Client.with(port: site.port) { client in
@@ -108,8 +121,7 @@ import Testing
                 client.halfClose()
                 return try client.repliesToEnd()
             }
-            #expect(replies.map(\.status) == [408])
-            #expect(replies.first?["connection"] == "close")
+            #expect(replies.allSatisfy { $0.status == 408 })
             #expect(site.requests.isEmpty)
         }
     }
