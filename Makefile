@@ -9,8 +9,9 @@ export PATH := $(PATH):$(HOME)/.local/share/swiftly/bin:/opt/swift/usr/bin:/usr/
 BENCH := Benchmarks/run
 PROOF := Reliability/run
 MINUTES := 5
+SEEDS := 20000
 
-.PHONY: help setup build demo test check bench crash-matrix chaos mutants clean
+.PHONY: help setup build demo test check bench crash-matrix chaos simulate mutants model clean
 
 help: ## Lists the commands.
 	@grep -hE '^[a-z-]+:.* ## ' $(MAKEFILE_LIST) | sort \
@@ -44,8 +45,15 @@ crash-matrix: build ## Every crash point under every fault, on real processes; s
 chaos: build ## A bank under fault for MINUTES=5, and a checker that counts.
 	@$(PROOF) chaos --minutes $(MINUTES)
 
-mutants: build ## Planted bugs, each of which a named test has to catch.
+simulate: setup ## SEEDS=20000 histories of the core, then all with few faults; SEED=n tells one.
+	@scripts/simulate.sh $(if $(SEED),seed $(SEED),$(SEEDS))
+
+mutants: build ## Planted bugs, each noticed by a seed of the simulator or by a named test.
+	@scripts/simulate.sh mutants
 	@$(PROOF) mutants
+
+model: ## Verifies the protocol's models with Spin; their broken variants are caught.
+	@scripts/model.sh
 
 clean: ## Removes everything that was built, and the tools that the checks fetched.
 	@rm -rf .build .build-* .tools

@@ -38,6 +38,8 @@ let floor0: [Target] = [
 ]
 
 let floor1: [Target] = [
+    .target(
+        name: "CommitSimulator", dependencies: ["CommitProtocol"], swiftSettings: strict),
     .target(name: "EventLoop", dependencies: ["CLinux"], swiftSettings: strictOverC),
     .target(
         name: "TransactionEngine", dependencies: ["CommitProtocol", logging],
@@ -70,6 +72,8 @@ let floor3: [Target] = [
 let floor4: [Target] = [
     .executableTarget(name: "limit"),
     .executableTarget(
+        name: "simulate", dependencies: ["CommitSimulator"], swiftSettings: strict),
+    .executableTarget(
         name: "tandem",
         dependencies: [
             "CommitProtocol", "CoordinatorAPI", "EventLoop", "HTTPServer", "PostgresClient",
@@ -81,13 +85,17 @@ let floor4: [Target] = [
 
 let unitTests: [Target] = [
     .testTarget(
-        name: "CommitProtocolTests", dependencies: ["CommitProtocol"], swiftSettings: strict),
+        name: "CommitProtocolTests", dependencies: ["CommitProtocol"], exclude: ["Scenarios"],
+        swiftSettings: strict),
     .testTarget(name: "EventLoopTests", dependencies: ["EventLoop"], swiftSettings: strict),
     .testTarget(
         name: "HTTPServerTests", dependencies: ["HTTPServer", httpTypes], swiftSettings: strict),
 ]
 
 let wholeTests: [Target] = [
+    .testTarget(
+        name: "CommitSimulatorTests", dependencies: ["CommitProtocol", "CommitSimulator"],
+        swiftSettings: strict),
     .testTarget(
         name: "CoordinatorAPITests", dependencies: ["CoordinatorAPI", yams],
         swiftSettings: strict),

@@ -23,9 +23,13 @@ extension Coordinator {
             break
         case (.held, _):
             step.commands.append(.release(branch: branch, .commit))
-        case (_, .readOnly):
-            // Its session is gone or was another life's: there is nothing that a commit would keep.
+        case (.waiting, .readOnly), (.refused, .readOnly):
+            // Commit was found in the row, and there is nothing here that a commit would keep.
             branches[branch].progress = .ended(.committed)
+        case (_, .readOnly):
+            // Its session was lost or was another life's. A commit keeps nothing of it, but as long
+            // as it may be open it holds locks: the transaction has not ended before it is gone.
+            step.commands.append(.fenceAndRollBack(branch: branch))
         case (.recovered, .onePhase), (.recovered, .journal), (.doubtful, .onePhase),
             (.doubtful, .journal):
             // The row's commit is a copy of what this branch's own COMMIT decided.
@@ -57,6 +61,9 @@ extension Coordinator {
         case .done where commits && isRegister:
             // A commit that was forced upon the row, and a register that was told to roll back.
             branches[branch].progress = .ended(.heuristicRollback)
+        case .done where commits && branches[branch].ending == .readOnly,
+            .provedRolledBack where commits && branches[branch].ending == .readOnly:
+            branches[branch].progress = .ended(.committed)
         case .done:
             branches[branch].progress = .ended(commits ? .committed : .rolledBack)
         case .provedCommitted:

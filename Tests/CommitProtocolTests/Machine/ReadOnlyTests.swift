@@ -31,20 +31,29 @@ import Testing
     }
 
     /// What a lost session had read is lost with it, and a commit keeps nothing of it.
-    @Test func aSessionLostAfterACommitEndsTheBranch() {
+    ///
+    /// But its locks are not, before the session is gone.
+    @Test func aSessionLostAfterACommitIsFencedAndEndsTheBranch() {
         var machine = Coordinator.begun([.readOnly])
         machine.tell(.accepted)
         machine.tell(.voted(branch: 0, .held))
         machine.tell(.decided(.commit))
         machine.tell(.finished(branch: 0, .tryAgain))
-        let last = machine.tell(.due(.finishAgain(branch: 0)))
+        let again = machine.tell(.due(.finishAgain(branch: 0)))
+        #expect(again.commands == [.fenceAndRollBack(branch: 0)])
+        let last = machine.tell(.finished(branch: 0, .provedRolledBack))
         #expect(last.isLast && last.reply == .committed)
     }
 
-    @Test func anAdoptedCommitHasNothingToDoThere() {
-        let (machine, step) = Coordinator.adopted(
+    /// A paused owner may still hold the session, and with it locks.
+    @Test func anAdoptedCommitHasOnlyTheSessionToEndThere() {
+        let adopted = Coordinator.adopted(
             .commit, endings: [.readOnly, .twoPhase], .open(), .open(evidence(1)))
-        #expect(step.commands == [.commitPrepared(branch: 1)])
+        var machine = adopted.machine
+        #expect(
+            adopted.step.commands
+                == [.fenceAndRollBack(branch: 0), .commitPrepared(branch: 1)])
+        machine.tell(.finished(branch: 0, .provedRolledBack))
         #expect(machine.branches[0].outcome == .committed)
         #expect(machine.branches.map(\.vote) == [.readOnly, .prepared])
     }

@@ -6,7 +6,7 @@ enum Layering {
         "EventLoop": 1, "TransactionEngine": 1, "CommitSimulator": 1,
         "PostgresClient": 2, "HTTPServer": 2, "PostgresClusters": 2,
         "PostgresTransactions": 3, "CoordinatorAPI": 3,
-        "tandem": 4, "TwoPhaseCommit": 4,
+        "simulate": 4, "tandem": 4, "TwoPhaseCommit": 4,
     ]
 
     /// Who may import which C module.

@@ -1,5 +1,5 @@
 /// Steele, Lea and Flood's generator: one word of state, so a seed is a whole history.
-struct SplitMix64 {
+struct SplitMix64: Sendable {
     private var state: UInt64
 
     init(seed: UInt64) { state = seed &* 0x9e37_79b9_7f4a_7c15 }

@@ -1,7 +1,7 @@
-import CommitProtocol
+internal import CommitProtocol
 
 /// Mistakes that a coordinator could make; each must be caught by some rule.
-enum BrokenMachine: CaseIterable, Sendable {
+package enum BrokenMachine: CaseIterable, Hashable, Sendable {
     /// An unknown decision is taken for an abort.
     case unknownDecisionIsAbort
     /// An unknown decision is taken for the commit that was asked for.
@@ -24,26 +24,45 @@ enum BrokenMachine: CaseIterable, Sendable {
     case lateVoteDropped
     /// A foreign commit is not obeyed.
     case foreignCommitIsAbort
+    /// The caller is told of a commit before the tag of the register's own COMMIT.
+    case answeredBeforeTag
+    /// Siblings are committed before the journal has decided.
+    case siblingsBeforeJournal
+    /// A register that did not answer is taken to have rolled back.
+    case unknownRegisterIsAbort
+    /// A register that did not answer is taken to have committed.
+    case unknownRegisterIsCommit
+    /// A read-only branch is committed while the decision is being written.
+    case readOnlyBeforeDecided
 
     /// What the mistaken machine makes of an event; nil where it ignores it.
     func hears(_ event: Event, _ machine: Coordinator) -> Event? {
         switch (self, event) {
-        case (.unknownDecisionIsAbort, .decisionUnknown): .decided(.abort)
+        case (.unknownDecisionIsAbort, .decisionUnknown):
+            if case .deciding = machine.phase { .decided(.abort) } else { event }
         case (.unknownDecisionIsCommit, .decisionUnknown):
             machine.phase == .deciding(.commit, viaTombstone: false) ? .decided(.commit) : event
         case (.unknownAcceptanceIsRefusal, .acceptUnknown): .acceptRefused
-        case (.refusalIsYes, .voted(let branch, .refused)): .yes(branch)
+        case (.refusalIsYes, .voted(let branch, .refused)):
+            machine.branches[branch].ending == .twoPhase
+                ? .voted(branch: branch, .prepared(Self.inventedEvidence)) : event
         case (.preparedAgainstVoteIsRefused, .voted(let branch, .preparedAgainstVote)):
             .voted(branch: branch, .refused)
         case (.lateVoteDropped, .voted): machine.state == .aborting ? nil : event
         case (.foreignCommitIsAbort, .decided):
             machine.phase == .deciding(.abort, viaTombstone: false) ? .decided(.abort) : event
+        case (.unknownRegisterIsAbort, .registerAnswered(.tryAgain)):
+            .registerAnswered(.decided(.abort))
+        case (.unknownRegisterIsCommit, .registered(.unknown)): .registered(.committed)
         default: event
         }
     }
 
     /// What the mistaken machine makes of a step.
     func says(_ step: inout Step, _ machine: Coordinator) {
+        let isLocalCommit = step.commands.contains { command in
+            if case .commitLocally = command { true } else { false }
+        }
         switch self {
         case .acceptedAgain where step.log == .tombstone: step.log = .accept
         case .commitBeforeDecided where step.log == .decide(.commit):
@@ -54,7 +73,20 @@ enum BrokenMachine: CaseIterable, Sendable {
                 guard case .fenceAndRollBack(let branch) = command else { return command }
                 return .rollbackPrepared(branch: branch)
             }
+        case .answeredBeforeTag where isLocalCommit: step.reply = .committed
+        case .siblingsBeforeJournal where isLocalCommit:
+            step.commands += machine.branches.indices.filter {
+                machine.branches[$0].ending == .twoPhase
+            }.map { .commitPrepared(branch: $0) }
+        case .readOnlyBeforeDecided where step.log == .decide(.commit):
+            step.commands += machine.branches.indices.filter {
+                machine.branches[$0].ending == .readOnly
+            }.map { .release(branch: $0, .commit) }
         default: break
         }
     }
+
+    private static let inventedEvidence = PreparedEvidence(
+        transactionID: 1, owner: "tandem", systemIdentifier: "7000", timeline: 1,
+        location: "0/16B3748")
 }

@@ -1,26 +1,32 @@
-import CommitProtocol
+internal import CommitProtocol
 
 /// One process's hold on the transaction: a machine, and the rules about what it says.
-struct Driver {
+struct Life: Hashable, Sendable {
+    /// A timer that runs, and when it fires.
+    struct Armed: Hashable {
+        let timer: Timer
+        let due: Int64
+    }
+
     /// Which process; 0 is the one that the caller asked, and the others adopted the row.
-    let life: Int
-    var machine = Coordinator(transaction: someTransaction, branchCount: 1)
-    var timers: [Timer] = []
+    let number: Int
+    var machine: Coordinator
+    var timers: [Armed] = []
     /// Votes that were heard, and may be heard again.
     var votes: [Event] = []
-    /// Branches whose work was cancelled.
-    var cancelled: Set<Int> = []
-    /// Orders that are unanswered, by branch.
-    var unanswered: Set<Int> = []
+    /// Branches whose work was cancelled, and branches whose order is unanswered; a bit each.
+    var cancelled: UInt8 = 0
+    var unanswered: UInt8 = 0
     var isLogAsked = false
     /// Whether the one accept was sent; an adopted row had its own.
     var hasAccepted: Bool
-    var reply: Reply?
+    /// The register was told to commit; it is told once.
+    var hasCommittedLocally = false
 
-    init(life: Int, branchCount: Int) {
-        self.life = life
-        hasAccepted = life > 0
-        machine = Coordinator(transaction: someTransaction, branchCount: branchCount)
+    init(number: Int, machine: Coordinator) {
+        self.number = number
+        self.machine = machine
+        hasAccepted = number > 0
     }
 
     /// Marks the answer to an order as given.
@@ -30,9 +36,9 @@ struct Driver {
             .decisionMissing, .decisionUnknown, .delegated, .delegationFound:
             isLogAsked = false
         case .voted(let branch, _), .finished(let branch, _):
-            unanswered.remove(branch)
+            unanswered &= ~(1 << branch)
         case .registered, .registerAnswered:
-            machine.register.map { _ = unanswered.remove($0) }
+            if let register = machine.register { unanswered &= ~(1 << register) }
         case .begin, .adopt, .due, .rollbackRequested: break
         }
     }
@@ -43,19 +49,31 @@ struct Driver {
             try checkCompany(of: command, step.log)
             switch command {
             case .cancel(let branch):
-                cancelled.insert(branch)
-            case .work(let branch), .commitPrepared(let branch), .rollbackPrepared(let branch),
-                .fenceAndRollBack(let branch), .commitLocally(let branch),
-                .askRegister(let branch), .release(let branch, _):
-                guard unanswered.insert(branch).inserted else {
-                    throw Violation("step: \(command), and the branch has an order unanswered")
+                cancelled |= 1 << branch
+            case .commitLocally(let branch):
+                guard !hasCommittedLocally else {
+                    throw Violation("step: the register is told to commit again")
                 }
+                hasCommittedLocally = true
+                try order(command, of: branch)
+            case .work(let branch), .commitPrepared(let branch), .rollbackPrepared(let branch),
+                .fenceAndRollBack(let branch), .askRegister(let branch), .release(let branch, _):
+                try order(command, of: branch)
             }
         }
         try checkRequest(step)
-        guard Set(step.timers.map(\.timer)).count == step.timers.count else {
-            throw Violation("step: one timer twice")
+        for (index, request) in step.timers.enumerated() {
+            if step.timers[..<index].contains(where: { $0.timer == request.timer }) {
+                throw Violation("step: one timer twice")
+            }
         }
+    }
+
+    private mutating func order(_ command: BranchCommand, of branch: Int) throws(Violation) {
+        guard unanswered & 1 << branch == 0 else {
+            throw Violation("step: \(command), and the branch has an order unanswered")
+        }
+        unanswered |= 1 << branch
     }
 
     private func checkCompany(
@@ -80,10 +98,8 @@ struct Driver {
         case .finish, .report:
             guard step.isLast else { throw Violation("step: an end that is not the last") }
         }
-        if step.isLast {
-            guard unanswered.isEmpty, !isLogAsked else {
-                throw Violation("step: the last one while an answer is due")
-            }
+        if step.isLast, unanswered != 0 || isLogAsked {
+            throw Violation("step: the last one while an answer is due")
         }
     }
 

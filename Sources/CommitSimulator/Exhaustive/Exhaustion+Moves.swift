@@ -1,0 +1,54 @@
+internal import CommitProtocol
+
+/// What may happen next in a state, and what it costs of the faults that are left.
+extension Exhaustion {
+    func moves(of state: Simulation) -> [(move: Move, price: Int)] {
+        var moves: [(move: Move, price: Int)] = []
+        for flight in state.flights {
+            moves.append((.land(flight, .done), 0))
+            if flight.life == nil {
+                moves.append((.land(flight, .lost), 0))
+                continue
+            }
+            let endings = state.setting.endings
+            for fate in Fate.faulty(flight.order, { endings[$0] }) {
+                moves.append((.land(flight, fate), 1))
+            }
+        }
+        for life in state.lives {
+            for armed in life.timers {
+                let isBound = armed.timer == .deadline || armed.timer == .finishWait
+                moves.append((.fire(armed, life: life.number), isBound ? 1 : 0))
+            }
+            moves.append((.suffer(.crash(life: life.number)), 1))
+        }
+        addUnheard(of: state, &moves)
+        if state.lifeCount < livesMax, state.world.row != nil {
+            if !state.lives.isEmpty { moves.append((.suffer(.takeOver), 1)) }
+        }
+        if state.world.row != nil { moves.append((.suffer(.deadlineElsewhere), 1)) }
+        if state.world.row?.isReplicated == false {
+            moves.append((.suffer(.failOver(losesRow: false)), 1))
+        }
+        // The scan of another replica may meet a branch whose row is not there yet.
+        let isRowless = state.world.row == nil && !state.listed().isEmpty
+        if isRowless, !state.lives.isEmpty { moves.append((.pass, 1)) }
+        if moves.allSatisfy({ $0.price > 0 }), state.lives.isEmpty { moves.append((.pass, 0)) }
+        return moves
+    }
+
+    private func addUnheard(
+        of state: Simulation, _ moves: inout [(move: Move, price: Int)]
+    ) {
+        for (branch, site) in state.world.sites.enumerated() {
+            switch site.session {
+            case .worksUnheard, .commitsUnheard:
+                moves.append((.suffer(.unheardRuns(branch: branch)), 0))
+                moves.append((.suffer(.unheardEnds(branch: branch)), 0))
+            case .holds where state.index(of: 0) == nil:
+                moves.append((.suffer(.unheardEnds(branch: branch)), 0))
+            case .none, .holds, .gone: break
+            }
+        }
+    }
+}

@@ -1,0 +1,57 @@
+internal import CommitProtocol
+
+/// An order on its way.
+struct Flight: Hashable, Sendable {
+    enum Order: Hashable { case log(LogRequest), branch(BranchCommand) }
+
+    /// Who hears the answer; nil once the sender is gone or has given it up.
+    var life: Int?
+    /// Who sent it.
+    let sender: Int
+    let order: Order
+    /// What the sender knew when it sent the order.
+    let evidence: [PreparedEvidence?]
+    let outcomes: [Outcome?]
+    let decision: Decision?
+    /// When it arrives.
+    var due: Int64
+}
+
+/// How an order goes.
+enum Fate: Hashable {
+    /// Carried out and answered.
+    case done
+    /// The participant says no.
+    case refused
+    /// Prepared, and an expectation missed.
+    case against
+    /// The state database is known not to have it.
+    case unavailable
+    /// Carried out; the answer is lost.
+    case unheard
+    /// Visible to others, not durable, and not answered.
+    case onlyVisible
+    /// Never carried out, and nobody knows.
+    case lost
+    /// Given up by its sender, and carried out later.
+    case late
+
+    /// The fates, beside being done, that an order can meet.
+    static func faulty(_ order: Flight.Order, _ ending: (Int) -> Ending) -> [Fate] {
+        switch order {
+        case .log(.accept): [.unavailable, .unheard, .lost, .late]
+        case .log(.decide): [.unheard, .onlyVisible, .lost, .late]
+        case .log(.tombstone), .log(.delegate), .log(.copy): [.unheard, .lost, .late]
+        case .log(.finish), .log(.report): [.lost, .late]
+        case .branch(.work(let branch)):
+            ending(branch) == .twoPhase
+                ? [.refused, .against, .unheard, .lost, .late] : [.refused, .unheard, .lost, .late]
+        case .branch(.commitLocally): [.refused, .unheard, .lost, .late]
+        case .branch(.commitPrepared), .branch(.rollbackPrepared), .branch(.fenceAndRollBack),
+            .branch(.askRegister):
+            [.unheard, .lost, .late]
+        case .branch(.release): [.unheard, .lost]
+        case .branch(.cancel): []
+        }
+    }
+}

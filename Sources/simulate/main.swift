@@ -1,0 +1,79 @@
+import CommitSimulator
+import Glibc
+
+/// `simulate SEEDS`, `simulate seed SEED`, `simulate exhaust [FAULTS]`, `simulate mutants [SEEDS]`.
+let arguments = CommandLine.arguments.dropFirst()
+
+func replay(_ seed: UInt64) -> Bool {
+    let told = Seeds.transcript(seed)
+    for line in told.lines { print(line) }
+    print(told.violation.map { "violation: \($0)" } ?? "no rule is broken")
+    return told.violation == nil
+}
+
+func run(_ count: UInt64) -> Bool {
+    if let failure = Seeds.firstFailure(in: 0..<count) {
+        print("seed \(failure.seed): \(failure)")
+        return false
+    }
+    for named in namedSeeds {
+        if let failure = Seeds.firstFailure(in: named.seed..<named.seed + 1) {
+            print("\(named.name), seed \(failure.seed): \(failure)")
+            return false
+        }
+    }
+    print("\(count) histories and \(namedSeeds.count) named ones: no rule is broken")
+    return true
+}
+
+/// The table of the planted mistakes; each must be noticed by some history.
+func listMutants(among seeds: UInt64) -> Bool {
+    var isEveryOneCaught = true
+    for mutant in Mutant.all {
+        let failure = mutant.firstFailure(among: seeds)
+        isEveryOneCaught = isEveryOneCaught && failure != nil
+        let name = mutant.name.padding(to: 30)
+        let seed = failure.map { "seed \($0.seed)".padding(to: 12) } ?? "UNNOTICED   "
+        print(mutant.kind.padding(to: 6), name, seed, failure?.violation.description ?? "")
+    }
+    return isEveryOneCaught
+}
+
+extension String {
+    func padding(to width: Int) -> String {
+        self + String(repeating: " ", count: max(0, width - count))
+    }
+}
+
+/// Every mixture of endings, both orders of acceptance, and so many faults in each history.
+func exhaust(faults: Int) -> Bool {
+    let mixtures = [
+        ["twoPhase"], ["twoPhase", "twoPhase"], ["twoPhase", "twoPhase", "twoPhase"],
+        ["twoPhase", "readOnly"], ["twoPhase", "twoPhase", "readOnly"], ["readOnly", "readOnly"],
+        ["onePhase"], ["onePhase", "readOnly"], ["journal"], ["journal", "twoPhase"],
+        ["journal", "twoPhase", "twoPhase"], ["journal", "twoPhase", "readOnly"],
+    ]
+    var isRight = true
+    for endings in mixtures {
+        for overlapping in [false, true] {
+            let result = Exhaustion.search(
+                endings: endings, overlapping: overlapping, faults: faults)
+            let name = endings.joined(separator: " ") + (overlapping ? ", overlapping" : "")
+            let verdict = result.violation.map { "\($0)" } ?? "no rule is broken"
+            print(name.padding(to: 42), "\(result.states) states".padding(to: 16), verdict)
+            for move in result.trail { print("    \(move)") }
+            isRight = isRight && result.violation == nil
+        }
+    }
+    return isRight
+}
+
+let isRight =
+    switch (arguments.first, arguments.dropFirst().first.flatMap { UInt64($0) }) {
+    case ("seed", let seed?): replay(seed)
+    case ("exhaust", let faults): exhaust(faults: Int(faults ?? 2))
+    case ("mutants", let seeds): listMutants(among: seeds ?? 20_000)
+    case (let count?, nil): UInt64(count).map(run) ?? false
+    default: false
+    }
+exit(isRight ? 0 : 1)
