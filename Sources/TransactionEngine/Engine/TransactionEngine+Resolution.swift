@@ -10,6 +10,13 @@ extension TransactionEngine {
         _ id: GlobalTransactionID, _ resolution: Resolution,
         isExpected: @Sendable (String?) -> Bool
     ) async throws(LogUnavailable) -> ResolutionAnswer {
+        // What has ended here a moment ago is changed where it is recorded, so it has to be there.
+        var looks = 0
+        while recentlyEnded[id] != nil {
+            guard looks < 100 else { throw LogUnavailable("its end is not recorded yet") }
+            looks += 1
+            await pause(.milliseconds(20))
+        }
         guard let record = try await standing(id) else {
             return try await resolveRowless(id, resolution, isExpected)
         }
