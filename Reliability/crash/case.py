@@ -45,15 +45,25 @@ class Post(threading.Thread):
 
 
 def transaction(marker, kind):
-    """Three branches that each write one row; an abort is found out when all are prepared."""
+    """Three branches that each write one row, of a one-phase transaction only the first; an abort is
+    found out when all have worked."""
     branches = []
     for branch, participant in enumerate(PARTICIPANTS):
         statement = {"sql": "INSERT INTO legs VALUES ($1, $2::int)",
                      "parameters": [marker, str(branch)], "expectRows": 1}
-        if kind == "abort" and branch == 2:
+        reads = kind.startswith("one-phase") and branch > 0
+        if reads:
+            statement = {"sql": "SELECT 1", "expectRows": 1}
+        if kind.endswith("abort") and branch == 2:
             statement["expectRows"] = 2
-        branches.append({"participant": participant, "statements": [statement]})
-    return {"branches": branches, "labels": {"marker": marker}}
+        branches.append({"participant": participant, "readOnly": reads, "statements": [statement]})
+    return {"branches": branches, "onePhase": kind.startswith("one-phase"),
+            "labels": {"marker": marker}}
+
+
+def written(body):
+    """What each participant holds of a transaction that was committed."""
+    return [0 if branch["readOnly"] else 1 for branch in body["branches"]]
 
 
 class Case:
@@ -66,6 +76,10 @@ class Case:
         # Keyed transactions are accepted first and worked on afterwards, keyless ones overlap.
         self.key = None if point.path.first_life == "rowless" or number % 2 else self.marker
         self.body = transaction(self.marker, point.path.transaction)
+        self.whole = written(self.body)
+        # A journal is kept where the setting says so; who asks one need not have it.
+        self.environment = ({"TANDEM_PARTICIPANTS_USERS_JOURNAL": "true"}
+                            if point.path.transaction.startswith("journal") else {})
 
     def run(self):
         result = Result(self.point, self.fault)
@@ -94,7 +108,7 @@ class Case:
         until the point is reached.
         """
         self.witness.freeze()
-        self.victim.start(f"{self.point.path.first_life}=kill")
+        self.victim.start(f"{self.point.path.first_life}=kill", more=self.environment)
         post = Post(self.victim, self.body, self.key)
         processes.until(HIT_SECONDS_MAX, "the first life ends", lambda: not self.victim.is_running)
         return post
@@ -120,10 +134,10 @@ class FailpointCase(Case):
         armed = f"{self.point.failpoint}=stop"
         first = self.point.path.first_life
         if first is None:
-            self.victim.start(armed)
+            self.victim.start(armed, more=self.environment)
             return Post(self.victim, self.body, self.key)
         post = self._leave_orphans() if first == "rowless" else self.first_life_ends()
-        self.victim.start(armed, wait=False)
+        self.victim.start(armed, wait=False, more=self.environment)
         return post
 
     def _leave_orphans(self):

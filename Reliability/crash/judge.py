@@ -29,8 +29,8 @@ def judge(case, answer, result):
     counts = effects(case.stack, case.marker)
     row = row_of(case.stack, case.marker)
     decision, state = (row[2], row[3]) if row else (None, None)
-    result.outcome = "committed" if counts == [1, 1, 1] else "aborted"
-    if counts not in ([0, 0, 0], [1, 1, 1]):
+    result.outcome = "committed" if counts == case.whole else "aborted"
+    if counts not in ([0, 0, 0], case.whole):
         complain(f"half done: the rows are {counts}")
     committed = any(counts)
     if committed != (decision == "commit"):
@@ -56,12 +56,12 @@ def ask_again(case, committed, row, complain):
         return
     again = case.witness.post(case.body, case.key)
     counts = effects(case.stack, case.marker)
-    if row and committed and (again.status not in (200, 201) or counts != [1, 1, 1]):
+    if row and committed and (again.status not in (200, 201) or counts != case.whole):
         complain(f"repeated after a commit: {again}, rows {counts}")
     if row and not committed and (again.status != 409 or any(counts)):
         complain(f"repeated after an abort: {again}, rows {counts}")
-    if not row and case.point.path.transaction == "commit" and (
-            again.status != 201 or counts != [1, 1, 1]):
+    if not row and not case.point.path.transaction.endswith("abort") and (
+            again.status != 201 or counts != case.whole):
         complain(f"the key was unused, and its first use gave {again}, rows {counts}")
 
 
@@ -69,6 +69,6 @@ def still_holds(case, result):
     """Long after the verdict: nothing has come to life again."""
     counts = effects(case.stack, case.marker)
     row = row_of(case.stack, case.marker)
-    if (counts == [1, 1, 1]) != bool(row and row[2] == "commit") or counts not in (
-            [0, 0, 0], [1, 1, 1]):
+    if (counts == case.whole) != bool(row and row[2] == "commit") or counts not in (
+            [0, 0, 0], case.whole):
         result.violations.append(f"later the rows are {counts} and the row is {row}")

@@ -28,6 +28,15 @@ RECOVER_ABORT = Path("recover-abort", "commit", "decideCommit.before")
 # Prepared everywhere, and the row never arrived: only the scan can find it.
 ORPHAN = Path("orphan", "commit", "rowless")
 
+# The first branch writes and decides by its own COMMIT; the others only read.
+ONE_PHASE = Path("one-phase", "one-phase")
+RECOVER_ONE_PHASE = Path("recover-one-phase", "one-phase", "commitLocally.after.0")
+# The first branch decides by its journal, after the others are prepared.
+JOURNAL = Path("journal", "journal")
+JOURNAL_ABORT = Path("journal-abort", "journal-abort")
+RECOVER_JOURNAL = Path("recover-journal", "journal", "commitLocally.after.0")
+RECOVER_JOURNAL_ABORT = Path("recover-journal-abort", "journal", "commitLocally.before.0")
+
 BRANCHES = range(len(PARTICIPANTS))
 
 STEPS = (
@@ -47,6 +56,25 @@ STEPS = (
     (RECOVER_ABORT, "finish"),
     (ORPHAN, "tombstone"),
     (ORPHAN, "finish"),
+    (ONE_PHASE, "work.0"),
+    (ONE_PHASE, "delegate"),
+    (ONE_PHASE, "commitLocally.0"),
+    (ONE_PHASE, "release.1"),
+    (ONE_PHASE, "finish"),
+    (RECOVER_ONE_PHASE, "askRegister.0"),
+    (RECOVER_ONE_PHASE, "copy"),
+    (RECOVER_ONE_PHASE, "finish"),
+    (JOURNAL, "accept"),
+    (JOURNAL, "commitLocally.0"),
+    (JOURNAL, "commitPrepared.1"),
+    (JOURNAL, "finish"),
+    (JOURNAL_ABORT, "askRegister.0"),
+    (JOURNAL_ABORT, "copy"),
+    (RECOVER_JOURNAL, "askRegister.0"),
+    (RECOVER_JOURNAL, "copy"),
+    (RECOVER_JOURNAL, "finish"),
+    (RECOVER_JOURNAL_ABORT, "askRegister.0"),
+    (RECOVER_JOURNAL_ABORT, "copy"),
 )
 
 

@@ -63,10 +63,10 @@ class Replica:
         self._news = threading.Condition()
         self.last_lines = collections.deque(maxlen=60)
 
-    def start(self, failpoints=None, wait=True):
+    def start(self, failpoints=None, wait=True, more=None):
         """Starts a process; with `wait`, until it serves."""
         environment = {key: value for key, value in os.environ.items()
-                       if not key.startswith("TANDEM_")}
+                       if not key.startswith("TANDEM_")} | (more or {})
         if failpoints:
             environment["TANDEM_FAILPOINTS"] = failpoints
         with self._news:

@@ -32,13 +32,13 @@ extension CoordinatorAPI {
                         Statement(
                             sql: $0.sql, parameters: $0.parameters.map(\.text),
                             expectedRows: $0.expectRows)
-                    })
+                    }, isReadOnly: branch.isReadOnly)
             },
             isolation: body.isolation.flatMap { .init(rawValue: $0.rawValue) } ?? .readCommitted,
             timeout: timeout ?? settings.defaultTimeout,
             labels: body.labels.keys.sorted().map {
                 EngineRequest.Label(name: $0, value: body.labels[$0] ?? "")
-            })
+            }, isOnePhase: body.isOnePhase)
     }
 
     private func render(_ answer: TransactionAnswer) throws(Problem) -> ServerResponse {

@@ -22,6 +22,7 @@ enum ProblemType: String, CaseIterable, Hashable, Sendable {
     case invalidRequest = "invalid-request"
     case unknownParticipant = "unknown-participant"
     case unacceptableSQL = "unacceptable-sql"
+    case notOnePhase = "not-one-phase"
     case idempotencyKeyInvalid = "idempotency-key-invalid"
     case idempotencyKeyReused = "idempotency-key-reused"
     case idempotencyKeyInProgress = "idempotency-key-in-progress"
@@ -74,7 +75,7 @@ extension ProblemType {
         case .bodyTooLarge: 413
         case .uriTooLong: 414
         case .unsupportedMediaType: 415
-        case .unknownParticipant, .unacceptableSQL, .idempotencyKeyReused: 422
+        case .unknownParticipant, .unacceptableSQL, .notOnePhase, .idempotencyKeyReused: 422
         case .preconditionRequired: 428
         case .headersTooLarge: 431
         case .internalError: 500
@@ -102,6 +103,7 @@ extension ProblemType {
         case .invalidRequest: "The request does not follow the contract"
         case .unknownParticipant: "There is no participant of that name"
         case .unacceptableSQL: "A statement cannot be part of a branch"
+        case .notOnePhase: "One phase is for exactly one branch that writes"
         case .idempotencyKeyInvalid: "The Idempotency-Key is not well-formed"
         case .idempotencyKeyReused: "The Idempotency-Key was used for another request"
         case .idempotencyKeyInProgress: "The first request with this key is still running"
@@ -138,8 +140,8 @@ extension ProblemType {
         case .outcomeUnknown: .unknown
         case .badHTTP, .requestTimeout, .headersTooLarge, .uriTooLong, .bodyTooLarge, .notFound,
             .methodNotAllowed, .notAcceptable, .unsupportedMediaType, .preconditionFailed,
-            .preconditionRequired,
-            .malformedJSON, .invalidRequest, .unknownParticipant, .unacceptableSQL,
+            .preconditionRequired, .malformedJSON, .invalidRequest, .unknownParticipant,
+            .unacceptableSQL, .notOnePhase,
             .idempotencyKeyInvalid, .idempotencyKeyReused, .idempotencyKeyInProgress, .conflict,
             .internalError:
             nil
@@ -158,9 +160,9 @@ extension ProblemType {
             true
         case .badHTTP, .headersTooLarge, .uriTooLong, .bodyTooLarge, .notFound, .methodNotAllowed,
             .notAcceptable, .unsupportedMediaType, .preconditionFailed, .preconditionRequired,
-            .malformedJSON,
-            .invalidRequest, .unknownParticipant, .unacceptableSQL, .idempotencyKeyInvalid,
-            .idempotencyKeyReused, .preparedTransactionsDisabled, .statementFailed,
+            .malformedJSON, .invalidRequest, .unknownParticipant, .unacceptableSQL, .notOnePhase,
+            .idempotencyKeyInvalid, .idempotencyKeyReused, .preparedTransactionsDisabled,
+            .statementFailed,
             .rowsUnexpected, .cannotBePrepared, .constraintAtPrepare, .resultTooLarge,
             .rolledBackByRequest, .aborted, .conflict, .outcomeUnknown, .internalError:
             false

@@ -53,7 +53,9 @@ extension Problem {
         case .resultTooLarge: .resultTooLarge
         case .connectionLost: .participantLost
         case .unacceptableSQL: .unacceptableSQL
-        case .slotsExhausted, .prepare, .cancelled, .notDurable, .workThrew, .workUnfinished:
+        case .wroteWhileReadOnly: .statementFailed
+        case .slotsExhausted, .prepare, .commit, .cancelled, .notDurable, .workThrew,
+            .workUnfinished:
             .aborted
         }
     }
@@ -76,6 +78,10 @@ extension Problem {
             return "\(participant) has prepared transactions disabled\(said)"
         case .prepare:
             return "The transaction in \(participant) could not be prepared\(said)"
+        case .commit:
+            return "The transaction in \(participant) could not be committed\(said)"
+        case .wroteWhileReadOnly:
+            return "\(participant) was declared read only, and has written."
         case .resultTooLarge:
             return "\(place) returned more rows or bytes than are allowed."
         case .connectionLost:
@@ -110,6 +116,12 @@ extension Problem {
                 .unacceptableSQL,
                 "\(participant) has \(limit) sessions, and more branches than that name it.")
             self.participant = participant
+        case .notOnePhase(let writers):
+            self.init(
+                .notOnePhase,
+                "One phase is for exactly one branch that writes, and here are \(writers); declare "
+                    + "the others read only, or leave onePhase out.")
+            pointer = "/onePhase"
         case .participantUnavailable(let name, let reason):
             self.init(.participantUnavailable, "\(name) cannot be reached: \(reason)")
             participant = name

@@ -52,6 +52,7 @@ enum RecordRendering {
             writer.member("branch", index)
             writer.member("participant", branch.participant)
             writer.member("gid", branch.gid)
+            writer.member("ending", branch.ending.rawValue)
             nullable("vote", branch.vote?.rawValue, &writer)
             nullable("outcome", branch.outcome?.rawValue, &writer)
             // The attempt that ended a prepared branch counts as well.

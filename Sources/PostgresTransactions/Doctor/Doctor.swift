@@ -16,12 +16,14 @@ public enum Doctor {
 
     /// Looks at everything; whatever goes wrong on the way is a finding too.
     ///
-    /// - Parameter timeout: the bound on connecting; each question has ten seconds.
+    /// - Parameters:
+    ///   - timeout: the bound on connecting; each question has ten seconds.
+    ///   - journal: whether a participant is to keep a journal of decisions.
     public static func examine(
         _ options: ConnectionOptions, as purpose: Purpose, allowsFsyncOff: Bool,
-        timeout: Duration
+        timeout: Duration, journal: Bool = false
     ) async -> Diagnosis {
-        await onLoop(options, purpose, allowsFsyncOff, timeout)
+        await onLoop(options, purpose, allowsFsyncOff, timeout, journal)
     }
 
     static let patience = Duration.seconds(10)
@@ -29,7 +31,7 @@ public enum Doctor {
     @LoopActor
     private static func onLoop(
         _ options: ConnectionOptions, _ purpose: Purpose, _ allowsFsyncOff: Bool,
-        _ timeout: Duration
+        _ timeout: Duration, _ journal: Bool
     ) async -> Diagnosis {
         var checks: [Diagnosis.Check] = []
         do {
@@ -48,6 +50,7 @@ public enum Doctor {
             if purpose == .participant, vitals.canPrepare {
                 checks.append(await trial(connection))
             }
+            if journal { checks.append(try await JournalMaker.examine(connection)) }
             return Diagnosis(checks: checks, summary: vitals.summary(purpose))
         } catch {
             checks.append(.init(checks.isEmpty ? "reachable" : "questions", .failing, "\(error)"))

@@ -79,6 +79,42 @@ extension PostgresDecisionLog {
         return result.text(row: 0, column: 0).flatMap(Int64.init) ?? 0
     }
 
+    /// Those of a journal's transactions whose decisions are no longer needed there.
+    ///
+    /// Their rows are finished, by what the register decided: so the copy is there, every branch has
+    /// ended, and the session that could have decided otherwise has answered or was fenced. A row
+    /// below the low-water mark was finished as well, or it could not have been removed. All this is
+    /// read beside a write of one's own, for what is only visible may yet be lost.
+    public func settled(
+        _ ids: [GlobalTransactionID]
+    ) async throws(LogUnavailable) -> [GlobalTransactionID] {
+        let result: CommandResult
+        do {
+            result = try await state.write(
+                """
+                WITH mark AS (
+                    UPDATE tandem.installation SET low_water_mark = low_water_mark
+                    RETURNING low_water_mark)
+                SELECT x.n, x.s FROM mark, unnest($1::bigint[], $2::bigint[]) AS x(n, s)
+                    LEFT JOIN tandem.transactions AS t ON t.number = x.n AND t.salt = x.s
+                WHERE (t.finished_at IS NOT NULL AND t.decision_from = 'register')
+                    OR (t.number IS NULL AND x.n < mark.low_water_mark)
+                """,
+                [
+                    ArrayLiteral.write(ids.map { "\($0.number)" }),
+                    ArrayLiteral.write(ids.map { "\(Int64(bitPattern: $0.salt))" }),
+                ])
+        } catch {
+            throw LogUnavailable("\(error)")
+        }
+        return (0..<result.rowCount).compactMap { row in
+            guard let number = result.text(row: row, column: 0).flatMap(Int64.init),
+                let salt = result.text(row: row, column: 1).flatMap(Int64.init)
+            else { return nil }
+            return GlobalTransactionID(number: number, salt: UInt64(bitPattern: salt))
+        }
+    }
+
     /// Removes a batch of rows that finished long ago, oldest numbers first, and advances the
     /// low-water mark in the same transaction: a gid below it without a row proves nothing.
     ///

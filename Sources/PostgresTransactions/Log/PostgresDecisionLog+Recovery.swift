@@ -17,6 +17,9 @@ extension PostgresDecisionLog {
             OR t.number >= (SELECT quarantine_number FROM tandem.installation))
         """
 
+    /// Where a register is gone or changed, nobody can decide but an operator.
+    private static let isNotUndecidable = "(t.decision IS NOT NULL OR t.state <> 'needsOperator')"
+
     /// Ends expired lives, then claims what no life that goes on drives.
     ///
     /// A synchronous write of one's own, so that a decision seen by it may be acted on: it cannot be
@@ -37,7 +40,8 @@ extension PostgresDecisionLog {
             """
             WITH unowned AS MATERIALIZED (
                 SELECT t.number FROM tandem.transactions AS t
-                WHERE t.finished_at IS NULL AND \(Self.isNotQuarantined) AND (
+                WHERE t.finished_at IS NULL AND \(Self.isNotQuarantined)
+                    AND \(Self.isNotUndecidable) AND (
                     (t.owner = $1 AND t.epoch = $2::bigint AND t.number <> ALL ($3::bigint[]))
                     OR NOT \(Self.ownerLives))
                     AND EXISTS (SELECT FROM tandem.replicas AS r
@@ -58,6 +62,7 @@ extension PostgresDecisionLog {
             """
             SELECT \(RowCoding.columns) FROM tandem.transactions AS t
             WHERE t.finished_at IS NULL AND t.decision IS NULL AND \(Self.isNotQuarantined)
+                AND NOT t.delegated AND t.journal IS NULL
                 AND t.expires_at < now() - interval '1 second'
                 AND NOT (t.owner = $1 AND t.epoch = $2::bigint) AND \(Self.ownerLives)
             ORDER BY t.number LIMIT \(limit)

@@ -53,6 +53,8 @@ extension PostgresDecisionLog {
         case .decision(let decision):
             return """
                 \(update), decision = \(add(decision.rawValue)), decided_at = now(),
+                    decision_from = CASE WHEN t.delegated OR t.journal IS NOT NULL
+                        THEN 'operator' END,
                     state = \(add(decision == .commit ? "committing" : "aborting")) \(isSame)
                     AND t.decision IS NULL
                 """

@@ -52,6 +52,23 @@ public final class PostgresDecisionLog: DecisionLog {
         await writer.tombstone(record)
     }
 
+    /// Records, unless a decision is there, that the one-phase branch decides.
+    public func delegate(_ record: TransactionRecord) async -> DecideAnswer {
+        await writer.delegate(record)
+    }
+
+    /// Records what a register decided.
+    public func copy(
+        _ decision: Decision, _ record: TransactionRecord
+    ) async -> DecideAnswer {
+        await writer.copy(decision, record)
+    }
+
+    /// Records that nobody can tell the decision.
+    public func report(_ record: TransactionRecord) async {
+        await writer.report(record)
+    }
+
     /// Records the end.
     public func finish(_ record: TransactionRecord) async {
         await writer.finish(record)

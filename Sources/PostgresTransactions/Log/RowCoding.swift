@@ -14,7 +14,8 @@ enum RowCoding {
         (extract(epoch FROM t.finished_at) * 1000000)::bigint, t.participants, t.gids, t.votes,
         t.evidence, t.outcomes, t.retries, t.errors, t.results, t.results_omitted, t.problem,
         t.versions, t.resolutions, t.decision IS NULL
-            AND t.number < (SELECT quarantine_number FROM tandem.installation)
+            AND t.number < (SELECT quarantine_number FROM tandem.installation),
+        t.endings, t.journal, t.delegated
         """
 
     /// Reads a row; nil if it is not one that tandem writes.
@@ -51,6 +52,8 @@ enum RowCoding {
         }
         record.resolutionCount = text(27).flatMap { Int($0) } ?? 0
         record.isHeld = text(28) == "t"
+        record.journal = text(30).flatMap(server(of:))
+        record.isDelegated = text(31) == "t"
         return record
     }
 
@@ -65,13 +68,16 @@ enum RowCoding {
     private static func branches(_ list: (Int) -> [String?]?) -> [BranchRecord]? {
         guard let participants = list(16), let gids = list(17), let votes = list(18),
             let evidence = list(19), let outcomes = list(20), let retries = list(21),
-            let errors = list(22), !gids.isEmpty,
+            let errors = list(22), !gids.isEmpty, (list(29) ?? gids).count == gids.count,
             [participants.count, votes.count, evidence.count, outcomes.count, retries.count]
                 .allSatisfy({ $0 == gids.count }), errors.count == gids.count
         else { return nil }
+        let endings = list(29)
         return gids.indices.map { index in
+            let ending = endings.flatMap { $0[index] }.flatMap(Ending.init(rawValue:))
             var branch = BranchRecord(
-                participant: participants[index] ?? "", gid: gids[index] ?? "")
+                participant: participants[index] ?? "", gid: gids[index] ?? "",
+                ending: ending ?? .twoPhase)
             branch.vote = votes[index].flatMap(Vote.init(rawValue:))
             branch.evidence = evidence[index].flatMap(self.evidence(of:))
             branch.outcome = outcomes[index].flatMap(Outcome.init(rawValue:))
@@ -95,6 +101,17 @@ enum RowCoding {
         return PreparedEvidence(
             transactionID: transactionID, owner: String(parts[4]),
             systemIdentifier: String(parts[1]), timeline: timeline, location: String(parts[3]))
+    }
+
+    /// `systemIdentifier timeline`.
+    static func text(of server: ServerTimeline) -> String {
+        "\(server.systemIdentifier) \(server.timeline)"
+    }
+
+    static func server(of text: String) -> ServerTimeline? {
+        let parts = text.split(separator: " ")
+        guard parts.count == 2, let timeline = UInt32(parts[1]) else { return nil }
+        return ServerTimeline(systemIdentifier: String(parts[0]), timeline: timeline)
     }
 
     /// `\x…`, as bytea is written.

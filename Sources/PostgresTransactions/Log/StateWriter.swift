@@ -15,11 +15,23 @@ final class StateWriter {
         case accept(TransactionRecord, CheckedContinuation<AcceptAnswer, Never>)
         case decide(Decision, TransactionRecord, CheckedContinuation<DecideAnswer, Never>)
         case tombstone(TransactionRecord, CheckedContinuation<DecideAnswer, Never>)
-        case finish(TransactionRecord, CheckedContinuation<Void, Never>)
+        case delegate(TransactionRecord, CheckedContinuation<DecideAnswer, Never>)
+        case copy(Decision, TransactionRecord, CheckedContinuation<DecideAnswer, Never>)
+        case end(End, TransactionRecord, CheckedContinuation<Void, Never>)
 
         var isEnd: Bool {
-            if case .finish = self { true } else { false }
+            if case .end = self { true } else { false }
         }
+    }
+
+    /// A record that is written lazily.
+    private enum End: CaseIterable {
+        /// Every branch has ended.
+        case finish
+        /// The same, with the decision of a register.
+        case settle
+        /// Nobody can tell the decision.
+        case report
     }
 
     /// What a flush sends, by kind; the order of the statements is the order of the fields.
@@ -27,7 +39,9 @@ final class StateWriter {
         var accepts: [(TransactionRecord, CheckedContinuation<AcceptAnswer, Never>)] = []
         var decides: [(Decision, TransactionRecord, CheckedContinuation<DecideAnswer, Never>)] = []
         var tombstones: [(TransactionRecord, CheckedContinuation<DecideAnswer, Never>)] = []
-        var finishes: [(TransactionRecord, CheckedContinuation<Void, Never>)] = []
+        var delegates: [(TransactionRecord, CheckedContinuation<DecideAnswer, Never>)] = []
+        var copies: [(Decision, TransactionRecord, CheckedContinuation<DecideAnswer, Never>)] = []
+        var ends: [(End, TransactionRecord, CheckedContinuation<Void, Never>)] = []
     }
 
     private let state: StateDatabase
@@ -69,7 +83,20 @@ final class StateWriter {
     }
 
     func finish(_ record: TransactionRecord) async {
-        await withCheckedContinuation { add(.finish(record, $0)) }
+        let hasRegister = record.branches.contains { $0.ending.isRegister }
+        await withCheckedContinuation { add(.end(hasRegister ? .settle : .finish, record, $0)) }
+    }
+
+    func report(_ record: TransactionRecord) async {
+        await withCheckedContinuation { add(.end(.report, record, $0)) }
+    }
+
+    func delegate(_ record: TransactionRecord) async -> DecideAnswer {
+        await withCheckedContinuation { add(.delegate(record, $0)) }
+    }
+
+    func copy(_ decision: Decision, _ record: TransactionRecord) async -> DecideAnswer {
+        await withCheckedContinuation { add(.copy(decision, record, $0)) }
     }
 
     private func add(_ order: Order) {
@@ -120,7 +147,10 @@ final class StateWriter {
                 case .decide(let decision, let record, let reply):
                     batch.decides.append((decision, record, reply))
                 case .tombstone(let record, let reply): batch.tombstones.append((record, reply))
-                case .finish(let record, let reply): batch.finishes.append((record, reply))
+                case .delegate(let record, let reply): batch.delegates.append((record, reply))
+                case .copy(let decision, let record, let reply):
+                    batch.copies.append((decision, record, reply))
+                case .end(let end, let record, let reply): batch.ends.append((end, record, reply))
                 }
                 if !order.isEnd { urgentCount -= 1 }
             }
@@ -157,8 +187,15 @@ final class StateWriter {
             commands.append(
                 WriterStatements.decide(batch.decides.map { ($0.0.rawValue, $0.1) }))
         }
-        if !batch.finishes.isEmpty {
-            commands.append(WriterStatements.finish(batch.finishes.map(\.0)))
+        if !batch.delegates.isEmpty {
+            commands.append(WriterStatements.delegate(batch.delegates.map(\.0)))
+        }
+        if !batch.copies.isEmpty {
+            commands.append(WriterStatements.copy(batch.copies.map { ($0.0.rawValue, $0.1) }))
+        }
+        for end in End.allCases {
+            let records = batch.ends.filter { $0.0 == end }.map(\.1)
+            if !records.isEmpty { commands.append(statement(end, records)) }
         }
         commands.append(Command("COMMIT"))
         do {
@@ -168,6 +205,14 @@ final class StateWriter {
         } catch {
             state.closeWriter()
             fail(batch, "\(error)", wasSent: true)
+        }
+    }
+
+    private func statement(_ end: End, _ records: [TransactionRecord]) -> Command {
+        switch end {
+        case .finish: WriterStatements.finish(records)
+        case .settle: WriterStatements.settle(records)
+        case .report: WriterStatements.report(records)
         }
     }
 
@@ -231,18 +276,33 @@ final class StateWriter {
                     returning: decisions[record.id.number] ?? .missing)
             }
         }
-        for (_, reply) in batch.finishes { reply.resume() }
+        if !batch.delegates.isEmpty, let result = rest.popFirst() {
+            let decisions = decisions(result)
+            for (record, reply) in batch.delegates {
+                reply.resume(returning: decisions[record.id.number] ?? .missing)
+            }
+        }
+        if !batch.copies.isEmpty, let result = rest.popFirst() {
+            let decisions = decisions(result)
+            for (_, record, reply) in batch.copies {
+                reply.resume(returning: decisions[record.id.number] ?? .missing)
+            }
+        }
+        for (_, _, reply) in batch.ends { reply.resume() }
     }
 
     private func decisions(_ result: CommandResult) -> [Int64: DecideAnswer] {
         var decisions: [Int64: DecideAnswer] = [:]
         for row in 0..<result.rowCount {
-            if let number = result.text(row: row, column: 0).flatMap(Int64.init),
-                let decision = result.text(row: row, column: 1).flatMap(Decision.init(rawValue:))
-            {
-                let evidence = result.text(row: row, column: 2).flatMap(ArrayLiteral.read) ?? []
-                decisions[number] = .decided(
-                    decision, evidence: evidence.map { $0.flatMap(RowCoding.evidence(of:)) })
+            guard let number = result.text(row: row, column: 0).flatMap(Int64.init) else {
+                continue
+            }
+            let texts = result.text(row: row, column: 2).flatMap(ArrayLiteral.read) ?? []
+            let evidence = texts.map { $0.flatMap(RowCoding.evidence(of:)) }
+            if let decision = result.text(row: row, column: 1).flatMap(Decision.init(rawValue:)) {
+                decisions[number] = .decided(decision, evidence: evidence)
+            } else if result.text(row: row, column: 3) == "t" {
+                decisions[number] = .delegated(evidence: evidence)
             }
         }
         return decisions
@@ -259,10 +319,12 @@ final class StateWriter {
         // An unwritten decision is as unknown as any: it is asked for again.
         for (_, _, reply) in batch.decides { reply.resume(returning: .unknown(reason)) }
         for (_, reply) in batch.tombstones { reply.resume(returning: .unknown(reason)) }
-        guard !batch.finishes.isEmpty else { return }
+        for (_, reply) in batch.delegates { reply.resume(returning: .unknown(reason)) }
+        for (_, _, reply) in batch.copies { reply.resume(returning: .unknown(reason)) }
+        guard !batch.ends.isEmpty else { return }
         // Ends are kept until they are written: nobody else would record them in this life.
         _ = EventLoop.shared.schedule(after: .milliseconds(500)) { [weak self] in
-            for (record, reply) in batch.finishes { self?.add(.finish(record, reply)) }
+            for (end, record, reply) in batch.ends { self?.add(.end(end, record, reply)) }
         }
     }
 }

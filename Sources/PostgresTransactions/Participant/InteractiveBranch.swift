@@ -18,7 +18,8 @@ final class InteractiveBranch: OpenBranch {
 
     private let connection: PostgresConnection
     private let limits: ResultLimits
-    private let isolation: Isolation
+    private let order: WorkOrder
+    private let reset: [Command]
     /// The reply to BEGIN, once it was sent with the first statement.
     private(set) var begun: CommandReply?
     /// The first thing that went wrong: the vote will be no, whether or not the code caught it.
@@ -30,10 +31,13 @@ final class InteractiveBranch: OpenBranch {
     private var task: Task<Void, Never>?
     private var ending: CheckedContinuation<Ending, Never>?
 
-    init(_ connection: PostgresConnection, limits: ResultLimits, isolation: Isolation) {
+    init(
+        _ connection: PostgresConnection, limits: ResultLimits, order: WorkOrder, reset: [Command]
+    ) {
         self.connection = connection
         self.limits = limits
-        self.isolation = isolation
+        self.order = order
+        self.reset = reset
     }
 
     /// Runs the caller's code to its end, or until it is abandoned; afterwards the branch is over,
@@ -132,8 +136,8 @@ final class InteractiveBranch: OpenBranch {
             guard connection.transactionStatus == .inTransaction else { throw .closed }
             return try await connection.execute([[command]], limits: limits)[0][0]
         }
-        let opening = [WorkPlan.begin(isolation), command]
-        var replies = try await connection.execute([WorkPlan.reset, opening], limits: limits)[1]
+        let opening = [WorkPlan.begin(order.isolation, order.ending), command]
+        var replies = try await connection.execute([reset, opening], limits: limits)[1]
         if WorkPlan.canRetry(replies) {
             // A cached statement had vanished or changed its shape: nothing ran that counts.
             replies = try await connection.execute(

@@ -21,6 +21,8 @@ public struct ParticipantOptions: Sendable {
     public var preparedSlots: Int?
     /// Whether each branch writes a row that proves its commit; see `docs/CONFIGURATION.md`.
     public var hasWitness = false
+    /// Whether a journal of decisions is kept there, and decides where a branch there writes.
+    public var journal = false
     /// Rows that one branch may return.
     public var resultRowsMax = 1000
     /// Bytes that one branch may return.

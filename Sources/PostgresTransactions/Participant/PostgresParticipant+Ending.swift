@@ -11,16 +11,8 @@ extension PostgresParticipant {
             return EndReport(.tryAgain, error: "\(options.name) cannot be reached: \(reason)")
         }
         do {
-            switch order.fence {
-            case .none: break
-            case .session(let session):
-                guard try await end(session) else {
-                    return EndReport(.tryAgain, error: "its session is still running")
-                }
-            case .formerLives:
-                guard await fenceFormerLives() else {
-                    return EndReport(.tryAgain, error: "a former life's session is still running")
-                }
+            if let obstacle = try await obstacle(of: order.fence) {
+                return EndReport(.tryAgain, error: obstacle)
             }
             let report = try await endings.withConnection(timeout: options.connectTimeout) {
                 connection in try await self.end(order, on: connection)
@@ -30,6 +22,17 @@ extension PostgresParticipant {
         } catch {
             // A lost connection proves nothing about what it had been sent: ask again.
             return EndReport(.tryAgain, error: "\(error)")
+        }
+    }
+
+    /// Passes the fence, or says which sessions are still there.
+    func obstacle(of fence: Fence) async throws -> String? {
+        switch fence {
+        case .none: nil
+        case .session(let session):
+            try await end(session) ? nil : "its session is still running"
+        case .formerLives:
+            await fenceFormerLives() ? nil : "a former life's session is still running"
         }
     }
 

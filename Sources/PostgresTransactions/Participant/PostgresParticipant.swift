@@ -15,6 +15,8 @@ final class PostgresParticipant {
     /// gids that hold a slot until they have ended, and branches that are at work.
     var slotHolders: Set<String> = []
     var working = 0
+    /// Sessions whose last branch was committed without being prepared, and may have left more.
+    var locallyCommitted: Set<ObjectIdentifier> = []
     let workers: ConnectionPool
     let finishers: ConnectionPool
     /// The finishing sessions as the ends of branches use them: several on one, pipelined.
@@ -22,6 +24,10 @@ final class PostgresParticipant {
     /// Called when it can be reached again.
     var onAnswering: (@LoopActor () -> Void)?
     private var wasOpen = false
+    let journal = JournalStanding()
+    /// Writes that make the log before them durable; see `writesThrough`.
+    var flushRunning: Task<Bool, Never>?
+    var flushQueued: Task<Bool, Never>?
     private var fenceRunning: Task<Bool, Never>?
     private var fenceQueued: Task<Bool, Never>?
 
@@ -44,7 +50,8 @@ final class PostgresParticipant {
             options: try options.connection.overriding([
                 "application_name": "tandem-work \(replica)",
                 "options": "-c statement_timeout=\(statement) -c lock_timeout=\(lock)"
-                    + " -c synchronous_commit=on -c default_transaction_read_only=off -c role=none",
+                    + " -c synchronous_commit=on -c default_transaction_read_only=off -c role=none"
+                    + " -c idle_in_transaction_session_timeout=0",
             ]),
             size: options.poolSize, minimumIdle: min(2, options.poolSize),
             connectTimeout: options.connectTimeout, prepare: prepare)
@@ -103,7 +110,11 @@ final class PostgresParticipant {
         let key = ObjectIdentifier(connection)
         facts[key] = found
         latestFacts = found
-        connection.onClose = { [weak self] _ in self?.facts[key] = nil }
+        await prepareJournal(on: connection, role: found.user)
+        connection.onClose = { [weak self] _ in
+            self?.facts[key] = nil
+            self?.locallyCommitted.remove(key)
+        }
     }
 
     func facts(of connection: PostgresConnection) -> SessionFacts? {

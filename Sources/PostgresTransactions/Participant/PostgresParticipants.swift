@@ -10,7 +10,8 @@ public final class PostgresParticipants: Participants {
     /// The names, sorted.
     public nonisolated let names: [String]
     private nonisolated let options: [String: ParticipantOptions]
-    private let members: [String: PostgresParticipant]
+    let members: [String: PostgresParticipant]
+    private nonisolated let journals: [String: JournalStanding]
     private var waiting: [Waiter] = []
     private let queueMax: Int
     /// Called with the name of a participant that could not be reached and answers again.
@@ -18,8 +19,7 @@ public final class PostgresParticipants: Participants {
 
     private struct Waiter {
         let ticket: Int
-        let names: [String]
-        let counts: [String: Int]
+        let requests: [SessionRequest]
         let reply: CheckedContinuation<Result<[any BranchSession], AdmissionFailure>, Never>
         let timer: LoopTimer
     }
@@ -58,6 +58,7 @@ public final class PostgresParticipants: Participants {
                 logger: logger)
         }
         self.members = members
+        journals = members.mapValues(\.journal)
         self.options = byName
         self.queueMax = queueMax
         names = options.map(\.name).sorted()
@@ -106,16 +107,14 @@ public final class PostgresParticipants: Participants {
     /// Who waits holds nothing, so a participant that is slow or dead delays only those who want
     /// it.
     public func reserve(
-        _ names: [String], within limit: Duration
+        _ requests: [SessionRequest], within limit: Duration
     ) async throws(AdmissionFailure) -> [any BranchSession] {
-        var counts: [String: Int] = [:]
-        for name in names { counts[name, default: 0] += 1 }
-        if let sessions = try take(names, counts) { return sessions }
+        if let sessions = try take(requests) { return sessions }
         guard waiting.count < queueMax else { throw .overloaded }
         tickets += 1
         let ticket = tickets
         let result = await withTaskCancellationHandler {
-            await wait(names, counts, ticket, limit)
+            await wait(requests, ticket, limit)
         } onCancel: {
             // On the loop, and so after the waiter is there.
             EventLoop.shared.execute { self.stopWaiting(ticket) }
@@ -124,15 +123,14 @@ public final class PostgresParticipants: Participants {
     }
 
     private func wait(
-        _ names: [String], _ counts: [String: Int], _ ticket: Int, _ limit: Duration
+        _ requests: [SessionRequest], _ ticket: Int, _ limit: Duration
     ) async -> Result<[any BranchSession], AdmissionFailure> {
         await withCheckedContinuation { reply in
             let timer = EventLoop.shared.schedule(after: limit) { [weak self] in
                 self?.expire(ticket)
             }
             waiting.append(
-                Waiter(
-                    ticket: ticket, names: names, counts: counts, reply: reply, timer: timer))
+                Waiter(ticket: ticket, requests: requests, reply: reply, timer: timer))
         }
     }
 
@@ -143,14 +141,16 @@ public final class PostgresParticipants: Participants {
 
     /// Sessions for all, nil if some have to be waited for, or why there will be none.
     private func take(
-        _ names: [String], _ counts: [String: Int]
+        _ requests: [SessionRequest]
     ) throws(AdmissionFailure) -> [any BranchSession]? {
         var isReady = true
-        for name in names {
-            guard let member = members[name], let count = counts[name] else { continue }
-            if let limit = member.slotLimit {
+        for name in Set(requests.map(\.participant)) {
+            guard let member = members[name] else { continue }
+            let count = requests.count { $0.participant == name }
+            let slots = requests.count { $0.participant == name && $0.ending == .twoPhase }
+            if slots > 0, let limit = member.slotLimit {
                 guard limit > 0 else { throw .preparedTransactionsDisabled(name: name) }
-                guard member.slotsInUse + count <= limit else {
+                guard member.slotsInUse + slots <= limit else {
                     throw .slotsExhausted(name: name)
                 }
             }
@@ -163,12 +163,12 @@ public final class PostgresParticipants: Participants {
             isReady = false
         }
         guard isReady else { return nil }
-        return names.compactMap { name in
-            guard let member = members[name], let connection = member.workers.takeIdle() else {
-                preconditionFailure("idle sessions were counted a moment ago")
-            }
-            member.working += 1
-            return WorkingSession(participant: member, connection: connection)
+        return requests.map { request in
+            guard let member = members[request.participant],
+                let connection = member.workers.takeIdle()
+            else { preconditionFailure("idle sessions were counted a moment ago") }
+            return WorkingSession(
+                participant: member, connection: connection, ending: request.ending)
         }
     }
 
@@ -178,7 +178,7 @@ public final class PostgresParticipants: Participants {
         while index < waiting.count {
             let waiter = waiting[index]
             do throws(AdmissionFailure) {
-                guard let sessions = try take(waiter.names, waiter.counts) else {
+                guard let sessions = try take(waiter.requests) else {
                     index += 1
                     continue
                 }
@@ -197,7 +197,7 @@ public final class PostgresParticipants: Participants {
 
     private func expire(_ ticket: Int) {
         guard let index = waiting.firstIndex(where: { $0.ticket == ticket }) else { return }
-        let blocked = waiting[index].names.first { name in
+        let blocked = waiting[index].requests.map(\.participant).first { name in
             guard let member = members[name] else { return false }
             return member.workers.idleCount == 0
         }
@@ -217,6 +217,20 @@ public final class PostgresParticipants: Participants {
                 .tryAgain, error: "no participant named \(order.participant) is configured")
         }
         return await member.end(order)
+    }
+
+    /// Asks a register what it holds.
+    public func ask(_ order: RegisterOrder) async -> RegisterReport {
+        guard let member = members[order.participant] else {
+            return RegisterReport(
+                .tryAgain, error: "no participant named \(order.participant) is configured")
+        }
+        return await member.ask(order)
+    }
+
+    /// Whether a journal is kept there, and was found in order.
+    public nonisolated func keepsJournal(_ name: String) -> Bool {
+        journals[name]?.isReady ?? false
     }
 
     /// This installation's prepared transactions in one participant.

@@ -17,6 +17,10 @@ struct SessionFacts: Sendable {
     var version: Int?
 
     var systemIdentifier: String { identity.systemIdentifier }
+
+    var server: ServerTimeline {
+        ServerTimeline(systemIdentifier: systemIdentifier, timeline: timeline)
+    }
 }
 
 /// A reason for which a session may not be used.

@@ -9,16 +9,22 @@ struct WorkPlan {
     /// Which commands are the caller's: the limits are for their rows, not for the evidence.
     let limited: Range<Int>
     private let statements: [Statement]
+    private let ending: Ending
     /// Whether a witness is recorded between the evidence and PREPARE.
     private let hasWitness: Bool
 
     /// What a session may carry over from the branch before.
     ///
-    /// Listening, temporary tables and held cursors cannot: a transaction that has them cannot be
-    /// prepared.
+    /// Listening, temporary tables and held cursors it can only if that branch was committed without
+    /// being prepared; then `remains` follow.
     static let reset = [
         Command("SET SESSION AUTHORIZATION DEFAULT"), Command("RESET ALL"),
         Command("SELECT pg_catalog.pg_advisory_unlock_all()"), Command("DISCARD SEQUENCES"),
+    ]
+
+    /// What a local COMMIT may leave behind, and PREPARE would have refused.
+    static let remains = [
+        Command("CLOSE ALL"), Command("UNLISTEN *"), Command("DISCARD TEMP"),
     ]
 
     /// RESET ROLE in the form of a function, with the evidence beside it.
@@ -30,50 +36,88 @@ struct WorkPlan {
             pg_catalog.pg_current_wal_insert_lsn()
         """)
 
-    static func begin(_ isolation: Isolation) -> Command {
+    /// As the evidence, with a record in the write-ahead log that names the transaction id.
+    ///
+    /// After a crash PostgreSQL gives ids again of which it finds nothing in its log. Whoever asked
+    /// what became of the id would then be told of another transaction.
+    static let loggedEvidence = Command(
+        """
+        SELECT pg_catalog.set_config('role', 'none', true), pg_catalog.pg_current_xact_id(),
+            pg_catalog.pg_logical_emit_message(true, 'tandem', '')
+        """)
+
+    /// Whether a branch that was declared read only is still so, and has written nothing.
+    static let innocence = Command(
+        """
+        SELECT pg_catalog.current_setting('transaction_read_only'),
+            pg_catalog.pg_current_xact_id_if_assigned() IS NULL
+        """)
+
+    static func begin(_ isolation: Isolation, _ ending: Ending) -> Command {
         let level =
             switch isolation {
             case .readCommitted: "READ COMMITTED"
             case .repeatableRead: "REPEATABLE READ"
             case .serializable: "SERIALIZABLE"
             }
-        return Command("BEGIN ISOLATION LEVEL \(level) READ WRITE")
+        let access = ending == .readOnly ? "READ ONLY" : "READ WRITE"
+        return Command("BEGIN ISOLATION LEVEL \(level) \(access)")
     }
 
     static func prepare(_ gid: String) -> Command {
         Command("PREPARE TRANSACTION \(gid.quotedLiteral)", cached: false)
     }
 
+    /// What follows the work, by the way in which the branch takes part in the end.
+    private static func closing(_ order: WorkOrder, hasWitness: Bool) -> [Command] {
+        switch order.ending {
+        case .twoPhase:
+            hasWitness
+                ? [evidence, Witness.record(order.gid), prepare(order.gid)]
+                : [evidence, prepare(order.gid)]
+        case .readOnly: [innocence]
+        case .onePhase: [loggedEvidence]
+        case .journal: [evidence]
+        }
+    }
+
     /// Everything from BEGIN to PREPARE around statements that are known beforehand.
-    init(_ statements: [Statement], _ order: WorkOrder, hasWitness: Bool = false) {
+    init(
+        _ statements: [Statement], _ order: WorkOrder, hasWitness: Bool = false,
+        reset: [Command] = WorkPlan.reset
+    ) {
         self.statements = statements
-        self.hasWitness = hasWitness
+        ending = order.ending
+        self.hasWitness = hasWitness && order.ending == .twoPhase
         // What the gate refuses has been refused before; it may not come here.
         returnsRows = statements.contains {
             (try? StatementGate.inspect($0.sql))?.returnsRows ?? true
         }
-        var work = [Self.begin(order.isolation)]
+        var work = [Self.begin(order.isolation, order.ending)]
         for statement in statements {
             work.append(Command(statement.sql, statement.parameters))
         }
-        work.append(Self.evidence)
-        if hasWitness { work.append(Witness.record(order.gid)) }
-        work.append(Self.prepare(order.gid))
-        segments = [Self.reset, work]
-        let first = Self.reset.count + 1
+        work += Self.closing(order, hasWitness: self.hasWitness)
+        segments = [reset, work]
+        let first = reset.count + 1
         limited = first..<(first + statements.count)
     }
 
     /// What follows the caller's own code, of which BEGIN (if it was not sent yet) is a part.
-    init(closing order: WorkOrder, hasBegun: Bool, hasWitness: Bool = false) {
+    init(
+        closing order: WorkOrder, hasBegun: Bool, hasWitness: Bool = false,
+        reset: [Command] = WorkPlan.reset
+    ) {
         statements = []
-        self.hasWitness = hasWitness
+        ending = order.ending
+        self.hasWitness = hasWitness && order.ending == .twoPhase
         returnsRows = false
         limited = 0..<0
-        let witness = hasWitness ? [Witness.record(order.gid)] : []
-        let ending = [Self.evidence] + witness + [Self.prepare(order.gid)]
-        // The same three replies either way, so that there is one reading of them.
-        segments = hasBegun ? [ending] : [Self.reset, [Self.begin(order.isolation)] + ending]
+        let closing = Self.closing(order, hasWitness: self.hasWitness)
+        // The same replies either way, so that there is one reading of them.
+        segments =
+            hasBegun
+            ? [closing] : [reset, [Self.begin(order.isolation, order.ending)] + closing]
     }
 
     /// Whether a cached statement was gone or had changed its result: worth one more try.
@@ -86,14 +130,17 @@ struct WorkPlan {
         return false
     }
 
-    /// Where PREPARE's reply is.
-    private var prepareIndex: Int { statements.count + (hasWitness ? 3 : 2) }
+    /// Where the last reply is: of a branch that is prepared, PREPARE's.
+    private var lastIndex: Int {
+        guard ending == .twoPhase else { return statements.count + 1 }
+        return statements.count + (hasWitness ? 3 : 2)
+    }
 
-    /// Reads the replies of a work that is whole: BEGIN, statements, evidence, witness, PREPARE.
+    /// Reads the replies of a work that is whole: BEGIN, statements, and what closes it.
     func report(_ replies: [CommandReply], facts: SessionFacts) -> WorkReport {
         let results = results(replies)
-        guard replies.count == prepareIndex + 1 else {
-            return refused(BranchFailure(.prepare), results, facts)
+        guard replies.count == lastIndex + 1 else {
+            return refused(BranchFailure(unknownKind), results, facts)
         }
         let excess = excess(replies)
         for (index, reply) in replies.enumerated() {
@@ -106,33 +153,57 @@ struct WorkPlan {
             case .completed, .skipped: break
             }
         }
-        guard case .completed(let prepare) = replies[prepareIndex],
-            case .completed(let proof) = replies[statements.count + 1],
-            prepare.tag == "PREPARE TRANSACTION"
+        guard case .completed(let proof) = replies[statements.count + 1],
+            case .completed(let last) = replies[lastIndex],
+            ending != .twoPhase || last.tag == "PREPARE TRANSACTION"
         else {
             // In a failed transaction PREPARE succeeds, with the tag ROLLBACK.
-            return refused(BranchFailure(.prepare), results, facts)
+            return refused(BranchFailure(unknownKind), results, facts)
+        }
+        return report(replies, proof, last, facts)
+    }
+
+    private func report(
+        _ replies: [CommandReply], _ proof: CommandResult, _ last: CommandResult,
+        _ facts: SessionFacts
+    ) -> WorkReport {
+        let results = results(replies)
+        let failure = disappointment(replies, last)
+        if ending == .readOnly {
+            let isInnocent =
+                proof.text(row: 0, column: 0) == "on" && proof.text(row: 0, column: 1) == "t"
+            if let failure { return refused(failure, results, facts) }
+            guard isInnocent else {
+                return refused(BranchFailure(.wroteWhileReadOnly), results, facts)
+            }
+            return WorkReport(
+                reply: .held, results: results, failure: nil, session: facts.identity)
         }
         guard proof.rowCount == 1,
             let transactionID = proof.text(row: 0, column: 1).flatMap(UInt64.init),
             let location = proof.text(row: 0, column: 2)
         else {
             return WorkReport(
-                reply: .lost, results: results, failure: BranchFailure(.prepare),
+                reply: .lost, results: results, failure: BranchFailure(unknownKind),
                 session: facts.identity)
         }
         let evidence = PreparedEvidence(
             transactionID: transactionID, owner: facts.user,
             systemIdentifier: facts.systemIdentifier, timeline: facts.timeline,
             location: location)
-        if let failure = disappointment(replies, prepare) {
+        if ending != .twoPhase, let failure { return refused(failure, results, facts) }
+        if let failure {
             return WorkReport(
                 reply: .preparedAgainstVote(evidence), results: results, failure: failure,
                 session: facts.identity)
         }
         return WorkReport(
-            reply: .prepared(evidence), results: results, failure: nil, session: facts.identity)
+            reply: ending == .twoPhase ? .prepared(evidence) : .ready(evidence), results: results,
+            failure: nil, session: facts.identity)
     }
+
+    /// What went wrong where nothing says what.
+    private var unknownKind: BranchFailure.Kind { ending == .twoPhase ? .prepare : .commit }
 
     private func refused(
         _ failure: BranchFailure, _ results: [StatementResult], _ facts: SessionFacts
@@ -145,9 +216,11 @@ struct WorkPlan {
     private func disappointment(
         _ replies: [CommandReply], _ prepare: CommandResult
     ) -> BranchFailure? {
-        if prepare.notices.contains(where: {
-            $0.severity == "WARNING" && $0.state.rawValue == "01000"
-        }) {
+        if ending == .twoPhase,
+            prepare.notices.contains(where: {
+                $0.severity == "WARNING" && $0.state.rawValue == "01000"
+            })
+        {
             return BranchFailure(.notDurable)
         }
         if let excess = excess(replies) { return excess }
@@ -189,7 +262,9 @@ struct WorkPlan {
         if (1...statements.count).contains(index) {
             return BranchFailure(.statement, statement: index - 1, report: report)
         }
-        guard index == prepareIndex else { return BranchFailure(.prepare, report: report) }
+        guard ending == .twoPhase, index == lastIndex else {
+            return BranchFailure(unknownKind, report: report)
+        }
         let kind: BranchFailure.Kind =
             switch message.state.rawValue {
             case "0A000": .cannotBePrepared

@@ -6,19 +6,23 @@ import TransactionEngine
 /// A connection that one branch has to itself until it has voted.
 @LoopActor
 final class WorkingSession: BranchSession {
-    private let participant: PostgresParticipant
-    private let connection: PostgresConnection
+    let participant: PostgresParticipant
+    let connection: PostgresConnection
     nonisolated let participantVersion: Int?
+    /// Whether the branch will be prepared, and so counts as one that may hold a slot.
+    private let wantsSlot: Bool
     private var isWorking = false
     private var wasCancelled = false
     private var isOver = false
     /// The transaction that the caller's own code has, while it has it.
     private var interactive: InteractiveBranch?
 
-    init(participant: PostgresParticipant, connection: PostgresConnection) {
+    init(participant: PostgresParticipant, connection: PostgresConnection, ending: Ending) {
         self.participant = participant
         self.connection = connection
         participantVersion = participant.facts(of: connection)?.version
+        wantsSlot = ending == .twoPhase
+        if wantsSlot { participant.working += 1 }
     }
 
     /// Does the work and prepares it; the vote is the command tag.
@@ -42,7 +46,7 @@ final class WorkingSession: BranchSession {
         _ statements: [Statement], _ order: WorkOrder, _ facts: SessionFacts
     ) async -> WorkReport {
         let plan = WorkPlan(
-            statements, order, hasWitness: participant.options.hasWitness)
+            statements, order, hasWitness: participant.options.hasWitness, reset: reset())
         do {
             var replies = try await run(plan)
             if WorkPlan.canRetry(replies) {
@@ -50,13 +54,17 @@ final class WorkingSession: BranchSession {
                 await rollBack()
                 replies = try await run(plan)
             }
-            let report = plan.report(replies, facts: facts)
-            await rollBack()
-            return close(report, order)
+            return await settle(plan.report(replies, facts: facts), order)
         } catch {
             // Something was sent, so a PREPARE may have run or may yet run.
             return close(lost(facts), order)
         }
+    }
+
+    /// What to begin with, by how the branch before ended on this session.
+    private func reset() -> [Command] {
+        let hasRemains = participant.locallyCommitted.remove(ObjectIdentifier(connection)) != nil
+        return hasRemains ? WorkPlan.reset + WorkPlan.remains : WorkPlan.reset
     }
 
     private func lost(_ facts: SessionFacts) -> WorkReport {
@@ -72,7 +80,7 @@ final class WorkingSession: BranchSession {
             connection,
             limits: ResultLimits(
                 rows: participant.options.resultRowsMax, bytes: participant.options.resultBytesMax),
-            isolation: order.isolation)
+            order: order, reset: reset())
         interactive = branch
         let ending = await branch.run(work)
         interactive = nil
@@ -89,13 +97,13 @@ final class WorkingSession: BranchSession {
         }
         let plan = WorkPlan(
             closing: order, hasBegun: branch.begun != nil,
-            hasWitness: participant.options.hasWitness)
+            hasWitness: participant.options.hasWitness,
+            reset: WorkPlan.reset + WorkPlan.remains)
         do {
             let replies = try await connection.execute(plan.segments)
             let begun = branch.begun.map { [$0] } ?? []
-            let report = plan.report(begun + replies[replies.count - 1], facts: facts)
-            await rollBack()
-            return close(report, order)
+            return await settle(
+                plan.report(begun + replies[replies.count - 1], facts: facts), order)
         } catch {
             return close(lost(facts), order)
         }
@@ -110,7 +118,40 @@ final class WorkingSession: BranchSession {
         return replies[1]
     }
 
-    private func rollBack() async {
+    /// Holds what is to be held, and rolls back what was refused and is still open.
+    private func settle(_ report: WorkReport, _ order: WorkOrder) async -> WorkReport {
+        switch report.reply {
+        case .held where !wasCancelled:
+            isWorking = false
+            return report
+        case .ready where !wasCancelled:
+            if order.ending == .onePhase, !(await participant.writesThrough()) {
+                return await refuse(report, BranchFailure(.notDurable), order)
+            }
+            guard !wasCancelled else {
+                return await refuse(report, BranchFailure(.cancelled), order)
+            }
+            isWorking = false
+            return report
+        case .held, .ready:
+            return await refuse(report, BranchFailure(.cancelled), order)
+        case .prepared, .preparedAgainstVote, .refused, .lost:
+            await rollBack()
+            return close(report, order)
+        }
+    }
+
+    private func refuse(
+        _ report: WorkReport, _ failure: BranchFailure, _ order: WorkOrder
+    ) async -> WorkReport {
+        await rollBack()
+        return close(
+            WorkReport(
+                reply: .refused, results: report.results, failure: failure,
+                session: report.session), order)
+    }
+
+    func rollBack() async {
         guard connection.isOpen, connection.isInTransaction else { return }
         _ = try? await connection.execute([[Command("ROLLBACK")]], timeout: .seconds(5))
     }
@@ -119,7 +160,8 @@ final class WorkingSession: BranchSession {
         isWorking = false
         switch report.reply {
         case .refused, .held, .ready: break
-        case .prepared, .preparedAgainstVote, .lost: participant.slotHolders.insert(order.gid)
+        case .prepared, .preparedAgainstVote, .lost:
+            if wantsSlot { participant.slotHolders.insert(order.gid) }
         }
         giveBack()
         return report
@@ -146,10 +188,10 @@ final class WorkingSession: BranchSession {
 
     /// A cancel request may still be on its way to the backend, where it would hit whoever works
     /// there next: such a connection is not used again.
-    private func giveBack() {
+    func giveBack() {
         guard !isOver else { return }
         isOver = true
-        participant.working -= 1
+        if wantsSlot { participant.working -= 1 }
         if wasCancelled || !connection.isOpen || connection.isInTransaction {
             participant.workers.discard(connection)
         } else {

@@ -1,3 +1,4 @@
+import CommitProtocol
 public import EventLoop
 public import Logging
 public import TransactionEngine
@@ -8,6 +9,10 @@ public struct RetentionOptions: Sendable {
     public var period: Duration = .seconds(168 * 3600)
     /// Rows removed in one statement, at most.
     public var batch = 500
+    /// Between two looks at the participants' journals.
+    public var journalInterval: Duration = .seconds(10)
+    /// Decisions of a journal looked at in one statement, at most.
+    public var journalBatch = 2000
 
     /// The defaults.
     public init() {}
@@ -19,25 +24,22 @@ public struct RetentionOptions: Sendable {
 public final class ReplicaDuties {
     private let engine: TransactionEngine
     private let log: PostgresDecisionLog
-    private let participants: [String]
+    private let participants: PostgresParticipants
     private let retention: RetentionOptions
     private let signals: StateSignals
-    private let witnesses: PostgresParticipants?
     private let logger: Logger
     private var tasks: [Task<Void, Never>] = []
 
     /// Makes duties that are not begun yet.
     public init(
-        engine: TransactionEngine, log: PostgresDecisionLog, participants: [String],
-        retention: RetentionOptions, signals: StateSignals,
-        witnesses: PostgresParticipants? = nil, logger: Logger
+        engine: TransactionEngine, log: PostgresDecisionLog, participants: PostgresParticipants,
+        retention: RetentionOptions, signals: StateSignals, logger: Logger
     ) {
         self.engine = engine
         self.log = log
         self.participants = participants
         self.retention = retention
         self.signals = signals
-        self.witnesses = witnesses
         self.logger = logger
     }
 
@@ -49,13 +51,14 @@ public final class ReplicaDuties {
         }
         tasks.append(
             Task(executorPreference: EventLoop.shared) { await engine.recoverContinuously() })
-        for name in participants {
+        for name in participants.names {
             tasks.append(
                 Task(executorPreference: EventLoop.shared) {
                     await engine.scanContinuously(name)
                 })
         }
         tasks.append(Task { await retain() })
+        tasks.append(Task { await trimJournals() })
     }
 
     /// Ends each duty after what it is doing now.
@@ -65,6 +68,37 @@ public final class ReplicaDuties {
         signals.close()
     }
 
+    /// Removes decisions from journals, as soon as nobody can ask for them any more.
+    private func trimJournals() async {
+        let clock = LoopClock()
+        while !Task.isCancelled {
+            for name in participants.names {
+                do {
+                    try await trimJournal(of: name)
+                } catch {
+                    logger.warning(
+                        "a journal is not trimmed",
+                        metadata: ["participant": "\(name)", "error": "\(error)"])
+                }
+            }
+            await withCheckedContinuation { continuation in
+                _ = clock.schedule(after: retention.journalInterval) { continuation.resume() }
+            }
+        }
+    }
+
+    private func trimJournal(of name: String) async throws {
+        var last: Int64 = 0
+        while !Task.isCancelled {
+            let held = try await participants.journalled(
+                in: name, after: last, limit: retention.journalBatch)
+            guard let newest = held.last else { return }
+            try await participants.forgetJournalled(try await log.settled(held), in: name)
+            guard held.count == retention.journalBatch else { return }
+            last = newest.number
+        }
+    }
+
     /// Removes what finished long ago, a small batch at a time.
     private func retain() async {
         let clock = LoopClock()
@@ -72,7 +106,7 @@ public final class ReplicaDuties {
             do {
                 let removed = try await log.removeFinished(
                     olderThanSeconds: retention.period.components.seconds, limit: retention.batch)
-                await witnesses?.trimWitnesses(
+                await participants.trimWitnesses(
                     olderThanSeconds: retention.period.components.seconds, limit: retention.batch)
                 if removed == retention.batch { continue }
             } catch {

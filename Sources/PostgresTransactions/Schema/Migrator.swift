@@ -32,14 +32,15 @@ public enum Migrator {
                 applied_at timestamptz NOT NULL DEFAULT now())
             """)
         let rows = try await connection.query(
-            "SELECT coalesce(max(number), 0) FROM tandem.migrations")
-        let current = Int(rows.text(row: 0, column: 0) ?? "") ?? 0
-        guard current <= Migration.all.count else {
+            "SELECT number FROM tandem.migrations ORDER BY number")
+        let present = (0..<rows.rowCount).compactMap { Int(rows.text(row: $0, column: 0) ?? "") }
+        let known = Migration.all.map(\.number).max() ?? 0
+        if let newest = present.last, newest > known {
             _ = try await connection.query("ROLLBACK")
-            throw StateDatabaseError.newerSchema(found: current, known: Migration.all.count)
+            throw StateDatabaseError.newerSchema(found: newest, known: known)
         }
         var applied: [Int] = []
-        for migration in Migration.all where migration.number > current {
+        for migration in Migration.all where !present.contains(migration.number) {
             for statement in migration.statements { _ = try await connection.query(statement) }
             _ = try await connection.query(
                 "INSERT INTO tandem.migrations (number, name) VALUES ($1, $2)",

@@ -38,6 +38,9 @@ private struct StatementInspection {
     /// string of this length needs no memory of its own.
     private static let keywordBytesMax = 15
 
+    /// Where the journal of decisions is.
+    private static let reservedSchema = Array("tandem_participant".utf8)
+
     private var lexer: StatementLexer
     private var opening = StatementOpening()
     private var isOpening = true
@@ -66,6 +69,12 @@ private struct StatementInspection {
         }
         if isEmpty { throw StatementRefusal(.empty, "The statement is empty.") }
         if let refusal = opening.refusal { throw refusal }
+        if let place = lexer.bytes.firstPlace(of: Self.reservedSchema) {
+            throw StatementRefusal(
+                .reservedName, at: place,
+                "The schema tandem_participant is the coordinator's own, so a statement that names "
+                    + "it is refused.")
+        }
         return InspectedStatement(
             returnsRows: hasReturning || opening.returnsRows,
             parameterCount: opening.createsRoutine ? 0 : placeholderMax)

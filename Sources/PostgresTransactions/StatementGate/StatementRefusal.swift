@@ -22,6 +22,8 @@ public struct StatementRefusal: Error, Hashable, Sendable, CustomStringConvertib
         case placeholderNumber
         /// The values given are more or fewer than the placeholders.
         case parameterCount
+        /// It names the schema that the coordinator keeps its own tables in.
+        case reservedName
     }
 
     /// The rule that was broken.

@@ -14,6 +14,8 @@ final class Drive {
     var sessions: [(any BranchSession)?]
     var reports: [WorkReport?]
     var fences: [Fence]
+    /// The decision that the record was completed for.
+    var preparedFor: Decision? = nil
     let deadline: Int64
     var timers: [Timer: any ScheduledTimer] = [:]
     var answer: CheckedContinuation<Reply, Never>? = nil

@@ -95,12 +95,19 @@ extension TransactionEngine {
         return record
     }
 
-    /// An undecided row that may have been decided before the state database changed.
+    /// An undecided row that may have been decided before the state database changed, or whose register
+    /// is gone or changed.
     private func resolveHeld(
         _ record: TransactionRecord, _ resolution: Resolution
     ) async throws(LogUnavailable) -> ResolutionAnswer {
-        guard record.isHeld else {
+        let isUndecidable = record.state == .needsOperator
+        guard record.isHeld || isUndecidable else {
             return .refused("Nothing is decided yet; it can be rolled back.")
+        }
+        guard !isUndecidable || resolution.isForced else {
+            return .refused(
+                "What decides it is gone, and either end could be the wrong one; it has to be forced."
+            )
         }
         guard resolution.action == .rolledBack || resolution.isForced else {
             return .refused("Nothing says that it was decided to commit; it has to be forced.")

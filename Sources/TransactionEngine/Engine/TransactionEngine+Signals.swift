@@ -49,7 +49,11 @@ extension TransactionEngine {
         row.decidedAt = clock.wallTime
         row.problem = encoding.problem(row, .requested, nil)
         while true {
-            if case .decided = await log.decide(.abort, row) { return true }
+            switch await log.decide(.abort, row) {
+            // Where a register decides, its owner alone can ask it: the end is waited for.
+            case .decided, .delegated: return true
+            case .missing, .unknown: break
+            }
             guard clock.milliseconds + 50 < until else { return false }
             await pause(.milliseconds(50))
         }

@@ -39,35 +39,38 @@ extension TransactionEngine {
                 let answer = await engine.log.tombstone(record)
                 engine.deliver(engine.event(answer, id), to: id)
             }
-        case .finish:
+        case .delegate:
+            prepareOutcome(.commit, drive)
             let record = drive.view
-            recentlyEnded[id] = record
             spawn { engine in
-                await engine.log.finish(record)
-                engine.recentlyEnded[id] = nil
-                if engine.watchedElsewhere.remove(id) != nil {
-                    await engine.signals.send(.ended(id))
-                }
+                let answer = await engine.log.delegate(record)
+                engine.deliver(engine.answered(delegation: answer, id), to: id)
             }
-        case .delegate, .copy, .report:
-            preconditionFailure("every branch of this engine's transactions is prepared")
+        case .copy(let decision):
+            prepareOutcome(decision, drive)
+            let record = drive.view
+            spawn { engine in
+                let answer = await engine.log.copy(decision, record)
+                engine.deliver(engine.event(answer, id), to: id)
+            }
+        case .finish, .report:
+            record(request, drive.view)
         }
     }
 
-    /// Completes the record with what is written beside the decision.
-    private func prepareOutcome(_ decision: Decision, _ drive: Drive) {
-        guard drive.record.decidedAt == nil else { return }
-        drive.record.decidedAt = clock.wallTime
-        switch decision {
-        case .commit:
-            let results = encoding.results(drive.reports.map { $0?.results ?? [] })
-            drive.record.results = results
-            if results.count > limits.storedResultBytesMax {
-                drive.record.areResultsOmitted = true
+    /// The lazy records; until they are written, what was reached here is what is shown.
+    private func record(_ request: LogRequest, _ record: TransactionRecord) {
+        recentlyEnded[record.id] = record
+        spawn { engine in
+            if request == .report {
+                await engine.log.report(record)
+            } else {
+                await engine.log.finish(record)
             }
-        case .abort:
-            guard let cause = drive.machine.cause else { return }
-            drive.record.problem = encoding.problem(drive.record, cause, drive.decisiveFailure)
+            engine.recentlyEnded[record.id] = nil
+            if engine.watchedElsewhere.remove(record.id) != nil {
+                await engine.signals.send(.ended(record.id))
+            }
         }
     }
 
@@ -85,6 +88,8 @@ extension TransactionEngine {
         case .decided(let decision, let evidence):
             if decision == .abort { rememberForeignAbort(id) }
             return .decided(decision, evidence: evidence)
+        case .delegated(let evidence):
+            return .delegationFound(evidence: evidence)
         case .missing:
             return .decisionMissing
         case .unknown(let reason):
@@ -95,12 +100,9 @@ extension TransactionEngine {
         }
     }
 
-    /// Somebody else's abort has no problem of ours yet.
-    private func rememberForeignAbort(_ id: GlobalTransactionID) {
-        guard let drive = drives[id], drive.record.problem == nil else { return }
-        drive.record.problem = encoding.problem(
-            drive.record, drive.machine.cause ?? .decidedElsewhere, drive.decisiveFailure)
-        drive.record.results = nil
+    private func answered(delegation answer: DecideAnswer, _ id: GlobalTransactionID) -> Event {
+        if case .delegated = answer { return .delegated }
+        return event(answer, id)
     }
 
     private func order(_ command: BranchCommand, _ id: GlobalTransactionID) {
@@ -124,9 +126,13 @@ extension TransactionEngine {
         case .rollbackPrepared(let branch):
             end(branch, .abort, .none, drive)
         case .fenceAndRollBack(let branch):
-            end(branch, .abort, drive.fences[branch], drive)
-        case .commitLocally, .askRegister, .release:
-            preconditionFailure("every branch of this engine's transactions is prepared")
+            fenceAndRollBack(branch, id)
+        case .commitLocally(let branch):
+            commitLocally(branch, id)
+        case .askRegister(let branch):
+            askRegister(branch, id)
+        case .release(let branch, let decision):
+            releaseHeld(branch, decision, id)
         }
     }
 
@@ -151,10 +157,15 @@ extension TransactionEngine {
 
     private func worked(_ report: WorkReport, _ branch: Int, _ id: GlobalTransactionID) {
         guard drives[id] != nil else { return }
-        drives[id]?.sessions[branch] = nil
         drives[id]?.reports[branch] = report
-        if report.reply == .lost {
+        switch report.reply {
+        case .held, .ready:
+            break
+        case .lost:
+            drives[id]?.sessions[branch] = nil
             drives[id]?.fences[branch] = report.session.map { .session($0) } ?? .none
+        case .prepared, .preparedAgainstVote, .refused:
+            drives[id]?.sessions[branch] = nil
         }
         deliver(.voted(branch: branch, report.reply), to: id)
         // A no vote or an abort has emptied the queue by now.
@@ -164,13 +175,16 @@ extension TransactionEngine {
         }
     }
 
-    private func end(_ branch: Int, _ decision: Decision, _ fence: Fence, _ drive: Drive) {
+    func end(_ branch: Int, _ decision: Decision, _ fence: Fence, _ drive: Drive) {
         let id = drive.machine.transaction
+        let record = drive.record.branches[branch]
+        // A journal branch's transaction id may have been lost with the log of a server that
+        // crashed, and may be another's now; its proof is the journal.
+        let evidence =
+            record.ending == .journal ? nil : drive.machine.branches[branch].evidence
         let order = EndOrder(
-            participant: drive.record.branches[branch].participant,
-            gid: drive.record.branches[branch].gid, decision: decision,
-            evidence: drive.machine.branches[branch].evidence, fence: fence,
-            version: drive.record.branches[branch].version,
+            participant: record.participant, gid: record.gid, decision: decision,
+            evidence: evidence, fence: fence, version: record.version,
             checksOwner: drive.isAdopted || drive.machine.branches[branch].retries > 0)
         spawn { engine in
             let report = await engine.participants.end(order)
@@ -178,7 +192,7 @@ extension TransactionEngine {
         }
     }
 
-    private func ended(_ report: EndReport, _ branch: Int, _ id: GlobalTransactionID) {
+    func ended(_ report: EndReport, _ branch: Int, _ id: GlobalTransactionID) {
         if let error = report.error { drives[id]?.record.branches[branch].lastError = error }
         if report.reply == .unprovable {
             logger.error(

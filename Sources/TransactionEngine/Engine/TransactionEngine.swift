@@ -81,6 +81,7 @@ public actor TransactionEngine {
         if isDraining { return .refused(.draining) }
         do {
             try participants.inspect(request.branches)
+            _ = try endings(of: request)
         } catch {
             return .refused(error)
         }
@@ -108,7 +109,9 @@ public actor TransactionEngine {
             return .keyReused
         }
         let known = current(earlier.id) ?? earlier
-        return known.decision == nil ? .keyInProgress(known.id) : .known(known)
+        // Undecided for ever, until an operator decides: that is an answer.
+        let isOpen = known.decision == nil && known.state != .needsOperator
+        return isOpen ? .keyInProgress(known.id) : .known(known)
     }
 
     /// What this replica knows of a transaction beyond its row.
@@ -122,10 +125,14 @@ public actor TransactionEngine {
         admitted += 1
         defer { admitted -= 1 }
         let start = clock.milliseconds
+        let endings: [Ending]
         let sessions: [any BranchSession]
         do {
+            endings = try self.endings(of: request)
             sessions = try await participants.reserve(
-                request.branches.map(\.participant), within: request.timeout)
+                zip(request.branches, endings).map {
+                    SessionRequest(participant: $0.participant, ending: $1)
+                }, within: request.timeout)
         } catch {
             return .refused(error)
         }
@@ -140,13 +147,33 @@ public actor TransactionEngine {
             for session in sessions { await session.release() }
             return .refused(.stateUnavailable(reason: error.reason))
         }
-        return await drive(request, id, sessions, since: start)
+        var plan = DrivePlan(id: id, sessions: sessions, endings: endings, start: start)
+        if let register = endings.firstIndex(of: .journal) {
+            // The accept row names the server, so that no other is ever asked.
+            guard let server = await sessions[register].server() else {
+                for session in sessions { await session.release() }
+                return .refused(
+                    .participantUnavailable(
+                        name: request.branches[register].participant, reason: "connection lost"))
+            }
+            plan.journal = server
+        }
+        return await drive(request, plan)
+    }
+
+    /// What is settled when a transaction begins.
+    struct DrivePlan {
+        let id: GlobalTransactionID
+        let sessions: [any BranchSession]
+        let endings: [Ending]
+        let start: Int64
+        var journal: ServerTimeline?
     }
 
     private func drive(
-        _ request: TransactionRequest, _ id: GlobalTransactionID,
-        _ sessions: [any BranchSession], since start: Int64
+        _ request: TransactionRequest, _ plan: DrivePlan
     ) async -> TransactionAnswer {
+        let (id, sessions) = (plan.id, plan.sessions)
         var key: RunningKey?
         if let idempotency = request.idempotency {
             let mine = RunningKey(principal: request.principal, digest: idempotency.keyDigest)
@@ -159,7 +186,7 @@ public actor TransactionEngine {
         }
         let reply = await withTaskCancellationHandler {
             await withCheckedContinuation { continuation in
-                drives[id] = makeDrive(request, id, sessions, since: start, continuation)
+                drives[id] = makeDrive(request, plan, continuation)
                 deliver(.begin(request.idempotency == nil ? .overlapping : .first), to: id)
             }
         } onCancel: {
@@ -172,33 +199,55 @@ public actor TransactionEngine {
     }
 
     private func makeDrive(
-        _ request: TransactionRequest, _ id: GlobalTransactionID,
-        _ sessions: [any BranchSession], since start: Int64,
+        _ request: TransactionRequest, _ plan: DrivePlan,
         _ answer: CheckedContinuation<Reply, Never>
     ) -> Drive {
+        let id = plan.id
         let now = clock.wallTime
         let timeout = request.timeout.milliseconds
         let branches = request.branches.enumerated().map { index, branch in
             var record = BranchRecord(
                 participant: branch.participant,
                 gid: log.preparedName(
-                    of: id, branch: index, branchCount: request.branches.count))
-            record.version = sessions[index].participantVersion
+                    of: id, branch: index, branchCount: request.branches.count),
+                ending: plan.endings[index])
+            record.version = plan.sessions[index].participantVersion
             return record
         }
         let work = zip(request.branches, branches).map { branch, record in
             WorkOrder(
-                gid: record.gid, work: branch.work, isolation: request.isolation)
+                gid: record.gid, work: branch.work, isolation: request.isolation,
+                ending: record.ending)
         }
+        var record = TransactionRecord(
+            id: id, request: request, owner: log.replica, epoch: log.epoch, acceptedAt: now,
+            deadline: now + timeout * 1000, branches: branches)
+        record.journal = plan.journal
         return Drive(
-            machine: Coordinator(transaction: id, branchCount: branches.count),
-            record: TransactionRecord(
-                id: id, request: request, owner: log.replica, epoch: log.epoch, acceptedAt: now,
-                deadline: now + timeout * 1000, branches: branches),
-            work: work, order: request.order, sessions: sessions,
+            machine: Coordinator(
+                transaction: id, endings: plan.endings,
+                repliesAtDecision: request.repliesAtDecision),
+            record: record, work: work, order: request.order, sessions: plan.sessions,
             reports: Array(repeating: nil, count: branches.count),
-            fences: Array(repeating: .none, count: branches.count), deadline: start + timeout,
-            answer: answer)
+            fences: Array(repeating: .none, count: branches.count),
+            deadline: plan.start + timeout, answer: answer)
+    }
+
+    /// How each branch ends: as declared, and the first that writes where a journal is kept decides.
+    func endings(of request: TransactionRequest) throws(AdmissionFailure) -> [Ending] {
+        let branches = request.branches
+        if request.isOnePhase {
+            let writers = branches.count { !$0.isReadOnly }
+            guard writers == 1 else { throw .notOnePhase(writers: writers) }
+            return branches.map { $0.isReadOnly ? .readOnly : .onePhase }
+        }
+        let journal = branches.firstIndex {
+            !$0.isReadOnly && participants.keepsJournal($0.participant)
+        }
+        return branches.enumerated().map { index, branch in
+            if branch.isReadOnly { return .readOnly }
+            return index == journal ? .journal : .twoPhase
+        }
     }
 
     private func answer(

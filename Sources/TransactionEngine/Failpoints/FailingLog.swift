@@ -32,6 +32,22 @@ struct FailingLog: DecisionLog {
         return answer
     }
 
+    func delegate(_ record: TransactionRecord) async -> DecideAnswer {
+        points.hit(.delegate, .before)
+        let answer = await inner.delegate(record)
+        points.hit(.delegate, .after)
+        return answer
+    }
+
+    func copy(_ decision: Decision, _ record: TransactionRecord) async -> DecideAnswer {
+        points.hit(.copy, .before)
+        let answer = await inner.copy(decision, record)
+        points.hit(.copy, .after)
+        return answer
+    }
+
+    func report(_ record: TransactionRecord) async { await inner.report(record) }
+
     func finish(_ record: TransactionRecord) async {
         points.hit(.finish, .before)
         await inner.finish(record)

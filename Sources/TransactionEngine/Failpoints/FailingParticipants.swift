@@ -23,11 +23,20 @@ struct FailingParticipants: Participants {
         return report
     }
 
+    func ask(_ order: RegisterOrder) async -> RegisterReport {
+        points.hit(.askRegister, .before, branch: order.branch)
+        let report = await inner.ask(order)
+        points.hit(.askRegister, .after, branch: order.branch)
+        return report
+    }
+
+    func keepsJournal(_ name: String) -> Bool { inner.keepsJournal(name) }
+
     func reserve(
-        _ names: [String], within limit: Duration
+        _ requests: [SessionRequest], within limit: Duration
     ) async throws(AdmissionFailure) -> [any BranchSession] {
-        try await inner.reserve(names, within: limit).map {
-            FailingSession(inner: $0, points: points, installation: installation)
+        try await inner.reserve(requests, within: limit).enumerated().map { branch, session in
+            FailingSession(inner: session, points: points, branch: branch)
         }
     }
 
@@ -48,15 +57,30 @@ struct FailingParticipants: Participants {
 struct FailingSession: BranchSession {
     let inner: any BranchSession
     let points: Failpoints
-    let installation: String
+    let branch: Int
 
     var participantVersion: Int? { inner.participantVersion }
 
     func work(_ order: WorkOrder) async -> WorkReport {
-        let branch = number(ofBranch: order.gid, installation)
         points.hit(.work, .before, branch: branch)
         let report = await inner.work(order)
         points.hit(.work, .after, branch: branch)
+        return report
+    }
+
+    func server() async -> ServerTimeline? { await inner.server() }
+
+    func commit(_ entry: JournalEntry?) async -> CommitReport {
+        points.hit(.commitLocally, .before, branch: branch)
+        let report = await inner.commit(entry)
+        points.hit(.commitLocally, .after, branch: branch)
+        return report
+    }
+
+    func finish(_ decision: Decision) async -> EndReport {
+        points.hit(.release, .before, branch: branch)
+        let report = await inner.finish(decision)
+        points.hit(.release, .after, branch: branch)
         return report
     }
 

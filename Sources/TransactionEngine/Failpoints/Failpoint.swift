@@ -24,6 +24,16 @@ struct Failpoint: Hashable, CustomStringConvertible {
         case tombstone
         /// The claim of rows that no living replica drives.
         case claim
+        /// The record that the one-phase branch decides.
+        case delegate
+        /// The register's own COMMIT, which is the decision.
+        case commitLocally
+        /// The question what a register holds.
+        case askRegister
+        /// The copy of a register's decision.
+        case copy
+        /// The end of what a branch that is not prepared holds open.
+        case release
         /// The record of the end.
         case finish
         /// A branch's SQL and its PREPARE.

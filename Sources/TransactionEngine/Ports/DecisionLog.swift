@@ -21,8 +21,16 @@ public protocol DecisionLog: Sendable {
     func decide(_ decision: Decision, _ record: TransactionRecord) async -> DecideAnswer
     /// Inserts the row with the decision abort, or aborts the undecided row that is there.
     func tombstone(_ record: TransactionRecord) async -> DecideAnswer
-    /// Records the end. It may be written late; a loss costs one needless recovery.
+    /// Records, unless a decision is there, that the one-phase branch decides; with evidence and
+    /// results.
+    func delegate(_ record: TransactionRecord) async -> DecideAnswer
+    /// Records what a register decided, inserting the row if there is none.
+    func copy(_ decision: Decision, _ record: TransactionRecord) async -> DecideAnswer
+    /// Records the end, and the register's decision if no copy of it was made. It may be written
+    /// late; a loss costs one needless recovery.
     func finish(_ record: TransactionRecord) async
+    /// Records that nobody can tell the decision. It may be written late.
+    func report(_ record: TransactionRecord) async
     /// The row of this id.
     func record(_ id: GlobalTransactionID) async throws(LogUnavailable) -> TransactionRecord?
     /// The row that holds this principal's key.
@@ -102,6 +110,9 @@ public enum DecideAnswer: Sendable, Hashable {
     /// This decision is in the row, durably, with this evidence of each branch; the evidence came
     /// with the decision, and may be another owner's.
     case decided(Decision, evidence: [PreparedEvidence?])
+    /// Nothing is decided in the row, and it says, durably, that a branch decides: the one-phase
+    /// branch of this evidence, or a journal.
+    case delegated(evidence: [PreparedEvidence?])
     /// There is no row.
     case missing
     /// Perhaps written.

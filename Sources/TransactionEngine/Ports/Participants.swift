@@ -6,15 +6,19 @@ public import CommitProtocol
 public protocol Participants: Sendable {
     /// The names, sorted.
     var names: [String] { get }
+    /// Whether a journal of decisions is kept there.
+    func keepsJournal(_ name: String) -> Bool
     /// Refuses what can never be part of a transaction, before anything is accepted.
     func inspect(_ branches: [TransactionRequest.Branch]) throws(AdmissionFailure)
     /// Takes a session for every branch, all or none, so that nobody who waits for one
     /// participant holds another's session.
     func reserve(
-        _ names: [String], within: Duration
+        _ requests: [SessionRequest], within: Duration
     ) async throws(AdmissionFailure) -> [any BranchSession]
     /// Ends a prepared branch.
     func end(_ order: EndOrder) async -> EndReport
+    /// Asks a register what it holds, and makes it hold abort where it holds nothing.
+    func ask(_ order: RegisterOrder) async -> RegisterReport
     /// This installation's prepared transactions in one participant.
     func prepared(in name: String) async throws(ParticipantUnreachable) -> [PreparedTransaction]
     /// What is known of each participant, for status.
@@ -47,12 +51,34 @@ public struct ParticipantUnreachable: Error, Sendable, Hashable {
     }
 }
 
-/// A session that one branch has to itself until it has voted.
+/// A session that is wanted for a branch.
+public struct SessionRequest: Sendable, Hashable {
+    /// The participant's name.
+    public let participant: String
+    /// How the branch ends, which tells whether it will need a slot for prepared transactions.
+    public let ending: Ending
+
+    /// Makes a request of its parts.
+    public init(participant: String, ending: Ending) {
+        self.participant = participant
+        self.ending = ending
+    }
+}
+
+/// A session that one branch has to itself until it has voted, or until it has ended if it is not
+/// prepared.
 public protocol BranchSession: Sendable {
     /// The version of the participant, which names the very server; nil if it is not recorded.
     var participantVersion: Int? { get }
-    /// Runs the work and prepares it, and gives the session back. Never throws: failures are votes.
+    /// The server at the other end, as it was when the session was opened; nil if it is lost.
+    func server() async -> ServerTimeline?
+    /// Runs the work and prepares it, and gives the session back; or holds it, by the order's
+    /// ending. Never throws: failures are votes.
     func work(_ order: WorkOrder) async -> WorkReport
+    /// Has the register commit what it holds; with this in its journal, if it keeps one.
+    func commit(_ entry: JournalEntry?) async -> CommitReport
+    /// Ends what it holds, and gives the session back.
+    func finish(_ decision: Decision) async -> EndReport
     /// Cancels the work that is running.
     func cancel() async
     /// Gives the session back unused.
@@ -67,12 +93,17 @@ public struct WorkOrder: Sendable {
     public let work: BranchWork
     /// The isolation.
     public let isolation: Isolation
+    /// Whether it is prepared, or held open.
+    public let ending: Ending
 
     /// Makes an order of its parts.
-    public init(gid: String, work: BranchWork, isolation: Isolation) {
+    public init(
+        gid: String, work: BranchWork, isolation: Isolation, ending: Ending = .twoPhase
+    ) {
         self.gid = gid
         self.work = work
         self.isolation = isolation
+        self.ending = ending
     }
 }
 

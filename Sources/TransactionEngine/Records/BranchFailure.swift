@@ -8,7 +8,7 @@ public struct BranchFailure: Error, Sendable, Hashable {
         case rowsUnexpected(expected: Int, actual: Int)
         /// PREPARE refused what the transaction had done (temporary tables, NOTIFY, ...).
         case cannotBePrepared
-        /// A constraint that was deferred failed at PREPARE.
+        /// A constraint that was deferred failed at PREPARE, or at a local COMMIT.
         case constraintAtPrepare
         /// The participant had no slot left for a prepared transaction.
         case slotsExhausted
@@ -16,6 +16,10 @@ public struct BranchFailure: Error, Sendable, Hashable {
         case preparedTransactionsDisabled
         /// PREPARE failed for another reason.
         case prepare
+        /// The COMMIT of a branch that is not prepared failed for another reason.
+        case commit
+        /// It was declared read only, and has written.
+        case wroteWhileReadOnly
         /// More rows or bytes came back than may.
         case resultTooLarge
         /// The connection was lost.
@@ -81,6 +85,8 @@ public enum AdmissionFailure: Error, Sendable, Hashable {
     case unacceptableSQL(branch: Int, statement: Int, reason: String)
     /// More branches name one participant than it has sessions.
     case tooManyBranches(participant: String, limit: Int)
+    /// A one-phase transaction has exactly one branch that writes, and this one has so many.
+    case notOnePhase(writers: Int)
     /// The participant cannot be reached.
     case participantUnavailable(name: String, reason: String)
     /// The participant has `max_prepared_transactions` set to zero.

@@ -67,16 +67,20 @@ public struct TransactionRequest: Sendable {
         public let participant: String
         /// What it has to do.
         public let work: BranchWork
+        /// Whether it is declared to write nothing; PostgreSQL then refuses any write.
+        public let isReadOnly: Bool
 
         /// Makes a branch of statements, at least one.
-        public init(participant: String, statements: [Statement]) {
-            self.init(participant: participant, work: .statements(statements))
+        public init(participant: String, statements: [Statement], isReadOnly: Bool = false) {
+            self.init(
+                participant: participant, work: .statements(statements), isReadOnly: isReadOnly)
         }
 
         /// Makes a branch of its parts.
-        public init(participant: String, work: BranchWork) {
+        public init(participant: String, work: BranchWork, isReadOnly: Bool = false) {
             self.participant = participant
             self.work = work
+            self.isReadOnly = isReadOnly
         }
     }
 
@@ -120,6 +124,10 @@ public struct TransactionRequest: Sendable {
     ///
     /// A server's caller who goes away does not.
     public let isCancellable: Bool
+    /// Whether the only branch that writes is to be committed without being prepared.
+    public let isOnePhase: Bool
+    /// Whether the answer may come as soon as a commit is durable.
+    public let repliesAtDecision: Bool
 
     /// A caller's name for something about a transaction.
     public struct Label: Sendable, Hashable {
@@ -138,7 +146,8 @@ public struct TransactionRequest: Sendable {
     /// Makes a request of its parts.
     public init(
         principal: String, idempotency: Idempotency?, branches: [Branch], isolation: Isolation,
-        timeout: Duration, labels: [Label], order: Order = .parallel, isCancellable: Bool = false
+        timeout: Duration, labels: [Label], order: Order = .parallel, isCancellable: Bool = false,
+        isOnePhase: Bool = false, repliesAtDecision: Bool = false
     ) {
         self.principal = principal
         self.idempotency = idempotency
@@ -148,5 +157,7 @@ public struct TransactionRequest: Sendable {
         self.labels = labels
         self.order = order
         self.isCancellable = isCancellable
+        self.isOnePhase = isOnePhase
+        self.repliesAtDecision = repliesAtDecision
     }
 }

@@ -7,8 +7,11 @@ public typealias Timestamp = Int64
 public struct BranchRecord: Sendable, Hashable {
     /// The participant's registered name.
     public let participant: String
-    /// The exact name given to `PREPARE TRANSACTION`.
+    /// The exact name given to `PREPARE TRANSACTION`; also of a branch that is not prepared, whose
+    /// number within the transaction it tells.
     public let gid: String
+    /// How it takes part in the end.
+    public let ending: Ending
     /// The version of the participant, which names the very server; nil if it was not recorded.
     public var version: Int?
     /// The vote, once known.
@@ -23,9 +26,10 @@ public struct BranchRecord: Sendable, Hashable {
     public var lastError: String?
 
     /// Makes a branch that has not voted.
-    public init(participant: String, gid: String) {
+    public init(participant: String, gid: String, ending: Ending = .twoPhase) {
         self.participant = participant
         self.gid = gid
+        self.ending = ending
     }
 }
 
@@ -71,6 +75,11 @@ public struct TransactionRecord: Sendable {
     public var resolutions: [Resolution] = []
     /// Whether it is undecided, and left so because the state database may have lost its decision.
     public var isHeld = false
+    /// The server that the journal is in, if a journal decides; what is found on another proves
+    /// nothing.
+    public var journal: ServerTimeline?
+    /// Whether the row says that the one-phase branch decides.
+    public var isDelegated = false
 
     /// Makes a record of a transaction that is about to be accepted.
     public init(

@@ -126,7 +126,7 @@ extension TransactionEngine {
             // pass over the rows.
             switch await log.tombstone(row) {
             case .decided(.abort, _): adopt(row)
-            case .decided(.commit, _), .unknown: break
+            case .decided(.commit, _), .delegated, .unknown: break
             case .missing:
                 return (name, "its number belongs to another transaction")
             }
@@ -187,13 +187,13 @@ extension TransactionEngine {
         // Accepted here after the claim was sent, or ended here before it was answered.
         guard drives[row.id] == nil, recentlyEnded[row.id] == nil else { return }
         drives[row.id] = Drive(
-            machine: Coordinator(transaction: row.id, branchCount: row.branches.count),
+            machine: Coordinator(transaction: row.id, endings: row.branches.map(\.ending)),
             record: row, work: [], order: .parallel,
             sessions: Array(repeating: nil, count: row.branches.count),
             reports: Array(repeating: nil, count: row.branches.count),
             fences: Array(repeating: .formerLives, count: row.branches.count), deadline: 0)
         let recovered = RecoveredTransaction(
-            decision: row.decision,
+            decision: row.decision, isDelegated: row.isDelegated,
             branches: row.branches.map {
                 RecoveredBranch(evidence: $0.evidence, outcome: $0.outcome)
             })

@@ -11,6 +11,7 @@ struct Check: AsyncParsableCommand {
             It looks whether each is reachable, a primary, recent enough and durable, whether its \
             clock is right, its role has the rights it needs, its sessions are not lent by a \
             pooler, and has every participant prepare an empty transaction and roll it back. \
+            Where a journal of decisions is wanted and missing, it prints the SQL that makes it. \
             Nothing is changed.
 
             Exit status 0: all is well, apart from warnings (!). 1: something is not (-), and the \
@@ -50,7 +51,8 @@ struct Check: AsyncParsableCommand {
         for participant in configuration.participants {
             let diagnosis = await Doctor.examine(
                 participant.connection, as: .participant, allowsFsyncOff: fsyncOff,
-                timeout: .milliseconds(participant.connectTimeoutMilliseconds))
+                timeout: .milliseconds(participant.connectTimeoutMilliseconds),
+                journal: participant.journal)
             found.append((participant.name, .participant, diagnosis))
             if !json { show("participant \(participant.name)", diagnosis) }
         }

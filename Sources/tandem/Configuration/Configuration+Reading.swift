@@ -108,6 +108,7 @@ extension Configuration {
             source.integer("preparedSlots", 1...100_000, &slots)
             value.preparedSlots = slots < 0 ? nil : slots
             source.flag("witness", &value.witness)
+            source.flag("journal", &value.journal)
             source.refuseUnknown()
             return connection == nil ? nil : value
         }

@@ -25,6 +25,7 @@ struct Configuration: Sendable {
         var connectTimeoutMilliseconds = 3000
         var preparedSlots: Int?
         var witness = false
+        var journal = false
     }
 
     struct Replica: Sendable {

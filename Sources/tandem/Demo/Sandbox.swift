@@ -70,7 +70,9 @@ final class Sandbox {
 
     /// Starts a replica as a process of its own, and waits until it is ready.
     @discardableResult
-    func startReplica(_ number: Int, port: UInt16, isQuiet: Bool) async throws -> ChildReplica {
+    func startReplica(
+        _ number: Int, port: UInt16, isQuiet: Bool, environment: [String: String] = [:]
+    ) async throws -> ChildReplica {
         func more(_ name: String) -> String { keys[name].map { ", \($0)" } ?? "" }
         var lines = ["listen: { port: \(port) }"]
         lines.append("replica: { name: replica-\(number)\(more("replica")) }")
@@ -86,7 +88,7 @@ final class Sandbox {
         try Data(lines.joined(separator: "\n").utf8).write(to: URL(fileURLWithPath: file))
         let replica = try await ChildReplica(
             configuration: file, port: port,
-            log: isQuiet ? "\(folder)/replica-\(number).log" : nil)
+            log: isQuiet ? "\(folder)/replica-\(number).log" : nil, environment: environment)
         replicas.append(replica)
         try await replica.becomesReady()
         return replica
@@ -142,14 +144,17 @@ final class ChildReplica: Sendable {
     private let isOver = Lock(false)
 
     /// Starts it; it logs into the file `log`, or to this process's standard error.
-    init(configuration: String, port: UInt16, log: String?) async throws {
+    init(
+        configuration: String, port: UInt16, log: String?, environment: [String: String]
+    ) async throws {
         self.port = port
         self.log = log
         let own = try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")
         // A test runner lies beside the program.
         let program = URL(fileURLWithPath: own).deletingLastPathComponent().path + "/tandem"
         var command = PostgresClusters.Command(
-            program, ["serve", "--config", configuration])
+            program, ["serve", "--config", configuration],
+            environment: environment.merging(ProcessInfo.processInfo.environment) { own, _ in own })
         command.errors = try log.map { .descriptor(try Descriptor.appending(to: $0)) } ?? .inherited
         process = try await ChildProcess.start(command.dyingWithParent(signal: "KILL"))
         Task { [process, isOver] in

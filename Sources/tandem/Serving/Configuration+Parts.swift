@@ -27,6 +27,7 @@ extension Configuration {
             options.connectTimeout = .milliseconds(participant.connectTimeoutMilliseconds)
             options.preparedSlots = participant.preparedSlots
             options.hasWitness = participant.witness
+            options.journal = participant.journal
             options.resultRowsMax = limits.resultRows
             options.resultBytesMax = limits.resultBytes
             return options

@@ -45,8 +45,8 @@ final class Replica {
         retention.period = .seconds(configuration.transactions.retentionHours * 3600)
         retention.batch = configuration.transactions.retentionBatch
         duties = ReplicaDuties(
-            engine: engine, log: log, participants: participants.names, retention: retention,
-            signals: signals, witnesses: participants, logger: logger)
+            engine: engine, log: log, participants: participants, retention: retention,
+            signals: signals, logger: logger)
         participants.onAnswering = { [engine] name in
             Task(executorPreference: EventLoop.shared) { await engine.participantAnswers(name) }
         }

@@ -30,6 +30,17 @@ struct RefusedStatements {
     }
 
     @Test(
+        "The schema that the journal of decisions is in",
+        arguments: [
+            "DELETE FROM tandem_participant.decisions", "TABLE \"tandem_participant\".decisions",
+            "SELECT Tandem_Participant.forget(NULL, NULL, NULL)",
+            "DO $$BEGIN EXECUTE 'TRUNCATE TANDEM_PARTICIPANT.decisions'; END$$",
+        ])
+    func reserved(_ sql: String) {
+        #expect(reason(sql) == .reservedName)
+    }
+
+    @Test(
         "Verbs that concern the session",
         arguments: [
             "PREPARE a AS SELECT 1", "EXECUTE a", "DEALLOCATE ALL", "DISCARD ALL",

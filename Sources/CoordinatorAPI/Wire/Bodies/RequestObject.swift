@@ -82,6 +82,14 @@ struct RequestObject {
         return (elements, pointer)
     }
 
+    /// A boolean, or `false` if the member is not there or wrong.
+    func flag(_ name: String, _ issues: inout RequestIssues) -> Bool {
+        guard let (value, pointer) = optional(name) else { return false }
+        if case .bool(let flag) = value { return flag }
+        issues.add(pointer, "A boolean is wanted here, not \(value.kind).")
+        return false
+    }
+
     /// An integer within bounds, or `nil` if the member is not there or wrong.
     func integer(
         _ name: String, in bounds: ClosedRange<Int>, _ issues: inout RequestIssues

@@ -26,7 +26,7 @@ extension TransactionBody {
 /// What it gives back is whole only if no issue was noted.
 private struct TransactionRequestDecoder {
     private static let members = [
-        "branches", "commit", "timeoutMilliseconds", "isolation", "labels",
+        "branches", "commit", "timeoutMilliseconds", "isolation", "onePhase", "labels",
     ]
 
     let limits: WireLimits
@@ -47,6 +47,7 @@ private struct TransactionRequestDecoder {
         request.timeoutMilliseconds = object.integer(
             "timeoutMilliseconds", in: 1...limits.timeoutMillisecondsMax, &issues)
         request.isolation = isolation(object)
+        request.isOnePhase = object.flag("onePhase", &issues)
         request.labels = labels(object)
         return request
     }
@@ -55,7 +56,8 @@ private struct TransactionRequestDecoder {
         var branch = BranchRequest(participant: "", statements: [])
         guard
             let object = RequestObject(
-                value, at: pointer, known: ["participant", "statements"], &issues)
+                value, at: pointer, known: ["participant", "readOnly", "statements"],
+                &issues)
         else { return branch }
         if let (value, pointer) = object.required("participant", &issues) {
             if let name = value.string, NameRules.isParticipant(name) {
@@ -64,6 +66,7 @@ private struct TransactionRequestDecoder {
                 issues.add(pointer, NameRules.participantRule)
             }
         }
+        branch.isReadOnly = object.flag("readOnly", &issues)
         if let (elements, pointer) = object.requiredArray(
             "statements", count: 1...limits.statementsPerBranchMax, limit: "statementsPerBranch",
             &issues)

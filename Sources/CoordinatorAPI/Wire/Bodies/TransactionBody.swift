@@ -9,6 +9,8 @@ struct TransactionBody: Hashable, Sendable {
     var timeoutMilliseconds: Int?
     /// The isolation level of every branch; `nil` is the participant's own default.
     var isolation: BodyIsolation?
+    /// Whether the only branch that writes is committed without being prepared.
+    var isOnePhase = false
     /// Names and values that the transaction can be found by.
     var labels: [String: String]
 }
@@ -19,6 +21,8 @@ struct BranchRequest: Hashable, Sendable {
     var participant: String
     /// The statements in order, at least one.
     var statements: [StatementRequest]
+    /// Whether it only reads.
+    var isReadOnly = false
 }
 
 /// One statement.

@@ -1,0 +1,136 @@
+import CommitProtocol
+import Logging
+import PostgresClient
+import TransactionEngine
+
+/// Where this participant is the register of a decision.
+extension PostgresParticipant {
+    /// Looks whether the journal is in order, and makes it if it is missing and the role may.
+    ///
+    /// Sessions are examined one by one as they are opened, so this is asked until it is so.
+    func prepareJournal(on connection: PostgresConnection, role: String) async {
+        guard options.journal, !journal.isReady else { return }
+        do {
+            if try await inspectJournal(on: connection) { return }
+            try await JournalMaker.make(on: connection, role: role)
+            if try await inspectJournal(on: connection) { return }
+            logger.warning(
+                "the journal is incomplete; its branches are prepared meanwhile",
+                metadata: ["participant": "\(options.name)"])
+        } catch {
+            logger.warning(
+                "there is no journal, and it could not be made; its branches are prepared meanwhile",
+                metadata: ["participant": "\(options.name)", "error": "\(error)"])
+        }
+    }
+
+    private func inspectJournal(on connection: PostgresConnection) async throws -> Bool {
+        let standing = try await JournalMaker.inspect(on: connection)
+        guard standing.isUsable else { return false }
+        if !journal.isReady, standing.isOwned {
+            logger.warning(
+                "the journal belongs to tandem's own role, so callers' SQL could change decisions",
+                metadata: ["participant": "\(options.name)"])
+        }
+        journal.foundInOrder()
+        return true
+    }
+
+    /// Asks what the register here holds, behind the fence.
+    func ask(_ order: RegisterOrder) async -> RegisterReport {
+        guard circuit == .closed else {
+            return RegisterReport(.tryAgain, error: "\(options.name) cannot be reached")
+        }
+        do {
+            if let obstacle = try await obstacle(of: order.fence) {
+                return RegisterReport(.tryAgain, error: obstacle)
+            }
+            return try await finishers.withConnection(timeout: options.connectTimeout) {
+                connection in
+                switch order.register {
+                case .transactionStatus(let evidence):
+                    try await self.status(of: evidence, on: connection)
+                case .journal(let server):
+                    try await self.decision(of: order.transaction, server, on: connection)
+                }
+            }
+        } catch {
+            return RegisterReport(.tryAgain, error: "\(error)")
+        }
+    }
+
+    /// What became of the one-phase branch's transaction id.
+    ///
+    /// The id was in the write-ahead log on disk before the row named it, so no crash can have given
+    /// it to another.
+    private func status(
+        of evidence: PreparedEvidence?, on connection: PostgresConnection
+    ) async throws -> RegisterReport {
+        guard let evidence, let facts = facts(of: connection),
+            facts.systemIdentifier == evidence.systemIdentifier,
+            facts.timeline == evidence.timeline
+        else { return RegisterReport(.unprovable, error: "the server is not the one that decided") }
+        let row = try await connection.query(
+            "SELECT pg_xact_status($1::xid8), pg_is_in_recovery()", ["\(evidence.transactionID)"],
+            timeout: .seconds(30))
+        guard row.text(row: 0, column: 1) == "f" else {
+            return RegisterReport(.tryAgain, error: "the server is a standby")
+        }
+        switch row.text(row: 0, column: 0) {
+        case "committed":
+            // It may have come back with a warning, or its owner may still have waited for a
+            // standby: what is seen is believed when a later write of one's own is through.
+            return try await writesThrough(on: connection)
+                ? RegisterReport(.decided(.commit))
+                : RegisterReport(.tryAgain, error: "the commit may not be replicated yet")
+        case "aborted": return RegisterReport(.decided(.abort))
+        case "in progress": return RegisterReport(.tryAgain, error: "still in progress")
+        default:
+            return RegisterReport(.unprovable, error: "its status is too old to tell")
+        }
+    }
+
+    /// What the journal holds; where it holds nothing, abort.
+    private func decision(
+        of transaction: GlobalTransactionID, _ server: ServerTimeline?,
+        on connection: PostgresConnection
+    ) async throws -> RegisterReport {
+        guard let server, let facts = facts(of: connection), facts.server == server else {
+            return RegisterReport(.unprovable, error: "the server is not the one of the journal")
+        }
+        let tombstone = JournalEntry(transaction: transaction, evidence: [], results: nil)
+        let written = try await durably(
+            Journal.decide(.abort, tombstone, installation: installation), on: connection)
+        switch written {
+        case .durable:
+            return RegisterReport(.decided(.abort))
+        case .refused(let message) where message.state == .uniqueViolation:
+            return try await claim(transaction, on: connection)
+        case .refused(let message):
+            return RegisterReport(.tryAgain, error: message.message)
+        case .unconfirmed:
+            return RegisterReport(.tryAgain, error: "the abort may not be replicated yet")
+        }
+    }
+
+    private func claim(
+        _ transaction: GlobalTransactionID, on connection: PostgresConnection
+    ) async throws -> RegisterReport {
+        let written = try await durably(
+            Journal.claim(transaction, installation: installation), on: connection)
+        switch written {
+        case .durable(let row):
+            guard let decision = row.text(row: 0, column: 0).flatMap(Decision.init(rawValue:))
+            else { return RegisterReport(.tryAgain, error: "the decision went while it was read") }
+            let evidence = row.text(row: 0, column: 1).flatMap(ArrayLiteral.read) ?? []
+            return RegisterReport(
+                .decided(
+                    decision, evidence: evidence.map { $0.flatMap(RowCoding.evidence(of:)) }),
+                results: row.text(row: 0, column: 2).map { Array($0.utf8) })
+        case .refused(let message):
+            return RegisterReport(.tryAgain, error: message.message)
+        case .unconfirmed:
+            return RegisterReport(.tryAgain, error: "the decision may not be replicated yet")
+        }
+    }
+}

@@ -1,0 +1,69 @@
+import EventLoop
+import PostgresClient
+
+/// Writes of one's own, which say that what was seen before them is as durable as they are.
+extension PostgresParticipant {
+    /// How such a write ended.
+    enum Written {
+        /// It is committed, and nothing warned that a standby has not confirmed it.
+        case durable(CommandResult)
+        /// The server refused it.
+        case refused(ServerMessage)
+        /// It is committed here, and perhaps not where it has to be; or nobody knows.
+        case unconfirmed
+    }
+
+    /// Runs one writing command as a transaction by itself.
+    func durably(
+        _ command: Command, on connection: PostgresConnection
+    ) async throws -> Written {
+        let replies = try await connection.execute(
+            [[Command("BEGIN"), command, Command("COMMIT")]], timeout: .seconds(60))[0]
+        for case .failed(let message) in replies {
+            guard connection.isOpen else { return .unconfirmed }
+            if connection.isInTransaction {
+                _ = try await connection.execute([[Command("ROLLBACK")]], timeout: .seconds(10))
+            }
+            return message.state.isConnectionFailure ? .unconfirmed : .refused(message)
+        }
+        guard replies.count == 3, case .completed(let result) = replies[1],
+            case .completed(let commit) = replies[2], commit.tag == "COMMIT",
+            !commit.notices.contains(where: { $0.severity == "WARNING" })
+        else { return .unconfirmed }
+        return .durable(result)
+    }
+
+    /// Whether all that was in the write-ahead log before is on disk now, and confirmed by the
+    /// standbys that are to confirm.
+    ///
+    /// A transaction that wrote nothing commits without a flush, although it has an id; so a
+    /// message is written.
+    func writesThrough(on connection: PostgresConnection) async throws -> Bool {
+        let message = Command("SELECT pg_catalog.pg_logical_emit_message(true, 'tandem', '')")
+        if case .durable = try await durably(message, on: connection) { return true }
+        return false
+    }
+
+    /// As above, on a finishing session.
+    ///
+    /// Calls that come while one is under way share the next: it only counts for what was in the
+    /// log before it began.
+    func writesThrough() async -> Bool {
+        if let flushQueued { return await flushQueued.value }
+        let earlier = flushRunning
+        let task = Task { @LoopActor in
+            _ = await earlier?.value
+            flushRunning = flushQueued
+            flushQueued = nil
+            do {
+                return try await finishers.withConnection(timeout: options.connectTimeout) {
+                    connection in try await self.writesThrough(on: connection)
+                }
+            } catch {
+                return false
+            }
+        }
+        flushQueued = task
+        return await task.value
+    }
+}

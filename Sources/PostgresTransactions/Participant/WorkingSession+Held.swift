@@ -1,0 +1,101 @@
+import CommitProtocol
+import PostgresClient
+import TransactionEngine
+
+/// The end of what a session holds: of a branch that only reads, or of the register.
+extension WorkingSession {
+    /// The server at the other end.
+    func server() async -> ServerTimeline? {
+        participant.facts(of: connection)?.server
+    }
+
+    /// Commits what the register holds, once: if the answer is lost, what became of it is asked.
+    ///
+    /// What the caller's SQL may have left behind comes first: deferred constraints fail while there
+    /// is still somebody to hear of it, and neither the role nor `synchronous_commit` is theirs to
+    /// choose.
+    func commit(_ entry: JournalEntry?) async -> CommitReport {
+        guard connection.isOpen, connection.transactionStatus == .inTransaction else {
+            giveBack()
+            return CommitReport(.unknown)
+        }
+        var commands = [
+            Command("SET CONSTRAINTS ALL IMMEDIATE"),
+            Command(
+                """
+                SELECT pg_catalog.set_config('role', 'none', true),
+                    pg_catalog.set_config('synchronous_commit', 'on', true)
+                """),
+        ]
+        if let entry {
+            commands.append(Journal.decide(.commit, entry, installation: participant.installation))
+        }
+        commands.append(Command("COMMIT"))
+        let report: CommitReport
+        do {
+            let replies = try await connection.execute([commands], timeout: .seconds(60))
+            report = Self.read(replies[0])
+        } catch {
+            report = CommitReport(.unknown)
+        }
+        switch report.reply {
+        case .committed: participant.locallyCommitted.insert(ObjectIdentifier(connection))
+        case .rolledBack: await rollBack()
+        case .unknown: connection.close()
+        }
+        giveBack()
+        return report
+    }
+
+    private static func read(_ replies: [CommandReply]) -> CommitReport {
+        for case .failed(let message) in replies {
+            // A backend that is ended inside COMMIT may have committed.
+            let isLost =
+                message.state.isConnectionFailure || ["FATAL", "PANIC"].contains(message.severity)
+            if isLost { return CommitReport(.unknown) }
+            let kind: BranchFailure.Kind =
+                message.state.class == "23" ? .constraintAtPrepare : .commit
+            return CommitReport(
+                .rolledBack,
+                failure: BranchFailure(kind, report: BranchFailure.ServerReport(message)))
+        }
+        guard case .completed(let commit)? = replies.last else { return CommitReport(.unknown) }
+        switch commit.tag {
+        case "COMMIT":
+            // A cut-short wait for a standby is a success with a warning: committed, and perhaps
+            // not yet where it has to be.
+            let isWarned = commit.notices.contains { $0.severity == "WARNING" }
+            return CommitReport(isWarned ? .unknown : .committed)
+        case "ROLLBACK":
+            return CommitReport(.rolledBack, failure: BranchFailure(.commit))
+        default:
+            return CommitReport(.unknown)
+        }
+    }
+
+    /// Ends what the session holds.
+    ///
+    /// A COMMIT that PostgreSQL refuses has ended it as well, and keeps nothing of what a branch
+    /// that only reads has done.
+    func finish(_ decision: Decision) async -> EndReport {
+        guard connection.isOpen, connection.transactionStatus != .active else {
+            connection.close()
+            giveBack()
+            return EndReport(.tryAgain, error: "its session was lost")
+        }
+        do {
+            let verb = decision == .commit ? "COMMIT" : "ROLLBACK"
+            let replies = try await connection.execute([[Command(verb)]], timeout: .seconds(30))
+            let hasEnded = connection.isOpen && !connection.isInTransaction
+            if !hasEnded { connection.close() }
+            if hasEnded { participant.locallyCommitted.insert(ObjectIdentifier(connection)) }
+            giveBack()
+            guard hasEnded else { return EndReport(.tryAgain, error: "its session was lost") }
+            return EndReport(.done, error: replies[0][0].error?.message)
+        } catch {
+            connection.close()
+            giveBack()
+            return EndReport(.tryAgain, error: "\(error)")
+        }
+    }
+}

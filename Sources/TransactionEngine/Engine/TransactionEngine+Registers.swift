@@ -1,0 +1,116 @@
+import CommitProtocol
+import Logging
+
+/// Branches that are not prepared: their sessions are held until they have ended.
+extension TransactionEngine {
+    /// Has the register commit its own transaction, once.
+    func commitLocally(_ branch: Int, _ id: GlobalTransactionID) {
+        guard let drive = drives[id], let session = drive.sessions[branch] else {
+            preconditionFailure("the register's session is held until it has ended")
+        }
+        prepareOutcome(.commit, drive)
+        let entry = journalEntry(branch, drive)
+        spawn { engine in engine.registered(await session.commit(entry), branch, id) }
+    }
+
+    /// What the journal keeps; nil for a branch that is a register without one.
+    private func journalEntry(_ branch: Int, _ drive: Drive) -> JournalEntry? {
+        guard drive.record.branches[branch].ending == .journal else { return nil }
+        // Only a key can ask for the results again.
+        let isWanted = drive.record.idempotency != nil && !drive.record.areResultsOmitted
+        return JournalEntry(
+            transaction: drive.record.id, evidence: drive.machine.branches.map(\.evidence),
+            results: isWanted ? drive.record.results : nil)
+    }
+
+    private func registered(_ report: CommitReport, _ branch: Int, _ id: GlobalTransactionID) {
+        drives[id]?.sessions[branch] = nil
+        switch report.reply {
+        case .committed: break
+        case .rolledBack:
+            let session = drives[id]?.reports[branch]?.session
+            drives[id]?.reports[branch] = WorkReport(
+                reply: .refused, results: [], failure: report.failure, session: session)
+        case .unknown: fenceSession(branch, id)
+        }
+        deliver(.registered(report.reply), to: id)
+    }
+
+    /// Asks the register, after what it holds open here has been let go of.
+    func askRegister(_ branch: Int, _ id: GlobalTransactionID) {
+        spawn { engine in
+            _ = await engine.letGo(branch, id)
+            guard let drive = engine.drives[id] else { return }
+            let record = drive.record.branches[branch]
+            let report = await engine.participants.ask(
+                RegisterOrder(
+                    participant: record.participant, transaction: id, branch: branch,
+                    register: record.ending == .journal
+                        ? .journal(drive.record.journal)
+                        : .transactionStatus(drive.machine.branches[branch].evidence),
+                    fence: drive.fences[branch]))
+            engine.note(report, branch, id)
+            engine.deliver(.registerAnswered(report.answer), to: id)
+        }
+    }
+
+    private func note(_ report: RegisterReport, _ branch: Int, _ id: GlobalTransactionID) {
+        if let error = report.error { drives[id]?.record.branches[branch].lastError = error }
+        if let results = report.results, drives[id]?.record.results == nil {
+            drives[id]?.record.results = results
+        }
+        if report.answer == .unprovable {
+            logger.error(
+                "nothing proves what was decided; an operator has to look",
+                metadata: [
+                    "transaction": "\(id)", "branch": "\(branch)",
+                    "reason": "\(report.error ?? "")",
+                ])
+        }
+    }
+
+    /// Tells a session to end what it holds.
+    func releaseHeld(_ branch: Int, _ decision: Decision, _ id: GlobalTransactionID) {
+        let session = drives[id]?.sessions[branch]
+        spawn { engine in
+            let report =
+                await session?.finish(decision)
+                ?? EndReport(.tryAgain, error: "its session is not held")
+            engine.drives[id]?.sessions[branch] = nil
+            if report.reply == .tryAgain { engine.fenceSession(branch, id) }
+            engine.ended(report, branch, id)
+        }
+    }
+
+    /// Ends what might still be open or prepared, behind the fence.
+    func fenceAndRollBack(_ branch: Int, _ id: GlobalTransactionID) {
+        spawn { engine in
+            let wasLetGo = await engine.letGo(branch, id)
+            guard let drive = engine.drives[id] else { return }
+            if wasLetGo {
+                engine.deliver(.finished(branch: branch, .done), to: id)
+            } else {
+                engine.end(branch, .abort, drive.fences[branch], drive)
+            }
+        }
+    }
+
+    /// Rolls back what a session still holds, and says whether it did.
+    ///
+    /// A session that cannot be told is left to the fence.
+    private func letGo(_ branch: Int, _ id: GlobalTransactionID) async -> Bool {
+        guard let drive = drives[id], let session = drive.sessions[branch],
+            drive.reports[branch] != nil
+        else { return false }
+        drives[id]?.sessions[branch] = nil
+        let report = await session.finish(.abort)
+        guard report.reply == .tryAgain else { return true }
+        fenceSession(branch, id)
+        return false
+    }
+
+    private func fenceSession(_ branch: Int, _ id: GlobalTransactionID) {
+        guard let session = drives[id]?.reports[branch]?.session else { return }
+        drives[id]?.fences[branch] = .session(session)
+    }
+}

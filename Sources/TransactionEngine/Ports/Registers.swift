@@ -1,0 +1,99 @@
+public import CommitProtocol
+
+/// Which server a session is on; a transaction id, a row or its absence means nothing on another.
+public struct ServerTimeline: Sendable, Hashable {
+    /// The cluster's system identifier.
+    public let systemIdentifier: String
+    /// The timeline that it writes.
+    public let timeline: UInt32
+
+    /// Makes an identity of its parts.
+    public init(systemIdentifier: String, timeline: UInt32) {
+        self.systemIdentifier = systemIdentifier
+        self.timeline = timeline
+    }
+}
+
+/// The decision commit, as a journal keeps it beside the work that it is about.
+public struct JournalEntry: Sendable, Hashable {
+    /// The transaction.
+    public let transaction: GlobalTransactionID
+    /// What PREPARE left in each branch to prove its end with.
+    public let evidence: [PreparedEvidence?]
+    /// The encoded results, if a repeated key is to be answered with them.
+    public let results: [UInt8]?
+
+    /// Makes an entry of its parts.
+    public init(
+        transaction: GlobalTransactionID, evidence: [PreparedEvidence?], results: [UInt8]?
+    ) {
+        self.transaction = transaction
+        self.evidence = evidence
+        self.results = results
+    }
+}
+
+/// How the register's own COMMIT went.
+public struct CommitReport: Sendable {
+    /// The reply, for the protocol.
+    public let reply: RegisterReply
+    /// Why it was rolled back.
+    public let failure: BranchFailure?
+
+    /// Makes a report of its parts.
+    public init(_ reply: RegisterReply, failure: BranchFailure? = nil) {
+        self.reply = reply
+        self.failure = failure
+    }
+}
+
+/// The question what a register holds.
+public struct RegisterOrder: Sendable {
+    /// What is asked.
+    public enum Register: Sendable, Hashable {
+        /// PostgreSQL's own record of the one-phase branch's transaction id.
+        case transactionStatus(PreparedEvidence?)
+        /// The journal that was on this server when the transaction was accepted.
+        case journal(ServerTimeline?)
+    }
+
+    /// The participant's name.
+    public let participant: String
+    /// The transaction.
+    public let transaction: GlobalTransactionID
+    /// The branch that is the register.
+    public let branch: Int
+    /// What is asked.
+    public let register: Register
+    /// Which sessions have to be gone first.
+    public let fence: Fence
+
+    /// Makes an order of its parts.
+    public init(
+        participant: String, transaction: GlobalTransactionID, branch: Int, register: Register,
+        fence: Fence
+    ) {
+        self.participant = participant
+        self.transaction = transaction
+        self.branch = branch
+        self.register = register
+        self.fence = fence
+    }
+}
+
+/// What a register answered.
+public struct RegisterReport: Sendable {
+    /// The answer, for the protocol.
+    public let answer: RegisterAnswer
+    /// The results that the journal keeps beside a commit.
+    public let results: [UInt8]?
+    /// What stood in the way, safe to show.
+    public let error: String?
+
+    /// Makes a report of its parts.
+    public init(_ answer: RegisterAnswer, results: [UInt8]? = nil, error: String? = nil) {
+        self.answer = answer
+        self.results = results
+        self.error = error
+    }
+}

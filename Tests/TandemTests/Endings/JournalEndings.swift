@@ -1,0 +1,163 @@
+import CoordinatorAPI
+import Foundation
+import Glibc
+import PostgresClusters
+import Testing
+
+@testable import tandem
+
+@Suite("The journal: one branch and the decision commit together", .serialized)
+struct JournalEndings {
+    static let keys = ["users": "journal: true"]
+
+    @Test("the first branch that writes there decides; the others are prepared before")
+    func committed() async throws {
+        try await onEndingStage(keys: Self.keys) { stage in
+            let answer = try await stage.post(Stage.journalled("a"), key: "k")
+            #expect(answer.status == 201)
+            let branches = answer.body["branches"]
+            #expect(branches?[0]?["ending"]?.string == "journal")
+            #expect(branches?[0]?["vote"] == .null)
+            #expect(branches?[1]?["vote"]?.string == "prepared")
+            try await stage.expectQuiet(users: 1, orders: 1)
+            #expect(
+                try await stage.newest("journal IS NOT NULL, delegated, decision, decision_from")
+                    == ["t", "f", "commit", "register"])
+            let again = try await stage.post(Stage.journalled("a"), key: "k")
+            #expect(again.text == answer.text)
+            // Nobody writes in users: nothing for the journal there.
+            let reader = try await stage.post(
+                Stage.request([
+                    Stage.branch("users", "SELECT 1", readOnly: true),
+                    Stage.branch("orders", "INSERT INTO orders VALUES ('b', 'b', 1)"),
+                ]))
+            #expect(reader.body["branches"]?[1]?["ending"]?.string == "twoPhase")
+            try await stage.expectQuiet(users: 1, orders: 2)
+        }
+    }
+
+    @Test("decisions leave the journal when nobody can ask for them any more")
+    func trimmed() async throws {
+        try await onEndingStage(keys: Self.keys) { stage in
+            for name in ["a", "b", "c"] {
+                #expect(try await stage.post(Stage.journalled(name)).status == 201)
+            }
+            #expect(try await stage.post(Stage.journalled("d", rows: 2)).status == 409)
+            try await stage.until("the journal is empty") { try await stage.journal().isEmpty }
+            try await stage.expectQuiet(users: 3, orders: 3)
+        }
+    }
+
+    @Test("an abort wins the journal's key before anything is rolled back")
+    func aborted() async throws {
+        try await onEndingStage(keys: Self.keys) { stage in
+            let answer = try await stage.post(Stage.journalled("a", rows: 2))
+            #expect(answer.status == 409)
+            #expect(answer.type == "/problems/rows-unexpected")
+            try await stage.expectQuiet(users: 0, orders: 0)
+            #expect(
+                try await stage.newest("journal IS NOT NULL, decision, decision_from")
+                    == ["t", "abort", "register"])
+            try await stage.expectNoOpenSession(in: "users")
+            #expect(try await stage.post(Stage.journalled("a")).status == 201)
+            try await stage.expectQuiet(users: 1, orders: 1)
+        }
+    }
+
+    @Test("a deferred constraint fails the local COMMIT: the others are rolled back")
+    func deferredConstraint() async throws {
+        try await onEndingStage(keys: Self.keys) { stage in
+            _ = try await stage.value("users", Stage.deferredTable)
+            let answer = try await stage.post(
+                Stage.request([
+                    Stage.branch("users", Stage.deferredFault),
+                    Stage.branch("orders", "INSERT INTO orders VALUES ('o', 'u', 1)"),
+                ]))
+            #expect(answer.status == 409)
+            #expect(answer.type == "/problems/constraint-at-prepare")
+            #expect(answer.body["branch"]?.integer == 0)
+            #expect(try await stage.value("users", "SELECT count(*) FROM singles") == "0")
+            try await stage.expectQuiet(users: 0, orders: 0)
+        }
+    }
+
+    @Test("kill -9 before the local COMMIT: recovery's abort wins the key")
+    func killedBeforeCommit() async throws {
+        try await onEndingStage(keys: Self.keys) { stage in
+            try await stage.dies(at: "commitLocally.before.0", Stage.journalled("a"), key: "k")
+            #expect(try await stage.value("orders", Stage.preparedCount) == "1")
+            try await stage.nextLife()
+            try await stage.expectEnd("aborted")
+            #expect(try await stage.newest("decision_from") == ["register"])
+            try await stage.expectQuiet(users: 0, orders: 0)
+            let again = try await stage.post(Stage.journalled("a"), key: "k")
+            #expect(again.status == 409)
+        }
+    }
+
+    @Test("kill -9 after the local COMMIT: recovery finds it, and a key gets the same answer")
+    func killedAfterCommit() async throws {
+        try await onEndingStage(keys: Self.keys) { stage in
+            try await stage.dies(at: "commitLocally.after.0", Stage.journalled("a"), key: "k")
+            #expect(try await stage.newest("decision") == [nil])
+            #expect(try await stage.journal() == ["commit"])
+            #expect(try await stage.value("orders", Stage.preparedCount) == "1")
+            try await stage.nextLife()
+            try await stage.expectEnd("committed")
+            try await stage.expectQuiet(users: 1, orders: 1)
+            let again = try await stage.post(Stage.journalled("a"), key: "k")
+            #expect(again.status == 201)
+            let rows = again.body["branches"]?[0]?["statements"]?[0]?["rows"]
+            #expect(rows?[0]?["id"]?.string == "a")
+            try await stage.expectQuiet(users: 1, orders: 1)
+        }
+    }
+
+    @Test("kill -9 while another branch is being committed: the journal still says so")
+    func killedWhileFinishing() async throws {
+        try await onEndingStage(keys: Self.keys) { stage in
+            try await stage.dies(at: "commitPrepared.before.1", Stage.journalled("a"))
+            try await stage.nextLife()
+            try await stage.expectEnd("committed")
+            try await stage.expectQuiet(users: 1, orders: 1)
+        }
+    }
+
+    @Test("an owner that was only paused wakes after the takeover: its session is gone")
+    func pausedOwner() async throws {
+        let keys = Self.keys.merging(Stage.shortLease) { own, _ in own }
+        try await onEndingStage(keys: keys) { stage in
+            try await stage.expectPausedOwnerLoses(Stage.journalled("a"))
+            try await stage.expectQuiet(users: 0, orders: 0)
+            #expect(
+                try await stage.newest("owner, decision, decision_from")
+                    == ["replica-2", "abort", "register"])
+        }
+    }
+
+    @Test("a row that a journal decides takes no decision but the journal's copy")
+    func rowIsACopy() async throws {
+        try await onEndingStage(keys: Self.keys) { stage in
+            try await stage.dies(at: "commitLocally.after.0", Stage.journalled("a"))
+            let forged = try? await stage.value(
+                "state",
+                "UPDATE tandem.transactions SET decision = 'abort', decided_at = now() RETURNING 1")
+            #expect(forged == nil)
+            let moved = try? await stage.value(
+                "state", "UPDATE tandem.transactions SET journal = '1 1' RETURNING 1")
+            #expect(moved == nil)
+            try await stage.nextLife()
+            try await stage.expectEnd("committed")
+            try await stage.expectQuiet(users: 1, orders: 1)
+        }
+    }
+}
+
+extension Stage {
+    static let preparedCount = "SELECT count(*) FROM pg_prepared_xacts"
+
+    /// Waits until the newest transaction has ended so.
+    func expectEnd(_ state: String) async throws {
+        try await until("it is \(state)") { try await newest("state") == [state] }
+    }
+}

@@ -1,0 +1,212 @@
+import CoordinatorAPI
+import Foundation
+import Glibc
+import PostgresClusters
+import Testing
+
+@testable import tandem
+
+@Suite("One phase: the only branch that writes decides by its own COMMIT", .serialized)
+struct OnePhaseEndings {
+    @Test("its COMMIT is the decision, and the row copies it")
+    func committed() async throws {
+        try await onEndingStage { stage in
+            let answer = try await stage.post(Stage.onePhase("u1"), key: "k")
+            #expect(answer.status == 201)
+            #expect(answer.body["branches"]?[0]?["ending"]?.string == "onePhase")
+            #expect(answer.body["branches"]?[0]?["vote"] == .null)
+            #expect(answer.body["branches"]?[0]?["outcome"]?.string == "committed")
+            try await stage.expectQuiet(users: 1, orders: 0)
+            #expect(
+                try await stage.newest("delegated, decision, decision_from")
+                    == ["t", "commit", "register"])
+            let again = try await stage.post(Stage.onePhase("u1"), key: "k")
+            #expect(again.text == answer.text)
+            try await stage.expectQuiet(users: 1, orders: 0)
+        }
+    }
+
+    @Test("it needs no slot for prepared transactions")
+    func withoutSlots() async throws {
+        try await onEndingStage(keys: ["users": "preparedSlots: 1"]) { stage in
+            let write = Stage.branch("users", "INSERT INTO users VALUES ('u1', 'x')")
+            let two = try await stage.post(
+                Stage.request([write, Stage.branch("users", "SELECT 1")]))
+            #expect(two.type == "/problems/participant-slots-exhausted")
+            let one = try await stage.post(
+                Stage.request(
+                    [write, Stage.branch("users", "SELECT 1", readOnly: true)], onePhase: true))
+            #expect(one.status == 201)
+            try await stage.expectQuiet(users: 1, orders: 0)
+        }
+    }
+
+    @Test("an abort leaves nothing; two writers are refused before anything")
+    func aborted() async throws {
+        try await onEndingStage { stage in
+            let answer = try await stage.post(Stage.onePhase("u1", orders: 5))
+            #expect(answer.status == 409)
+            #expect(answer.type == "/problems/rows-unexpected")
+            let two = try await stage.post(
+                Stage.request(
+                    [
+                        Stage.branch("users", "INSERT INTO users VALUES ('u', 'x')"),
+                        Stage.branch("orders", "INSERT INTO orders VALUES ('o', 'u', 1)"),
+                    ], onePhase: true))
+            #expect(two.status == 422)
+            #expect(two.type == "/problems/not-one-phase")
+            try await stage.expectQuiet(users: 0, orders: 0)
+            #expect(
+                try await stage.newest("delegated, decision, decision_from")
+                    == ["f", "abort", nil])
+            try await stage.expectNoOpenSession(in: "users")
+        }
+    }
+
+    @Test("a deferred constraint fails the COMMIT itself, and the caller hears of it")
+    func deferredConstraint() async throws {
+        try await onEndingStage { stage in
+            _ = try await stage.value("users", Stage.deferredTable)
+            let answer = try await stage.post(
+                Stage.request([Stage.branch("users", Stage.deferredFault)], onePhase: true))
+            #expect(answer.status == 409)
+            #expect(answer.type == "/problems/constraint-at-prepare")
+            #expect(answer.body["sqlstate"]?.string == "23505")
+            #expect(try await stage.value("users", "SELECT count(*) FROM singles") == "0")
+            try await stage.expectQuiet(users: 0, orders: 0)
+            #expect(try await stage.newest("decision, decision_from") == ["abort", "register"])
+        }
+    }
+
+    @Test("what a local COMMIT leaves in the session does not reach the next branch there")
+    func remains() async throws {
+        try await onEndingStage(keys: ["users": "poolSize: 1"]) { stage in
+            let temporary = Stage.request(
+                [Stage.branch("users", "CREATE TEMPORARY TABLE left_behind (n int)")],
+                onePhase: true)
+            for _ in 0..<2 {
+                #expect(try await stage.post(temporary).status == 201)
+            }
+            let look = try await stage.run("SELECT to_regclass('left_behind') AS found")
+            let rows = look.body["branches"]?[0]?["statements"]?[0]?["rows"]
+            #expect(rows?[0]?["found"] == .null)
+            try await stage.expectQuiet(users: 0, orders: 0)
+        }
+    }
+
+    @Test("kill -9 before the row names the branch's transaction: it aborts")
+    func killedBeforeDelegation() async throws {
+        try await onEndingStage { stage in
+            try await stage.dies(at: "delegate.before", Stage.onePhase("u1"))
+            try await stage.nextLife()
+            try await stage.expectQuiet(users: 0, orders: 0)
+            #expect(try await stage.newest("delegated, decision") == ["f", "abort"])
+        }
+    }
+
+    @Test("kill -9 between that and the COMMIT: PostgreSQL says aborted, and so does the row")
+    func killedBeforeCommit() async throws {
+        try await onEndingStage { stage in
+            try await stage.dies(at: "delegate.after", Stage.onePhase("u1"))
+            try await stage.nextLife()
+            try await stage.expectQuiet(users: 0, orders: 0)
+            #expect(
+                try await stage.newest("delegated, decision, decision_from")
+                    == ["t", "abort", "register"])
+        }
+    }
+
+    @Test("kill -9 after the COMMIT: the next life finds it committed, and a key gets its answer")
+    func killedAfterCommit() async throws {
+        try await onEndingStage { stage in
+            try await stage.dies(at: "commitLocally.after.0", Stage.onePhase("u1"), key: "k")
+            #expect(try await stage.newest("decision") == [nil])
+            try await stage.nextLife()
+            try await stage.expectQuiet(users: 1, orders: 0)
+            #expect(
+                try await stage.newest("state, decision, decision_from")
+                    == ["committed", "commit", "register"])
+            let again = try await stage.post(Stage.onePhase("u1"), key: "k")
+            #expect(again.status == 201)
+            let rows = again.body["branches"]?[0]?["statements"]?[0]?["rows"]
+            #expect(rows?[0]?["id"]?.string == "u1")
+            try await stage.expectQuiet(users: 1, orders: 0)
+        }
+    }
+
+    @Test("the participant dies in the COMMIT: what became of it is asked, and never sent again")
+    func participantDiesInCommit() async throws {
+        let settings = ["transactions: { finishWaitMilliseconds: 500 }"]
+        try await onEndingStage(settings: settings) { stage in
+            let stopped = try await stage.restarted(failing: "delegate.after=stop")
+            let client = stopped.client
+            let request = Task { try await client.post("/v1/transactions", Stage.onePhase("u1")) }
+            try await stopped.untilStopped()
+            // The COMMIT will wait for a standby that does not exist.
+            try await stage.alter("users", "synchronous_standby_names = 'nobody'")
+            stopped.replica.process.send(SIGCONT)
+            try await stage.until("the COMMIT waits") {
+                try await stage.value(
+                    "users", "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'SyncRep'")
+                    != "0"
+            }
+            try await stage.alter("users", "synchronous_standby_names = ''", reload: false)
+            await (try stage.cluster("users")).kill()
+            try await stage.cluster("users").restart()
+            let answer = try await request.value
+            #expect([201, 503].contains(answer.status))
+            try await stage.until("it is known to be committed") {
+                try await stage.newest("state") == ["committed"]
+            }
+            try await stage.expectQuiet(users: 1, orders: 0)
+        }
+    }
+
+    @Test("an owner that was only paused wakes after the takeover: its session is gone")
+    func pausedOwner() async throws {
+        try await onEndingStage(keys: Stage.shortLease) { stage in
+            try await stage.expectPausedOwnerLoses(Stage.onePhase("u1"))
+            try await stage.expectQuiet(users: 0, orders: 0)
+            #expect(
+                try await stage.newest("owner, decision, decision_from")
+                    == ["replica-2", "abort", "register"])
+        }
+    }
+}
+
+extension Stage {
+    static let deferredTable =
+        "CREATE TABLE singles (n int UNIQUE DEFERRABLE INITIALLY DEFERRED)"
+    static let deferredFault = "INSERT INTO singles VALUES (1), (1)"
+    static let shortLease = ["replica": "heartbeatSeconds: 1, leaseSeconds: 3"]
+
+    /// Waits until the replica's process stands still.
+    func untilStopped() async throws {
+        try await until("the replica stops") {
+            let status = try String(
+                contentsOfFile: "/proc/\(replica.process.processID)/stat", encoding: .utf8)
+            return status.split(separator: ")").last?.split(separator: " ").first == "T"
+        }
+    }
+
+    func alter(_ name: String, _ setting: String, reload: Bool = true) async throws {
+        _ = try await value(name, "ALTER SYSTEM SET \(setting)")
+        if reload { _ = try await value(name, "SELECT pg_reload_conf()") }
+    }
+
+    /// The first replica stops right before the register's COMMIT, and goes on after the second has
+    /// taken over.
+    func expectPausedOwnerLoses(_ body: String) async throws {
+        let stopped = try await restarted(failing: "commitLocally.before.0=stop")
+        let client = client
+        let request = Task { try? await client.post("/v1/transactions", body) }
+        try await stopped.untilStopped()
+        _ = try await sandbox.startReplica(2, port: LoopbackPort.free(), isQuiet: true)
+        try await until("the second replica decides") {
+            try await newest("decision, finished_at IS NOT NULL") == ["abort", "t"]
+        }
+        stopped.replica.process.send(SIGCONT)
+        #expect(await stopped.replica.process.exitStatus() == .exited(75))
+        _ = await request.value
+    }
+}
