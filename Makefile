@@ -7,11 +7,13 @@ SHELL := /bin/bash
 export PATH := $(PATH):$(HOME)/.local/share/swiftly/bin:/opt/swift/usr/bin:/usr/local/swift/usr/bin
 
 BENCH := Benchmarks/run
+# More arguments for it, for example BENCH_ARGS=--full.
+BENCH_ARGS ?=
 PROOF := Reliability/run
 MINUTES := 5
 SEEDS := 20000
 
-.PHONY: help setup build demo test check bench crash-matrix chaos simulate mutants model clean
+.PHONY: help setup build demo test check bench bench-compare bench-growth bench-recovery crash-matrix chaos simulate mutants model clean
 
 help: ## Lists the commands.
 	@grep -hE '^[a-z-]+:.* ## ' $(MAKEFILE_LIST) | sort \
@@ -37,7 +39,16 @@ check: setup ## Format, tidy rules, contract, a fuzzed server, Dockerfile, sanit
 	@scripts/check.sh
 
 bench: setup ## Measures the coordinator beside its raw limit; writes .build/bench.json.
-	@if [ -x $(BENCH) ]; then $(BENCH); else echo "$(BENCH) is not here: nothing to measure."; fi
+	@$(BENCH) $(BENCH_ARGS)
+
+bench-compare: ## Shows one bench.json beside another: make bench-compare OLD=a.json NEW=b.json
+	@Benchmarks/compare $(if $(OLD),$(OLD) $(NEW),$(filter-out bench-compare,$(MAKECMDGOALS)))
+
+bench-growth: setup ## Measures with millions of finished transactions in the state table.
+	@Benchmarks/growth $(BENCH_ARGS)
+
+bench-recovery: setup ## Measures how long 10,000 in-doubt branches take after a restart.
+	@Benchmarks/recovery $(BENCH_ARGS)
 
 crash-matrix: build ## Every crash point under every fault, on real processes; some 20 minutes.
 	@$(PROOF) crash-matrix

@@ -2,9 +2,19 @@
 
 import json
 import subprocess
+import sys
+import time
+from pathlib import Path
 from typing import NamedTuple
 
-MODES = ("http", "seq", "par", "group", "full", "llr", "llrfull")
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+from Reliability.stack.wire import ServerError, Session  # noqa: E402, F401
+
+# `http-ack` asks for the answer at the durable decision.
+HTTP_MODES = ("http", "http-ack", "http-journal")
+MODES = (*HTTP_MODES, "seq", "par", "group", "full", "llr", "llrfull")
+# Servers report what their sessions did within a second of their being idle.
+STATISTICS_SECONDS = 1.2
 
 
 class Measurement(NamedTuple):
@@ -24,27 +34,82 @@ class Measurement(NamedTuple):
         return self.figures["mode"]
 
 
-def measure(limit, stack, options, number, mode, in_flight, branches, statements):
+class Load(NamedTuple):
+    """What is asked of a mode."""
+
+    mode: str
+    in_flight: int
+    branches: int = 2
+    statements: int = 1
+
+
+def measure(limit, stack, options, number, load):
     """Empties the tables, writes checkpoints, then runs a mode at one load."""
     databases = [part for name, at in stack.addresses.items() for part in (f"--{name}", at)]
     subprocess.run([str(limit), "-m", "reset", *databases], check=True)
+    is_http = load.mode in HTTP_MODES
     command = [
-        str(limit), "-m", mode, "-c", str(in_flight), "-t", str(options.seconds),
-        "-w", str(options.warmup), "-b", str(branches), "-s", str(statements),
+        str(limit), "-m", "http" if is_http else load.mode, "-c", str(load.in_flight),
+        "-t", str(options.seconds), "-w", str(options.warmup), "-b", str(load.branches),
+        "-s", str(load.statements),
         "--postmasters", ",".join(str(pid) for pid in stack.postmasters), *databases,
     ]
-    if mode == "http":
-        if not stack.url:
-            raise RuntimeError("there is no coordinator to send requests to")
-        command += ["--url", stack.url]
-        if stack.coordinator:
-            command += ["--coordinator-pid", str(stack.coordinator)]
-        if options.idempotency_keys:
-            command.append("--idempotency-keys")
+    if is_http:
+        command += http_arguments(stack, options, load.mode)
     elif options.connections:
         command += ["-p", str(options.connections)]
+    before = written(stack) if options.flushes else None
     # Status 1 still comes with figures, and says in them why they cannot be trusted.
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True)
     if done.returncode not in (0, 1) or not done.stdout:
-        raise RuntimeError(f"limit -m {mode} ended with status {done.returncode}")
-    return Measurement(number, json.loads(done.stdout))
+        raise RuntimeError(f"limit -m {load.mode} ended with status {done.returncode}")
+    figures = json.loads(done.stdout) | {"mode": load.mode}
+    if before is not None:
+        figures |= flushes(before, stack, figures, options)
+    return Measurement(number, figures)
+
+
+def http_arguments(stack, options, mode):
+    if not stack.url:
+        raise RuntimeError("there is no coordinator to send requests to")
+    arguments = ["--url", stack.url]
+    if stack.coordinator:
+        arguments += ["--coordinator-pid", str(stack.coordinator)]
+    if options.idempotency_keys:
+        arguments.append("--idempotency-keys")
+    if mode == "http-ack":
+        arguments.append("--return-at-decision")
+    return arguments
+
+
+def query(stack, name, sql):
+    """The rows of a statement, as texts."""
+    host, port = stack.addresses[name].rsplit(":", 1)
+    with Session(int(port), timeout=600, database=stack.names[name]) as session:
+        return session.query(sql)
+
+
+def written(stack):
+    """Flushes and bytes of the write-ahead log since each server's start."""
+    return {
+        name: [int(part) for part in query(
+            stack, name, "SELECT wal_sync, wal_bytes FROM pg_stat_wal")[0]]
+        for name in stack.addresses
+    }
+
+
+def flushes(before, stack, figures, options):
+    """Per transaction, over warm-up and measured time alike."""
+    time.sleep(STATISTICS_SECONDS)
+    after = written(stack)
+    share = options.seconds / (options.seconds + options.warmup)
+    transactions = figures["transactions"] / share
+    if not transactions:
+        return {}
+    spent = {name: [new - old for new, old in zip(after[name], before[name])] for name in after}
+    return {
+        "flushesPerTransaction": sum(part[0] for part in spent.values()) / transactions,
+        "stateFlushesPerTransaction": spent["state"][0] / transactions,
+        "walBytesPerTransaction": sum(part[1] for part in spent.values()) / transactions,
+        "stateWALBytesPerTransaction": spent["state"][1] / transactions,
+    }

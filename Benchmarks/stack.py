@@ -60,6 +60,8 @@ class Stack:
             self.url = ready.get("url")
             names = {"state": ready["state"], **ready["participants"]}
             self.addresses = {name: address(names[name]) for name in DATABASES}
+            # The database's name in each.
+            self.names = {name: urlsplit(names[name]).path.strip("/") for name in DATABASES}
             pids = ready.get("pids", {})
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise RuntimeError(f"this is not a line of `tandem dev --json`: {line}") from error

@@ -11,7 +11,8 @@ static const char usage[] =
     "usage: limit -m seq|par|group|full|llr|llrfull --state HOST:PORT --users HOST:PORT\n"
     "             --orders HOST:PORT [-c IN_FLIGHT] [-p CONNECTIONS_PER_PARTICIPANT]\n"
     "       limit -m http --url http://HOST:PORT [-c IN_FLIGHT] [--coordinator-pid PID]\n"
-    "             [--idempotency-keys] [--users HOST:PORT --orders HOST:PORT]\n"
+    "             [--idempotency-keys] [--return-at-decision]\n"
+    "             [--users HOST:PORT --orders HOST:PORT]\n"
     "       limit -m reset --state HOST:PORT --users HOST:PORT --orders HOST:PORT\n"
     "\n"
     "Runs two-phase commit against PostgreSQL as bare as can be, or the same transactions\n"
@@ -77,7 +78,7 @@ static void url(struct Options *options, const char *text) {
 }
 
 enum { LONG_STATE = 256, LONG_USERS, LONG_ORDERS, LONG_URL, LONG_COORDINATOR, LONG_POSTMASTERS,
-       LONG_KEYS, LONG_USER, LONG_DATABASE };
+       LONG_KEYS, LONG_DECISION, LONG_USER, LONG_DATABASE };
 
 static const struct option longOptions[] = {
     {"mode", required_argument, NULL, 'm'},
@@ -94,6 +95,7 @@ static const struct option longOptions[] = {
     {"coordinator-pid", required_argument, NULL, LONG_COORDINATOR},
     {"postmasters", required_argument, NULL, LONG_POSTMASTERS},
     {"idempotency-keys", no_argument, NULL, LONG_KEYS},
+    {"return-at-decision", no_argument, NULL, LONG_DECISION},
     {"user", required_argument, NULL, LONG_USER},
     {"database", required_argument, NULL, LONG_DATABASE},
     {"help", no_argument, NULL, 'h'},
@@ -116,6 +118,7 @@ static void apply(struct Options *options, int option, const char *value) {
     case LONG_COORDINATOR: options->coordinator = integer(value, 1, INT32_MAX, "pid"); break;
     case LONG_POSTMASTERS: postmasters(options, value); break;
     case LONG_KEYS: options->idempotencyKeys = true; break;
+    case LONG_DECISION: options->returnAtDecision = true; break;
     case LONG_USER:
         for (int role = 0; role < DATABASE_COUNT; role++) options->databases[role].user = value;
         break;

@@ -22,6 +22,8 @@ struct Options {
     int branches;
     int statements;
     bool idempotencyKeys;
+    /// Whether the answer is asked for at the durable decision, which 202 then tells of.
+    bool returnAtDecision;
     bool hasDatabase[DATABASE_COUNT];
     struct Database databases[DATABASE_COUNT];
     /// Postmasters whose CPU is accounted, state first; 0 where none was given.

@@ -11,7 +11,7 @@
 #include "../support/fatal.h"
 #include "response.h"
 
-enum { READ_BYTES = 8192, CREATED = 201 };
+enum { READ_BYTES = 8192, CREATED = 201, ACCEPTED = 202 };
 
 static void ready(struct Source *source, uint32_t events);
 
@@ -86,7 +86,8 @@ static void lost(struct Connection *connection) {
 static void answered(struct Connection *connection, const struct Response *response) {
     struct Load *load = connection->load;
     if (!connection->waiting) fatal("an answer that nobody asked for: status %d", response->status);
-    if (response->status == CREATED) {
+    bool decided = load->run->options->returnAtDecision && response->status == ACCEPTED;
+    if (response->status == CREATED || decided) {
         run_committed(load->run, connection->startedAt);
     } else {
         note_other(load, response->status, response->body, response->bodyLength);

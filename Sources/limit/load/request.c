@@ -74,6 +74,9 @@ static void append_head(struct Request *request, const struct Options *options, 
         note_number(request, buffer_length(bytes) + sizeof field - 1 + ROW_NUMBER_OFFSET);
         buffer_append_format(bytes, "%s%s\"\r\n", field, key);
     }
+    if (options->returnAtDecision) {
+        buffer_append_text(bytes, "Prefer: return-at=decision\r\n");
+    }
     buffer_append_text(bytes, "\r\n");
 }
 
