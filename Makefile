@@ -13,7 +13,8 @@ PROOF := Reliability/run
 MINUTES := 5
 SEEDS := 20000
 
-.PHONY: help setup build demo test check bench bench-compare bench-growth bench-recovery crash-matrix chaos simulate mutants model clean
+.PHONY: help setup build demo test check bench bench-compare bench-growth bench-recovery bench-library \
+    crash-matrix chaos simulate mutants model examples docs api-check clean
 
 help: ## Lists the commands.
 	@grep -hE '^[a-z-]+:.* ## ' $(MAKEFILE_LIST) | sort \
@@ -38,8 +39,12 @@ test: setup ## Runs every test, and short forms of the proof on real processes.
 check: setup ## Format, tidy rules, contract, a fuzzed server, Dockerfile, sanitizers.
 	@scripts/check.sh
 
-bench: setup ## Measures the coordinator beside its raw limit; writes .build/bench.json.
+bench: setup ## Measures the coordinator beside its raw limit, and the library beside the naive way.
 	@$(BENCH) $(BENCH_ARGS)
+	@Benchmarks/library
+
+bench-library: setup ## Measures the Swift library beside the naive way on the same client.
+	@Benchmarks/library $(BENCH_ARGS)
 
 bench-compare: ## Shows one bench.json beside another: make bench-compare OLD=a.json NEW=b.json
 	@Benchmarks/compare $(if $(OLD),$(OLD) $(NEW),$(filter-out bench-compare,$(MAKECMDGOALS)))
@@ -65,6 +70,15 @@ mutants: build ## Planted bugs, each noticed by a seed of the simulator or by a 
 
 model: ## Verifies the protocol's models with Spin; their broken variants are caught.
 	@scripts/model.sh
+
+examples: setup ## Runs the Swift library's example programs on throwaway databases.
+	@examples/swift/run
+
+docs: setup ## Builds the Swift library's documentation into .build/docs.
+	@scripts/docs.sh
+
+api-check: setup ## What the library's interface has lost since the last tag, or since REF=<commit>.
+	@scripts/api-breakage.sh $(REF)
 
 clean: ## Removes everything that was built, and the tools that the checks fetched.
 	@rm -rf .build .build-* .tools

@@ -22,6 +22,9 @@ let isUnitOnly = Context.environment["TANDEM_UNIT"] != nil
 let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
 let httpTypes = Target.Dependency.product(name: "HTTPTypes", package: "swift-http-types")
 let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
+let metrics = Target.Dependency.product(name: "Metrics", package: "swift-metrics")
+let serviceLifecycle = Target.Dependency.product(
+    name: "ServiceLifecycle", package: "swift-service-lifecycle")
 let structuredFields = Target.Dependency.product(
     name: "RawStructuredFieldValues", package: "swift-http-structured-headers")
 let yams = Target.Dependency.product(name: "Yams", package: "Yams")
@@ -71,6 +74,12 @@ let floor3: [Target] = [
 
 let floor4: [Target] = [
     .executableTarget(name: "limit"),
+    .target(
+        name: "TwoPhaseCommit",
+        dependencies: [
+            "CommitProtocol", "EventLoop", "PostgresClient", "PostgresTransactions",
+            "TransactionEngine", logging, metrics, serviceLifecycle,
+        ], swiftSettings: strict),
     .executableTarget(
         name: "simulate", dependencies: ["CommitSimulator"], swiftSettings: strict),
     .executableTarget(
@@ -81,6 +90,15 @@ let floor4: [Target] = [
             .product(name: "ArgumentParser", package: "swift-argument-parser"),
             .product(name: "UnixSignals", package: "swift-service-lifecycle"),
         ], swiftSettings: failing),
+]
+
+let benchmarks: [Target] = [
+    .executableTarget(
+        name: "library-bench",
+        dependencies: [
+            "EventLoop", "PostgresClient", "PostgresClusters", "TwoPhaseCommit",
+            .product(name: "ArgumentParser", package: "swift-argument-parser"),
+        ], path: "Benchmarks/Library", swiftSettings: strict)
 ]
 
 let unitTests: [Target] = [
@@ -114,21 +132,34 @@ let wholeTests: [Target] = [
             "PostgresTransactions", "TransactionEngine", "tandem",
         ], swiftSettings: strict),
     .testTarget(name: "TidyTests", swiftSettings: strict),
+    .executableTarget(
+        name: "TwoPhaseCommitVictim", dependencies: ["TwoPhaseCommit"],
+        path: "Tests/TwoPhaseCommitVictim", swiftSettings: strict),
+    .testTarget(
+        name: "TwoPhaseCommitTests",
+        dependencies: [
+            "CommitProtocol", "PostgresClient", "PostgresClusters", "PostgresTransactions",
+            "tandem", "TwoPhaseCommit", "TwoPhaseCommitVictim", logging, serviceLifecycle,
+            .product(name: "MetricsTestKit", package: "swift-metrics"),
+        ], swiftSettings: strict),
 ]
 
 let package = Package(
     name: "tandem",
+    products: isUnitOnly
+        ? [] : [.library(name: "TwoPhaseCommit", targets: ["TwoPhaseCommit"])],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
         .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
         .package(url: "https://github.com/apple/swift-http-structured-headers", from: "1.7.0"),
         .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),
+        .package(url: "https://github.com/apple/swift-metrics", from: "2.13.0"),
         .package(url: "https://github.com/jpsim/Yams", from: "6.2.2"),
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", from: "2.13.0"),
     ],
     targets: isUnitOnly
         ? floor0 + floor1 + floor2 + unitTests
-        : floor0 + floor1 + floor2 + floor3 + floor4 + unitTests + wholeTests,
+        : floor0 + floor1 + floor2 + floor3 + floor4 + benchmarks + unitTests + wholeTests,
     cLanguageStandard: .c17
 )

@@ -18,14 +18,14 @@ final class Drive {
     var preparedFor: Decision? = nil
     let deadline: Int64
     var timers: [Timer: any ScheduledTimer] = [:]
-    var answer: CheckedContinuation<Reply, Never>? = nil
+    var answer: CheckedContinuation<(Reply, TransactionRecord), Never>? = nil
     var watchers: [CheckedContinuation<Void, Never>] = []
 
     init(
         machine: Coordinator, record: TransactionRecord, work: [WorkOrder],
         order: TransactionRequest.Order, sessions: [(any BranchSession)?],
         reports: [WorkReport?], fences: [Fence], deadline: Int64,
-        answer: CheckedContinuation<Reply, Never>? = nil
+        answer: CheckedContinuation<(Reply, TransactionRecord), Never>? = nil
     ) {
         self.machine = machine
         self.record = record

@@ -115,13 +115,21 @@ extension TransactionEngine {
     /// What is left is finished by the next life of this replica, or by another.
     public func drain(within limit: Duration) async -> Bool {
         isDraining = true
-        guard !drives.isEmpty else { return true }
+        guard !isIdle else { return true }
         let timer = clock.schedule(after: limit) { [weak self] in
             Task { await self?.stopWaitingForIdle() }
         }
         await withCheckedContinuation { idleWaiters.append($0) }
         timer.cancel()
         return drives.isEmpty
+    }
+
+    /// Whether nothing is under way, and every end is recorded: an end that is written lazily would
+    /// else be found again by the next life, and proved by it.
+    private var isIdle: Bool { drives.isEmpty && recentlyEnded.isEmpty }
+
+    func wakeIfIdle() {
+        if isIdle { stopWaitingForIdle() }
     }
 
     private func stopWaitingForIdle() {

@@ -68,6 +68,7 @@ extension TransactionEngine {
                 await engine.log.finish(record)
             }
             engine.recentlyEnded[record.id] = nil
+            engine.wakeIfIdle()
             if engine.watchedElsewhere.remove(record.id) != nil {
                 await engine.signals.send(.ended(record.id))
             }
@@ -241,9 +242,9 @@ extension TransactionEngine {
     }
 
     private func say(_ reply: Reply, _ id: GlobalTransactionID) {
-        guard let answer = drives[id]?.answer else { return }
+        guard let drive = drives[id], let answer = drive.answer else { return }
         drives[id]?.answer = nil
-        answer.resume(returning: reply)
+        answer.resume(returning: (reply, drive.view))
     }
 
     private func wakeWatchers(_ id: GlobalTransactionID) {
@@ -259,10 +260,6 @@ extension TransactionEngine {
         // back.
         for case let session? in drive.sessions { spawn { _ in await session.release() } }
         for watcher in drive.watchers { watcher.resume() }
-        if drives.isEmpty {
-            let waiters = idleWaiters
-            idleWaiters = []
-            for waiter in waiters { waiter.resume() }
-        }
+        wakeIfIdle()
     }
 }

@@ -184,7 +184,7 @@ public actor TransactionEngine {
             runningKeys[mine] = id
             key = mine
         }
-        let reply = await withTaskCancellationHandler {
+        let (reply, record) = await withTaskCancellationHandler {
             await withCheckedContinuation { continuation in
                 drives[id] = makeDrive(request, plan, continuation)
                 deliver(.begin(request.idempotency == nil ? .overlapping : .first), to: id)
@@ -195,12 +195,12 @@ public actor TransactionEngine {
             Task { await self.deliver(.rollbackRequested, to: id) }
         }
         if let key { runningKeys[key] = nil }
-        return await answer(reply, id, request)
+        return await answer(reply, record, request)
     }
 
     private func makeDrive(
         _ request: TransactionRequest, _ plan: DrivePlan,
-        _ answer: CheckedContinuation<Reply, Never>
+        _ answer: CheckedContinuation<(Reply, TransactionRecord), Never>
     ) -> Drive {
         let id = plan.id
         let now = clock.wallTime
@@ -251,20 +251,21 @@ public actor TransactionEngine {
     }
 
     private func answer(
-        _ reply: Reply, _ id: GlobalTransactionID, _ request: TransactionRequest
+        _ reply: Reply, _ record: TransactionRecord, _ request: TransactionRequest
     ) async -> TransactionAnswer {
         switch reply {
         case .committed, .aborted, .committing, .needsOperator:
-            guard let record = current(id) else { return .outcomeUnknown(id) }
-            return .known(record)
+            // By now it may have ended and be forgotten here: what it was when the reply was said
+            // is the answer, unless more is known.
+            return .known(current(record.id) ?? record)
         case .outcomeUnknown:
-            return .outcomeUnknown(id)
+            return .outcomeUnknown(record.id)
         case .neverCommits:
             return .neverCommits
         case .notAccepted:
             return .refused(.stateUnavailable(reason: "the state database does not answer"))
         case .keyTaken:
-            guard let idempotency = request.idempotency else { return .outcomeUnknown(id) }
+            guard let idempotency = request.idempotency else { return .outcomeUnknown(record.id) }
             do {
                 if let earlier = try await log.record(
                     principal: request.principal, keyDigest: idempotency.keyDigest)

@@ -14,6 +14,7 @@ struct TandemCommand: AsyncParsableCommand {
         version: "0.1.0",
         subcommands: [
             Serve.self, Migrate.self, Check.self, Release.self, Dev.self, Demo.self, Health.self,
+            Logless.self,
         ])
 }
 

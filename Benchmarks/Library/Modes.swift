@@ -1,0 +1,143 @@
+import EventLoop
+import Foundation
+import PostgresClient
+import PostgresClusters
+import TwoPhaseCommit
+
+/// The servers of one run: throwaway, and with fsync on.
+struct Servers: Sendable {
+    let users: PostgresCluster
+    let orders: PostgresCluster
+    let state: PostgresCluster
+
+    static func start() async throws -> Servers {
+        let settings = ["max_prepared_transactions": "500", "max_connections": "300"]
+        var clusters: [PostgresCluster] = []
+        do {
+            for name in ["users", "orders", "state"] {
+                clusters.append(
+                    try await PostgresCluster.start(
+                        name: name, settings: settings,
+                        initialSQL: [
+                            "CREATE TABLE users (id bigint PRIMARY KEY, name text)",
+                            "CREATE TABLE orders (id bigint PRIMARY KEY, user_id bigint)",
+                        ]))
+            }
+        } catch {
+            for cluster in clusters { await cluster.remove() }
+            throw error
+        }
+        return Servers(users: clusters[0], orders: clusters[1], state: clusters[2])
+    }
+
+    /// Writes checkpoints, so that no mode pays for what another has written.
+    func settle() async throws {
+        for cluster in [users, orders, state] { _ = try await cluster.psql("CHECKPOINT") }
+    }
+
+    /// Every transaction has to be in both databases: a figure for lost work is worth nothing.
+    func check(rows: Int) async throws {
+        for (cluster, table) in [(users, "users"), (orders, "orders")] {
+            let found = try await cluster.psql(
+                "SELECT (SELECT count(*) FROM \(table)), (SELECT count(*) FROM pg_prepared_xacts)")
+            guard found == "\(rows)|0" else { throw Mismatch(found: found, wanted: rows) }
+        }
+    }
+
+    struct Mismatch: Error {
+        let found: String
+        let wanted: Int
+    }
+
+    func stop() async {
+        for cluster in [users, orders, state] { await cluster.remove() }
+    }
+}
+
+/// Every command its own round trip, one database after the other, and no log; on the loop
+/// throughout, which spares it every change of threads.
+@LoopActor
+final class Naive {
+    private let users: ConnectionPool
+    private let orders: ConnectionPool
+
+    private init(_ users: ConnectionPool, _ orders: ConnectionPool) {
+        self.users = users
+        self.orders = orders
+    }
+
+    static func open(_ servers: Servers, connections: Int) async throws -> Naive {
+        func pool(_ cluster: PostgresCluster) throws -> ConnectionPool {
+            ConnectionPool(
+                options: try ConnectionOptions(conninfo: cluster.connectionString()),
+                size: connections, minimumIdle: connections, connectTimeout: .seconds(10),
+                prepare: { _ in })
+        }
+        return Naive(try pool(servers.users), try pool(servers.orders))
+    }
+
+    func run(_ number: Int) async throws {
+        let gid = "naive-\(number)"
+        try await prepare(
+            users, gid, "INSERT INTO users (id, name) VALUES ($1, $2)", ["\(number)", "Ada"])
+        try await prepare(
+            orders, gid, "INSERT INTO orders (id, user_id) VALUES ($1, $2)",
+            ["\(number)", "\(number)"])
+        for pool in [users, orders] {
+            try await pool.withConnection(timeout: .seconds(30)) { connection in
+                _ = try await connection.execute(
+                    [[Command("COMMIT PREPARED '\(gid)'", cached: false)]])
+            }
+        }
+    }
+
+    private func prepare(
+        _ pool: ConnectionPool, _ gid: String, _ sql: String, _ parameters: [String?]
+    ) async throws {
+        try await pool.withConnection(timeout: .seconds(30)) { connection in
+            _ = try await connection.query("BEGIN")
+            _ = try await connection.query(sql, parameters)
+            _ = try await connection.execute(
+                [[Command("PREPARE TRANSACTION '\(gid)'", cached: false)]])
+        }
+    }
+
+    func close() async {
+        await users.close()
+        await orders.close()
+    }
+}
+
+/// The library, as a program uses it: closures on the global executor.
+struct Library: Sendable {
+    private let users: Database
+    private let orders: Database
+    private let coordinator: Coordinator
+
+    init(_ servers: Servers, isLogged: Bool) {
+        users = Database("users", at: servers.users.connectionString())
+        orders = Database("orders", at: servers.orders.connectionString())
+        coordinator = Coordinator(
+            Configuration(
+                databases: [users, orders],
+                log: isLogged
+                    ? .database(
+                        StateDatabase(at: servers.state.connectionString(), replica: "bench"))
+                    : .logless))
+    }
+
+    func run(_ number: Int) async throws {
+        _ = try await coordinator.run([
+            Participant(users) { tx in
+                try await tx.execute(
+                    "INSERT INTO users (id, name) VALUES ($1, $2)", number, "Ada")
+            },
+            Participant(orders) { tx in
+                try await tx.execute(
+                    "INSERT INTO orders (id, user_id) VALUES ($1, $2)", number, number)
+            },
+        ])
+    }
+
+    func close() async { await coordinator.shutdown() }
+}

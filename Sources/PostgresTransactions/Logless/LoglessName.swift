@@ -1,0 +1,60 @@
+public import CommitProtocol
+
+/// The name of a prepared transaction of a coordinator without a decision log:
+/// `tandem-library:<coordinator>:<transaction>:<branch>.<branches>`.
+///
+/// It is no name that a scan knows as its own, whatever the installation. The branches of one
+/// transaction share everything up to the last colon, and each says how many there are.
+public struct LoglessName: Hashable, Sendable, CustomStringConvertible {
+    /// What all of them begin with.
+    public static let prefix = "tandem-library:"
+
+    /// The coordinator's random name, which its sessions show as well.
+    public let coordinator: String
+    /// The transaction within that coordinator.
+    public let transaction: GlobalTransactionID
+    /// The branch's number.
+    public let branch: Int
+    /// How many branches the transaction has.
+    public let branchCount: Int
+
+    /// Makes a name of its parts.
+    public init(
+        coordinator: String, transaction: GlobalTransactionID, branch: Int, branchCount: Int
+    ) {
+        self.coordinator = coordinator
+        self.transaction = transaction
+        self.branch = branch
+        self.branchCount = branchCount
+    }
+
+    /// Reads a name; nil if it is not exactly one of these.
+    public init?(_ text: String) {
+        guard text.hasPrefix(Self.prefix) else { return nil }
+        let parts = text.dropFirst(Self.prefix.count)
+            .split(separator: ":", omittingEmptySubsequences: false)
+        guard parts.count == 3, let transaction = GlobalTransactionID(parts[1]) else { return nil }
+        let counts = parts[2].split(separator: ".", omittingEmptySubsequences: false)
+        guard counts.count == 2, let branch = Int(counts[0]), let branchCount = Int(counts[1])
+        else { return nil }
+        self.init(
+            coordinator: String(parts[0]), transaction: transaction, branch: branch,
+            branchCount: branchCount)
+        guard description == text else { return nil }
+    }
+
+    /// What the branches of one transaction have in common, and what an operator names it by.
+    public var group: String { "\(coordinator):\(transaction)" }
+
+    /// The exact name.
+    public var description: String { "\(Self.prefix)\(group):\(branch).\(branchCount)" }
+
+    /// A random name for a coordinator.
+    public static func newCoordinator() -> String {
+        let digits = (0..<2).map { _ in
+            let text = String(UInt64.random(in: .min ... .max), radix: 16)
+            return String(repeating: "0", count: 16 - text.utf8.count) + text
+        }
+        return digits.joined()
+    }
+}

@@ -1,0 +1,133 @@
+public import CommitProtocol
+import EventLoop
+public import PostgresClient
+
+/// What coordinators without a decision log have left prepared in some databases, for an operator.
+public struct LoglessTransactions: Sendable {
+    /// One prepared branch.
+    public struct Branch: Sendable, Hashable {
+        /// The database's number in the list that was asked.
+        public let database: Int
+        /// Its name.
+        public let name: LoglessName
+        /// Who prepared it, and who alone can end it.
+        public let owner: String
+        /// For how long it has been prepared, by its server's clock.
+        public let ageSeconds: Int
+    }
+
+    /// The branches of one transaction.
+    public struct Group: Sendable, Hashable {
+        /// What an operator names it by.
+        public let name: String
+        /// Its branches that are still prepared, in order.
+        public let branches: [Branch]
+        /// How many branches it had.
+        public let branchCount: Int
+        /// Whether its coordinator still has sessions in one of the databases: then it is alive, and
+        /// ends its transactions itself.
+        public let isCoordinatorAlive: Bool
+
+        /// The numbers of the branches that are not prepared in any of the databases asked: ended,
+        /// never prepared, or in a database that was not asked.
+        public var missing: [Int] {
+            (0..<branchCount).filter { number in !branches.contains { $0.name.branch == number } }
+        }
+    }
+
+    /// The transactions found, the oldest first.
+    public let groups: [Group]
+
+    /// Asks the databases, one after the other.
+    public static func find(
+        in databases: [ConnectionOptions], timeout: Duration
+    ) async throws(PostgresError) -> LoglessTransactions {
+        try await look(databases, timeout)
+    }
+
+    @LoopActor
+    private static func look(
+        _ databases: [ConnectionOptions], _ timeout: Duration
+    ) async throws(PostgresError) -> LoglessTransactions {
+        var branches: [Branch] = []
+        var alive: Set<String> = []
+        for (number, options) in databases.enumerated() {
+            let connection = try await PostgresConnection.connect(options, timeout: timeout)
+            defer { connection.close() }
+            // Sessions before transactions: a coordinator that starts in between cannot make one
+            // that is found here look deserted.
+            let sessions = try await connection.query(
+                """
+                SELECT DISTINCT substr(application_name, 13) FROM pg_stat_activity
+                WHERE application_name LIKE 'tandem-work %'
+                """, timeout: timeout)
+            for row in 0..<sessions.rowCount {
+                if let name = sessions.text(row: row, column: 0) { alive.insert(name) }
+            }
+            let found = try await connection.query(
+                """
+                SELECT gid, owner, extract(epoch FROM clock_timestamp() - prepared)::bigint
+                FROM pg_prepared_xacts
+                WHERE database = current_database() AND starts_with(gid, $1)
+                """, [LoglessName.prefix], timeout: timeout)
+            for row in 0..<found.rowCount {
+                guard let name = found.text(row: row, column: 0).flatMap(LoglessName.init),
+                    let owner = found.text(row: row, column: 1),
+                    let age = found.text(row: row, column: 2).flatMap(Int.init)
+                else { continue }
+                branches.append(
+                    Branch(database: number, name: name, owner: owner, ageSeconds: age))
+            }
+        }
+        return LoglessTransactions(branches, alive)
+    }
+
+    private init(_ branches: [Branch], _ alive: Set<String>) {
+        var byName: [String: [Branch]] = [:]
+        for branch in branches { byName[branch.name.group, default: []].append(branch) }
+        groups = byName.compactMap { name, branches in
+            guard let first = branches.first else { return nil }
+            return Group(
+                name: name, branches: branches.sorted { $0.name.branch < $1.name.branch },
+                branchCount: first.name.branchCount,
+                isCoordinatorAlive: alive.contains(first.name.coordinator))
+        }.sorted { left, right in
+            let ages = (left.oldestSeconds, right.oldestSeconds)
+            return ages.0 == ages.1 ? left.name < right.name : ages.0 > ages.1
+        }
+    }
+
+    /// Ends every branch that is left of a transaction; answers the database's word for each.
+    public static func end(
+        _ group: Group, _ decision: Decision, in databases: [ConnectionOptions], timeout: Duration
+    ) async -> [(branch: Branch, answer: Result<String, PostgresError>)] {
+        await finish(group, decision, databases, timeout)
+    }
+
+    @LoopActor
+    private static func finish(
+        _ group: Group, _ decision: Decision, _ databases: [ConnectionOptions],
+        _ timeout: Duration
+    ) async -> [(branch: Branch, answer: Result<String, PostgresError>)] {
+        let verb = decision == .commit ? "COMMIT PREPARED" : "ROLLBACK PREPARED"
+        var answers: [(branch: Branch, answer: Result<String, PostgresError>)] = []
+        for branch in group.branches {
+            do throws(PostgresError) {
+                let connection = try await PostgresConnection.connect(
+                    databases[branch.database], timeout: timeout)
+                defer { connection.close() }
+                // The name was read by its exact form, which has nothing to quote in it.
+                let result = try await connection.query("\(verb) '\(branch.name)'")
+                answers.append((branch, .success(result.tag)))
+            } catch {
+                answers.append((branch, .failure(error)))
+            }
+        }
+        return answers
+    }
+}
+
+extension LoglessTransactions.Group {
+    /// The age of the branch that was prepared first.
+    public var oldestSeconds: Int { branches.map(\.ageSeconds).max() ?? 0 }
+}

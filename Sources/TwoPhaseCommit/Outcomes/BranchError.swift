@@ -1,0 +1,71 @@
+/// What went wrong in one database: a statement, or the PREPARE after the closure.
+public struct BranchError: Error, Sendable, Hashable {
+    /// The kind of failure.
+    public enum Code: String, Sendable, Hashable {
+        /// PostgreSQL refused a statement.
+        case statementFailed
+        /// The statement can be part of no branch, and was not sent.
+        case unacceptableStatement
+        /// More rows or bytes came back than may.
+        case resultTooLarge
+        /// A value that came back cannot be read as the type that was asked for.
+        case unreadableValue
+        /// The connection was lost.
+        case connectionLost
+        /// The work was cancelled, because the whole is to be aborted.
+        case cancelled
+        /// The transaction was used after its closure had returned, or its time was over.
+        case transactionIsOver
+        /// The closure returned while a statement of its own was still running.
+        case statementStillRunning
+        /// What was done cannot be part of a prepared transaction (temporary tables, NOTIFY, ...).
+        case cannotBePrepared
+        /// A deferred constraint failed at PREPARE.
+        case constraintAtPrepare
+        /// The server has no room for another prepared transaction.
+        case preparedTransactionsExhausted
+        /// `max_prepared_transactions` is zero.
+        case preparedTransactionsDisabled
+        /// The wait for a standby was cut short: prepared, and perhaps not safely.
+        case notDurable
+        /// It was declared read only, and has written.
+        case wroteWhileReadOnly
+        /// PREPARE, or the COMMIT of what is not prepared, failed for another reason.
+        case prepareFailed
+    }
+
+    /// The kind of failure.
+    public let code: Code
+    /// What PostgreSQL said, if it said anything.
+    public let server: ServerError?
+    /// One sentence of our own.
+    public let message: String
+
+    init(_ code: Code, _ message: String, server: ServerError? = nil) {
+        self.code = code
+        self.message = message
+        self.server = server
+    }
+}
+
+/// An error as PostgreSQL reports it.
+public struct ServerError: Sendable, Hashable {
+    /// The five characters of SQLSTATE.
+    public let sqlState: String
+    /// The primary message; it may hold values of the statement.
+    public let message: String
+    /// The detail, if any.
+    public let detail: String?
+    /// The hint, if any.
+    public let hint: String?
+    /// The constraint that was violated, if any.
+    public let constraint: String?
+}
+
+extension BranchError: CustomStringConvertible {
+    /// What went wrong, with PostgreSQL's own words; these may hold values of the statement.
+    public var description: String {
+        guard let server else { return message }
+        return "\(message): \(server.message) (SQLSTATE \(server.sqlState))"
+    }
+}

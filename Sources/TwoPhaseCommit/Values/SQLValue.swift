@@ -1,0 +1,90 @@
+/// A type that a column of a row can be read as.
+///
+/// Every ``SQLValue`` is one, and every optional of one, for columns that may be NULL.
+public protocol SQLColumn: Sendable {
+    /// Reads a column's text, which is nil for NULL; the answer is nil if it does not fit.
+    static func read(column text: String?) -> Self?
+}
+
+/// A type whose values can be parameters of statements, and values of columns.
+///
+/// Values travel in PostgreSQL's text form, and the server infers the type of each parameter from
+/// its place in the statement: `$1::jsonb` says it where nothing else does.
+public protocol SQLValue: SQLColumn {
+    /// The value in the form that PostgreSQL reads.
+    var sqlText: String { get }
+    /// Reads the form that PostgreSQL prints; nil if it does not fit.
+    init?(sqlText: String)
+}
+
+extension SQLValue {
+    /// Reads a column that is not NULL.
+    public static func read(column text: String?) -> Self? { text.flatMap(Self.init(sqlText:)) }
+}
+
+extension Optional: SQLColumn where Wrapped: SQLColumn {
+    /// Reads a column; NULL is nil.
+    public static func read(column text: String?) -> Self? {
+        guard let text else { return .some(.none) }
+        return Wrapped.read(column: text).map { .some($0) }
+    }
+}
+
+extension SQLValue where Self: RawRepresentable, RawValue: SQLValue {
+    /// The raw value's text.
+    public var sqlText: String { rawValue.sqlText }
+
+    /// Makes the value of a raw value.
+    public init?(sqlText: String) {
+        guard let raw = RawValue(sqlText: sqlText) else { return nil }
+        self.init(rawValue: raw)
+    }
+}
+
+extension String: SQLValue {
+    /// The string itself.
+    public var sqlText: String { self }
+    /// Takes the text as it is.
+    public init?(sqlText: String) { self = sqlText }
+}
+
+extension Bool: SQLValue {
+    /// `t` or `f`.
+    public var sqlText: String { self ? "t" : "f" }
+
+    /// Reads `t`, `true`, `f` or `false`.
+    public init?(sqlText: String) {
+        switch sqlText {
+        case "t", "true": self = true
+        case "f", "false": self = false
+        default: return nil
+        }
+    }
+}
+
+extension SQLValue where Self: FixedWidthInteger {
+    /// The digits.
+    public var sqlText: String { String(self) }
+    /// Reads digits; nil if the number does not fit.
+    public init?(sqlText: String) { self.init(sqlText, radix: 10) }
+}
+
+extension Int: SQLValue {}
+extension Int16: SQLValue {}
+extension Int32: SQLValue {}
+extension Int64: SQLValue {}
+extension UInt32: SQLValue {}
+
+extension Double: SQLValue {
+    /// The shortest digits that mean this number; `NaN`, `Infinity`.
+    public var sqlText: String { isInfinite ? (self < 0 ? "-Infinity" : "Infinity") : "\(self)" }
+    /// Reads a number.
+    public init?(sqlText: String) { self.init(sqlText) }
+}
+
+extension Float: SQLValue {
+    /// The shortest digits that mean this number; `NaN`, `Infinity`.
+    public var sqlText: String { isInfinite ? (self < 0 ? "-Infinity" : "Infinity") : "\(self)" }
+    /// Reads a number.
+    public init?(sqlText: String) { self.init(sqlText) }
+}

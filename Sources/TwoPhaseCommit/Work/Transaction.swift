@@ -1,0 +1,71 @@
+import TransactionEngine
+
+/// The open transaction in one database, lent to the closure of a ``Participant``.
+///
+/// Statements run one after the other, each in a round trip; the first takes BEGIN with it. After
+/// the closure has returned the transaction is over, and every use of it throws
+/// ``BranchError/Code-swift.enum/transactionIsOver``.
+///
+/// Parameters are `$1`, `$2`... and are sent apart from the SQL. `BEGIN`, `COMMIT`, `SAVEPOINT` and
+/// their like are refused: the coordinator alone begins and ends.
+public struct Transaction: Sendable {
+    private let branch: any OpenBranch
+
+    init(_ branch: any OpenBranch) {
+        self.branch = branch
+    }
+
+    /// Runs a statement and answers how many rows it has changed, or returned.
+    @discardableResult
+    public func execute(
+        _ sql: String, _ parameters: (any SQLValue)?...
+    ) async throws(BranchError) -> Int {
+        let result = try await run(sql, parameters)
+        return result.affectedRows ?? result.rows.count
+    }
+
+    /// Runs a statement and answers its rows.
+    public func query(
+        _ sql: String, _ parameters: (any SQLValue)?...
+    ) async throws(BranchError) -> Rows {
+        Rows(try await run(sql, parameters))
+    }
+
+    /// Runs a statement and answers its rows as values of a `Decodable` type, whose keys are the
+    /// names of the columns.
+    ///
+    /// A type of a single value, such as `Int`, takes the only column.
+    public func query<Value: Decodable & Sendable>(
+        _ sql: String, _ parameters: (any SQLValue)?..., as type: Value.Type
+    ) async throws(BranchError) -> [Value] {
+        let rows = Rows(try await run(sql, parameters))
+        var values: [Value] = []
+        values.reserveCapacity(rows.count)
+        for row in rows { values.append(try row.decode(type)) }
+        return values
+    }
+
+    /// Runs a statement and answers its rows as tuples, whose elements are the columns in order:
+    /// `as: (Int, String?).self`.
+    public func query<First: SQLColumn, Second: SQLColumn, each Other: SQLColumn>(
+        _ sql: String, _ parameters: (any SQLValue)?...,
+        as type: (First, Second, repeat each Other).Type
+    ) async throws(BranchError) -> [(First, Second, repeat each Other)] {
+        let rows = Rows(try await run(sql, parameters))
+        var tuples: [(First, Second, repeat each Other)] = []
+        tuples.reserveCapacity(rows.count)
+        for row in rows { tuples.append(try row.decode(type)) }
+        return tuples
+    }
+
+    private func run(
+        _ sql: String, _ parameters: [(any SQLValue)?]
+    ) async throws(BranchError) -> StatementResult {
+        let texts = parameters.map { $0?.sqlText }
+        do throws(OpenBranchError) {
+            return try await branch.execute(Statement(sql: sql, parameters: texts))
+        } catch {
+            throw BranchError(error)
+        }
+    }
+}

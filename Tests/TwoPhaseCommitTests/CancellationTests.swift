@@ -1,0 +1,123 @@
+import PostgresClusters
+import Testing
+import TwoPhaseCommit
+
+extension LibraryTests {
+    @Suite(
+        "Cancellation and deadlines: before the decision an abort, afterwards never a lost commit")
+    struct CancellationTests {
+        @Test func `cancelling the task aborts, and tells the closure`() async throws {
+            try await onStage { stage in
+                try await stage.coordinate { coordinator in
+                    let isWorking = Gate()
+                    let patient = Participant(stage.ordersDatabase) { tx in
+                        try await tx.execute("INSERT INTO orders VALUES ('o1')")
+                        await isWorking.open()
+                        try await Task.sleep(for: .seconds(3600))
+                        return 0
+                    }
+                    let run = Task {
+                        await failure { () async throws(TransactionError) in
+                            try await coordinator.run([stage.user("u1"), patient])
+                        }
+                    }
+                    await isWorking.pass()
+                    run.cancel()
+                    guard case .cancelled = await run.value?.aborted else {
+                        Issue.record("it was not cancelled")
+                        return
+                    }
+                    try await stage.expectQuiet(users: 0, orders: 0)
+                }
+            }
+        }
+
+        @Test func `cancelling a statement that waits ends it in the database`() async throws {
+            try await onStage { stage in
+                try await stage.coordinate { coordinator in
+                    let sleeper = Participant(stage.ordersDatabase) { tx in
+                        try await tx.execute("SELECT pg_sleep(3600)")
+                    }
+                    let run = Task {
+                        await failure { () async throws(TransactionError) in
+                            try await coordinator.run([stage.user("u1"), sleeper])
+                        }
+                    }
+                    try await until("it sleeps") {
+                        try await stage.orders.psql(
+                            "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'")
+                            == "1"
+                    }
+                    run.cancel()
+                    guard case .cancelled = await run.value?.aborted else {
+                        Issue.record("it was not cancelled")
+                        return
+                    }
+                    try await stage.expectQuiet(users: 0, orders: 0)
+                }
+            }
+        }
+
+        @Test func `a closure that never returns is bounded by the deadline`() async throws {
+            try await onStage { stage in
+                try await stage.coordinate { coordinator in
+                    // Connected by then: it is the closure that takes too long.
+                    _ = try await coordinator.run([stage.user("u"), stage.order("o")])
+                    let never = Gate()
+                    let stubborn = Participant(stage.ordersDatabase) { tx in
+                        try await tx.execute("INSERT INTO orders VALUES ('o1')")
+                        await never.pass()
+                        return try await tx.execute("INSERT INTO orders VALUES ('o2')")
+                    }
+                    let error = await failure { () async throws(TransactionError) in
+                        try await coordinator.run(
+                            [stage.user("u1"), stubborn], within: .seconds(3))
+                    }
+                    guard case .deadline = error?.aborted else {
+                        Issue.record("\(String(describing: error))")
+                        return
+                    }
+                    try await stage.expectQuiet(users: 1, orders: 1)
+                    // The closure wakes up late, in a transaction that is over.
+                    await never.open()
+                    try await stage.expectQuiet(users: 1, orders: 1)
+                }
+            }
+        }
+
+        @Test func `whenever a task is cancelled, its answer is what the databases hold`()
+            async throws
+        {
+            try await onStage { stage in
+                try await stage.coordinate { coordinator in
+                    // From before the work to after the end, so that some fall on every phase.
+                    for number in 0..<60 {
+                        let run = Task { () -> Bool? in
+                            do throws(TransactionError) {
+                                _ = try await coordinator.run(
+                                    [stage.user("u\(number)"), stage.order("o\(number)")])
+                                return true
+                            } catch {
+                                guard case .aborted = error else { return nil }
+                                return false
+                            }
+                        }
+                        try await Task.sleep(for: .microseconds(number * 150))
+                        run.cancel()
+                        guard let isCommitted = await run.value else {
+                            Issue.record("the outcome of number \(number) was not told")
+                            return
+                        }
+                        let rows = isCommitted ? "1" : "0"
+                        #expect(
+                            try await stage.users.psql(
+                                "SELECT count(*) FROM users WHERE id = 'u\(number)'") == rows)
+                        #expect(
+                            try await stage.orders.psql(
+                                "SELECT count(*) FROM orders WHERE id = 'o\(number)'") == rows)
+                    }
+                }
+            }
+        }
+    }
+}

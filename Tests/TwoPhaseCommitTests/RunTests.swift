@@ -1,0 +1,204 @@
+import PostgresClusters
+import Testing
+import TwoPhaseCommit
+
+extension LibraryTests {
+    @Suite("A run: all of it or nothing, and what the caller is told")
+    struct RunTests {
+        struct User: Codable, Sendable, Equatable {
+            let id: String
+            let name: String?
+        }
+
+        struct NoSuchUser: Error, Equatable {}
+
+        @Test func `both databases are written, and values of all kinds come back`() async throws {
+            try await onStage { stage in
+                try await stage.coordinate { coordinator in
+                    _ = try await coordinator.run([stage.user("u1"), stage.order("o1")])
+                    let reader = Participant(stage.usersDatabase) { tx in
+                        let user = try await tx.query(
+                            "SELECT id, name FROM users WHERE id = $1", "u1", as: User.self)
+                        let pairs = try await tx.query(
+                            "SELECT count(*), NULL::text FROM users", as: (Int, String?).self)
+                        return (user, pairs[0].0, pairs[0].1)
+                    }
+                    let writer = Participant(stage.ordersDatabase) { tx in
+                        try await tx.query(
+                            "INSERT INTO orders VALUES ($1, $2, $3) RETURNING amount", "o2", "u1",
+                            nil, as: Double?.self)
+                    }
+                    let committed = try await coordinator.run(reader, writer)
+                    let ((found, count, nothing), amounts) = committed.value
+                    #expect(found == [User(id: "u1", name: "Ada")])
+                    #expect(count == 1)
+                    #expect(nothing == nil)
+                    #expect(amounts == [nil])
+                    #expect(committed.unconfirmed == [])
+                    #expect(try await coordinator.status(of: committed.id) == .committed)
+                    #expect(try await coordinator.status(of: TransactionID("nonsense")) == nil)
+                    try await stage.expectQuiet(users: 1, orders: 2)
+                }
+            }
+        }
+
+        @Test func `an error in one database undoes the other, and is the cause`() async throws {
+            try await onStage { stage in
+                try await stage.coordinate { coordinator in
+                    _ = try await coordinator.run([stage.user("u1"), stage.order("o1")])
+                    let error = await failure { () async throws(TransactionError) in
+                        try await coordinator.run([stage.user("u2"), stage.order("o1")])
+                    }
+                    #expect(error?.branchError?.server?.sqlState == "23505")
+                    #expect(error?.branchError?.server?.constraint == "orders_pkey")
+                    let guarded = Participant(stage.usersDatabase) { tx in
+                        try await tx.execute("INSERT INTO users VALUES ('u3')")
+                        throw NoSuchUser()
+                    }
+                    let thrown = await failure { () async throws(TransactionError) in
+                        try await coordinator.run([stage.order("o2").discardingValue, guarded])
+                    }
+                    guard case .work(1, let cause as NoSuchUser) = thrown?.aborted else {
+                        Issue.record("\(String(describing: thrown))")
+                        return
+                    }
+                    #expect(cause == NoSuchUser())
+                    try await stage.expectQuiet(users: 1, orders: 1)
+                }
+            }
+        }
+
+        @Test func `a closure that swallows an error cannot vote yes`() async throws {
+            try await onStage { stage in
+                try await stage.coordinate { coordinator in
+                    for sql in ["INSERT INTO nowhere VALUES (1)", "COMMIT", "SELECT 1; SELECT 2"] {
+                        let careless = Participant(stage.usersDatabase) { tx in
+                            try await tx.execute("INSERT INTO users VALUES ('lost')")
+                            do {
+                                try await tx.execute(sql)
+                            } catch {
+                                // The code goes on as if nothing had happened: what is tested here.
+                            }
+                            _ = try? await tx.execute("INSERT INTO users VALUES ('lost too')")
+                            return 1
+                        }
+                        let error = await failure { () async throws(TransactionError) in
+                            try await coordinator.run([careless, stage.order("o1")])
+                        }
+                        guard case .branch(0, let cause) = error?.aborted else {
+                            Issue.record("\(sql): \(String(describing: error))")
+                            continue
+                        }
+                        #expect(
+                            cause.code
+                                == (sql.hasPrefix("INSERT")
+                                    ? .statementFailed : .unacceptableStatement))
+                    }
+                    try await stage.expectQuiet(users: 0, orders: 0)
+                }
+            }
+        }
+
+        @Test func `closures run at once, or in turn and not after a failure`() async throws {
+            try await onStage { stage in
+                try await stage.coordinate { coordinator in
+                    let here = Gate()
+                    let there = Gate()
+                    _ = try await coordinator.run(
+                        Participant(stage.usersDatabase) { _ in
+                            await here.open()
+                            await there.pass()
+                        },
+                        Participant(stage.ordersDatabase) { _ in
+                            await there.open()
+                            await here.pass()
+                        })
+                    let cluster = stage.users
+                    let looking = Participant(stage.ordersDatabase) { tx in
+                        let prepared = try await Stage.preparedCount(cluster)
+                        try await tx.execute("INSERT INTO orders VALUES ('o1', 'u', $1)", prepared)
+                        return prepared
+                    }
+                    let committed = try await coordinator.run(
+                        [stage.user("u1"), looking], order: .sequential)
+                    #expect(committed.value == [1, 1])
+                    let called = Gate()
+                    let never = Participant(stage.ordersDatabase) { _ in
+                        await called.open()
+                        Issue.record("the branch before it had failed")
+                        return 0
+                    }
+                    let error = await failure { () async throws(TransactionError) in
+                        try await coordinator.run([stage.user("u1"), never], order: .sequential)
+                    }
+                    #expect(error?.branchError?.server?.sqlState == "23505")
+                    try await stage.expectQuiet(users: 1, orders: 1)
+                }
+            }
+        }
+
+        @Test func `a transaction kept beyond its closure, or left with work, is refused`()
+            async throws
+        {
+            try await onStage { stage in
+                try await stage.coordinate { coordinator in
+                    let kept = try await coordinator.run(
+                        [Participant(stage.usersDatabase) { tx in tx }]
+                    ).value[0]
+                    let late = await #expect(throws: BranchError.self) {
+                        _ = try await kept.execute("SELECT 1")
+                    }
+                    #expect(late?.code == .transactionIsOver)
+                    let hasty = Participant(stage.usersDatabase) { tx in
+                        try await tx.execute("INSERT INTO users VALUES ('lost')")
+                        Task { try await tx.execute("SELECT pg_sleep(600)") }
+                        let pid = stage.users
+                        try await until("the statement runs") {
+                            try await pid.psql(
+                                "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'"
+                            )
+                                == "1"
+                        }
+                    }
+                    let error = await failure { () async throws(TransactionError) in
+                        try await coordinator.run([hasty])
+                    }
+                    #expect(error?.branchError?.code == .statementStillRunning)
+                    try await stage.expectQuiet(users: 0, orders: 0)
+                }
+            }
+        }
+
+        @Test func `what the databases or the coordinator lack is said before anything is sent`()
+            async throws
+        {
+            try await onStage(log: false) { stage in
+                try await stage.coordinate { coordinator in
+                    let stranger = Participant(
+                        Database("stranger", at: stage.users.connectionString())
+                    ) { _ in 0 }
+                    for participants in [[], [stranger]] {
+                        let error = await failure { () async throws(TransactionError) in
+                            try await coordinator.run(participants)
+                        }
+                        guard case .refused(let refusal) = error?.aborted else {
+                            Issue.record("\(String(describing: error))")
+                            continue
+                        }
+                        #expect(refusal.code == .invalid)
+                    }
+                    await coordinator.shutdown()
+                    let error = await failure { () async throws(TransactionError) in
+                        try await coordinator.run([stage.user("u1")])
+                    }
+                    guard case .refused(let refusal) = error?.aborted else {
+                        Issue.record("\(String(describing: error))")
+                        return
+                    }
+                    #expect(refusal.code == .notRunning)
+                    try await stage.expectQuiet(users: 0, orders: 0)
+                }
+            }
+        }
+    }
+}

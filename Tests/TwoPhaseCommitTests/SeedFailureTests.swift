@@ -1,0 +1,168 @@
+import CommitProtocol
+import Foundation
+import Glibc
+import PostgresClient
+import PostgresClusters
+import PostgresTransactions
+import Testing
+import TwoPhaseCommit
+
+extension LibraryTests {
+    /// The four ways in which gosql2pc is known to lose a transaction.
+    ///
+    /// None of them may happen here. The swallowed error is among the tests of a run.
+    @Suite("The seed's recorded failures")
+    struct SeedFailureTests {
+        @Test(
+            "a database that fails at COMMIT PREPARED beside a committed one is committed later",
+            arguments: [true, false])
+        func splitOnCommitFailure(log: Bool) async throws {
+            try await onStage(log: log) { stage in
+                try await stage.coordinate({ $0.finishWait = .seconds(1) }) { coordinator in
+                    // The order is prepared; its server dies before the user's branch lets the
+                    // transaction go on to its decision.
+                    let user = Participant(stage.usersDatabase) { tx in
+                        try await tx.execute("INSERT INTO users VALUES ('u1', 'Ada')")
+                        try await until("the order is prepared") {
+                            try await Stage.preparedCount(stage.orders) == 1
+                        }
+                        await stage.orders.kill()
+                        return 1
+                    }
+                    let unconfirmed: [UnconfirmedBranch]
+                    let id: TransactionID
+                    do throws(TransactionError) {
+                        let committed = try await coordinator.run([user, stage.order("o1")])
+                        #expect(log, "without a log this is an error")
+                        (id, unconfirmed) = (committed.id, committed.unconfirmed)
+                    } catch {
+                        guard case .committed(let part) = error else { throw error }
+                        #expect(!log, "with a log it is finished in any case")
+                        #expect(part.isBeingRetried)
+                        (id, unconfirmed) = (part.id, part.unconfirmed)
+                    }
+                    #expect(unconfirmed.map(\.database) == ["orders"])
+                    #expect(
+                        unconfirmed.first?.preparedTransaction
+                            .hasPrefix(log ? "tandem:" : "tandem-library:") == true)
+                    #expect(try await stage.users.psql("SELECT count(*) FROM users") == "1")
+                    #expect(try await coordinator.status(of: id) == .committing)
+                    try await stage.orders.restart()
+                    try await until("it is committed in both") {
+                        try await coordinator.status(of: id) == .committed
+                    }
+                    try await stage.expectQuiet(users: 1, orders: 1)
+                }
+            }
+        }
+
+        @Test func `a program that dies after PREPARE is rolled back by its next life`()
+            async throws
+        {
+            try await onStage { stage in
+                let victim = try await startVictim(stage, log: true)
+                victim.send(SIGKILL)
+                _ = await victim.exitStatus()
+                #expect(try await Stage.preparedCount(stage.orders) == 1)
+                try await Coordinator.with(stage.configuration(replica: "victim")) { _ in
+                    try await stage.expectQuiet(users: 0, orders: 0)
+                }
+            }
+        }
+
+        @Test func `a program that dies after the decision is committed by another`() async throws {
+            try await onStage { stage in
+                let victim = try await startVictim(stage, log: true)
+                await stage.orders.kill()
+                _ = try await stage.users.psql("CREATE TABLE go ()")
+                try await until("the user is committed") {
+                    try await stage.users.psql("SELECT count(*) FROM users") == "1"
+                }
+                victim.send(SIGKILL)
+                _ = await victim.exitStatus()
+                try await stage.orders.restart()
+                // Not its next life, but another coordinator, once its lease has run out.
+                try await Coordinator.with(stage.configuration(replica: "heir")) { _ in
+                    try await stage.expectQuiet(users: 1, orders: 1)
+                }
+            }
+        }
+
+        @Test func `what a program without a log leaves is found, related and ended by command`()
+            async throws
+        {
+            try await onStage(log: false) { stage in
+                let databases = try [stage.users, stage.orders].map {
+                    try ConnectionOptions(conninfo: $0.connectionString())
+                }
+                let victim = try await startVictim(stage, log: false)
+                let alive = try await LoglessTransactions.find(in: databases, timeout: .seconds(30))
+                #expect(alive.groups.map(\.isCoordinatorAlive) == [true])
+                victim.send(SIGKILL)
+                _ = await victim.exitStatus()
+                try await until("its sessions are gone") {
+                    try await LoglessTransactions.find(in: databases, timeout: .seconds(30))
+                        .groups.map(\.isCoordinatorAlive) == [false]
+                }
+                let found = try await LoglessTransactions.find(in: databases, timeout: .seconds(30))
+                let group = try #require(found.groups.first)
+                #expect(group.missing == [0])
+                #expect(group.branches.map(\.database) == [1])
+                let listed = try await tandem(stage, ["logless", "list"])
+                #expect(listed.contains("\(group.name): 1 of 2 prepared"))
+                let refused = try await tandem(
+                    stage, ["logless", "resolve", group.name, "rollback"])
+                #expect(refused.contains("--incomplete"))
+                #expect(try await Stage.preparedCount(stage.orders) == 1)
+                let ended = try await tandem(
+                    stage, ["logless", "resolve", group.name, "rollback", "--incomplete"])
+                #expect(ended.contains("ROLLBACK PREPARED"))
+                #expect(try await tandem(stage, ["logless", "list"]).contains("nothing is left"))
+                try await stage.expectQuiet(users: 0, orders: 0)
+            }
+        }
+
+        @Test func `no scan takes a name of the library's for its own`() {
+            let name = LoglessName(
+                coordinator: LoglessName.newCoordinator(),
+                transaction: GlobalTransactionID(number: 7, salt: 7), branch: 1, branchCount: 2)
+            #expect(LoglessName(name.description) == name)
+            #expect(LoglessName(name.description + "0") != name)
+            #expect(LoglessName("tandem-library:x:7-0000000000000007:01.2") == nil)
+            #expect(
+                PreparedTransactionName.ownership(
+                    of: name.description, installation: name.coordinator) == .foreign)
+            #expect(name.description.utf8.count < 200)
+        }
+
+        /// A victim whose order is prepared and whose user is not.
+        private func startVictim(_ stage: Stage, log: Bool) async throws -> ChildProcess {
+            var arguments = [stage.users.connectionString(), stage.orders.connectionString()]
+            if log { arguments += [stage.stateConnection, "victim"] }
+            let victim = try await ChildProcess.start(
+                PostgresClusters.Command(try program("TwoPhaseCommitVictim"), arguments)
+                    .dyingWithParent(signal: "KILL"))
+            try await until("the order is prepared") {
+                try await Stage.preparedCount(stage.orders) == 1
+            }
+            return victim
+        }
+
+        /// What `tandem` prints about the databases.
+        private func tandem(_ stage: Stage, _ arguments: [String]) async throws -> String {
+            let databases = [stage.users, stage.orders].flatMap {
+                ["--database", $0.connectionString()]
+            }
+            let output = try await PostgresClusters.Command(
+                try program("tandem"), arguments + databases
+            ).run()
+            return output.output + output.errors
+        }
+
+        /// A program that was built beside the tests.
+        private func program(_ name: String) throws -> String {
+            let own = try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")
+            return URL(fileURLWithPath: own).deletingLastPathComponent().path + "/" + name
+        }
+    }
+}

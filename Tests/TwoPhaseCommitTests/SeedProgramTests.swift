@@ -1,0 +1,92 @@
+import PostgresClusters
+import Testing
+import TwoPhaseCommit
+
+extension LibraryTests {
+    /// The three programs that gosql2pc comes with; `examples/swift` has them as programs.
+    @Suite("The seed's programs, with a log and without")
+    struct SeedProgramTests {
+        @Test(
+            "basic: a user and an order, and then an order that exists", arguments: [true, false])
+        func basic(log: Bool) async throws {
+            try await onStage(log: log) { stage in
+                try await stage.coordinate { coordinator in
+                    let outcome = try await coordinator.run([stage.user("u1"), stage.order("o1")])
+                    #expect(outcome.value == [1, 1])
+                    _ = await failure { () async throws(TransactionError) in
+                        try await coordinator.run([stage.user("u2"), stage.order("o1")])
+                    }
+                    try await stage.expectQuiet(users: 1, orders: 1)
+                }
+            }
+        }
+
+        @Test(
+            "concurrency1: of 30 inserts of the same ids exactly one wins",
+            arguments: [true, false])
+        func sameIDs(log: Bool) async throws {
+            try await onStage(log: log) { stage in
+                try await stage.coordinate { coordinator in
+                    let winners = try await withThrowingTaskGroup(of: Bool.self) { group in
+                        for _ in 0..<30 {
+                            group.addTask {
+                                do throws(TransactionError) {
+                                    // In turn: at once, two could each hold what the other wants.
+                                    _ = try await coordinator.run(
+                                        [stage.user("same"), stage.order("same")],
+                                        order: .sequential)
+                                    return true
+                                } catch {
+                                    let state = error.branchError?.server?.sqlState
+                                    // Taken, or waited for longer than a lock may be.
+                                    #expect(["23505", "55P03"].contains(state), "\(error)")
+                                    return false
+                                }
+                            }
+                        }
+                        return try await group.reduce(into: 0) { $0 += $1 ? 1 : 0 }
+                    }
+                    #expect(winners == 1)
+                    try await stage.expectQuiet(users: 1, orders: 1)
+                }
+            }
+        }
+
+        @Test(
+            "concurrency2: a 2 s deadline against a 5 s holder of the same row",
+            arguments: [true, false])
+        func deadline(log: Bool) async throws {
+            try await onStage(log: log) { stage in
+                try await stage.coordinate { coordinator in
+                    _ = try await coordinator.run([stage.user("u"), stage.order("o")])
+                    let isHeld = Gate()
+                    let mayEnd = Gate()
+                    let holder = Participant(stage.usersDatabase) { tx in
+                        try await tx.execute("UPDATE users SET name = 'holder' WHERE id = 'u'")
+                        await isHeld.open()
+                        // The seed's program sleeps for 5 s here; the test waits for what it wants.
+                        await mayEnd.pass()
+                    }
+                    let holding = Task {
+                        try await coordinator.run([holder]).unconfirmed
+                    }
+                    await isHeld.pass()
+                    let hasty = Participant(stage.usersDatabase) { tx in
+                        try await tx.execute("UPDATE users SET name = 'hasty' WHERE id = 'u'")
+                    }
+                    let error = await failure { () async throws(TransactionError) in
+                        try await coordinator.run([hasty, stage.order("o2")], within: .seconds(2))
+                    }
+                    guard case .deadline = error?.aborted else {
+                        Issue.record("\(String(describing: error))")
+                        return
+                    }
+                    await mayEnd.open()
+                    #expect(try await holding.value == [])
+                    #expect(try await stage.users.psql("SELECT name FROM users") == "holder")
+                    try await stage.expectQuiet(users: 1, orders: 1)
+                }
+            }
+        }
+    }
+}

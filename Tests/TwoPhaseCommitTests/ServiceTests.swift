@@ -1,0 +1,96 @@
+import Logging
+import MetricsTestKit
+import PostgresClusters
+import ServiceLifecycle
+import Testing
+
+@testable import TwoPhaseCommit
+
+extension LibraryTests {
+    @Suite("A coordinator as part of a program")
+    struct ServiceTests {
+        @Test func `it runs as a service, and a graceful shutdown ends it in order`() async throws {
+            try await onStage { stage in
+                let coordinator = Coordinator(stage.configuration())
+                let group = ServiceGroup(
+                    services: [coordinator], logger: Logger(label: "test"))
+                let service = Task { try await group.run() }
+                // From any executor: here from the main actor's.
+                let outcome = try await Task { @MainActor in
+                    try await coordinator.run([stage.user("u1"), stage.order("o1")])
+                }.value
+                #expect(outcome.value == [1, 1])
+                await group.triggerGracefulShutdown()
+                try await service.value
+                try await stage.expectQuiet(users: 1, orders: 1)
+                #expect(
+                    try await stage.users.psql(
+                        "SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'tandem-%'"
+                    )
+                        == "0")
+            }
+        }
+
+        @Test func `a second coordinator of the same name supersedes the first`() async throws {
+            try await onStage { stage in
+                let first = Coordinator(stage.configuration())
+                let service = Task { try await first.run() }
+                _ = try await first.run([stage.user("u1"), stage.order("o1")])
+                try await Coordinator.with(stage.configuration()) { second in
+                    _ = try await second.run([stage.user("u2"), stage.order("o2")])
+                    let error = await #expect(throws: CoordinatorError.self) {
+                        try await service.value
+                    }
+                    #expect(error?.code == .superseded)
+                }
+                try await stage.expectQuiet(users: 2, orders: 2)
+            }
+        }
+
+        @Test func `a state database that is down refuses the start, and not for ever`()
+            async throws
+        {
+            try await onStage { stage in
+                await stage.users.stop(.immediate)
+                let coordinator = Coordinator(stage.configuration())
+                let error = await #expect(throws: CoordinatorError.self) {
+                    try await coordinator.start()
+                }
+                #expect(error?.code == .stateDatabase)
+                try await stage.users.restart()
+                _ = try await coordinator.run([stage.user("u1"), stage.order("o1")])
+                await coordinator.shutdown()
+                try await stage.expectQuiet(users: 1, orders: 1)
+            }
+        }
+
+        @Test func `outcomes and durations are counted`() throws {
+            let kit = TestMetrics()
+            let metrics = CoordinatorMetrics(factory: kit)
+            metrics.committed(in: .milliseconds(3))
+            metrics.failed(.refused(.overloaded, "full"), in: .milliseconds(1))
+            metrics.failed(.unknown(UnknownOutcome(id: TransactionID("1-0"))), in: .seconds(5))
+            func count(_ outcome: String) throws -> Int64 {
+                try kit.expectCounter("tandem_library_transactions", [("outcome", outcome)])
+                    .totalValue
+            }
+            #expect(try count("committed") == 1)
+            #expect(try count("aborted") == 1)
+            #expect(try count("unknown") == 1)
+            #expect(
+                try kit.expectTimer("tandem_library_transaction_duration").values
+                    == [3_000_000, 1_000_000, 5_000_000_000])
+        }
+
+        @Test func `nothing shows a password`() {
+            let database = Database("users", at: "host=h password=secret")
+            let state = StateDatabase(at: "host=h password=secret", replica: "r")
+            for shown in ["\(database)", "\(state)", String(reflecting: [database])] {
+                #expect(!shown.contains("secret"))
+            }
+            var dumped = ""
+            dump(Configuration(databases: [database], log: .database(state)), to: &dumped)
+            #expect(!dumped.contains("secret"))
+        }
+    }
+}

@@ -1,0 +1,59 @@
+import FoundationEssentials
+import Testing
+
+@testable import TwoPhaseCommit
+
+/// Values in PostgreSQL's text form; that the server agrees is for the tests with a database.
+@Suite struct ValueTests {
+    @Test(arguments: [
+        (0, "1970-01-01 00:00:00.000000+00"),
+        (1_764_000_000_123_456, "2025-11-24 16:00:00.123456+00"),
+        (-1, "1969-12-31 23:59:59.999999+00"),
+        (951_782_400_000_000, "2000-02-29 00:00:00.000000+00"),
+        (-62_135_596_800_000_001, "0001-12-31 23:59:59.999999+00 BC"),
+    ])
+    func `a timestamp is written and read to the microsecond`(value: Int64, text: String) {
+        #expect(TimestampText.write(value) == text)
+        #expect(TimestampText.read(text) == value)
+    }
+
+    @Test(
+        arguments: [
+            ("2025-11-24 16:00:00+02", 1_763_992_800_000_000),
+            ("2025-11-24 16:00:00-03:30", 1_764_012_600_000_000),
+            ("2025-11-24 16:00:00.5", 1_764_000_000_500_000), ("2025-11-24", 1_763_942_400_000_000),
+        ] as [(String, Int64)])
+    func `offsets, fractions and dates are read`(text: String, value: Int64) {
+        #expect(TimestampText.read(text) == value)
+    }
+
+    @Test(arguments: ["infinity", "", "2025-13-01", "24/11/2025", "2025-11-24 16:00:00 and more"])
+    func `what is no timestamp is nil`(text: String) {
+        #expect(TimestampText.read(text) == nil)
+    }
+
+    @Test func `bytes are hexadecimal digits`() {
+        let data = Data([0, 15, 255])
+        #expect(data.sqlText == "\\x000fff")
+        #expect(Data(sqlText: "\\x000fff") == data)
+        #expect(Data(sqlText: "\\x") == Data())
+        #expect(Data(sqlText: "\\x0") == nil)
+        #expect(Data(sqlText: "plain") == nil)
+    }
+
+    @Test func `NULL fits optionals only`() {
+        #expect(Int.read(column: nil) == nil)
+        #expect(Optional<Int>.read(column: nil) == .some(.none))
+        #expect(Optional<Int>.read(column: "7") == 7)
+        #expect(Optional<Int>.read(column: "seven") == .none)
+    }
+
+    @Test func `numbers that do not fit are refused`() {
+        #expect(Int16(sqlText: "40000") == nil)
+        #expect(Int64(sqlText: "9223372036854775807") == .max)
+        #expect(Double(sqlText: "NaN")?.isNaN == true)
+        #expect(Double.infinity.sqlText == "Infinity")
+        #expect(Decimal(sqlText: "NaN") == nil)
+        #expect(Decimal(sqlText: "42.50")?.sqlText == "42.5")
+    }
+}
