@@ -99,6 +99,66 @@ extension LibraryTests {
             }
         }
 
+        @Test func `what PREPARE refuses is told by its kind`() async throws {
+            try await onStage { stage in
+                _ = try await stage.users.psql(
+                    """
+                    CREATE TABLE kin (id int PRIMARY KEY,
+                        parent int REFERENCES kin DEFERRABLE INITIALLY DEFERRED)
+                    """)
+                try await stage.coordinate { coordinator in
+                    for (sql, code) in [
+                        ("INSERT INTO kin VALUES (1, 2)", BranchError.Code.constraintAtPrepare),
+                        ("CREATE TEMPORARY TABLE brief (id int)", .cannotBePrepared),
+                    ] {
+                        let refused = Participant(stage.usersDatabase) { tx in
+                            try await tx.execute(sql)
+                        }
+                        let error = await failure { () async throws(TransactionError) in
+                            try await coordinator.run([refused, stage.order("o1")])
+                        }
+                        guard case .branch(0, let cause) = error?.aborted else {
+                            Issue.record("\(sql): \(String(describing: error))")
+                            continue
+                        }
+                        #expect(cause.code == code)
+                    }
+                    try await stage.expectQuiet(users: 0, orders: 0)
+                }
+            }
+        }
+
+        @Test func `a journal decides, and who declares to write nothing is not prepared`()
+            async throws
+        {
+            try await onStage { stage in
+                try await stage.coordinate({ $0.databases[0].keepsJournal = true }) { coordinator in
+                    let outcome = try await coordinator.run([stage.user("u1"), stage.order("o1")])
+                    #expect(try await coordinator.status(of: outcome.id) == .committed)
+                    let reader = Participant(stage.ordersDatabase, isReadOnly: true) { tx in
+                        try await tx.query("SELECT id FROM orders", as: String.self)
+                    }
+                    let (ids, _) = try await coordinator.run(reader, stage.user("u2")).value
+                    #expect(ids == ["o1"])
+                    let liar = Participant(stage.ordersDatabase, isReadOnly: true) { tx in
+                        try await tx.execute("INSERT INTO orders VALUES ('o2')")
+                    }
+                    let error = await failure { () async throws(TransactionError) in
+                        try await coordinator.run([liar, stage.user("u3")])
+                    }
+                    #expect(error?.branchError?.server?.sqlState == "25006")
+                    try await stage.expectQuiet(users: 2, orders: 1)
+                    // The first one is prepared everywhere if it comes before the journal is looked at.
+                    #expect(
+                        try await stage.users.psql(
+                            """
+                            SELECT count(*) >= 2 FROM tandem.transactions
+                            WHERE 'journal' = ANY (endings)
+                            """, database: "state") == "t")
+                }
+            }
+        }
+
         @Test func `closures run at once, or in turn and not after a failure`() async throws {
             try await onStage { stage in
                 try await stage.coordinate { coordinator in

@@ -259,7 +259,7 @@ struct WorkPlan {
 
     private func failure(_ message: ServerMessage, at index: Int) -> BranchFailure {
         let report = BranchFailure.ServerReport(message)
-        if (1...statements.count).contains(index) {
+        if index >= 1, index <= statements.count {
             return BranchFailure(.statement, statement: index - 1, report: report)
         }
         guard ending == .twoPhase, index == lastIndex else {

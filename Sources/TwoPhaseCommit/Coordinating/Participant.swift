@@ -34,7 +34,9 @@ public struct Participant<Value: Sendable>: Sendable {
 
     /// The same work without its value, so that participants of different kinds fit in one array.
     public var discardingValue: Participant<Void> {
-        Participant<Void>(database, isReadOnly: isReadOnly) { transaction in _ = try await work(transaction) }
+        Participant<Void>(database, isReadOnly: isReadOnly) { transaction in
+            _ = try await work(transaction)
+        }
     }
 }
 
