@@ -119,7 +119,9 @@ struct Stage {
     /// tables than these.
     func expectQuiet(users: Int, orders: Int) async throws {
         for name in Sandbox.participantNames {
-            #expect(try await value(name, "SELECT count(*) FROM pg_prepared_xacts") == "0")
+            try await until("nothing is prepared in \(name)") {
+                try await value(name, "SELECT count(*) FROM pg_prepared_xacts") == "0"
+            }
         }
         #expect(try await value("users", "SELECT count(*) FROM users") == "\(users)")
         #expect(try await value("orders", "SELECT count(*) FROM orders") == "\(orders)")
