@@ -144,12 +144,12 @@ struct OnePhaseEndings {
             try await stopped.untilStopped()
             // The COMMIT will wait for a standby that does not exist.
             try await stage.alter("users", "synchronous_standby_names = 'nobody'")
+            // A setting is in force when the server has taken it up, which a commit of ours shows.
+            let users = try stage.cluster("users")
+            Task { _ = try? await Sandbox.rows(users, "CREATE TABLE probe ()") }
+            try await stage.until("a commit waits") { try await stage.waiters == "1" }
             stopped.replica.process.send(SIGCONT)
-            try await stage.until("the COMMIT waits") {
-                try await stage.value(
-                    "users", "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'SyncRep'")
-                    != "0"
-            }
+            try await stage.until("the COMMIT waits") { try await stage.waiters == "2" }
             try await stage.alter("users", "synchronous_standby_names = ''", reload: false)
             await (try stage.cluster("users")).kill()
             try await stage.cluster("users").restart()
@@ -175,6 +175,14 @@ struct OnePhaseEndings {
 }
 
 extension Stage {
+    /// How many sessions in `users` wait for a standby.
+    fileprivate var waiters: String? {
+        get async throws {
+            try await value(
+                "users", "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'SyncRep'")
+        }
+    }
+
     static let deferredTable =
         "CREATE TABLE singles (n int UNIQUE DEFERRABLE INITIALLY DEFERRED)"
     static let deferredFault = "INSERT INTO singles VALUES (1), (1)"
