@@ -34,7 +34,6 @@ test: setup ## Runs every test, and short forms of the proof on real processes.
 	@$(PROOF) crash-matrix --sample 24
 	@$(PROOF) traps
 	@$(PROOF) duplicates --keys 50
-	@$(PROOF) chaos --minutes 0.4 --seed 1
 
 check: setup ## Format, tidy rules, contract, a fuzzed server, Dockerfile, sanitizers.
 	@scripts/check.sh
