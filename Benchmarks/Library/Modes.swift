@@ -114,15 +114,19 @@ struct Library: Sendable {
     private let orders: Database
     private let coordinator: Coordinator
 
-    init(_ servers: Servers, isLogged: Bool) {
-        users = Database("users", at: servers.users.connectionString())
+    init(_ servers: Servers, isLogged: Bool, keepsJournal: Bool = false) {
+        var users = Database("users", at: servers.users.connectionString())
+        users.keepsJournal = keepsJournal
+        self.users = users
         orders = Database("orders", at: servers.orders.connectionString())
         coordinator = Coordinator(
             Configuration(
                 databases: [users, orders],
                 log: isLogged
                     ? .database(
-                        StateDatabase(at: servers.state.connectionString(), replica: "bench"))
+                        StateDatabase(
+                            at: servers.state.connectionString(),
+                            replica: keepsJournal ? "journal" : "bench"))
                     : .logless))
     }
 

@@ -1,3 +1,4 @@
+import FoundationEssentials
 import PostgresClusters
 import Testing
 import TwoPhaseCommit
@@ -95,6 +96,38 @@ extension LibraryTests {
                                     ? .statementFailed : .unacceptableStatement))
                     }
                     try await stage.expectQuiet(users: 0, orders: 0)
+                }
+            }
+        }
+
+        @Test func `values go to the server and come back as they were`() async throws {
+            try await onStage(log: false) { stage in
+                try await stage.coordinate { coordinator in
+                    let date = Date(timeIntervalSince1970: 1_764_000_000.5)
+                    let uuid = UUID()
+                    let user = User(id: "u", name: nil)
+                    let values = Participant(stage.usersDatabase) { tx in
+                        let decimal = try await tx.query(
+                            "SELECT $1::numeric", Decimal(string: "42.50"), as: Decimal.self)
+                        let dates = try await tx.query(
+                            "SELECT $1::timestamptz", date, as: Date.self)
+                        let data = try await tx.query(
+                            "SELECT $1::bytea", Data([0, 255]), as: Data.self)
+                        let many = try await tx.query(
+                            "SELECT $1::uuid, $2::bigint, $3::boolean, $4::double precision", uuid,
+                            Int64.min, true, 0.1, as: (UUID, Int64, Bool, Double).self)
+                        let json = try await tx.query(
+                            "SELECT $1::jsonb AS value, 1 AS other", JSON(user))
+                        let read: JSON<User> = try json[0].decode("value")
+                        return (decimal, dates, data, many[0], read.value)
+                    }
+                    let (decimal, dates, data, many, read) =
+                        try await coordinator.run([values]).value[0]
+                    #expect(decimal == [Decimal(string: "42.50")])
+                    #expect(dates == [date])
+                    #expect(data == [Data([0, 255])])
+                    #expect(many == (uuid, Int64.min, true, 0.1))
+                    #expect(read == user)
                 }
             }
         }

@@ -24,8 +24,11 @@ public final class Coordinator: Sendable {
     }
 
     /// Starts a coordinator, hands it to a body, and shuts it down when the body ends.
-    public static func with<Result: Sendable>(
-        _ configuration: Configuration, _ body: (Coordinator) async throws -> Result
+    ///
+    /// The body runs where the caller does, so that it may use what belongs to an actor.
+    nonisolated(nonsending) public static func with<Result: Sendable>(
+        _ configuration: Configuration,
+        _ body: nonisolated(nonsending) (Coordinator) async throws -> Result
     ) async throws -> Result {
         let coordinator = Coordinator(configuration)
         try await coordinator.start()

@@ -47,6 +47,13 @@ public struct Row: Sendable {
 
     /// The whole row as a value of a `Decodable` type.
     public func decode<Value: Decodable>(_ type: Value.Type) throws(BranchError) -> Value {
+        // A value of SQL is read from its text, whatever form it has among Codable's: a `Decimal`
+        // would look for its mantissa.
+        if cells.count == 1, let known = type as? any SQLColumn.Type,
+            let value = try self.value(0, known) as? Value
+        {
+            return value
+        }
         do {
             return try Value(from: RowDecoder(row: self))
         } catch let error as BranchError {

@@ -30,7 +30,9 @@ struct Concurrency1 {
                         }
                     }
                 }
-                return await group.reduce(into: 0) { $0 += $1 ? 1 : 0 }
+                var winners = 0
+                for await isWinner in group where isWinner { winners += 1 }
+                return winners
             }
             print("\(winners) of 30 were committed")
             require(winners == 1, "exactly one wins")
