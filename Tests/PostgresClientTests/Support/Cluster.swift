@@ -88,7 +88,7 @@ final class Cluster: Sendable {
         port = $2
         unix_socket_directories = '$1'
         max_prepared_transactions = 20
-        max_connections = 60
+        max_connections = 300
         fsync = off
         END
         "$bin/pg_ctl" -D "$1/data" -l "$1/log" -w start >/dev/null 2>&1 </dev/null \\
