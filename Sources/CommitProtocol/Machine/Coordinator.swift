@@ -53,7 +53,10 @@ public struct Coordinator: Hashable, Sendable {
     /// Why it aborts, once it does.
     public internal(set) var cause: AbortCause?
     /// Whether the caller is answered as soon as a commit is durable.
-    public let repliesAtDecision: Bool
+    ///
+    /// It counts when the decision is learnt. Until then the shell may change its mind, as when too
+    /// many have been answered and are not finished.
+    public var repliesAtDecision: Bool
     /// The branch that decides, if it is not the row.
     public let register: Int?
     /// How often the log or the register could not say what was decided.

@@ -10,12 +10,18 @@ extension CoordinatorAPI {
         try ContentNegotiation.requireJSON(contentType: request.headerFields[.contentType])
         let key = try IdempotencyKey.read(request.headerFields[.idempotencyKey])
         let body = try TransactionBody.decode(request.body, limits: limits)
-        let answer = await engine.run(order(body, key, request.body))
-        return try render(answer)
+        let returnPoint = Preferences(request.headerFields[.prefer]).returnPoint
+        let answer = await engine.run(order(body, key, returnPoint, request.body))
+        var response = try render(answer)
+        if let returnPoint, answer.isGiven(at: returnPoint) {
+            response.headerFields[.preferenceApplied] = "return-at=\(returnPoint)"
+        }
+        return response
     }
 
     private func order(
-        _ body: TransactionBody, _ key: IdempotencyKey?, _ bytes: [UInt8]
+        _ body: TransactionBody, _ key: IdempotencyKey?,
+        _ returnPoint: Preferences.ReturnPoint?, _ bytes: [UInt8]
     ) -> EngineRequest {
         let timeout = body.timeoutMilliseconds.map { Duration.milliseconds($0) }
         return EngineRequest(
@@ -38,12 +44,13 @@ extension CoordinatorAPI {
             timeout: timeout ?? settings.defaultTimeout,
             labels: body.labels.keys.sorted().map {
                 EngineRequest.Label(name: $0, value: body.labels[$0] ?? "")
-            }, isOnePhase: body.isOnePhase)
+            }, isOnePhase: body.isOnePhase,
+            repliesAtDecision: returnPoint.map { $0 == .decision } ?? settings.returnsAtDecision)
     }
 
     private func render(_ answer: TransactionAnswer) throws(Problem) -> ServerResponse {
         switch answer {
-        case .known(let record):
+        case .known(let record), .decided(let record):
             return known(record)
         case .outcomeUnknown(let id):
             var problem = Problem(
@@ -166,11 +173,26 @@ extension CoordinatorAPI {
     }
 }
 
+extension TransactionAnswer {
+    /// Whether a commit is told at the point that was preferred; an abort has but one.
+    fileprivate func isGiven(at point: Preferences.ReturnPoint) -> Bool {
+        switch self {
+        case .decided: point == .decision
+        case .known(let record): point == .end && record.state == .committed
+        case .outcomeUnknown, .neverCommits, .refused, .keyInProgress, .keyReused: false
+        }
+    }
+}
+
 extension HTTPField.Name {
-    static let idempotencyKey: HTTPField.Name = {
-        guard let name = HTTPField.Name(IdempotencyKey.fieldName) else {
+    static let prefer = known("Prefer")
+    static let preferenceApplied = known("Preference-Applied")
+    static let idempotencyKey = known(IdempotencyKey.fieldName)
+
+    private static func known(_ text: String) -> HTTPField.Name {
+        guard let name = HTTPField.Name(text) else {
             preconditionFailure("the name is a token")
         }
         return name
-    }()
+    }
 }

@@ -10,6 +10,8 @@ public struct APISettings: Sendable {
     public var defaultTimeout: Duration = .seconds(10)
     /// The longest time to the decision that a request may ask for, in milliseconds.
     public var maximumTimeoutMilliseconds = 60_000
+    /// Whether a commit is answered at its decision where the request does not say.
+    public var returnsAtDecision = false
     /// Branches of one transaction, at most.
     public var branchesMax = 16
     /// Statements of one branch, at most.

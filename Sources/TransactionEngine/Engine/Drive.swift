@@ -18,14 +18,18 @@ final class Drive {
     var preparedFor: Decision? = nil
     let deadline: Int64
     var timers: [Timer: any ScheduledTimer] = [:]
-    var answer: CheckedContinuation<(Reply, TransactionRecord), Never>? = nil
+    var answer: CheckedContinuation<Said, Never>? = nil
+    /// Whether its caller would rather hear of the decision than of the end.
+    var prefersDecision = false
+    /// Whether its caller was told of the commit before its end: it is under way, and nobody waits.
+    var isUnattended = false
     var watchers: [CheckedContinuation<Void, Never>] = []
 
     init(
         machine: Coordinator, record: TransactionRecord, work: [WorkOrder],
         order: TransactionRequest.Order, sessions: [(any BranchSession)?],
         reports: [WorkReport?], fences: [Fence], deadline: Int64,
-        answer: CheckedContinuation<(Reply, TransactionRecord), Never>? = nil
+        answer: CheckedContinuation<Said, Never>? = nil
     ) {
         self.machine = machine
         self.record = record
@@ -36,6 +40,14 @@ final class Drive {
         self.fences = fences
         self.deadline = deadline
         self.answer = answer
+    }
+
+    /// What the caller is told: the reply, and all that was known at that moment.
+    struct Said {
+        let reply: Reply
+        let record: TransactionRecord
+        /// Said at the decision because that was preferred, and not because a bound had passed.
+        let isAtDecision: Bool
     }
 
     /// Whether it was taken over: another life began it.

@@ -6,13 +6,18 @@ extension TransactionEngine {
     func deliver(_ event: Event, to id: GlobalTransactionID) {
         guard let drive = drives[id] else { return }
         let before = drive.machine.state
+        if drive.prefersDecision, drive.answer != nil {
+            // Whoever is answered early makes room for another at once; whoever waits does not, and
+            // so the work that is taken in slows to what the participants can end.
+            drive.machine.repliesAtDecision = unattended < limits.committingMax
+        }
         let step = drive.machine.handle(
             event, at: clock.milliseconds, deadline: drive.deadline)
         if step.isLast { drive.record.finishedAt = clock.wallTime }
         if let request = step.log { ask(request, id) }
         for command in step.commands { order(command, id) }
         for timer in step.timers { start(timer, id) }
-        if let reply = step.reply { say(reply, id) }
+        if let reply = step.reply { say(reply, to: event, drive) }
         if drive.machine.state != before { wakeWatchers(id) }
         if step.isLast { forget(id) }
     }
@@ -241,10 +246,22 @@ extension TransactionEngine {
         }
     }
 
-    private func say(_ reply: Reply, _ id: GlobalTransactionID) {
-        guard let drive = drives[id], let answer = drive.answer else { return }
-        drives[id]?.answer = nil
-        answer.resume(returning: (reply, drive.view))
+    private func say(_ reply: Reply, to event: Event, _ drive: Drive) {
+        guard let answer = drive.answer else { return }
+        drive.answer = nil
+        var isAtDecision = false
+        if reply == .committing {
+            drive.isUnattended = true
+            unattended += 1
+            if case .due = event {
+                // The bound on the answer has passed; the decision may be long known.
+            } else {
+                isAtDecision = true
+            }
+        }
+        answer.resume(
+            returning: Drive.Said(
+                reply: reply, record: drive.view, isAtDecision: isAtDecision))
     }
 
     private func wakeWatchers(_ id: GlobalTransactionID) {
@@ -255,6 +272,7 @@ extension TransactionEngine {
 
     private func forget(_ id: GlobalTransactionID) {
         guard let drive = drives.removeValue(forKey: id) else { return }
+        if drive.isUnattended { unattended -= 1 }
         for timer in drive.timers.values { timer.cancel() }
         // Sessions that were reserved and never sent any work; those that worked gave themselves
         // back.

@@ -30,6 +30,8 @@ public actor TransactionEngine {
     var isDraining = false
     var idleWaiters: [CheckedContinuation<Void, Never>] = []
     var admitted = 0
+    /// Transactions whose callers were told of the commit, and which have not ended.
+    var unattended = 0
 
     struct RunningKey: Hashable {
         let principal: String
@@ -85,7 +87,11 @@ public actor TransactionEngine {
         } catch {
             return .refused(error)
         }
-        guard let idempotency = request.idempotency else { return await admit(request) }
+        // Before anything is read for it: what waits for the log's readers is bounded as well.
+        guard admitted < limits.inFlightMax else { return .refused(.overloaded) }
+        admitted += 1
+        defer { admitted -= 1 }
+        guard let idempotency = request.idempotency else { return await begin(request) }
         let key = RunningKey(principal: request.principal, digest: idempotency.keyDigest)
         if let running = runningKeys[key] { return .keyInProgress(running) }
         do {
@@ -98,7 +104,7 @@ public actor TransactionEngine {
         } catch {
             return .refused(.stateUnavailable(reason: error.reason))
         }
-        return await admit(request)
+        return await begin(request)
     }
 
     /// The answer to a repeated key: the recorded outcome, if the request is the same.
@@ -120,10 +126,7 @@ public actor TransactionEngine {
         return recentlyEnded[id]
     }
 
-    private func admit(_ request: TransactionRequest) async -> TransactionAnswer {
-        guard admitted < limits.inFlightMax else { return .refused(.overloaded) }
-        admitted += 1
-        defer { admitted -= 1 }
+    private func begin(_ request: TransactionRequest) async -> TransactionAnswer {
         let start = clock.milliseconds
         let endings: [Ending]
         let sessions: [any BranchSession]
@@ -184,7 +187,7 @@ public actor TransactionEngine {
             runningKeys[mine] = id
             key = mine
         }
-        let (reply, record) = await withTaskCancellationHandler {
+        let said = await withTaskCancellationHandler {
             await withCheckedContinuation { continuation in
                 drives[id] = makeDrive(request, plan, continuation)
                 deliver(.begin(request.idempotency == nil ? .overlapping : .first), to: id)
@@ -195,12 +198,12 @@ public actor TransactionEngine {
             Task { await self.deliver(.rollbackRequested, to: id) }
         }
         if let key { runningKeys[key] = nil }
-        return await answer(reply, record, request)
+        return await answer(said, request)
     }
 
     private func makeDrive(
         _ request: TransactionRequest, _ plan: DrivePlan,
-        _ answer: CheckedContinuation<(Reply, TransactionRecord), Never>
+        _ answer: CheckedContinuation<Drive.Said, Never>
     ) -> Drive {
         let id = plan.id
         let now = clock.wallTime
@@ -223,14 +226,14 @@ public actor TransactionEngine {
             id: id, request: request, owner: log.replica, epoch: log.epoch, acceptedAt: now,
             deadline: now + timeout * 1000, branches: branches)
         record.journal = plan.journal
-        return Drive(
-            machine: Coordinator(
-                transaction: id, endings: plan.endings,
-                repliesAtDecision: request.repliesAtDecision),
+        let drive = Drive(
+            machine: Coordinator(transaction: id, endings: plan.endings),
             record: record, work: work, order: request.order, sessions: plan.sessions,
             reports: Array(repeating: nil, count: branches.count),
             fences: Array(repeating: .none, count: branches.count),
             deadline: plan.start + timeout, answer: answer)
+        drive.prefersDecision = request.repliesAtDecision
+        return drive
     }
 
     /// How each branch ends: as declared, and the first that writes where a journal is kept decides.
@@ -251,9 +254,12 @@ public actor TransactionEngine {
     }
 
     private func answer(
-        _ reply: Reply, _ record: TransactionRecord, _ request: TransactionRequest
+        _ said: Drive.Said, _ request: TransactionRequest
     ) async -> TransactionAnswer {
-        switch reply {
+        let record = said.record
+        switch said.reply {
+        case .committing where said.isAtDecision:
+            return .decided(current(record.id) ?? record)
         case .committed, .aborted, .committing, .needsOperator:
             // By now it may have ended and be forgotten here: what it was when the reply was said
             // is the answer, unless more is known.

@@ -42,6 +42,9 @@ public struct OutcomeEncoding: Sendable {
 public struct EngineLimits: Sendable {
     /// Transactions under way at once; more are refused.
     public var inFlightMax = 1024
+    /// Transactions whose callers heard of the commit before its end; while there are so many, the
+    /// next callers wait for the end.
+    public var committingMax = 1024
     /// Results larger than this are not stored with the decision.
     public var storedResultBytesMax = 65_536
     /// From the decision to the answer, at most.
@@ -63,6 +66,8 @@ public struct EngineLimits: Sendable {
 public enum TransactionAnswer: Sendable {
     /// It was run, or its key had been used by the same request: this is what is known of it.
     case known(TransactionRecord)
+    /// It was run, and is answered at its decision to commit, as was preferred.
+    case decided(TransactionRecord)
     /// Nobody can say yet; its status will tell.
     case outcomeUnknown(GlobalTransactionID)
     /// It will never commit; whether its key is used up cannot be said.

@@ -10,7 +10,7 @@ struct RunEnd {
         _ answer: TransactionAnswer, _ works: [ErasedWork], isLogless: Bool
     ) throws(TransactionError) {
         switch answer {
-        case .known(let record):
+        case .known(let record), .decided(let record):
             try self.init(record, works, isLogless: isLogless)
         case .outcomeUnknown(let id):
             throw .unknown(UnknownOutcome(id: TransactionID(id.description)))

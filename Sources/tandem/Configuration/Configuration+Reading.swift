@@ -120,6 +120,7 @@ extension Configuration {
         limits.integer("connections", 1...100_000, &value.limits.connections)
         limits.integer("inFlight", 1...100_000, &value.limits.inFlight)
         limits.integer("queued", 0...100_000, &value.limits.queued)
+        limits.integer("committing", 0...100_000, &value.limits.committing)
         limits.integer("branches", 1...1000, &value.limits.branches)
         limits.integer("statementsPerBranch", 1...10_000, &value.limits.statementsPerBranch)
         limits.integer("resultRows", 0...1_000_000, &value.limits.resultRows)
@@ -137,6 +138,7 @@ extension Configuration {
         source.integer(
             "maximumTimeoutMilliseconds", 1...day,
             &value.transactions.maximumTimeoutMilliseconds)
+        source.word("returnAt", ["end", "decision"], &value.transactions.returnAt)
         source.integer(
             "finishWaitMilliseconds", 1...day, &value.transactions.finishWaitMilliseconds)
         source.integer(

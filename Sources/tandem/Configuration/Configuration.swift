@@ -39,6 +39,7 @@ struct Configuration: Sendable {
         var connections = 10_000
         var inFlight = 1024
         var queued = 1024
+        var committing = 1024
         var branches = 16
         var statementsPerBranch = 100
         var resultRows = 1000
@@ -49,6 +50,7 @@ struct Configuration: Sendable {
     struct Transactions: Sendable {
         var defaultTimeoutMilliseconds = 10_000
         var maximumTimeoutMilliseconds = 60_000
+        var returnAt = "end"
         var finishWaitMilliseconds = 5000
         var recoveryIntervalMilliseconds = 2000
         var scanIntervalMilliseconds = 10_000

@@ -37,6 +37,7 @@ extension Configuration {
     var engineLimits: EngineLimits {
         var engine = EngineLimits()
         engine.inFlightMax = limits.inFlight
+        engine.committingMax = limits.committing
         engine.storedResultBytesMax = limits.storedResultBytes
         engine.finishWait = .milliseconds(transactions.finishWaitMilliseconds)
         engine.orphanGrace = .seconds(transactions.orphanGraceSeconds)
@@ -49,6 +50,7 @@ extension Configuration {
         var settings = APISettings()
         settings.defaultTimeout = .milliseconds(transactions.defaultTimeoutMilliseconds)
         settings.maximumTimeoutMilliseconds = transactions.maximumTimeoutMilliseconds
+        settings.returnsAtDecision = transactions.returnAt == "decision"
         settings.branchesMax = limits.branches
         settings.statementsPerBranchMax = limits.statementsPerBranch
         return settings

@@ -57,6 +57,15 @@ import Testing
         #expect(machine.tell(.finished(branch: 0, .done)).reply == nil)
     }
 
+    @Test func theShellMayHaveTheCallerWaitForTheEndAfterAll() {
+        var machine = Coordinator(
+            transaction: someTransaction, endings: [.twoPhase], repliesAtDecision: true)
+        for event: Event in [.begin(.overlapping), .accepted, .yes(0)] { machine.tell(event) }
+        machine.repliesAtDecision = false
+        #expect(machine.tell(.decided(.commit)).reply == nil)
+        #expect(machine.tell(.finished(branch: 0, .done)).reply == .committed)
+    }
+
     @Test func anAbortIsToldAtTheEndAllTheSame() {
         var machine = Coordinator(
             transaction: someTransaction, endings: [.twoPhase], repliesAtDecision: true)

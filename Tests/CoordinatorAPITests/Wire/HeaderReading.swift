@@ -43,6 +43,9 @@ struct HeaderReading {
             ("wait=5; a=\"b,c\" , respond-async", "respond-async, wait=5"),
             ("wait=600", "wait=60"), ("wait=5, wait=9", "wait=5"), ("wait=x", nil), ("wait", nil),
             ("wait=-1", nil), ("wait=99999999999999999999", nil), ("handling=lenient; wait=3", nil),
+            ("return-at=decision", "return-at=decision"), ("Return-At=end", "return-at=end"),
+            ("return-at=\"decision\", return-at=end", "return-at=decision"),
+            ("return-at=never", nil), ("return-at", nil), ("return-at=Decision", nil),
             ("respond-async=yes", nil), (",,, ;=\"", nil), ("foo=\", wait=3", nil),
         ] as [(String?, String?)])
     func preferences(_ field: String?, _ applied: String?) {

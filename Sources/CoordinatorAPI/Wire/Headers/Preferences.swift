@@ -8,8 +8,18 @@ struct Preferences: Hashable, Sendable {
 
     /// `respond-async`: an answer 202 at once is welcome.
     var respondsAsynchronously = false
+    /// `return-at=decision` or `return-at=end`: when a transaction that commits is answered.
+    var returnPoint: ReturnPoint?
     /// `wait=N`: seconds to wait for the end, at most ``waitSecondsMax``.
     var waitSeconds: Int?
+
+    /// When a transaction that commits is answered.
+    enum ReturnPoint: String {
+        /// As soon as the decision to commit is durable.
+        case decision
+        /// When every branch has ended.
+        case end
+    }
 
     /// Reads the value of the field; of two preferences of one name the first counts.
     init(_ field: String?) {
@@ -23,6 +33,8 @@ struct Preferences: Hashable, Sendable {
                 let seconds = unsignedInteger(value)
             {
                 waitSeconds = min(seconds, Self.waitSecondsMax)
+            } else if name == "return-at", returnPoint == nil, let value {
+                returnPoint = ReturnPoint(rawValue: value)
             }
         }
     }
@@ -31,6 +43,7 @@ struct Preferences: Hashable, Sendable {
     var applied: String? {
         var parts: [String] = []
         if respondsAsynchronously { parts.append("respond-async") }
+        if let returnPoint { parts.append("return-at=\(returnPoint)") }
         if let waitSeconds { parts.append("wait=\(waitSeconds)") }
         return parts.isEmpty ? nil : parts.joined(separator: ", ")
     }
