@@ -20,6 +20,8 @@ struct Dev: AsyncParsableCommand {
 
     @Option(help: "Keep the databases in this folder between runs.") var directory: String?
 
+    @Flag(help: "Have every participant keep a journal of decisions.") var journal = false
+
     @Flag(help: "Print one line of JSON when all is ready, for programs.") var json = false
 
     func validate() throws {
@@ -35,6 +37,9 @@ struct Dev: AsyncParsableCommand {
     func run() async throws {
         let signals = await UnixSignalsSequence(trapping: .sigterm, .sigint)
         let sandbox = try await Sandbox.start(directory: directory)
+        if journal {
+            for name in Sandbox.participantNames { sandbox.keys[name] = "journal: true" }
+        }
         do {
             for number in 1...replicas {
                 let port = port == 0 ? try LoopbackPort.free() : port + UInt16(number - 1)
