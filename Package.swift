@@ -123,7 +123,10 @@ let wholeTests: [Target] = [
         name: "PostgresClientTests", dependencies: ["EventLoop", "PostgresClient"],
         swiftSettings: strict),
     .testTarget(
-        name: "PostgresTransactionsTests", dependencies: ["PostgresTransactions"],
+        name: "PostgresTransactionsTests",
+        dependencies: [
+            "CommitProtocol", "EventLoop", "PostgresTransactions", "TransactionEngine",
+        ],
         swiftSettings: strict),
     .testTarget(
         name: "TandemTests",

@@ -12,17 +12,11 @@ public final class PostgresParticipants: Participants {
     private nonisolated let options: [String: ParticipantOptions]
     let members: [String: PostgresParticipant]
     private nonisolated let journals: [String: JournalStanding]
-    private var waiting: [Waiter] = []
+    private let waiting = SessionQueue()
     private let queueMax: Int
     /// Called with the name of a participant that could not be reached and answers again.
     public var onAnswering: (@LoopActor (String) -> Void)?
 
-    private struct Waiter {
-        let ticket: Int
-        let requests: [SessionRequest]
-        let reply: CheckedContinuation<Result<[any BranchSession], AdmissionFailure>, Never>
-        let timer: LoopTimer
-    }
     private var tickets = 0
 
     /// Makes the participants and begins to connect to each.
@@ -63,9 +57,9 @@ public final class PostgresParticipants: Participants {
         self.queueMax = queueMax
         names = options.map(\.name).sorted()
         for member in members.values {
-            member.workers.onIdle = { [weak self] in self?.serve() }
-            member.workers.onFailure = { [weak self] in self?.serve() }
             let name = member.options.name
+            member.workers.onIdle = { [weak self] in self?.serve(name) }
+            member.workers.onFailure = { [weak self] in self?.serve(name) }
             member.onAnswering = { [weak self] in self?.onAnswering?(name) }
         }
     }
@@ -130,13 +124,12 @@ public final class PostgresParticipants: Participants {
                 self?.expire(ticket)
             }
             waiting.append(
-                Waiter(ticket: ticket, requests: requests, reply: reply, timer: timer))
+                SessionWaiter(ticket: ticket, requests: requests, reply: reply, timer: timer))
         }
     }
 
     private func stopWaiting(_ ticket: Int) {
-        guard let index = waiting.firstIndex(where: { $0.ticket == ticket }) else { return }
-        settle(index, .failure(.cancelled))
+        waiting.remove(ticket: ticket)?.settle(.failure(.cancelled))
     }
 
     /// Sessions for all, nil if some have to be waited for, or why there will be none.
@@ -172,38 +165,26 @@ public final class PostgresParticipants: Participants {
         }
     }
 
-    /// Serves those who wait, in order; whoever cannot be served yet is passed over.
-    private func serve() {
-        var index = 0
-        while index < waiting.count {
-            let waiter = waiting[index]
+    /// Serves those who wait for this participant, in order; whoever cannot be served yet is passed
+    /// over.
+    private func serve(_ name: String) {
+        waiting.serve(name) { waiter in
             do throws(AdmissionFailure) {
-                guard let sessions = try take(waiter.requests) else {
-                    index += 1
-                    continue
-                }
-                settle(index, .success(sessions))
+                return try take(waiter.requests).map { .success($0) }
             } catch {
-                settle(index, .failure(error))
+                return .failure(error)
             }
         }
     }
 
-    private func settle(_ index: Int, _ result: Result<[any BranchSession], AdmissionFailure>) {
-        let waiter = waiting.remove(at: index)
-        waiter.timer.cancel()
-        waiter.reply.resume(returning: result)
-    }
-
     private func expire(_ ticket: Int) {
-        guard let index = waiting.firstIndex(where: { $0.ticket == ticket }) else { return }
-        let blocked = waiting[index].requests.map(\.participant).first { name in
+        guard let waiter = waiting.remove(ticket: ticket) else { return }
+        let blocked = waiter.requests.map(\.participant).first { name in
             guard let member = members[name] else { return false }
             return member.workers.idleCount == 0
         }
         let isDown = blocked.flatMap { members[$0] }.map { $0.workers.connectedCount == 0 } ?? false
-        settle(
-            index,
+        waiter.settle(
             .failure(
                 isDown
                     ? .participantUnavailable(name: blocked ?? "", reason: "no connection in time")
