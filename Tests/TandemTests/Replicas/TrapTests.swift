@@ -185,7 +185,8 @@ struct TrapTests {
                     let start = ContinuousClock.now
                     let answer = try await stage.run(
                         "INSERT INTO users VALUES ('\(letter)\(number)', 'x')")
-                    #expect(answer.status == 201)
+                    // 202 is an answer that found a busy machine; the rows are counted below.
+                    #expect([201, 202].contains(answer.status))
                     let time = ContinuousClock.now - start
                     times.append(Double(time.components.attoseconds) / 1e15)
                 }
@@ -205,7 +206,9 @@ struct TrapTests {
                 let circuit = try await stage.get("/v1/participants/orders").body["circuit"]
                 return circuit?.string != "closed"
             }
-            #expect(try await stage.value("users", "SELECT count(*) FROM users") == "108")
+            try await stage.until("users has every row") {
+                try await stage.value("users", "SELECT count(*) FROM users") == "108"
+            }
             let during = try await median("b")
             print("users alone, ms: before \(before), with orders dead \(during)")
             try await stage.cluster("orders").restart()
