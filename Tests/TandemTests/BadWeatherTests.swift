@@ -46,14 +46,14 @@ struct BadWeatherTests {
     @Test("the state database is down: 503, nothing half-done, and service returns with it")
     func stateDown() async throws {
         try await onStage { stage in
-            #expect(try await stage.post(Stage.pair("u1", "o1")).status == 201)
+            #expect(try await stage.commits(Stage.pair("u1", "o1")))
             try await stage.cluster("state").stop(.immediate)
             let answer = try await stage.post(Stage.pair("u2", "o2"))
             #expect(answer.status == 503)
             #expect(answer.type == "/problems/state-database-unavailable")
             try await stage.cluster("state").restart()
             try await stage.until("service returns") {
-                try await stage.post(Stage.pair("u3", "o3")).status == 201
+                try await stage.commits(Stage.pair("u3", "o3"))
             }
             try await stage.expectQuiet(users: 2, orders: 2)
         }

@@ -80,6 +80,18 @@ struct Stage {
         try Self.answer(await client.post("/v1/transactions", body, key: key))
     }
 
+    /// Whether it is committed everywhere in the end; a busy machine may answer 202 before.
+    func commits(_ body: String, key: String? = nil) async throws -> Bool {
+        let answer = try await post(body, key: key)
+        guard answer.status == 202, let id = answer.body["id"]?.string else {
+            return answer.status == 201
+        }
+        try await until("\(id) is committed") {
+            try await get("/v1/transactions/\(id)").body["state"]?.string == "committed"
+        }
+        return true
+    }
+
     func get(_ path: String) async throws -> Answer {
         try Self.answer(await client.get(path))
     }

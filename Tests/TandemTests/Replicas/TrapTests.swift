@@ -172,7 +172,7 @@ struct TrapTests {
                 try await stage.value(
                     "users",
                     "SELECT count(*) FROM pg_prepared_xacts WHERE gid LIKE '%:900003-%'") == "0")
-            #expect(try await stage.post(Stage.pair("u1", "o1")).status == 201)
+            #expect(try await stage.commits(Stage.pair("u1", "o1")))
         }
     }
 

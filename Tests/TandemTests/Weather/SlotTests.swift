@@ -29,7 +29,7 @@ struct SlotTests {
             #expect(try await stage.value("users", "SELECT count(*) FROM users") == "1")
             for pid in frozen { kill(pid, SIGCONT) }
             try await stage.until("the slot is free, and the key was not used up") {
-                try await stage.post(Stage.pair("u2", "o2"), key: "second").status == 201
+                try await stage.commits(Stage.pair("u2", "o2"), key: "second")
             }
             try await stage.expectQuiet(users: 2, orders: 2)
         }
