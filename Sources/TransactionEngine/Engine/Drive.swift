@@ -16,6 +16,8 @@ final class Drive {
     var fences: [Fence]
     /// The decision that the record was completed for.
     var preparedFor: Decision? = nil
+    /// Whether the record's problem is the one that another replica wrote beside the abort.
+    private(set) var obeysAbort = false
     let deadline: Int64
     var timers: [Timer: any ScheduledTimer] = [:]
     var answer: CheckedContinuation<Said, Never>? = nil
@@ -52,6 +54,13 @@ final class Drive {
 
     /// Whether it was taken over: another life began it.
     var isAdopted: Bool { work.isEmpty }
+
+    /// Tells the caller the reason that the row holds, whatever makes the machine abort.
+    func obeyAbort(of row: TransactionRecord) {
+        guard machine.decision == nil, let problem = row.problem else { return }
+        record.problem = problem
+        obeysAbort = true
+    }
 
     /// The record with all that the machine knows.
     var view: TransactionRecord {

@@ -20,7 +20,7 @@ extension TransactionEngine {
         case .abort:
             drive.record.results = nil
             drive.record.areResultsOmitted = false
-            guard let cause = drive.machine.cause else { return }
+            guard !drive.obeysAbort, let cause = drive.machine.cause else { return }
             drive.record.problem = encoding.problem(drive.record, cause, drive.decisiveFailure)
         }
     }

@@ -74,8 +74,10 @@ extension TransactionEngine {
         case .rollBack(let id):
             guard drives[id] != nil else { return }
             // A signal proves nothing: anybody with a session there can send one.
-            let row = try? await log.record(id)
-            if row?.decision == .abort { deliver(.rollbackRequested, to: id) }
+            guard let row = try? await log.record(id), row.decision == .abort else { return }
+            // Whoever wrote the abort knew why: a request, or a deadline that passed.
+            drives[id]?.obeyAbort(of: row)
+            deliver(.rollbackRequested, to: id)
         }
     }
 }

@@ -82,6 +82,33 @@ struct TakeoverTests {
         }
     }
 
+    @Test("an owner that obeys another's abort tells its caller the reason in the row")
+    func reasonOfAnother() async throws {
+        let settings = ["transactions: { recoveryIntervalMilliseconds: 200 }"]
+        try await onReplicaStage(settings: settings) { replicas in
+            let stage = replicas.stage
+            let one = replicas.one
+            let request = Task {
+                try Stage.answer(
+                    await one.post(
+                        "/v1/transactions",
+                        ReplicaStage.body(
+                            "INSERT INTO users SELECT 'a', pg_sleep(600)::text",
+                            #","timeoutMilliseconds":60000"#)))
+            }
+            try await replicas.untilRuns("pg_sleep(600)")
+            // Over for the database alone: the owner's own clock has most of a minute left.
+            _ = try await stage.value(
+                "state",
+                "UPDATE tandem.transactions SET expires_at = now() - interval '1 hour' RETURNING 1")
+            let answer = try await request.value
+            #expect(answer.status == 409)
+            #expect(answer.type == "/problems/deadline-exceeded")
+            try await replicas.untilRuns("pg_sleep(600)", false)
+            try await stage.expectQuiet(users: 0, orders: 0)
+        }
+    }
+
     @Test("I6: the state database's clock jumps by an hour, either way, and no life ends by it")
     func clockJumps() async throws {
         let settings = ["transactions: { recoveryIntervalMilliseconds: 50 }"]
