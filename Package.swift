@@ -135,6 +135,10 @@ let wholeTests: [Target] = [
             "PostgresTransactions", "TransactionEngine", "tandem",
         ], swiftSettings: strict),
     .testTarget(name: "TidyTests", swiftSettings: strict),
+    .testTarget(
+        name: "TransactionEngineTests",
+        dependencies: ["CommitProtocol", "EventLoop", "TransactionEngine", logging],
+        swiftSettings: strict),
     .executableTarget(
         name: "TwoPhaseCommitVictim", dependencies: ["TwoPhaseCommit"],
         path: "Tests/TwoPhaseCommitVictim", swiftSettings: strict),

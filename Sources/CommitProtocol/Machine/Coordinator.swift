@@ -120,6 +120,17 @@ public struct Coordinator: Hashable, Sendable {
         }
     }
 
+    /// Whether a decision was asked for and the answer is not here: it may be durable already, and
+    /// others may have read it, so that "undecided" may be said no more.
+    public var awaitsDecision: Bool {
+        switch phase {
+        case .deciding, .delegating, .registering, .asking: true
+        case .idle, .preparing, .copying, .finishing, .ended, .withdrawing, .withdrawn,
+            .undecidable:
+            false
+        }
+    }
+
     /// Whether the row is known to be durable, so that the id may be told.
     public var isAccepted: Bool {
         switch phase {

@@ -13,7 +13,7 @@ extension CoordinatorAPI {
         do throws(LogUnavailable) {
             answer = try await engine.rollBack(id, principal: principal)
         } catch {
-            throw Problem(.stateDatabaseUnavailable, error.reason)
+            throw Self.unavailable(error, id)
         }
         switch answer {
         case .notFound:
@@ -59,7 +59,7 @@ extension CoordinatorAPI {
                     ?? EntityTag.matchesAnything(condition)
             }
         } catch {
-            throw Problem(.stateDatabaseUnavailable, error.reason)
+            throw Self.unavailable(error, id)
         }
         switch answer {
         case .notFound: throw Self.noSuchTransaction
@@ -83,6 +83,16 @@ extension CoordinatorAPI {
             throw noSuchTransaction
         }
         return id
+    }
+
+    /// Why nothing can be told of a transaction.
+    static func unavailable(_ error: LogUnavailable, _ id: GlobalTransactionID) -> Problem {
+        guard error.isOutcomeUnknown else {
+            return Problem(.stateDatabaseUnavailable, error.reason)
+        }
+        var problem = Problem(.outcomeUnknown, error.reason)
+        problem.transaction = id.description
+        return problem
     }
 
     static var noSuchTransaction: Problem {

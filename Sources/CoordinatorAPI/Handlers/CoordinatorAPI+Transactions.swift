@@ -115,7 +115,7 @@ extension CoordinatorAPI {
                     id, principal: principal, waiting: .seconds(query.waitSeconds))
                 : try await engine.status(id, principal: principal)
         } catch {
-            throw Problem(.stateDatabaseUnavailable, error.reason)
+            throw Self.unavailable(error, id)
         }
         guard let record = found else { throw Self.noSuchTransaction }
         let tag = EntityTag(record.version)

@@ -49,7 +49,9 @@ extension PostgresParticipant {
                 connection in
                 switch order.register {
                 case .transactionStatus(let evidence):
-                    try await self.status(of: evidence, on: connection)
+                    RegisterReport(
+                        try await self.status(of: evidence, on: connection),
+                        whenNothing: "still in progress")
                 case .journal(let server):
                     try await self.decision(of: order.transaction, server, on: connection)
                 }
@@ -59,34 +61,61 @@ extension PostgresParticipant {
         }
     }
 
+    /// Looks at what the register here holds.
+    func look(_ order: RegisterOrder) async -> RegisterSight {
+        guard circuit == .closed else {
+            return .unknown(reason: "\(options.name) cannot be reached")
+        }
+        do {
+            return try await finishers.withConnection(timeout: options.connectTimeout) {
+                connection in
+                switch order.register {
+                case .transactionStatus(let evidence):
+                    return try await self.status(of: evidence, on: connection)
+                case .journal(let server):
+                    guard self.isServer(server, of: connection) else { return Self.changedJournal }
+                    return try await self.claim(order.transaction, on: connection)
+                }
+            }
+        } catch {
+            return .unknown(reason: "\(error)")
+        }
+    }
+
+    private static let changedJournal =
+        RegisterSight.unprovable(reason: "the server is not the one of the journal")
+
+    private func isServer(_ server: ServerTimeline?, of connection: PostgresConnection) -> Bool {
+        server != nil && facts(of: connection)?.server == server
+    }
+
     /// What became of the one-phase branch's transaction id.
     ///
     /// The id was in the write-ahead log on disk before the row named it, so no crash can have given
     /// it to another.
     private func status(
         of evidence: PreparedEvidence?, on connection: PostgresConnection
-    ) async throws -> RegisterReport {
+    ) async throws -> RegisterSight {
         guard let evidence, let facts = facts(of: connection),
             facts.systemIdentifier == evidence.systemIdentifier,
             facts.timeline == evidence.timeline
-        else { return RegisterReport(.unprovable, error: "the server is not the one that decided") }
+        else { return .unprovable(reason: "the server is not the one that decided") }
         let row = try await connection.query(
             "SELECT pg_xact_status($1::xid8), pg_is_in_recovery()", ["\(evidence.transactionID)"],
             timeout: .seconds(30))
         guard row.text(row: 0, column: 1) == "f" else {
-            return RegisterReport(.tryAgain, error: "the server is a standby")
+            return .unknown(reason: "the server is a standby")
         }
         switch row.text(row: 0, column: 0) {
         case "committed":
             // It may have come back with a warning, or its owner may still have waited for a
             // standby: what is seen is believed when a later write of one's own is through.
             return try await writesThrough(on: connection)
-                ? RegisterReport(.decided(.commit))
-                : RegisterReport(.tryAgain, error: "the commit may not be replicated yet")
-        case "aborted": return RegisterReport(.decided(.abort))
-        case "in progress": return RegisterReport(.tryAgain, error: "still in progress")
-        default:
-            return RegisterReport(.unprovable, error: "its status is too old to tell")
+                ? .holds(.commit, evidence: [], results: nil)
+                : .unknown(reason: "the commit may not be replicated yet")
+        case "aborted": return .holds(.abort, evidence: [], results: nil)
+        case "in progress": return .nothing
+        default: return .unprovable(reason: "its status is too old to tell")
         }
     }
 
@@ -95,8 +124,8 @@ extension PostgresParticipant {
         of transaction: GlobalTransactionID, _ server: ServerTimeline?,
         on connection: PostgresConnection
     ) async throws -> RegisterReport {
-        guard let server, let facts = facts(of: connection), facts.server == server else {
-            return RegisterReport(.unprovable, error: "the server is not the one of the journal")
+        guard isServer(server, of: connection) else {
+            return RegisterReport(Self.changedJournal, whenNothing: "")
         }
         let tombstone = JournalEntry(transaction: transaction, evidence: [], results: nil)
         let written = try await durably(
@@ -105,7 +134,9 @@ extension PostgresParticipant {
         case .durable:
             return RegisterReport(.decided(.abort))
         case .refused(let message) where message.state == .uniqueViolation:
-            return try await claim(transaction, on: connection)
+            return RegisterReport(
+                try await claim(transaction, on: connection),
+                whenNothing: "the decision went while it was read")
         case .refused(let message):
             return RegisterReport(.tryAgain, error: message.message)
         case .unconfirmed:
@@ -115,22 +146,22 @@ extension PostgresParticipant {
 
     private func claim(
         _ transaction: GlobalTransactionID, on connection: PostgresConnection
-    ) async throws -> RegisterReport {
+    ) async throws -> RegisterSight {
         let written = try await durably(
             Journal.claim(transaction, installation: installation), on: connection)
         switch written {
         case .durable(let row):
-            guard let decision = row.text(row: 0, column: 0).flatMap(Decision.init(rawValue:))
-            else { return RegisterReport(.tryAgain, error: "the decision went while it was read") }
+            guard row.rowCount == 1,
+                let decision = row.text(row: 0, column: 0).flatMap(Decision.init(rawValue:))
+            else { return .nothing }
             let evidence = row.text(row: 0, column: 1).flatMap(ArrayLiteral.read) ?? []
-            return RegisterReport(
-                .decided(
-                    decision, evidence: evidence.map { $0.flatMap(RowCoding.evidence(of:)) }),
+            return .holds(
+                decision, evidence: evidence.map { $0.flatMap(RowCoding.evidence(of:)) },
                 results: row.text(row: 0, column: 2).map { Array($0.utf8) })
         case .refused(let message):
-            return RegisterReport(.tryAgain, error: message.message)
+            return .unknown(reason: message.message)
         case .unconfirmed:
-            return RegisterReport(.tryAgain, error: "the decision may not be replicated yet")
+            return .unknown(reason: "the decision may not be replicated yet")
         }
     }
 }

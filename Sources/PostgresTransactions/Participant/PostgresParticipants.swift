@@ -209,6 +209,14 @@ public final class PostgresParticipants: Participants {
         return await member.ask(order)
     }
 
+    /// Looks at what a register holds.
+    public func look(_ order: RegisterOrder) async -> RegisterSight {
+        guard let member = members[order.participant] else {
+            return .unknown(reason: "no participant named \(order.participant) is configured")
+        }
+        return await member.look(order)
+    }
+
     /// Whether a journal is kept there, and was found in order.
     public nonisolated func keepsJournal(_ name: String) -> Bool {
         journals[name]?.isReady ?? false

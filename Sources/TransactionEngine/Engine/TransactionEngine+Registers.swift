@@ -41,17 +41,62 @@ extension TransactionEngine {
         spawn { engine in
             _ = await engine.letGo(branch, id)
             guard let drive = engine.drives[id] else { return }
-            let record = drive.record.branches[branch]
             let report = await engine.participants.ask(
-                RegisterOrder(
-                    participant: record.participant, transaction: id, branch: branch,
-                    register: record.ending == .journal
-                        ? .journal(drive.record.journal)
-                        : .transactionStatus(drive.machine.branches[branch].evidence),
-                    fence: drive.fences[branch]))
+                Self.question(about: branch, drive.view, drive.fences[branch]))
             engine.note(report, branch, id)
             engine.deliver(.registerAnswered(report.answer), to: id)
         }
+    }
+
+    private static func question(
+        about branch: Int, _ record: TransactionRecord, _ fence: Fence
+    ) -> RegisterOrder {
+        let found = record.branches[branch]
+        return RegisterOrder(
+            participant: found.participant, transaction: record.id, branch: branch,
+            register: found.ending == .journal
+                ? .journal(record.journal) : .transactionStatus(found.evidence),
+            fence: fence)
+    }
+
+    /// An undecided row that another replica drives, with what its register has decided.
+    ///
+    /// The row is only a copy there, made when the branches have ended, and whoever drives it tells
+    /// the decision before. The order is the argument: a decision leaves its register after the row
+    /// has said the same, so what is in neither, looked at in this order, was not decided when this
+    /// began.
+    func registered(
+        _ row: TransactionRecord
+    ) async throws(LogUnavailable) -> TransactionRecord {
+        guard row.journal != nil || row.isDelegated, !row.isHeld, row.state != .needsOperator,
+            let branch = row.branches.firstIndex(where: \.ending.isRegister)
+        else { return row }
+        switch await participants.look(Self.question(about: branch, row, .none)) {
+        case .holds(let decision, let evidence, let results):
+            return self.row(row, decided: decision, evidence, results)
+        case .nothing:
+            guard let again = try await log.record(row.id) else { return row }
+            guard again.decision == .commit, again.finishedAt == nil else { return again }
+            return try await log.confirmedRecord(row.id) ?? again
+        case .unknown(let reason), .unprovable(let reason):
+            throw LogUnavailable(
+                "\(row.branches[branch].participant) holds the decision, and does not tell it: "
+                    + "\(reason).", isOutcomeUnknown: true)
+        }
+    }
+
+    private func row(
+        _ row: TransactionRecord, decided decision: Decision, _ evidence: [PreparedEvidence?],
+        _ results: [UInt8]?
+    ) -> TransactionRecord {
+        var row = row
+        row.decision = decision
+        row.state = decision == .commit ? .committing : .aborting
+        for (index, found) in evidence.enumerated() where row.branches.indices.contains(index) {
+            row.branches[index].evidence = row.branches[index].evidence ?? found
+        }
+        if decision == .commit { row.results = row.results ?? results }
+        return row
     }
 
     private func note(_ report: RegisterReport, _ branch: Int, _ id: GlobalTransactionID) {

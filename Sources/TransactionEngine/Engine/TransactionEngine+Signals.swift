@@ -38,9 +38,14 @@ extension TransactionEngine {
             }
         }
         let left = max(0, until - clock.milliseconds)
-        let record = try await status(id, principal: principal, waiting: .milliseconds(left))
-        guard let record else { return .notFound }
-        return record.decision == nil ? .outcomeUnknown : .known(record)
+        do {
+            let record = try await status(id, principal: principal, waiting: .milliseconds(left))
+            guard let record else { return .notFound }
+            return record.decision == nil ? .outcomeUnknown : .known(record)
+        } catch {
+            guard error.isOutcomeUnknown else { throw error }
+            return .outcomeUnknown
+        }
     }
 
     /// Records the abort of a row that another replica drives; false if nobody can say in time.

@@ -5,13 +5,34 @@ extension TransactionEngine {
     public func status(
         _ id: GlobalTransactionID, principal: String
     ) async throws(LogUnavailable) -> TransactionRecord? {
-        if let known = current(id) { return known.principal == principal ? known : nil }
+        if let known = current(id), known.principal != principal { return nil }
+        if let known = try await settled(id) { return known }
         guard let record = try await log.record(id), record.principal == principal else {
             return nil
         }
-        // The end may have been reached here while the row was being read.
-        if let known = current(id) { return known }
+        // It may have been taken over, or have ended here, while the row was being read.
+        if let known = try await settled(id) { return known }
         return try await withResolutions(confirmed(record))
+    }
+
+    /// What this replica knows beyond the row; nil if that is nothing.
+    ///
+    /// While a decision is asked for it may be durable already, and another replica may have told
+    /// it: "undecided" said here would take that back. So the answer is waited for.
+    private func settled(
+        _ id: GlobalTransactionID
+    ) async throws(LogUnavailable) -> TransactionRecord? {
+        let until = clock.milliseconds + min(limits.finishWait, .seconds(5)).milliseconds
+        while let machine = drives[id]?.machine, machine.isAccepted, machine.awaitsDecision {
+            let left = until - clock.milliseconds
+            guard left > 0 else {
+                throw LogUnavailable(
+                    "What was decided has been asked for, and no answer came yet.",
+                    isOutcomeUnknown: true)
+            }
+            await change(of: id, within: .milliseconds(left))
+        }
+        return current(id)
     }
 
     /// As `status`, but waits for the transaction's end, at most for so long, whichever replica
@@ -52,24 +73,41 @@ extension TransactionEngine {
         let epoch: Int64
     }
 
-    /// A decision to commit that another replica wrote is told only as it is known to be durable.
+    /// A row of another replica, with what may be told of its decision.
     ///
-    /// One that is finished is: its owner acted on it.
+    /// One to commit is told only as it is known to be durable, and "undecided" only where no register
+    /// holds a decision that the row has no copy of yet. What is finished is so: its owner acted on it.
     func confirmed(
         _ record: TransactionRecord
     ) async throws(LogUnavailable) -> TransactionRecord {
-        guard record.decision == .commit, record.finishedAt == nil, drives[record.id] == nil
-        else { return record }
-        return try await log.confirmedRecord(record.id) ?? record
+        guard record.finishedAt == nil, drives[record.id] == nil else { return record }
+        switch record.decision {
+        case .abort: return record
+        case .commit: return try await log.confirmedRecord(record.id) ?? record
+        case nil: return try await registered(record)
+        }
     }
 
     /// Rows that match, newest first, with what this replica knows beyond them.
+    ///
+    /// A list waits for nobody: where a decision is just being asked for, or its register does not
+    /// answer, it shows what is recorded.
     public func list(_ filter: RecordFilter) async throws(LogUnavailable) -> [TransactionRecord] {
-        let records = try await log.records(filter)
-        return records.compactMap { record in
-            guard let known = current(record.id) else { return record }
-            return filter.states.isEmpty || filter.states.contains(known.state) ? known : nil
+        var records: [TransactionRecord] = []
+        for row in try await log.records(filter) {
+            var known = current(row.id) ?? row
+            if current(row.id) == nil {
+                do {
+                    known = try await confirmed(row)
+                } catch {
+                    guard error.isOutcomeUnknown else { throw error }
+                }
+            }
+            if filter.states.isEmpty || filter.states.contains(known.state) {
+                records.append(known)
+            }
         }
+        return records
     }
 
     /// What is known of each participant.

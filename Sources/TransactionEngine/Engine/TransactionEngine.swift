@@ -99,7 +99,7 @@ public actor TransactionEngine {
             if let earlier = try await log.record(
                 principal: request.principal, keyDigest: idempotency.keyDigest)
             {
-                return replay(try await confirmed(earlier), for: idempotency)
+                return try await replay(earlier, for: idempotency)
             }
         } catch {
             return .refused(.stateUnavailable(reason: error.reason))
@@ -110,13 +110,23 @@ public actor TransactionEngine {
     /// The answer to a repeated key: the recorded outcome, if the request is the same.
     func replay(
         _ earlier: TransactionRecord, for idempotency: TransactionRequest.Idempotency
-    ) -> TransactionAnswer {
+    ) async throws(LogUnavailable) -> TransactionAnswer {
         guard earlier.idempotency?.requestDigest == idempotency.requestDigest else {
             return .keyReused
         }
-        let known = current(earlier.id) ?? earlier
-        // Undecided for ever, until an operator decides: that is an answer.
-        let isOpen = known.decision == nil && known.state != .needsOperator
+        let row: TransactionRecord
+        do {
+            row = try await confirmed(earlier)
+        } catch {
+            guard error.isOutcomeUnknown else { throw error }
+            return .keyInProgress(earlier.id)
+        }
+        let known = current(earlier.id) ?? row
+        // Undecided for ever, until an operator decides: that is an answer. An abort is one when
+        // whoever drives it has said why.
+        let isOpen =
+            known.finishedAt == nil && known.state != .needsOperator
+            && (known.decision == nil || known.decision == .abort && known.problem == nil)
         return isOpen ? .keyInProgress(known.id) : .known(known)
     }
 
@@ -276,7 +286,7 @@ public actor TransactionEngine {
                 if let earlier = try await log.record(
                     principal: request.principal, keyDigest: idempotency.keyDigest)
                 {
-                    return replay(try await confirmed(earlier), for: idempotency)
+                    return try await replay(earlier, for: idempotency)
                 }
             } catch {
                 return .refused(.stateUnavailable(reason: error.reason))

@@ -30,6 +30,8 @@ struct FailingParticipants: Participants {
         return report
     }
 
+    func look(_ order: RegisterOrder) async -> RegisterSight { await inner.look(order) }
+
     func keepsJournal(_ name: String) -> Bool { inner.keepsJournal(name) }
 
     func reserve(

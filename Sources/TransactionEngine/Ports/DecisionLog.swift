@@ -86,10 +86,13 @@ extension DecisionLog {
 public struct LogUnavailable: Error, Sendable, Hashable {
     /// Why, safe to show.
     public let reason: String
+    /// Whether it did answer, and the decision may be elsewhere, where nobody answers.
+    public let isOutcomeUnknown: Bool
 
     /// Makes it of a reason.
-    public init(_ reason: String) {
+    public init(_ reason: String, isOutcomeUnknown: Bool = false) {
         self.reason = reason
+        self.isOutcomeUnknown = isOutcomeUnknown
     }
 }
 

@@ -19,6 +19,8 @@ public protocol Participants: Sendable {
     func end(_ order: EndOrder) async -> EndReport
     /// Asks a register what it holds, and makes it hold abort where it holds nothing.
     func ask(_ order: RegisterOrder) async -> RegisterReport
+    /// Looks at what a register holds; fences nobody, and leaves it as it is.
+    func look(_ order: RegisterOrder) async -> RegisterSight
     /// This installation's prepared transactions in one participant.
     func prepared(in name: String) async throws(ParticipantUnreachable) -> [PreparedTransaction]
     /// What is known of each participant, for status.

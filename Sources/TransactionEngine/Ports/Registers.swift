@@ -81,6 +81,18 @@ public struct RegisterOrder: Sendable {
     }
 }
 
+/// What a register was seen to hold, by somebody who only looks.
+public enum RegisterSight: Sendable, Hashable {
+    /// This decision, durably; with the evidence that it keeps of every branch, and the results.
+    case holds(Decision, evidence: [PreparedEvidence?], results: [UInt8]?)
+    /// It has not decided; or it has no more need to know, which is after the row says the same.
+    case nothing
+    /// It does not answer, or not for certain.
+    case unknown(reason: String)
+    /// It is not the database that it was, and nothing there proves anything.
+    case unprovable(reason: String)
+}
+
 /// What a register answered.
 public struct RegisterReport: Sendable {
     /// The answer, for the protocol.
@@ -89,6 +101,17 @@ public struct RegisterReport: Sendable {
     public let results: [UInt8]?
     /// What stood in the way, safe to show.
     public let error: String?
+
+    /// What is seen in a register is its answer; this stands in the way if that is nothing.
+    public init(_ sight: RegisterSight, whenNothing obstacle: String) {
+        switch sight {
+        case .holds(let decision, let evidence, let results):
+            self.init(.decided(decision, evidence: evidence), results: results)
+        case .nothing: self.init(.tryAgain, error: obstacle)
+        case .unknown(let reason): self.init(.tryAgain, error: reason)
+        case .unprovable(let reason): self.init(.unprovable, error: reason)
+        }
+    }
 
     /// Makes a report of its parts.
     public init(_ answer: RegisterAnswer, results: [UInt8]? = nil, error: String? = nil) {

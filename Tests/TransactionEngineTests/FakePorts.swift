@@ -1,0 +1,198 @@
+import CommitProtocol
+import EventLoop
+import TransactionEngine
+
+/// Time that passes when the test says so.
+final class FakeClock: EngineClock {
+    private struct State {
+        var now: Int64 = 0
+        var timers: [Timer] = []
+    }
+
+    final class Timer: ScheduledTimer {
+        let due: Int64
+        let body: @Sendable () -> Void
+        let isCalledOff = Lock(false)
+
+        init(due: Int64, body: @escaping @Sendable () -> Void) {
+            self.due = due
+            self.body = body
+        }
+
+        func cancel() { isCalledOff.withLock { $0 = true } }
+    }
+
+    private let state = Lock(State())
+
+    var milliseconds: Int64 { state.withLock { $0.now } }
+    var wallTime: Timestamp { milliseconds * 1000 }
+    /// How many timers wait for their time.
+    var armed: Int {
+        state.withLock { $0.timers.count { !$0.isCalledOff.withLock { $0 } } }
+    }
+
+    func schedule(
+        after delay: Duration, _ body: @escaping @Sendable () -> Void
+    ) -> any ScheduledTimer {
+        state.withLock {
+            let milliseconds = delay.components.seconds * 1000
+            let timer = Timer(due: $0.now + milliseconds, body: body)
+            $0.timers.append(timer)
+            return timer
+        }
+    }
+
+    func advance(milliseconds: Int64) {
+        let due = state.withLock {
+            $0.now += milliseconds
+            let now = $0.now
+            let due = $0.timers.filter { $0.due <= now }
+            $0.timers.removeAll { $0.due <= now }
+            return due
+        }
+        for timer in due where !timer.isCalledOff.withLock({ $0 }) { timer.body() }
+    }
+}
+
+/// A log of rows that the test writes.
+final class FakeLog: DecisionLog {
+    struct State {
+        var rows: [GlobalTransactionID: TransactionRecord] = [:]
+        /// What the next pass over the rows takes over.
+        var unowned: [TransactionRecord] = []
+        var confirmations = 0
+    }
+
+    let installation = "8b7e1c0e-0000-4000-8000-000000000001"
+    let replica = "here"
+    let epoch: Int64 = 1
+    let state = Lock(State())
+
+    func put(_ row: TransactionRecord) { state.withLock { $0.rows[row.id] = row } }
+
+    func nextTransactionID() async throws(LogUnavailable) -> GlobalTransactionID {
+        throw LogUnavailable("nothing is begun here")
+    }
+
+    func accept(_ record: TransactionRecord) async -> AcceptAnswer { .unavailable("") }
+
+    func decide(_ decision: Decision, _ record: TransactionRecord) async -> DecideAnswer {
+        .unknown("")
+    }
+
+    func tombstone(_ record: TransactionRecord) async -> DecideAnswer { .unknown("") }
+
+    func delegate(_ record: TransactionRecord) async -> DecideAnswer { .unknown("") }
+
+    func copy(_ decision: Decision, _ record: TransactionRecord) async -> DecideAnswer {
+        var row = record
+        row.decision = decision
+        put(row)
+        return .decided(decision, evidence: [])
+    }
+
+    func finish(_ record: TransactionRecord) async { put(record) }
+
+    func report(_ record: TransactionRecord) async { put(record) }
+
+    func record(_ id: GlobalTransactionID) async throws(LogUnavailable) -> TransactionRecord? {
+        state.withLock { $0.rows[id] }
+    }
+
+    func record(
+        principal: String, keyDigest: [UInt8]
+    ) async throws(LogUnavailable) -> TransactionRecord? {
+        state.withLock { $0.rows.values.first { $0.idempotency?.keyDigest == keyDigest } }
+    }
+
+    func records(_ filter: RecordFilter) async throws(LogUnavailable) -> [TransactionRecord] {
+        state.withLock { $0.rows.values.sorted { $1.id < $0.id } }
+    }
+
+    func claimUnowned(
+        limit: Int, driven: [GlobalTransactionID]
+    ) async throws(LogUnavailable) -> [TransactionRecord] {
+        state.withLock { state in
+            defer { state.unowned = [] }
+            return state.unowned
+        }
+    }
+
+    func expired(limit: Int) async throws(LogUnavailable) -> [TransactionRecord] { [] }
+
+    func confirmedRecord(
+        _ id: GlobalTransactionID
+    ) async throws(LogUnavailable) -> TransactionRecord? {
+        state.withLock {
+            $0.confirmations += 1
+            return $0.rows[id]
+        }
+    }
+
+    func resolve(
+        _ record: TransactionRecord, _ resolution: Resolution, _ change: ResolutionChange
+    ) async throws(LogUnavailable) -> Bool { false }
+
+    func resolutions(of id: GlobalTransactionID) async throws(LogUnavailable) -> [Resolution] {
+        []
+    }
+
+    func standing(
+        of ids: [GlobalTransactionID]
+    ) async throws(LogUnavailable) -> [GlobalTransactionID: RecoveryPlan.Row] { [:] }
+
+    func lowWaterMark() async throws(LogUnavailable) -> Int64 { 0 }
+}
+
+/// Participants whose registers hold what the test says.
+final class FakeParticipants: Participants {
+    struct State {
+        /// Runs while a register is being looked at, and answers what is seen.
+        var look: @Sendable (RegisterOrder) -> RegisterSight = { _ in .nothing }
+        var looks: [RegisterOrder] = []
+        var questions: [CheckedContinuation<RegisterReport, Never>] = []
+    }
+
+    let names = ["orders", "users"]
+    let state = Lock(State())
+
+    func keepsJournal(_ name: String) -> Bool { false }
+
+    func inspect(_ branches: [TransactionRequest.Branch]) throws(AdmissionFailure) {}
+
+    func reserve(
+        _ requests: [SessionRequest], within: Duration
+    ) async throws(AdmissionFailure) -> [any BranchSession] { throw .overloaded }
+
+    func end(_ order: EndOrder) async -> EndReport { EndReport(.tryAgain) }
+
+    func ask(_ order: RegisterOrder) async -> RegisterReport {
+        await withCheckedContinuation { reply in
+            state.withLock { $0.questions.append(reply) }
+        }
+    }
+
+    /// Answers those who ask; false if there is nobody.
+    func answer(_ answer: RegisterAnswer) -> Bool {
+        let waiting = state.withLock { state in
+            defer { state.questions = [] }
+            return state.questions
+        }
+        for reply in waiting { reply.resume(returning: RegisterReport(answer)) }
+        return !waiting.isEmpty
+    }
+
+    func look(_ order: RegisterOrder) async -> RegisterSight {
+        let look = state.withLock {
+            $0.looks.append(order)
+            return $0.look
+        }
+        return look(order)
+    }
+
+    func prepared(
+        in name: String
+    ) async throws(ParticipantUnreachable) -> [PreparedTransaction] { [] }
+
+    func statuses() async -> [ParticipantStatus] { [] }
+}
