@@ -102,33 +102,3 @@ struct DescriptorTests {
         EventLoop.shared.unwatch(pair.near)
     }
 }
-
-/// Two connected sockets.
-private struct Pair {
-    var near: Int32
-    var far: Int32
-
-    init() throws {
-        var ends: [Int32] = [-1, -1]
-        let result = socketpair(AF_UNIX, Int32(SOCK_STREAM.rawValue), 0, &ends)
-        try #require(result == 0)
-        (near, far) = (ends[0], ends[1])
-    }
-
-    func writeOnFarEnd() {
-        var byte: UInt8 = 1
-        #expect(write(far, &byte, 1) == 1)
-    }
-
-    func close() {
-        EventLoop.shared.executeUnwatch(near)
-        Glibc.close(near)
-        Glibc.close(far)
-    }
-}
-
-extension EventLoop {
-    fileprivate func executeUnwatch(_ descriptor: Int32) {
-        LoopActor.assumeIsolated { unwatch(descriptor) }
-    }
-}

@@ -39,24 +39,43 @@ struct ExecutorTests {
         #expect(await recorder.values == Array(0..<1000))
     }
 
-    /// Two tasks that keep each other busy must not keep the loop from its timers.
-    @Test @LoopActor func theEndOfATurnComesAfterItsTasks() async {
+    /// An event begins a turn, so that all of the turn's batches are still to come.
+    @Test @LoopActor func theEndOfATurnComesAfterItsTasks() async throws {
         var order: [String] = []
-        await withCheckedContinuation { continuation in
-            EventLoop.shared.atEndOfTurn {
-                order.append("end")
+        let pair = try Pair()
+        defer { pair.close() }
+        try await withCheckedThrowingContinuation {
+            (continuation: CheckedContinuation<Void, any Error>) in
+            let begin: @LoopActor (Readiness) -> Void = { _ in
+                EventLoop.shared.unwatch(pair.near)
                 EventLoop.shared.atEndOfTurn {
-                    order.append("end of the end")
-                    continuation.resume()
+                    order.append("end")
+                    EventLoop.shared.atEndOfTurn {
+                        order.append("end of the end")
+                        continuation.resume()
+                    }
                 }
+                EventLoop.shared.execute { order.append("execute") }
+                Task(executorPreference: EventLoop.shared) { @LoopActor in order.append("task") }
             }
-            EventLoop.shared.execute { order.append("execute") }
-            Task(executorPreference: EventLoop.shared) { @LoopActor in order.append("task") }
+            do {
+                try EventLoop.shared.watch(pair.near, for: .read, begin)
+                pair.writeOnFarEnd()
+            } catch { continuation.resume(throwing: error) }
         }
         #expect(Set(order.prefix(2)) == ["execute", "task"])
         #expect(order.suffix(2) == ["end", "end of the end"])
     }
 
+    @Test @LoopActor func tasksThatNeverRestDoNotStarveOtherThreads() async {
+        let flag = Flag()
+        let busy = Task { @LoopActor in while !flag.isSet { await Task.yield() } }
+        EventLoop.shared.execute { flag.isSet = true }
+        await busy.value
+        #expect(flag.isSet)
+    }
+
+    /// Two tasks that keep each other busy must not keep the loop from its timers.
     @Test @LoopActor func tasksThatNeverRestDoNotStarveTimers() async {
         let flag = Flag()
         let busy = Task { @LoopActor in while !flag.isSet { await Task.yield() } }

@@ -48,8 +48,8 @@ extension EventLoop {
     private func runJobs() -> Bool {
         let serial = unsafe asUnownedSerialExecutor()
         let task = unsafe asUnownedTaskExecutor()
-        for _ in 0..<Self.jobBatchesMax {
-            takeBatch()
+        for round in 0..<Self.jobBatchesMax {
+            takeBatch(isFirst: round == 0)
             if jobBatch.isEmpty && closureBatch.isEmpty { return false }
             for closure in closureBatch { closure() }
             closureBatch.removeAll(keepingCapacity: true)
@@ -64,10 +64,13 @@ extension EventLoop {
     }
 
     /// Moves what has arrived into the batches; the loop's own jobs go first.
+    ///
+    /// Once a turn the inbox is looked at whatever the loop has to do: jobs that go on for ever
+    /// must not keep it from what other threads hand over.
     @LoopActor
-    private func takeBatch() {
+    private func takeBatch(isFirst: Bool) {
         unsafe swap(&localJobs, &jobBatch)
-        if !jobBatch.isEmpty { return }
+        guard isFirst || jobBatch.isEmpty else { return }
         // The arrays change places, so no memory is allocated in the long run. They leave the lock
         // as copies of what is in it, whose buffers are uniquely owned again at once.
         var jobs = jobBatch
@@ -75,7 +78,12 @@ extension EventLoop {
         jobBatch = []
         closureBatch = []
         inbox.withLock { box in
-            swap(&jobs, &box.jobs)
+            if jobs.isEmpty {
+                swap(&jobs, &box.jobs)
+            } else {
+                jobs.append(contentsOf: box.jobs)
+                box.jobs.removeAll(keepingCapacity: true)
+            }
             swap(&closures, &box.closures)
         }
         jobBatch = jobs
