@@ -18,8 +18,16 @@ enum Witness {
         """,
     ]
 
-    /// The SQL for an administrator, where our role may not create it.
-    static var script: String { creation.map { $0 + ";" }.joined(separator: " ") }
+    /// The SQL for an administrator, where our role may not create it: who runs it owns the table,
+    /// and the role may add rows, see them and remove old ones, and never change one.
+    static func script(role: String) -> String {
+        let name = "\"" + role.replacing("\"", with: "\"\"") + "\""
+        let grants = [
+            "GRANT USAGE ON SCHEMA \(schema) TO \(name)",
+            "GRANT SELECT, INSERT, DELETE ON \(schema).witness TO \(name)",
+        ]
+        return (creation + grants).map { $0 + ";" }.joined(separator: " ")
+    }
 
     /// Sent after the role was set back, and right before PREPARE.
     static func record(_ gid: String) -> Command {
@@ -29,9 +37,26 @@ enum Witness {
     /// Makes the table if it is not there.
     @LoopActor
     static func prepare(_ connection: PostgresConnection, timeout: Duration) async throws {
+        // The catalogs tell what a name cannot: that the table is there, but not for this role.
         let found = try await connection.query(
-            "SELECT to_regclass('\(schema).witness') IS NOT NULL", timeout: timeout)
-        guard found.text(row: 0, column: 0) != "t" else { return }
+            """
+            SELECT session_user, (
+                SELECT pg_catalog.has_schema_privilege(n.oid, 'USAGE') AND (
+                    SELECT pg_catalog.bool_and(pg_catalog.has_table_privilege(c.oid, p))
+                    FROM pg_catalog.unnest(ARRAY['SELECT', 'INSERT', 'DELETE']) AS p)
+                FROM pg_catalog.pg_class AS c
+                    JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
+                WHERE n.nspname = '\(schema)' AND c.relname = 'witness')
+            """, timeout: timeout)
+        let script = script(role: found.text(row: 0, column: 0) ?? "")
+        switch found.text(row: 0, column: 1) {
+        case "t": return
+        case "f":
+            throw PostgresError.unreachable(
+                "the witness table is another role's, and this one may not use it; "
+                    + "an administrator has to allow it: \(script)")
+        default: break
+        }
         // Several sessions may find it missing; IF NOT EXISTS alone would let them collide.
         let lock = Command("SELECT pg_advisory_xact_lock(7823645902)")
         let replies = try await connection.execute(
