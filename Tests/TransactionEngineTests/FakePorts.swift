@@ -61,6 +61,7 @@ final class FakeLog: DecisionLog {
         /// What the next pass over the rows takes over.
         var unowned: [TransactionRecord] = []
         var confirmations = 0
+        var acceptance = AcceptAnswer.accepted
     }
 
     let installation = "8b7e1c0e-0000-4000-8000-000000000001"
@@ -71,10 +72,12 @@ final class FakeLog: DecisionLog {
     func put(_ row: TransactionRecord) { state.withLock { $0.rows[row.id] = row } }
 
     func nextTransactionID() async throws(LogUnavailable) -> GlobalTransactionID {
-        throw LogUnavailable("nothing is begun here")
+        GlobalTransactionID(number: 2, salt: 2)
     }
 
-    func accept(_ record: TransactionRecord) async -> AcceptAnswer { .unavailable("") }
+    func accept(_ record: TransactionRecord) async -> AcceptAnswer {
+        state.withLock { $0.acceptance }
+    }
 
     func decide(_ decision: Decision, _ record: TransactionRecord) async -> DecideAnswer {
         .unknown("")
@@ -109,8 +112,10 @@ final class FakeLog: DecisionLog {
         state.withLock { $0.rows.values.sorted { $1.id < $0.id } }
     }
 
+    func requestRollback(_ id: GlobalTransactionID) async throws(LogUnavailable) {}
+
     func claimUnowned(
-        limit: Int, driven: [GlobalTransactionID]
+        limit: Int, driven: [GlobalTransactionID], known: [String]
     ) async throws(LogUnavailable) -> [TransactionRecord] {
         state.withLock { state in
             defer { state.unowned = [] }
@@ -151,6 +156,7 @@ final class FakeParticipants: Participants {
         var look: @Sendable (RegisterOrder) -> RegisterSight = { _ in .nothing }
         var looks: [RegisterOrder] = []
         var questions: [CheckedContinuation<RegisterReport, Never>] = []
+        var ends: [EndOrder] = []
     }
 
     let names = ["orders", "users"]
@@ -162,9 +168,12 @@ final class FakeParticipants: Participants {
 
     func reserve(
         _ requests: [SessionRequest], within: Duration
-    ) async throws(AdmissionFailure) -> [any BranchSession] { throw .overloaded }
+    ) async throws(AdmissionFailure) -> [any BranchSession] { requests.map { _ in FakeSession() } }
 
-    func end(_ order: EndOrder) async -> EndReport { EndReport(.tryAgain) }
+    func end(_ order: EndOrder) async -> EndReport {
+        state.withLock { $0.ends.append(order) }
+        return EndReport(.done)
+    }
 
     func ask(_ order: RegisterOrder) async -> RegisterReport {
         await withCheckedContinuation { reply in
@@ -195,4 +204,26 @@ final class FakeParticipants: Participants {
     ) async throws(ParticipantUnreachable) -> [PreparedTransaction] { [] }
 
     func statuses() async -> [ParticipantStatus] { [] }
+}
+
+/// A session whose work is prepared at once.
+struct FakeSession: BranchSession {
+    var participantVersion: Int? { nil }
+
+    func server() async -> ServerTimeline? { nil }
+
+    func work(_ order: WorkOrder) async -> WorkReport {
+        let evidence = PreparedEvidence(
+            transactionID: 1, owner: "o", systemIdentifier: "7", timeline: 1, location: "0/1")
+        return WorkReport(
+            reply: .prepared(evidence), results: [], failure: nil, session: nil)
+    }
+
+    func commit(_ entry: JournalEntry?) async -> CommitReport { CommitReport(.unknown) }
+
+    func finish(_ decision: Decision) async -> EndReport { EndReport(.done) }
+
+    func cancel() async {}
+
+    func release() async {}
 }

@@ -20,13 +20,26 @@ extension PostgresDecisionLog {
     /// Where a register is gone or changed, nobody can decide but an operator.
     private static let isNotUndecidable = "(t.decision IS NOT NULL OR t.state <> 'needsOperator')"
 
+    /// Whether this replica can end every branch; `$1` is its name, `$4` the participants that it
+    /// knows.
+    ///
+    /// Configurations differ while they are rolled out. A row with a participant that is unknown here
+    /// is left to the other replicas that live, for whoever holds a row keeps it from those who could
+    /// end it. A replica that is alone takes it and ends what it can, and so does one that an
+    /// operator has given the end of a branch.
+    private static let isFamiliar = """
+        (t.participants <@ $4::text[] OR t.resolutions > 0
+            OR NOT EXISTS (SELECT FROM tandem.replicas AS r
+                WHERE r.name <> $1 AND \(StateDatabase.isAlive)))
+        """
+
     /// Ends expired lives, then claims what no life that goes on drives.
     ///
     /// A synchronous write of one's own, so that a decision seen by it may be acted on: it cannot be
     /// one that is visible and not yet as durable as this commit. Rows that somebody else is just
     /// writing are skipped, and found by the next pass if need be.
     public func claimUnowned(
-        limit: Int, driven: [GlobalTransactionID]
+        limit: Int, driven: [GlobalTransactionID], known: [String]
     ) async throws(LogUnavailable) -> [TransactionRecord] {
         do {
             let ended = try await state.endExpiredLives()
@@ -41,7 +54,7 @@ extension PostgresDecisionLog {
             WITH unowned AS MATERIALIZED (
                 SELECT t.number FROM tandem.transactions AS t
                 WHERE t.finished_at IS NULL AND \(Self.isNotQuarantined)
-                    AND \(Self.isNotUndecidable) AND (
+                    AND \(Self.isNotUndecidable) AND \(Self.isFamiliar) AND (
                     (t.owner = $1 AND t.epoch = $2::bigint AND t.number <> ALL ($3::bigint[]))
                     OR NOT \(Self.ownerLives))
                     AND EXISTS (SELECT FROM tandem.replicas AS r
@@ -51,7 +64,10 @@ extension PostgresDecisionLog {
             FROM unowned WHERE t.number = unowned.number
             RETURNING \(RowCoding.columns)
             """,
-            [replica, "\(epoch)", ArrayLiteral.write(driven.map { "\($0.number)" })])
+            [
+                replica, "\(epoch)", ArrayLiteral.write(driven.map { "\($0.number)" }),
+                ArrayLiteral.write(known),
+            ])
     }
 
     /// Undecided rows of other lives that go on, past their deadline by the database's clock.
@@ -67,6 +83,16 @@ extension PostgresDecisionLog {
                 AND NOT (t.owner = $1 AND t.epoch = $2::bigint) AND \(Self.ownerLives)
             ORDER BY t.number LIMIT \(limit)
             """, [replica, "\(epoch)"])
+    }
+
+    /// Notes that a rollback is wanted, where a register decides.
+    public func requestRollback(_ id: GlobalTransactionID) async throws(LogUnavailable) {
+        _ = try await rows(
+            """
+            UPDATE tandem.transactions SET rollback_requested = true
+            WHERE number = $1::bigint AND salt = $2::bigint AND decision IS NULL
+                AND NOT rollback_requested
+            """, ["\(id.number)", "\(Int64(bitPattern: id.salt))"])
     }
 
     /// The row of this id, read by a write of one's own, so that its decision may be acted on and

@@ -15,7 +15,7 @@ enum RowCoding {
         t.evidence, t.outcomes, t.retries, t.errors, t.results, t.results_omitted, t.problem,
         t.versions, t.resolutions, t.decision IS NULL
             AND t.number < (SELECT quarantine_number FROM tandem.installation),
-        t.endings, t.journal, t.delegated
+        t.endings, t.journal, t.delegated, t.rollback_requested
         """
 
     /// Reads a row; nil if it is not one that tandem writes.
@@ -54,6 +54,7 @@ enum RowCoding {
         record.isHeld = text(28) == "t"
         record.journal = text(30).flatMap(server(of:))
         record.isDelegated = text(31) == "t"
+        record.isRollbackRequested = text(32) == "t"
         return record
     }
 

@@ -26,13 +26,18 @@ extension TransactionEngine {
             guard known.principal == principal else { return .notFound }
             deliver(.rollbackRequested, to: id)
         } else {
-            guard let row = try await log.record(id), row.principal == principal else {
+            guard var row = try await log.record(id), row.principal == principal else {
                 return .notFound
             }
             if row.isHeld { return .held }
+            // What a register has decided needs no request; where it is silent, its owner may know.
+            if let known = try? await confirmed(row) { row = known }
             if row.decision == nil, drives[id] == nil {
-                guard await recordAbort(of: row, until: until) else { return .outcomeUnknown }
-                await signals.send(.rollBack(id))
+                switch await recordAbort(of: row, until: until) {
+                case .decided: await signals.send(.rollBack(id))
+                case .delegated: try await askOwner(toRollBack: id, principal, until: until)
+                case .missing, .unknown: return .outcomeUnknown
+                }
             } else {
                 deliver(.rollbackRequested, to: id)
             }
@@ -48,18 +53,38 @@ extension TransactionEngine {
         }
     }
 
-    /// Records the abort of a row that another replica drives; false if nobody can say in time.
-    private func recordAbort(of row: TransactionRecord, until: Int64) async -> Bool {
+    /// Where a register decides, its owner alone can ask it: what is asked for is noted in the row,
+    /// and the owner is woken, again and again, since a signal may be lost.
+    private func askOwner(
+        toRollBack id: GlobalTransactionID, _ principal: String, until: Int64
+    ) async throws(LogUnavailable) {
+        try await log.requestRollback(id)
+        while clock.milliseconds < until {
+            await signals.send(.rollBack(id))
+            let left = min(1000, until - clock.milliseconds)
+            do {
+                let row = try await status(
+                    id, principal: principal, waiting: .milliseconds(left))
+                guard let row, row.decision == nil else { return }
+            } catch {
+                guard error.isOutcomeUnknown else { throw error }
+                await pause(.milliseconds(left))
+            }
+        }
+    }
+
+    /// Records the abort of a row that another replica drives, and answers what the row says then.
+    private func recordAbort(of row: TransactionRecord, until: Int64) async -> DecideAnswer {
         var row = row
         row.decidedAt = clock.wallTime
         row.problem = encoding.problem(row, .requested, nil)
         while true {
-            switch await log.decide(.abort, row) {
-            // Where a register decides, its owner alone can ask it: the end is waited for.
-            case .decided, .delegated: return true
+            let answer = await log.decide(.abort, row)
+            switch answer {
+            case .decided, .delegated: return answer
             case .missing, .unknown: break
             }
-            guard clock.milliseconds + 50 < until else { return false }
+            guard clock.milliseconds + 50 < until else { return answer }
             await pause(.milliseconds(50))
         }
     }
@@ -79,9 +104,13 @@ extension TransactionEngine {
         case .rollBack(let id):
             guard drives[id] != nil else { return }
             // A signal proves nothing: anybody with a session there can send one.
-            guard let row = try? await log.record(id), row.decision == .abort else { return }
-            // Whoever wrote the abort knew why: a request, or a deadline that passed.
-            drives[id]?.obeyAbort(of: row)
+            guard let row = try? await log.record(id) else { return }
+            if row.decision == .abort {
+                // Whoever wrote the abort knew why: a request, or a deadline that passed.
+                drives[id]?.obeyAbort(of: row)
+            } else if !row.isRollbackRequested {
+                return
+            }
             deliver(.rollbackRequested, to: id)
         }
     }

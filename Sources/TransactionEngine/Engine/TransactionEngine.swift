@@ -281,7 +281,9 @@ public actor TransactionEngine {
         case .notAccepted:
             return .refused(.stateUnavailable(reason: "the state database does not answer"))
         case .keyTaken:
-            guard let idempotency = request.idempotency else { return .outcomeUnknown(record.id) }
+            // Without a key it was a scan's tombstone that came first: its branches were prepared
+            // for long, and no row. Nobody but this coordinator could have committed it.
+            guard let idempotency = request.idempotency else { return .neverCommits }
             do {
                 if let earlier = try await log.record(
                     principal: request.principal, keyDigest: idempotency.keyDigest)

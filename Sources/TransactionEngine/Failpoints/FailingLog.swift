@@ -54,12 +54,16 @@ struct FailingLog: DecisionLog {
         points.hit(.finish, .after)
     }
 
+    func requestRollback(_ id: GlobalTransactionID) async throws(LogUnavailable) {
+        try await inner.requestRollback(id)
+    }
+
     /// Every pass asks; only one that took something over made something durable.
     func claimUnowned(
-        limit: Int, driven: [GlobalTransactionID]
+        limit: Int, driven: [GlobalTransactionID], known: [String]
     ) async throws(LogUnavailable) -> [TransactionRecord] {
         points.hit(.claim, .before)
-        let rows = try await inner.claimUnowned(limit: limit, driven: driven)
+        let rows = try await inner.claimUnowned(limit: limit, driven: driven, known: known)
         if !rows.isEmpty { points.hit(.claim, .after) }
         return rows
     }

@@ -39,13 +39,17 @@ public protocol DecisionLog: Sendable {
     ) async throws(LogUnavailable) -> TransactionRecord?
     /// Rows by descending age.
     func records(_ filter: RecordFilter) async throws(LogUnavailable) -> [TransactionRecord]
+    /// Has the row say that a rollback is wanted, for the owner of a register to see. It decides
+    /// nothing, and may be lost: whoever wants it asks again.
+    func requestRollback(_ id: GlobalTransactionID) async throws(LogUnavailable)
     /// Unfinished rows which no living replica owns, after making them this replica's own by a
     /// synchronous write; the decision in them may therefore be acted on.
     ///
     /// Rows of this life that are not among `driven` are answered as well: an earlier claim may have
-    /// landed without its answer.
+    /// landed without its answer. A row with a participant that is not among `known` is left to
+    /// another living replica.
     func claimUnowned(
-        limit: Int, driven: [GlobalTransactionID]
+        limit: Int, driven: [GlobalTransactionID], known: [String]
     ) async throws(LogUnavailable) -> [TransactionRecord]
     /// Undecided rows that other living replicas own, and whose deadline is past by the log's own
     /// clock: anybody aborts them.

@@ -80,6 +80,8 @@ public struct TransactionRecord: Sendable {
     public var journal: ServerTimeline?
     /// Whether the row says that the one-phase branch decides.
     public var isDelegated = false
+    /// Whether a rollback was asked for on a replica that could not ask the register itself.
+    public var isRollbackRequested = false
 
     /// Makes a record of a transaction that is about to be accepted.
     public init(

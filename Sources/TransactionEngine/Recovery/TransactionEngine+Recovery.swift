@@ -36,7 +36,8 @@ extension TransactionEngine {
     @discardableResult
     public func recoverOnce() async throws(LogUnavailable) -> Int {
         let rows = try await log.claimUnowned(
-            limit: limits.claimBatch, driven: Array(drives.keys) + Array(recentlyEnded.keys))
+            limit: limits.claimBatch, driven: Array(drives.keys) + Array(recentlyEnded.keys),
+            known: participants.names)
         for row in rows { adopt(row) }
         if !rows.isEmpty {
             logger.notice("took transactions over", metadata: ["count": "\(rows.count)"])

@@ -86,8 +86,10 @@ final class MemoryDecisionLog: DecisionLog {
         Array(records.values.sorted { $1.id < $0.id }.prefix(filter.limit))
     }
 
+    func requestRollback(_ id: GlobalTransactionID) async throws(LogUnavailable) {}
+
     func claimUnowned(
-        limit: Int, driven: [GlobalTransactionID]
+        limit: Int, driven: [GlobalTransactionID], known: [String]
     ) async throws(LogUnavailable) -> [TransactionRecord] { [] }
 
     func expired(limit: Int) async throws(LogUnavailable) -> [TransactionRecord] { [] }

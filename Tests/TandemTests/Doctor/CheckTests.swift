@@ -117,7 +117,7 @@ struct CheckTests {
 
 extension Sandbox {
     /// Runs the program once with the first replica's configuration.
-    fileprivate func runProgram(_ arguments: [String]) async throws -> CommandOutput {
+    func runProgram(_ arguments: [String]) async throws -> CommandOutput {
         let own = try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")
         let program = URL(fileURLWithPath: own).deletingLastPathComponent().path + "/tandem"
         return try await PostgresClusters.Command(

@@ -77,6 +77,94 @@ struct JournalElsewhere {
         }
     }
 
+    @Test("a rollback through another replica reaches the owner, who asks its journal")
+    func rollBackElsewhere() async throws {
+        try await onReplicaStage(keys: Self.patient) { replicas in
+            let stage = replicas.stage
+            try await stage.untilAvailable()
+            let one = replicas.one
+            let body =
+                #"{"branches":[{"participant":"users","statements":[{"sql":"INSERT INTO users "#
+                + #"SELECT 'a', pg_sleep(600)::text"}]},{"participant":"orders","statements":["#
+                + #"{"sql":"INSERT INTO orders VALUES ('a', 'a', 1)"}]}],"#
+                + #""timeoutMilliseconds":60000}"#
+            let request = Task {
+                try Stage.answer(await one.post("/v1/transactions", body))
+            }
+            try await replicas.untilRuns("pg_sleep(600)")
+            let id = try await replicas.newestID()
+            #expect(
+                try await stage.newest("journal IS NOT NULL") == ["t"],
+                "the journal was found in order")
+            let path = "/v1/transactions/\(id)/rollback"
+            let answer = try await replicas.postJSON(replicas.two, path)
+            #expect([200, 202].contains(answer.status), "\(answer.text)")
+            let caller = try await request.value
+            #expect(caller.status == 409)
+            #expect(caller.type == "/problems/rolled-back-by-request")
+            try await replicas.untilRuns("pg_sleep(600)", false)
+            try await stage.expectEnd("aborted")
+            #expect(try await stage.newest("decision_from, owner") == ["register", "replica-1"])
+            try await stage.expectQuiet(users: 0, orders: 0)
+        }
+    }
+
+    @Test("a note that a rollback is wanted decides nothing, and a decided row takes none")
+    func noteIsNoDecision() async throws {
+        try await onReplicaStage(keys: Self.patient) { replicas in
+            let stage = replicas.stage
+            try await stage.untilAvailable()
+            let done = try await stage.post(Stage.journalled("a"))
+            #expect(done.status == 201)
+            let id = try #require(done.body["id"]?.string)
+            let late = try await replicas.postJSON(
+                replicas.two, "/v1/transactions/\(id)/rollback")
+            #expect(late.status == 409)
+            try await stage.expectEnd("committed")
+            #expect(try await stage.newest("rollback_requested, decision") == ["f", "commit"])
+            try await stage.expectQuiet(users: 1, orders: 1)
+        }
+    }
+
+    @Test(
+        "quarantine: a journal's undecided row is held, and its journal is not asked till release")
+    func quarantined() async throws {
+        try await onEndingStage(settings: ResolutionTests.quick, keys: JournalEndings.keys) {
+            stage in
+            try await stage.dies(at: "commitLocally.after.0", Stage.journalled("a"))
+            try await stage.cluster("state").becomeStandby()
+            try await stage.cluster("state").promote()
+            try await stage.nextLife()
+            let id = try #require(
+                try await stage.newest("number || '-' || lpad(to_hex(salt), 16, '0')")[0])
+            let status = try await stage.get("/v1/transactions/\(id)")
+            #expect(status.body["held"] == .bool(true))
+            #expect(status.body["decision"] == .null)
+            let refused = try await stage.post("/v1/transactions/\(id)/rollback", "", fields: [])
+            #expect(refused.status == 409)
+            // What is accepted and ended now shows that passes over the rows have been made.
+            #expect(try await stage.run("INSERT INTO users VALUES ('b', 'x')").status == 201)
+            #expect(try await stage.value("orders", Stage.preparedCount) == "1")
+            #expect(
+                try await stage.value(
+                    "state",
+                    "SELECT decision IS NULL FROM tandem.transactions ORDER BY number LIMIT 1")
+                    == "t")
+            let looked = try await stage.sandbox.runProgram(["release"])
+            #expect(looked.output.contains("rows and decisions may be lost"))
+            let release = try await stage.sandbox.runProgram([
+                "release", "--actor", "ada", "--reason", "nothing was lost",
+            ])
+            #expect(release.status == .exited(0))
+            #expect(release.output == "Released.\n")
+            _ = try await stage.status(id, "the journal's commit is obeyed") {
+                $0["state"]?.string == "committed"
+            }
+            #expect(try await stage.value("state", "SELECT actor FROM tandem.resolutions") == "ada")
+            try await stage.expectQuiet(users: 2, orders: 1)
+        }
+    }
+
     /// As a machine that is slow to connect needs it, with the journal in `users`.
     static let patient = [
         "users": "connectTimeoutMilliseconds: 30000, journal: true",

@@ -1,0 +1,38 @@
+import CoordinatorAPI
+import PostgresClusters
+import Testing
+
+@testable import tandem
+
+@Suite("Timeouts of a role do not reach the sessions that finish", .serialized)
+struct TimeoutTrapTests {
+    @Test("a COMMIT PREPARED that waits for a standby outlives the role's statement_timeout")
+    func commitPrepared() async throws {
+        try await onStage(settings: ResolutionTests.quick) { stage in
+            let id = try await stage.leaveInDoubt("u1", "o1")
+            let orders = try stage.cluster("orders")
+            _ = try await orders.psql("ALTER ROLE postgres SET statement_timeout = '300ms'")
+            _ = try await orders.psql("ALTER SYSTEM SET synchronous_standby_names = 'nobody'")
+            _ = try await orders.psql("SELECT pg_reload_conf()")
+            try await stage.startAgain()
+            try await stage.until("it has waited for longer than that") {
+                try await stage.value(
+                    "orders",
+                    "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'SyncRep' AND "
+                        + "query LIKE 'COMMIT PREPARED%' AND "
+                        + "now() - query_start > interval '1 second'") == "1"
+            }
+            _ = try await orders.psql("ALTER SYSTEM SET synchronous_standby_names = ''")
+            _ = try await orders.psql("SELECT pg_reload_conf()")
+            try await stage.until("nobody waits any more") {
+                // Who waited before the setting changed goes on waiting in PostgreSQL 15.
+                try await stage.value(
+                    "orders",
+                    "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity "
+                        + "WHERE wait_event = 'SyncRep'") == "0"
+            }
+            _ = try await stage.status(id, "it is committed") { $0["state"]?.string == "committed" }
+            try await stage.expectQuiet(users: 1, orders: 1)
+        }
+    }
+}

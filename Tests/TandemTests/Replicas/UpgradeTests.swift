@@ -1,0 +1,156 @@
+import CoordinatorAPI
+import EventLoop
+import Foundation
+import Glibc
+import PostgresClient
+import PostgresClusters
+import PostgresTransactions
+import Testing
+
+@testable import tandem
+
+@Suite("Replicas that differ: older programs, other configurations, other roles", .serialized)
+struct UpgradeTests {
+    @Test("a row with a participant that is unknown here is left to a replica that knows it")
+    func unknownParticipant() async throws {
+        let keys = ["replica": "heartbeatSeconds: 1, leaseSeconds: 3"]
+        try await onReplicaStage(settings: ResolutionTests.quick, keys: keys) { replicas in
+            let stage = replicas.stage
+            try await stage.untilAvailable()
+            // Alone, the second would take what it can end a part of.
+            _ = try await stage.sandbox.startReplica(
+                3, port: LoopbackPort.free(), isQuiet: true)
+            let one = replicas.one
+            let requests = (0..<2).map { number in
+                Task {
+                    try? await one.post(
+                        "/v1/transactions",
+                        ReplicaStage.body(
+                            "INSERT INTO users SELECT 'a', pg_sleep(60\(number))::text"))
+                }
+            }
+            try await stage.until("both rows are there") {
+                try await stage.value("state", "SELECT count(*) FROM tandem.transactions") == "2"
+            }
+            await stage.replica.kill()
+            for request in requests { _ = await request.value }
+            // As a replica with a newer configuration would have accepted it.
+            let old = try #require(
+                try await stage.value(
+                    "state",
+                    "UPDATE tandem.transactions SET participants = '{archive}' WHERE number = "
+                        + "(SELECT min(number) FROM tandem.transactions) AND decision IS NULL "
+                        + "AND owner = 'replica-1' RETURNING number"))
+            try await stage.until("the other row is taken over, and ended") {
+                try await stage.value(
+                    "state",
+                    "SELECT state FROM tandem.transactions WHERE number <> \(old)") == "aborted"
+            }
+            let left = "SELECT owner FROM tandem.transactions WHERE number = \(old)"
+            #expect(try await stage.value("state", left) == "replica-1")
+            // Known again, it is taken over as any other.
+            _ = try await stage.value(
+                "state",
+                "UPDATE tandem.transactions SET participants = '{users}' WHERE number = \(old) "
+                    + "RETURNING 1")
+            try await stage.until("it is ended, too") {
+                try await stage.value(
+                    "state", "SELECT state FROM tandem.transactions WHERE number = \(old)")
+                    == "aborted"
+            }
+            try await stage.expectQuiet(users: 0, orders: 0)
+        }
+    }
+
+    @Test("a schema with a migration missing, renamed or newer than this program is refused whole")
+    func disorder() async throws {
+        try await PostgresCluster.withTemporary(name: "schema") { cluster in
+            let applied = try await Self.migrate(cluster)
+            #expect(applied.count > 2)
+            let again = try await Self.migrate(cluster)
+            #expect(again.isEmpty)
+            let newest = try #require(applied.max())
+            for (change, repair, words) in Self.disorders(newest) {
+                _ = try await cluster.psql(change)
+                let error = await #expect(throws: StateDatabaseError.self) {
+                    _ = try await Self.migrate(cluster)
+                }
+                #expect(error?.description.contains(words) == true, "\(words): \(error as Any)")
+                _ = try await cluster.psql(repair)
+            }
+            let healed = try await Self.migrate(cluster)
+            #expect(healed.isEmpty)
+        }
+    }
+
+    /// What is broken, how it is mended, and what is said of it.
+    private static func disorders(_ newest: Int) -> [(String, String, String)] {
+        [
+            (
+                "CREATE TABLE kept AS SELECT * FROM tandem.migrations; "
+                    + "DELETE FROM tandem.migrations WHERE number = 2",
+                "INSERT INTO tandem.migrations SELECT * FROM kept WHERE number = 2",
+                "2 before it is not"
+            ),
+            (
+                "UPDATE tandem.migrations SET name = 'x' WHERE number = \(newest)",
+                "UPDATE tandem.migrations AS m SET name = k.name FROM kept AS k "
+                    + "WHERE m.number = k.number",
+                "another program"
+            ),
+            (
+                "INSERT INTO tandem.migrations (number, name) VALUES (999, 'later')",
+                "DELETE FROM tandem.migrations WHERE number = 999", "newer tandem"
+            ),
+        ]
+    }
+
+    @LoopActor
+    private static func migrate(_ cluster: PostgresCluster) async throws -> [Int] {
+        let options = try ConnectionOptions(conninfo: cluster.connectionString())
+        let connection = try await PostgresConnection.connect(options, timeout: .seconds(30))
+        defer { connection.close() }
+        return try await Migrator.migrate(connection)
+    }
+
+    @Test("a witness table of another role: refused with the SQL that allows it, then used")
+    func foreignWitness() async throws {
+        let keys = ["users": "witness: true, connectTimeoutMilliseconds: 30000"]
+        try await onStage(settings: ResolutionTests.quick, keys: keys) { stage in
+            await stage.replica.stop()
+            for sql in [
+                "DROP SCHEMA IF EXISTS tandem_participant CASCADE", "CREATE ROLE app LOGIN",
+                "GRANT ALL ON ALL TABLES IN SCHEMA public TO app",
+                "CREATE SCHEMA tandem_participant",
+                "CREATE TABLE tandem_participant.witness (gid text PRIMARY KEY, "
+                    + "at timestamptz NOT NULL DEFAULT clock_timestamp())",
+            ] {
+                _ = try await stage.value("users", sql)
+            }
+            stage.sandbox.addresses["users"] = try stage.cluster("users")
+                .connectionString(user: "app")
+            try await stage.startAgain()
+            var told = ""
+            try await stage.until("it says what is missing") {
+                told = try await stage.get("/v1/participants/users").text
+                return told.contains("GRANT SELECT, INSERT, DELETE")
+            }
+            #expect(told.contains("GRANT USAGE ON SCHEMA tandem_participant"))
+            for sql in [
+                "GRANT USAGE ON SCHEMA tandem_participant TO app",
+                "GRANT SELECT, INSERT, DELETE ON tandem_participant.witness TO app",
+            ] {
+                _ = try await stage.value("users", sql)
+            }
+            try await stage.untilAvailable()
+            #expect(try await stage.run("INSERT INTO users VALUES ('a', 'x')").status == 201)
+            #expect(
+                try await stage.value(
+                    "users", "SELECT count(*) FROM tandem_participant.witness") == "1")
+            let changed = try await stage.run(
+                "DO $$BEGIN EXECUTE 'UPDATE tandem_' || 'participant.witness SET gid = gid'; END$$")
+            #expect(changed.body["sqlstate"]?.string == "42501")
+            try await stage.expectQuiet(users: 1, orders: 0)
+        }
+    }
+}

@@ -1,0 +1,62 @@
+import CommitProtocol
+import EventLoop
+import Logging
+import Testing
+import TransactionEngine
+
+/// An engine over fakes, and the row of a transaction that another replica drives.
+struct Bench {
+    let clock = FakeClock()
+    let log = FakeLog()
+    let participants = FakeParticipants()
+    let engine: TransactionEngine
+
+    init() {
+        engine = TransactionEngine(
+            executor: EventLoop.shared, log: log, participants: participants, clock: clock,
+            encoding: OutcomeEncoding(results: { _ in [] }, problem: { _, _, _ in [] }),
+            limits: EngineLimits(), logger: Logger(label: "test"))
+    }
+
+    static let server = ServerTimeline(systemIdentifier: "7", timeline: 1)
+    static let id = GlobalTransactionID(number: 1, salt: 1)
+
+    static func row(_ ending: Ending, decision: Decision? = nil) -> TransactionRecord {
+        let request = TransactionRequest(
+            principal: "p", idempotency: .init(keyDigest: [1], requestDigest: [2]),
+            branches: [.init(participant: "users", statements: [Statement(sql: "x")])],
+            isolation: .readCommitted, timeout: .seconds(30), labels: [])
+        var row = TransactionRecord(
+            id: id, request: request, owner: "elsewhere", epoch: 1, acceptedAt: 0, deadline: 1,
+            branches: [BranchRecord(participant: "users", gid: "g", ending: ending)])
+        row.state = .preparing
+        row.decision = decision
+        if ending == .journal { row.journal = server }
+        if ending == .onePhase { row.isDelegated = true }
+        return row
+    }
+
+    func status() async throws(LogUnavailable) -> TransactionRecord? {
+        try await engine.status(Self.id, principal: "p")
+    }
+
+    /// What a repeated key is told.
+    func replay() async -> TransactionAnswer {
+        await run(.init(keyDigest: [1], requestDigest: [2]))
+    }
+
+    func run(_ idempotency: TransactionRequest.Idempotency?) async -> TransactionAnswer {
+        await engine.run(
+            TransactionRequest(
+                principal: "p", idempotency: idempotency,
+                branches: [.init(participant: "users", statements: [Statement(sql: "x")])],
+                isolation: .readCommitted, timeout: .seconds(30), labels: []))
+    }
+
+    /// Waits until the register has been asked, and a status waits for its answer.
+    func untilItWaits() async {
+        while clock.armed == 0 || participants.state.withLock({ $0.questions.isEmpty }) {
+            await Task.yield()
+        }
+    }
+}
