@@ -29,6 +29,11 @@ enum Repository {
 
     /// Every Swift file below a folder, by path.
     static func swiftFiles(_ folder: String) throws -> [SourceFile] {
+        try files(folder, ".swift")
+    }
+
+    /// Every file below a folder whose name ends so, by path.
+    static func files(_ folder: String, _ ending: String) throws -> [SourceFile] {
         var files: [SourceFile] = []
         for name in try FileManager.default.contentsOfDirectory(atPath: "\(root)/\(folder)")
             .sorted()
@@ -38,8 +43,8 @@ enum Repository {
             guard FileManager.default.fileExists(atPath: "\(root)/\(path)", isDirectory: &isFolder)
             else { continue }
             if isFolder.boolValue {
-                files += try swiftFiles(path)
-            } else if name.hasSuffix(".swift") {
+                files += try Self.files(path, ending)
+            } else if name.hasSuffix(ending) {
                 files.append(SourceFile(path: path, text: try text(path)))
             }
         }

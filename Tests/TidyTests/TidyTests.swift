@@ -97,4 +97,25 @@ import Testing
         #expect(faults(cases.replacing("(A, \"finish\")", with: "")).count == 1)
         #expect(faults(cases.replacing("work", with: "play")).count == 2)
     }
+
+    private func proofFaults(_ reliability: String) throws -> [String] {
+        ProofNames.faults(
+            reliability: reliability, protocol: try Repository.text("docs/PROTOCOL.md"),
+            swift: try Repository.swiftFiles("Tests"),
+            python: try Repository.files("Reliability", ".py").map(\.text).joined())
+    }
+
+    @Test func `every invariant and every fact has tests that exist`() throws {
+        #expect(try proofFaults(try Repository.text("docs/RELIABILITY.md")) == [])
+    }
+
+    @Test(arguments: [
+        ("| AC5 ", "| none "), ("`PrepareTagTests", "`AbsentTests"), ("`late_prepare`", "`absent`"),
+        ("| a standby lists", "| a sleeper lists"),
+    ])
+    func `a row or a test that is missing is found`(text: String, other: String) throws {
+        let page = try Repository.text("docs/RELIABILITY.md")
+        #expect(page.contains(text))
+        #expect(try !proofFaults(page.replacing(text, with: other)).isEmpty)
+    }
 }
