@@ -19,6 +19,8 @@ TABLES = (
 TIMEOUT_MILLISECONDS = 3000
 # One in so many transfers expects a row that is not there, and has to abort.
 HOPELESS = 20
+# This part of them asks to be answered at the decision.
+EARLY = 0.4
 
 
 @dataclass
@@ -29,6 +31,7 @@ class Transfer:
     key: str | None
     legs: list
     hopeless: bool
+    early: bool = False
     answers: list = field(default_factory=list)
     ids: set = field(default_factory=set)
 
@@ -70,7 +73,7 @@ def transfers(client, dice):
                 for name, amount in zip(participants, [-sum(amounts), *amounts])]
         name = f"{client}-{number}"
         key = name if dice.random() < 0.7 else None
-        yield Transfer(name, key, legs, dice.randrange(HOPELESS) == 0)
+        yield Transfer(name, key, legs, dice.randrange(HOPELESS) == 0, dice.random() < EARLY)
 
 
 class Client(threading.Thread):
@@ -92,7 +95,8 @@ class Client(threading.Thread):
 
     def _send(self, transfer):
         while True:
-            answer = self._dice.choice(self._replicas).post(transfer.body, transfer.key, timeout=15)
+            answer = self._dice.choice(self._replicas).post(
+                transfer.body, transfer.key, timeout=15, early=transfer.early)
             says = told(answer)
             transfer.answers.append(says)
             if answer.body.get("id"):

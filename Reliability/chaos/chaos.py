@@ -39,7 +39,10 @@ def run(minutes, seed, binary=None):
 
 def storm(stack, disk, minutes, seed):
     for number in range(1, REPLICAS + 1):
-        stack.add_replica(f"replica-{number}").start()
+        replica = stack.add_replica(f"replica-{number}")
+        # Where that participant writes first, its journal decides; all others are decided in rows.
+        replica.environment = {f"TANDEM_PARTICIPANTS_{PARTICIPANTS[0].upper()}_JOURNAL": "true"}
+        replica.start()
     replicas = list(stack.replicas.values())
     stopping = threading.Event()
     clients = [Client(f"client-{number}", replicas, stopping, seed) for number in range(CLIENTS)]
@@ -70,7 +73,22 @@ def storm(stack, disk, minutes, seed):
         faults.append("something came to life after all had been finished")
     faults += check(stack, transfers)
     report(transfers, nemesis, watcher, seconds, healed)
-    return faults, shortcomings(transfers, nemesis, seconds / 60) + blindness(stack, transfers)
+    return faults, (shortcomings(transfers, nemesis, seconds / 60) + unjournalled(stack)
+                    + blindness(stack, transfers))
+
+
+def unjournalled(stack):
+    """What says nothing about journals: a run in which none decided either way."""
+    lacks = []
+    with stack.state.session() as session:
+        for decision in ("commit", "abort"):
+            count = session.value(
+                "SELECT count(*) FROM tandem.transactions WHERE journal IS NOT NULL "
+                f"AND decision_from = 'register' AND decision = '{decision}'")
+            print(f"{count} decided {decision} by a journal")
+            if count == "0":
+                lacks.append(f"no journal decided {decision}")
+    return lacks
 
 
 def blindness(stack, transfers):
@@ -108,6 +126,8 @@ def shortcomings(transfers, nemesis, minutes):
         missing = set(FAILPOINTS) - nemesis.fired
         if missing:
             lacks.append(f"failpoints that never fired: {', '.join(sorted(missing))}")
+    if not any(transfer.early and transfer.happened for transfer in transfers):
+        lacks.append("nothing was answered at its decision")
     if not any(transfer.happened for transfer in transfers):
         lacks.append("nothing was committed")
     return lacks
@@ -116,8 +136,9 @@ def shortcomings(transfers, nemesis, minutes):
 def report(transfers, nemesis, watcher, seconds, healed):
     said = Counter(transfer.answers[-1] for transfer in transfers if transfer.answers)
     happened = sum(transfer.happened for transfer in transfers)
+    early = sum(transfer.early and transfer.happened for transfer in transfers)
     print(f"{len(transfers)} transfers in {seconds:.0f} s ({len(transfers) / seconds:.0f} a "
-          f"second), {happened} committed; last answers: "
+          f"second), {happened} committed, {early} of them early; last answers: "
           + ", ".join(f"{count} {word}" for word, count in said.most_common()))
     print(f"{len(nemesis.done)} faults: "
           + ", ".join(f"{count} {kind}" for kind, count in Counter(nemesis.done).most_common()))

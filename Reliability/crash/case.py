@@ -34,14 +34,14 @@ class Result:
 class Post(threading.Thread):
     """A caller of its own."""
 
-    def __init__(self, replica, body, key):
+    def __init__(self, replica, body, key, early):
         super().__init__(daemon=True)
-        self._replica, self._body, self._key = replica, body, key
+        self._replica, self._body, self._key, self._early = replica, body, key, early
         self.answer = LOST
         self.start()
 
     def run(self):
-        self.answer = self._replica.post_when_connected(self._body, self._key)
+        self.answer = self._replica.post_when_connected(self._body, self._key, self._early)
 
 
 def transaction(marker, kind):
@@ -75,6 +75,8 @@ class Case:
         self.marker = f"case-{number}"
         # Keyed transactions are accepted first and worked on afterwards, keyless ones overlap.
         self.key = None if point.path.first_life == "rowless" or number % 2 else self.marker
+        # One in three is answered at its decision.
+        self.early = number % 3 == 0
         self.body = transaction(self.marker, point.path.transaction)
         self.whole = written(self.body)
         # A journal is kept where the setting says so; who asks one need not have it.
@@ -109,7 +111,7 @@ class Case:
         """
         self.witness.freeze()
         self.victim.start(f"{self.point.path.first_life}=kill", more=self.environment)
-        post = Post(self.victim, self.body, self.key)
+        post = Post(self.victim, self.body, self.key, self.early)
         processes.until(HIT_SECONDS_MAX, "the first life ends", lambda: not self.victim.is_running)
         return post
 
@@ -135,7 +137,7 @@ class FailpointCase(Case):
         first = self.point.path.first_life
         if first is None:
             self.victim.start(armed, more=self.environment)
-            return Post(self.victim, self.body, self.key)
+            return Post(self.victim, self.body, self.key, self.early)
         post = self._leave_orphans() if first == "rowless" else self.first_life_ends()
         self.victim.start(armed, wait=False, more=self.environment)
         return post
@@ -145,7 +147,7 @@ class FailpointCase(Case):
         self.victim.start()
         way = self.stack.proxies[self.victim.name]["state"]
         way.arm("INSERT INTO tandem.transactions", "hole")
-        post = Post(self.victim, self.body, None)
+        post = Post(self.victim, self.body, None, self.early)
         processes.until(HIT_SECONDS_MAX, "every branch is prepared",
                         lambda: all(self.stack.prepared(name) for name in PARTICIPANTS))
         self.victim.kill()
@@ -162,7 +164,7 @@ class MessageCase(Case):
         if self.point.path.first_life is None:
             self.victim.start()
             rule = way.arm(self.point.pattern, self.fault, self.point.hit)
-            post = Post(self.victim, self.body, self.key)
+            post = Post(self.victim, self.body, self.key, self.early)
         else:
             post = self.first_life_ends()
             rule = way.arm(self.point.pattern, self.fault, self.point.hit)

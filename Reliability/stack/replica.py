@@ -57,6 +57,8 @@ class Replica:
         self._configuration = configuration
         self._log = folder / f"{name}.log"
         self._process = None
+        # Settings of every process of this replica, beside those of one start.
+        self.environment = {}
         # Counts the processes, so that what one said is not held against the next.
         self.life = 0
         self._hits = []
@@ -66,7 +68,7 @@ class Replica:
     def start(self, failpoints=None, wait=True, more=None):
         """Starts a process; with `wait`, until it serves."""
         environment = {key: value for key, value in os.environ.items()
-                       if not key.startswith("TANDEM_")} | (more or {})
+                       if not key.startswith("TANDEM_")} | self.environment | (more or {})
         if failpoints:
             environment["TANDEM_FAILPOINTS"] = failpoints
         with self._news:
@@ -144,14 +146,17 @@ class Replica:
         except subprocess.TimeoutExpired:
             self.kill()
 
-    def post(self, body, key=None, timeout=ANSWER_SECONDS_MAX):
-        headers = {"Idempotency-Key": f'"{key}"'} if key else None
+    def post(self, body, key=None, timeout=ANSWER_SECONDS_MAX, early=False):
+        """`early` asks to be answered at the decision, before the branches have ended."""
+        headers = {"Idempotency-Key": f'"{key}"'} if key else {}
+        if early:
+            headers["Prefer"] = "return-at=decision"
         return request(self.port, "POST", "/v1/transactions", body, headers, timeout)
 
-    def post_when_connected(self, body, key=None):
+    def post_when_connected(self, body, key=None, early=False):
         """A refusal for want of a connection accepted nothing; a slow machine needs a moment."""
         for _ in range(40):
-            answer = self.post(body, key)
+            answer = self.post(body, key, early=early)
             if answer.type != "participant-unavailable":
                 break
             time.sleep(0.25)

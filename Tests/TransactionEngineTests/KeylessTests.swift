@@ -5,7 +5,7 @@ import TransactionEngine
 
 @Suite("Requests without a key")
 struct KeylessTests {
-    @Test("a tombstone that came before the acceptance: it never commits, and the caller is told so")
+    @Test("a tombstone that came before the acceptance: it never commits, and is told so")
     func tombstoneCameFirst() async throws {
         let bench = Bench()
         bench.log.state.withLock { $0.acceptance = .keyTaken }

@@ -38,8 +38,9 @@ enum ProofNames {
     }
 
     /// The first and the last cell of each row.
-    private static func table(below title: String, in page: String) -> [(first: String, last: String)]
-    {
+    private static func table(
+        below title: String, in page: String
+    ) -> [(first: String, last: String)] {
         guard let section = page.split(separator: title, maxSplits: 1).dropFirst().first else {
             return []
         }
@@ -49,7 +50,9 @@ enum ProofNames {
             let cells = line.split(separator: "|").map {
                 String($0.trimmingPrefix(" ").reversed().drop { $0 == " " }.reversed())
             }
-            guard let first = cells.first, let last = cells.last, cells.count > 1 else { return nil }
+            guard let first = cells.first, let last = cells.last, cells.count > 1 else {
+                return nil
+            }
             return (first, last)
         }
     }
