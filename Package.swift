@@ -125,7 +125,8 @@ let wholeTests: [Target] = [
     .testTarget(
         name: "PostgresTransactionsTests",
         dependencies: [
-            "CommitProtocol", "EventLoop", "PostgresTransactions", "TransactionEngine",
+            "CommitProtocol", "EventLoop", "PostgresClient", "PostgresClusters",
+            "PostgresTransactions", "TransactionEngine", logging,
         ],
         swiftSettings: strict),
     .testTarget(

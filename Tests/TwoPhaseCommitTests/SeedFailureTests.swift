@@ -88,6 +88,32 @@ extension LibraryTests {
             }
         }
 
+        @Test
+        func `a program that dies after the decision is committed by a server that shares its log`()
+            async throws
+        {
+            try await onStage { stage in
+                let victim = try await startVictim(stage, log: true)
+                await stage.orders.kill()
+                _ = try await stage.users.psql("CREATE TABLE go ()")
+                try await until("the user is committed") {
+                    try await stage.users.psql("SELECT count(*) FROM users") == "1"
+                }
+                victim.send(SIGKILL)
+                _ = await victim.exitStatus()
+                try await stage.orders.restart()
+                let file = "\(NSTemporaryDirectory())/tandem-heir-\(UUID().uuidString).yaml"
+                defer { try? FileManager.default.removeItem(atPath: file) }
+                let server = try await startServer(stage, file)
+                try await stage.expectQuiet(users: 1, orders: 1)
+                let row = try await stage.users.psql(
+                    "SELECT owner, state FROM tandem.transactions", database: "state")
+                #expect(row == "server|committed")
+                server.send(SIGTERM)
+                #expect(await server.exitStatus() == .exited(0))
+            }
+        }
+
         @Test func `what a program without a log leaves is found, related and ended by command`()
             async throws
         {
@@ -146,6 +172,23 @@ extension LibraryTests {
                 try await Stage.preparedCount(stage.orders) == 1
             }
             return victim
+        }
+
+        /// A coordinator with the same databases and log, that serves over HTTP.
+        private func startServer(_ stage: Stage, _ file: String) async throws -> ChildProcess {
+            let text = """
+                listen: { port: \(try LoopbackPort.free()) }
+                replica: { name: server }
+                state: { conninfo: "\(stage.stateConnection)", allowFsyncOff: true }
+                participants:
+                  - { name: users, conninfo: "\(stage.users.connectionString())" }
+                  - { name: orders, conninfo: "\(stage.orders.connectionString())" }
+                """
+            try Data(text.utf8).write(to: URL(fileURLWithPath: file))
+            return try await ChildProcess.start(
+                PostgresClusters.Command(
+                    try program("tandem"), ["serve", "--config", file]
+                ).dyingWithParent(signal: "KILL"))
         }
 
         /// What `tandem` prints about the databases.

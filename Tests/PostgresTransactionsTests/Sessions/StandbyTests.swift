@@ -1,0 +1,194 @@
+import CommitProtocol
+import EventLoop
+import Logging
+import PostgresClient
+import PostgresClusters
+import Testing
+import TransactionEngine
+
+@testable import PostgresTransactions
+
+@Suite("Standbys: a wait that was cut short proves nothing (01000), and a standby ends nothing")
+struct StandbyTests {
+    private static let settings = ["max_prepared_transactions": "10", "fsync": "off"]
+
+    @Test("a claim whose wait was cut short is not acted on, though it is visible; the next one is")
+    func claim() async throws {
+        try await PostgresCluster.withTemporary(settings: Self.settings) { cluster in
+            let id = try await Self.leaveDecided(cluster)
+            let state = try await Self.open(cluster, "heir")
+            let heir = await PostgresDecisionLog(state, logger: Logger(label: "test"))
+            try await Self.awaitNobody(cluster, true)
+            let claim = Task { try await Self.claim(heir) }
+            try await Self.until("the claim is visible") {
+                try await Self.cutShort(cluster)
+                return try await cluster.psql("SELECT owner FROM tandem.transactions") == "heir"
+            }
+            switch await Self.cuttingShort(cluster, claim) {
+            case .success: Issue.record("what may be lost was taken for a claim")
+            case .failure(let error as LogUnavailable):
+                #expect(error.reason.contains("may not be durable"))
+            case .failure(let error): throw error
+            }
+            try await Self.awaitNobody(cluster, false)
+            // This life's own row by now: an earlier claim may have landed without its answer.
+            let again = Task { try await Self.claim(heir) }
+            let rows = try await Self.cuttingShort(cluster, again).get()
+            #expect(rows.map(\.id) == [id])
+            #expect(rows.map(\.decision) == [.commit])
+            await state.close()
+        }
+    }
+
+    @Test("a session whose record may be lost is not used")
+    func registration() async throws {
+        try await PostgresCluster.withTemporary(settings: Self.settings) { cluster in
+            let state = try await Self.open(cluster, "one")
+            let registry = await SessionRegistry(state: state, logger: Logger(label: "test"))
+            let options = ParticipantOptions(
+                name: "users",
+                connection: try ConnectionOptions(conninfo: cluster.connectionString()))
+            // The first makes the participant's version known, so that nothing else is written.
+            try await Self.admit(options, registry)
+            try await Self.awaitNobody(cluster, true)
+            let admission = Task { try await Self.admit(options, registry) }
+            switch await Self.cuttingShort(cluster, admission) {
+            case .success: Issue.record("a later life might not know of the session")
+            case .failure(let error): #expect("\(error)".contains("may not be durable"))
+            }
+            #expect(try await cluster.psql("SELECT count(*) FROM tandem.sessions") == "2")
+            try await Self.awaitNobody(cluster, false)
+            let again = Task { try await Self.admit(options, registry) }
+            try await Self.cuttingShort(cluster, again).get()
+            await state.close()
+        }
+    }
+
+    @Test(
+        "a standby lists nothing, refuses with 25006, and gets no session; promoted, it has it all")
+    func readOnly() async throws {
+        try await PostgresCluster.withTemporary(settings: Self.settings) { cluster in
+            _ = try await cluster.psql(
+                "BEGIN; CREATE TABLE t (); PREPARE TRANSACTION 'x'")
+            try await PostgresCluster.withTemporary(settings: Self.settings) { other in
+                let state = try await Self.open(other, "one")
+                let registry = await SessionRegistry(state: state, logger: Logger(label: "test"))
+                let options = ParticipantOptions(
+                    name: "users",
+                    connection: try ConnectionOptions(conninfo: cluster.connectionString()))
+                try await cluster.becomeStandby()
+                #expect(try await cluster.psql("SELECT count(*) FROM pg_prepared_xacts") == "0")
+                let refusal = try await Self.commitPrepared(cluster)
+                #expect(refusal == .readOnlySQLTransaction)
+                let refused = await #expect(throws: SessionRefusal.self) {
+                    try await Self.admit(options, registry)
+                }
+                #expect(refused?.description == "the server is a standby")
+                try await cluster.promote()
+                #expect(try await cluster.psql("SELECT count(*) FROM pg_prepared_xacts") == "1")
+                #expect(try await Self.commitPrepared(cluster) == nil)
+                await state.close()
+            }
+        }
+    }
+
+    /// A decided row of a life that is over.
+    private static func leaveDecided(_ cluster: PostgresCluster) async throws
+        -> GlobalTransactionID
+    {
+        let state = try await open(cluster, "former")
+        let log = await PostgresDecisionLog(state, logger: Logger(label: "test"))
+        let id = try await log.nextTransactionID()
+        let request = TransactionRequest(
+            principal: "p", idempotency: nil,
+            branches: [.init(participant: "users", statements: [])], isolation: .readCommitted,
+            timeout: .seconds(600), labels: [])
+        let gid = log.preparedName(of: id, branch: 0, branchCount: 1)
+        let record = TransactionRecord(
+            id: id, request: request, owner: "former", epoch: state.epoch, acceptedAt: 0,
+            deadline: 600_000_000, branches: [BranchRecord(participant: "users", gid: gid)])
+        #expect(await log.accept(record) == .accepted)
+        let decided = await log.decide(.commit, record)
+        #expect(decided == .decided(.commit, evidence: [nil]))
+        await state.close()
+        return id
+    }
+
+    private static func claim(_ log: PostgresDecisionLog) async throws -> [TransactionRecord] {
+        try await log.claimUnowned(limit: 10, driven: [], known: ["users"])
+    }
+
+    @LoopActor
+    private static func open(
+        _ cluster: PostgresCluster, _ replica: String
+    ) async throws -> StateDatabase {
+        var options = StateOptions(
+            connection: try ConnectionOptions(conninfo: cluster.connectionString()),
+            replica: replica)
+        options.timeout = .seconds(60)
+        options.allowsFsyncOff = true
+        return try await StateDatabase.open(options, logger: Logger(label: "test"))
+    }
+
+    @LoopActor
+    private static func admit(
+        _ options: ParticipantOptions, _ registry: SessionRegistry
+    ) async throws {
+        let connection = try await PostgresConnection.connect(
+            options.connection, timeout: .seconds(60))
+        defer { connection.close() }
+        var options = options
+        options.connectTimeout = .seconds(60)
+        _ = try await registry.admit(connection, of: options)
+    }
+
+    /// How PostgreSQL refuses it; nil if it does not.
+    @LoopActor
+    private static func commitPrepared(_ cluster: PostgresCluster) async throws -> SQLState? {
+        let connection = try await PostgresConnection.connect(
+            ConnectionOptions(conninfo: cluster.connectionString()), timeout: .seconds(60))
+        defer { connection.close() }
+        let command = Command("COMMIT PREPARED 'x'", cached: false)
+        let replies = try await connection.execute([[command]], timeout: .seconds(60))
+        guard case .failed(let message) = replies[0][0] else { return nil }
+        return message.state
+    }
+
+    /// Makes every commit wait for a standby that never answers.
+    private static func awaitNobody(_ cluster: PostgresCluster, _ isOn: Bool) async throws {
+        _ = try await cluster.psql(
+            "ALTER SYSTEM SET synchronous_standby_names = '\(isOn ? "nobody" : "")'")
+        _ = try await cluster.psql("SELECT pg_reload_conf()")
+    }
+
+    private static func cutShort(_ cluster: PostgresCluster) async throws {
+        _ = try await cluster.psql(
+            "SELECT count(pg_cancel_backend(pid)) FROM pg_stat_activity "
+                + "WHERE wait_event = 'SyncRep'")
+    }
+
+    /// What becomes of a task whose commits are cut short until it ends; who waited before the
+    /// setting changed goes on waiting in PostgreSQL 15.
+    private static func cuttingShort<Value: Sendable>(
+        _ cluster: PostgresCluster, _ task: Task<Value, any Error>
+    ) async -> Result<Value, any Error> {
+        let cutting = Task {
+            while !Task.isCancelled {
+                try? await cutShort(cluster)
+                try? await Task.sleep(for: .milliseconds(50))
+            }
+        }
+        defer { cutting.cancel() }
+        return await task.result
+    }
+
+    private static func until(
+        _ what: String, _ isSo: () async throws -> Bool
+    ) async throws {
+        for _ in 0..<1200 {
+            if try await isSo() { return }
+            try await Task.sleep(for: .milliseconds(50))
+        }
+        Issue.record("not within 60 s: \(what)")
+    }
+}
