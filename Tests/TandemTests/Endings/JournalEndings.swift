@@ -48,6 +48,31 @@ struct JournalEndings {
         }
     }
 
+    @Test("a decision stays in the journal until its row is finished by it")
+    func unfinishedStays() async throws {
+        try await onEndingStage(keys: Self.keys) { stage in
+            try await stage.untilAvailable()
+            let frozen = try await stage.freezeFinishers(of: "orders")
+            let early = try await stage.transaction(
+                Stage.journalled("a"), ["Prefer: return-at=decision"])
+            #expect(early.status == 202)
+            let numbers = "SELECT number FROM tandem_participant.decisions"
+            let first = try #require(try await stage.value("users", numbers))
+            // Its branches have ended, so it leaves, and shows that the journal was looked through.
+            let alone = Stage.request([
+                Stage.branch("users", "INSERT INTO users VALUES ('b', 'x')")
+            ])
+            #expect(try await stage.commits(alone))
+            try await stage.until("the second is finished, and has left") {
+                try await stage.journal().count < 2
+            }
+            #expect(try await stage.value("users", numbers) == first)
+            for pid in frozen { kill(pid, SIGCONT) }
+            try await stage.expectEnd("committed", of: first)
+            try await stage.expectQuiet(users: 2, orders: 1)
+        }
+    }
+
     @Test("an abort wins the journal's key before anything is rolled back")
     func aborted() async throws {
         try await onEndingStage(keys: Self.keys) { stage in
@@ -159,5 +184,13 @@ extension Stage {
     /// Waits until the newest transaction has ended so.
     func expectEnd(_ state: String) async throws {
         try await until("it is \(state)") { try await newest("state") == [state] }
+    }
+
+    /// Waits until the transaction of this number has ended so.
+    func expectEnd(_ state: String, of number: String) async throws {
+        try await until("\(number) is \(state)") {
+            try await value(
+                "state", "SELECT state FROM tandem.transactions WHERE number = \(number)") == state
+        }
     }
 }
