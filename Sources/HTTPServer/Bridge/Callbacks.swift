@@ -29,16 +29,44 @@ enum Callbacks {
     /// context from then on.
     static let target:
         @convention(c) (UnsafeMutableRawPointer?, UnsafePointer<CChar>?, OpaquePointer?) ->
-            UnsafeMutableRawPointer? = { _, target, _ in
+            UnsafeMutableRawPointer? = { context, target, _ in
                 let text = unsafe target.map { unsafe String(cString: $0) } ?? ""
+                if let target = unsafe target {
+                    unsafe hideArguments(of: target)
+                    unsafe Server.from(context)?.targetStart = Int(bitPattern: target)
+                }
                 return unsafe Unmanaged.passRetained(Exchange(target: text)).toOpaque()
             }
 
+    /// Ends the query behind its question mark, once it has been read, so that libmicrohttpd finds
+    /// no arguments in it.
+    ///
+    /// It would give each of them a record in the connection's memory, and where that is full, from
+    /// some 500 short ones, forget that it has queued an answer and wait for ever. Nobody here asks
+    /// for the records. The byte may be written: libmicrohttpd puts a NUL over the question mark
+    /// itself as soon as this returns. Without a query behind it, the byte is the target's own NUL.
+    private static func hideArguments(of target: UnsafePointer<CChar>) {
+        guard let mark = unsafe strchr(target, Int32(UInt8(ascii: "?"))) else { return }
+        unsafe mark[1] = 0
+    }
+
     /// Leaves the target as it came.
+    ///
+    /// An argument comes here only if it was hidden behind a NUL in the target. No answer can be
+    /// queued yet, and many arguments would leave none at all: so this one is sent at once.
     static let unescape:
         @convention(c) (
             UnsafeMutableRawPointer?, OpaquePointer?, UnsafeMutablePointer<CChar>?
-        ) -> Int = { _, _, text in unsafe text.map { unsafe strlen($0) } ?? 0 }
+        ) -> Int = { context, connection, text in
+            guard let text = unsafe text else { return 0 }
+            if let server = unsafe Server.from(context), let connection = unsafe connection,
+                Int(bitPattern: text) != server.targetStart
+            {
+                unsafe server.keeper.cut(
+                    cmhd_socket(connection), farewell: server.brokenTargetAnswer)
+            }
+            return unsafe strlen(text)
+        }
 
     static let completed: MHD_RequestCompletedCallback = { context, connection, slot, _ in
         guard let slot = unsafe slot, let pointer = unsafe slot.pointee else { return }

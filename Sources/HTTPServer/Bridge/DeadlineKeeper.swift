@@ -47,6 +47,14 @@ final class DeadlineKeeper: Sendable {
         entries.with { _ = $0.removeValue(forKey: socket) }
     }
 
+    /// Cuts a socket now, which has to be the caller's own and open; again, it does nothing.
+    func cut(_ socket: Int32, farewell: [UInt8]) {
+        entries.with { entries in
+            Self.cut(socket, farewell: farewell)
+            entries[socket] = nil
+        }
+    }
+
     /// Wakes the thread and waits for its end.
     func stop() {
         alarm.ring()
@@ -62,17 +70,21 @@ final class DeadlineKeeper: Sendable {
             let now = ContinuousClock.now
             entries.with { entries in
                 for (socket, entry) in entries where entry.deadline <= now {
-                    if !entry.farewell.isEmpty {
-                        _ = unsafe entry.farewell.withUnsafeBytes { bytes in
-                            unsafe send(
-                                socket, bytes.baseAddress, bytes.count,
-                                Int32(MSG_NOSIGNAL) | Int32(MSG_DONTWAIT))
-                        }
-                    }
-                    shutdown(socket, Int32(SHUT_RDWR))
+                    Self.cut(socket, farewell: entry.farewell)
                     entries[socket] = nil
                 }
             }
         }
+    }
+
+    private static func cut(_ socket: Int32, farewell: [UInt8]) {
+        if !farewell.isEmpty {
+            _ = unsafe farewell.withUnsafeBytes { bytes in
+                unsafe send(
+                    socket, bytes.baseAddress, bytes.count,
+                    Int32(MSG_NOSIGNAL) | Int32(MSG_DONTWAIT))
+            }
+        }
+        shutdown(socket, Int32(SHUT_RDWR))
     }
 }

@@ -9,6 +9,9 @@ enum Framing {
         var expectsContinue = false
     }
 
+    /// What is wrong with a head whose parts do not follow one another.
+    static let gap = "the head holds a NUL, a folded line, or a line feed of its own"
+
     static func check(
         _ head: RequestHead, limits: ServerConfiguration
     ) -> Result<Checked, ProtocolFailure> {
@@ -32,8 +35,7 @@ enum Framing {
             return .failure(.tooManyHeaders(limit: limits.headerCountMax))
         }
         guard head.isGapless else {
-            return .failure(
-                .badRequest("the head holds a NUL, a folded line, or a line feed of its own"))
+            return .failure(.badRequest(gap))
         }
         return check(head.fields, version: head.version)
     }

@@ -7,7 +7,9 @@ import HTTPTypes
 /// A request is received whole, its connection suspended, and its handler started; the handler's
 /// answer resumes the connection, and is queued on libmicrohttpd's own thread.
 @safe public final class Server: @unchecked Sendable {
-    // Unchecked for the daemon's pointer alone: it is guarded, and all else is constant.
+    // Unchecked for two things: the daemon's pointer, which is guarded, and where the target of the
+    // request lies whose line is being read, which libmicrohttpd's one thread alone touches. All
+    // else is constant.
     let configuration: ServerConfiguration
     let executor: (any TaskExecutor)?
     let renderFailure: @Sendable (ProtocolFailure) -> ServerResponse
@@ -15,6 +17,10 @@ import HTTPTypes
     let keeper = DeadlineKeeper()
     /// What a client is told whose body does not come, as it goes over the wire.
     let timeoutAnswer: [UInt8]
+    /// The same for a target with a NUL in it and arguments behind it.
+    let brokenTargetAnswer: [UInt8]
+    /// The address of the target in the request line that libmicrohttpd is reading.
+    var targetStart = 0
     let traffic = Guarded(Traffic())
     private let daemon = unsafe Guarded<OpaquePointer?>(nil)
 
@@ -44,6 +50,7 @@ import HTTPTypes
         self.renderFailure = renderFailure
         self.handler = handler
         timeoutAnswer = Self.wireForm(renderFailure(.requestTimedOut))
+        brokenTargetAnswer = Self.wireForm(renderFailure(.badRequest(Framing.gap)))
     }
 
     /// A whole answer in HTTP/1.1 that closes its connection.

@@ -54,6 +54,22 @@ import Testing
         }
     }
 
+    /// libmicrohttpd is kept from making a record of each parameter: its memory would not hold them.
+    @Test func aQueryOfManyParametersArrivesWhole() async throws {
+        let query = (0..<2_000).map { "a\($0 % 10)" }.joined(separator: "&")
+        try await Site.serve(handler: { request in
+            ServerResponse(status: .ok, body: Array((request.query ?? "none").utf8))
+        }) { site in
+            let replies = try await Client.with(port: site.port) { client in
+                try ["/b?\(query)", "/b?", "/b?c", "/b"].map { target in
+                    try client.send("GET \(target) HTTP/1.1\r\nHost: t\r\n\r\n")
+                    return try client.reply()?.body
+                }
+            }
+            #expect(replies == [query, "", "c", "none"])
+        }
+    }
+
     /// However the bytes are cut, the request is the same.
     @Test func arrivesByteByByte() async throws {
         try await Site.serve { site in

@@ -60,7 +60,9 @@ struct Site: Sendable {
             case .methodNotAllowed: .methodNotAllowed
             case .stopping: .serviceUnavailable
             }
-        return ServerResponse(status: status, body: Array("\(failure)".utf8))
+        return ServerResponse(
+            status: status, headerFields: [.contentType: "application/problem+json"],
+            body: Array("\(failure)".utf8))
     }
 }
 

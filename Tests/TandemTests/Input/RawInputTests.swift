@@ -28,6 +28,18 @@ struct RawInputTests {
         func post(_ body: [UInt8]) -> [UInt8] { Wire.post(body, ["Connection: close"]) }
         let large = [UInt8](repeating: 0x20, count: 3000)
         return [
+            Case(
+                "two thousand parameters",
+                Array(
+                    ("GET /v1/transactions?" + String(repeating: "a&", count: 2000)
+                        + " HTTP/1.1\r\nHost: t\r\nConnection: close\r\n\r\n").utf8),
+                400, "invalid-request"),
+            Case(
+                "a list of twenty thousand bytes of query",
+                Array(
+                    ("GET /v1/transactions?label=" + String(repeating: "a", count: 20_000)
+                        + " HTTP/1.1\r\nHost: t\r\nConnection: close\r\n\r\n").utf8),
+                414, "uri-too-long"),
             Case("empty", post([]), 400, "malformed-json"),
             Case("a NUL byte", post(sql([0])), 400, "malformed-json"),
             Case("broken UTF-8", post(sql([0xC3, 0x28])), 400, "malformed-json"),
