@@ -272,6 +272,45 @@ end:
     atomic { lives[me] = false; seen = absent; b = 0; generation = 0; mine = 0 }
 }
 
+#ifdef READER
+/*
+ * The status at a replica that does not drive it, asked for after somebody was told the decision (I5).
+ * The row is read, then the journal, then the row again: a decision leaves the journal only after the
+ * row durably says the same. `absent` stands for an answer that the outcome is unknown.
+ */
+active proctype Reader() {
+    mtype:row seen = absent;
+end:
+    isToldCommitted;
+    seen = visible;
+    if
+    :: seen == undecided ->
+#ifndef ROW_READ_ALONE
+        d_step {
+            if
+            :: isUnprovable -> seen = absent
+            :: !isUnprovable && journal == saysCommit -> seen = commit
+            :: !isUnprovable && journal == saysAbort -> seen = abort
+            :: else
+            fi
+        };
+#ifndef LOOKED_ONCE
+        if
+        :: seen == undecided -> seen = visible
+        :: else
+        fi
+#else
+        skip
+#endif
+#else
+        skip
+#endif
+    :: else
+    fi;
+    assert(seen != undecided && seen != abort)
+}
+#endif
+
 init {
     atomic {
         run Recoverer(1);

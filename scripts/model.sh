@@ -94,6 +94,10 @@ check caught journal -DACCEPT_NOT_DURABLE
 check caught journal -DSIBLINGS_FIRST
 check caught journal -DTOLD_BEFORE_TAG
 check caught journal -DIDENTITY_UNCHECKED -DRESTORES=1
+check verified journal -DREADER -DBRANCHES=2 -DRECOVERERS=2
+check verified journal -DREADER -DBRANCHES=2 -DRECOVERERS=1 -DRESTORES=1
+check caught journal -DREADER -DROW_READ_ALONE
+check caught journal -DREADER -DLOOKED_ONCE
 
 if [[ $failed -ne 0 ]]; then
     echo "model: the variants in capitals are not as they should be" >&2

@@ -87,6 +87,8 @@ class Case:
         result = Result(self.point, self.fault)
         if self.victim.is_running:
             self.victim.kill()
+        if not self.witness.is_running:
+            self.witness.start()
         post, began = self.strike()
         post.join()
         result.answer = str(post.answer)
@@ -114,6 +116,18 @@ class Case:
         post = Post(self.victim, self.body, self.key, self.early)
         processes.until(HIT_SECONDS_MAX, "the first life ends", lambda: not self.victim.is_running)
         return post
+
+    def ask_elsewhere(self):
+        """The same request with the same key, to the other replica.
+
+        On a busy machine it may have stood still for longer than its lease, and has ended since then.
+        """
+        answer = self.witness.post(self.body, self.key)
+        if answer is LOST:
+            faults.restart_if_superseded(self.witness)
+            self.witness.becomes_ready()
+            answer = self.witness.post(self.body, self.key)
+        return answer
 
     def _is_healed(self):
         try:

@@ -54,7 +54,7 @@ def ask_again(case, committed, row, complain):
     """The same request with the same key, to the other replica: the same outcome, done once."""
     if not case.key:
         return
-    again = case.witness.post(case.body, case.key)
+    again = case.ask_elsewhere()
     counts = effects(case.stack, case.marker)
     if row and committed and (again.status not in (200, 201) or counts != case.whole):
         complain(f"repeated after a commit: {again}, rows {counts}")

@@ -22,7 +22,7 @@ extension TransactionEngine {
     private func settled(
         _ id: GlobalTransactionID
     ) async throws(LogUnavailable) -> TransactionRecord? {
-        let until = clock.milliseconds + min(limits.finishWait, .seconds(5)).milliseconds
+        let until = clock.milliseconds + 5000
         while let machine = drives[id]?.machine, machine.isAccepted, machine.awaitsDecision {
             let left = until - clock.milliseconds
             guard left > 0 else {

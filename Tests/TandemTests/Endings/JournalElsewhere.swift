@@ -42,7 +42,7 @@ struct JournalElsewhere {
             try await stage.until("the other replica commits it") {
                 let status = try Stage.answer(await replicas.two.get("/v1/transactions/\(id)"))
                 guard status.status == 200 else {
-                    #expect(status.type == "/problems/outcome-unknown")
+                    #expect(status.status == 503)
                     return false
                 }
                 #expect(status.body["decision"]?.string == "commit")
@@ -79,7 +79,9 @@ struct JournalElsewhere {
 
     @Test("a rollback through another replica reaches the owner, who asks its journal")
     func rollBackElsewhere() async throws {
-        try await onReplicaStage(keys: Self.patient) { replicas in
+        // Time for the owner to hear of it and to ask its journal, on whatever machine.
+        let settings = ["transactions: { finishWaitMilliseconds: 45000 }"]
+        try await onReplicaStage(settings: settings, keys: Self.patient) { replicas in
             let stage = replicas.stage
             try await stage.untilAvailable()
             let one = replicas.one
@@ -115,7 +117,7 @@ struct JournalElsewhere {
             let stage = replicas.stage
             try await stage.untilAvailable()
             let done = try await stage.post(Stage.journalled("a"))
-            #expect(done.status == 201)
+            #expect([201, 202].contains(done.status))
             let id = try #require(done.body["id"]?.string)
             let late = try await replicas.postJSON(
                 replicas.two, "/v1/transactions/\(id)/rollback")
@@ -143,7 +145,8 @@ struct JournalElsewhere {
             let refused = try await stage.post("/v1/transactions/\(id)/rollback", "", fields: [])
             #expect(refused.status == 409)
             // What is accepted and ended now shows that passes over the rows have been made.
-            #expect(try await stage.run("INSERT INTO users VALUES ('b', 'x')").status == 201)
+            #expect(
+                try await stage.commits(ReplicaStage.body("INSERT INTO users VALUES ('b', 'x')")))
             #expect(try await stage.value("orders", Stage.preparedCount) == "1")
             #expect(
                 try await stage.value(

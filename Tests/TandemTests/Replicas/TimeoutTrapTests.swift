@@ -8,10 +8,17 @@ import Testing
 struct TimeoutTrapTests {
     @Test("a COMMIT PREPARED that waits for a standby outlives the role's statement_timeout")
     func commitPrepared() async throws {
-        try await onStage(settings: ResolutionTests.quick) { stage in
+        try await onStage(settings: ResolutionTests.quick) { first in
+            // A role of its own, so that the timeout is not the test's as well.
+            let orders = try first.cluster("orders")
+            _ = try await orders.psql("CREATE ROLE app SUPERUSER LOGIN")
+            first.sandbox.addresses["orders"] = orders.connectionString(user: "app")
+            await first.replica.stop()
+            let replica = try await first.sandbox.startReplica(
+                1, port: first.client.port, isQuiet: true)
+            let stage = Stage(sandbox: first.sandbox, client: first.client, replica: replica)
             let id = try await stage.leaveInDoubt("u1", "o1")
-            let orders = try stage.cluster("orders")
-            _ = try await orders.psql("ALTER ROLE postgres SET statement_timeout = '300ms'")
+            _ = try await orders.psql("ALTER ROLE app SET statement_timeout = '300ms'")
             _ = try await orders.psql("ALTER SYSTEM SET synchronous_standby_names = 'nobody'")
             _ = try await orders.psql("SELECT pg_reload_conf()")
             try await stage.startAgain()
