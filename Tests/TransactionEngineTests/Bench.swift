@@ -21,13 +21,16 @@ struct Bench {
     static let server = ServerTimeline(systemIdentifier: "7", timeline: 1)
     static let id = GlobalTransactionID(number: 1, salt: 1)
 
-    static func row(_ ending: Ending, decision: Decision? = nil) -> TransactionRecord {
+    static func row(
+        _ ending: Ending, decision: Decision? = nil, number: Int64 = 1
+    ) -> TransactionRecord {
         let request = TransactionRequest(
             principal: "p", idempotency: .init(keyDigest: [1], requestDigest: [2]),
             branches: [.init(participant: "users", statements: [Statement(sql: "x")])],
             isolation: .readCommitted, timeout: .seconds(30), labels: [])
         var row = TransactionRecord(
-            id: id, request: request, owner: "elsewhere", epoch: 1, acceptedAt: 0, deadline: 1,
+            id: GlobalTransactionID(number: number, salt: 1), request: request, owner: "elsewhere",
+            epoch: 1, acceptedAt: 0, deadline: 1,
             branches: [BranchRecord(participant: "users", gid: "g", ending: ending)])
         row.state = .preparing
         row.decision = decision

@@ -89,6 +89,20 @@ struct RegisteredStatusTests {
         }
     }
 
+    @Test("a list asks a silent register once, and vouches for what it read by one write")
+    func listed() async throws {
+        let bench = Bench()
+        for number in 1...3 as ClosedRange<Int64> {
+            bench.log.put(Bench.row(.journal, number: number))
+            bench.log.put(Bench.row(.twoPhase, decision: .commit, number: 10 + number))
+        }
+        bench.participants.state.withLock { $0.look = { _ in .unknown(reason: "x") } }
+        let list = try await bench.engine.list(RecordFilter())
+        #expect(list.map(\.decision) == [.commit, .commit, .commit, nil, nil, nil])
+        #expect(bench.participants.state.withLock { $0.looks.count } == 1)
+        #expect(bench.log.state.withLock { $0.confirmations } == 1)
+    }
+
     @Test("rows that decide themselves are asked of nobody")
     func ordinary() async throws {
         let bench = Bench()

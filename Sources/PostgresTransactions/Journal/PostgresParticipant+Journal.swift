@@ -50,7 +50,7 @@ extension PostgresParticipant {
                 switch order.register {
                 case .transactionStatus(let evidence):
                     RegisterReport(
-                        try await self.status(of: evidence, on: connection),
+                        try await self.status(of: evidence, on: connection, within: .seconds(60)),
                         whenNothing: "still in progress")
                 case .journal(let server):
                     try await self.decision(of: order.transaction, server, on: connection)
@@ -61,7 +61,8 @@ extension PostgresParticipant {
         }
     }
 
-    /// Looks at what the register here holds.
+    /// Looks at what the register here holds; somebody waits for the answer, so that it is soon
+    /// taken for silent.
     func look(_ order: RegisterOrder) async -> RegisterSight {
         guard circuit == .closed else {
             return .unknown(reason: "\(options.name) cannot be reached")
@@ -71,16 +72,20 @@ extension PostgresParticipant {
                 connection in
                 switch order.register {
                 case .transactionStatus(let evidence):
-                    return try await self.status(of: evidence, on: connection)
+                    return try await self.status(
+                        of: evidence, on: connection, within: Self.patience)
                 case .journal(let server):
                     guard self.isServer(server, of: connection) else { return Self.changedJournal }
-                    return try await self.claim(order.transaction, on: connection)
+                    return try await self.claim(
+                        order.transaction, on: connection, within: Self.patience)
                 }
             }
         } catch {
             return .unknown(reason: "\(error)")
         }
     }
+
+    private static let patience = Duration.seconds(5)
 
     private static let changedJournal =
         RegisterSight.unprovable(reason: "the server is not the one of the journal")
@@ -94,7 +99,7 @@ extension PostgresParticipant {
     /// The id was in the write-ahead log on disk before the row named it, so no crash can have given
     /// it to another.
     private func status(
-        of evidence: PreparedEvidence?, on connection: PostgresConnection
+        of evidence: PreparedEvidence?, on connection: PostgresConnection, within limit: Duration
     ) async throws -> RegisterSight {
         guard let evidence, let facts = facts(of: connection),
             facts.systemIdentifier == evidence.systemIdentifier,
@@ -102,7 +107,7 @@ extension PostgresParticipant {
         else { return .unprovable(reason: "the server is not the one that decided") }
         let row = try await connection.query(
             "SELECT pg_xact_status($1::xid8), pg_is_in_recovery()", ["\(evidence.transactionID)"],
-            timeout: .seconds(30))
+            timeout: min(limit, .seconds(30)))
         guard row.text(row: 0, column: 1) == "f" else {
             return .unknown(reason: "the server is a standby")
         }
@@ -110,7 +115,7 @@ extension PostgresParticipant {
         case "committed":
             // It may have come back with a warning, or its owner may still have waited for a
             // standby: what is seen is believed when a later write of one's own is through.
-            return try await writesThrough(on: connection)
+            return try await writesThrough(on: connection, within: limit)
                 ? .holds(.commit, evidence: [], results: nil)
                 : .unknown(reason: "the commit may not be replicated yet")
         case "aborted": return .holds(.abort, evidence: [], results: nil)
@@ -135,7 +140,7 @@ extension PostgresParticipant {
             return RegisterReport(.decided(.abort))
         case .refused(let message) where message.state == .uniqueViolation:
             return RegisterReport(
-                try await claim(transaction, on: connection),
+                try await claim(transaction, on: connection, within: .seconds(60)),
                 whenNothing: "the decision went while it was read")
         case .refused(let message):
             return RegisterReport(.tryAgain, error: message.message)
@@ -145,10 +150,11 @@ extension PostgresParticipant {
     }
 
     private func claim(
-        _ transaction: GlobalTransactionID, on connection: PostgresConnection
+        _ transaction: GlobalTransactionID, on connection: PostgresConnection,
+        within limit: Duration
     ) async throws -> RegisterSight {
         let written = try await durably(
-            Journal.claim(transaction, installation: installation), on: connection)
+            Journal.claim(transaction, installation: installation), on: connection, within: limit)
         switch written {
         case .durable(let row):
             guard row.rowCount == 1,

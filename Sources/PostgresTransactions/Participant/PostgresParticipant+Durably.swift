@@ -15,10 +15,10 @@ extension PostgresParticipant {
 
     /// Runs one writing command as a transaction by itself.
     func durably(
-        _ command: Command, on connection: PostgresConnection
+        _ command: Command, on connection: PostgresConnection, within limit: Duration = .seconds(60)
     ) async throws -> Written {
         let replies = try await connection.execute(
-            [[Command("BEGIN"), command, Command("COMMIT")]], timeout: .seconds(60))[0]
+            [[Command("BEGIN"), command, Command("COMMIT")]], timeout: limit)[0]
         for case .failed(let message) in replies {
             guard connection.isOpen else { return .unconfirmed }
             if connection.isInTransaction {
@@ -38,9 +38,11 @@ extension PostgresParticipant {
     ///
     /// A transaction that wrote nothing commits without a flush, although it has an id; so a
     /// message is written.
-    func writesThrough(on connection: PostgresConnection) async throws -> Bool {
+    func writesThrough(
+        on connection: PostgresConnection, within limit: Duration = .seconds(60)
+    ) async throws -> Bool {
         let message = Command("SELECT pg_catalog.pg_logical_emit_message(true, 'tandem', '')")
-        if case .durable = try await durably(message, on: connection) { return true }
+        if case .durable = try await durably(message, on: connection, within: limit) { return true }
         return false
     }
 

@@ -80,7 +80,7 @@ extension TransactionEngine {
     func confirmed(
         _ record: TransactionRecord
     ) async throws(LogUnavailable) -> TransactionRecord {
-        guard record.finishedAt == nil, drives[record.id] == nil else { return record }
+        guard isToldElsewhere(record) else { return record }
         switch record.decision {
         case .abort: return record
         case .commit: return try await log.confirmedRecord(record.id) ?? record
@@ -91,23 +91,37 @@ extension TransactionEngine {
     /// Rows that match, newest first, with what this replica knows beyond them.
     ///
     /// A list waits for nobody: where a decision is just being asked for, or its register does not
-    /// answer, it shows what is recorded.
+    /// answer, it shows what is recorded. A register that is silent is not asked again.
     public func list(_ filter: RecordFilter) async throws(LogUnavailable) -> [TransactionRecord] {
+        let rows = try await log.records(filter)
+        // One durable write after the read vouches for every decision that was read.
+        if let row = rows.first(where: { isToldElsewhere($0) && $0.decision == .commit }) {
+            _ = try await log.confirmedRecord(row.id)
+        }
+        var silent: Set<String> = []
         var records: [TransactionRecord] = []
-        for row in try await log.records(filter) {
-            var known = current(row.id) ?? row
-            if current(row.id) == nil {
+        for row in rows {
+            var known = row
+            let register = row.branches.first(where: \.ending.isRegister)?.participant
+            if let register, isToldElsewhere(row), row.decision == nil, !silent.contains(register) {
                 do {
-                    known = try await confirmed(row)
+                    known = try await registered(row)
                 } catch {
                     guard error.isOutcomeUnknown else { throw error }
+                    silent.insert(register)
                 }
             }
+            known = current(row.id) ?? known
             if filter.states.isEmpty || filter.states.contains(known.state) {
                 records.append(known)
             }
         }
         return records
+    }
+
+    /// Whether another replica may know more of it than its row says.
+    private func isToldElsewhere(_ row: TransactionRecord) -> Bool {
+        row.finishedAt == nil && drives[row.id] == nil && recentlyEnded[row.id] == nil
     }
 
     /// What is known of each participant.
