@@ -76,7 +76,11 @@ def look_again(stack, victim, judged):
     if not victim.is_running:
         victim.start()
     time.sleep(2 * GRACE_SECONDS)
-    processes.until(60, "all is finished in the end", stack.is_quiet)
+    try:
+        processes.until(60, "all is finished in the end", stack.is_quiet)
+    except TimeoutError as error:
+        judged[-1][1].violations.append(str(error))
+        print(line(judged[-1][1]))
     for case, result in judged:
         before = len(result.violations)
         still_holds(case, result)
