@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Installs what building and testing need and this machine lacks: the two C libraries, the
-# PostgreSQL servers that the tests and the demo start, and the small tools around them.
+# PostgreSQL servers that the tests and the demo start, Python for the proof and the checks, and
+# the small tools around them.
 # Does nothing, and needs neither network nor rights, when all is there.
 set -euo pipefail
 
@@ -38,6 +39,9 @@ find_missing() {
     has_library libmicrohttpd || missing+=(libmicrohttpd-dev)
     has_library libpq || missing+=(libpq-dev)
     has_server || missing+=(postgresql)
+    # The proof on real processes, and the tools of the checks.
+    has python3 || missing+=(python3)
+    has python3 && python3 -c 'import ensurepip, venv' 2>/dev/null || missing+=(python3-venv)
 }
 
 # The package would set up and start a server of the machine's own, which nothing here uses: a

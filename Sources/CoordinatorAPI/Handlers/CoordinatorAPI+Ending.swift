@@ -52,6 +52,11 @@ extension CoordinatorAPI {
                 "If-Match is wanted: the entity tag of the status that this is about, or * for a "
                     + "prepared transaction without one.")
         }
+        guard EntityTag.isCondition(condition) else {
+            throw Problem([
+                RequestIssue(.header("If-Match"), "Entity tags in double quotes, or *, are wanted.")
+            ])
+        }
         let answer: ResolutionAnswer
         do throws(LogUnavailable) {
             answer = try await engine.resolve(id, resolution) { version in

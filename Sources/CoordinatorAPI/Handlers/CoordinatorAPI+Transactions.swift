@@ -104,7 +104,9 @@ extension CoordinatorAPI {
         return response
     }
 
-    func show(_ request: ServerRequest) async throws(Problem) -> ServerResponse {
+    func show(
+        _ request: ServerRequest, as type: MediaType
+    ) async throws(Problem) -> ServerResponse {
         let query = try TransactionQuery.decode(Self.queryItems(request))
         let id = try Self.transactionID(request)
         let found: TransactionRecord?
@@ -122,13 +124,45 @@ extension CoordinatorAPI {
         if tag.matches(ifNoneMatch: request.headerFields[.ifNoneMatch]) {
             return ServerResponse(status: .notModified, headerFields: [.eTag: tag.text])
         }
-        var response = Self.json(.ok, RecordRendering.bytes(record))
+        var response =
+            type == .text
+            ? Self.text(.ok, RecordRendering.line(record))
+            : Self.json(.ok, RecordRendering.bytes(record))
         response.headerFields[.eTag] = tag.text
         return response
     }
 
-    func list(_ request: ServerRequest) async throws(Problem) -> ServerResponse {
+    func list(
+        _ request: ServerRequest, as type: MediaType
+    ) async throws(Problem) -> ServerResponse {
         let query = try TransactionListQuery.decode(Self.queryItems(request))
+        let filter = try filter(query)
+        let records: [TransactionRecord]
+        do throws(LogUnavailable) {
+            records = try await engine.list(filter)
+        } catch {
+            throw Problem(.stateDatabaseUnavailable, error.reason)
+        }
+        if type == .text { return Self.text(.ok, records.flatMap(RecordRendering.line)) }
+        var writer = JSONWriter()
+        writer.beginObject()
+        writer.name("transactions")
+        writer.beginArray()
+        for record in records {
+            RecordRendering.write(record, includingResults: false, &writer)
+        }
+        writer.endArray()
+        writer.name("next")
+        if let last = records.last, records.count == query.limit {
+            writer.string("\(last.id.number)")
+        } else {
+            writer.null()
+        }
+        writer.endObject()
+        return Self.json(.ok, writer.bytes)
+    }
+
+    private func filter(_ query: TransactionListQuery) throws(Problem) -> RecordFilter {
         var filter = RecordFilter()
         filter.principal = principal
         filter.states = query.states.compactMap { TransactionState(rawValue: $0) }
@@ -148,28 +182,7 @@ extension CoordinatorAPI {
             filter.before = number
         }
         filter.limit = query.limit
-        let records: [TransactionRecord]
-        do throws(LogUnavailable) {
-            records = try await engine.list(filter)
-        } catch {
-            throw Problem(.stateDatabaseUnavailable, error.reason)
-        }
-        var writer = JSONWriter()
-        writer.beginObject()
-        writer.name("transactions")
-        writer.beginArray()
-        for record in records {
-            RecordRendering.write(record, includingResults: false, &writer)
-        }
-        writer.endArray()
-        writer.name("next")
-        if let last = records.last, records.count == query.limit {
-            writer.string("\(last.id.number)")
-        } else {
-            writer.null()
-        }
-        writer.endObject()
-        return Self.json(.ok, writer.bytes)
+        return filter
     }
 }
 

@@ -68,42 +68,60 @@ public struct CoordinatorAPI: Sendable {
     public func router() -> Router {
         var router = Router(renderFailure: Self.render)
         router.on(.post, "/v1/transactions") { request in
-            await answering { () async throws(Problem) in try await post(request) }
+            await answering(request) { (_) async throws(Problem) in try await post(request) }
         }
         router.on(.get, "/v1/transactions") { request in
-            await answering { () async throws(Problem) in try await list(request) }
+            await answering(request, [.json, .text]) { (type) async throws(Problem) in
+                try await list(request, as: type)
+            }
         }
         router.on(.get, "/v1/transactions/{id}") { request in
-            await answering { () async throws(Problem) in try await show(request) }
+            await answering(request, [.json, .text]) { (type) async throws(Problem) in
+                try await show(request, as: type)
+            }
         }
         router.on(.post, "/v1/transactions/{id}/rollback") { request in
-            await answering { () async throws(Problem) in try await rollBack(request) }
+            await answering(request) { (_) async throws(Problem) in try await rollBack(request) }
         }
         router.on(.post, "/v1/transactions/{id}/resolution") { request in
-            await answering { () async throws(Problem) in try await resolve(request) }
+            await answering(request) { (_) async throws(Problem) in try await resolve(request) }
         }
         router.on(.get, "/v1/participants") { request in
-            await answering { () async throws(Problem) in try await listParticipants(request) }
+            await answering(request) { (_) async throws(Problem) in
+                try await listParticipants(request)
+            }
         }
         router.on(.get, "/v1/participants/{name}") { request in
-            await answering { () async throws(Problem) in try await showParticipant(request) }
+            await answering(request) { (_) async throws(Problem) in
+                try await showParticipant(request)
+            }
         }
         router.on(.get, "/livez") { request in
-            await answering { () async throws(Problem) in try showLiveness(request) }
+            await answering(request) { (_) async throws(Problem) in try showLiveness(request) }
         }
         router.on(.get, "/readyz") { request in
-            await answering { () async throws(Problem) in try await showReadiness(request) }
+            await answering(request) { (_) async throws(Problem) in try await showReadiness(request)
+            }
         }
-        router.on(.get, "/openapi.yaml") { _ in contract.yaml }
-        router.on(.get, "/openapi.json") { _ in contract.json }
+        router.on(.get, "/openapi.yaml") { request in
+            await answering(request, [.yaml]) { (_) async throws(Problem) in contract.yaml }
+        }
+        router.on(.get, "/openapi.json") { request in
+            await answering(request) { (_) async throws(Problem) in contract.json }
+        }
         return router
     }
 
+    /// Answers in one of the media types on offer, and refuses before anything is done for a caller
+    /// who takes none of them.
     private func answering(
-        _ body: () async throws(Problem) -> ServerResponse
+        _ request: ServerRequest, _ offered: [MediaType] = [.json],
+        _ body: (MediaType) async throws(Problem) -> ServerResponse
     ) async -> ServerResponse {
         do throws(Problem) {
-            return try await body()
+            return try await body(
+                ContentNegotiation.choose(
+                    accept: request.headerFields[.accept], from: offered))
         } catch {
             return Self.response(error)
         }
@@ -156,6 +174,11 @@ public struct CoordinatorAPI: Sendable {
     static func json(_ status: HTTPResponse.Status, _ body: [UInt8]) -> ServerResponse {
         ServerResponse(
             status: status, headerFields: [.contentType: MediaType.json.rawValue], body: body)
+    }
+
+    static func text(_ status: HTTPResponse.Status, _ body: [UInt8]) -> ServerResponse {
+        ServerResponse(
+            status: status, headerFields: [.contentType: MediaType.text.rawValue], body: body)
     }
 
     static func json(_ status: HTTPResponse.Status, _ text: String) -> ServerResponse {

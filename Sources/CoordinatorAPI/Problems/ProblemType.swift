@@ -49,7 +49,6 @@ enum ProblemType: String, CaseIterable, Hashable, Sendable {
     // The rest.
     case conflict
     case outcomeUnknown = "outcome-unknown"
-    case internalError = "internal"
 }
 
 extension ProblemType {
@@ -78,7 +77,6 @@ extension ProblemType {
         case .unknownParticipant, .unacceptableSQL, .notOnePhase, .idempotencyKeyReused: 422
         case .preconditionRequired: 428
         case .headersTooLarge: 431
-        case .internalError: 500
         case .participantUnavailable, .participantSlotsExhausted, .preparedTransactionsDisabled,
             .overloaded, .draining, .stateDatabaseUnavailable, .outcomeUnknown:
             503
@@ -124,7 +122,6 @@ extension ProblemType {
         case .aborted: "The transaction was aborted"
         case .conflict: "The transaction's state does not allow this"
         case .outcomeUnknown: "The outcome is not known yet"
-        case .internalError: "The service failed"
         }
     }
 
@@ -142,8 +139,7 @@ extension ProblemType {
             .methodNotAllowed, .notAcceptable, .unsupportedMediaType, .preconditionFailed,
             .preconditionRequired, .malformedJSON, .invalidRequest, .unknownParticipant,
             .unacceptableSQL, .notOnePhase,
-            .idempotencyKeyInvalid, .idempotencyKeyReused, .idempotencyKeyInProgress, .conflict,
-            .internalError:
+            .idempotencyKeyInvalid, .idempotencyKeyReused, .idempotencyKeyInProgress, .conflict:
             nil
         }
     }
@@ -164,7 +160,7 @@ extension ProblemType {
             .idempotencyKeyInvalid, .idempotencyKeyReused, .preparedTransactionsDisabled,
             .statementFailed,
             .rowsUnexpected, .cannotBePrepared, .constraintAtPrepare, .resultTooLarge,
-            .rolledBackByRequest, .aborted, .conflict, .outcomeUnknown, .internalError:
+            .rolledBackByRequest, .aborted, .conflict, .outcomeUnknown:
             false
         }
     }

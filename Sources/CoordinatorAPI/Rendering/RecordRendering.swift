@@ -9,6 +9,16 @@ enum RecordRendering {
         return writer.bytes
     }
 
+    /// One line for shells: id, state, the time of acceptance and the participants, by tabs.
+    static func line(_ record: TransactionRecord) -> [UInt8] {
+        let participants = record.branches.map(\.participant).joined(separator: ",")
+        let parts = [
+            record.id.description, record.state.rawValue,
+            UTCTime(microseconds: record.acceptedAt).text, participants,
+        ]
+        return Array((parts.joined(separator: "\t") + "\n").utf8)
+    }
+
     static func write(
         _ record: TransactionRecord, includingResults: Bool, _ writer: inout JSONWriter
     ) {

@@ -44,6 +44,23 @@ struct ProblemContract {
         #expect(named == Set(ProblemType.allCases.map(\.uri)))
     }
 
+    @Test("Every example of a problem says what its type says")
+    func examples() throws {
+        let responses = try contract.node("components", "responses")
+        for (name, response) in try #require(responses.mapping) {
+            let examples = response["content"]?["application/problem+json"]?["examples"]
+            for (_, example) in try #require(examples?.mapping, "\(name.string ?? "")") {
+                let problem = try #require(example["value"])
+                let type = try #require(
+                    ProblemType.allCases.first { $0.uri == problem["type"]?.string })
+                #expect(problem["title"]?.string == type.title)
+                #expect(problem["status"]?.int == type.status)
+                #expect(problem["retryable"]?.bool == type.isRetryable)
+                #expect(problem["outcome"]?.string == type.outcome?.rawValue)
+            }
+        }
+    }
+
     @Test("A problem with all its members has those of the contract, in no other spelling")
     func members() throws {
         var failure = PostgresFailure(sqlstate: "23505", message: "m")

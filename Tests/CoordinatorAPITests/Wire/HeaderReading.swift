@@ -4,6 +4,16 @@ import Testing
 
 @Suite("Header fields")
 struct HeaderReading {
+    @Test("A condition is an asterisk or a list of entity tags")
+    func conditions() {
+        for good in ["*", "\"a\"", "W/\"a\"", "\"a\", \"b\"", "\"\""] {
+            #expect(EntityTag.isCondition(good), "\(good)")
+        }
+        for bad in ["", "a", "\"", "\"a", "*, \"a\"", "\"a b\"", "\"a\" \"b\"", "w/\"a\"", ","] {
+            #expect(!EntityTag.isCondition(bad), "\(bad)")
+        }
+    }
+
     @Test(
         "An Idempotency-Key is a string in double quotes",
         arguments: [

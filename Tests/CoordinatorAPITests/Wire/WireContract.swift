@@ -95,6 +95,31 @@ struct WireContract {
         }
     }
 
+    @Test("Every answer with a body has an example")
+    func answersHaveExamples() throws {
+        var bodies = 0
+        func look(_ response: Node, _ name: String) {
+            for (type, media) in response["content"]?.mapping ?? [:] {
+                bodies += 1
+                let count = media["examples"]?.mapping?.count ?? (media["example"] == nil ? 0 : 1)
+                #expect(count > 0, "\(name) as \(type.string ?? "")")
+            }
+        }
+        let shared = try contract.node("components", "responses")
+        for (name, response) in try #require(shared.mapping) { look(response, name.string ?? "") }
+        let paths = try #require(try contract.node("paths").mapping)
+        for (path, item) in paths {
+            for (method, operation) in item.mapping ?? [:] {
+                for (status, response) in operation["responses"]?.mapping ?? [:] {
+                    look(
+                        response,
+                        [method, path, status].compactMap(\.string).joined(separator: " "))
+                }
+            }
+        }
+        #expect(bodies >= 25)
+    }
+
     @Test("The contract's own example is a valid request")
     func example() throws {
         let body = try contract.node("paths", "/v1/transactions", "post", "requestBody")

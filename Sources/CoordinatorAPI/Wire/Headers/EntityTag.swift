@@ -27,6 +27,20 @@ struct EntityTag: Hashable, Sendable {
         fieldParts(field, separatedBy: UInt8(ascii: ",")).contains { $0 == "*" || $0 == text }
     }
 
+    /// Whether a condition is written as RFC 9110 has it: `*`, or entity tags in double quotes.
+    static func isCondition(_ field: String) -> Bool {
+        let parts = fieldParts(field, separatedBy: UInt8(ascii: ","))
+        if parts == ["*"] { return true }
+        return !parts.isEmpty
+            && parts.allSatisfy { part in
+                let tag = part.hasPrefix("W/") ? part.dropFirst(2) : part
+                return tag.count >= 2 && tag.hasPrefix("\"") && tag.hasSuffix("\"")
+                    && tag.dropFirst().dropLast().utf8.allSatisfy {
+                        (0x21...0x7E).contains($0) && $0 != UInt8(ascii: "\"")
+                    }
+            }
+    }
+
     /// Whether `If-Match` asks for nothing but that there is something.
     static func matchesAnything(_ field: String) -> Bool {
         fieldParts(field, separatedBy: UInt8(ascii: ",")).contains("*")

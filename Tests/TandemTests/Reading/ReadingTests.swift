@@ -1,0 +1,119 @@
+import CoordinatorAPI
+import Testing
+
+@testable import tandem
+
+@Suite("What is recorded can be read: status, lists, lines for shells")
+struct ReadingTests {
+    private static func get(_ stage: Stage, _ path: String, _ fields: String) async throws
+        -> LoopbackHTTP.Answer
+    {
+        try await stage.client.send(
+            "GET \(path) HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\(fields)\r\n\r\n")
+    }
+
+    /// Begins and commits, and answers the id.
+    private static func commit(_ stage: Stage, _ user: String, _ label: String) async throws
+        -> String
+    {
+        let answer = try await stage.run(
+            "INSERT INTO users VALUES ($1, 'x')", #"["\#(user)"]"#,
+            #","labels":{"kind":"\#(label)"}"#)
+        let id = try #require(answer.body["id"]?.string, "\(answer.text)")
+        try await stage.until("\(id) is committed") {
+            try await stage.get("/v1/transactions/\(id)").body["state"]?.string == "committed"
+        }
+        return id
+    }
+
+    @Test("pages from the newest to the oldest, each transaction once; filters; lines of text")
+    func lists() async throws {
+        try await onStage { stage in
+            var ids: [String] = []
+            for number in 0..<5 {
+                ids.append(
+                    try await Self.commit(stage, "u\(number)", number == 2 ? "even" : "odd"))
+            }
+            var seen: [String] = []
+            var path = "/v1/transactions?limit=2"
+            var pages = 0
+            while pages < 5 {
+                let page = try await stage.get(path)
+                for index in 0..<2 {
+                    let item = page.body["transactions"]?[index]
+                    if let id = item?["id"]?.string { seen.append(id) }
+                }
+                pages += 1
+                guard let next = page.body["next"]?.string else { break }
+                path = "/v1/transactions?limit=2&cursor=\(next)"
+            }
+            #expect(seen == ids.reversed())
+            #expect(pages == 3)
+            let labelled = try await Self.get(
+                stage, "/v1/transactions?label=kind:even&state=committed&participant=users",
+                "Accept: text/plain")
+            #expect(labelled.head.lowercased().contains("content-type: text/plain"))
+            let line = labelled.body.split(separator: "\t", omittingEmptySubsequences: false)
+            #expect(line.count == 4, "\(labelled.body)")
+            #expect(line.first.map(String.init) == ids[2])
+            #expect(line.last == "users\n")
+            #expect(line.dropFirst().first == "committed")
+            let none = try await Self.get(
+                stage, "/v1/transactions?state=aborted", "Accept: text/plain")
+            #expect(none.status == 200)
+            #expect(none.body.isEmpty)
+        }
+    }
+
+    @Test("an entity tag spares the body, a wait ends with the transaction, and 406 comes first")
+    func one() async throws {
+        try await onStage { stage in
+            let id = try await Self.commit(stage, "u", "x")
+            let path = "/v1/transactions/\(id)"
+            let whole = try await stage.get(path)
+            let tag = try #require(whole.field("etag"))
+            let same = try await Self.get(stage, path, "If-None-Match: \(tag)")
+            #expect(same.status == 304)
+            #expect(same.body.isEmpty)
+            let other = try await Self.get(stage, path, "If-None-Match: \"other\"")
+            #expect(other.status == 200)
+            let line = try await Self.get(stage, path, "Accept: text/plain, application/json;q=0.5")
+            #expect(line.body.hasPrefix("\(id)\tcommitted\t"))
+            let ended = try await stage.get(path + "?wait=60")
+            #expect(ended.body["state"]?.string == "committed")
+            let refused = try await stage.client.send(
+                "POST /v1/transactions HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
+                    + "Accept: text/html\r\nContent-Type: application/json\r\n"
+                    + "Content-Length: \(Stage.pair("a", "b").utf8.count)\r\n\r\n"
+                    + Stage.pair("a", "b"))
+            #expect(refused.status == 406)
+            #expect(refused.body.contains("/problems/not-acceptable"))
+            try await stage.expectQuiet(users: 1, orders: 0)
+        }
+    }
+
+    @Test("a wait that begins before the end is woken by it")
+    func waiting() async throws {
+        try await onStage { stage in
+            // The row is there from the acceptance: a key has it written before the work.
+            let body =
+                #"{"timeoutMilliseconds":60000,"branches":[{"participant":"users","statements":[{"#
+                + #""sql":"\#(Stage.waiting)"}]},{"participant":"orders","#
+                + #""statements":[{"sql":"SELECT 1"}]}]}"#
+            let client = stage.client
+            async let work = client.post("/v1/transactions", body, key: "w")
+            try await stage.untilRunning("DO ", in: "users")
+            let list = try await stage.get("/v1/transactions?idempotencyKey=w")
+            let id = try #require(list.body["transactions"]?[0]?["id"]?.string)
+            let before = try await stage.get("/v1/transactions/\(id)?wait=0")
+            #expect(before.status == 200)
+            #expect(before.body["finishedAt"]?.string == nil)
+            async let waiter = client.get("/v1/transactions/\(id)?wait=60")
+            try await stage.go("users")
+            let waited = try await Stage.answer(waiter)
+            #expect(waited.body["state"]?.string == "committed")
+            #expect(waited.field("etag") != before.field("etag"))
+            _ = try await work
+        }
+    }
+}
