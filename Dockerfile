@@ -15,6 +15,8 @@ RUN swift package resolve
 COPY openapi.yaml ./
 COPY Sources Sources
 COPY Tests Tests
+# Not built here; but a package is looked at whole.
+COPY Benchmarks/Library Benchmarks/Library
 # The symbols stay, for readable backtraces; the debugging information does not.
 RUN swift build --configuration release --product tandem --static-swift-stdlib -Xlinker -S \
     && install -D "$(swift build --configuration release --show-bin-path)/tandem" /out/tandem
@@ -24,7 +26,7 @@ RUN apt-get update -q \
     && apt-get install -qy --no-install-recommends \
         libmicrohttpd12=0.9.75-* libpq5=15.* \
     && rm -rf /var/lib/apt/lists/* \
-    && useradd --system --uid 10001 --no-create-home --shell /usr/sbin/nologin tandem
+    && useradd --uid 10001 --no-create-home --no-log-init --shell /usr/sbin/nologin tandem
 
 COPY --from=build /out/tandem /usr/local/bin/tandem
 COPY tandem.example.yaml /etc/tandem/tandem.example.yaml
