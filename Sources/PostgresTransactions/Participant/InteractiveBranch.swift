@@ -19,7 +19,6 @@ final class InteractiveBranch: OpenBranch {
     private let connection: PostgresConnection
     private let limits: ResultLimits
     private let order: WorkOrder
-    private let reset: [Command]
     /// The reply to BEGIN, once it was sent with the first statement.
     private(set) var begun: CommandReply?
     /// The first thing that went wrong: the vote will be no, whether or not the code caught it.
@@ -32,12 +31,11 @@ final class InteractiveBranch: OpenBranch {
     private var ending: CheckedContinuation<Ending, Never>?
 
     init(
-        _ connection: PostgresConnection, limits: ResultLimits, order: WorkOrder, reset: [Command]
+        _ connection: PostgresConnection, limits: ResultLimits, order: WorkOrder
     ) {
         self.connection = connection
         self.limits = limits
         self.order = order
-        self.reset = reset
     }
 
     /// Runs the caller's code to its end, or until it is abandoned; afterwards the branch is over,
@@ -128,7 +126,7 @@ final class InteractiveBranch: OpenBranch {
         }
     }
 
-    /// The first statement takes the session's reset and BEGIN with it.
+    /// The first statement takes BEGIN with it.
     private func send(
         _ command: Command, _ limits: ResultLimits?
     ) async throws(PostgresError) -> CommandReply {
@@ -137,7 +135,7 @@ final class InteractiveBranch: OpenBranch {
             return try await connection.execute([[command]], limits: limits)[0][0]
         }
         let opening = [WorkPlan.begin(order.isolation, order.ending), command]
-        var replies = try await connection.execute([reset, opening], limits: limits)[1]
+        var replies = try await connection.execute([opening], limits: limits)[0]
         if WorkPlan.canRetry(replies) {
             // A cached statement had vanished or changed its shape: nothing ran that counts.
             replies = try await connection.execute(

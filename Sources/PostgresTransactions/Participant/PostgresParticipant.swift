@@ -15,8 +15,6 @@ final class PostgresParticipant {
     /// gids that hold a slot until they have ended, and branches that are at work.
     var slotHolders: Set<String> = []
     var working = 0
-    /// Sessions whose last branch was committed without being prepared, and may have left more.
-    var locallyCommitted: Set<ObjectIdentifier> = []
     let workers: ConnectionPool
     let finishers: ConnectionPool
     /// The finishing sessions as the ends of branches use them: several on one, pipelined.
@@ -113,7 +111,6 @@ final class PostgresParticipant {
         await prepareJournal(on: connection, role: found.user)
         connection.onClose = { [weak self] _ in
             self?.facts[key] = nil
-            self?.locallyCommitted.remove(key)
         }
     }
 

@@ -4,7 +4,7 @@ import TransactionEngine
 
 /// The commands of one branch, and how their replies are read.
 struct WorkPlan {
-    let segments: [[Command]]
+    let commands: [Command]
     let returnsRows: Bool
     /// Which commands are the caller's: the limits are for their rows, not for the evidence.
     let limited: Range<Int>
@@ -13,10 +13,11 @@ struct WorkPlan {
     /// Whether a witness is recorded between the evidence and PREPARE.
     private let hasWitness: Bool
 
-    /// What a session may carry over from the branch before.
+    /// What undoes what a branch may leave in its session, settings and locks among it.
     ///
-    /// Listening, temporary tables and held cursors it can only if that branch was committed without
-    /// being prepared; then `remains` follow.
+    /// It follows PREPARE, or whatever else ends the branch: nothing of it stays while the session is
+    /// idle, and the next branch waits for nothing. Listening, temporary tables and held cursors can
+    /// stay only of a branch that was committed without being prepared; then `remains` follow.
     static let reset = [
         Command("SET SESSION AUTHORIZATION DEFAULT"), Command("RESET ALL"),
         Command("SELECT pg_catalog.pg_advisory_unlock_all()"), Command("DISCARD SEQUENCES"),
@@ -82,10 +83,7 @@ struct WorkPlan {
     }
 
     /// Everything from BEGIN to PREPARE around statements that are known beforehand.
-    init(
-        _ statements: [Statement], _ order: WorkOrder, hasWitness: Bool = false,
-        reset: [Command] = WorkPlan.reset
-    ) {
+    init(_ statements: [Statement], _ order: WorkOrder, hasWitness: Bool = false) {
         self.statements = statements
         ending = order.ending
         self.hasWitness = hasWitness && order.ending == .twoPhase
@@ -98,26 +96,24 @@ struct WorkPlan {
             work.append(Command(statement.sql, statement.parameters))
         }
         work += Self.closing(order, hasWitness: self.hasWitness)
-        segments = [reset, work]
-        let first = reset.count + 1
-        limited = first..<(first + statements.count)
+        if ending == .twoPhase { work += Self.reset }
+        commands = work
+        limited = 1..<(1 + statements.count)
     }
 
     /// What follows the caller's own code, of which BEGIN (if it was not sent yet) is a part.
     init(
-        closing order: WorkOrder, hasBegun: Bool, hasWitness: Bool = false,
-        reset: [Command] = WorkPlan.reset
+        closing order: WorkOrder, hasBegun: Bool, hasWitness: Bool = false
     ) {
         statements = []
         ending = order.ending
         self.hasWitness = hasWitness && order.ending == .twoPhase
         returnsRows = false
         limited = 0..<0
-        let closing = Self.closing(order, hasWitness: self.hasWitness)
+        var closing = Self.closing(order, hasWitness: self.hasWitness)
+        if ending == .twoPhase { closing += Self.reset }
         // The same replies either way, so that there is one reading of them.
-        segments =
-            hasBegun
-            ? [closing] : [reset, [Self.begin(order.isolation, order.ending)] + closing]
+        commands = hasBegun ? closing : [Self.begin(order.isolation, order.ending)] + closing
     }
 
     /// Whether a cached statement was gone or had changed its result: worth one more try.
@@ -136,8 +132,20 @@ struct WorkPlan {
         return statements.count + (hasWitness ? 3 : 2)
     }
 
+    /// Whether the session was reset behind PREPARE.
+    func leavesClean(_ replies: [CommandReply]) -> Bool {
+        ending == .twoPhase && replies.count == lastIndex + 1 + Self.reset.count
+            && Self.haveCompleted(replies.suffix(Self.reset.count))
+    }
+
+    /// Whether every one of the commands was done.
+    static func haveCompleted(_ replies: some Sequence<CommandReply>) -> Bool {
+        replies.allSatisfy { if case .completed = $0 { true } else { false } }
+    }
+
     /// Reads the replies of a work that is whole: BEGIN, statements, and what closes it.
     func report(_ replies: [CommandReply], facts: SessionFacts) -> WorkReport {
+        let replies = Array(replies.prefix(lastIndex + 1))
         let results = results(replies)
         guard replies.count == lastIndex + 1 else {
             return refused(BranchFailure(unknownKind), results, facts)

@@ -33,13 +33,15 @@ extension WorkingSession {
         commands.append(Command("COMMIT"))
         let report: CommitReport
         do {
-            let replies = try await connection.execute([commands], timeout: .seconds(60))
+            let replies = try await connection.execute(
+                [commands, WorkPlan.reset + WorkPlan.remains], timeout: .seconds(60))
             report = Self.read(replies[0])
+            isClean = WorkPlan.haveCompleted(replies[1])
         } catch {
             report = CommitReport(.unknown)
         }
         switch report.reply {
-        case .committed: participant.locallyCommitted.insert(ObjectIdentifier(connection))
+        case .committed: break
         case .rolledBack: await rollBack()
         case .unknown: connection.close()
         }
@@ -85,10 +87,11 @@ extension WorkingSession {
         }
         do {
             let verb = decision == .commit ? "COMMIT" : "ROLLBACK"
-            let replies = try await connection.execute([[Command(verb)]], timeout: .seconds(30))
+            let replies = try await connection.execute(
+                [[Command(verb)], WorkPlan.reset + WorkPlan.remains], timeout: .seconds(30))
             let hasEnded = connection.isOpen && !connection.isInTransaction
             if !hasEnded { connection.close() }
-            if hasEnded { participant.locallyCommitted.insert(ObjectIdentifier(connection)) }
+            isClean = WorkPlan.haveCompleted(replies[1])
             giveBack()
             guard hasEnded else { return EndReport(.tryAgain, error: "its session was lost") }
             return EndReport(.done, error: replies[0][0].error?.message)

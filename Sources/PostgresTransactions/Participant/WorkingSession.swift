@@ -4,6 +4,8 @@ import PostgresClient
 import TransactionEngine
 
 /// A connection that one branch has to itself until it has voted.
+///
+/// It is lent clean, and given back clean or closed.
 @LoopActor
 final class WorkingSession: BranchSession {
     let participant: PostgresParticipant
@@ -14,6 +16,8 @@ final class WorkingSession: BranchSession {
     private var isWorking = false
     private var wasCancelled = false
     private var isOver = false
+    /// Whether nothing of the branch is left in the session.
+    var isClean = true
     /// The transaction that the caller's own code has, while it has it.
     private var interactive: InteractiveBranch?
 
@@ -35,6 +39,7 @@ final class WorkingSession: BranchSession {
                     session: nil), order)
         }
         isWorking = true
+        isClean = false
         switch order.work {
         case .statements(let statements): return await run(statements, order, facts)
         case .interactive(let work): return await run(work, order, facts)
@@ -46,7 +51,7 @@ final class WorkingSession: BranchSession {
         _ statements: [Statement], _ order: WorkOrder, _ facts: SessionFacts
     ) async -> WorkReport {
         let plan = WorkPlan(
-            statements, order, hasWitness: participant.options.hasWitness, reset: reset())
+            statements, order, hasWitness: participant.options.hasWitness)
         do {
             var replies = try await run(plan)
             if WorkPlan.canRetry(replies) {
@@ -54,17 +59,19 @@ final class WorkingSession: BranchSession {
                 await rollBack()
                 replies = try await run(plan)
             }
-            return await settle(plan.report(replies, facts: facts), order)
+            return await settle(report(plan, replies, facts), order)
         } catch {
             // Something was sent, so a PREPARE may have run or may yet run.
             return close(lost(facts), order)
         }
     }
 
-    /// What to begin with, by how the branch before ended on this session.
-    private func reset() -> [Command] {
-        let hasRemains = participant.locallyCommitted.remove(ObjectIdentifier(connection)) != nil
-        return hasRemains ? WorkPlan.reset + WorkPlan.remains : WorkPlan.reset
+    /// Reads the replies of a work that is whole.
+    private func report(
+        _ plan: WorkPlan, _ replies: [CommandReply], _ facts: SessionFacts
+    ) -> WorkReport {
+        isClean = plan.leavesClean(replies)
+        return plan.report(replies, facts: facts)
     }
 
     private func lost(_ facts: SessionFacts) -> WorkReport {
@@ -80,7 +87,7 @@ final class WorkingSession: BranchSession {
             connection,
             limits: ResultLimits(
                 rows: participant.options.resultRowsMax, bytes: participant.options.resultBytesMax),
-            order: order, reset: reset())
+            order: order)
         interactive = branch
         let ending = await branch.run(work)
         interactive = nil
@@ -97,13 +104,11 @@ final class WorkingSession: BranchSession {
         }
         let plan = WorkPlan(
             closing: order, hasBegun: branch.begun != nil,
-            hasWitness: participant.options.hasWitness,
-            reset: WorkPlan.reset + WorkPlan.remains)
+            hasWitness: participant.options.hasWitness)
         do {
-            let replies = try await connection.execute(plan.segments)
+            let replies = try await connection.execute([plan.commands])
             let begun = branch.begun.map { [$0] } ?? []
-            return await settle(
-                plan.report(begun + replies[replies.count - 1], facts: facts), order)
+            return await settle(report(plan, begun + replies[0], facts), order)
         } catch {
             return close(lost(facts), order)
         }
@@ -114,8 +119,8 @@ final class WorkingSession: BranchSession {
             rows: participant.options.resultRowsMax, bytes: participant.options.resultBytesMax,
             commands: plan.limited)
         let replies = try await connection.execute(
-            plan.segments, limits: plan.returnsRows ? limits : nil)
-        return replies[1]
+            [plan.commands], limits: plan.returnsRows ? limits : nil)
+        return replies[0]
     }
 
     /// Holds what is to be held, and rolls back what was refused and is still open.
@@ -151,9 +156,13 @@ final class WorkingSession: BranchSession {
                 session: report.session), order)
     }
 
+    /// Leaves no transaction open, and the session as it was lent; not while a statement runs in it.
     func rollBack() async {
-        guard connection.isOpen, connection.isInTransaction else { return }
-        _ = try? await connection.execute([[Command("ROLLBACK")]], timeout: .seconds(5))
+        guard connection.isOpen, connection.transactionStatus != .active, !isClean else { return }
+        let rollback = connection.isInTransaction ? [Command("ROLLBACK")] : []
+        let replies = try? await connection.execute(
+            [rollback + WorkPlan.reset], timeout: .seconds(5))
+        isClean = replies.map { WorkPlan.haveCompleted($0[0]) } ?? false
     }
 
     private func close(_ report: WorkReport, _ order: WorkOrder) -> WorkReport {
@@ -187,12 +196,12 @@ final class WorkingSession: BranchSession {
     func release() async { giveBack() }
 
     /// A cancel request may still be on its way to the backend, where it would hit whoever works
-    /// there next: such a connection is not used again.
+    /// there next: such a connection is not used again, and neither is one that is not clean.
     func giveBack() {
         guard !isOver else { return }
         isOver = true
         if wantsSlot { participant.working -= 1 }
-        if wasCancelled || !connection.isOpen || connection.isInTransaction {
+        if wasCancelled || !isClean || !connection.isOpen || connection.isInTransaction {
             participant.workers.discard(connection)
         } else {
             participant.workers.giveBack(connection)
