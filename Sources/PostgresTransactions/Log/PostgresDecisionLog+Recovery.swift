@@ -20,17 +20,17 @@ extension PostgresDecisionLog {
     /// Where a register is gone or changed, nobody can decide but an operator.
     private static let isNotUndecidable = "(t.decision IS NOT NULL OR t.state <> 'needsOperator')"
 
-    /// Whether this replica can end every branch; `$1` is its name, `$4` the participants that it
-    /// knows.
+    /// Whether this replica can end every branch, or nobody else can; `$1` is its name, `$4` the
+    /// participants that it knows.
     ///
     /// Configurations differ while they are rolled out. A row with a participant that is unknown here
-    /// is left to the other replicas that live, for whoever holds a row keeps it from those who could
-    /// end it. A replica that is alone takes it and ends what it can, and so does one that an
-    /// operator has given the end of a branch.
+    /// is left to another replica that lives and knows all of them, for whoever holds a row keeps it
+    /// from those who could end it. Where there is none it is taken, and what can be ended is; so it
+    /// is when an operator has given the end of a branch.
     private static let isFamiliar = """
         (t.participants <@ $4::text[] OR t.resolutions > 0
-            OR NOT EXISTS (SELECT FROM tandem.replicas AS r
-                WHERE r.name <> $1 AND \(StateDatabase.isAlive)))
+            OR NOT EXISTS (SELECT FROM tandem.replicas AS r WHERE r.name <> $1
+                AND \(StateDatabase.isAlive) AND t.participants <@ r.participants))
         """
 
     /// Ends expired lives, then claims what no life that goes on drives.

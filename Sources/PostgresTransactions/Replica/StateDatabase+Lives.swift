@@ -20,11 +20,13 @@ extension StateDatabase {
             [
                 Command(
                     """
-                    INSERT INTO tandem.replicas AS r (name, epoch) VALUES ($1, 1)
+                    INSERT INTO tandem.replicas AS r (name, epoch, participants)
+                    VALUES ($1, 1, $2::text[])
                     ON CONFLICT (name) DO UPDATE SET epoch = r.epoch + 1, is_over = false,
-                        heartbeat_at = now(), steady_since = '-infinity', started_at = now()
+                        heartbeat_at = now(), steady_since = '-infinity', started_at = now(),
+                        participants = excluded.participants
                     RETURNING epoch
-                    """, [options.replica])
+                    """, [options.replica, ArrayLiteral.write(options.participants)])
             ], on: connection, timeout: options.timeout)
         guard let epoch = taken[0].text(row: 0, column: 0).flatMap(Int64.init) else {
             throw StateDatabaseError.unreachable(reason: "it answered no epoch")

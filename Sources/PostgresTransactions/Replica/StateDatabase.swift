@@ -8,6 +8,8 @@ public struct StateOptions: Sendable {
     public var connection: ConnectionOptions
     /// This replica's name.
     public var replica: String
+    /// The participants that this replica knows; others leave it the rows that they do not.
+    public var participants: [String] = []
     /// Sessions for reads.
     public var readers = 2
     /// A flush or read that takes longer counts as lost.

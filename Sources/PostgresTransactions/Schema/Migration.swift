@@ -7,7 +7,7 @@ struct Migration: Sendable {
     let statements: [String]
 
     /// All migrations, by number from 1.
-    static let all: [Migration] = [.first, .replicas, .endings, .wishes]
+    static let all: [Migration] = [.first, .replicas, .endings, .wishes, .acquaintance]
 }
 
 extension Migration {

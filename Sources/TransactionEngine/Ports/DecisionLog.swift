@@ -47,7 +47,7 @@ public protocol DecisionLog: Sendable {
     ///
     /// Rows of this life that are not among `driven` are answered as well: an earlier claim may have
     /// landed without its answer. A row with a participant that is not among `known` is left to
-    /// another living replica.
+    /// another living replica that knows all of its participants.
     func claimUnowned(
         limit: Int, driven: [GlobalTransactionID], known: [String]
     ) async throws(LogUnavailable) -> [TransactionRecord]

@@ -90,6 +90,7 @@ final class Runtime {
             var stateOptions = StateOptions(
                 connection: try ConnectionOptions(conninfo: database.connectionString),
                 replica: database.replica)
+            stateOptions.participants = options.map(\.name)
             stateOptions.timeout = database.timeout
             stateOptions.lease = database.lease
             stateOptions.heartbeat = .milliseconds(database.lease.wholeSeconds * 1000 / 5)

@@ -7,6 +7,7 @@ import TransactionEngine
 extension Configuration {
     var stateOptions: StateOptions {
         var options = StateOptions(connection: state.connection, replica: replica.name)
+        options.participants = participants.map(\.name)
         options.readers = state.readers
         options.timeout = .milliseconds(state.timeoutMilliseconds)
         options.heartbeat = .seconds(replica.heartbeatSeconds)

@@ -16,7 +16,7 @@ struct StandbyTests {
     func claim() async throws {
         try await PostgresCluster.withTemporary(settings: Self.settings) { cluster in
             let id = try await Self.leaveDecided(cluster)
-            let state = try await Self.open(cluster, "heir")
+            let state = try await StateDatabase.open(cluster, "heir")
             let heir = await PostgresDecisionLog(state, logger: Logger(label: "test"))
             try await Self.awaitNobody(cluster, true)
             let claim = Task { try await Self.claim(heir) }
@@ -43,7 +43,7 @@ struct StandbyTests {
     @Test("a session whose record may be lost is not used")
     func registration() async throws {
         try await PostgresCluster.withTemporary(settings: Self.settings) { cluster in
-            let state = try await Self.open(cluster, "one")
+            let state = try await StateDatabase.open(cluster, "one")
             let registry = await SessionRegistry(state: state, logger: Logger(label: "test"))
             let options = ParticipantOptions(
                 name: "users",
@@ -71,7 +71,7 @@ struct StandbyTests {
             _ = try await cluster.psql(
                 "BEGIN; CREATE TABLE t (); PREPARE TRANSACTION 'x'")
             try await PostgresCluster.withTemporary(settings: Self.settings) { other in
-                let state = try await Self.open(other, "one")
+                let state = try await StateDatabase.open(other, "one")
                 let registry = await SessionRegistry(state: state, logger: Logger(label: "test"))
                 let options = ParticipantOptions(
                     name: "users",
@@ -93,41 +93,20 @@ struct StandbyTests {
     }
 
     /// A decided row of a life that is over.
-    private static func leaveDecided(_ cluster: PostgresCluster) async throws
-        -> GlobalTransactionID
-    {
-        let state = try await open(cluster, "former")
+    private static func leaveDecided(
+        _ cluster: PostgresCluster
+    ) async throws -> GlobalTransactionID {
+        let state = try await StateDatabase.open(cluster, "former")
         let log = await PostgresDecisionLog(state, logger: Logger(label: "test"))
-        let id = try await log.nextTransactionID()
-        let request = TransactionRequest(
-            principal: "p", idempotency: nil,
-            branches: [.init(participant: "users", statements: [])], isolation: .readCommitted,
-            timeout: .seconds(600), labels: [])
-        let gid = log.preparedName(of: id, branch: 0, branchCount: 1)
-        let record = TransactionRecord(
-            id: id, request: request, owner: "former", epoch: state.epoch, acceptedAt: 0,
-            deadline: 600_000_000, branches: [BranchRecord(participant: "users", gid: gid)])
-        #expect(await log.accept(record) == .accepted)
+        let record = try await log.acceptedRecord(in: "users")
         let decided = await log.decide(.commit, record)
         #expect(decided == .decided(.commit, evidence: [nil]))
         await state.close()
-        return id
+        return record.id
     }
 
     private static func claim(_ log: PostgresDecisionLog) async throws -> [TransactionRecord] {
         try await log.claimUnowned(limit: 10, driven: [], known: ["users"])
-    }
-
-    @LoopActor
-    private static func open(
-        _ cluster: PostgresCluster, _ replica: String
-    ) async throws -> StateDatabase {
-        var options = StateOptions(
-            connection: try ConnectionOptions(conninfo: cluster.connectionString()),
-            replica: replica)
-        options.timeout = .seconds(60)
-        options.allowsFsyncOff = true
-        return try await StateDatabase.open(options, logger: Logger(label: "test"))
     }
 
     @LoopActor

@@ -11,56 +11,6 @@ import Testing
 
 @Suite("Replicas that differ: older programs, other configurations, other roles", .serialized)
 struct UpgradeTests {
-    @Test("a row with a participant that is unknown here is left to a replica that knows it")
-    func unknownParticipant() async throws {
-        try await onReplicaStage(settings: ResolutionTests.quick) { replicas in
-            let stage = replicas.stage
-            try await stage.untilAvailable()
-            // Alone, the second would take what it can end a part of.
-            _ = try await stage.sandbox.startReplica(
-                3, port: LoopbackPort.free(), isQuiet: true)
-            let one = replicas.one
-            let requests = (0..<2).map { number in
-                Task {
-                    try? await one.post(
-                        "/v1/transactions",
-                        ReplicaStage.body(
-                            "INSERT INTO users SELECT 'a', pg_sleep(60\(number))::text"))
-                }
-            }
-            try await stage.until("both rows are there") {
-                try await stage.value("state", "SELECT count(*) FROM tandem.transactions") == "2"
-            }
-            await stage.replica.kill()
-            for request in requests { _ = await request.value }
-            // As a replica with a newer configuration would have accepted it.
-            let old = try #require(
-                try await stage.value(
-                    "state",
-                    "UPDATE tandem.transactions SET participants = '{archive}' WHERE number = "
-                        + "(SELECT min(number) FROM tandem.transactions) AND decision IS NULL "
-                        + "AND owner = 'replica-1' RETURNING number"))
-            try await stage.until("the other row is taken over, and ended") {
-                try await stage.value(
-                    "state",
-                    "SELECT state FROM tandem.transactions WHERE number <> \(old)") == "aborted"
-            }
-            let left = "SELECT owner FROM tandem.transactions WHERE number = \(old)"
-            #expect(try await stage.value("state", left) == "replica-1")
-            // Known again, it is taken over as any other.
-            _ = try await stage.value(
-                "state",
-                "UPDATE tandem.transactions SET participants = '{users}' WHERE number = \(old) "
-                    + "RETURNING 1")
-            try await stage.until("it is ended, too") {
-                try await stage.value(
-                    "state", "SELECT state FROM tandem.transactions WHERE number = \(old)")
-                    == "aborted"
-            }
-            try await stage.expectQuiet(users: 0, orders: 0)
-        }
-    }
-
     @Test("a schema with a migration missing, renamed or newer than this program is refused whole")
     func disorder() async throws {
         try await PostgresCluster.withTemporary(name: "schema") { cluster in
@@ -110,6 +60,32 @@ struct UpgradeTests {
         let connection = try await PostgresConnection.connect(options, timeout: .seconds(30))
         defer { connection.close() }
         return try await Migrator.migrate(connection)
+    }
+
+    @Test("SQL that changes the role: the branch is still our own to end, who are no superuser")
+    func roleChanged() async throws {
+        let keys = ["users": "connectTimeoutMilliseconds: 30000"]
+        try await onStage(settings: ResolutionTests.quick, keys: keys) { stage in
+            await stage.replica.stop()
+            for sql in [
+                "CREATE ROLE app LOGIN", "CREATE ROLE other", "GRANT other TO app",
+                "GRANT ALL ON ALL TABLES IN SCHEMA public TO app, other",
+            ] {
+                _ = try await stage.value("users", sql)
+            }
+            stage.sandbox.addresses["users"] = try stage.cluster("users")
+                .connectionString(user: "app")
+            try await stage.startAgain()
+            try await stage.untilAvailable()
+            let committed = try await stage.commits(
+                Stage.request([
+                    Stage.branch("users", "SELECT set_config('role', 'other', false)"),
+                    Stage.branch("users", "INSERT INTO users VALUES ('a', 'x')"),
+                    Stage.branch("orders", "INSERT INTO orders VALUES ('a', 'a', 1)"),
+                ]))
+            #expect(committed)
+            try await stage.expectQuiet(users: 1, orders: 1)
+        }
     }
 
     @Test("a witness table of another role: refused with the SQL that allows it, then used")

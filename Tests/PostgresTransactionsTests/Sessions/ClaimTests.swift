@@ -1,0 +1,73 @@
+import CommitProtocol
+import EventLoop
+import Logging
+import PostgresClient
+import PostgresClusters
+import Testing
+import TransactionEngine
+
+@testable import PostgresTransactions
+
+@Suite("Which rows of the dead a replica takes over")
+struct ClaimTests {
+    @Test("a row with a participant that is unknown here is left to a replica that knows it")
+    func unknownParticipant() async throws {
+        try await PostgresCluster.withTemporary(settings: ["fsync": "off"]) { cluster in
+            let former = try await StateDatabase.open(cluster, "former")
+            let log = await PostgresDecisionLog(former, logger: Logger(label: "test"))
+            let users = try await log.acceptedRecord(in: "users").id
+            let archive = try await log.acceptedRecord(in: "archive").id
+            let vault = try await log.acceptedRecord(in: "vault").id
+            await former.close()
+            // While configurations are rolled out: one replica has the new one, and one has not.
+            let old = try await StateDatabase.open(cluster, "old", ["users"])
+            let new = try await StateDatabase.open(cluster, "new", ["users", "archive"])
+            // Nobody knows the vault: whoever finds it ends what it can.
+            #expect(try await Self.claim(old, ["users"]) == [users, vault])
+            #expect(try await Self.claim(new, ["users", "archive"]) == [archive])
+            await new.close()
+            #expect(try await Self.claim(old, ["users"]) == [users, archive, vault])
+            await old.close()
+        }
+    }
+
+    /// What a replica that drives nothing is given: its own rows are among it.
+    private static func claim(
+        _ state: StateDatabase, _ known: [String]
+    ) async throws -> [GlobalTransactionID] {
+        let log = await PostgresDecisionLog(state, logger: Logger(label: "test"))
+        return try await log.claimUnowned(limit: 10, driven: [], known: known).map(\.id).sorted()
+    }
+}
+
+extension StateDatabase {
+    /// Opens the state database of a throwaway server, patiently.
+    static func open(
+        _ cluster: PostgresCluster, _ replica: String, _ participants: [String] = []
+    ) async throws -> StateDatabase {
+        var options = StateOptions(
+            connection: try ConnectionOptions(conninfo: cluster.connectionString()),
+            replica: replica)
+        options.participants = participants
+        options.timeout = .seconds(60)
+        options.allowsFsyncOff = true
+        return try await StateDatabase.open(options, logger: Logger(label: "test"))
+    }
+}
+
+extension PostgresDecisionLog {
+    /// A row of one branch, accepted.
+    func acceptedRecord(in participant: String) async throws -> TransactionRecord {
+        let id = try await nextTransactionID()
+        let request = TransactionRequest(
+            principal: "p", idempotency: nil,
+            branches: [.init(participant: participant, statements: [])],
+            isolation: .readCommitted, timeout: .seconds(600), labels: [])
+        let gid = preparedName(of: id, branch: 0, branchCount: 1)
+        let record = TransactionRecord(
+            id: id, request: request, owner: replica, epoch: epoch, acceptedAt: 0,
+            deadline: 600_000_000, branches: [BranchRecord(participant: participant, gid: gid)])
+        #expect(await accept(record) == .accepted)
+        return record
+    }
+}
