@@ -37,6 +37,10 @@ extension Problem {
             var postgres = PostgresFailure(sqlstate: report.sqlState, message: report.message)
             postgres.detail = report.detail
             postgres.hint = report.hint
+            postgres.position = report.position
+            postgres.schema = report.schema
+            postgres.table = report.table
+            postgres.column = report.column
             postgres.constraint = report.constraint
             problem = Problem(problem.type, problem.detail, postgres: postgres)
         }

@@ -301,5 +301,9 @@ extension BranchFailure.ServerReport {
         self.init(
             sqlState: message.state.rawValue, message: message.message, detail: message.detail,
             hint: message.hint, constraint: message.constraint)
+        position = message.position
+        schema = message.schema
+        table = message.table
+        column = message.column
     }
 }

@@ -48,8 +48,16 @@ public struct BranchFailure: Error, Sendable, Hashable {
         public let hint: String?
         /// The constraint that was violated, if any.
         public let constraint: String?
+        /// The place in the statement, in characters from 1, if any.
+        public var position: Int?
+        /// The schema of the object concerned, if any.
+        public var schema: String?
+        /// The table concerned, if any.
+        public var table: String?
+        /// The column concerned, if any.
+        public var column: String?
 
-        /// Makes a report of its parts.
+        /// Makes a report of its parts; where it happened can be added.
         public init(
             sqlState: String, message: String, detail: String? = nil, hint: String? = nil,
             constraint: String? = nil

@@ -138,14 +138,19 @@ struct RawInputTests {
                     #expect(answer.body["branch"]?.integer == branch)
                     #expect(answer.body["statement"]?.integer == statement)
                     #expect(answer.body["sqlstate"]?.string == "23514")
-                    #expect(
-                        answer.body["postgres"]?["message"]?.string?.contains("accounts") == true)
+                    let said = answer.body["postgres"]
+                    #expect(said?["message"]?.string?.contains("accounts") == true)
+                    #expect(said?["table"]?.string == "accounts")
+                    #expect(said?["schema"]?.string == "public")
                 }
             }
             for name in ["users", "orders"] {
                 #expect(try await stage.value(name, "SELECT count(*) FROM accounts") == "0")
             }
-            #expect(try await stage.post(body(9, 9)).status == 201)
+            let misspelt = try await stage.run("SELECT id FROM users WHERE nmae = 'a'")
+            #expect(misspelt.body["sqlstate"]?.string == "42703")
+            #expect(misspelt.body["postgres"]?["position"]?.integer == 28)
+            #expect(try await stage.commits(body(9, 9)))
             #expect(try await stage.value("users", "SELECT count(*) FROM accounts") == "6")
             try await stage.expectQuiet(users: 0, orders: 0)
         }

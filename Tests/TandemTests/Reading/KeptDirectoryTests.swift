@@ -1,0 +1,46 @@
+import CoordinatorAPI
+import Foundation
+import PostgresClusters
+import Testing
+
+@testable import tandem
+
+@Suite("Databases in a directory of one's own")
+struct KeptDirectoryTests {
+    @Test("what was committed is there in the next run, and so is the record of it")
+    func kept() async throws {
+        let folder = FileManager.default.temporaryDirectory
+            .appendingPathComponent("tandem-kept-\(UUID().uuidString)").path
+        defer { try? FileManager.default.removeItem(atPath: folder) }
+        let id = try await Self.run(in: folder) { stage in
+            #expect(try await stage.commits(Stage.pair("kept", "kept")))
+            let list = try await stage.get("/v1/transactions")
+            return try #require(list.body["transactions"]?[0]?["id"]?.string)
+        }
+        _ = try await Self.run(in: folder) { stage in
+            let status = try await stage.get("/v1/transactions/\(id)")
+            #expect(status.body["state"]?.string == "committed")
+            #expect(try await stage.commits(Stage.pair("second", "second")))
+            try await stage.expectQuiet(users: 2, orders: 2)
+            return id
+        }
+    }
+
+    /// A run as `tandem dev --directory` makes it.
+    private static func run(
+        in folder: String, _ body: (Stage) async throws -> String
+    ) async throws -> String {
+        let sandbox = try await Sandbox.start(directory: folder)
+        do {
+            let port = try LoopbackPort.free()
+            let replica = try await sandbox.startReplica(1, port: port, isQuiet: true)
+            let result = try await body(
+                Stage(sandbox: sandbox, client: LoopbackHTTP(port: port), replica: replica))
+            await sandbox.stop()
+            return result
+        } catch {
+            await sandbox.stop()
+            throw error
+        }
+    }
+}
