@@ -79,15 +79,12 @@ extension PostgresParticipant {
                 + "\"\(recorded.database)\""
         }
         guard order.checksOwner else { return nil }
-        let row = try await connection.query(
-            "SELECT owner, database FROM pg_prepared_xacts WHERE gid = $1", [order.gid],
-            timeout: .seconds(30))
-        guard row.rowCount > 0, let owner = row.text(row: 0, column: 0),
-            let database = row.text(row: 0, column: 1)
+        guard let found = try await owners(at: facts.server).owner(of: order.gid, on: connection)
         else { return nil }
-        guard owner == order.evidence?.owner ?? facts.user, database == facts.database else {
-            return "the prepared transaction of that name is role \"\(owner)\"'s in database "
-                + "\"\(database)\", so it is not ours"
+        guard found.role == order.evidence?.owner ?? facts.user, found.database == facts.database
+        else {
+            return "the prepared transaction of that name is role \"\(found.role)\"'s in database "
+                + "\"\(found.database)\", so it is not ours"
         }
         return nil
     }

@@ -23,6 +23,7 @@ final class PostgresParticipant {
     var onAnswering: (@LoopActor () -> Void)?
     private var wasOpen = false
     let journal = JournalStanding()
+    private var owners: [ServerTimeline: PreparedOwners] = [:]
     /// Writes that make the log before them durable; see `writesThrough`.
     var flushRunning: Task<Bool, Never>?
     var flushQueued: Task<Bool, Never>?
@@ -112,6 +113,15 @@ final class PostgresParticipant {
         connection.onClose = { [weak self] _ in
             self?.facts[key] = nil
         }
+    }
+
+    /// Whose what is prepared is; sessions may lead to another server after a failover, and one
+    /// server never answers for another.
+    func owners(at server: ServerTimeline) -> PreparedOwners {
+        if let known = owners[server] { return known }
+        let new = PreparedOwners()
+        owners[server] = new
+        return new
     }
 
     func facts(of connection: PostgresConnection) -> SessionFacts? {
