@@ -138,6 +138,20 @@ struct StandbyTests {
         _ = try await cluster.psql(
             "ALTER SYSTEM SET synchronous_standby_names = '\(isOn ? "nobody" : "")'")
         _ = try await cluster.psql("SELECT pg_reload_conf()")
+        guard isOn else { return }
+        // A setting is in force when the server has taken it up, which a write of ours shows.
+        let probing = Task {
+            while !Task.isCancelled {
+                _ = try await cluster.psql(
+                    "CREATE TABLE IF NOT EXISTS p (); INSERT INTO p DEFAULT VALUES")
+            }
+        }
+        try await until("a write waits") {
+            try await cluster.psql(
+                "SELECT count(*) > 0 FROM pg_stat_activity WHERE wait_event = 'SyncRep'") == "t"
+        }
+        probing.cancel()
+        _ = await cuttingShort(cluster, probing)
     }
 
     private static func cutShort(_ cluster: PostgresCluster) async throws {

@@ -14,6 +14,19 @@ struct ServerTrapTests {
             let orders = try stage.cluster("orders")
             _ = try await orders.psql("ALTER SYSTEM SET synchronous_standby_names = 'nobody'")
             _ = try await orders.psql("SELECT pg_reload_conf()")
+            // The setting is in force when a write of ours waits.
+            let probing = Task {
+                while !Task.isCancelled {
+                    _ = try await orders.psql(
+                        "CREATE TABLE IF NOT EXISTS p (); INSERT INTO p DEFAULT VALUES")
+                }
+            }
+            try await stage.until("a write waits") {
+                try await stage.value(
+                    "orders",
+                    "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'SyncRep'") == "1"
+            }
+            probing.cancel()
             // By hand, and it waits for the standby while it holds the gid.
             let hand = Task { try? await orders.psql("COMMIT PREPARED '\(gid)'") }
             let waiting =
