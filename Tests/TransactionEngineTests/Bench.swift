@@ -22,15 +22,15 @@ struct Bench {
     static let id = GlobalTransactionID(number: 1, salt: 1)
 
     static func row(
-        _ ending: Ending, decision: Decision? = nil, number: Int64 = 1
+        _ ending: Ending, decision: Decision? = nil, number: Int64 = 1, salt: UInt64 = 1
     ) -> TransactionRecord {
         let request = TransactionRequest(
             principal: "p", idempotency: .init(keyDigest: [1], requestDigest: [2]),
             branches: [.init(participant: "users", statements: [Statement(sql: "x")])],
             isolation: .readCommitted, timeout: .seconds(30), labels: [])
         var row = TransactionRecord(
-            id: GlobalTransactionID(number: number, salt: 1), request: request, owner: "elsewhere",
-            epoch: 1, acceptedAt: 0, deadline: 1,
+            id: GlobalTransactionID(number: number, salt: salt), request: request,
+            owner: "elsewhere", epoch: 1, acceptedAt: 0, deadline: 1,
             branches: [BranchRecord(participant: "users", gid: "g", ending: ending)])
         row.state = .preparing
         row.decision = decision
@@ -54,6 +54,13 @@ struct Bench {
                 principal: "p", idempotency: idempotency,
                 branches: [.init(participant: "users", statements: [Statement(sql: "x")])],
                 isolation: .readCommitted, timeout: .seconds(30), labels: []))
+    }
+
+    /// Has the engine drive a row that another life left.
+    func takeOver(_ row: TransactionRecord) async throws {
+        log.put(row)
+        log.state.withLock { $0.unowned = [row] }
+        try await engine.recoverOnce()
     }
 
     /// Waits until the register has been asked, and a status waits for its answer.

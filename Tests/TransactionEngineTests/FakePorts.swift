@@ -62,6 +62,9 @@ final class FakeLog: DecisionLog {
         var unowned: [TransactionRecord] = []
         var confirmations = 0
         var acceptance = AcceptAnswer.accepted
+        var decision = DecideAnswer.unknown("")
+        /// How often a decision was asked for.
+        var decisions = 0
     }
 
     let installation = "8b7e1c0e-0000-4000-8000-000000000001"
@@ -80,7 +83,10 @@ final class FakeLog: DecisionLog {
     }
 
     func decide(_ decision: Decision, _ record: TransactionRecord) async -> DecideAnswer {
-        .unknown("")
+        state.withLock {
+            $0.decisions += 1
+            return $0.decision
+        }
     }
 
     func tombstone(_ record: TransactionRecord) async -> DecideAnswer { .unknown("") }

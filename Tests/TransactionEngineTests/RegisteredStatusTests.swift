@@ -115,10 +115,7 @@ struct RegisteredStatusTests {
     @Test("whoever takes over says nothing before it has asked what its predecessor may have told")
     func takenOver() async throws {
         let bench = Bench()
-        let row = Bench.row(.journal)
-        bench.log.put(row)
-        bench.log.state.withLock { $0.unowned = [row] }
-        try await bench.engine.recoverOnce()
+        try await bench.takeOver(Bench.row(.journal))
         async let status = bench.status()
         await bench.untilItWaits()
         #expect(bench.participants.answer(.decided(.commit)))
@@ -128,10 +125,7 @@ struct RegisteredStatusTests {
     @Test("a question without an answer is not waited for without end")
     func unanswered() async throws {
         let bench = Bench()
-        let row = Bench.row(.journal)
-        bench.log.put(row)
-        bench.log.state.withLock { $0.unowned = [row] }
-        try await bench.engine.recoverOnce()
+        try await bench.takeOver(Bench.row(.journal))
         async let status = bench.status()
         await bench.untilItWaits()
         bench.clock.advance(milliseconds: 5000)

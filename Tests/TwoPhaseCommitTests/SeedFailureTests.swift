@@ -72,15 +72,7 @@ extension LibraryTests {
 
         @Test func `a program that dies after the decision is committed by another`() async throws {
             try await onStage { stage in
-                let victim = try await startVictim(stage, log: true)
-                await stage.orders.kill()
-                _ = try await stage.users.psql("CREATE TABLE go ()")
-                try await until("the user is committed") {
-                    try await stage.users.psql("SELECT count(*) FROM users") == "1"
-                }
-                victim.send(SIGKILL)
-                _ = await victim.exitStatus()
-                try await stage.orders.restart()
+                try await leaveHalfCommitted(stage)
                 // Not its next life, but another coordinator, once its lease has run out.
                 try await Coordinator.with(stage.configuration(replica: "heir")) { _ in
                     try await stage.expectQuiet(users: 1, orders: 1)
@@ -93,15 +85,7 @@ extension LibraryTests {
             async throws
         {
             try await onStage { stage in
-                let victim = try await startVictim(stage, log: true)
-                await stage.orders.kill()
-                _ = try await stage.users.psql("CREATE TABLE go ()")
-                try await until("the user is committed") {
-                    try await stage.users.psql("SELECT count(*) FROM users") == "1"
-                }
-                victim.send(SIGKILL)
-                _ = await victim.exitStatus()
-                try await stage.orders.restart()
+                try await leaveHalfCommitted(stage)
                 let file = "\(NSTemporaryDirectory())/tandem-heir-\(UUID().uuidString).yaml"
                 defer { try? FileManager.default.removeItem(atPath: file) }
                 let server = try await startServer(stage, file)
@@ -172,6 +156,20 @@ extension LibraryTests {
                 try await Stage.preparedCount(stage.orders) == 1
             }
             return victim
+        }
+
+        /// A victim that dies between the commit of its user and that of its order, whose server was
+        /// away.
+        private func leaveHalfCommitted(_ stage: Stage) async throws {
+            let victim = try await startVictim(stage, log: true)
+            await stage.orders.kill()
+            _ = try await stage.users.psql("CREATE TABLE go ()")
+            try await until("the user is committed") {
+                try await stage.users.psql("SELECT count(*) FROM users") == "1"
+            }
+            victim.send(SIGKILL)
+            _ = await victim.exitStatus()
+            try await stage.orders.restart()
         }
 
         /// A coordinator with the same databases and log, that serves over HTTP.

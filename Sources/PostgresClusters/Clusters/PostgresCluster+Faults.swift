@@ -66,4 +66,38 @@ extension PostgresCluster {
     public func promote() async throws {
         _ = try await psql("SELECT pg_promote(true, 120)")
     }
+
+    /// Makes every commit wait for a synchronous standby that does not exist; returns when it is so.
+    ///
+    /// Whatever waits then does so until it is cancelled, which PostgreSQL reports as a success with a
+    /// warning, until its session is ended, or until the server stops.
+    public func requireMissingStandby() async throws {
+        _ = try await psql("ALTER SYSTEM SET synchronous_standby_names = 'missing'")
+        _ = try await psql("SELECT pg_reload_conf()")
+        // A setting is in force when the server has taken it up, which a commit of ours shows.
+        let probe = Task {
+            while !Task.isCancelled {
+                _ = try await psql("SELECT pg_logical_emit_message(true, 'standby-probe', '')")
+            }
+        }
+        defer { probe.cancel() }
+        let waiting = """
+            FROM pg_stat_activity WHERE wait_event = 'SyncRep' AND query LIKE '%standby-probe%'
+                AND pid <> pg_backend_pid()
+            """
+        while try await psql("SELECT count(*) \(waiting)") == "0" {
+            try await Task.sleep(for: .milliseconds(50))
+        }
+        probe.cancel()
+        while try await psql("SELECT count(pg_cancel_backend(pid)) \(waiting)") != "0" {
+            try await Task.sleep(for: .milliseconds(50))
+        }
+        try await probe.value
+    }
+
+    /// Lets commits wait for nobody again; in PostgreSQL 15 those that wait already go on waiting.
+    public func requireNoStandby() async throws {
+        _ = try await psql("ALTER SYSTEM RESET synchronous_standby_names")
+        _ = try await psql("SELECT pg_reload_conf()")
+    }
 }

@@ -5,8 +5,9 @@ import TransactionEngine
 /// Whose the prepared transactions of one server are, asked for many at a time.
 ///
 /// PostgreSQL has to look through all that is prepared to answer for one name, so a recovery that asked
-/// for each of thousands by itself would spend its time on nothing else. What is asked for while a
-/// question is under way goes into the next one.
+/// for each of thousands by itself would spend its time on nothing else. What is asked for while all
+/// of the askers' connections have a question under way goes into the next one; a connection that has
+/// fallen silent holds up nobody but those whose question it has.
 @LoopActor
 final class PreparedOwners {
     struct Owner {
@@ -22,7 +23,8 @@ final class PreparedOwners {
     }
 
     private var gathering: [Question] = []
-    private var isAsking = false
+    /// The connections that have a question under way.
+    private var asking: Set<ObjectIdentifier> = []
 
     /// Who prepared the transaction of that name, and where; nil if there is none.
     ///
@@ -32,20 +34,23 @@ final class PreparedOwners {
     ) async throws(PostgresError) -> Owner? {
         let result = await withCheckedContinuation { reply in
             gathering.append(Question(gid: gid, connection: connection, reply: reply))
-            guard !isAsking else { return }
-            isAsking = true
-            Task(executorPreference: EventLoop.shared) { await self.askAll() }
+            guard asking.insert(ObjectIdentifier(connection)).inserted else { return }
+            Task(executorPreference: EventLoop.shared) { await self.askAll(on: connection) }
         }
         return try result.get()
     }
 
-    private func askAll() async {
-        while let first = gathering.first {
+    /// Asks everything that has gathered, as long as somebody among the askers holds this connection.
+    ///
+    /// Whatever gathers does so for a connection that has a question under way, so it is asked at the
+    /// latest when that one is answered.
+    private func askAll(on connection: PostgresConnection) async {
+        while gathering.contains(where: { $0.connection === connection }) {
             let questions = gathering
             gathering = []
             let found: Result<[String: Owner], PostgresError>
             do {
-                found = .success(try await ask(questions.map(\.gid), on: first.connection))
+                found = .success(try await ask(questions.map(\.gid), on: connection))
             } catch {
                 found = .failure(error)
             }
@@ -53,7 +58,7 @@ final class PreparedOwners {
                 question.reply.resume(returning: found.map { $0[question.gid] })
             }
         }
-        isAsking = false
+        asking.remove(ObjectIdentifier(connection))
     }
 
     private func ask(

@@ -57,6 +57,7 @@ final class WorkingSession: BranchSession {
             if WorkPlan.canRetry(replies) {
                 // A cached statement had vanished or changed its shape: nothing ran that counts.
                 await rollBack()
+                isClean = false
                 replies = try await run(plan)
             }
             return await settle(report(plan, replies, facts), order)

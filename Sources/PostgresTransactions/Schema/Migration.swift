@@ -7,7 +7,9 @@ struct Migration: Sendable {
     let statements: [String]
 
     /// All migrations, by number from 1.
-    static let all: [Migration] = [.first, .replicas, .endings, .wishes, .acquaintance]
+    static let all: [Migration] = [
+        .first, .replicas, .endings, .rollbackRequests, .knownParticipants,
+    ]
 }
 
 extension Migration {

@@ -59,6 +59,9 @@ final class Drive {
     func obeyAbort(of row: TransactionRecord) {
         guard machine.decision == nil, let problem = row.problem else { return }
         record.problem = problem
+        // A commit may have been asked for, with these beside it; it cannot be answered any more.
+        record.results = nil
+        record.areResultsOmitted = false
         obeysAbort = true
     }
 

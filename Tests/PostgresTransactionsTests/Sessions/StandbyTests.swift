@@ -18,7 +18,7 @@ struct StandbyTests {
             let id = try await Self.leaveDecided(cluster)
             let state = try await StateDatabase.open(cluster, "heir")
             let heir = await PostgresDecisionLog(state, logger: Logger(label: "test"))
-            try await Self.awaitNobody(cluster, true)
+            try await cluster.requireMissingStandby()
             let claim = Task { try await Self.claim(heir) }
             try await Self.until("the claim is visible") {
                 try await Self.cutShort(cluster)
@@ -30,7 +30,7 @@ struct StandbyTests {
                 #expect(error.reason.contains("may not be durable"))
             case .failure(let error): throw error
             }
-            try await Self.awaitNobody(cluster, false)
+            try await cluster.requireNoStandby()
             // This life's own row by now: an earlier claim may have landed without its answer.
             let again = Task { try await Self.claim(heir) }
             let rows = try await Self.cuttingShort(cluster, again).get()
@@ -50,14 +50,14 @@ struct StandbyTests {
                 connection: try ConnectionOptions(conninfo: cluster.connectionString()))
             // The first makes the participant's version known, so that nothing else is written.
             try await Self.admit(options, registry)
-            try await Self.awaitNobody(cluster, true)
+            try await cluster.requireMissingStandby()
             let admission = Task { try await Self.admit(options, registry) }
             switch await Self.cuttingShort(cluster, admission) {
             case .success: Issue.record("a later life might not know of the session")
             case .failure(let error): #expect("\(error)".contains("may not be durable"))
             }
             #expect(try await cluster.psql("SELECT count(*) FROM tandem.sessions") == "2")
-            try await Self.awaitNobody(cluster, false)
+            try await cluster.requireNoStandby()
             let again = Task { try await Self.admit(options, registry) }
             try await Self.cuttingShort(cluster, again).get()
             await state.close()
@@ -131,27 +131,6 @@ struct StandbyTests {
         let replies = try await connection.execute([[command]], timeout: .seconds(60))
         guard case .failed(let message) = replies[0][0] else { return nil }
         return message.state
-    }
-
-    /// Makes every commit wait for a standby that never answers.
-    private static func awaitNobody(_ cluster: PostgresCluster, _ isOn: Bool) async throws {
-        _ = try await cluster.psql(
-            "ALTER SYSTEM SET synchronous_standby_names = '\(isOn ? "nobody" : "")'")
-        _ = try await cluster.psql("SELECT pg_reload_conf()")
-        guard isOn else { return }
-        // A setting is in force when the server has taken it up, which a write of ours shows.
-        let probing = Task {
-            while !Task.isCancelled {
-                _ = try await cluster.psql(
-                    "CREATE TABLE IF NOT EXISTS p (); INSERT INTO p DEFAULT VALUES")
-            }
-        }
-        try await until("a write waits") {
-            try await cluster.psql(
-                "SELECT count(*) > 0 FROM pg_stat_activity WHERE wait_event = 'SyncRep'") == "t"
-        }
-        probing.cancel()
-        _ = await cuttingShort(cluster, probing)
     }
 
     private static func cutShort(_ cluster: PostgresCluster) async throws {

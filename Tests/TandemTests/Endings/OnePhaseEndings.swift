@@ -142,17 +142,14 @@ struct OnePhaseEndings {
             let client = stopped.client
             let request = Task { try await client.post("/v1/transactions", Stage.onePhase("u1")) }
             try await stopped.untilStopped()
-            // The COMMIT will wait for a standby that does not exist.
-            try await stage.alter("users", "synchronous_standby_names = 'nobody'")
-            // A setting is in force when the server has taken it up, which a commit of ours shows.
             let users = try stage.cluster("users")
-            Task { _ = try? await Sandbox.rows(users, "CREATE TABLE probe ()") }
-            try await stage.until("a commit waits") { try await stage.waiters == "1" }
+            try await users.requireMissingStandby()
             stopped.replica.process.send(SIGCONT)
-            try await stage.until("the COMMIT waits") { try await stage.waiters == "2" }
-            try await stage.alter("users", "synchronous_standby_names = ''", reload: false)
-            await (try stage.cluster("users")).kill()
-            try await stage.cluster("users").restart()
+            try await stage.until("the COMMIT waits") { try await stage.waiters == "1" }
+            // For the next start: this server goes on waiting.
+            _ = try await users.psql("ALTER SYSTEM RESET synchronous_standby_names")
+            await users.kill()
+            try await users.restart()
             let answer = try await request.value
             #expect([201, 503].contains(answer.status))
             try await stage.until("it is known to be committed") {
@@ -195,11 +192,6 @@ extension Stage {
                 contentsOfFile: "/proc/\(replica.process.processID)/stat", encoding: .utf8)
             return status.split(separator: ")").last?.split(separator: " ").first == "T"
         }
-    }
-
-    func alter(_ name: String, _ setting: String, reload: Bool = true) async throws {
-        _ = try await value(name, "ALTER SYSTEM SET \(setting)")
-        if reload { _ = try await value(name, "SELECT pg_reload_conf()") }
     }
 
     /// The first replica stops right before the register's COMMIT, and goes on after the second has

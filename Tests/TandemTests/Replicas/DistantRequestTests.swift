@@ -11,16 +11,7 @@ struct DistantRequestTests {
     @Test("a rollback on another replica cancels the owner's SQL at once, and repeats its outcome")
     func rollBackElsewhere() async throws {
         try await onReplicaStage { replicas in
-            let one = replicas.one
-            let request = Task {
-                try Stage.answer(
-                    await one.post(
-                        "/v1/transactions",
-                        ReplicaStage.body(
-                            "INSERT INTO users SELECT 'a', pg_sleep(600)::text",
-                            #","timeoutMilliseconds":60000"#)))
-            }
-            try await replicas.untilRuns("pg_sleep(600)")
+            let request = try await replicas.startEndless(timeoutMilliseconds: 60000)
             let id = try await replicas.newestID()
             let path = "/v1/transactions/\(id)/rollback"
             let answer = try await replicas.postJSON(replicas.two, path)

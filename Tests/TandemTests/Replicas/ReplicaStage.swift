@@ -19,6 +19,22 @@ struct ReplicaStage {
         #"{"branches":[{"participant":"users","statements":[{"sql":"\#(sql)"}]}]\#(more)}"#
     }
 
+    /// A request to the first replica whose SQL runs for ten minutes unless it is ended; it runs by
+    /// the time that this returns.
+    func startEndless(timeoutMilliseconds: Int) async throws -> Task<Stage.Answer, any Error> {
+        let one = one
+        let request = Task {
+            try Stage.answer(
+                await one.post(
+                    "/v1/transactions",
+                    Self.body(
+                        "INSERT INTO users SELECT 'a', pg_sleep(600)::text",
+                        #","timeoutMilliseconds":\#(timeoutMilliseconds)"#)))
+        }
+        try await untilRuns("pg_sleep(600)")
+        return request
+    }
+
     /// The newest transaction's id, once its row is there.
     func newestID() async throws -> String {
         var id: String?

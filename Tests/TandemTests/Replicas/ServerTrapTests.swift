@@ -12,21 +12,7 @@ struct ServerTrapTests {
             let id = try await stage.leaveInDoubt("u1", "o1")
             let gid = try await stage.gid(2)
             let orders = try stage.cluster("orders")
-            _ = try await orders.psql("ALTER SYSTEM SET synchronous_standby_names = 'nobody'")
-            _ = try await orders.psql("SELECT pg_reload_conf()")
-            // The setting is in force when a write of ours waits.
-            let probing = Task {
-                while !Task.isCancelled {
-                    _ = try await orders.psql(
-                        "CREATE TABLE IF NOT EXISTS p (); INSERT INTO p DEFAULT VALUES")
-                }
-            }
-            try await stage.until("a write waits") {
-                try await stage.value(
-                    "orders",
-                    "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'SyncRep'") == "1"
-            }
-            probing.cancel()
+            try await orders.requireMissingStandby()
             // By hand, and it waits for the standby while it holds the gid.
             let hand = Task { try? await orders.psql("COMMIT PREPARED '\(gid)'") }
             let waiting =
@@ -40,8 +26,7 @@ struct ServerTrapTests {
             }
             #expect(busy["state"]?.string == "committing")
             #expect(busy["branches"]?[1]?["outcome"] == .null)
-            _ = try await orders.psql("ALTER SYSTEM SET synchronous_standby_names = ''")
-            _ = try await orders.psql("SELECT pg_reload_conf()")
+            try await orders.requireNoStandby()
             try await stage.until("nobody waits any more") {
                 try await stage.value("orders", "SELECT count(pg_cancel_backend(pid)) \(waiting)")
                     == "0"

@@ -53,16 +53,7 @@ struct TakeoverTests {
         try await onReplicaStage(settings: settings) { replicas in
             let stage = replicas.stage
             // An owner that lives and does nothing: its lease is renewed by us.
-            let one = replicas.one
-            let request = Task {
-                try Stage.answer(
-                    await one.post(
-                        "/v1/transactions",
-                        ReplicaStage.body(
-                            "INSERT INTO users SELECT 'a', pg_sleep(600)::text",
-                            #","timeoutMilliseconds":3000"#)))
-            }
-            try await replicas.untilRuns("pg_sleep(600)")
+            let request = try await replicas.startEndless(timeoutMilliseconds: 3000)
             stage.replica.process.send(SIGSTOP)
             try await stage.until("the other replica aborts it") {
                 _ = try await stage.value(
@@ -87,16 +78,7 @@ struct TakeoverTests {
         let settings = ["transactions: { recoveryIntervalMilliseconds: 200 }"]
         try await onReplicaStage(settings: settings) { replicas in
             let stage = replicas.stage
-            let one = replicas.one
-            let request = Task {
-                try Stage.answer(
-                    await one.post(
-                        "/v1/transactions",
-                        ReplicaStage.body(
-                            "INSERT INTO users SELECT 'a', pg_sleep(600)::text",
-                            #","timeoutMilliseconds":60000"#)))
-            }
-            try await replicas.untilRuns("pg_sleep(600)")
+            let request = try await replicas.startEndless(timeoutMilliseconds: 60000)
             // Over for the database alone: the owner's own clock has most of a minute left.
             _ = try await stage.value(
                 "state",

@@ -19,8 +19,7 @@ struct TimeoutTrapTests {
             let stage = Stage(sandbox: first.sandbox, client: first.client, replica: replica)
             let id = try await stage.leaveInDoubt("u1", "o1")
             _ = try await orders.psql("ALTER ROLE app SET statement_timeout = '300ms'")
-            _ = try await orders.psql("ALTER SYSTEM SET synchronous_standby_names = 'nobody'")
-            _ = try await orders.psql("SELECT pg_reload_conf()")
+            try await orders.requireMissingStandby()
             try await stage.startAgain()
             try await stage.until("it has waited for longer than that") {
                 try await stage.value(
@@ -29,10 +28,8 @@ struct TimeoutTrapTests {
                         + "query LIKE 'COMMIT PREPARED%' AND "
                         + "now() - query_start > interval '1 second'") == "1"
             }
-            _ = try await orders.psql("ALTER SYSTEM SET synchronous_standby_names = ''")
-            _ = try await orders.psql("SELECT pg_reload_conf()")
+            try await orders.requireNoStandby()
             try await stage.until("nobody waits any more") {
-                // Who waited before the setting changed goes on waiting in PostgreSQL 15.
                 try await stage.value(
                     "orders",
                     "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity "

@@ -8,13 +8,6 @@ import Testing
 
 @Suite("Traps of PostgreSQL, each with the databases afterwards", .serialized)
 struct TrapTests {
-    /// A standby that never answers: whatever waits for it has to be cancelled.
-    private static func awaitNobody(_ cluster: PostgresCluster, _ isOn: Bool) async throws {
-        _ = try await cluster.psql(
-            "ALTER SYSTEM SET synchronous_standby_names = '\(isOn ? "nobody" : "")'")
-        _ = try await cluster.psql("SELECT pg_reload_conf()")
-    }
-
     /// Ends what waits for the standby; `pg_cancel_backend` makes a success with a warning of it.
     private static func interrupt(
         _ stage: Stage, _ name: String, with function: String
@@ -28,7 +21,7 @@ struct TrapTests {
     @Test("a PREPARE whose wait for the standby was cancelled is no yes vote")
     func cancelledPrepare() async throws {
         try await onStage { stage in
-            try await Self.awaitNobody(stage.cluster("users"), true)
+            try await stage.cluster("users").requireMissingStandby()
             let client = stage.client
             let request = Task {
                 try Stage.answer(
@@ -37,7 +30,7 @@ struct TrapTests {
             try await stage.until("the wait is cancelled") {
                 try await Self.interrupt(stage, "users", with: "pg_cancel_backend") > 0
             }
-            try await Self.awaitNobody(stage.cluster("users"), false)
+            try await stage.cluster("users").requireNoStandby()
             // What was waiting before the setting changed goes on waiting in PostgreSQL 15.
             try await stage.until("nothing is prepared any more") {
                 _ = try await Self.interrupt(stage, "users", with: "pg_cancel_backend")
@@ -63,7 +56,7 @@ struct TrapTests {
             try await stage.until("the row is accepted") {
                 try await stage.value("state", "SELECT count(*) FROM tandem.transactions") == "1"
             }
-            try await Self.awaitNobody(stage.cluster("state"), true)
+            try await stage.cluster("state").requireMissingStandby()
             try await stage.until("it is prepared") {
                 try await stage.value("users", "SELECT count(*) FROM pg_prepared_xacts") == "1"
             }
@@ -78,7 +71,7 @@ struct TrapTests {
             #expect(try await stage.value("users", "SELECT count(*) FROM users") == "0")
             #expect(
                 try await stage.value("users", "SELECT count(*) FROM pg_prepared_xacts") == "1")
-            try await Self.awaitNobody(stage.cluster("state"), false)
+            try await stage.cluster("state").requireNoStandby()
             try await stage.until("it is committed") {
                 _ = try await Self.interrupt(stage, "state", with: "pg_cancel_backend")
                 return try await stage.value("users", "SELECT count(*) FROM users") == "1"
@@ -91,12 +84,12 @@ struct TrapTests {
     func killedInsideCommitPrepared() async throws {
         try await onStage(settings: ResolutionTests.quick) { stage in
             let id = try await stage.leaveInDoubt("u1", "o1")
-            try await Self.awaitNobody(stage.cluster("orders"), true)
+            try await stage.cluster("orders").requireMissingStandby()
             try await stage.startAgain()
             try await stage.until("the session is ended inside COMMIT PREPARED") {
                 try await Self.interrupt(stage, "orders", with: "pg_terminate_backend") > 0
             }
-            try await Self.awaitNobody(stage.cluster("orders"), false)
+            try await stage.cluster("orders").requireNoStandby()
             let status = try await stage.status(id, "it is committed") {
                 $0["state"]?.string == "committed"
             }
@@ -110,7 +103,7 @@ struct TrapTests {
     )
     func latePrepare() async throws {
         try await onStage(settings: ResolutionTests.quick) { stage in
-            try await Self.awaitNobody(stage.cluster("users"), true)
+            try await stage.cluster("users").requireMissingStandby()
             let client = stage.client
             let request = Task {
                 try? await client.post("/v1/transactions", Stage.pair("u1", "o1"))
@@ -125,7 +118,7 @@ struct TrapTests {
             }
             await stage.replica.kill()
             _ = await request.value
-            try await Self.awaitNobody(stage.cluster("users"), false)
+            try await stage.cluster("users").requireNoStandby()
             try await stage.startAgain()
             try await stage.until("the row is finished") {
                 try await stage.value("state", "SELECT state FROM tandem.transactions") == "aborted"

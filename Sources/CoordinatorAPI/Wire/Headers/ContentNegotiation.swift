@@ -40,7 +40,8 @@ enum ContentNegotiation {
     static func choose(
         accept field: String?, from offered: [MediaType]
     ) throws(Problem) -> MediaType {
-        if field == nil || field == "*/*", let first = offered.first { return first }
+        // What nearly everybody sends: there is nothing to compare.
+        if field == "*/*", let first = offered.first { return first }
         let ranges = fieldParts(field ?? "", separatedBy: UInt8(ascii: ",")).map(MediaRange.init)
         if ranges.isEmpty, let first = offered.first { return first }
         var best: (type: MediaType, quality: Int)?
