@@ -11,11 +11,21 @@ from pathlib import Path
 DYING = ["setpriv", "--pdeathsig", "KILL"]
 
 
+_held = []
+
+
 def free_port():
-    """A port of 127.0.0.1 that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """A port of 127.0.0.1 that stays ours as long as this process lives.
+
+    A socket stays bound to it and never listens: a server may bind beside it, since both say
+    SO_REUSEADDR, over all its restarts; nobody else gets the port.
+    """
+    holder = socket.socket()
+    holder.bind(("127.0.0.1", 0))
+    # Not before: with it, two of us could bind to the same port.
+    holder.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    _held.append(holder)
+    return holder.getsockname()[1]
 
 
 def children(pid):

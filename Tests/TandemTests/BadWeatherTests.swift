@@ -124,8 +124,7 @@ struct BadWeatherTests {
     @Test("two processes with one name: the older one ends")
     func superseded() async throws {
         try await onStage { stage in
-            let port = try LoopbackPort.free()
-            let younger = try await stage.sandbox.startReplica(1, port: port, isQuiet: true)
+            let younger = try await stage.sandbox.startReplica(1, isQuiet: true)
             #expect(await stage.replica.process.exitStatus() == .exited(75))
             let answer = try await LoopbackHTTP(port: younger.port)
                 .post("/v1/transactions", Stage.pair("u1", "o1"))

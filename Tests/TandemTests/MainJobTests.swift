@@ -89,8 +89,7 @@ extension MainJobTests {
     @Test("a key that two replicas get at once is executed once, and no session is lost by it")
     func oneKeyTwoReplicas() async throws {
         try await onStage { stage in
-            let other = try await stage.sandbox.startReplica(
-                2, port: LoopbackPort.free(), isQuiet: true)
+            let other = try await stage.sandbox.startReplica(2, isQuiet: true)
             let clients = [stage.client, LoopbackHTTP(port: other.port)]
             for round in 0..<10 {
                 let body = Stage.pair("u\(round)", "o\(round)")

@@ -21,9 +21,10 @@ func onStage(
         directory: nil, settings: settings, servers: servers)
     sandbox.keys = keys
     do {
-        let port = try LoopbackPort.free()
-        let replica = try await sandbox.startReplica(1, port: port, isQuiet: true)
-        try await body(Stage(sandbox: sandbox, client: LoopbackHTTP(port: port), replica: replica))
+        let replica = try await sandbox.startReplica(1, isQuiet: true)
+        try await body(
+            Stage(
+                sandbox: sandbox, client: LoopbackHTTP(port: replica.port), replica: replica))
     } catch {
         await sandbox.stop()
         throw error

@@ -175,7 +175,7 @@ extension LibraryTests {
         /// A coordinator with the same databases and log, that serves over HTTP.
         private func startServer(_ stage: Stage, _ file: String) async throws -> ChildProcess {
             let text = """
-                listen: { port: \(try LoopbackPort.free()) }
+                listen: { port: 0 }
                 replica: { name: server }
                 state: { conninfo: "\(stage.stateConnection)", allowFsyncOff: true }
                 participants:

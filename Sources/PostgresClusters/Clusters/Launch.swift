@@ -12,14 +12,14 @@ struct Launch: Sendable {
 
     /// Starts the server on a port of its choice.
     ///
-    /// Between the look at a port and the server's own bind another process may take it; then the
+    /// A process that knows nothing of reservations may take the port before the server does; then the
     /// server says so and ends, and another port is tried.
-    func onAnyFreePort() async throws -> (UInt16, PostgresCluster.Running) {
+    func onAnyFreePort() async throws -> (LoopbackPort, PostgresCluster.Running) {
         var attemptsLeft = 10
         while true {
-            let port = try LoopbackPort.free()
+            let port = try LoopbackPort.reserve()
             do {
-                return (port, try await on(port))
+                return (port, try await on(port.number))
             } catch ClusterError.serverDidNotStart(_, let log)
                 where log.contains("Address already in use") && attemptsLeft > 1
             {

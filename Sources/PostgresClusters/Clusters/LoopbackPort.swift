@@ -1,15 +1,25 @@
 import FoundationEssentials
 import Glibc
 
-/// Free TCP ports on 127.0.0.1.
-public enum LoopbackPort {
-    /// A port that nobody listens on at this moment.
+/// A TCP port of 127.0.0.1, kept for one server over all its restarts.
+///
+/// A look at what is free is worth little where many servers start side by side: between the look and
+/// the server's own bind, and again while it restarts, another process may take the port. So a
+/// socket stays bound to it, and never listens. The system lets a server bind beside it, since both
+/// say `SO_REUSEADDR`, and lets nobody else reserve it.
+public final class LoopbackPort: Sendable {
+    /// The port's number.
+    public let number: UInt16
+    private let hold: Descriptor
+
+    /// Reserves a port for as long as the returned object lives.
     ///
     /// It lies below the range that the system takes for outgoing connections. A port from that
     /// range may be lent to a client while the server that had it is restarting; worse, a client that
     /// knocks on its own free ephemeral port can be joined to itself by TCP, and then holds it.
-    /// Another process may still take the port first: whoever listens on it tries again with another.
-    public static func free() throws -> UInt16 {
+    ///
+    /// - Throws: `ClusterError.noFreePort`.
+    public static func reserve() throws -> LoopbackPort {
         let ephemeral = FileManager.default.contents(
             atPath: "/proc/sys/net/ipv4/ip_local_port_range"
         ).flatMap {
@@ -17,30 +27,34 @@ public enum LoopbackPort {
         }
         let upper = max(ephemeral.flatMap { UInt16($0) } ?? 32_768, 12_000)
         for _ in 0..<1_000 {
-            let port = UInt16.random(in: 10_240..<upper)
-            if isFree(port) { return port }
+            if let port = LoopbackPort(reserving: .random(in: 10_240..<upper)) { return port }
         }
         throw ClusterError.noFreePort
     }
 
-    private static func isFree(_ port: UInt16) -> Bool {
+    /// Nil if somebody has the port, holds it, or had connections on it just now.
+    init?(reserving number: UInt16) {
         let type = Int32(bitPattern: SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue)
-        let number = socket(AF_INET, type, 0)
-        guard number >= 0 else { return false }
-        let probe = Descriptor(adopting: number)
-        // As the server does: connections of an earlier life in TIME_WAIT are no obstacle.
-        var yes: Int32 = 1
-        unsafe setsockopt(
-            probe.number, SOL_SOCKET, SO_REUSEADDR, &yes, socklen_t(MemoryLayout<Int32>.size))
+        let socket = socket(AF_INET, type, 0)
+        guard socket >= 0 else { return nil }
+        self.number = number
+        hold = Descriptor(adopting: socket)
         var address = sockaddr_in()
         address.sin_family = sa_family_t(AF_INET)
-        address.sin_port = port.bigEndian
+        address.sin_port = number.bigEndian
         address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
-        return unsafe withUnsafeBytes(of: &address) { bytes in
+        let isBound = unsafe withUnsafeBytes(of: &address) { bytes in
             guard let base = bytes.baseAddress else { return false }
             return unsafe bind(
-                probe.number, base.assumingMemoryBound(to: sockaddr.self),
+                socket, base.assumingMemoryBound(to: sockaddr.self),
                 socklen_t(bytes.count)) == 0
+        }
+        guard isBound else { return nil }
+        // Not before: with it, the bind would have succeeded beside another reservation.
+        var yes: Int32 = 1
+        let length = socklen_t(MemoryLayout<Int32>.size)
+        guard unsafe setsockopt(socket, SOL_SOCKET, SO_REUSEADDR, &yes, length) == 0 else {
+            return nil
         }
     }
 }

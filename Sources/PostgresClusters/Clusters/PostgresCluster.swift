@@ -27,7 +27,7 @@ public actor PostgresCluster {
     /// The name that it was started under.
     public nonisolated let name: String
     /// The TCP port on 127.0.0.1, the same over restarts.
-    public nonisolated let port: UInt16
+    public nonisolated var port: UInt16 { reservedPort.number }
     /// The database that was made with the cluster.
     public nonisolated let database: String
     /// Absolute path of the file that the server logs to.
@@ -35,6 +35,7 @@ public actor PostgresCluster {
 
     let data: String
     var running: Running
+    private nonisolated let reservedPort: LoopbackPort
     private let settings: [String: String]
     private let storage: Storage
     private let folder: String
@@ -47,11 +48,11 @@ public actor PostgresCluster {
     }
 
     private init(
-        name: String, port: UInt16, folder: String, template: ClusterTemplate, storage: Storage,
+        name: String, port: LoopbackPort, folder: String, template: ClusterTemplate, storage: Storage,
         settings: [String: String], running: Running, place: ClusterWorkspace.Place
     ) {
         self.name = name
-        self.port = port
+        reservedPort = port
         self.folder = folder
         self.database = template.database
         self.data = "\(folder)/data"

@@ -20,9 +20,8 @@ struct Demo: AsyncParsableCommand {
         let settings = ["transactions: { recoveryIntervalMilliseconds: 500 }"]
         let sandbox = try await Sandbox.start(directory: nil, settings: settings)
         do {
-            let port = try LoopbackPort.free()
-            let replica = try await sandbox.startReplica(1, port: port, isQuiet: true)
-            let stage = Stage(sandbox: sandbox, port: port)
+            let replica = try await sandbox.startReplica(1, isQuiet: true)
+            let stage = Stage(sandbox: sandbox, port: replica.port)
             try await stage.firstAct()
             try await stage.secondAct()
             try await stage.thirdAct(replica)

@@ -42,7 +42,7 @@ struct Dev: AsyncParsableCommand {
         }
         do {
             for number in 1...replicas {
-                let port = port == 0 ? try LoopbackPort.free() : port + UInt16(number - 1)
+                let port = port == 0 ? nil : port + UInt16(number - 1)
                 try await sandbox.startReplica(number, port: port, isQuiet: json)
             }
             print(json ? try await line(sandbox) : await help(sandbox))

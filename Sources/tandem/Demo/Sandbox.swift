@@ -22,6 +22,8 @@ final class Sandbox {
     var keys: [String: String] = [:]
     /// Other connection strings for the replicas to come, by participant.
     var addresses: [String: String] = [:]
+    /// Of the replicas that were not told theirs; each is kept for one of them over its restarts.
+    private var ports: [LoopbackPort] = []
     private let folder: String
     private let settings: [String]
 
@@ -69,10 +71,15 @@ final class Sandbox {
     }
 
     /// Starts a replica as a process of its own, and waits until it is ready.
+    ///
+    /// - Parameter chosen: its port; without one it gets any, which stays its own until all is
+    ///   stopped.
     @discardableResult
     func startReplica(
-        _ number: Int, port: UInt16, isQuiet: Bool, environment: [String: String] = [:]
+        _ number: Int, port chosen: UInt16? = nil, isQuiet: Bool,
+        environment: [String: String] = [:]
     ) async throws -> ChildReplica {
+        let port = try chosen ?? reservePort()
         func more(_ name: String) -> String { keys[name].map { ", \($0)" } ?? "" }
         var lines = ["listen: { port: \(port) }"]
         lines.append("replica: { name: replica-\(number)\(more("replica")) }")
@@ -92,6 +99,12 @@ final class Sandbox {
         replicas.append(replica)
         try await replica.becomesReady()
         return replica
+    }
+
+    private func reservePort() throws -> UInt16 {
+        let port = try LoopbackPort.reserve()
+        ports.append(port)
+        return port.number
     }
 
     /// The configuration that a replica was last started with.

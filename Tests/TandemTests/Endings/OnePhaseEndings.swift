@@ -201,7 +201,7 @@ extension Stage {
         let client = client
         let request = Task { try? await client.post("/v1/transactions", body) }
         try await stopped.untilStopped()
-        _ = try await sandbox.startReplica(2, port: LoopbackPort.free(), isQuiet: true)
+        _ = try await sandbox.startReplica(2, isQuiet: true)
         try await until("the second replica decides") {
             try await newest("decision, finished_at IS NOT NULL") == ["abort", "t"]
         }

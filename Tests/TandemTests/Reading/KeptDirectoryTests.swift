@@ -32,10 +32,9 @@ struct KeptDirectoryTests {
     ) async throws -> String {
         let sandbox = try await Sandbox.start(directory: folder)
         do {
-            let port = try LoopbackPort.free()
-            let replica = try await sandbox.startReplica(1, port: port, isQuiet: true)
+            let replica = try await sandbox.startReplica(1, isQuiet: true)
             let result = try await body(
-                Stage(sandbox: sandbox, client: LoopbackHTTP(port: port), replica: replica))
+                Stage(sandbox: sandbox, client: LoopbackHTTP(port: replica.port), replica: replica))
             await sandbox.stop()
             return result
         } catch {

@@ -74,8 +74,7 @@ func onReplicaStage(
     _ body: (ReplicaStage) async throws -> Void
 ) async throws {
     try await onStage(settings: settings, keys: keys) { stage in
-        let second = try await stage.sandbox.startReplica(
-            2, port: LoopbackPort.free(), isQuiet: true)
+        let second = try await stage.sandbox.startReplica(2, isQuiet: true)
         try await body(ReplicaStage(stage: stage, second: second))
     }
 }

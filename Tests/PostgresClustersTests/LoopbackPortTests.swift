@@ -1,0 +1,26 @@
+import Testing
+
+@testable import PostgresClusters
+
+@Suite("Ports that are kept")
+struct LoopbackPortTests {
+    @Test("a server's port stays its own while it is stopped, and it gets it again")
+    func kept() async throws {
+        try await PostgresCluster.withTemporary(settings: ["fsync": "off"]) { cluster in
+            #expect(LoopbackPort(reserving: cluster.port) == nil)
+            await cluster.stop()
+            #expect(LoopbackPort(reserving: cluster.port) == nil)
+            try await cluster.restart()
+            #expect(try await cluster.psql("SELECT 1") == "1")
+        }
+    }
+
+    @Test("a port is reserved once, and free again when nobody holds it")
+    func once() throws {
+        var first: LoopbackPort? = try .reserve()
+        let number = try #require(first?.number)
+        #expect(LoopbackPort(reserving: number) == nil)
+        first = nil
+        #expect(LoopbackPort(reserving: number) != nil)
+    }
+}
