@@ -48,7 +48,8 @@ public actor PostgresCluster {
     }
 
     private init(
-        name: String, port: LoopbackPort, folder: String, template: ClusterTemplate, storage: Storage,
+        name: String, port: LoopbackPort, folder: String, template: ClusterTemplate,
+        storage: Storage,
         settings: [String: String], running: Running, place: ClusterWorkspace.Place
     ) {
         self.name = name
