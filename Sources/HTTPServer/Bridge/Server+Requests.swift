@@ -16,7 +16,10 @@ extension Server {
             progress = .over
             return response
         }
-        if let answer { return unsafe queue(answer, connection) }
+        if let answer {
+            unsafe comesFirst(connection, false)
+            return unsafe queue(answer, connection)
+        }
         if exchange.isDiscarding {
             return unsafe refuse(.bodyTooLarge(limit: configuration.bodyBytesMax), connection)
         }
@@ -73,6 +76,17 @@ extension Server {
         return exchange.discarded <= configuration.discardBytesMax ? .YES : .NO
     }
 
+    /// Has a connection that is resumed come here before it is read from.
+    ///
+    /// After a resume libmicrohttpd reads first, and where a client has half closed, which is all it
+    /// can do once its request is sent, drops the connection and with it the answer. Only those whose
+    /// limit of inactivity is not the server's are looked at before they are read from, in every
+    /// round; so a connection has one of its own while it is suspended, and no longer.
+    private func comesFirst(_ connection: OpaquePointer, _ isSo: Bool) {
+        let seconds = Self.inactivitySecondsMax + (isSo ? 1 : 0)
+        _ = unsafe cmhd_set_timeout(connection, UInt32(seconds))
+    }
+
     private func run(_ exchange: Exchange, _ connection: OpaquePointer) -> MHD_Result {
         guard var request = exchange.request else { return .NO }
         request.body = exchange.body
@@ -81,6 +95,7 @@ extension Server {
         exchange.connection = unsafe ConnectionHandle(pointer: connection)
         let isTaken = traffic.with { traffic in
             guard traffic.phase != .stopping else { return false }
+            unsafe comesFirst(connection, true)
             // Suspended before anybody can find it: an answer may come at any moment after, and a
             // drain that ends must find every suspended connection.
             unsafe MHD_suspend_connection(connection)

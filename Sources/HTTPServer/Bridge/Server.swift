@@ -22,6 +22,8 @@ import HTTPTypes
     /// The address of the target in the request line that libmicrohttpd is reading.
     var targetStart = 0
     let traffic = Guarded(Traffic())
+    /// libmicrohttpd's own limit of inactivity: a net below the deadlines kept here.
+    static let inactivitySecondsMax = 300
     private let daemon = unsafe Guarded<OpaquePointer?>(nil)
 
     enum Phase {
@@ -123,8 +125,7 @@ import HTTPTypes
             unsafe MHD_OptionItem(option: option, value: Int(bitPattern: function), ptr_value: me)
         }
         return unsafe [
-            // The own deadlines are the ones that count; this one is a net below them.
-            number(.CONNECTION_TIMEOUT, 300),
+            number(.CONNECTION_TIMEOUT, Self.inactivitySecondsMax),
             number(.CONNECTION_LIMIT, configuration.connectionsMax),
             number(.CONNECTION_MEMORY_LIMIT, configuration.headerBytesMax),
             number(.CONNECTION_MEMORY_INCREMENT, 4096),
