@@ -97,10 +97,11 @@ struct Stage {
         try Self.answer(await client.get(path))
     }
 
-    static func answer(_ answer: LoopbackHTTP.Answer) throws -> Answer {
+    static func answer(_ answer: LoopbackHTTP.Answer, isJSON: Bool = true) throws -> Answer {
         Answer(
             status: answer.status, head: answer.head,
-            body: try JSONReader.read(Array(answer.body.utf8)), text: answer.body)
+            body: isJSON ? try JSONReader.read(Array(answer.body.utf8)) : .null,
+            text: answer.body)
     }
 
     /// One branch in `users` with one statement.

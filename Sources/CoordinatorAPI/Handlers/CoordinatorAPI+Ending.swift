@@ -60,8 +60,11 @@ extension CoordinatorAPI {
         let answer: ResolutionAnswer
         do throws(LogUnavailable) {
             answer = try await engine.resolve(id, resolution) { version in
-                version.map { EntityTag($0).matches(ifMatch: condition) }
-                    ?? EntityTag.matchesAnything(condition)
+                version.map { version in
+                    MediaType.ofTransactions.contains {
+                        EntityTag(version, of: $0).matches(ifMatch: condition)
+                    }
+                } ?? EntityTag.matchesAnything(condition)
             }
         } catch {
             throw Self.unavailable(error, id)

@@ -99,7 +99,7 @@ extension CoordinatorAPI {
         _ record: TransactionRecord, _ status: HTTPResponse.Status
     ) -> ServerResponse {
         var response = Self.json(status, RecordRendering.bytes(record))
-        response.headerFields[.eTag] = EntityTag(record.version).text
+        response.headerFields[.eTag] = EntityTag(record.version, of: .json).text
         response.headerFields[.location] = "/v1/transactions/\(record.id)"
         return response
     }
@@ -120,7 +120,7 @@ extension CoordinatorAPI {
             throw Self.unavailable(error, id)
         }
         guard let record = found else { throw Self.noSuchTransaction }
-        let tag = EntityTag(record.version)
+        let tag = EntityTag(record.version, of: type)
         if tag.matches(ifNoneMatch: request.headerFields[.ifNoneMatch]) {
             return ServerResponse(status: .notModified, headerFields: [.eTag: tag.text])
         }
@@ -143,7 +143,20 @@ extension CoordinatorAPI {
         } catch {
             throw Problem(.stateDatabaseUnavailable, error.reason)
         }
-        if type == .text { return Self.text(.ok, records.flatMap(RecordRendering.line)) }
+        let next = records.count == query.limit ? records.last.map { "\($0.id.number)" } : nil
+        var response =
+            type == .text
+            ? Self.text(.ok, records.flatMap(RecordRendering.line))
+            : Self.json(.ok, Self.page(records, next))
+        if let next {
+            let target = TransactionListQuery.target(request.query, at: next)
+            response.headerFields[.link] = "<\(target)>; rel=\"next\""
+        }
+        return response
+    }
+
+    /// A page of transactions, and where the next one starts.
+    private static func page(_ records: [TransactionRecord], _ next: String?) -> [UInt8] {
         var writer = JSONWriter()
         writer.beginObject()
         writer.name("transactions")
@@ -153,13 +166,9 @@ extension CoordinatorAPI {
         }
         writer.endArray()
         writer.name("next")
-        if let last = records.last, records.count == query.limit {
-            writer.string("\(last.id.number)")
-        } else {
-            writer.null()
-        }
+        if let next { writer.string(next) } else { writer.null() }
         writer.endObject()
-        return Self.json(.ok, writer.bytes)
+        return writer.bytes
     }
 
     private func filter(_ query: TransactionListQuery) throws(Problem) -> RecordFilter {
@@ -200,6 +209,7 @@ extension TransactionAnswer {
 extension HTTPField.Name {
     static let prefer = known("Prefer")
     static let preferenceApplied = known("Preference-Applied")
+    static let link = known("Link")
     static let idempotencyKey = known(IdempotencyKey.fieldName)
 
     private static func known(_ text: String) -> HTTPField.Name {

@@ -71,12 +71,12 @@ public struct CoordinatorAPI: Sendable {
             await answering(request) { (_) async throws(Problem) in try await post(request) }
         }
         router.on(.get, "/v1/transactions") { request in
-            await answering(request, [.json, .text]) { (type) async throws(Problem) in
+            await answering(request, MediaType.ofTransactions) { (type) async throws(Problem) in
                 try await list(request, as: type)
             }
         }
         router.on(.get, "/v1/transactions/{id}") { request in
-            await answering(request, [.json, .text]) { (type) async throws(Problem) in
+            await answering(request, MediaType.ofTransactions) { (type) async throws(Problem) in
                 try await show(request, as: type)
             }
         }
@@ -118,13 +118,16 @@ public struct CoordinatorAPI: Sendable {
         _ request: ServerRequest, _ offered: [MediaType] = [.json],
         _ body: (MediaType) async throws(Problem) -> ServerResponse
     ) async -> ServerResponse {
+        var response: ServerResponse
         do throws(Problem) {
-            return try await body(
+            response = try await body(
                 ContentNegotiation.choose(
                     accept: request.headerFields[.accept], from: offered))
         } catch {
-            return Self.response(error)
+            response = Self.response(error)
         }
+        if offered.count > 1 { response.headerFields[.vary] = "Accept" }
+        return response
     }
 
     /// What the server itself has to answer, as a problem.

@@ -7,7 +7,7 @@ public import TransactionEngine
 /// The registered participants, and the queue of those who wait for sessions.
 @LoopActor
 public final class PostgresParticipants: Participants {
-    /// The names, sorted.
+    /// The names, in the order of the configuration.
     public nonisolated let names: [String]
     private nonisolated let options: [String: ParticipantOptions]
     let members: [String: PostgresParticipant]
@@ -55,7 +55,7 @@ public final class PostgresParticipants: Participants {
         journals = members.mapValues(\.journal)
         self.options = byName
         self.queueMax = queueMax
-        names = options.map(\.name).sorted()
+        names = options.map(\.name)
         for member in members.values {
             let name = member.options.name
             member.workers.onIdle = { [weak self] in self?.serve(name) }

@@ -4,7 +4,7 @@ public import CommitProtocol
 ///
 /// The production ones are PostgreSQL databases.
 public protocol Participants: Sendable {
-    /// The names, sorted.
+    /// The names, in the order of the configuration.
     var names: [String] { get }
     /// Whether a journal of decisions is kept there.
     func keepsJournal(_ name: String) -> Bool

@@ -47,6 +47,18 @@ struct QueryReading {
         #expect(query.limit == 200)
     }
 
+    @Test(
+        "The next page has the same filters and another cursor",
+        arguments: [
+            (nil, "/v1/transactions?cursor=7"), ("", "/v1/transactions?cursor=7"),
+            ("cursor=9", "/v1/transactions?cursor=7"),
+            ("label=a:%3Eb&c%75rsor=9&limit=5", "/v1/transactions?label=a:%3Eb&limit=5&cursor=7"),
+            ("label=a:>b<", "/v1/transactions?label=a:%3Eb%3C&cursor=7"),
+        ])
+    func next(_ query: String?, _ target: String) {
+        #expect(TransactionListQuery.target(query, at: "7") == target)
+    }
+
     @Test("Everything that is wrong is told at once")
     func wrong() {
         #expect(

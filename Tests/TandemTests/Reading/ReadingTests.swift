@@ -12,6 +12,21 @@ struct ReadingTests {
             "GET \(path) HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\(fields)\r\n\r\n")
     }
 
+    /// The ids in the lines of a page and of those that follow it by `Link`.
+    private static func lines(_ stage: Stage, from path: String) async throws -> [String] {
+        var ids: [String] = []
+        var next: String? = path
+        while let path = next, ids.count < 100 {
+            let answer = try await get(stage, path, "Accept: text/plain")
+            for line in answer.body.split(separator: "\n") {
+                ids += line.split(separator: "\t").prefix(1).map(String.init)
+            }
+            let link = try Stage.answer(answer, isJSON: false).field("link")
+            next = link?.split(separator: ">").first.map { String($0.dropFirst()) }
+        }
+        return ids
+    }
+
     /// Begins and commits, and answers the id.
     private static func commit(_ stage: Stage, _ user: String, _ label: String) async throws
         -> String
@@ -58,6 +73,9 @@ struct ReadingTests {
             #expect(line.first.map(String.init) == ids[2])
             #expect(line.last == "users\n")
             #expect(line.dropFirst().first == "committed")
+            let lines = try await Self.lines(
+                stage, from: "/v1/transactions?limit=2&state=committed")
+            #expect(lines == ids.reversed())
             let none = try await Self.get(
                 stage, "/v1/transactions?state=aborted", "Accept: text/plain")
             #expect(none.status == 200)
@@ -79,6 +97,15 @@ struct ReadingTests {
             #expect(other.status == 200)
             let line = try await Self.get(stage, path, "Accept: text/plain, application/json;q=0.5")
             #expect(line.body.hasPrefix("\(id)\tcommitted\t"))
+            // What was said in one of the two is no answer in the other.
+            let lineTag = try #require(try Stage.answer(line, isJSON: false).field("etag"))
+            #expect(lineTag != tag)
+            for (known, status) in [(tag, 200), (lineTag, 304)] {
+                let answer = try await Self.get(
+                    stage, path, "Accept: text/plain\r\nIf-None-Match: \(known)")
+                #expect(answer.status == status)
+                #expect(answer.head.lowercased().contains("\r\nvary: accept"))
+            }
             let ended = try await stage.get(path + "?wait=60")
             #expect(ended.body["state"]?.string == "committed")
             let refused = try await stage.client.send(
@@ -89,6 +116,18 @@ struct ReadingTests {
             #expect(refused.status == 406)
             #expect(refused.body.contains("/problems/not-acceptable"))
             try await stage.expectQuiet(users: 1, orders: 0)
+        }
+    }
+
+    @Test("participants are listed in the order of the configuration")
+    func participants() async throws {
+        try await onStage { stage in
+            let list = try await stage.get("/v1/participants").body["participants"]
+            let names = [0, 1].map { list?[$0]?["name"]?.string }
+            #expect(names == Sandbox.participantNames)
+            #expect(names != names.sorted { ($0 ?? "") < ($1 ?? "") })
+            let checks = try await stage.get("/readyz?verbose").body["checks"]
+            #expect(checks?[2]?["name"]?.string == "participant users")
         }
     }
 

@@ -37,8 +37,11 @@ struct ResolutionTests {
             let right = Self.body(0, "committed")
             #expect(try await stage.post(path, right, fields: []).status == 428)
             #expect(try await stage.post(path, right, fields: ["If-Match: \"old\""]).status == 412)
+            // The tag of the line is of the same state: the refusal is not for the condition.
             let contradiction = Self.body(0, "rolledBack")
-            #expect(try await stage.post(path, contradiction, fields: [tag]).status == 409)
+            let line = "If-Match: " + (try await stage.entityTag(id, accept: "text/plain"))
+            #expect(line != tag)
+            #expect(try await stage.post(path, contradiction, fields: [line]).status == 409)
             let settled = Self.body(1, "committed")
             #expect(try await stage.post(path, settled, fields: [tag]).status == 409)
             let answer = try await Stage.answer(stage.post(path, right, fields: [tag]))

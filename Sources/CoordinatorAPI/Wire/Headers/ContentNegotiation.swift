@@ -6,6 +6,9 @@ enum MediaType: String, CaseIterable, Hashable, Sendable {
     case text = "text/plain"
     /// The contract as it is written.
     case yaml = "application/yaml"
+
+    /// What transactions are shown in.
+    static let ofTransactions: [MediaType] = [.json, .text]
 }
 
 /// The choice of media types by `Content-Type` and `Accept`.

@@ -13,6 +13,11 @@ struct EntityTag: Hashable, Sendable {
         text = "\"\(opaque)\""
     }
 
+    /// The tag of a version as it is shown in a media type: a strong tag belongs to one of them.
+    init(_ version: String, of type: MediaType) {
+        self.init(type == .json ? version : "\(version)-\(type)")
+    }
+
     /// Whether `If-None-Match` names this version, so that 304 is the answer.
     ///
     /// It compares weakly, as RFC 9110 demands: `W/"7"` and `"7"` match.

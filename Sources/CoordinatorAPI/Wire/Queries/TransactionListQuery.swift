@@ -1,3 +1,5 @@
+import HTTPServer
+
 /// The query of `GET /v1/transactions`: which transactions, and which page of them.
 ///
 /// All filters must hold; of several states one must.
@@ -59,6 +61,16 @@ struct TransactionListQuery: Hashable, Sendable {
         query.limit = reader.integer("limit", in: 1...200) ?? query.limit
         try reader.issues.throwIfAny()
         return query
+    }
+
+    /// The target of the page that starts at `cursor`, under the filters of another page's query.
+    static func target(_ query: String?, at cursor: String) -> String {
+        let filters = (query ?? "").split(separator: "&").filter { part in
+            PercentEncoding.decode(part.prefix { $0 != "=" }) != "cursor"
+        }
+        // What would end the target where it stands between angle brackets.
+        let kept = filters.map { $0.replacing("<", with: "%3C").replacing(">", with: "%3E") }
+        return "/v1/transactions?" + (kept + ["cursor=\(cursor)"]).joined(separator: "&")
     }
 
     private static func readStates(_ reader: inout QueryReader) -> [String] {
