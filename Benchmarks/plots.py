@@ -3,8 +3,8 @@
 import math
 from xml.sax.saxutils import escape
 
-WIDTH, HEIGHT = 720, 420
-LEFT, RIGHT, TOP, BOTTOM = 70, 150, 44, 52
+WIDTH, HEIGHT = 720, 440
+LEFT, RIGHT, TOP, BOTTOM = 70, 150, 64, 52
 COLORS = ("#1b6ca8", "#c8553d", "#2a9d5c", "#8a5fbf", "#b8860b", "#5a6472", "#d1495b", "#00798c")
 TICKS_MAX = 6
 
@@ -36,7 +36,7 @@ class Plot:
             f'<rect width="{WIDTH}" height="{HEIGHT}" fill="white"/>',
             text(LEFT, 24, self.title, size=15, weight="bold"),
             text((LEFT + WIDTH - RIGHT) / 2, HEIGHT - 12, self.across, anchor="middle"),
-            text(12, TOP - 8, self.up),
+            text(12, TOP - 18, self.up),
         ]
         parts += self._grid(xs, top)
         for index, (name, points) in enumerate(self.lines):
@@ -60,13 +60,13 @@ class Plot:
             y = self._y(value, top)
             parts.append(
                 f'<line x1="{LEFT}" y1="{y:.1f}" x2="{right}" y2="{y:.1f}" stroke="#dddddd"/>')
-            parts.append(text(LEFT - 8, y + 4, label(value), anchor="end"))
+            parts.append(text(LEFT - 8, y + 4, label(value, top), anchor="end"))
         for x in xs:
             at = self._x(x, xs)
             parts.append(
                 f'<line x1="{at:.1f}" y1="{bottom}" x2="{at:.1f}" y2="{bottom + 5}" '
                 'stroke="#555555"/>')
-            parts.append(text(at, bottom + 19, label(x), anchor="middle"))
+            parts.append(text(at, bottom + 19, label(x, xs[-1]), anchor="middle"))
         return parts
 
     def _x(self, value, xs):
@@ -96,10 +96,13 @@ def nice(value):
     return 10 * scale
 
 
-def label(value):
-    if value >= 1_000_000:
+def label(value, greatest):
+    """A number on an axis that ends at `greatest`; all of them have the same unit."""
+    if value == 0:
+        return "0"
+    if greatest >= 1_000_000:
         return f"{value / 1_000_000:g} M"
-    if value >= 10_000:
+    if greatest > 10_000:
         return f"{value / 1000:g} k"
     return f"{value:,.0f}" if value >= 100 or value == int(value) else f"{value:.2g}"
 
