@@ -42,6 +42,11 @@ class Load(NamedTuple):
     branches: int = 2
     statements: int = 1
 
+    @property
+    def key(self):
+        """As a measurement's `load` has it."""
+        return (self.branches, self.statements, self.in_flight)
+
 
 def measure(limit, stack, options, number, load):
     """Empties the tables, writes checkpoints, then runs a mode at one load."""

@@ -12,7 +12,7 @@ FILE_KEYS = (
     # Beyond the keys that every reader may count on.
     "statements", "peakResidentMegabytes", "statePostgresCPUMicroseconds",
     "flushesPerTransaction", "stateFlushesPerTransaction", "walBytesPerTransaction",
-    "stateWALBytesPerTransaction",
+    "stateWALBytesPerTransaction", "commandsPerTransaction", "stateCommandsPerTransaction",
 )
 REFERENCES = ("full", "par", "llrfull")
 
@@ -91,7 +91,7 @@ def table(summaries):
     """Throughput, latency in ms, CPU in µs a transaction and memory in MB, a line a mode."""
     header = [
         "mode", "in flight", "br x st", "tx/s", "spread", "x full", "x llrfull", "p50", "p95", "p99",
-        "coord µs", "pg µs", "(state)", "flushes", "(state)", "WAL B", "MB", "peak MB",
+        "coord µs", "pg µs", "(state)", "flushes", "(state)", "cmds", "(state)", "WAL B", "MB", "peak MB",
     ]
     rows = []
     for one in summaries:
@@ -108,6 +108,8 @@ def table(summaries):
             shown(figures.get("statePostgresCPUMicroseconds"), 0),
             shown(figures.get("flushesPerTransaction"), 2),
             shown(figures.get("stateFlushesPerTransaction"), 2),
+            shown(figures.get("commandsPerTransaction"), 1),
+            shown(figures.get("stateCommandsPerTransaction"), 1),
             shown(figures.get("walBytesPerTransaction"), 0),
             shown(figures.get("residentMegabytes"), 1),
             shown(figures.get("peakResidentMegabytes"), 1),

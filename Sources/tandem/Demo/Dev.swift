@@ -22,6 +22,12 @@ struct Dev: AsyncParsableCommand {
 
     @Flag(help: "Have every participant keep a journal of decisions.") var journal = false
 
+    @Option(
+        help: ArgumentHelp(
+            "A setting of every PostgreSQL server, such as log_statement=all; may be repeated.",
+            valueName: "name=value"))
+    var setting: [ServerSetting] = []
+
     @Flag(help: "Print one line of JSON when all is ready, for programs.") var json = false
 
     func validate() throws {
@@ -36,7 +42,10 @@ struct Dev: AsyncParsableCommand {
 
     func run() async throws {
         let signals = await UnixSignalsSequence(trapping: .sigterm, .sigint)
-        let sandbox = try await Sandbox.start(directory: directory)
+        let given = Dictionary(setting.map { ($0.name, $0.value) }) { $1 }
+        let sandbox = try await Sandbox.start(
+            directory: directory,
+            servers: Dictionary(uniqueKeysWithValues: Sandbox.serverNames.map { ($0, given) }))
         if journal {
             for name in Sandbox.participantNames { sandbox.keys[name] = "journal: true" }
         }
@@ -102,5 +111,18 @@ struct Dev: AsyncParsableCommand {
 
     private static func url(_ cluster: PostgresCluster) -> String {
         "postgresql://postgres@127.0.0.1:\(cluster.port)/\(cluster.database)"
+    }
+}
+
+/// A setting of PostgreSQL's own, written `name=value`.
+struct ServerSetting: ExpressibleByArgument {
+    let name: String
+    let value: String
+
+    init?(argument: String) {
+        let sides = argument.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+        guard sides.count == 2, !sides[0].isEmpty else { return nil }
+        name = String(sides[0])
+        value = String(sides[1])
     }
 }

@@ -6,6 +6,7 @@ import PostgresClusters
 /// Three throwaway PostgreSQL servers and the replicas of a coordinator over them.
 final class Sandbox {
     static let participantNames = ["users", "orders"]
+    static let serverNames = ["state"] + participantNames
 
     /// In both participants, so that either can play either part.
     static let tables = [
