@@ -17,6 +17,13 @@ struct ConnectionOptionsTests {
         }
     }
 
+    @Test(arguments: [
+        "host=a,b,c port=5432,,5433", "port='' sslmode=verify-full connect_timeout=-1",
+    ])
+    func whatConnectsIsTaken(_ conninfo: String) throws {
+        _ = try ConnectionOptions(conninfo: conninfo)
+    }
+
     @Test func overridesWinAndDefaultsGiveWay() throws {
         let options = try ConnectionOptions(
             conninfo: "host=db keepalives_idle=99", overriding: ["host": "other", "user": "eve"])
@@ -30,7 +37,9 @@ struct ConnectionOptionsTests {
 
     @Test(arguments: [
         "nonsense", "host=db nonsense=1", "postgresql://[", "host='open", "service=somewhere",
-        "host=db\u{0}x", "postgresql://h/%zz",
+        "host=db\u{0}x", "postgresql://h/%zz", "postgresql://h:port/x", "port=0", "port=65536",
+        "host=a,b port=1,x", "sslmode=verify", "sslmode=''", "channel_binding=yes",
+        "gssencmode=off", "connect_timeout=soon", "keepalives_idle=5s",
     ])
     func whatCannotBeUnderstoodIsRefused(_ conninfo: String) {
         let error = #expect(throws: PostgresError.self) {
@@ -56,7 +65,7 @@ struct ConnectionOptionsTests {
 
     @Test(arguments: [
         "host=db password=open sesame", "password='open sesame", "postgresql://u:open%zzsesame@h/",
-        "password=open sesame=1",
+        "password=open sesame=1", "postgresql://u:open@h:sesame@h/x", "port=sesame",
     ])
     func noPartOfAPasswordIsQuotedInAComplaint(_ conninfo: String) {
         let error = #expect(throws: PostgresError.self) {

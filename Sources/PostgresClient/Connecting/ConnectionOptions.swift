@@ -27,6 +27,7 @@ public struct ConnectionOptions: Hashable, Sendable {
         try Self.check(overrides)
         values = try Self.parse(conninfo)
         if values["service"] != nil { throw Self.noService }
+        try Self.checkValues(values)
         values.merge(overrides) { _, override in override }
         for (key, value) in Self.defaults where values[key] == nil {
             // The environment speaks before our defaults do.
@@ -72,6 +73,37 @@ public struct ConnectionOptions: Hashable, Sendable {
         if overrides["service"] != nil { throw noService }
         if overrides.values.contains(where: \.containsNUL) { throw hasNUL }
     }
+
+    /// Refuses values that libpq would refuse only when it connects, without telling them: where a
+    /// string was written wrongly, part of a password may stand in their place.
+    private static func checkValues(_ values: [String: String]) throws(PostgresError) {
+        // One for each host; an empty one is the default.
+        let ports = values["port"]?.split(separator: ",", omittingEmptySubsequences: false) ?? []
+        let isPort = { (port: Substring) in
+            port.isEmpty || Int(port).map { (1...65_535).contains($0) } == true
+        }
+        guard ports.allSatisfy(isPort) else {
+            throw .invalidConninfo("\"port\" has to be a number from 1 to 65535")
+        }
+        for (key, known) in words {
+            guard let value = values[key], !known.contains(value) else { continue }
+            throw .invalidConninfo("\"\(key)\" has to be one of \(known.joined(separator: ", "))")
+        }
+        for key in wholeNumbers {
+            guard let value = values[key], Int32(value) == nil else { continue }
+            throw .invalidConninfo("\"\(key)\" has to be a whole number")
+        }
+    }
+
+    private static let words: [(key: String, known: [String])] = [
+        ("sslmode", ["disable", "allow", "prefer", "require", "verify-ca", "verify-full"]),
+        ("channel_binding", ["disable", "prefer", "require"]),
+        ("gssencmode", ["disable", "prefer", "require"]),
+    ]
+    private static let wholeNumbers = [
+        "connect_timeout", "keepalives", "keepalives_idle", "keepalives_interval",
+        "keepalives_count", "tcp_user_timeout",
+    ]
 
     private static let noService = PostgresError.invalidConninfo(
         "\"service\" is not supported: give host, port and dbname")

@@ -12,12 +12,15 @@ extension Configuration {
                     + "\"host=db.internal dbname=users user=tandem\"", key: "conninfo")
             return nil
         }
-        guard let options = try? ConnectionOptions(conninfo: conninfo) else {
-            // libpq's own sentence quotes the string, where a password may stand.
+        let options: ConnectionOptions
+        do {
+            options = try ConnectionOptions(conninfo: conninfo)
+        } catch {
+            // The sentence quotes nothing of the string, where a password may stand.
             source.fault(
-                "this is not a libpq connection string: it has the form \"host=... dbname=... "
-                    + "user=...\" or \"postgresql://user@host/dbname\", a value with a blank in it "
-                    + "stands in single quotes, and the keywords are PostgreSQL's", key: "conninfo")
+                "\(error); right is \"host=... dbname=... user=...\" or "
+                    + "\"postgresql://user@host/dbname\", with PostgreSQL's keywords, and a value "
+                    + "with a blank in it in single quotes", key: "conninfo")
             return nil
         }
         if options["password"] != nil, password == nil {

@@ -64,6 +64,23 @@ import Testing
         #expect(faults.contains(fault))
     }
 
+    @Test(arguments: [
+        ("dbname=u hots=x", "it has an unknown keyword"), ("dbname", "a \"=\" is missing"),
+        ("postgresql://db:geheim/users", "\"port\" has to be a number from 1 to 65535"),
+        ("sslmode=verify", "\"sslmode\" has to be one of disable, allow, prefer"),
+    ])
+    func aConnectionStringsFaultIsNamed(text: String, reason: String) throws {
+        let faults = try ConfigurationText.faults(
+            """
+            state: { conninfo: "dbname=tandem" }
+            participants:
+              - { name: users, conninfo: "\(text)" }
+            """)
+        let start = "line 3: participants.users.conninfo: invalid connection string: \(reason)"
+        #expect(faults.count == 1)
+        #expect(faults.first?.hasPrefix(start) == true, "\(faults)")
+    }
+
     @Test(arguments: ["", "participants:", "participants: []"])
     func atLeastOneParticipantIsWanted(text: String) throws {
         let faults = try ConfigurationText.faults("state: { conninfo: \"dbname=t\" }\n\(text)")
