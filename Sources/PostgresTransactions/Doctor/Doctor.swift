@@ -36,7 +36,7 @@ public enum Doctor {
         var checks: [Diagnosis.Check] = []
         do {
             // Two at once, for what one session alone cannot show.
-            let connection = try await PostgresConnection.connect(options, timeout: timeout)
+            let (connection, options, refusal) = try await reach(options, timeout)
             defer { connection.close() }
             let witness = try await PostgresConnection.connect(options, timeout: timeout)
             defer { witness.close() }
@@ -47,7 +47,11 @@ public enum Doctor {
             guard session.verdict == .ok else { return Diagnosis(checks: checks, summary: nil) }
             let vitals = try await Vitals.read(connection, purpose)
             checks += vitals.checks(purpose, allowsFsyncOff: allowsFsyncOff)
-            if purpose == .participant, vitals.canPrepare {
+            if let refusal, !vitals.isStandby {
+                checks.append(
+                    .init(
+                        "writable", .failing, "It refuses sessions that are to write: \(refusal)."))
+            } else if purpose == .participant, vitals.canPrepare {
                 checks.append(await trial(connection))
             }
             if journal { checks.append(try await JournalMaker.examine(connection)) }
@@ -55,6 +59,24 @@ public enum Doctor {
         } catch {
             checks.append(.init(checks.isEmpty ? "reachable" : "questions", .failing, "\(error)"))
             return Diagnosis(checks: checks, summary: nil)
+        }
+    }
+
+    /// Connects as a replica does, or, where that is refused, to whatever answers.
+    ///
+    /// A standby refuses sessions that are to write; so it can be said that it is one.
+    @LoopActor
+    private static func reach(
+        _ options: ConnectionOptions, _ timeout: Duration
+    ) async throws(PostgresError) -> (PostgresConnection, ConnectionOptions, PostgresError?) {
+        do {
+            return (try await PostgresConnection.connect(options, timeout: timeout), options, nil)
+        } catch {
+            let any = try options.overriding(["target_session_attrs": "any"])
+            guard any != options,
+                let connection = try? await PostgresConnection.connect(any, timeout: timeout)
+            else { throw error }
+            return (connection, any, error)
         }
     }
 

@@ -5,7 +5,7 @@ import PostgresClient
 struct Vitals {
     private let version: String
     private let versionNumber: Int
-    private let isStandby: Bool
+    let isStandby: Bool
     private let isFsyncOn: Bool
     private let synchronousCommit: String
     private let slotLimit: Int

@@ -87,6 +87,25 @@ struct CheckTests {
             let report = try JSONReader.read(Array(json.output.utf8.dropLast()))
             #expect(report["status"]?.string == "ok")
             #expect(report["databases"]?[0]?["purpose"]?.string == "state")
+            // A replica's sessions are refused there; the doctor says why.
+            try await stage.cluster("orders").becomeStandby()
+            let standby = try await stage.sandbox.runProgram(["check"])
+            #expect(standby.status == .exited(1))
+            #expect(
+                standby.output.contains("- It is a standby; give the primary's address."),
+                "\(standby.output)")
+            try await stage.asStranger(
+                "users", ["ALTER DATABASE postgres SET default_transaction_read_only = on"])
+            let readOnly = try await stage.sandbox.runProgram(["check"])
+            #expect(
+                readOnly.output.contains("- It refuses sessions that are to write: "),
+                "\(readOnly.output)")
+            try await stage.asStranger(
+                "users",
+                [
+                    "SET default_transaction_read_only = off",
+                    "ALTER DATABASE postgres RESET default_transaction_read_only",
+                ])
             try await stage.cluster("orders").stop(.immediate)
             let broken = try await stage.sandbox.runProgram(["check"])
             #expect(broken.status == .exited(1))
