@@ -134,6 +134,7 @@ let wholeTests: [Target] = [
         dependencies: [
             "CommitProtocol", "CoordinatorAPI", "EventLoop", "PostgresClient", "PostgresClusters",
             "PostgresTransactions", "TransactionEngine", "tandem",
+            .product(name: "ArgumentParser", package: "swift-argument-parser"),
         ], swiftSettings: strict),
     .testTarget(name: "TidyTests", swiftSettings: strict),
     .testTarget(

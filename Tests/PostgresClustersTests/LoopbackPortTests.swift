@@ -8,8 +8,10 @@ struct LoopbackPortTests {
     func kept() async throws {
         try await PostgresCluster.withTemporary(settings: ["fsync": "off"]) { cluster in
             #expect(LoopbackPort(reserving: cluster.port) == nil)
+            #expect(LoopbackPort.isTaken(cluster.port))
             await cluster.stop()
             #expect(LoopbackPort(reserving: cluster.port) == nil)
+            #expect(!LoopbackPort.isTaken(cluster.port), "kept, but nobody listens")
             try await cluster.restart()
             #expect(try await cluster.psql("SELECT 1") == "1")
         }

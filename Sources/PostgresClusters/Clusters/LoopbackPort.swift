@@ -32,29 +32,47 @@ public final class LoopbackPort: Sendable {
         throw ClusterError.noFreePort
     }
 
+    /// Whether a server listens on the port now.
+    ///
+    /// Without this question one that cannot listen there is easily taken for the one that does.
+    public static func isTaken(_ number: UInt16) -> Bool {
+        guard let socket = Self.socket() else { return false }
+        // With it, only one that listens is in the way.
+        return !Self.isReusable(socket) || !Self.bind(socket, number)
+    }
+
     /// Nil if somebody has the port, holds it, or had connections on it just now.
     init?(reserving number: UInt16) {
-        let type = Int32(bitPattern: SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue)
-        let socket = socket(AF_INET, type, 0)
-        guard socket >= 0 else { return nil }
+        guard let socket = Self.socket() else { return nil }
         self.number = number
-        hold = Descriptor(adopting: socket)
+        hold = socket
+        guard Self.bind(socket, number) else { return nil }
+        // Not before: with it, the bind would have succeeded beside another reservation.
+        guard Self.isReusable(socket) else { return nil }
+    }
+
+    private static func socket() -> Descriptor? {
+        let type = Int32(bitPattern: SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue)
+        let socket = Glibc.socket(AF_INET, type, 0)
+        return socket < 0 ? nil : Descriptor(adopting: socket)
+    }
+
+    private static func bind(_ socket: Descriptor, _ number: UInt16) -> Bool {
         var address = sockaddr_in()
         address.sin_family = sa_family_t(AF_INET)
         address.sin_port = number.bigEndian
         address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
-        let isBound = unsafe withUnsafeBytes(of: &address) { bytes in
+        return unsafe withUnsafeBytes(of: &address) { bytes in
             guard let base = bytes.baseAddress else { return false }
-            return unsafe bind(
-                socket, base.assumingMemoryBound(to: sockaddr.self),
+            return unsafe Glibc.bind(
+                socket.number, base.assumingMemoryBound(to: sockaddr.self),
                 socklen_t(bytes.count)) == 0
         }
-        guard isBound else { return nil }
-        // Not before: with it, the bind would have succeeded beside another reservation.
+    }
+
+    private static func isReusable(_ socket: Descriptor) -> Bool {
         var yes: Int32 = 1
         let length = socklen_t(MemoryLayout<Int32>.size)
-        guard unsafe setsockopt(socket, SOL_SOCKET, SO_REUSEADDR, &yes, length) == 0 else {
-            return nil
-        }
+        return unsafe setsockopt(socket.number, SOL_SOCKET, SO_REUSEADDR, &yes, length) == 0
     }
 }

@@ -80,6 +80,11 @@ final class Sandbox {
         _ number: Int, port chosen: UInt16? = nil, isQuiet: Bool,
         environment: [String: String] = [:]
     ) async throws -> ChildReplica {
+        if let chosen, LoopbackPort.isTaken(chosen) {
+            throw LoopbackHTTP.Failure(
+                description: "something listens on 127.0.0.1:\(chosen) already; choose another port"
+            )
+        }
         let port = try chosen ?? reservePort()
         func more(_ name: String) -> String { keys[name].map { ", \($0)" } ?? "" }
         var lines = ["listen: { port: \(port) }"]

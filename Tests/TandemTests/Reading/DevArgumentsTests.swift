@@ -1,3 +1,4 @@
+import ArgumentParser
 import Testing
 
 @testable import tandem
@@ -11,5 +12,14 @@ struct DevArgumentsTests {
         #expect(dev.setting.map(\.value) == ["8MB", "c=d"])
         #expect(throws: (any Error).self) { try Dev.parse(["--setting", "work_mem"]) }
         #expect(throws: (any Error).self) { try Dev.parse(["--setting", "=8MB"]) }
+    }
+
+    @Test("a port where another server listens is refused, and that one not taken for one's own")
+    func takenPort() async throws {
+        try await onStage { stage in
+            await #expect(throws: LoopbackHTTP.Failure.self) {
+                try await stage.sandbox.startReplica(2, port: stage.client.port, isQuiet: true)
+            }
+        }
     }
 }
