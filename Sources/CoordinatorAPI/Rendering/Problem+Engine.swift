@@ -18,12 +18,15 @@ extension Problem {
         case .acceptanceUnknown:
             self.init(
                 .aborted, "The state database could not say whether it had been accepted.")
+            isRetryable = true
         case .recovered:
             self.init(
                 .aborted,
                 "The coordinator stopped before anything was decided; recovery rolled it back.")
+            isRetryable = true
         case .decidedElsewhere:
             self.init(.aborted, "Its abort was recorded by a recovery pass or another replica.")
+            isRetryable = true
         }
         transaction = record.id.description
     }

@@ -20,7 +20,12 @@ struct ProblemContract {
     @Test("The contract's table says what every type means", arguments: ProblemType.allCases)
     func table(_ type: ProblemType) {
         let line = "| `\(type.uri)` | \(type.status) | \(type.title) | "
-        let retryable = type.isRetryable ? "yes" : type == .statementFailed ? "by SQLSTATE" : "no"
+        let retryable =
+            switch type {
+            case .statementFailed: "by SQLSTATE"
+            case .aborted: "by cause"
+            default: type.isRetryable ? "yes" : "no"
+            }
         #expect(contract.text.contains(line + retryable + " |"))
     }
 

@@ -84,7 +84,10 @@ struct QuarantineTests {
         try await onStage(settings: ResolutionTests.quick, keys: keys) { stage in
             let id = try await leaveUndecided(stage)
             try await stage.startAgain()
-            _ = try await stage.status(id, "it is aborted") { $0["state"]?.string == "aborted" }
+            let ended = try await stage.status(id, "it is aborted") {
+                $0["state"]?.string == "aborted"
+            }
+            #expect(ended["problem"]?["retryable"] == .bool(true), "it was not the work's fault")
             try await stage.expectQuiet(users: 0, orders: 0)
         }
     }
