@@ -143,7 +143,9 @@ public struct CoordinatorAPI: Sendable {
             response(Problem(.headersTooLarge, "There may be \(limit) header fields at most."))
         case .requestTimedOut:
             response(
-                Problem(.requestTimeout, "The body did not arrive in time. Nothing was begun."))
+                Problem(
+                    .requestTimeout,
+                    "The rest of the request did not arrive in time. Nothing was begun."))
         case .notFound:
             response(Problem(.notFound, "There is nothing at this path."))
         case .methodNotAllowed(let allowed):

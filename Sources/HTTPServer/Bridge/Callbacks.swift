@@ -29,11 +29,16 @@ enum Callbacks {
     /// context from then on.
     static let target:
         @convention(c) (UnsafeMutableRawPointer?, UnsafePointer<CChar>?, OpaquePointer?) ->
-            UnsafeMutableRawPointer? = { context, target, _ in
+            UnsafeMutableRawPointer? = { context, target, connection in
                 let text = unsafe target.map { unsafe String(cString: $0) } ?? ""
                 if let target = unsafe target {
                     unsafe hideArguments(of: target)
                     unsafe Server.from(context)?.targetStart = Int(bitPattern: target)
+                }
+                if let server = unsafe Server.from(context), let connection = unsafe connection {
+                    // The answer before is over, and this one is not begun: the keeper may answer.
+                    unsafe server.keeper.setFarewell(
+                        cmhd_socket(connection), server.timeoutAnswer)
                 }
                 return unsafe Unmanaged.passRetained(Exchange(target: text)).toOpaque()
             }

@@ -43,6 +43,14 @@ final class DeadlineKeeper: Sendable {
         entries.with { $0[socket] = entry }
     }
 
+    /// Sets what is sent at the end of the deadline that the socket has, if it has one.
+    func setFarewell(_ socket: Int32, _ farewell: [UInt8]) {
+        entries.with { entries in
+            guard let entry = entries[socket] else { return }
+            entries[socket] = Entry(deadline: entry.deadline, farewell: farewell)
+        }
+    }
+
     func remove(_ socket: Int32) {
         entries.with { _ = $0.removeValue(forKey: socket) }
     }

@@ -15,7 +15,7 @@ import HTTPTypes
     let renderFailure: @Sendable (ProtocolFailure) -> ServerResponse
     let handler: Handler
     let keeper = DeadlineKeeper()
-    /// What a client is told whose body does not come, as it goes over the wire.
+    /// What a client is told whose request does not come whole, as it goes over the wire.
     let timeoutAnswer: [UInt8]
     /// The same for a target with a NUL in it and arguments behind it.
     let brokenTargetAnswer: [UInt8]

@@ -62,7 +62,7 @@ public enum ProtocolFailure: Error, Sendable, Hashable {
     case targetTooLong(limit: Int)
     /// There are more header fields than the limit.
     case tooManyHeaders(limit: Int)
-    /// The body did not arrive in time.
+    /// The rest of the request did not arrive in time.
     case requestTimedOut
     /// Nothing is at this path.
     case notFound

@@ -63,6 +63,24 @@ import Testing
         }
     }
 
+    @Test func aHeadThatDoesNotComeIsToldSo() async throws {
+        try await Site.serve(configure: { $0.headerTimeout = .seconds(2) }) { site in
+            let replies = try await Client.with(port: site.port) { client in
+                try client.send("GET /a HTTP/1.1\r\nHost: t\r\n\r\nGET /b HTTP/1.1\r\nHost: t\r\n")
+                return try client.repliesToEnd()
+            }
+            #expect(replies.map(\.status) == [200, 408])
+            #expect(replies.last?["content-type"] == "application/problem+json")
+            #expect(replies.last?["connection"] == "close")
+            #expect(site.requests == ["GET /a"])
+            let cut = try await Client.with(port: site.port) { client in
+                try client.send("GET /a HTT")
+                return try client.repliesToEnd()
+            }
+            #expect(cut.isEmpty)
+        }
+    }
+
     /// The answer is larger than what the kernel holds for a client that does not read.
     @Test func aClientThatDoesNotReadIsCut() async throws {
         let big = [UInt8](repeating: 0x61, count: 64 << 20)
