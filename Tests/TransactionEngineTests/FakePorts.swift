@@ -31,11 +31,23 @@ final class FakeClock: EngineClock {
         state.withLock { $0.timers.count { !$0.isCalledOff.withLock { $0 } } }
     }
 
+    /// Lets the next attempt come, if one is due so soon; time stands still until then, however slow
+    /// the machine is.
+    func attempt(within milliseconds: Int64) {
+        let isDue = state.withLock { state in
+            state.timers.contains {
+                $0.due <= state.now + milliseconds && !$0.isCalledOff.withLock { $0 }
+            }
+        }
+        if isDue { advance(milliseconds: milliseconds) }
+    }
+
     func schedule(
         after delay: Duration, _ body: @escaping @Sendable () -> Void
     ) -> any ScheduledTimer {
         state.withLock {
-            let milliseconds = delay.components.seconds * 1000
+            let (seconds, attoseconds) = delay.components
+            let milliseconds = seconds * 1000 + attoseconds / 1_000_000_000_000_000
             let timer = Timer(due: $0.now + milliseconds, body: body)
             $0.timers.append(timer)
             return timer
@@ -163,6 +175,9 @@ final class FakeParticipants: Participants {
         var looks: [RegisterOrder] = []
         var questions: [CheckedContinuation<RegisterReport, Never>] = []
         var ends: [EndOrder] = []
+        /// Work goes on until it is cancelled.
+        var isEndless = false
+        var working: [CheckedContinuation<Void, Never>] = []
     }
 
     let names = ["orders", "users"]
@@ -174,7 +189,28 @@ final class FakeParticipants: Participants {
 
     func reserve(
         _ requests: [SessionRequest], within: Duration
-    ) async throws(AdmissionFailure) -> [any BranchSession] { requests.map { _ in FakeSession() } }
+    ) async throws(AdmissionFailure) -> [any BranchSession] {
+        requests.map { _ in FakeSession(participants: self) }
+    }
+
+    /// Waits as long as the work of a session takes.
+    func work() async {
+        await withCheckedContinuation { reply in
+            let isEndless = state.withLock {
+                if $0.isEndless { $0.working.append(reply) }
+                return $0.isEndless
+            }
+            if !isEndless { reply.resume() }
+        }
+    }
+
+    func cancelWork() {
+        let working = state.withLock { state in
+            defer { state.working = [] }
+            return state.working
+        }
+        for reply in working { reply.resume() }
+    }
 
     func end(_ order: EndOrder) async -> EndReport {
         state.withLock { $0.ends.append(order) }
@@ -212,13 +248,15 @@ final class FakeParticipants: Participants {
     func statuses() async -> [ParticipantStatus] { [] }
 }
 
-/// A session whose work is prepared at once.
+/// A session whose work is prepared at once, or when it is cancelled.
 struct FakeSession: BranchSession {
+    let participants: FakeParticipants
     var participantVersion: Int? { nil }
 
     func server() async -> ServerTimeline? { nil }
 
     func work(_ order: WorkOrder) async -> WorkReport {
+        await participants.work()
         let evidence = PreparedEvidence(
             transactionID: 1, owner: "o", systemIdentifier: "7", timeline: 1, location: "0/1")
         return WorkReport(
@@ -229,7 +267,7 @@ struct FakeSession: BranchSession {
 
     func finish(_ decision: Decision) async -> EndReport { EndReport(.done) }
 
-    func cancel() async {}
+    func cancel() async { participants.cancelWork() }
 
     func release() async {}
 }

@@ -5,6 +5,34 @@ import TransactionEngine
 
 @Suite("An abort that another replica wrote")
 struct ForeignAbortTests {
+    @Test("I5: an owner that is still at work tells an abort that others may have told")
+    func whileItWorks() async throws {
+        let bench = Bench()
+        bench.participants.state.withLock { $0.isEndless = true }
+        let running = Task { await bench.run(nil) }
+        while bench.participants.state.withLock({ $0.working.isEmpty }) { await Task.yield() }
+        let id = GlobalTransactionID(number: 2, salt: 2)
+        var row = Bench.row(.twoPhase, number: 2, salt: 2)
+        bench.log.put(row)
+        #expect(try await bench.engine.status(id, principal: "p")?.decision == nil)
+        row.decision = .abort
+        row.state = .aborting
+        bench.log.put(row)
+        #expect(try await bench.engine.status(id, principal: "p")?.state == .aborting)
+        #expect(try await bench.engine.list(RecordFilter()).map(\.state) == [.aborting])
+        await bench.engine.receive(.rollBack(id))
+        bench.log.state.withLock { $0.decision = .decided(.abort, evidence: [nil]) }
+        while bench.participants.state.withLock({ $0.ends.isEmpty }) {
+            bench.clock.attempt(within: 50)
+            await Task.yield()
+        }
+        guard case .known(let told) = await running.value else {
+            Issue.record("it was decided")
+            return
+        }
+        #expect(told.decision == .abort)
+    }
+
     @Test("an owner that has asked for commit tells the row's reason, and no results")
     func afterCommitWasAskedFor() async throws {
         let bench = Bench()
@@ -16,7 +44,7 @@ struct ForeignAbortTests {
         await bench.engine.receive(.rollBack(row.id))
         bench.log.state.withLock { $0.decision = .decided(.abort, evidence: [nil]) }
         while bench.log.state.withLock({ $0.decisions == 1 }) {
-            bench.clock.advance(milliseconds: 1)
+            bench.clock.attempt(within: 50)
             await Task.yield()
         }
         guard case .known(let told) = await running.value else {

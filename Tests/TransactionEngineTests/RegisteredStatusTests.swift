@@ -103,6 +103,16 @@ struct RegisteredStatusTests {
         #expect(bench.log.state.withLock { $0.confirmations } == 1)
     }
 
+    @Test("a decision that is only read is told behind a durable write")
+    func confirmed() async throws {
+        for decision in [Decision.commit, .abort] {
+            let bench = Bench()
+            bench.log.put(Bench.row(.twoPhase, decision: decision))
+            #expect(try await bench.status()?.decision == decision)
+            #expect(bench.log.state.withLock { $0.confirmations } == 1)
+        }
+    }
+
     @Test("rows that decide themselves are asked of nobody")
     func ordinary() async throws {
         let bench = Bench()

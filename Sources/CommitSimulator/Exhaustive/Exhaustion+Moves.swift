@@ -34,7 +34,16 @@ extension Exhaustion {
         let isRowless = state.world.row == nil && !state.listed().isEmpty
         if isRowless, !state.lives.isEmpty { moves.append((.pass, 1)) }
         if moves.allSatisfy({ $0.price > 0 }), state.lives.isEmpty { moves.append((.pass, 0)) }
+        addQuestions(of: state, &moves)
         return moves
+    }
+
+    /// Somebody may ask for the status at any moment; of an ordinary row every look is the same.
+    private func addQuestions(
+        of state: Simulation, _ moves: inout [(move: Move, price: Int)]
+    ) {
+        for life in state.lives { moves.append((.suffer(.ask(life: life.number)), 0)) }
+        moves.append((.suffer(state.observer == nil ? .ask(life: nil) : .lookOn), 0))
     }
 
     private func addUnheard(

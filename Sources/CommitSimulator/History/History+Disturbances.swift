@@ -1,5 +1,13 @@
 /// Which disturbance comes next.
 extension History {
+    /// Whether somebody asks for the status now, and where; who has begun to look goes on.
+    func question() -> Disturbance? {
+        guard teller.curiosity.percent(40) else { return nil }
+        if state.observer != nil { return .lookOn }
+        let number = teller.curiosity.below(state.lives.count + 1)
+        return .ask(life: number < state.lives.count ? state.lives[number].number : nil)
+    }
+
     mutating func disturbance() -> Disturbance {
         let branch = teller.random.below(state.world.sites.count)
         var life = 0

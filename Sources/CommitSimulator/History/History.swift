@@ -7,9 +7,15 @@ package struct History {
     /// What chooses, and what writes down; shared with the moves that it is lent to.
     final class Teller {
         var random: SplitMix64
+        /// When somebody asks for the status; dice of its own, so that the rest of a history does not
+        /// depend on it.
+        var curiosity: SplitMix64
         var lines: [String] = []
 
-        init(_ random: SplitMix64) { self.random = random }
+        init(_ random: SplitMix64, curiosity: SplitMix64) {
+            self.random = random
+            self.curiosity = curiosity
+        }
     }
 
     let teller: Teller
@@ -52,7 +58,7 @@ package struct History {
         disturbancePercent = [0, 3, 10, 25][random.below(4)]
         faultyTurns = faultPercent + disturbancePercent == 0 ? 0 : 5 + random.below(50)
         self.isTranscribed = isTranscribed
-        teller = Teller(random)
+        teller = Teller(random, curiosity: SplitMix64(seed: ~seed))
     }
 
     /// One to three branches, of every mixture that the core allows.
@@ -113,6 +119,7 @@ package struct History {
     /// One thing happens; false when the world is at rest.
     private mutating func turn() throws(Violation) -> Bool {
         if turns == faultyTurns { try heal() }
+        if let question = question() { try state.suffer(question, outside()) }
         if isFaulty {
             healed = clock
             if teller.random.percent(disturbancePercent) {

@@ -2,6 +2,8 @@
 package enum BrokenWorld: CaseIterable, Hashable, Sendable {
     /// The log overwrites a decision.
     case noCompareAndSet
+    /// The log reads whether a row is decided, and acts on that when something else may be there.
+    case readThenAct
     /// The log's answer leaves out the evidence that came with another's commit.
     case noForeignEvidence
     /// The evidence is not durable with the decision.
@@ -42,4 +44,12 @@ package enum BrokenWorld: CaseIterable, Hashable, Sendable {
     case journalRowRemovedEarly
     /// A restored journal is believed.
     case identityUnchecked
+    /// A decision that was only read is told.
+    case readIsTold
+    /// A replica that does not drive a transaction tells what its row says, whatever decides.
+    case rowReadAlone
+    /// It looks at the row, at the register, and not at the row again.
+    case lookedOnce
+    /// A replica that drives a transaction tells what it knows itself, and does not look.
+    case phaseIsTold
 }

@@ -13,6 +13,8 @@ struct Flight: Hashable, Sendable {
     let evidence: [PreparedEvidence?]
     let outcomes: [Outcome?]
     let decision: Decision?
+    /// The mistake of `readThenAct`: the row was read when the order was sent, and was decided.
+    let hasReadDecided: Bool
     /// When it arrives.
     var due: Int64
 }

@@ -21,12 +21,27 @@ enum Disturbance: Hashable {
     /// A scan lists what is prepared, or goes on with a list that may be old by now.
     case scanLists, scanActs
     case removeJournalRow
+    /// Somebody asks for the status: of a life, or of a replica that does not drive it.
+    case ask(life: Int?)
+    /// And goes on looking.
+    case lookOn
+
+    /// Whether it excuses an abort; to ask does not.
+    var isFault: Bool {
+        switch self {
+        case .ask, .lookOn: false
+        case .crash, .takeOver, .rollbackRequest, .deadlineElsewhere, .meddle, .restore,
+            .unheardRuns, .unheardEnds, .echo, .failOver, .scanLists, .scanActs,
+            .removeJournalRow:
+            true
+        }
+    }
 }
 
 extension Simulation {
     mutating func suffer(_ disturbance: Disturbance, _ outside: Outside) throws(Violation) {
         if outside.isNoted { outside.note("* \(disturbance)") }
-        hasFailed = true
+        if disturbance.isFault { hasFailed = true }
         switch disturbance {
         case .crash(let life): crash(life, outside)
         case .takeOver: _ = try takeOver(outside)
@@ -43,6 +58,8 @@ extension Simulation {
         case .scanLists: scan = listed()
         case .scanActs: try actOnScan(outside)
         case .removeJournalRow: world.removeJournalRow()
+        case .ask(let life): try ask(life, outside)
+        case .lookOn: try lookOn(outside)
         }
     }
 

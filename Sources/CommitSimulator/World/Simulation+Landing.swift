@@ -80,7 +80,9 @@ extension Simulation {
     ) throws(Violation) -> Event? {
         switch request {
         case .accept: return world.accept()
-        case .decide(let decision): return try world.decide(decision, flight.evidence)
+        case .decide(let decision):
+            return try world.decide(
+                decision, flight.evidence, hasReadDecided: flight.hasReadDecided)
         case .tombstone: return try world.tombstone()
         case .delegate: return try world.delegate(flight.evidence)
         case .copy(let decision): return try world.copy(decision, flight.evidence)

@@ -65,10 +65,15 @@ extension Simulation {
             case .outcomeUnknown, .notAccepted, .neverCommits: true
             }
         guard isTrue else { throw Violation("I2: the caller is told \(said), which is not known") }
+        switch said {
+        case .committed, .committing: try tell(.commit, after: told)
+        case .aborted: try tell(.abort, after: told)
+        case .needsOperator, .keyTaken, .outcomeUnknown, .notAccepted, .neverCommits: break
+        }
     }
 
     /// A one-phase branch that PostgreSQL rolled back is the abort.
-    private var isRolledBackRegister: Bool {
+    var isRolledBackRegister: Bool {
         world.register.map { world.sites[$0].standing == .rolledBack } ?? false
     }
 
@@ -147,7 +152,9 @@ extension Simulation {
             case .committed, .committing: decision == .commit || world.isMeddledWith
             case nil, .outcomeUnknown, .needsOperator: true
             }
-        guard isTrue else { throw Violation("I5: the caller was told otherwise than it ended") }
+        guard isTrue, told == nil || told == decision || world.isMeddledWith else {
+            throw Violation("I5: somebody was told otherwise than it ended")
+        }
     }
 
     private func checkAtRest(

@@ -15,6 +15,10 @@ struct Simulation: Hashable, Sendable {
     var hasFailed = false
     /// What the caller was told.
     var reply: Reply?
+    /// The decision that anybody was told, at any replica.
+    var told: Decision?
+    /// Somebody who is looking at a replica that does not drive it.
+    var observer: Observer?
     let setting: Setting
 
     init(_ setting: Setting) {
@@ -107,10 +111,12 @@ extension Simulation {
         let machine = lives[index].machine
         let evidence = machine.branches.map(\.evidence)
         let outcomes = machine.branches.map(\.outcome)
+        let hasReadDecided = world.broken == .readThenAct && world.row?.decision != nil
         func flight(_ order: Flight.Order) -> Flight {
             Flight(
                 life: life, sender: life, order: order, evidence: evidence, outcomes: outcomes,
-                decision: machine.decision, due: outside.now + outside.latency())
+                decision: machine.decision, hasReadDecided: hasReadDecided,
+                due: outside.now + outside.latency())
         }
         if let request = step.log { flights.append(flight(.log(request))) }
         for command in step.commands {

@@ -9,7 +9,8 @@ extension World {
     }
 
     mutating func decide(
-        _ decision: Decision, _ evidence: [PreparedEvidence?], isReplicated: Bool = true
+        _ decision: Decision, _ evidence: [PreparedEvidence?], isReplicated: Bool = true,
+        hasReadDecided: Bool = false
     ) throws(Violation) -> Event {
         guard let found = row else { return .decisionMissing }
         if hasJournal, found.decision == nil {
@@ -18,7 +19,8 @@ extension World {
         if found.isDelegated, found.decision == nil, broken != .delegationOverruled {
             return .delegationFound(evidence: found.evidence)
         }
-        if found.decision == nil || broken == .noCompareAndSet {
+        let isStaleRead = broken == .readThenAct && !hasReadDecided
+        if found.decision == nil || broken == .noCompareAndSet || isStaleRead {
             try write(decision, evidence)
         }
         guard isReplicated else {

@@ -48,6 +48,15 @@ extension World {
         return .decided(sites[branch].journal ?? .abort, evidence: site.journalEvidence)
     }
 
+    /// What the register shows to somebody who only looks: no fence, and nothing is written.
+    func look() -> DecisionInquiry.Sight {
+        guard let register, !sites[register].isRestored else { return .silent }
+        if let decision = sites[register].registered { return .holds(decision) }
+        let isRolledBack =
+            sites[register].ending == .onePhase && sites[register].standing == .rolledBack
+        return isRolledBack ? .holds(.abort) : .nothing
+    }
+
     /// A journal's row goes only after the copy is durable, all have ended, and its session is gone.
     mutating func removeJournalRow() {
         guard let register, sites[register].journal != nil, let row else { return }

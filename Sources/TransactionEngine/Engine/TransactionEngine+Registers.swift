@@ -59,30 +59,32 @@ extension TransactionEngine {
             fence: fence)
     }
 
-    /// An undecided row that another replica drives, with what its register has decided.
-    ///
-    /// The row is only a copy there, made when the branches have ended, and whoever drives it tells
-    /// the decision before. The order is the argument: a decision leaves its register after the row
-    /// has said the same, so what is in neither, looked at in this order, was not decided when this
-    /// began.
-    func registered(
-        _ row: TransactionRecord
-    ) async throws(LogUnavailable) -> TransactionRecord {
-        guard row.journal != nil || row.isDelegated, !row.isHeld, row.state != .needsOperator,
-            let branch = row.branches.firstIndex(where: \.ending.isRegister)
-        else { return row }
+    /// What the register of an undecided row that another replica drives is seen to hold, and the
+    /// row with it.
+    func look(
+        at row: TransactionRecord
+    ) async -> (sight: DecisionInquiry.Sight, row: TransactionRecord, reason: String) {
+        guard let branch = row.branches.firstIndex(where: \.ending.isRegister) else {
+            return (.nothing, row, "")
+        }
         switch await participants.look(Self.question(about: branch, row, .none)) {
         case .holds(let decision, let evidence, let results):
-            return self.row(row, decided: decision, evidence, results)
-        case .nothing:
-            guard let again = try await log.record(row.id) else { return row }
-            guard again.decision == .commit, again.finishedAt == nil else { return again }
-            return try await log.confirmedRecord(row.id) ?? again
+            return (.holds(decision), self.row(row, decided: decision, evidence, results), "")
+        case .nothing: return (.nothing, row, "")
         case .unknown(let reason), .unprovable(let reason):
-            throw LogUnavailable(
-                "\(row.branches[branch].participant) holds the decision, and does not tell it: "
-                    + "\(reason).", isOutcomeUnknown: true)
+            let name = row.branches[branch].participant
+            return (.silent, row, "\(name) holds the decision, and does not tell it: \(reason).")
         }
+    }
+
+    /// What the row says of its decision; where this life owns it, nobody else has asked a register.
+    func sight(of row: TransactionRecord) -> DecisionInquiry.Row {
+        let isOwn =
+            drives[row.id] != nil && row.owner == log.replica && row.epoch == log.epoch
+        return DecisionInquiry.Row(
+            decision: row.decision,
+            isSettled: row.finishedAt != nil || row.isHeld || row.state == .needsOperator,
+            namesRegister: !isOwn && (row.journal != nil || row.isDelegated))
     }
 
     private func row(
@@ -158,4 +160,9 @@ extension TransactionEngine {
         guard let session = drives[id]?.reports[branch]?.session else { return }
         drives[id]?.fences[branch] = .session(session)
     }
+}
+
+extension TransactionRecord {
+    /// Whether a decision is known, or that nobody but an operator can tell it.
+    var isDecided: Bool { decision != nil || state == .needsOperator }
 }

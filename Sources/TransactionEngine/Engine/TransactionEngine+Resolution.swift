@@ -80,9 +80,9 @@ extension TransactionEngine {
     private func standing(
         _ id: GlobalTransactionID
     ) async throws(LogUnavailable) -> TransactionRecord? {
-        if let known = current(id) { return known }
+        if let known = current(id), known.isDecided { return known }
         guard let row = try await log.record(id) else { return nil }
-        return try await withResolutions(confirmed(row))
+        return try await withResolutions(latest(confirmed(row)))
     }
 
     /// A record with the resolutions that are recorded for it.

@@ -6,13 +6,13 @@ extension TransactionEngine {
         _ id: GlobalTransactionID, principal: String
     ) async throws(LogUnavailable) -> TransactionRecord? {
         if let known = current(id), known.principal != principal { return nil }
-        if let known = try await settled(id) { return known }
+        if let known = try await settled(id), known.isDecided { return known }
         guard let record = try await log.record(id), record.principal == principal else {
             return nil
         }
         // It may have been taken over, or have ended here, while the row was being read.
-        if let known = try await settled(id) { return known }
-        return try await withResolutions(confirmed(record))
+        if let known = try await settled(id), known.isDecided { return known }
+        return try await withResolutions(latest(confirmed(record)))
     }
 
     /// What this replica knows beyond the row; nil if that is nothing.
@@ -73,18 +73,32 @@ extension TransactionEngine {
         let epoch: Int64
     }
 
-    /// A row of another replica, with what may be told of its decision.
-    ///
-    /// One to commit is told only as it is known to be durable, and "undecided" only where no register
-    /// holds a decision that the row has no copy of yet. What is finished is so: its owner acted on it.
+    /// A row of another replica, with what may be told of its decision: `DecisionInquiry` says what
+    /// is looked at for it.
     func confirmed(
         _ record: TransactionRecord
     ) async throws(LogUnavailable) -> TransactionRecord {
-        guard isToldElsewhere(record) else { return record }
-        switch record.decision {
-        case .abort: return record
-        case .commit: return try await log.confirmedRecord(record.id) ?? record
-        case nil: return try await registered(record)
+        guard record.finishedAt == nil, !(current(record.id)?.isDecided ?? false) else {
+            return record
+        }
+        var (row, silence) = (record, "")
+        var inquiry = DecisionInquiry()
+        var next = inquiry.read(sight(of: row), isConfirmed: false)
+        while true {
+            switch next {
+            case .tell: return row
+            case .confirmRow:
+                row = try await log.confirmedRecord(row.id) ?? row
+                next = inquiry.read(sight(of: row), isConfirmed: true)
+            case .readRow:
+                row = try await log.record(row.id) ?? row
+                next = inquiry.read(sight(of: row), isConfirmed: false)
+            case .lookAtRegister:
+                let seen = await look(at: row)
+                (row, silence) = (seen.row, seen.reason)
+                next = inquiry.saw(seen.sight)
+            case .unknown: throw LogUnavailable(silence, isOutcomeUnknown: true)
+            }
         }
     }
 
@@ -95,7 +109,7 @@ extension TransactionEngine {
     public func list(_ filter: RecordFilter) async throws(LogUnavailable) -> [TransactionRecord] {
         let rows = try await log.records(filter)
         // One durable write after the read vouches for every decision that was read.
-        if let row = rows.first(where: { isToldElsewhere($0) && $0.decision == .commit }) {
+        if let row = rows.first(where: { isToldElsewhere($0) && $0.decision != nil }) {
             _ = try await log.confirmedRecord(row.id)
         }
         var silent: Set<String> = []
@@ -105,13 +119,13 @@ extension TransactionEngine {
             let register = row.branches.first(where: \.ending.isRegister)?.participant
             if let register, isToldElsewhere(row), row.decision == nil, !silent.contains(register) {
                 do {
-                    known = try await registered(row)
+                    known = try await confirmed(row)
                 } catch {
                     guard error.isOutcomeUnknown else { throw error }
                     silent.insert(register)
                 }
             }
-            known = current(row.id) ?? known
+            known = latest(known)
             if filter.states.isEmpty || filter.states.contains(known.state) {
                 records.append(known)
             }
@@ -121,7 +135,16 @@ extension TransactionEngine {
 
     /// Whether another replica may know more of it than its row says.
     private func isToldElsewhere(_ row: TransactionRecord) -> Bool {
-        row.finishedAt == nil && drives[row.id] == nil && recentlyEnded[row.id] == nil
+        row.finishedAt == nil && current(row.id) == nil
+    }
+
+    /// A row, or what this replica knows beyond it.
+    ///
+    /// An owner that has asked for no decision yet does not know of the abort that another replica
+    /// may have recorded, and told.
+    func latest(_ row: TransactionRecord) -> TransactionRecord {
+        guard let known = current(row.id), known.isDecided || !row.isDecided else { return row }
+        return known
     }
 
     /// What is known of each participant.

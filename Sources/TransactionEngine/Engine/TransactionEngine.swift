@@ -121,7 +121,7 @@ public actor TransactionEngine {
             guard error.isOutcomeUnknown else { throw error }
             return .keyInProgress(earlier.id)
         }
-        let known = current(earlier.id) ?? row
+        let known = latest(row)
         // Undecided for ever, until an operator decides: that is an answer. An abort is one when
         // whoever drives it has said why.
         let isOpen =
