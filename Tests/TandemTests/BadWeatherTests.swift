@@ -28,7 +28,7 @@ struct BadWeatherTests {
 
     @Test("a participant that dies while in doubt is committed when it is back")
     func participantDiesInDoubt() async throws {
-        try await onStage(settings: ["transactions: { finishWaitMilliseconds: 300 }"]) { stage in
+        try await onStage(settings: ["transactions: { finishWaitMilliseconds: 1000 }"]) { stage in
             let frozen = try await stage.freezeFinishers(of: "orders")
             let answer = try await stage.post(Stage.pair("u1", "o1"))
             #expect(answer.status == 202)

@@ -136,7 +136,7 @@ struct OnePhaseEndings {
 
     @Test("the participant dies in the COMMIT: what became of it is asked, and never sent again")
     func participantDiesInCommit() async throws {
-        let settings = ["transactions: { finishWaitMilliseconds: 500 }"]
+        let settings = ["transactions: { finishWaitMilliseconds: 1000 }"]
         try await onEndingStage(settings: settings) { stage in
             let stopped = try await stage.restarted(failing: "delegate.after=stop")
             let client = stopped.client

@@ -55,7 +55,7 @@ struct DistantRequestTests {
 
     @Test("waiting on another replica ends when the owner has ended the transaction")
     func waitElsewhere() async throws {
-        let settings = ["transactions: { finishWaitMilliseconds: 200 }"]
+        let settings = ["transactions: { finishWaitMilliseconds: 1000 }"]
         try await onReplicaStage(settings: settings) { replicas in
             let stage = replicas.stage
             let frozen = try await stage.freezeFinishers(of: "users", replica: 1)

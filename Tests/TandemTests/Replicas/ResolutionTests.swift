@@ -10,7 +10,7 @@ import Testing
 struct ResolutionTests {
     static let quick = [
         "transactions: { recoveryIntervalMilliseconds: 200, scanIntervalMilliseconds: 200, "
-            + "orphanGraceSeconds: 1, finishWaitMilliseconds: 300 }"
+            + "orphanGraceSeconds: 1, finishWaitMilliseconds: 1000 }"
     ]
 
     static func body(_ branch: Int, _ outcome: String, force: Bool = false) -> String {

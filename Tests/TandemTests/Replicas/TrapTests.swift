@@ -45,7 +45,7 @@ struct TrapTests {
     @Test(
         "a decision whose wait was cancelled is not acted on before a write of one's own succeeds")
     func cancelledDecision() async throws {
-        try await onStage(settings: ["transactions: { finishWaitMilliseconds: 300 }"]) { stage in
+        try await onStage(settings: ["transactions: { finishWaitMilliseconds: 1000 }"]) { stage in
             let client = stage.client
             let request = Task {
                 try Stage.answer(
@@ -171,7 +171,7 @@ struct TrapTests {
 
     @Test("a dead participant delays neither the branches of another nor healthy transactions")
     func deadParticipant() async throws {
-        try await onStage(settings: ["transactions: { finishWaitMilliseconds: 100 }"]) { stage in
+        try await onStage(settings: ["transactions: { finishWaitMilliseconds: 1000 }"]) { stage in
             func median(_ letter: String) async throws -> (p50: Double, p99: Double) {
                 var times: [Double] = []
                 for number in 0..<100 {

@@ -58,7 +58,7 @@ struct RetentionTests {
 
     @Test("an unfinished row cannot be removed by anybody, and a removed one is not found")
     func unfinishedStay() async throws {
-        try await onStage(settings: ["transactions: { finishWaitMilliseconds: 300 }"]) { stage in
+        try await onStage(settings: ["transactions: { finishWaitMilliseconds: 1000 }"]) { stage in
             let frozen = try await stage.freezeFinishers(of: "orders")
             let open = try await stage.post(Stage.pair("u1", "o1"))
             #expect(open.status == 202)

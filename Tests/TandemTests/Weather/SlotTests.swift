@@ -10,7 +10,7 @@ struct SlotTests {
     @Test("no slot left: 503 before any work, and service as soon as one is free")
     func exhausted() async throws {
         try await onStage(
-            settings: ["transactions: { finishWaitMilliseconds: 300 }"],
+            settings: ["transactions: { finishWaitMilliseconds: 1000 }"],
             servers: ["orders": ["max_prepared_transactions": "1"]]
         ) { stage in
             let frozen = try await stage.freezeFinishers(of: "orders")
