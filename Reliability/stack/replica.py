@@ -164,3 +164,7 @@ class Replica:
 
     def get(self, path, timeout=ANSWER_SECONDS_MAX):
         return request(self.port, "GET", path, timeout=timeout)
+
+    def roll_back(self, transaction, timeout=ANSWER_SECONDS_MAX):
+        return request(self.port, "POST", f"/v1/transactions/{transaction}/rollback",
+                       timeout=timeout)

@@ -74,6 +74,12 @@ class Scene:
         self.expect(len(gids) == 1, f"one gid in {participant}, not {gids}")
         return gids[0]
 
+    def transaction(self):
+        """The id of its row."""
+        return self.on("state", "SELECT number || '-' || lpad(to_hex(salt), 16, '0') "
+                                "FROM tandem.transactions "
+                                f"WHERE label_values @> ARRAY['{self.name}']")[0][0]
+
     def record(self):
         """(state, decision, outcomes) of the row; outcomes by branch."""
         found = self.on("state", "SELECT state, decision, outcomes FROM tandem.transactions "

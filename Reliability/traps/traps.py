@@ -132,6 +132,25 @@ def living_neighbour(scene):
     scene.expect(scene.rows() == [1, 1, 1], f"all, not {scene.rows()}")
 
 
+def decided_elsewhere(scene):
+    """Another replica records the abort while the owner is about to record commit: whichever comes
+    first is kept (compare-and-set), and the owner obeys it."""
+    other = scene.stack.replicas["other"]
+    other.start()
+    caller = scene.stopped_at("decideCommit.before")
+    asked = threading.Thread(target=other.roll_back, args=(scene.transaction(),))
+    asked.start()
+    scene.until("the abort is recorded", lambda: scene.record()[1] == "abort")
+    scene.replica.thaw()
+    told = caller.told()
+    scene.expect(told.status != 201, f"no commit, but {told} {told.body}")
+    scene.until_quiet()
+    asked.join()
+    other.stop()
+    scene.expect(scene.record()[1] == "abort", f"abort, not {scene.record()}")
+    scene.expect(scene.rows() == [0, 0, 0], f"nothing, not {scene.rows()}")
+
+
 def squatted_gids(scene):
     """A thousand foreign gids neither stall the scan nor are touched."""
     foreign = [f"{prefix}{number}" for number in range(500)
@@ -157,6 +176,6 @@ def squatted_gids(scene):
 
 TRAPS = (late_prepare, committed_by_hand, committed_and_not_told, role_changed,
          standby_wait_cancelled, nothing_is_compiled, living_neighbour,
-         squatted_gids,
+         decided_elsewhere, squatted_gids,
          # Last: its row stays with the operator.
          rolled_back_by_hand)
