@@ -192,6 +192,12 @@ active proctype Owner() {
              isEnded = false }
 }
 
+#ifdef IN_ORDER         /* recoverers end the branches one after the other, for a smaller space */
+#define IS_NEXT(n) (!ended[n] && ended[n - 1])
+#else
+#define IS_NEXT(n) !ended[n]
+#endif
+
 /* A life that takes the row over, for good reasons or because it believes the owner dead. */
 proctype Recoverer(byte me) {
     mtype:row seen = absent;
@@ -217,9 +223,9 @@ end:
         :: left > 0 ->
             if                          /* in any order */
             :: !ended[0] -> b = 0
-            :: !ended[1] -> b = 1
+            :: IS_NEXT(1) -> b = 1
 #if BRANCHES > 2
-            :: !ended[2] -> b = 2
+            :: IS_NEXT(2) -> b = 2
 #endif
             fi;
             if

@@ -69,6 +69,7 @@ check verified twophase -DBRANCHES=2 -DRECOVERERS=2 -DLOSSES=1 -DFAILOVERS=0
 check verified twophase -DBRANCHES=2 -DRECOVERERS=2 -DLOSSES=0 -DFAILOVERS=1
 check verified twophase -DBRANCHES=2 -DRECOVERERS=1 -DRESTORES=1
 check verified twophase -DBRANCHES=3 -DRECOVERERS=1
+check verified twophase -DBRANCHES=3 -DRECOVERERS=2 -DLOSSES=0 -DFAILOVERS=0 -DIN_ORDER
 check caught twophase -DNO_FENCE
 check caught twophase -DNO_COMPARE_AND_SET
 check caught twophase -DREAD_THEN_ACT
