@@ -221,7 +221,7 @@ end:
         do
         :: left == 0 -> break
         :: left > 0 ->
-            if                          /* in any order */
+            if                          /* in any order, or as IS_NEXT says */
             :: !ended[0] -> b = 0
             :: IS_NEXT(1) -> b = 1
 #if BRANCHES > 2

@@ -20,15 +20,8 @@ struct ForeignAbortTests {
         bench.log.put(row)
         #expect(try await bench.engine.status(id, principal: "p")?.state == .aborting)
         #expect(try await bench.engine.list(RecordFilter()).map(\.state) == [.aborting])
-        await bench.engine.receive(.rollBack(id))
-        bench.log.state.withLock { $0.decision = .decided(.abort, evidence: [nil]) }
-        while bench.participants.state.withLock({ $0.ends.isEmpty }) {
-            bench.clock.attempt(within: 50)
-            await Task.yield()
-        }
-        guard case .known(let told) = await running.value else {
-            Issue.record("it was decided")
-            return
+        let told = try await Self.told(running, bench, rolledBack: id) {
+            bench.participants.state.withLock { $0.ends.isEmpty }
         }
         #expect(told.decision == .abort)
     }
@@ -41,18 +34,31 @@ struct ForeignAbortTests {
         var row = Bench.row(.twoPhase, decision: .abort, number: 2, salt: 2)
         row.problem = [9]
         bench.log.put(row)
-        await bench.engine.receive(.rollBack(row.id))
-        bench.log.state.withLock { $0.decision = .decided(.abort, evidence: [nil]) }
-        while bench.log.state.withLock({ $0.decisions == 1 }) {
-            bench.clock.attempt(within: 50)
-            await Task.yield()
-        }
-        guard case .known(let told) = await running.value else {
-            Issue.record("it was decided")
-            return
+        let told = try await Self.told(running, bench, rolledBack: row.id) {
+            bench.log.state.withLock { $0.decisions == 1 }
         }
         #expect(told.decision == .abort)
         #expect(told.problem == [9])
         #expect(told.results == nil)
     }
+
+    /// What the caller is told once another replica's abort is obeyed; lets time pass until then.
+    private static func told(
+        _ running: Task<TransactionAnswer, Never>, _ bench: Bench,
+        rolledBack id: GlobalTransactionID, while isPending: () -> Bool
+    ) async throws -> TransactionRecord {
+        await bench.engine.receive(.rollBack(id))
+        bench.log.state.withLock { $0.decision = .decided(.abort, evidence: [nil]) }
+        while isPending() {
+            bench.clock.attempt(within: 50)
+            await Task.yield()
+        }
+        guard case .known(let told) = await running.value else {
+            throw Undecided()
+        }
+        return told
+    }
+
+    /// It was decided, and the answer says otherwise.
+    private struct Undecided: Error {}
 }
