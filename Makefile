@@ -14,10 +14,10 @@ MINUTES := 5
 SEEDS := 20000
 
 .PHONY: help setup build demo test check bench bench-compare bench-growth bench-recovery bench-library \
-    crash-matrix chaos simulate mutants model examples docs api-check clean
+    crash-matrix chaos simulate mutants model model-3x3 examples docs api-check clean
 
 help: ## Lists the commands.
-	@grep -hE '^[a-z-]+:.* ## ' $(MAKEFILE_LIST) | sort \
+	@grep -hE '^[a-z0-9-]+:.* ## ' $(MAKEFILE_LIST) | sort \
 	    | awk -F ':.* ## ' '{ printf "  make %-12s %s\n", $$1, $$2 }'
 
 setup: ## Installs what is missing on Debian or Ubuntu; does nothing when all is there.
@@ -69,6 +69,9 @@ mutants: build ## Planted bugs, each noticed by a seed of the simulator or by a 
 
 model: ## Verifies the protocol's models with Spin; their broken variants are caught.
 	@scripts/model.sh
+
+model-3x3: ## The largest of them: 3 branches, 3 recoverers; some 6 minutes and 4 GB.
+	@scripts/model.sh largest
 
 examples: setup ## Runs the Swift library's example programs on throwaway databases.
 	@examples/swift/run
