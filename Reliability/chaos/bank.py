@@ -6,6 +6,7 @@ import threading
 import time
 from dataclasses import dataclass, field
 
+from chaos.heard import Word
 from stack.stack import PARTICIPANTS
 
 ACCOUNTS, OPENING_BALANCE = 200, 1000
@@ -21,6 +22,8 @@ TIMEOUT_MILLISECONDS = 3000
 HOPELESS = 20
 # This part of them asks to be answered at the decision.
 EARLY = 0.4
+# After so many answers another replica is asked at once.
+ASKED_AT_ONCE = 0.3
 
 
 @dataclass
@@ -80,10 +83,11 @@ class Client(threading.Thread):
     """Sends one transfer after the other to any replica, as a careful caller would: what has a key
     and no final answer is sent again, elsewhere."""
 
-    def __init__(self, name, replicas, stopping, seed):
+    def __init__(self, name, replicas, heard, stopping, seed):
         super().__init__(daemon=True)
         self._dice = random.Random(f"{seed} {name}")
         self._name, self._replicas, self._stopping = name, replicas, stopping
+        self._heard = heard
         self.history = []
 
     def run(self):
@@ -95,12 +99,12 @@ class Client(threading.Thread):
 
     def _send(self, transfer):
         while True:
-            answer = self._dice.choice(self._replicas).post(
+            replica, before = self._dice.choice(self._replicas), self._heard.so_far(transfer.ids)
+            answer = replica.post(
                 transfer.body, transfer.key, timeout=15, early=transfer.early)
             says = told(answer)
             transfer.answers.append(says)
-            if answer.body.get("id"):
-                transfer.ids.add(answer.body["id"])
+            self._note(answer, says, transfer, before, replica.name)
             if says in ("committed", "aborted") or says.startswith("odd"):
                 return
             if transfer.key is None or self._stopping.is_set():
@@ -109,19 +113,37 @@ class Client(threading.Thread):
                 return
             self._stopping.wait(0.05)
 
+    def _note(self, answer, says, transfer, before, place):
+        """What was told, for the watchers to go on with; sometimes another replica is asked at once."""
+        number = answer.body.get("id") or answer.body.get("transaction")
+        if not number or says not in ("committed", "aborted", "running"):
+            return
+        if answer.body.get("id"):
+            transfer.ids.add(number)
+            self._heard.status(answer.body, before, place)
+        elif says == "aborted":
+            transfer.ids.add(number)
+            self._heard.tell(number, Word("aborting", "abort"), before, place)
+        if self._dice.random() < ASKED_AT_ONCE:
+            ask(self._dice.choice(self._replicas), number, self._heard)
+
+
+def ask(replica, number, heard):
+    """Asks a replica for the status of a transaction."""
+    before = heard.so_far([number])
+    answer = replica.get(f"/v1/transactions/{number}", timeout=5)
+    if answer.status == 200:
+        heard.status(answer.body, before, replica.name)
+
 
 class Watcher(threading.Thread):
     """Reads the status of recent transactions at one replica after the other."""
 
-    RANK = {"active": 0, "preparing": 0, "committing": 1, "aborting": 1, "committed": 2,
-            "aborted": 2}
-
-    def __init__(self, clients, replicas, stopping, seed):
+    def __init__(self, clients, replicas, heard, stopping, seed):
         super().__init__(daemon=True)
         self._clients, self._replicas, self._stopping = clients, replicas, stopping
+        self._heard = heard
         self._dice = random.Random(f"{seed} watcher")
-        self.faults = []
-        self.reads = 0
 
     def run(self):
         while not self._stopping.is_set():
@@ -130,27 +152,6 @@ class Watcher(threading.Thread):
             if not recent:
                 time.sleep(0.05)
                 continue
-            self._watch(self._dice.choice(sorted(self._dice.choice(recent).ids)))
-
-    def _watch(self, number):
-        """One transaction, read a few times: what is decided stays, and each life of a replica
-        goes forward only."""
-        decision, seen = None, {}
-        for _ in range(6):
-            replica = self._dice.choice(self._replicas)
-            life = replica.life
-            answer = replica.get(f"/v1/transactions/{number}", timeout=5)
-            if answer.status != 200:
-                continue
-            self.reads += 1
-            state, now = answer.body.get("state"), answer.body.get("decision")
-            rank = self.RANK.get(state)
-            if rank is None:
-                self.faults.append(f"{number}: {state} at {replica.name}")
-            elif rank < seen.get((replica.name, life), 0) and life == replica.life:
-                self.faults.append(f"{number}: back to {state} at {replica.name}")
-            else:
-                seen[replica.name, life] = rank
-            if decision and now != decision:
-                self.faults.append(f"{number}: {decision}, then {now} at {replica.name}")
-            decision = decision or now
+            number = self._dice.choice(sorted(self._dice.choice(recent).ids))
+            for _ in range(6):
+                ask(self._dice.choice(self._replicas), number, self._heard)

@@ -9,6 +9,7 @@ from pathlib import Path
 from chaos.bank import TABLES, Client, Watcher
 from chaos.checker import check
 from chaos.disk import Disk
+from chaos.heard import Heard
 from chaos.nemesis import FAILPOINTS, Nemesis
 from stack import processes
 from stack.stack import GRACE_SECONDS, PARTICIPANTS, Stack
@@ -45,8 +46,10 @@ def storm(stack, disk, minutes, seed):
         replica.start()
     replicas = list(stack.replicas.values())
     stopping = threading.Event()
-    clients = [Client(f"client-{number}", replicas, stopping, seed) for number in range(CLIENTS)]
-    watcher = Watcher(clients, replicas, stopping, seed)
+    heard = Heard()
+    clients = [Client(f"client-{number}", replicas, heard, stopping, seed)
+               for number in range(CLIENTS)]
+    watcher = Watcher(clients, replicas, heard, stopping, seed)
     nemesis = Nemesis(stack, disk, seed)
     began = time.monotonic()
     for thread in [*clients, watcher]:
@@ -62,7 +65,7 @@ def storm(stack, disk, minutes, seed):
     for thread in [*clients, watcher]:
         thread.join()
     transfers = [transfer for client in clients for transfer in client.history]
-    faults = nemesis.failed + watcher.faults
+    faults = nemesis.failed + heard.faults
     try:
         processes.until(HEAL_SECONDS_MAX, "all is finished", lambda: is_quiet(stack), every=0.1)
     except TimeoutError as error:
@@ -72,9 +75,9 @@ def storm(stack, disk, minutes, seed):
     if not is_quiet(stack):
         faults.append("something came to life after all had been finished")
     faults += check(stack, transfers)
-    report(transfers, nemesis, watcher, seconds, healed)
+    report(transfers, nemesis, heard, seconds, healed)
     return faults, (shortcomings(transfers, nemesis, seconds / 60) + unjournalled(stack)
-                    + blindness(stack, transfers))
+                    + blindness(stack, transfers) + Heard.blindness())
 
 
 def unjournalled(stack):
@@ -133,7 +136,7 @@ def shortcomings(transfers, nemesis, minutes):
     return lacks
 
 
-def report(transfers, nemesis, watcher, seconds, healed):
+def report(transfers, nemesis, heard, seconds, healed):
     said = Counter(transfer.answers[-1] for transfer in transfers if transfer.answers)
     happened = sum(transfer.happened for transfer in transfers)
     early = sum(transfer.early and transfer.happened for transfer in transfers)
@@ -143,4 +146,4 @@ def report(transfers, nemesis, watcher, seconds, healed):
     print(f"{len(nemesis.done)} faults: "
           + ", ".join(f"{count} {kind}" for kind, count in Counter(nemesis.done).most_common()))
     print(f"failpoints that fired: {', '.join(sorted(nemesis.fired)) or 'none'}; messages cut: "
-          f"{nemesis.messages_cut}; statuses read: {watcher.reads}; healed in {healed:.2f} s")
+          f"{nemesis.messages_cut}; statuses heard: {heard.answers}; healed in {healed:.2f} s")

@@ -12,7 +12,7 @@ import Testing
             let result = Exhaustion.search(endings: endings, overlapping: overlapping, faults: 1)
             #expect(result.violation == nil, "\(result.trail.joined(separator: "\n"))")
             #expect(result.states > 100)
-            #expect(result.ends > 10)
+            #expect(result.ends > 5)
         }
     }
 

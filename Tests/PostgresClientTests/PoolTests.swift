@@ -124,6 +124,26 @@ struct PoolTests {
         await pool.close()
     }
 
+    @Test func whoIsHastyHasTheNextAttemptMadeAtOnce() async throws {
+        let switchboard = Switchboard()
+        let pool = try await pool(
+            PoolConfiguration(size: 1, backoffMin: .seconds(600), backoffMax: .seconds(600))
+        ) { _ in if switchboard.fails { throw Unprepared() } }
+        pool.demand(1)
+        try await eventually("an attempt has failed") { pool.isFailing }
+        let failures = pool.failuresInARow
+        let error = await failure {
+            _ = try await pool.acquire(timeout: .seconds(600), isHasty: true)
+        }
+        guard case .unreachable = error else { return #expect(error == nil) }
+        #expect(pool.failuresInARow == failures)
+        #expect(pool.waitingCount == 0)
+        switchboard.fails = false
+        pool.giveBack(try await pool.acquire(timeout: .seconds(600), isHasty: true))
+        #expect(pool.idleCount == 1)
+        await pool.close()
+    }
+
     @Test func aFailingPoolSaysSoAndRecovers() async throws {
         let switchboard = Switchboard()
         let pool = try await pool(

@@ -73,6 +73,11 @@ final class FakeLog: DecisionLog {
         /// What the next pass over the rows takes over.
         var unowned: [TransactionRecord] = []
         var confirmations = 0
+        /// What a durable write of one's own shows instead of the row.
+        var confirmed: TransactionRecord?
+        /// Whether records of ends are kept waiting.
+        var isFinishHeld = false
+        var finishing: [CheckedContinuation<Void, Never>] = []
         var acceptance = AcceptAnswer.accepted
         var decision = DecideAnswer.unknown("")
         /// How often a decision was asked for.
@@ -112,7 +117,24 @@ final class FakeLog: DecisionLog {
         return .decided(decision, evidence: [])
     }
 
-    func finish(_ record: TransactionRecord) async { put(record) }
+    func finish(_ record: TransactionRecord) async {
+        await withCheckedContinuation { reply in
+            let isHeld = state.withLock {
+                if $0.isFinishHeld { $0.finishing.append(reply) }
+                return $0.isFinishHeld
+            }
+            if !isHeld { reply.resume() }
+        }
+        put(record)
+    }
+
+    func letFinish() {
+        let waiting = state.withLock { state in
+            defer { state.finishing = [] }
+            return state.finishing
+        }
+        for reply in waiting { reply.resume() }
+    }
 
     func report(_ record: TransactionRecord) async { put(record) }
 
@@ -148,7 +170,7 @@ final class FakeLog: DecisionLog {
     ) async throws(LogUnavailable) -> TransactionRecord? {
         state.withLock {
             $0.confirmations += 1
-            return $0.rows[id]
+            return $0.confirmed ?? $0.rows[id]
         }
     }
 
@@ -173,8 +195,14 @@ final class FakeParticipants: Participants {
         /// Runs while a register is being looked at, and answers what is seen.
         var look: @Sendable (RegisterOrder) -> RegisterSight = { _ in .nothing }
         var looks: [RegisterOrder] = []
+        /// What is seen of a branch of a commit.
+        var sight = EndInquiry.Sight.open
+        var endLooks: [EndOrder] = []
         var questions: [CheckedContinuation<RegisterReport, Never>] = []
         var ends: [EndOrder] = []
+        /// Ends are not answered before the test says so.
+        var isEndHeld = false
+        var ending: [CheckedContinuation<Void, Never>] = []
         /// Work goes on until it is cancelled.
         var isEndless = false
         var working: [CheckedContinuation<Void, Never>] = []
@@ -213,8 +241,23 @@ final class FakeParticipants: Participants {
     }
 
     func end(_ order: EndOrder) async -> EndReport {
-        state.withLock { $0.ends.append(order) }
+        await withCheckedContinuation { reply in
+            let isHeld = state.withLock {
+                $0.ends.append(order)
+                if $0.isEndHeld { $0.ending.append(reply) }
+                return $0.isEndHeld
+            }
+            if !isHeld { reply.resume() }
+        }
         return EndReport(.done)
+    }
+
+    func letEnd() {
+        let waiting = state.withLock { state in
+            defer { state.ending = [] }
+            return state.ending
+        }
+        for reply in waiting { reply.resume() }
     }
 
     func ask(_ order: RegisterOrder) async -> RegisterReport {
@@ -241,6 +284,13 @@ final class FakeParticipants: Participants {
         return look(order)
     }
 
+    func look(at order: EndOrder) async -> EndInquiry.Sight {
+        state.withLock {
+            $0.endLooks.append(order)
+            return $0.sight
+        }
+    }
+
     func prepared(
         in name: String
     ) async throws(ParticipantUnreachable) -> [PreparedTransaction] { [] }
@@ -251,16 +301,16 @@ final class FakeParticipants: Participants {
 /// A session whose work is prepared at once, or when it is cancelled.
 struct FakeSession: BranchSession {
     let participants: FakeParticipants
+    static let evidence = PreparedEvidence(
+        transactionID: 1, owner: "o", systemIdentifier: "7", timeline: 1, location: "0/1")
     var participantVersion: Int? { nil }
 
     func server() async -> ServerTimeline? { nil }
 
     func work(_ order: WorkOrder) async -> WorkReport {
         await participants.work()
-        let evidence = PreparedEvidence(
-            transactionID: 1, owner: "o", systemIdentifier: "7", timeline: 1, location: "0/1")
         return WorkReport(
-            reply: .prepared(evidence), results: [], failure: nil, session: nil)
+            reply: .prepared(Self.evidence), results: [], failure: nil, session: nil)
     }
 
     func commit(_ entry: JournalEntry?) async -> CommitReport { CommitReport(.unknown) }

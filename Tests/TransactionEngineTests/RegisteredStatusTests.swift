@@ -16,7 +16,8 @@ struct RegisteredStatusTests {
             }
             let status = try #require(try await bench.status())
             #expect(status.decision == .commit)
-            #expect(status.state == .committing)
+            // Nothing else is to be committed.
+            #expect(status.state == .committed)
             #expect(status.results == [7])
             let listed = try await bench.engine.list(RecordFilter())
             #expect(listed.map(\.decision) == [.commit])
@@ -24,7 +25,7 @@ struct RegisteredStatusTests {
                 Issue.record("a key whose transaction is decided is answered")
                 continue
             }
-            #expect(told.state == .committing)
+            #expect(told.state == .committed)
             let looks = bench.participants.state.withLock { $0.looks }
             #expect(looks.allSatisfy { $0.fence == .none && $0.participant == "users" })
         }

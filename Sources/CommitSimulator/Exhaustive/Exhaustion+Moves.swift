@@ -27,7 +27,7 @@ extension Exhaustion {
             if !state.lives.isEmpty { moves.append((.suffer(.takeOver), 1)) }
         }
         if state.world.row != nil { moves.append((.suffer(.deadlineElsewhere), 1)) }
-        if state.world.row?.isReplicated == false {
+        if state.world.row?.isReplicated == false || state.world.row?.isEndReplicated == false {
             moves.append((.suffer(.failOver(losesRow: false)), 1))
         }
         // The scan of another replica may meet a branch whose row is not there yet.

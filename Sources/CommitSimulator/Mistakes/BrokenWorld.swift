@@ -52,4 +52,10 @@ package enum BrokenWorld: CaseIterable, Hashable, Sendable {
     case lookedOnce
     /// A replica that drives a transaction tells what it knows itself, and does not look.
     case phaseIsTold
+    /// A commit whose end is not recorded is told as under way, and nobody looks at the branches.
+    case endIsNotSought
+    /// Whoever ended an abort says so before that is recorded.
+    case abortEndIsTold
+    /// The record of an abort's end is told because it was read; it may be visible, and not durable.
+    case endReadIsTold
 }

@@ -1,39 +1,70 @@
 internal import CommitProtocol
 
-/// Somebody who asks a replica that does not drive the transaction; its looks are taken one by one,
-/// and anything may happen between them.
+/// What anybody has been told, at any replica.
+struct Told: Hashable, Sendable {
+    var decision: Decision?
+    /// Whether it was the final state.
+    var isEnd = false
+}
+
+/// Somebody who asks a replica; its looks are taken one by one, and anything may happen between
+/// them.
 struct Observer: Hashable, Sendable {
+    /// The next look.
+    enum Look: Hashable {
+        case row
+        case confirmedRow
+        case register
+        /// The row of an abort that this replica drives, which may have ended elsewhere.
+        case endInRow
+        case confirmedEnd
+        case branch(Int)
+    }
+
     var inquiry = DecisionInquiry()
-    var next: DecisionInquiry.Next
+    var ends = EndInquiry()
+    var next: Look
     /// The replica's own life, if it drives the transaction and knows of no decision.
     let life: Int?
     /// What anybody had been told when it began to look.
-    let told: Decision?
+    let told: Told
+    /// What came with the decision.
+    var evidence: [PreparedEvidence?] = []
 }
 
-/// I5: what is told of the decision, at any replica, is durable, and no other takes it back.
+/// I5: what is told, at any replica, is durable, and no other takes it back.
 extension Simulation {
-    /// Somebody asks a replica; one that knows a decision tells it, and any other looks.
+    /// Somebody asks a replica; one that knows a decision looks for the end, and any other for both.
     mutating func ask(_ life: Int?, _ outside: Outside) throws(Violation) {
+        guard observer == nil else { return }
         guard let index = life.flatMap({ self.index(of: $0) }),
             lives[index].machine.isAccepted
         else { return try beginToLook(nil, outside) }
         let machine = lives[index].machine
-        if world.broken == .phaseIsTold { return try tell(machine.decision, after: told) }
+        if world.broken == .phaseIsTold {
+            return try tell(Told(decision: machine.decision), after: told)
+        }
         // While an answer is awaited nothing is told: `awaitsDecision` is what the engine waits for.
         if machine.awaitsDecision || machine.phase == .undecidable { return }
-        // Others may have decided abort without it.
-        guard machine.decision != nil else { return try beginToLook(life, outside) }
-        if outside.isNoted { outside.note("  life \(machine.state) tells it") }
-        try tell(machine.decision, after: told)
+        switch machine.decision {
+        case nil:
+            // Others may have decided abort without it.
+            try beginToLook(life, outside)
+        case .commit?:
+            observer = Observer(
+                next: .row, life: nil, told: told, evidence: machine.branches.map(\.evidence))
+            try lookForEnd(.committing, machine.branches.map(\.outcome), outside)
+        case .abort?:
+            observer = Observer(next: .endInRow, life: nil, told: told)
+        }
     }
 
     /// The first look, at the row.
     private mutating func beginToLook(
         _ life: Int?, _ outside: Outside
     ) throws(Violation) {
-        guard observer == nil, let row = world.row else { return }
-        let beginning = Observer(next: .readRow, life: life, told: told)
+        guard let row = world.row else { return }
+        let beginning = Observer(next: .row, life: life, told: told)
         observer = beginning
         try go(on: beginning.inquiry.read(sight(of: row), isConfirmed: false), outside)
     }
@@ -42,18 +73,31 @@ extension Simulation {
     mutating func lookOn(_ outside: Outside) throws(Violation) {
         guard var looking = observer else { return }
         switch looking.next {
-        case .confirmRow:
+        case .confirmedRow:
             if world.broken != .readIsTold { try world.replicate() }
             guard let row = world.row else { return observer = nil }
             try go(on: looking.inquiry.read(sight(of: row), isConfirmed: true), outside)
-        case .readRow:
+        case .row:
             guard let row = world.row else { return observer = nil }
             try go(on: looking.inquiry.read(sight(of: row), isConfirmed: false), outside)
-        case .lookAtRegister:
+        case .register:
             let next = looking.inquiry.saw(world.look())
             observer?.inquiry = looking.inquiry
+            if let register = world.register, world.sites[register].journal == .commit {
+                observer?.evidence = world.sites[register].journalEvidence
+            }
             try go(on: next, outside)
-        case .tell, .unknown: observer = nil
+        case .endInRow, .confirmedEnd:
+            let isRecorded = looking.next == .confirmedEnd
+            if isRecorded, world.broken != .endReadIsTold { try world.replicate() }
+            guard let row = world.row, !row.isReported else { return observer = nil }
+            let state = row.endState ?? .aborting
+            try goOn(looking.ends.read(state, [], isRecorded: isRecorded), outside)
+        case .branch(let branch):
+            let sight = world.lookAtEnd(of: branch, looking.evidence)
+            let next = looking.ends.saw(sight)
+            observer?.ends = looking.ends
+            try goOn(next, outside)
         }
     }
 
@@ -63,17 +107,72 @@ extension Simulation {
         guard let looking = observer else { return }
         if outside.isNoted { outside.note("  somebody looks: \(next)") }
         switch next {
-        case .tell(let decision):
-            observer = nil
-            try tell(decision, after: looking.told)
+        case .tell(let decision) where looking.next == .register:
+            // The row was undecided when it was read.
+            let none = [Outcome?](repeating: nil, count: setting.endings.count)
+            try lookForEnd(decision == .commit ? .committing : .aborting, none, outside)
+        case .tell(let decision): try lookForEnd(of: decision, outside)
         case .unknown: observer = nil
-        case .lookAtRegister where world.broken == .rowReadAlone:
+        case .lookAtRegister where world.broken == .rowReadAlone,
+            .readRow where world.broken == .lookedOnce:
             observer = nil
-            try tell(nil, after: looking.told)
-        case .readRow where world.broken == .lookedOnce:
+            try tell(Told(), after: looking.told)
+        case .confirmRow: observer?.next = .confirmedRow
+        case .lookAtRegister: observer?.next = .register
+        case .readRow: observer?.next = .row
+        }
+    }
+
+    /// The decision in the row may be told; the end is looked for.
+    private mutating func lookForEnd(
+        of decision: Decision?, _ outside: Outside
+    ) throws(Violation) {
+        // A row that an operator was called for is no end that anybody else could tell.
+        guard let row = world.row, !row.isReported else { return observer = nil }
+        let state: TransactionState =
+            switch decision {
+            case nil: .preparing
+            case .abort?: row.endState ?? .aborting
+            case .commit?: row.endState ?? .committing
+            }
+        observer?.evidence = row.evidence
+        try lookForEnd(state, row.outcomes, outside)
+    }
+
+    private mutating func lookForEnd(
+        _ state: TransactionState, _ outcomes: [Outcome?], _ outside: Outside
+    ) throws(Violation) {
+        guard var looking = observer else { return }
+        let branches = setting.endings.indices.map {
+            EndInquiry.Branch(ending: setting.endings[$0], outcome: outcomes[$0])
+        }
+        let next = looking.ends.read(state, branches, isRecorded: false)
+        observer?.ends = looking.ends
+        try goOn(next, outside)
+    }
+
+    private mutating func goOn(
+        _ next: EndInquiry.Next, _ outside: Outside
+    ) throws(Violation) {
+        guard let looking = observer else { return }
+        if outside.isNoted { outside.note("  somebody looks for the end: \(next)") }
+        switch next {
+        case .look where world.broken == .endIsNotSought:
             observer = nil
-            try tell(nil, after: looking.told)
-        case .confirmRow, .lookAtRegister, .readRow: observer?.next = next
+            try tell(Told(decision: .commit), after: looking.told)
+        case .look(let branch): observer?.next = .branch(branch)
+        case .confirmRow: observer?.next = .confirmedEnd
+        case .tell(let state):
+            observer = nil
+            guard state != .needsOperator else { return }
+            let decision: Decision? =
+                switch state {
+                case .committed, .committing: .commit
+                case .aborted, .aborting: .abort
+                case .active, .preparing, .needsOperator: nil
+                }
+            let isEnd = state == .committed || state == .aborted
+            try tell(Told(decision: decision, isEnd: isEnd), after: looking.told)
         }
     }
 
@@ -84,22 +183,30 @@ extension Simulation {
     }
 
     /// `earlier`: what had been told when the looks began.
-    mutating func tell(_ decision: Decision?, after earlier: Decision?) throws(Violation) {
-        defer { told = told ?? decision }
+    mutating func tell(_ said: Told, after earlier: Told) throws(Violation) {
+        let before = told
+        told.decision = told.decision ?? said.decision
+        told.isEnd = told.isEnd || said.isEnd
         // What was lost with a backup or ended by hand can be told in no consistent way.
         if world.isMeddledWith { return }
-        if earlier != nil, decision == nil {
-            throw Violation("I5: undecided is told after \(earlier.map { "\($0)" } ?? "")")
+        if let decision = earlier.decision, said.decision == nil {
+            throw Violation("I5: undecided is told after \(decision)")
         }
-        if let decision, let told, told != decision {
-            throw Violation("I5: \(decision) is told after \(told)")
+        if earlier.isEnd, !said.isEnd {
+            throw Violation("I5: the end was told, and now it is under way")
+        }
+        if let decision = said.decision, let first = before.decision, first != decision {
+            throw Violation("I5: \(decision) is told after \(first)")
         }
         let isKnown =
-            switch decision {
+            switch said.decision {
             case nil: true
             case .commit: world.isCommitDurable
             case .abort: world.isAbortDurable || isRolledBackRegister
             }
         guard isKnown else { throw Violation("I5: a decision is told that is not durable") }
+        guard !said.isEnd || world.hasEnded(said.decision) else {
+            throw Violation("I5: an end is told that has not come")
+        }
     }
 }

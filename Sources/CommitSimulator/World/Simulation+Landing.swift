@@ -32,9 +32,7 @@ extension Simulation {
         case .unavailable: return try deliver(.acceptUnavailable, to: life, outside)
         case .unheard, .refused, .against: _ = try carryOut(flight)
         case .onlyVisible:
-            guard case .log(.decide(let decision)) = flight.order else { break }
-            let event = try world.decide(decision, flight.evidence, isReplicated: false)
-            if event != .decisionUnknown { return try deliver(event, to: life, outside) }
+            if let event = try showOnly(flight) { return try deliver(event, to: life, outside) }
         case .lost: break
         case .late:
             var late = flight
@@ -43,6 +41,21 @@ extension Simulation {
             flights.append(late)
         }
         if let event = unknown(flight.order) { try deliver(event, to: life, outside) }
+    }
+
+    /// A write is visible, and not durable; its answer, if there is one all the same.
+    private mutating func showOnly(_ flight: Flight) throws(Violation) -> Event? {
+        switch flight.order {
+        case .log(.decide(let decision)):
+            let event = try world.decide(decision, flight.evidence, isReplicated: false)
+            return event == .decisionUnknown ? nil : event
+        case .log(.finish):
+            try world.finish(
+                flight.outcomes, flight.decision, flight.evidence, by: flight.sender,
+                isReplicated: false)
+            return nil
+        case .log, .branch: return nil
+        }
     }
 
     /// A superseded process closes everything and ends.

@@ -65,9 +65,11 @@ extension Simulation {
             case .outcomeUnknown, .notAccepted, .neverCommits: true
             }
         guard isTrue else { throw Violation("I2: the caller is told \(said), which is not known") }
+        // Its request began before anybody was told anything.
         switch said {
-        case .committed, .committing: try tell(.commit, after: told)
-        case .aborted: try tell(.abort, after: told)
+        case .committed: try tell(Told(decision: .commit, isEnd: true), after: Told())
+        case .committing: try tell(Told(decision: .commit), after: Told())
+        case .aborted: try tell(Told(decision: .abort), after: Told())
         case .needsOperator, .keyTaken, .outcomeUnknown, .notAccepted, .neverCommits: break
         }
     }
@@ -152,7 +154,8 @@ extension Simulation {
             case .committed, .committing: decision == .commit || world.isMeddledWith
             case nil, .outcomeUnknown, .needsOperator: true
             }
-        guard isTrue, told == nil || told == decision || world.isMeddledWith else {
+        guard isTrue, told.decision == nil || told.decision == decision || world.isMeddledWith
+        else {
             throw Violation("I5: somebody was told otherwise than it ended")
         }
     }

@@ -15,9 +15,9 @@ struct Simulation: Hashable, Sendable {
     var hasFailed = false
     /// What the caller was told.
     var reply: Reply?
-    /// The decision that anybody was told, at any replica.
-    var told: Decision?
-    /// Somebody who is looking at a replica that does not drive it.
+    /// What anybody was told, at any replica.
+    var told = Told()
+    /// Somebody who is looking.
     var observer: Observer?
     let setting: Setting
 
@@ -103,6 +103,9 @@ extension Simulation {
         if step.isLast {
             let life = lives.remove(at: index)
             try checkEnd(of: life)
+            if world.broken == .abortEndIsTold, life.machine.phase == .ended(.abort) {
+                try tell(Told(decision: .abort, isEnd: true), after: Told())
+            }
         }
     }
 

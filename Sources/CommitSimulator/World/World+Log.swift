@@ -80,17 +80,19 @@ extension World {
     /// asking for it, and would then write a tombstone in its place.
     mutating func finish(
         _ outcomes: [Outcome?], _ decision: Decision?, _ evidence: [PreparedEvidence?],
-        by life: Int
+        by life: Int, isReplicated: Bool = true
     ) throws(Violation) {
         guard let found = row, !found.isFinished else { return }
         guard life == found.owner || broken == .formerOwnerFinishes else { return }
         if found.decision == nil, let decision {
             try checkCopy(decision)
             try write(decision, evidence)
-            try replicate()
+            row?.isReplicated = false
         }
         row?.outcomes = outcomes
         row?.isFinished = true
+        row?.isEndReplicated = false
+        if isReplicated { try replicate() }
     }
 
     /// A write of one's own: what it answers is durable.
@@ -111,6 +113,11 @@ extension World {
     /// that a register decides does not allow.
     mutating func failOver(losesRow: Bool) {
         guard let found = row else { return }
+        if !found.isEndReplicated {
+            row?.isFinished = false
+            row?.outcomes = Array(repeating: nil, count: sites.count)
+            row?.isEndReplicated = true
+        }
         if !found.isReplicated {
             row?.decision = nil
             row?.evidence = Array(repeating: nil, count: sites.count)

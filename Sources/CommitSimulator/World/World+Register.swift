@@ -62,7 +62,7 @@ extension World {
         guard let register, sites[register].journal != nil, let row else { return }
         let isDue =
             broken == .journalRowRemovedEarly
-            || row.isFinished && row.isReplicated && row.decision != nil
+            || row.isFinished && row.isReplicated && row.isEndReplicated && row.decision != nil
                 && sites[register].session == .gone
         guard isDue else { return }
         sites[register].journal = nil

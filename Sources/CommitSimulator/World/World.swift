@@ -46,6 +46,7 @@ struct World: Hashable, Sendable {
     /// I1: what was durable once stays.
     mutating func replicate() throws(Violation) {
         row?.isReplicated = true
+        row?.isEndReplicated = true
         guard let decision = row?.decision else { return }
         if let firstDecision, firstDecision != decision {
             throw Violation("I1: the decision was \(firstDecision) and becomes \(decision)")
@@ -120,6 +121,25 @@ extension World {
         sites[branch].session = .gone
         sites[branch].standing = decision == .commit ? .committed : .rolledBack
         return .done
+    }
+
+    /// What a branch of a commit shows to somebody who only looks.
+    func lookAtEnd(of branch: Int, _ evidence: [PreparedEvidence?]) -> EndInquiry.Sight {
+        guard sites[branch].standing != .prepared, evidence.indices.contains(branch) else {
+            return .open
+        }
+        return inquire(branch, evidence[branch]) == .provedCommitted ? .committed : .open
+    }
+
+    /// Whether nothing is left to be ended; of a read-only branch nothing is kept.
+    func hasEnded(_ decision: Decision?) -> Bool {
+        sites.allSatisfy { site in
+            switch decision {
+            case nil: false
+            case .commit: site.standing == .committed || site.ending == .readOnly
+            case .abort: site.standing != .prepared && site.standing != .open
+            }
+        }
     }
 
     /// No such gid: what the evidence proves, on the timeline that it is of.

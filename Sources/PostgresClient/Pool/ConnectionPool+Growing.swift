@@ -53,6 +53,7 @@ extension ConnectionPool {
 
     private func adopt(_ connection: PostgresConnection) {
         failuresInARow = 0
+        isHurried = false
         lastFailure = nil
         if isClosed { return connection.close() }
         let identity = ObjectIdentifier(connection)
@@ -64,7 +65,8 @@ extension ConnectionPool {
     }
 
     private func note(_ error: any Error) {
-        failuresInARow += 1
+        if !isHurried { failuresInARow += 1 }
+        isHurried = false
         lastFailure = Failure(error: error, at: .now)
         if !isClosed, backoffTimer == nil {
             backoffTimer = EventLoop.shared.schedule(
@@ -72,6 +74,13 @@ extension ConnectionPool {
             ) { [weak self] in
                 self?.backoffTimer = nil
                 self?.grow()
+            }
+        }
+        for waiter in waiters.removeAll() {
+            if waiter.isHasty {
+                waiter.finish(.failure(reasonForNone))
+            } else {
+                waiters.append(waiter)
             }
         }
         onFailure?()

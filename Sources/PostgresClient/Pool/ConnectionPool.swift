@@ -52,6 +52,8 @@ public final class ConnectionPool {
     public internal(set) var failuresInARow = 0
     /// Runs while a failed attempt is not to be repeated yet.
     var backoffTimer: LoopTimer?
+    /// Whether the attempt under way came before its time, which its failure does not make longer.
+    var isHurried = false
     var sweepTimer: LoopTimer?
     var isClosed = false
     var closeWaiters: [CheckedContinuation<Void, Never>] = []
@@ -143,17 +145,27 @@ public final class ConnectionPool {
     ///
     /// Throws, when the time is up, why connecting failed if the pool ``isFailing``, else
     /// `poolExhausted`; and `closed` if the pool is. Cancelling the task does not end the wait early.
-    public func acquire(timeout: Duration) async throws(PostgresError) -> PostgresConnection {
+    ///
+    /// - Parameter isHasty: an attempt that was put off after a failure is made now, and if it fails
+    ///   the wait is over.
+    public func acquire(
+        timeout: Duration, isHasty: Bool = false
+    ) async throws(PostgresError) -> PostgresConnection {
         if isClosed { throw .closed }
         if let connection = takeIdle() { return connection }
         let outcome = await withCheckedContinuation { continuation in
-            let waiter = PoolWaiter(continuation)
+            let waiter = PoolWaiter(continuation, isHasty: isHasty)
             waiter.timer = EventLoop.shared.schedule(after: timeout) { [weak self] in
                 guard let self else { return waiter.finish(.failure(.closed)) }
                 self.waiters.removeAll { $0 === waiter }
                 waiter.finish(.failure(self.reasonForNone))
             }
             waiters.append(waiter)
+            if isHasty, let backoffTimer {
+                backoffTimer.cancel()
+                self.backoffTimer = nil
+                isHurried = true
+            }
             grow()
         }
         return try outcome.get()
@@ -161,9 +173,10 @@ public final class ConnectionPool {
 
     /// Runs a body with a connection, which is given back afterwards.
     public func withConnection<Result: Sendable>(
-        timeout: Duration, _ body: @LoopActor (PostgresConnection) async throws -> Result
+        timeout: Duration, isHasty: Bool = false,
+        _ body: @LoopActor (PostgresConnection) async throws -> Result
     ) async throws -> Result {
-        let connection = try await acquire(timeout: timeout)
+        let connection = try await acquire(timeout: timeout, isHasty: isHasty)
         defer { giveBack(connection) }
         return try await body(connection)
     }

@@ -7,9 +7,12 @@ final class PoolWaiter {
 
     private var continuation: CheckedContinuation<Outcome, Never>?
     var timer: LoopTimer?
+    /// Whether the next attempt that fails ends the wait.
+    let isHasty: Bool
 
-    init(_ continuation: CheckedContinuation<Outcome, Never>) {
+    init(_ continuation: CheckedContinuation<Outcome, Never>, isHasty: Bool = false) {
         self.continuation = continuation
+        self.isHasty = isHasty
     }
 
     func finish(_ outcome: Outcome) {

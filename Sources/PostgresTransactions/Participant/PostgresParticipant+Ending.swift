@@ -95,16 +95,42 @@ extension PostgresParticipant {
     /// is believed only if this is the very cluster and timeline that prepared it (a transaction id
     /// means something else on another).
     private func judge(
-        _ order: EndOrder, on connection: PostgresConnection
+        _ order: EndOrder, on connection: PostgresConnection, within limit: Duration = .seconds(30)
     ) async throws -> EndReport {
-        let report = try await judgeByEvidence(order, on: connection)
+        let report = try await judgeByEvidence(order, on: connection, within: limit)
         guard report.reply == .unprovable, options.hasWitness else { return report }
         return try await Witness.isSeen(order.gid, on: connection)
             ? EndReport(.provedCommitted) : report
     }
 
+    /// Looks whether a branch of a commit has committed.
+    ///
+    /// Its transaction's status says so by itself, whether or not the gid is there. Somebody waits for
+    /// the answer; and where the circuit is open others may know by now that the server is back, so
+    /// that one attempt to connect is made before its time.
+    func look(at order: EndOrder) async -> EndInquiry.Sight {
+        let patience = Duration.seconds(1)
+        // A session may be lost without anybody's notice, which says nothing of the server, and the
+        // attempt under way may have begun before the server was back: so a second one is made.
+        for _ in 1...2 {
+            do {
+                return try await finishers.withConnection(timeout: patience, isHasty: true) {
+                    connection in
+                    guard self.facts(of: connection) != nil else { throw PostgresError.closed }
+                    let report = try await self.judge(order, on: connection, within: patience)
+                    return report.reply == .provedCommitted ? .committed : .open
+                }
+            } catch PostgresError.timedOut, PostgresError.poolExhausted {
+                break
+            } catch {
+                continue
+            }
+        }
+        return .open
+    }
+
     private func judgeByEvidence(
-        _ order: EndOrder, on connection: PostgresConnection
+        _ order: EndOrder, on connection: PostgresConnection, within limit: Duration
     ) async throws -> EndReport {
         guard let evidence = order.evidence else {
             // Never prepared to anybody's knowledge, and the fence left nobody who could do it.
@@ -120,7 +146,8 @@ extension PostgresParticipant {
                 .unprovable, error: "no such gid, and the server is not the one that prepared it")
         }
         let row = try await connection.query(
-            "SELECT pg_xact_status($1::xid8), pg_is_in_recovery()", ["\(evidence.transactionID)"])
+            "SELECT pg_xact_status($1::xid8), pg_is_in_recovery()", ["\(evidence.transactionID)"],
+            timeout: limit)
         guard row.text(row: 0, column: 1) == "f" else {
             return EndReport(.tryAgain, error: "the server is a standby")
         }

@@ -1,4 +1,4 @@
-import CommitProtocol
+public import CommitProtocol
 public import EventLoop
 public import Logging
 public import PostgresClient
@@ -215,6 +215,11 @@ public final class PostgresParticipants: Participants {
             return .unknown(reason: "no participant named \(order.participant) is configured")
         }
         return await member.look(order)
+    }
+
+    /// Looks whether a branch of a commit has committed.
+    public func look(at order: EndOrder) async -> EndInquiry.Sight {
+        await members[order.participant]?.look(at: order) ?? .open
     }
 
     /// Whether a journal is kept there, and was found in order.

@@ -6,13 +6,17 @@ extension TransactionEngine {
         _ id: GlobalTransactionID, principal: String
     ) async throws(LogUnavailable) -> TransactionRecord? {
         if let known = current(id), known.principal != principal { return nil }
-        if let known = try await settled(id), known.isDecided { return known }
+        if let known = try await settled(id), known.isDecided {
+            return try await withResolutions(told(known))
+        }
         guard let record = try await log.record(id), record.principal == principal else {
             return nil
         }
         // It may have been taken over, or have ended here, while the row was being read.
-        if let known = try await settled(id), known.isDecided { return known }
-        return try await withResolutions(latest(confirmed(record)))
+        if let known = try await settled(id), known.isDecided {
+            return try await withResolutions(told(known))
+        }
+        return try await withResolutions(told(latest(confirmed(record))))
     }
 
     /// What this replica knows beyond the row; nil if that is nothing.
@@ -125,7 +129,7 @@ extension TransactionEngine {
                     silent.insert(register)
                 }
             }
-            known = latest(known)
+            known = listed(known)
             if filter.states.isEmpty || filter.states.contains(known.state) {
                 records.append(known)
             }
@@ -164,8 +168,9 @@ extension TransactionEngine {
         timer.cancel()
     }
 
-    /// Waits until another replica tells of the transaction's end, or the time is over.
-    private func distantChange(of id: GlobalTransactionID, within limit: Duration) async {
+    /// Waits until the transaction's end is recorded, here or by another replica who tells of it, or the
+    /// time is over.
+    func distantChange(of id: GlobalTransactionID, within limit: Duration) async {
         let timer = clock.schedule(after: limit) { [weak self] in
             Task { await self?.releaseDistant(id) }
         }
@@ -173,7 +178,7 @@ extension TransactionEngine {
         timer.cancel()
     }
 
-    /// Wakes those who wait for another replica's transaction; each looks for itself.
+    /// Wakes those who wait for the record of an end; each looks for itself.
     func releaseDistant(_ id: GlobalTransactionID) {
         for watcher in distantWatchers.removeValue(forKey: id) ?? [] { watcher.resume() }
     }

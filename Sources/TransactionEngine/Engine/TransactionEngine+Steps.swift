@@ -73,6 +73,7 @@ extension TransactionEngine {
                 await engine.log.finish(record)
             }
             engine.recentlyEnded[record.id] = nil
+            engine.releaseDistant(record.id)
             engine.wakeIfIdle()
             if engine.watchedElsewhere.remove(record.id) != nil {
                 await engine.signals.send(.ended(record.id))

@@ -21,7 +21,7 @@ public actor TransactionEngine {
     var recentlyEnded: [GlobalTransactionID: TransactionRecord] = [:]
     /// Keys in use by requests under way here.
     var runningKeys: [RunningKey: GlobalTransactionID] = [:]
-    /// Who waits here for the ends of transactions that other replicas drive.
+    /// Who waits here for the record of an end: of what other replicas drive, or what has ended here.
     var distantWatchers: [GlobalTransactionID: [CheckedContinuation<Void, Never>]] = [:]
     /// Driven here, and waited for elsewhere.
     var watchedElsewhere: Set<GlobalTransactionID> = []
@@ -127,7 +127,9 @@ public actor TransactionEngine {
         let isOpen =
             known.finishedAt == nil && known.state != .needsOperator
             && (known.decision == nil || known.decision == .abort && known.problem == nil)
-        return isOpen ? .keyInProgress(known.id) : .known(known)
+        if isOpen { return .keyInProgress(known.id) }
+        // An abort's answer is its problem, which speaks of no end.
+        return .known(known.decision == .commit ? try await told(known) : known)
     }
 
     /// What this replica knows of a transaction beyond its row.
@@ -270,7 +272,10 @@ public actor TransactionEngine {
         switch said.reply {
         case .committing where said.isAtDecision:
             return .decided(current(record.id) ?? record)
-        case .committed, .aborted, .committing, .needsOperator:
+        case .needsOperator:
+            let ended = current(record.id) ?? record
+            return await .known((try? recorded(ended)) ?? ended)
+        case .committed, .aborted, .committing:
             // By now it may have ended and be forgotten here: what it was when the reply was said
             // is the answer, unless more is known.
             return .known(current(record.id) ?? record)

@@ -32,6 +32,8 @@ struct FailingParticipants: Participants {
 
     func look(_ order: RegisterOrder) async -> RegisterSight { await inner.look(order) }
 
+    func look(at order: EndOrder) async -> EndInquiry.Sight { await inner.look(at: order) }
+
     func keepsJournal(_ name: String) -> Bool { inner.keepsJournal(name) }
 
     func reserve(

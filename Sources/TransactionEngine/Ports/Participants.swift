@@ -21,6 +21,8 @@ public protocol Participants: Sendable {
     func ask(_ order: RegisterOrder) async -> RegisterReport
     /// Looks at what a register holds; fences nobody, and leaves it as it is.
     func look(_ order: RegisterOrder) async -> RegisterSight
+    /// Looks whether a branch of a commit has committed; ends nothing.
+    func look(at order: EndOrder) async -> EndInquiry.Sight
     /// This installation's prepared transactions in one participant.
     func prepared(in name: String) async throws(ParticipantUnreachable) -> [PreparedTransaction]
     /// What is known of each participant, for status.

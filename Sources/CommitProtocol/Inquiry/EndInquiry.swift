@@ -1,0 +1,85 @@
+/// What may be told of the end of a transaction whose decision may be told, at any replica.
+///
+/// Whoever ends a commit says "committed" before the record of that is durable, for a caller waits.
+/// So nobody says "committing" for want of the record: the branches themselves are looked at, and
+/// where all of them have committed, all of them are seen to have. A look that began after somebody
+/// was told "committed" finds nothing else.
+///
+/// Nothing in a participant proves the end of an abort, since a branch that is not there may yet be
+/// prepared; nor one against the decision. Those ends are told by their records alone, once these are
+/// durable.
+public struct EndInquiry: Hashable, Sendable {
+    /// What is looked at next, or the end.
+    public enum Next: Hashable, Sendable {
+        /// The row, by a durable write of one's own.
+        case confirmRow
+        /// Whether this branch has committed.
+        case look(branch: Int)
+        /// This may be told.
+        case tell(TransactionState)
+    }
+
+    /// What is known of a branch without a look.
+    public struct Branch: Hashable, Sendable {
+        /// How it takes part in the end.
+        public let ending: Ending
+        /// How it ended, as far as that is known.
+        public let outcome: Outcome?
+
+        /// Makes it of its parts.
+        public init(ending: Ending, outcome: Outcome?) {
+            self.ending = ending
+            self.outcome = outcome
+        }
+
+        /// A register's commit is the decision itself, and of a read-only branch nothing is kept.
+        var isSeenByDecision: Bool { ending != .twoPhase || outcome == .committed }
+    }
+
+    /// What a branch was seen to be.
+    public enum Sight: Hashable, Sendable {
+        /// It has committed, as its evidence proves.
+        case committed
+        /// It is prepared, or nothing proves what it is, or nobody answers.
+        case open
+    }
+
+    /// The branches that have not been looked at.
+    private var unseen: [Int] = []
+
+    /// Nothing has been looked at yet.
+    public init() {}
+
+    /// This is recorded or known; `isRecorded`: durably, as a write of one's own has shown.
+    public mutating func read(
+        _ state: TransactionState, _ branches: [Branch], isRecorded: Bool
+    ) -> Next {
+        switch state {
+        case .active, .preparing, .aborting, .committed: return .tell(state)
+        case .aborted, .needsOperator: return isRecorded ? .tell(state) : .confirmRow
+        case .committing:
+            unseen = branches.indices.filter { !branches[$0].isSeenByDecision }
+            return next
+        }
+    }
+
+    /// The branch was looked at.
+    ///
+    /// One that is still prepared was so when the look was taken, so that nobody had been told
+    /// "committed" before. Where a participant does not answer, no more is known.
+    public mutating func saw(_ sight: Sight) -> Next {
+        guard sight == .committed else { return .tell(.committing) }
+        unseen.removeFirst()
+        return next
+    }
+
+    private var next: Next { unseen.first.map { .look(branch: $0) } ?? .tell(.committed) }
+
+    /// Whether a state may be told by whoever reached it before it is recorded.
+    public static func isToldAhead(_ state: TransactionState) -> Bool {
+        switch state {
+        case .active, .preparing, .committing, .aborting, .committed: true
+        case .aborted, .needsOperator: false
+        }
+    }
+}

@@ -1,0 +1,102 @@
+import CommitProtocol
+
+/// What is told of an end: `EndInquiry` says what is looked at for it.
+extension TransactionEngine {
+    /// A record whose decision may be told, with what may be told of its end.
+    ///
+    /// Whoever drives a transaction does not know what others have found: the last answer of a
+    /// participant may be on its way, or another life may have ended it all.
+    func told(
+        _ known: TransactionRecord
+    ) async throws(LogUnavailable) -> TransactionRecord {
+        if let ended = recentlyEnded[known.id] { return try await recorded(ended) }
+        var isRowRead = drives[known.id] == nil
+        var record = known
+        var inquiry = EndInquiry()
+        var next = inquiry.read(record.state, record.inquired, isRecorded: false)
+        while true {
+            switch next {
+            case .look(let branch):
+                next = inquiry.saw(await participants.look(at: record.question(branch)))
+            case .confirmRow:
+                record = try await log.confirmedRecord(record.id) ?? record
+                next = inquiry.read(record.state, record.inquired, isRecorded: true)
+            case .tell(let state):
+                if !isRowRead, state == .committing || state == .aborting {
+                    isRowRead = true
+                    if let row = try await log.record(record.id), row.hasEnd {
+                        record = row
+                        next = inquiry.read(row.state, row.inquired, isRecorded: false)
+                        continue
+                    }
+                }
+                return record.told(state)
+            }
+        }
+    }
+
+    /// What has ended here: at once where others can see the same, else as soon as it is recorded; as
+    /// under way, if that takes too long.
+    func recorded(
+        _ ended: TransactionRecord
+    ) async throws(LogUnavailable) -> TransactionRecord {
+        let until = clock.milliseconds + 1000
+        while !EndInquiry.isToldAhead(ended.state), recentlyEnded[ended.id] != nil {
+            let left = until - clock.milliseconds
+            guard left > 0 else {
+                guard let unrecorded = ended.unrecorded else {
+                    throw LogUnavailable(
+                        "What decides it is gone, and that is not recorded yet.",
+                        isOutcomeUnknown: true)
+                }
+                return unrecorded
+            }
+            await distantChange(of: ended.id, within: .milliseconds(left))
+        }
+        return ended
+    }
+
+    /// A row, or what may be told at once of what this replica knows beyond it.
+    func listed(_ row: TransactionRecord) -> TransactionRecord {
+        let known = latest(row)
+        guard recentlyEnded[row.id] != nil, !EndInquiry.isToldAhead(known.state) else {
+            return known
+        }
+        return known.unrecorded ?? row
+    }
+}
+
+extension TransactionRecord {
+    fileprivate var inquired: [EndInquiry.Branch] {
+        branches.map { EndInquiry.Branch(ending: $0.ending, outcome: $0.outcome) }
+    }
+
+    /// Whether an end is recorded in this row.
+    fileprivate var hasEnd: Bool { finishedAt != nil || state == .needsOperator }
+
+    /// What is asked about a branch of a commit.
+    fileprivate func question(_ branch: Int) -> EndOrder {
+        EndOrder(
+            participant: branches[branch].participant, gid: branches[branch].gid,
+            decision: .commit, evidence: branches[branch].evidence, fence: .none,
+            version: branches[branch].version)
+    }
+
+    /// With the state that was found; a commit that was seen to have ended has done so everywhere.
+    fileprivate func told(_ state: TransactionState) -> TransactionRecord {
+        guard state == .committed, self.state == .committing else { return self }
+        var record = self
+        record.state = state
+        for index in record.branches.indices { record.branches[index].outcome = .committed }
+        return record
+    }
+
+    /// As it was a moment before its end; nil if nothing was decided.
+    fileprivate var unrecorded: TransactionRecord? {
+        guard let decision else { return nil }
+        var record = self
+        record.state = decision == .commit ? .committing : .aborting
+        record.finishedAt = nil
+        return record
+    }
+}

@@ -1,0 +1,44 @@
+import CommitProtocol
+import Testing
+
+/// What is looked at before an end is told.
+@Suite struct EndInquiryTests {
+    private static func branches(_ endings: Ending...) -> [EndInquiry.Branch] {
+        endings.map { EndInquiry.Branch(ending: $0, outcome: nil) }
+    }
+
+    @Test func aCommitIsLookedForInEveryBranchThatIsPrepared() {
+        var inquiry = EndInquiry()
+        let branches = Self.branches(.journal, .twoPhase, .readOnly, .twoPhase)
+        #expect(inquiry.read(.committing, branches, isRecorded: false) == .look(branch: 1))
+        #expect(inquiry.saw(.committed) == .look(branch: 3))
+        #expect(inquiry.saw(.committed) == .tell(.committed))
+    }
+
+    @Test func oneOpenBranchIsEnough() {
+        var inquiry = EndInquiry()
+        let branches = Self.branches(.twoPhase, .twoPhase)
+        #expect(inquiry.read(.committing, branches, isRecorded: false) == .look(branch: 0))
+        #expect(inquiry.saw(.open) == .tell(.committing))
+    }
+
+    @Test func whatIsKnownIsNotLookedFor() {
+        var inquiry = EndInquiry()
+        let branches = [EndInquiry.Branch(ending: .twoPhase, outcome: .committed)]
+        #expect(inquiry.read(.committing, branches, isRecorded: false) == .tell(.committed))
+        #expect(
+            inquiry.read(.committing, Self.branches(.onePhase, .readOnly), isRecorded: false)
+                == .tell(.committed))
+    }
+
+    @Test(arguments: TransactionState.allCases)
+    func anEndThatNothingElseProvesIsConfirmed(_ state: TransactionState) {
+        var inquiry = EndInquiry()
+        let isOnlyRecorded = state == .aborted || state == .needsOperator
+        #expect(EndInquiry.isToldAhead(state) != isOnlyRecorded)
+        guard state != .committing else { return }
+        let next = inquiry.read(state, Self.branches(.twoPhase), isRecorded: false)
+        #expect(next == (isOnlyRecorded ? .confirmRow : .tell(state)))
+        #expect(inquiry.read(state, [], isRecorded: true) == .tell(state))
+    }
+}

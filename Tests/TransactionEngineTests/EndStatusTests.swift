@@ -1,0 +1,137 @@
+import CommitProtocol
+import EventLoop
+import Testing
+import TransactionEngine
+
+@Suite("I5: an end that was told, seen from another replica")
+struct EndStatusTests {
+    private static let own = GlobalTransactionID(number: 2, salt: 2)
+
+    private static func committing() -> TransactionRecord {
+        var row = Bench.row(.twoPhase, decision: .commit)
+        row.state = .committing
+        row.branches[0].evidence = FakeSession.evidence
+        return row
+    }
+
+    @Test("a commit that every branch shows is told, though its end is not recorded")
+    func committed() async throws {
+        let bench = Bench()
+        bench.log.put(Self.committing())
+        bench.participants.state.withLock { $0.sight = .committed }
+        let status = try #require(try await bench.status())
+        #expect(status.state == .committed)
+        #expect(status.branches.map(\.outcome) == [.committed])
+        #expect(status.finishedAt == nil)
+        guard case .known(let told) = await bench.replay() else {
+            Issue.record("a key whose transaction is decided is answered")
+            return
+        }
+        #expect(told.state == .committed)
+        let looks = bench.participants.state.withLock { $0.endLooks }
+        #expect(looks.allSatisfy { $0.evidence == FakeSession.evidence && $0.gid == "g" })
+    }
+
+    @Test("a commit is under way where a branch is open, or does not show what it is")
+    func open() async throws {
+        let bench = Bench()
+        bench.log.put(Self.committing())
+        #expect(try await bench.status()?.state == .committing)
+        #expect(bench.participants.state.withLock { $0.endLooks.count } == 1)
+    }
+
+    @Test("an abort's end is told behind a durable write, for it may only be visible")
+    func abortedElsewhere() async throws {
+        let bench = Bench()
+        var row = Bench.row(.twoPhase, decision: .abort)
+        row.state = .aborting
+        let lost = row
+        row.state = .aborted
+        row.finishedAt = 1
+        bench.log.put(row)
+        #expect(try await bench.status()?.state == .aborted)
+        #expect(bench.log.state.withLock { $0.confirmations } == 1)
+        // A failover takes it back before anybody could rely on it.
+        bench.log.state.withLock { $0.confirmed = lost }
+        #expect(try await bench.status()?.state == .aborting)
+    }
+
+    @Test("an abort's end is told once it is recorded, and is under way until then")
+    func abortWaitsForItsRecord() async throws {
+        let bench = Bench()
+        bench.log.state.withLock {
+            $0.decision = .decided(.abort, evidence: [nil])
+            $0.isFinishHeld = true
+        }
+        guard case .known(let told) = await bench.run(nil) else {
+            Issue.record("it is aborted")
+            return
+        }
+        #expect(told.decision == .abort)
+        while bench.log.state.withLock({ $0.finishing.isEmpty }) { await Task.yield() }
+        bench.log.put(Self.aborting())
+        async let slow = bench.engine.status(Self.own, principal: "p")
+        while bench.clock.armed == 0 { await Task.yield() }
+        bench.clock.advance(milliseconds: 1000)
+        let early = try #require(try await slow)
+        #expect(early.state == .aborting)
+        #expect(early.finishedAt == nil)
+        #expect(try await bench.engine.list(RecordFilter()).map(\.state) == [.aborting])
+        async let patient = bench.engine.status(Self.own, principal: "p")
+        while bench.clock.armed == 0 { await Task.yield() }
+        bench.log.letFinish()
+        #expect(try await patient?.state == .aborted)
+    }
+
+    private static func aborting() -> TransactionRecord {
+        var row = Bench.row(.twoPhase, decision: .abort, number: 2, salt: 2)
+        row.state = .aborting
+        return row
+    }
+
+    /// A transaction driven here whose branch's end is not answered.
+    private func driven(
+        _ decision: Decision, _ body: (Bench) async throws -> Void
+    ) async throws {
+        let bench = Bench()
+        bench.log.state.withLock { $0.decision = .decided(decision, evidence: [nil]) }
+        bench.participants.state.withLock { $0.isEndHeld = true }
+        let running = Task { await bench.run(nil) }
+        while bench.participants.state.withLock({ $0.ends.isEmpty }) { await Task.yield() }
+        try await body(bench)
+        bench.participants.letEnd()
+        guard case .known = await running.value else {
+            Issue.record("it has ended")
+            return
+        }
+    }
+
+    @Test("an owner looks as well: others may have seen the commit whose answer is on its way")
+    func ownerOfACommit() async throws {
+        try await driven(.commit) { (bench) async throws -> Void in
+            let row = Bench.row(.twoPhase, decision: .commit, number: 2, salt: 2)
+            bench.log.put(row)
+            #expect(
+                try await bench.engine.status(Self.own, principal: "p")?.state == .committing)
+            bench.participants.state.withLock { $0.sight = .committed }
+            #expect(
+                try await bench.engine.status(Self.own, principal: "p")?.state == .committed)
+        }
+    }
+
+    @Test("an owner that was overtaken tells the end that another life has recorded")
+    func overtakenOwner() async throws {
+        for (decision, state) in [
+            (Decision.abort, TransactionState.aborted), (.commit, .needsOperator),
+        ] {
+            try await driven(decision) { (bench) async throws -> Void in
+                var row = Bench.row(.twoPhase, decision: decision, number: 2, salt: 2)
+                row.state = state
+                row.finishedAt = 1
+                bench.log.put(row)
+                #expect(try await bench.engine.status(Self.own, principal: "p")?.state == state)
+                #expect(bench.log.state.withLock { $0.confirmations } == 1)
+            }
+        }
+    }
+}
