@@ -32,7 +32,8 @@ struct PrepareTagTests {
             [Statement(sql: "SELECT 1")],
             WorkOrder(gid: "of-a-failed-one", work: .statements([]), isolation: .readCommitted))
         let whole = try await connection.execute([
-            [Command("BEGIN"), Command("SELECT 1"), WorkPlan.evidence, Command("ROLLBACK")]
+            [Command("BEGIN"), Command("SELECT 1")] + WorkPlan.cleaning
+                + [WorkPlan.cleanEvidence, Command("ROLLBACK")]
         ])[0]
         let failed = try await connection.execute([
             [Command("BEGIN")], [Command("SELECT 1/0")],
@@ -46,7 +47,7 @@ struct PrepareTagTests {
         let facts = SessionFacts(
             identity: SessionIdentity(processID: 1, startedAt: "1", systemIdentifier: "1"),
             user: "u", database: "d", timeline: 1, slotLimit: 1, nextTransactionID: 1)
-        let report = plan.report(Array(whole.prefix(3)) + failed[2], facts: facts)
+        let report = plan.report(whole.dropLast() + failed[2], facts: facts)
         #expect(report.reply == .refused)
         #expect(report.failure?.kind == .prepare)
     }

@@ -50,6 +50,7 @@ final class PostgresParticipant {
                 "application_name": "tandem-work \(replica)",
                 "options": "-c statement_timeout=\(statement) -c lock_timeout=\(lock)"
                     + " -c synchronous_commit=on -c default_transaction_read_only=off -c role=none"
+                    + " -c default_transaction_isolation=read\\ committed"
                     + " -c idle_in_transaction_session_timeout=0",
             ]),
             size: options.poolSize, minimumIdle: min(2, options.poolSize),

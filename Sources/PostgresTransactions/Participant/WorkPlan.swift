@@ -10,83 +10,15 @@ struct WorkPlan {
     let limited: Range<Int>
     private let statements: [Statement]
     private let ending: Ending
-    /// Whether a witness is recorded between the evidence and PREPARE.
-    private let hasWitness: Bool
-
-    /// What undoes what a branch may leave in its session, settings and locks among it.
-    ///
-    /// It follows PREPARE, or whatever else ends the branch: nothing of it stays while the session is
-    /// idle, and the next branch waits for nothing. Listening, temporary tables and held cursors can
-    /// stay only of a branch that was committed without being prepared; then `remains` follow.
-    static let reset = [
-        Command("SET SESSION AUTHORIZATION DEFAULT"), Command("RESET ALL"),
-        Command("SELECT pg_catalog.pg_advisory_unlock_all()"), Command("DISCARD SEQUENCES"),
-    ]
-
-    /// What a local COMMIT may leave behind, and PREPARE would have refused.
-    static let remains = [
-        Command("CLOSE ALL"), Command("UNLISTEN *"), Command("DISCARD TEMP"),
-    ]
-
-    /// RESET ROLE in the form of a function, with the evidence beside it.
-    ///
-    /// Were the role not reset, our own would get 42501 at COMMIT PREPARED, for ever.
-    static let evidence = Command(
-        """
-        SELECT pg_catalog.set_config('role', 'none', true), pg_catalog.pg_current_xact_id(),
-            pg_catalog.pg_current_wal_insert_lsn()
-        """)
-
-    /// As the evidence, with a record in the write-ahead log that names the transaction id.
-    ///
-    /// After a crash PostgreSQL gives ids again of which it finds nothing in its log. Whoever asked
-    /// what became of the id would then be told of another transaction.
-    static let loggedEvidence = Command(
-        """
-        SELECT pg_catalog.set_config('role', 'none', true), pg_catalog.pg_current_xact_id(),
-            pg_catalog.pg_logical_emit_message(true, 'tandem', '')
-        """)
-
-    /// Whether a branch that was declared read only is still so, and has written nothing.
-    static let innocence = Command(
-        """
-        SELECT pg_catalog.current_setting('transaction_read_only'),
-            pg_catalog.pg_current_xact_id_if_assigned() IS NULL
-        """)
-
-    static func begin(_ isolation: Isolation, _ ending: Ending) -> Command {
-        let level =
-            switch isolation {
-            case .readCommitted: "READ COMMITTED"
-            case .repeatableRead: "REPEATABLE READ"
-            case .serializable: "SERIALIZABLE"
-            }
-        let access = ending == .readOnly ? "READ ONLY" : "READ WRITE"
-        return Command("BEGIN ISOLATION LEVEL \(level) \(access)")
-    }
-
-    static func prepare(_ gid: String) -> Command {
-        Command("PREPARE TRANSACTION \(gid.quotedLiteral)", cached: false)
-    }
-
-    /// What follows the work, by the way in which the branch takes part in the end.
-    private static func closing(_ order: WorkOrder, hasWitness: Bool) -> [Command] {
-        switch order.ending {
-        case .twoPhase:
-            hasWitness
-                ? [evidence, Witness.record(order.gid), prepare(order.gid)]
-                : [evidence, prepare(order.gid)]
-        case .readOnly: [innocence]
-        case .onePhase: [loggedEvidence]
-        case .journal: [evidence]
-        }
-    }
+    /// Where the evidence is among the replies (of a branch that only reads: whether it still does).
+    private let proofIndex: Int
+    /// Where the last reply is: of a branch that is prepared, PREPARE's.
+    private let lastIndex: Int
 
     /// Everything from BEGIN to PREPARE around statements that are known beforehand.
     init(_ statements: [Statement], _ order: WorkOrder, hasWitness: Bool = false) {
         self.statements = statements
         ending = order.ending
-        self.hasWitness = hasWitness && order.ending == .twoPhase
         // What the gate refuses has been refused before; it may not come here.
         returnsRows = statements.contains {
             (try? StatementGate.inspect($0.sql))?.returnsRows ?? true
@@ -95,10 +27,11 @@ struct WorkPlan {
         for statement in statements {
             work.append(Command(statement.sql, statement.parameters))
         }
-        work += Self.closing(order, hasWitness: self.hasWitness)
-        if ending == .twoPhase { work += Self.reset }
+        limited = 1..<work.count
+        proofIndex = work.count + Self.proofOffset(order.ending)
+        work += Self.closing(order, hasWitness: hasWitness)
+        lastIndex = work.count - 1
         commands = work
-        limited = 1..<(1 + statements.count)
     }
 
     /// What follows the caller's own code, of which BEGIN (if it was not sent yet) is a part.
@@ -107,11 +40,11 @@ struct WorkPlan {
     ) {
         statements = []
         ending = order.ending
-        self.hasWitness = hasWitness && order.ending == .twoPhase
         returnsRows = false
         limited = 0..<0
-        var closing = Self.closing(order, hasWitness: self.hasWitness)
-        if ending == .twoPhase { closing += Self.reset }
+        proofIndex = 1 + Self.proofOffset(order.ending)
+        let closing = Self.closing(order, hasWitness: hasWitness)
+        lastIndex = closing.count
         // The same replies either way, so that there is one reading of them.
         commands = hasBegun ? closing : [Self.begin(order.isolation, order.ending)] + closing
     }
@@ -126,16 +59,16 @@ struct WorkPlan {
         return false
     }
 
-    /// Where the last reply is: of a branch that is prepared, PREPARE's.
-    private var lastIndex: Int {
-        guard ending == .twoPhase else { return statements.count + 1 }
-        return statements.count + (hasWitness ? 3 : 2)
-    }
-
-    /// Whether the session was reset behind PREPARE.
-    func leavesClean(_ replies: [CommandReply]) -> Bool {
-        ending == .twoPhase && replies.count == lastIndex + 1 + Self.reset.count
-            && Self.haveCompleted(replies.suffix(Self.reset.count))
+    /// Whether nothing of the branch is left in the session, as far as the replies tell.
+    ///
+    /// A role is the branch's until PREPARE and is reset there; a session authorization is left to
+    /// `reset`, for only few may change it.
+    func leavesClean(_ replies: [CommandReply], facts: SessionFacts) -> Bool {
+        guard ending == .twoPhase, replies.count == lastIndex + 1,
+            Self.haveCompleted(replies), case .completed(let last) = replies[lastIndex],
+            last.tag == "PREPARE TRANSACTION", case .completed(let proof) = replies[proofIndex]
+        else { return false }
+        return proof.text(row: 0, column: 3) == facts.user
     }
 
     /// Whether every one of the commands was done.
@@ -145,7 +78,6 @@ struct WorkPlan {
 
     /// Reads the replies of a work that is whole: BEGIN, statements, and what closes it.
     func report(_ replies: [CommandReply], facts: SessionFacts) -> WorkReport {
-        let replies = Array(replies.prefix(lastIndex + 1))
         let results = results(replies)
         guard replies.count == lastIndex + 1 else {
             return refused(BranchFailure(unknownKind), results, facts)
@@ -161,7 +93,7 @@ struct WorkPlan {
             case .completed, .skipped: break
             }
         }
-        guard case .completed(let proof) = replies[statements.count + 1],
+        guard case .completed(let proof) = replies[proofIndex],
             case .completed(let last) = replies[lastIndex],
             ending != .twoPhase || last.tag == "PREPARE TRANSACTION"
         else {
@@ -270,7 +202,8 @@ struct WorkPlan {
         if index >= 1, index <= statements.count {
             return BranchFailure(.statement, statement: index - 1, report: report)
         }
-        guard ending == .twoPhase, index == lastIndex else {
+        // Deferred constraints fail where they are made immediate.
+        guard ending == .twoPhase, [statements.count + 1, lastIndex].contains(index) else {
             return BranchFailure(unknownKind, report: report)
         }
         let kind: BranchFailure.Kind =

@@ -71,7 +71,7 @@ final class WorkingSession: BranchSession {
     private func report(
         _ plan: WorkPlan, _ replies: [CommandReply], _ facts: SessionFacts
     ) -> WorkReport {
-        isClean = plan.leavesClean(replies)
+        isClean = plan.leavesClean(replies, facts: facts)
         return plan.report(replies, facts: facts)
     }
 

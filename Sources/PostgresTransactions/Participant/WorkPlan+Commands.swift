@@ -1,0 +1,102 @@
+import CommitProtocol
+import PostgresClient
+import TransactionEngine
+
+/// What surrounds the caller's statements in a branch.
+extension WorkPlan {
+    /// What undoes what a branch may leave in its session, settings and locks among it.
+    ///
+    /// It follows whatever ends the branch other than PREPARE, which has `cleaning` before it.
+    /// Listening, temporary tables and held cursors can stay only of a branch that was committed
+    /// without being prepared; then `remains` follow.
+    static let reset = [
+        Command("SET SESSION AUTHORIZATION DEFAULT"), Command("RESET ALL"),
+        Command("SELECT pg_catalog.pg_advisory_unlock_all()"), Command("DISCARD SEQUENCES"),
+    ]
+
+    /// What a local COMMIT may leave behind, and PREPARE would have refused.
+    static let remains = [
+        Command("CLOSE ALL"), Command("UNLISTEN *"), Command("DISCARD TEMP"),
+    ]
+
+    /// Undoes, together with `cleanEvidence`, what the branch may leave in its session, before it is
+    /// prepared: behind PREPARE it would take a transaction of its own.
+    ///
+    /// The first of them runs what is deferred, which may be code of the caller's as well; behind it
+    /// PREPARE runs none.
+    static let cleaning = [
+        Command("SET CONSTRAINTS ALL IMMEDIATE"), Command("RESET ALL"),
+        Command("DISCARD SEQUENCES"),
+    ]
+
+    /// The evidence of a branch that will be prepared, and in the same command the reset of its role
+    /// and of its session's locks, and who the session is.
+    ///
+    /// Were the role not reset, our own would get 42501 at COMMIT PREPARED, for ever. A setting that is
+    /// written costs more than one that is read, so it is written only where there is need.
+    static let cleanEvidence = Command(
+        """
+        SELECT CASE WHEN pg_catalog.current_setting('role') OPERATOR(pg_catalog.<>) 'none'
+                THEN pg_catalog.set_config('role', 'none', false) END,
+            pg_catalog.pg_current_xact_id(), pg_catalog.pg_current_wal_insert_lsn(), session_user,
+            pg_catalog.pg_advisory_unlock_all()
+        """)
+
+    /// RESET ROLE in the form of a function, with the evidence beside it.
+    static let evidence = Command(
+        """
+        SELECT pg_catalog.set_config('role', 'none', true), pg_catalog.pg_current_xact_id(),
+            pg_catalog.pg_current_wal_insert_lsn()
+        """)
+
+    /// As the evidence, with a record in the write-ahead log that names the transaction id.
+    ///
+    /// After a crash PostgreSQL gives ids again of which it finds nothing in its log. Whoever asked
+    /// what became of the id would then be told of another transaction.
+    static let loggedEvidence = Command(
+        """
+        SELECT pg_catalog.set_config('role', 'none', true), pg_catalog.pg_current_xact_id(),
+            pg_catalog.pg_logical_emit_message(true, 'tandem', '')
+        """)
+
+    /// Whether a branch that was declared read only is still so, and has written nothing.
+    static let innocence = Command(
+        """
+        SELECT pg_catalog.current_setting('transaction_read_only'),
+            pg_catalog.pg_current_xact_id_if_assigned() IS NULL
+        """)
+
+    /// A working session's defaults are read committed and read write, so that the usual BEGIN has
+    /// nothing to set.
+    static func begin(_ isolation: Isolation, _ ending: Ending) -> Command {
+        let level: String? =
+            switch isolation {
+            case .readCommitted: nil
+            case .repeatableRead: "ISOLATION LEVEL REPEATABLE READ"
+            case .serializable: "ISOLATION LEVEL SERIALIZABLE"
+            }
+        let access = ending == .readOnly ? "READ ONLY" : nil
+        return Command((["BEGIN"] + [level, access].compactMap(\.self)).joined(separator: " "))
+    }
+
+    static func prepare(_ gid: String) -> Command {
+        Command("PREPARE TRANSACTION \(gid.quotedLiteral)", cached: false)
+    }
+
+    /// What follows the work, by the way in which the branch takes part in the end.
+    static func closing(_ order: WorkOrder, hasWitness: Bool) -> [Command] {
+        switch order.ending {
+        case .twoPhase:
+            cleaning + [cleanEvidence] + (hasWitness ? [Witness.record(order.gid)] : [])
+                + [prepare(order.gid)]
+        case .readOnly: [innocence]
+        case .onePhase: [loggedEvidence]
+        case .journal: [evidence]
+        }
+    }
+
+    /// How far behind the start of `closing` its proof is.
+    static func proofOffset(_ ending: Ending) -> Int {
+        ending == .twoPhase ? cleaning.count : 0
+    }
+}
