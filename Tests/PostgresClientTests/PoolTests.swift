@@ -6,11 +6,15 @@ import Testing
 struct PoolTests {
     private struct Unprepared: Error {}
 
+    /// Attempts have a minute, unless the test is about their time: other tests share the processor.
     private func pool(
         _ configuration: PoolConfiguration, _ overrides: [String: String] = [:],
+        connectTimeout: Duration = .seconds(60),
         prepare: @escaping ConnectionPool.Preparation = { _ in }
     ) async throws -> ConnectionPool {
-        ConnectionPool(
+        var configuration = configuration
+        configuration.connectTimeout = connectTimeout
+        return ConnectionPool(
             options: try await Cluster.shared.value.options(overrides),
             configuration: configuration, prepare: prepare)
     }
@@ -180,7 +184,7 @@ struct PoolTests {
 
     @Test func aPreparationThatHangsIsEnded() async throws {
         let pool = try await pool(
-            PoolConfiguration(size: 1, connectTimeout: .milliseconds(200))
+            PoolConfiguration(size: 1), connectTimeout: .milliseconds(200)
         ) { _ = try await $0.query("SELECT pg_sleep(60)") }
         pool.demand(1)
         try await eventually("the attempt has failed") { pool.lastFailure != nil }
