@@ -70,17 +70,26 @@ struct EndStatusTests {
         #expect(told.decision == .abort)
         while bench.log.state.withLock({ $0.finishing.isEmpty }) { await Task.yield() }
         bench.log.put(Self.aborting())
-        async let slow = bench.engine.status(Self.own, principal: "p")
-        while bench.clock.armed == 0 { await Task.yield() }
-        bench.clock.advance(milliseconds: 1000)
-        let early = try #require(try await slow)
+        let early = try #require(
+            try await status(bench) { bench.clock.advance(milliseconds: 1000) })
         #expect(early.state == .aborting)
         #expect(early.finishedAt == nil)
         #expect(try await bench.engine.list(RecordFilter()).map(\.state) == [.aborting])
-        async let patient = bench.engine.status(Self.own, principal: "p")
-        while bench.clock.armed == 0 { await Task.yield() }
-        bench.log.letFinish()
-        #expect(try await patient?.state == .aborted)
+        #expect(try await status(bench) { bench.log.letFinish() }?.state == .aborted)
+    }
+
+    /// What is told after this happens, if anybody waits for it.
+    private func status(
+        _ bench: Bench, whileItWaits body: () -> Void
+    ) async throws -> TransactionRecord? {
+        let isAnswered = Lock(false)
+        let asking = Task {
+            defer { isAnswered.withLock { $0 = true } }
+            return try await bench.engine.status(Self.own, principal: "p")
+        }
+        while bench.clock.armed == 0, !isAnswered.withLock({ $0 }) { await Task.yield() }
+        body()
+        return try await asking.value
     }
 
     private static func aborting() -> TransactionRecord {

@@ -106,15 +106,15 @@ extension PostgresParticipant {
     /// Looks whether a branch of a commit has committed.
     ///
     /// Its transaction's status says so by itself, whether or not the gid is there. Somebody waits for
-    /// the answer; and where the circuit is open others may know by now that the server is back, so
-    /// that one attempt to connect is made before its time.
+    /// the answer; and where the server could not be reached others may know by now that it is back, so
+    /// that an attempt to connect is made before its time.
     func look(at order: EndOrder) async -> EndInquiry.Sight {
         let patience = Duration.seconds(1)
         // A session may be lost without anybody's notice, which says nothing of the server, and the
         // attempt under way may have begun before the server was back: so a second one is made.
         for _ in 1...2 {
             do {
-                return try await finishers.withConnection(timeout: patience, isHasty: true) {
+                return try await lookers.withConnection(timeout: patience, isHasty: true) {
                     connection in
                     guard self.facts(of: connection) != nil else { throw PostgresError.closed }
                     let report = try await self.judge(order, on: connection, within: patience)

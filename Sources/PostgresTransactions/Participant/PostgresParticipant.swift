@@ -17,6 +17,8 @@ final class PostgresParticipant {
     var working = 0
     let workers: ConnectionPool
     let finishers: ConnectionPool
+    /// One session that looks for those who ask for a status, so that they take none that ends branches.
+    let lookers: ConnectionPool
     /// The finishing sessions as the ends of branches use them: several on one, pipelined.
     let endings: SharedConnections
     /// Called when it can be reached again.
@@ -64,6 +66,15 @@ final class PostgresParticipant {
             ]),
             size: options.finishers, minimumIdle: options.finishers,
             connectTimeout: options.connectTimeout, prepare: prepare)
+        lookers = ConnectionPool(
+            options: try options.connection.overriding([
+                "application_name": "tandem-look \(replica)",
+                "options": "-c statement_timeout=5000 -c lock_timeout=0 -c synchronous_commit=on"
+                    + " -c jit=off -c role=none",
+            ]),
+            configuration: PoolConfiguration(
+                size: 1, connectTimeout: options.connectTimeout, idleTimeout: .seconds(60)),
+            prepare: prepare)
         endings = SharedConnections(finishers)
         admission.participant = self
         // Whoever shares the connections listens as well.
@@ -230,6 +241,7 @@ final class PostgresParticipant {
     func close() async {
         await workers.close()
         await finishers.close()
+        await lookers.close()
     }
 }
 
