@@ -7,6 +7,8 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
+import rival
+
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from Reliability.stack.wire import ServerError, Session  # noqa: E402, F401
 
@@ -49,9 +51,20 @@ class Load(NamedTuple):
 
 
 def measure(limit, stack, options, number, load):
-    """Empties the tables, writes checkpoints, then runs a mode at one load."""
+    """Empties the tables, writes checkpoints, then runs a mode or a rival at one load."""
     databases = [part for name, at in stack.addresses.items() for part in (f"--{name}", at)]
     subprocess.run([str(limit), "-m", "reset", *databases], check=True)
+    before = written(stack) if options.flushes else None
+    if load.mode in MODES:
+        figures = run_limit(limit, stack, options, load, databases)
+    else:
+        figures = run_rival(stack, options, load)
+    if before is not None:
+        figures |= flushes(before, stack, figures, options)
+    return Measurement(number, figures)
+
+
+def run_limit(limit, stack, options, load, databases):
     is_http = load.mode in HTTP_MODES
     command = [
         str(limit), "-m", "http" if is_http else load.mode, "-c", str(load.in_flight),
@@ -63,15 +76,27 @@ def measure(limit, stack, options, number, load):
         command += http_arguments(stack, options, load.mode)
     elif options.connections:
         command += ["-p", str(options.connections)]
-    before = written(stack) if options.flushes else None
     # Status 1 still comes with figures, and says in them why they cannot be trusted.
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True)
     if done.returncode not in (0, 1) or not done.stdout:
         raise RuntimeError(f"limit -m {load.mode} ended with status {done.returncode}")
-    figures = json.loads(done.stdout) | {"mode": load.mode}
-    if before is not None:
-        figures |= flushes(before, stack, figures, options)
-    return Measurement(number, figures)
+    return json.loads(done.stdout) | {"mode": load.mode}
+
+
+def run_rival(stack, options, load):
+    figures, spent = rival.measure(dict(options.rivals)[load.mode], stack, options, load)
+    rows = {name: int(query(stack, name, f"SELECT count(*) FROM {name}")[0][0])
+            for name in ("users", "orders")}
+    prepared = sum(
+        int(query(stack, name, "SELECT count(*) FROM pg_prepared_xacts")[0][0]) for name in rows)
+    # Its rows are all that it has done, warm-up and end with it, and so is the servers' time.
+    each = 1e6 / max(rows["users"], 1)
+    return figures | {
+        "mode": load.mode, "inFlight": load.in_flight, "branches": load.branches,
+        "statements": load.statements, "postgresCPUMicroseconds": sum(spent) * each,
+        "statePostgresCPUMicroseconds": spent[0] * each,
+        "verify": rival.verify(figures, rows, prepared),
+    }
 
 
 def http_arguments(stack, options, mode):

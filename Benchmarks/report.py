@@ -5,6 +5,8 @@ from collections import defaultdict
 from statistics import median
 from typing import NamedTuple
 
+import rival
+
 FILE_KEYS = (
     "mode", "inFlight", "branches", "transactionsPerSecond", "p50Milliseconds",
     "p95Milliseconds", "p99Milliseconds", "coordinatorCPUMicroseconds", "postgresCPUMicroseconds",
@@ -14,7 +16,7 @@ FILE_KEYS = (
     "flushesPerTransaction", "stateFlushesPerTransaction", "walBytesPerTransaction",
     "stateWALBytesPerTransaction", "commandsPerTransaction", "stateCommandsPerTransaction",
 )
-REFERENCES = ("full", "par", "llrfull")
+REFERENCES = ("full", "par", "llrfull", *rival.TARGETS)
 
 
 class Summary(NamedTuple):
@@ -41,7 +43,7 @@ def summarize(taken):
     for (load, mode), group in groups.items():
         figures = medians([one.figures for one in group])
         # A bare client is its own coordinator.
-        figures.setdefault("coordinatorCPUMicroseconds", figures["clientCPUMicroseconds"])
+        figures.setdefault("coordinatorCPUMicroseconds", figures.get("clientCPUMicroseconds"))
         rates = [one.figures["transactionsPerSecond"] for one in group]
         middle = median(rates)
         ratios = {}
@@ -145,6 +147,10 @@ def targets(summaries):
         memory = one.figures.get("residentMegabytes")
         if in_flight == 64 and memory is not None:
             judge(f"resident megabytes {at}", memory, 40)
+        for name, bounds in rival.TARGETS.items():
+            bound = bounds.get(one.mode, {}).get(in_flight)
+            if bound and name in one.ratios:
+                judge(f"throughput to {name} {at}", one.ratios[name], bound, at_least=True)
     flatness(by_load, judge)
     return "\n".join(lines)
 
