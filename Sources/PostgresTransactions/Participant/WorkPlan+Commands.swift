@@ -69,14 +69,12 @@ extension WorkPlan {
     /// A working session's defaults are read committed and read write, so that the usual BEGIN has
     /// nothing to set.
     static func begin(_ isolation: Isolation, _ ending: Ending) -> Command {
-        let level: String? =
-            switch isolation {
-            case .readCommitted: nil
-            case .repeatableRead: "ISOLATION LEVEL REPEATABLE READ"
-            case .serializable: "ISOLATION LEVEL SERIALIZABLE"
-            }
-        let access = ending == .readOnly ? "READ ONLY" : nil
-        return Command((["BEGIN"] + [level, access].compactMap(\.self)).joined(separator: " "))
+        let access = ending == .readOnly ? " READ ONLY" : ""
+        return switch isolation {
+        case .readCommitted: Command("BEGIN\(access)")
+        case .repeatableRead: Command("BEGIN ISOLATION LEVEL REPEATABLE READ\(access)")
+        case .serializable: Command("BEGIN ISOLATION LEVEL SERIALIZABLE\(access)")
+        }
     }
 
     static func prepare(_ gid: String) -> Command {
