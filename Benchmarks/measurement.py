@@ -14,7 +14,7 @@ from Reliability.stack.wire import ServerError, Session  # noqa: E402, F401
 
 # `http-ack` asks for the answer at the durable decision.
 HTTP_MODES = ("http", "http-ack", "http-journal")
-MODES = (*HTTP_MODES, "seq", "par", "group", "full", "llr", "llrfull")
+MODES = (*HTTP_MODES, "seq", "par", "group", "full", "guarded", "llr", "llrfull")
 # Servers report what their sessions did within a second of their being idle.
 STATISTICS_SECONDS = 1.2
 

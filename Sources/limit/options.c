@@ -8,7 +8,7 @@
 #include "support/fatal.h"
 
 static const char usage[] =
-    "usage: limit -m seq|par|group|full|llr|llrfull --state HOST:PORT --users HOST:PORT\n"
+    "usage: limit -m seq|par|group|full|guarded|llr|llrfull --state HOST:PORT --users HOST:PORT\n"
     "             --orders HOST:PORT [-c IN_FLIGHT] [-p CONNECTIONS_PER_PARTICIPANT]\n"
     "       limit -m http --url http://HOST:PORT [-c IN_FLIGHT] [--coordinator-pid PID]\n"
     "             [--idempotency-keys] [--return-at-decision]\n"

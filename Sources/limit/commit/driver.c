@@ -28,7 +28,9 @@ static void work(struct Driver *driver, struct Transaction *transaction) {
     transaction->pending = prepared + (driver->mode->accept != ACCEPT_NONE);
     if (driver->mode->accept != ACCEPT_NONE) batcher_add(&driver->accept, transaction);
     for (int branch = 0; branch < prepared; branch++) {
-        submit(driver, transaction, branch, TASK_PREPARE);
+        submit(
+            driver, transaction, branch,
+            driver->mode->guarded ? TASK_PREPARE_GUARDED : TASK_PREPARE);
     }
 }
 

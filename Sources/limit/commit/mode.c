@@ -8,6 +8,8 @@ static const struct Mode modes[] = {
     {.name = "par"},
     {.name = "group", .decide = DECIDE_BY_INSERT},
     {.name = "full", .accept = ACCEPT_ASYNCHRONOUS, .decide = DECIDE_BY_UPDATE, .done = true},
+    {.name = "guarded", .accept = ACCEPT_ASYNCHRONOUS, .decide = DECIDE_BY_UPDATE, .done = true,
+     .guarded = true},
     {.name = "llr", .decide = DECIDE_IN_JOURNAL},
     // The journal's decision needs an accept row that survives a crash of the state database, so
     // here, unlike in `full`, the accept is waited for on a synchronous session.

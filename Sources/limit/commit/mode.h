@@ -14,6 +14,9 @@ struct Mode {
     enum { DECIDE_NOWHERE, DECIDE_BY_INSERT, DECIDE_BY_UPDATE, DECIDE_IN_JOURNAL } decide;
     /// Whether the end is recorded, asynchronously.
     bool done;
+    /// Whether each branch is surrounded by what a coordinator must send that cannot trust its
+    /// callers' SQL: the session is cleaned, and the evidence is taken.
+    bool guarded;
 };
 
 /// The mode of that name, or NULL.

@@ -6,10 +6,28 @@
 
 enum { COMMAND_BYTES = 128 };
 
+/// What the coordinator sends between the work and PREPARE.
+static const struct {
+    const char *name, *sql;
+} guards[] = {
+    {"constraints", "SET CONSTRAINTS ALL IMMEDIATE"},
+    {"settings", "RESET ALL"},
+    {"sequences", "DISCARD SEQUENCES"},
+    {"evidence",
+     "SELECT CASE WHEN pg_catalog.current_setting('role') OPERATOR(pg_catalog.<>) 'none'"
+     " THEN pg_catalog.set_config('role', 'none', false) END, pg_catalog.pg_current_xact_id(),"
+     " pg_catalog.pg_current_wal_insert_lsn(), session_user, pg_catalog.pg_advisory_unlock_all()"},
+};
+
+enum { GUARD_COUNT = sizeof guards / sizeof *guards };
+
 enum DatabaseRole branch_role(int branch) { return branch % 2 ? ORDERS : USERS; }
 
 void task_prepare_statements(struct Session *session, enum DatabaseRole role) {
     session_prepare(session, "begin", "BEGIN");
+    for (int index = 0; index < GUARD_COUNT; index++) {
+        session_prepare(session, guards[index].name, guards[index].sql);
+    }
     session_prepare(session, "commit", "COMMIT");
     session_prepare(session, "journal", "INSERT INTO limit_bench.decision (gid) VALUES ($1)");
     session_prepare(
@@ -49,7 +67,11 @@ static void build_command(struct Buffer *buffer, const char *command, const stru
 void task_build(struct Buffer *buffer, const struct Task *task, int statements) {
     switch (task->kind) {
     case TASK_PREPARE:
+    case TASK_PREPARE_GUARDED:
         build_work(buffer, task, statements);
+        for (int index = 0; task->kind == TASK_PREPARE_GUARDED && index < GUARD_COUNT; index++) {
+            message_execute(buffer, guards[index].name, 0, NULL);
+        }
         build_command(buffer, "PREPARE TRANSACTION", task);
         break;
     case TASK_JOURNAL:
@@ -77,6 +99,7 @@ void task_build(struct Buffer *buffer, const struct Task *task, int statements) 
 const char *task_tag(const struct Task *task) {
     switch (task->kind) {
     case TASK_PREPARE:
+    case TASK_PREPARE_GUARDED:
     case TASK_PREPARE_ALONE: return "PREPARE TRANSACTION";
     case TASK_JOURNAL: return "COMMIT";
     case TASK_FINISH: return "COMMIT PREPARED";

@@ -9,6 +9,8 @@
 enum TaskKind {
     /// BEGIN, the work and PREPARE TRANSACTION in one round trip.
     TASK_PREPARE,
+    /// The same, and before PREPARE the commands that clean the session and take the evidence.
+    TASK_PREPARE_GUARDED,
     /// BEGIN, the work, the decision and COMMIT in one round trip.
     TASK_JOURNAL,
     /// COMMIT PREPARED.
