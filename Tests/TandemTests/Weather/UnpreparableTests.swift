@@ -54,7 +54,9 @@ struct UnpreparableTests {
         }
     }
 
-    /// PostgreSQL prepares no transaction that shares a lock with its session. The session's goes first.
+    /// PostgreSQL prepares no transaction that shares a lock with its session.
+    ///
+    /// The session's goes first.
     @Test("an advisory lock of session and transaction alike hinders no PREPARE, and does not stay")
     func mixedLocks() async throws {
         try await onStage { stage in
