@@ -40,6 +40,31 @@ struct EndStatusTests {
         #expect(bench.participants.state.withLock { $0.endLooks.count } == 1)
     }
 
+    @Test("where a participant is silent the row is read again: the end is just being recorded")
+    func silent() async throws {
+        let bench = Bench()
+        bench.log.put(Self.committing())
+        bench.participants.state.withLock { $0.sight = .silent }
+        let asking = Task { try await bench.status() }
+        while bench.clock.armed == 0 { await Task.yield() }
+        bench.clock.advance(milliseconds: 50)
+        while bench.clock.armed == 0 { await Task.yield() }
+        var row = Self.committing()
+        row.state = .committed
+        row.finishedAt = 1
+        bench.log.put(row)
+        bench.clock.advance(milliseconds: 200)
+        #expect(try await asking.value?.state == .committed)
+
+        bench.log.put(Self.committing())
+        let again = Task { try await bench.status() }
+        for milliseconds in [50, 200] as [Int64] {
+            while bench.clock.armed == 0 { await Task.yield() }
+            bench.clock.advance(milliseconds: milliseconds)
+        }
+        #expect(try await again.value?.state == .committing)
+    }
+
     @Test("an abort's end is told behind a durable write, for it may only be visible")
     func abortedElsewhere() async throws {
         let bench = Bench()

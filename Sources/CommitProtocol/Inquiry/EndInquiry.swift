@@ -15,6 +15,8 @@ public struct EndInquiry: Hashable, Sendable {
         case confirmRow
         /// Whether this branch has committed.
         case look(branch: Int)
+        /// The row, again, for a moment: whoever told of the end is just recording it.
+        case awaitRecord
         /// This may be told.
         case tell(TransactionState)
     }
@@ -40,8 +42,10 @@ public struct EndInquiry: Hashable, Sendable {
     public enum Sight: Hashable, Sendable {
         /// It has committed, as its evidence proves.
         case committed
-        /// It is prepared, or nothing proves what it is, or nobody answers.
+        /// It is prepared.
         case open
+        /// Nobody answers, or nothing proves what it is.
+        case silent
     }
 
     /// The branches that have not been looked at.
@@ -66,11 +70,16 @@ public struct EndInquiry: Hashable, Sendable {
     /// The branch was looked at.
     ///
     /// One that is still prepared was so when the look was taken, so that nobody had been told
-    /// "committed" before. Where a participant does not answer, no more is known.
+    /// "committed" before. Where a participant does not answer, the record is all that can tell; the
+    /// row was read before the look, and it may be there by now.
     public mutating func saw(_ sight: Sight) -> Next {
-        guard sight == .committed else { return .tell(.committing) }
-        unseen.removeFirst()
-        return next
+        switch sight {
+        case .committed:
+            unseen.removeFirst()
+            return next
+        case .open: return .tell(.committing)
+        case .silent: return .awaitRecord
+        }
     }
 
     private var next: Next { unseen.first.map { .look(branch: $0) } ?? .tell(.committed) }

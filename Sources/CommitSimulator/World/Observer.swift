@@ -15,8 +15,8 @@ struct Observer: Hashable, Sendable {
         case row
         case confirmedRow
         case register
-        /// The row of an abort that this replica drives, which may have ended elsewhere.
-        case endInRow
+        /// The row of what has been decided so, which may have ended elsewhere by now.
+        case endInRow(Decision)
         case confirmedEnd
         case branch(Int)
     }
@@ -55,7 +55,7 @@ extension Simulation {
                 next: .row, life: nil, told: told, evidence: machine.branches.map(\.evidence))
             try lookForEnd(.committing, machine.branches.map(\.outcome), outside)
         case .abort?:
-            observer = Observer(next: .endInRow, life: nil, told: told)
+            observer = Observer(next: .endInRow(.abort), life: nil, told: told)
         }
     }
 
@@ -87,18 +87,30 @@ extension Simulation {
                 observer?.evidence = world.sites[register].journalEvidence
             }
             try go(on: next, outside)
-        case .endInRow, .confirmedEnd:
-            let isRecorded = looking.next == .confirmedEnd
-            if isRecorded, world.broken != .endReadIsTold { try world.replicate() }
-            guard let row = world.row, !row.isReported else { return observer = nil }
-            let state = row.endState ?? .aborting
-            try goOn(looking.ends.read(state, [], isRecorded: isRecorded), outside)
+        case .endInRow(let decision):
+            try lookForEnd(inRowOf: decision, isRecorded: false, outside)
+        case .confirmedEnd:
+            if world.broken != .endReadIsTold { try world.replicate() }
+            try lookForEnd(inRowOf: .abort, isRecorded: true, outside)
         case .branch(let branch):
             let sight = world.lookAtEnd(of: branch, looking.evidence)
             let next = looking.ends.saw(sight)
             observer?.ends = looking.ends
             try goOn(next, outside)
         }
+    }
+
+    /// The row tells the end, or nothing does.
+    private mutating func lookForEnd(
+        inRowOf decision: Decision, isRecorded: Bool, _ outside: Outside
+    ) throws(Violation) {
+        guard var looking = observer, let row = world.row, !row.isReported else {
+            return observer = nil
+        }
+        let state = row.endState ?? (decision == .commit ? .committing : .aborting)
+        let next = looking.ends.read(state, [], isRecorded: isRecorded)
+        // Of a commit that is not recorded nothing more is to be seen.
+        try goOn(state == .committing ? .tell(state) : next, outside)
     }
 
     private mutating func go(
@@ -161,6 +173,7 @@ extension Simulation {
             observer = nil
             try tell(Told(decision: .commit), after: looking.told)
         case .look(let branch): observer?.next = .branch(branch)
+        case .awaitRecord: observer?.next = .endInRow(.commit)
         case .confirmRow: observer?.next = .confirmedEnd
         case .tell(let state):
             observer = nil

@@ -125,10 +125,9 @@ extension World {
 
     /// What a branch of a commit shows to somebody who only looks.
     func lookAtEnd(of branch: Int, _ evidence: [PreparedEvidence?]) -> EndInquiry.Sight {
-        guard sites[branch].standing != .prepared, evidence.indices.contains(branch) else {
-            return .open
-        }
-        return inquire(branch, evidence[branch]) == .provedCommitted ? .committed : .open
+        if sites[branch].standing == .prepared { return .open }
+        guard evidence.indices.contains(branch) else { return .silent }
+        return inquire(branch, evidence[branch]) == .provedCommitted ? .committed : .silent
     }
 
     /// Whether nothing is left to be ended; of a read-only branch nothing is kept.

@@ -118,7 +118,11 @@ extension PostgresParticipant {
                     connection in
                     guard self.facts(of: connection) != nil else { throw PostgresError.closed }
                     let report = try await self.judge(order, on: connection, within: patience)
-                    return report.reply == .provedCommitted ? .committed : .open
+                    return switch report.reply {
+                    case .provedCommitted: .committed
+                    case .tryAgain: .open
+                    case .done, .provedRolledBack, .unprovable: .silent
+                    }
                 }
             } catch PostgresError.timedOut, PostgresError.poolExhausted {
                 break
@@ -126,7 +130,7 @@ extension PostgresParticipant {
                 continue
             }
         }
-        return .open
+        return .silent
     }
 
     private func judgeByEvidence(

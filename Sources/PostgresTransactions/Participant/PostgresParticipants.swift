@@ -219,7 +219,7 @@ public final class PostgresParticipants: Participants {
 
     /// Looks whether a branch of a commit has committed.
     public func look(at order: EndOrder) async -> EndInquiry.Sight {
-        await members[order.participant]?.look(at: order) ?? .open
+        await members[order.participant]?.look(at: order) ?? .silent
     }
 
     /// Whether a journal is kept there, and was found in order.

@@ -18,6 +18,13 @@ extension TransactionEngine {
             switch next {
             case .look(let branch):
                 next = inquiry.saw(await participants.look(at: record.question(branch)))
+            case .awaitRecord:
+                isRowRead = true
+                next = .tell(.committing)
+                if let row = try await endInRow(record.id) {
+                    record = row
+                    next = inquiry.read(row.state, row.inquired, isRecorded: false)
+                }
             case .confirmRow:
                 record = try await log.confirmedRecord(record.id) ?? record
                 next = inquiry.read(record.state, record.inquired, isRecorded: true)
@@ -33,6 +40,17 @@ extension TransactionEngine {
                 return record.told(state)
             }
         }
+    }
+
+    /// The row, if an end is recorded there by now or within a moment.
+    private func endInRow(
+        _ id: GlobalTransactionID
+    ) async throws(LogUnavailable) -> TransactionRecord? {
+        for milliseconds in [0, 50, 200] as [Int64] {
+            if milliseconds > 0 { await pause(.milliseconds(milliseconds)) }
+            if let row = try await log.record(id), row.hasEnd { return row }
+        }
+        return nil
     }
 
     /// What has ended here: at once where others can see the same, else as soon as it is recorded; as

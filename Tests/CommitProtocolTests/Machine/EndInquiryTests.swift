@@ -22,6 +22,14 @@ import Testing
         #expect(inquiry.saw(.open) == .tell(.committing))
     }
 
+    @Test func theRecordIsAllThatTellsWhereABranchIsSilent() {
+        var inquiry = EndInquiry()
+        let branches = Self.branches(.twoPhase, .twoPhase)
+        #expect(inquiry.read(.committing, branches, isRecorded: false) == .look(branch: 0))
+        #expect(inquiry.saw(.silent) == .awaitRecord)
+        #expect(inquiry.read(.committed, branches, isRecorded: false) == .tell(.committed))
+    }
+
     @Test func whatIsKnownIsNotLookedFor() {
         var inquiry = EndInquiry()
         let branches = [EndInquiry.Branch(ending: .twoPhase, outcome: .committed)]
