@@ -11,6 +11,8 @@ FAULTS = (COORDINATOR, FREEZE, PARTICIPANT, STATE, RESET, HOLE)
 
 # Longer than every timeout of the coordinator's connections but COMMIT PREPARED's own.
 HOLE_SECONDS = 2
+# How a replica ends whose life is over; whoever runs it starts it again.
+SUPERSEDED = 75
 DOWN_SECONDS = 0.3
 
 
@@ -76,12 +78,12 @@ def hole(point, stack, victim):
 
 
 def restart_if_superseded(victim):
-    """A replica that finds itself superseded exits with 75; whoever runs it starts it again."""
+    """Starts a replica again that finds itself superseded."""
     try:
         processes.until(1, "it goes on or ends", lambda: not victim.is_running)
     except TimeoutError:
         return
-    if victim.exit_status != 75:
+    if victim.exit_status != SUPERSEDED:
         raise RuntimeError(f"{victim.name} ended with {victim.exit_status}")
     victim.start(wait=False)
 
