@@ -85,22 +85,3 @@ struct SharedConnectionsTests {
         await pool.close()
     }
 }
-
-/// Holds whoever comes, until it is opened.
-@LoopActor
-private final class Gate {
-    private var waiters: [CheckedContinuation<Void, Never>] = []
-    private var isOpen = false
-    var waitingCount: Int { waiters.count }
-
-    func pass() async {
-        if isOpen { return }
-        await withCheckedContinuation { waiters.append($0) }
-    }
-
-    func open() {
-        isOpen = true
-        for waiter in waiters { waiter.resume() }
-        waiters = []
-    }
-}

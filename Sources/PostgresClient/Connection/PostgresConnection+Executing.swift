@@ -61,6 +61,8 @@ extension PostgresConnection {
     }
 
     private func submit(_ call: Call, _ segments: [[Command]]) {
+        // It may have ended since the caller looked.
+        guard isOpen else { return call.finish(.failure(.closed)) }
         outstanding += segments.count
         // A cancel request names the session, not the command. Were the next command sent before
         // the request has arrived, it might be the one that is cancelled.

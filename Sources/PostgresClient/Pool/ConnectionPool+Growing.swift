@@ -107,7 +107,7 @@ extension ConnectionPool {
         onIdle?()
     }
 
-    private func endClosingIfDone() {
+    func endClosingIfDone() {
         guard isClosed, members.isEmpty, connectingCount == 0 else { return }
         for waiter in closeWaiters { waiter.resume() }
         closeWaiters = []

@@ -153,7 +153,14 @@ public final class ConnectionPool {
     ) async throws(PostgresError) -> PostgresConnection {
         if isClosed { throw .closed }
         if let connection = takeIdle() { return connection }
-        let outcome = await withCheckedContinuation { continuation in
+        let outcome = await withCheckedContinuation {
+            (continuation: CheckedContinuation<PoolWaiter.Outcome, Never>) in
+            // Between the look above and this one others may have had their turn: a task that does
+            // not prefer the loop is enqueued anew at every await.
+            if isClosed { return continuation.resume(returning: .failure(.closed)) }
+            if let connection = takeIdle() {
+                return continuation.resume(returning: .success(connection))
+            }
             let waiter = PoolWaiter(continuation, isHasty: isHasty)
             waiter.timer = EventLoop.shared.schedule(after: timeout) { [weak self] in
                 guard let self else { return waiter.finish(.failure(.closed)) }
@@ -190,8 +197,10 @@ public final class ConnectionPool {
         sweepTimer?.cancel()
         for waiter in waiters.removeAll() { waiter.finish(.failure(.closed)) }
         for connection in idle { connection.close() }
-        guard !members.isEmpty || connectingCount > 0 else { return }
-        await withCheckedContinuation { closeWaiters.append($0) }
+        await withCheckedContinuation {
+            closeWaiters.append($0)
+            endClosingIfDone()
+        }
     }
 
     var reasonForNone: PostgresError {

@@ -64,7 +64,12 @@ public final class SharedConnections {
 
     private func acquire(timeout: Duration) async throws(PostgresError) -> Share {
         if waiters.isEmpty, let share = take() { return share }
-        let result = await withCheckedContinuation { continuation in
+        let result = await withCheckedContinuation {
+            (continuation: CheckedContinuation<Result<Share, PostgresError>, Never>) in
+            // Others may have had their turn since; see `ConnectionPool.acquire`.
+            if waiters.isEmpty, let share = take() {
+                return continuation.resume(returning: .success(share))
+            }
             let waiter = Waiter(continuation)
             waiter.timer = EventLoop.shared.schedule(after: timeout) { [weak self] in
                 self?.waiters.removeAll { $0 === waiter }

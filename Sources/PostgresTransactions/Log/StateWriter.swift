@@ -130,7 +130,10 @@ final class StateWriter {
     func flush() async {
         while isFlushing || !gathering.isEmpty {
             if isFlushing {
-                await withCheckedContinuation { idleWaiters.append($0) }
+                await withCheckedContinuation { waiter in
+                    guard isFlushing else { return waiter.resume() }
+                    idleWaiters.append(waiter)
+                }
             } else {
                 isFlushing = true
                 await flushAll()

@@ -88,7 +88,12 @@ final class InteractiveBranch: OpenBranch {
     }
 
     func execute(_ statement: Statement) async throws(OpenBranchError) -> StatementResult {
-        while isBusy { await withCheckedContinuation { waiting.append($0) } }
+        while isBusy {
+            await withCheckedContinuation { turn in
+                guard isBusy else { return turn.resume() }
+                waiting.append(turn)
+            }
+        }
         guard !isOver else { throw .isOver }
         // After the first failure PostgreSQL would only say that the transaction is aborted.
         if let failure { throw .failed(failure) }

@@ -110,7 +110,6 @@ public final class PostgresParticipants: Participants {
         let result = await withTaskCancellationHandler {
             await wait(requests, ticket, limit)
         } onCancel: {
-            // On the loop, and so after the waiter is there.
             EventLoop.shared.execute { self.stopWaiting(ticket) }
         }
         return try result.get()
@@ -120,6 +119,15 @@ public final class PostgresParticipants: Participants {
         _ requests: [SessionRequest], _ ticket: Int, _ limit: Duration
     ) async -> Result<[any BranchSession], AdmissionFailure> {
         await withCheckedContinuation { reply in
+            // Others may have had their turn since the caller looked; see `ConnectionPool.acquire`.
+            if Task.isCancelled { return reply.resume(returning: .failure(.cancelled)) }
+            do throws(AdmissionFailure) {
+                if let sessions = try take(requests) {
+                    return reply.resume(returning: .success(sessions))
+                }
+            } catch {
+                return reply.resume(returning: .failure(error))
+            }
             let timer = EventLoop.shared.schedule(after: limit) { [weak self] in
                 self?.expire(ticket)
             }

@@ -199,7 +199,10 @@ extension TransactionEngine {
         let timer = clock.schedule(after: limit) { [weak self] in
             Task { await self?.stopWaitingForIdle() }
         }
-        await withCheckedContinuation { idleWaiters.append($0) }
+        await withCheckedContinuation { waiter in
+            guard !isIdle else { return waiter.resume() }
+            idleWaiters.append(waiter)
+        }
         timer.cancel()
         return drives.isEmpty
     }

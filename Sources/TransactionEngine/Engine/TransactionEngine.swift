@@ -203,6 +203,8 @@ public actor TransactionEngine {
             await withCheckedContinuation { continuation in
                 drives[id] = makeDrive(request, plan, continuation)
                 deliver(.begin(request.idempotency == nil ? .overlapping : .first), to: id)
+                // Cancelled before there was anything to cancel.
+                if request.isCancellable, Task.isCancelled { deliver(.rollbackRequested, to: id) }
             }
         } onCancel: {
             // Once commit was asked of the log the machine does not listen to this any more.

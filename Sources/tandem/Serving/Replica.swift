@@ -94,7 +94,10 @@ final class Replica {
     /// Returns when another process has taken this replica's name.
     func superseded() async {
         guard !isSuperseded else { return }
-        await withCheckedContinuation { supersededWaiters.append($0) }
+        await withCheckedContinuation { waiter in
+            guard !isSuperseded else { return waiter.resume() }
+            supersededWaiters.append(waiter)
+        }
     }
 
     /// Stops in order: readiness fails, no new connections, what is under way ends within the
