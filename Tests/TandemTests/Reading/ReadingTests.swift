@@ -64,6 +64,11 @@ struct ReadingTests {
             }
             #expect(seen == ids.reversed())
             #expect(pages == 3)
+            // Lists show what is recorded, which is a moment behind what is known.
+            try await stage.until("the last one is recorded as committed") {
+                let page = try await stage.get("/v1/transactions?limit=1&state=committed")
+                return page.body["transactions"]?[0]?["id"]?.string == ids[4]
+            }
             let labelled = try await Self.get(
                 stage, "/v1/transactions?label=kind:even&state=committed&participant=users",
                 "Accept: text/plain")
