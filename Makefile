@@ -14,11 +14,11 @@ MINUTES := 5
 SEEDS := 20000
 
 .PHONY: help setup build demo test check bench bench-compare bench-growth bench-recovery bench-library \
-    crash-matrix chaos simulate mutants model model-3x3 examples docs api-check clean
+    bench-endurance crash-matrix chaos simulate mutants model model-3x3 examples docs api-check clean
 
 help: ## Lists the commands.
 	@grep -hE '^[a-z0-9-]+:.* ## ' $(MAKEFILE_LIST) | sort \
-	    | awk -F ':.* ## ' '{ printf "  make %-12s %s\n", $$1, $$2 }'
+	    | awk -F ':.* ## ' '{ printf "  make %-15s %s\n", $$1, $$2 }'
 
 setup: ## Installs what is missing on Debian or Ubuntu; does nothing when all is there.
 	@scripts/setup.sh
@@ -38,9 +38,12 @@ test: setup ## Runs every test, and short forms of the proof on real processes.
 check: setup ## Format, tidy rules, contract, a fuzzed server, Dockerfile, sanitizers.
 	@scripts/check.sh
 
-bench: setup ## Measures the coordinator beside its raw limit, and the library beside the naive way.
+bench: setup ## Measures every target, beside the raw limit and the naive way; some half an hour.
 	@$(BENCH) $(BENCH_ARGS)
 	@Benchmarks/library
+	@Benchmarks/recovery
+	@Benchmarks/growth
+	@Benchmarks/endurance
 
 bench-library: setup ## Measures the Swift library beside the naive way on the same client.
 	@Benchmarks/library $(BENCH_ARGS)
@@ -50,6 +53,9 @@ bench-compare: ## Shows one bench.json beside another: make bench-compare OLD=a.
 
 bench-growth: setup ## Measures with millions of finished transactions in the state table.
 	@Benchmarks/growth $(BENCH_ARGS)
+
+bench-endurance: setup ## Measures whether memory stays flat over a million transactions.
+	@Benchmarks/endurance $(BENCH_ARGS)
 
 bench-recovery: setup ## Measures how long 10,000 in-doubt branches take after a restart.
 	@Benchmarks/recovery $(BENCH_ARGS)

@@ -119,15 +119,20 @@ def table(summaries):
     return render(header, rows)
 
 
+def judged(what, value, bound, at_least=False):
+    """A line that says whether a target is met."""
+    met = value >= bound if at_least else value <= bound
+    sign = ">=" if at_least else "<="
+    return f"{'met   ' if met else 'MISSED'} {what}: {value:.2f} ({sign} {bound})"
+
+
 def targets(summaries):
     """The targets that this run can judge, a line each."""
     by_load = {(one.mode, one.load): one for one in summaries}
     lines = []
 
-    def judge(what, value, bound, at_least=False):
-        met = value >= bound if at_least else value <= bound
-        sign = ">=" if at_least else "<="
-        lines.append(f"{'met   ' if met else 'MISSED'} {what}: {value:.2f} ({sign} {bound})")
+    def judge(*what, **how):
+        lines.append(judged(*what, **how))
 
     for one in summaries:
         branches, statements, in_flight = one.load
