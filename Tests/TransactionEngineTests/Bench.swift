@@ -48,12 +48,15 @@ struct Bench {
         await run(.init(keyDigest: [1], requestDigest: [2]))
     }
 
-    func run(_ idempotency: TransactionRequest.Idempotency?) async -> TransactionAnswer {
+    func run(
+        _ idempotency: TransactionRequest.Idempotency?, isOnePhase: Bool = false
+    ) async -> TransactionAnswer {
         await engine.run(
             TransactionRequest(
                 principal: "p", idempotency: idempotency,
                 branches: [.init(participant: "users", statements: [Statement(sql: "x")])],
-                isolation: .readCommitted, timeout: .seconds(30), labels: []))
+                isolation: .readCommitted, timeout: .seconds(30), labels: [],
+                isOnePhase: isOnePhase))
     }
 
     /// Has the engine drive a row that another life left.

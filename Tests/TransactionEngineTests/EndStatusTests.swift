@@ -103,6 +103,39 @@ struct EndStatusTests {
         #expect(try await status(bench) { bench.log.letFinish() }?.state == .aborted)
     }
 
+    @Test("that nobody can say is told once it is recorded, and the outcome is unknown until then")
+    func reportWaitsForItsRecord() async throws {
+        for isRecorded in [false, true] {
+            let bench = Bench()
+            bench.log.state.withLock {
+                $0.delegation = .delegated(evidence: [nil])
+                $0.isFinishHeld = true
+            }
+            let isAnswered = Lock(false)
+            let running = Task {
+                defer { isAnswered.withLock { $0 = true } }
+                return await bench.run(nil, isOnePhase: true)
+            }
+            while !bench.participants.answer(.unprovable) { await Task.yield() }
+            while bench.log.state.withLock({ $0.finishing.isEmpty }) { await Task.yield() }
+            if isRecorded { bench.log.letFinish() }
+            while !isAnswered.withLock({ $0 }) {
+                bench.clock.attempt(within: 1000)
+                await Task.yield()
+            }
+            switch await running.value {
+            case .known(let told):
+                #expect(isRecorded)
+                #expect(told.state == .needsOperator)
+            case .outcomeUnknown(let id):
+                #expect(!isRecorded)
+                #expect(id == Self.own)
+            default: Issue.record("it has ended")
+            }
+            bench.log.letFinish()
+        }
+    }
+
     /// What is told after this happens, if anybody waits for it.
     private func status(
         _ bench: Bench, whileItWaits body: () -> Void

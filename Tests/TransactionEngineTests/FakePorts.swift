@@ -82,6 +82,7 @@ final class FakeLog: DecisionLog {
         var decision = DecideAnswer.unknown("")
         /// How often a decision was asked for.
         var decisions = 0
+        var delegation = DecideAnswer.unknown("")
     }
 
     let installation = "8b7e1c0e-0000-4000-8000-000000000001"
@@ -108,7 +109,9 @@ final class FakeLog: DecisionLog {
 
     func tombstone(_ record: TransactionRecord) async -> DecideAnswer { .unknown("") }
 
-    func delegate(_ record: TransactionRecord) async -> DecideAnswer { .unknown("") }
+    func delegate(_ record: TransactionRecord) async -> DecideAnswer {
+        state.withLock { $0.delegation }
+    }
 
     func copy(_ decision: Decision, _ record: TransactionRecord) async -> DecideAnswer {
         var row = record
@@ -117,7 +120,11 @@ final class FakeLog: DecisionLog {
         return .decided(decision, evidence: [])
     }
 
-    func finish(_ record: TransactionRecord) async {
+    func finish(_ record: TransactionRecord) async { await end(record) }
+
+    func report(_ record: TransactionRecord) async { await end(record) }
+
+    private func end(_ record: TransactionRecord) async {
         await withCheckedContinuation { reply in
             let isHeld = state.withLock {
                 if $0.isFinishHeld { $0.finishing.append(reply) }
@@ -135,8 +142,6 @@ final class FakeLog: DecisionLog {
         }
         for reply in waiting { reply.resume() }
     }
-
-    func report(_ record: TransactionRecord) async { put(record) }
 
     func record(_ id: GlobalTransactionID) async throws(LogUnavailable) -> TransactionRecord? {
         state.withLock { $0.rows[id] }
@@ -310,7 +315,8 @@ struct FakeSession: BranchSession {
     func work(_ order: WorkOrder) async -> WorkReport {
         await participants.work()
         return WorkReport(
-            reply: .prepared(Self.evidence), results: [], failure: nil, session: nil)
+            reply: order.ending.isRegister ? .ready(Self.evidence) : .prepared(Self.evidence),
+            results: [], failure: nil, session: nil)
     }
 
     func commit(_ entry: JournalEntry?) async -> CommitReport { CommitReport(.unknown) }

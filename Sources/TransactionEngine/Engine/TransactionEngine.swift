@@ -275,8 +275,11 @@ public actor TransactionEngine {
         case .committing where said.isAtDecision:
             return .decided(current(record.id) ?? record)
         case .needsOperator:
-            let ended = current(record.id) ?? record
-            return await .known((try? recorded(ended)) ?? ended)
+            // Until it is recorded no other replica can say so.
+            guard let ended = try? await recorded(current(record.id) ?? record) else {
+                return .outcomeUnknown(record.id)
+            }
+            return .known(ended)
         case .committed, .aborted, .committing:
             // By now it may have ended and be forgotten here: what it was when the reply was said
             // is the answer, unless more is known.
