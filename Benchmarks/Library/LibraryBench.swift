@@ -9,7 +9,7 @@ import TwoPhaseCommit
 /// servers, and prints the ratio.
 ///
 /// Both insert a row into each of two databases. The library works from closures, in parallel, with a
-/// decision log. The naive way sends every command in a round trip of its own, one database after the
+/// decision log; on the event loop, as the naive way does, and on the global executor. The naive way sends every command in a round trip of its own, one database after the
 /// other, and keeps no log.
 @main
 struct LibraryBench: AsyncParsableCommand {
@@ -34,65 +34,65 @@ struct LibraryBench: AsyncParsableCommand {
         }
     }
 
-    /// The modes, each with its transactions a second in each round.
-    private func measure(_ servers: Servers) async throws -> [(name: String, rates: [Double])] {
+    private func measure(_ servers: Servers) async throws -> [Figures] {
         let naive = try await Naive.open(servers, connections: 12)
         // One connection for each transaction in flight is what a plain pool would grow to.
         let wide = try await Naive.open(servers, connections: max(12, inFlight))
-        let logged = Library(servers, isLogged: true)
-        let journal = Library(servers, isLogged: true, keepsJournal: true)
-        let logless = Library(servers, isLogged: false)
-        let modes: [(String, @Sendable (Int) async throws -> Void)] = [
-            ("naive", { try await naive.run($0) }),
-            ("naive, a connection each", { try await wide.run($0) }),
-            ("library, with a log", { try await logged.run($0) }),
-            ("library, with a journal", { try await journal.run($0) }),
-            ("library, without a log", { try await logless.run($0) }),
-        ]
-        var rates = modes.map { _ in [Double]() }
+        let libraries = Library.all(servers)
+        let ways: [@Sendable (Int) async throws -> Void] =
+            [{ try await naive.run($0) }, { try await wide.run($0) }]
+            + libraries.map { library in { try await library.run($0) } }
+        var figures =
+            ["naive", "naive, a connection each"].map { Figures(name: $0) }
+            + libraries.map { Figures(name: "library, \($0.name)") }
         var next = 0
         for round in 1...rounds {
-            for (index, mode) in modes.enumerated() {
+            for (index, way) in ways.enumerated() {
                 try await servers.settle()
                 let load = Load(inFlight: inFlight, seconds: seconds, first: next)
-                let count = try await load.run(mode.1)
+                let before = await ProcessorTime.now(servers)
+                let count = try await load.run(way)
+                let spent = await ProcessorTime.now(servers) - before
+                figures[index].add(count.perSecond, spent, transactions: count.last - next)
                 next = count.last
-                rates[index].append(count.perSecond)
                 FileHandle.standardError.write(
-                    Data("round \(round): \(mode.0): \(Int(count.perSecond)) tx/s\n".utf8))
+                    Data("round \(round): \(figures[index].lastRound)\n".utf8))
             }
         }
         try await servers.check(rows: next)
-        await logged.close()
-        await journal.close()
-        await logless.close()
+        for library in libraries { await library.close() }
         await naive.close()
         await wide.close()
-        return zip(modes, rates).map { ($0.0, $1) }
+        return figures
     }
 
-    private func report(_ figures: [(name: String, rates: [Double])]) throws {
-        func median(_ values: [Double]) -> Double { values.sorted()[values.count / 2] }
+    private func report(_ figures: [Figures]) throws {
         // Within a round, for what else the machine does falls on all modes of it; against the
         // better of the two naive ways.
         func ratio(_ mode: Int) -> Double {
-            median(
+            Figures.median(
                 figures[mode].rates.indices.map { round in
                     figures[mode].rates[round]
                         / max(figures[0].rates[round], figures[1].rates[round])
                 })
         }
         print("\(inFlight) in flight, two branches with one INSERT each, median of \(rounds):")
-        for (name, rates) in figures {
-            print("  \(name): \(Int(median(rates))) tx/s")
-        }
+        for mode in figures { print("  \(mode.summary)") }
         let (logged, journal) = (ratio(2), ratio(3))
-        print("  with a log / the better naive way: \(String(format: "%.2f", logged))")
-        print("  with a journal / the better naive way: \(String(format: "%.2f", journal))")
+        for mode in figures.indices.dropFirst(2) {
+            print(
+                "  \(figures[mode].name) / the better naive way: "
+                    + String(format: "%.2f", ratio(mode)))
+        }
         if let output {
+            func byName(_ values: (Figures) -> [Double]) -> [String: [Double]] {
+                Dictionary(uniqueKeysWithValues: figures.map { ($0.name, values($0)) })
+            }
             let value: [String: Any] = [
                 "inFlight": inFlight, "ratio": logged, "journalRatio": journal,
-                "modes": Dictionary(uniqueKeysWithValues: figures.map { ($0.name, $0.rates) }),
+                "modes": byName { $0.rates },
+                "programCPUMicroseconds": byName { $0.programCosts },
+                "serversCPUMicroseconds": byName { $0.serverCosts },
             ]
             try JSONSerialization.data(
                 withJSONObject: value, options: [.prettyPrinted, .sortedKeys]

@@ -108,26 +108,43 @@ final class Naive {
     }
 }
 
-/// The library, as a program uses it: closures on the global executor.
+/// The library, as a program uses it.
 struct Library: Sendable {
+    enum Log: String, Sendable {
+        case kept = "with a log"
+        case journal = "with a journal"
+        case none = "without a log"
+    }
+
+    let name: String
     private let users: Database
     private let orders: Database
     private let coordinator: Coordinator
 
-    init(_ servers: Servers, isLogged: Bool, keepsJournal: Bool = false) {
+    /// Closures on the event loop first, which is where the naive way runs; then on the global
+    /// executor, which is the default.
+    static func all(_ servers: Servers) -> [Library] {
+        [
+            Library(servers, .kept, Coordinator.eventLoop),
+            Library(servers, .journal, Coordinator.eventLoop),
+            Library(servers, .none, Coordinator.eventLoop),
+            Library(servers, .kept, nil), Library(servers, .journal, nil),
+        ]
+    }
+
+    private init(_ servers: Servers, _ log: Log, _ executor: (any TaskExecutor)?) {
+        name = log.rawValue + (executor == nil ? ", closures off the loop" : "")
         var users = Database("users", at: servers.users.connectionString())
-        users.keepsJournal = keepsJournal
+        users.keepsJournal = log == .journal
         self.users = users
         orders = Database("orders", at: servers.orders.connectionString())
-        coordinator = Coordinator(
-            Configuration(
-                databases: [users, orders],
-                log: isLogged
-                    ? .database(
-                        StateDatabase(
-                            at: servers.state.connectionString(),
-                            replica: keepsJournal ? "journal" : "bench"))
-                    : .logless))
+        let state = StateDatabase(
+            at: servers.state.connectionString(),
+            replica: "bench-\(log)-\(executor == nil ? "global" : "loop")")
+        var configuration = Configuration(
+            databases: [users, orders], log: log == .none ? .logless : .database(state))
+        configuration.executorPreference = executor
+        coordinator = Coordinator(configuration)
     }
 
     func run(_ number: Int) async throws {

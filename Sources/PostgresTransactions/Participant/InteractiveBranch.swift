@@ -43,19 +43,22 @@ final class InteractiveBranch: OpenBranch {
     func run(_ work: InteractiveWork) async -> Ending {
         let ending = await withCheckedContinuation { continuation in
             self.ending = continuation
-            // A task of its own, which leaves the loop for the caller's code, so that code which
+            // A task of its own, and off the loop unless the caller wants it there, so that code which
             // computes, blocks or never returns delays nobody else.
-            task = Task {
-                do {
-                    try await work.body(self)
-                    end(.returned)
-                } catch {
-                    end(.threw)
-                }
-            }
+            task = Task(executorPreference: work.executorPreference) { await self.perform(work) }
         }
         isOver = true
         return ending
+    }
+
+    /// Begins on the executor of the caller's code, and comes back with its end alone.
+    private nonisolated func perform(_ work: InteractiveWork) async {
+        do {
+            try await work.body(self)
+            await end(.returned)
+        } catch {
+            await end(.threw)
+        }
     }
 
     /// Tells the caller's code to stop, and lets it send nothing more.

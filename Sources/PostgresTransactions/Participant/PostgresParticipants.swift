@@ -145,8 +145,12 @@ public final class PostgresParticipants: Participants {
         _ requests: [SessionRequest]
     ) throws(AdmissionFailure) -> [any BranchSession]? {
         var isReady = true
-        for name in Set(requests.map(\.participant)) {
-            guard let member = members[name] else { continue }
+        for (index, request) in requests.enumerated() {
+            let name = request.participant
+            // Each participant once, at its first request.
+            guard !requests[..<index].contains(where: { $0.participant == name }),
+                let member = members[name]
+            else { continue }
             let count = requests.count { $0.participant == name }
             let slots = requests.count { $0.participant == name && $0.ending == .twoPhase }
             if slots > 0, let limit = member.slotLimit {

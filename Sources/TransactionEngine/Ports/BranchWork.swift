@@ -16,14 +16,22 @@ public enum BranchWork: Sendable {
 
 /// The caller's own code over the open transaction of a branch.
 public struct InteractiveWork: Sendable {
-    /// Runs off the loop, in a task of its own, which is cancelled when the transaction is to abort.
+    /// Runs in a task of its own, which is cancelled when the transaction is to abort.
     ///
     /// Whatever it throws makes the branch vote no; so does a statement that failed, whether or not
     /// the failure was caught. Whoever hands the code over keeps what it returns or throws.
     public let body: @Sendable (any OpenBranch) async throws -> Void
 
+    /// The executor that the code prefers; nil for the global one, off the loop, where it may compute
+    /// or block.
+    public let executorPreference: (any TaskExecutor)?
+
     /// Makes work of code.
-    public init(_ body: @escaping @Sendable (any OpenBranch) async throws -> Void) {
+    public init(
+        executorPreference: (any TaskExecutor)? = nil,
+        _ body: @escaping @Sendable (any OpenBranch) async throws -> Void
+    ) {
+        self.executorPreference = executorPreference
         self.body = body
     }
 }

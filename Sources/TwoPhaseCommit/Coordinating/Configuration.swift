@@ -16,6 +16,10 @@ public struct Configuration: Sendable {
     public var inFlightMax = 1024
     /// Transactions that may wait for sessions, at most; more are refused.
     public var queueMax = 1024
+    /// The executor that the closures of participants prefer; nil for the global one.
+    ///
+    /// The choice is between room and speed: see ``Coordinator/eventLoop``.
+    public var executorPreference: (any TaskExecutor)?
     /// How long a shutdown waits for what is under way.
     public var shutdownGrace: Duration = .seconds(10)
     /// Accept servers that run with `fsync = off`; for throwaway ones.

@@ -1,4 +1,5 @@
 import CommitProtocol
+import EventLoop
 import TransactionEngine
 
 extension Coordinator {
@@ -16,10 +17,11 @@ extension Coordinator {
         _ participants: [Participant<Value>], order: Order = .parallel,
         isolation: IsolationLevel = .readCommitted, within timeout: Duration? = nil
     ) async throws(TransactionError) -> Committed<[Value]> {
-        let works = participants.map(Work.init)
-        let end = try await run(works.map(\.erased), order, isolation, timeout)
+        let works = participants.map { work($0) }
+        // Closures rather than key paths, which generic code would build anew at each run.
+        let end = try await run(works.map { $0.erased }, order, isolation, timeout)
         return Committed(
-            id: end.id, value: works.map(\.value), unconfirmed: end.unconfirmed)
+            id: end.id, value: works.map { $0.value }, unconfirmed: end.unconfirmed)
     }
 
     /// Runs a transaction over participants of different kinds, and answers what each returned as a
@@ -31,8 +33,8 @@ extension Coordinator {
         order: Order = .parallel, isolation: IsolationLevel = .readCommitted,
         within timeout: Duration? = nil
     ) async throws(TransactionError) -> Committed<(First, repeat each Other)> {
-        let firstWork = Work(first)
-        let otherWorks = (repeat Work(each other))
+        let firstWork = work(first)
+        let otherWorks = (repeat work(each other))
         var works = [firstWork.erased]
         for work in repeat each otherWorks { works.append(work.erased) }
         let end = try await run(works, order, isolation, timeout)
@@ -59,6 +61,10 @@ extension Coordinator {
         } catch {
             throw CoordinatorError(.stateDatabase, error.reason)
         }
+    }
+
+    private func work<Value>(_ participant: Participant<Value>) -> Work<Value> {
+        Work(participant, executorPreference: configuration.executorPreference)
     }
 
     private func run(
@@ -94,7 +100,10 @@ extension Coordinator {
             branches: works.map(\.branch), isolation: Isolation(isolation),
             timeout: timeout ?? configuration.timeout, labels: [],
             order: order == .parallel ? .parallel : .sequential, isCancellable: true)
-        let answer = await runtime.engine.run(request)
+        // From here on the engine keeps to the loop's thread, and closures run where they prefer to.
+        let answer = await withTaskExecutorPreference(EventLoop.shared) {
+            await runtime.engine.run(request)
+        }
         return try RunEnd(answer, works, isLogless: runtime.isLogless)
     }
 }

@@ -18,11 +18,12 @@ public struct Participant<Value: Sendable>: Sendable {
 
     /// Makes a participant of a database and a closure.
     ///
-    /// The closure may read, decide and write. It runs on the global executor, in a task that is
-    /// cancelled when the whole is to be aborted. Whatever it throws aborts the whole and is the
-    /// cause of the error that ``Coordinator/run(_:order:isolation:within:)`` throws; so
-    /// does a statement that failed, even if the closure caught its error. What it returns is
-    /// handed out only if the whole is committed.
+    /// The closure may read, decide and write. It runs on the global executor, or the one that
+    /// ``Configuration/executorPreference`` names, in a task that is cancelled when the whole is to
+    /// be aborted. Whatever it throws aborts the whole and is the cause of the error that
+    /// ``Coordinator/run(_:order:isolation:within:)`` throws; so does a statement that failed, even
+    /// if the closure caught its error. What it returns is handed out only if the whole is
+    /// committed.
     public init(
         _ database: Database, isReadOnly: Bool = false,
         work: @escaping @Sendable (Transaction) async throws -> Value

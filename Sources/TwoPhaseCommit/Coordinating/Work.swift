@@ -9,7 +9,7 @@ struct Work<Value: Sendable>: Sendable {
     let erased: ErasedWork
     private let result: Lock<Result<Value, any Error>?>
 
-    init(_ participant: Participant<Value>) {
+    init(_ participant: Participant<Value>, executorPreference: (any TaskExecutor)?) {
         let result = Lock<Result<Value, any Error>?>(nil)
         self.result = result
         let work = participant.work
@@ -17,7 +17,7 @@ struct Work<Value: Sendable>: Sendable {
             branch: TransactionRequest.Branch(
                 participant: participant.database.name,
                 work: .interactive(
-                    InteractiveWork { branch in
+                    InteractiveWork(executorPreference: executorPreference) { branch in
                         do {
                             let value = try await work(Transaction(branch))
                             result.withLock { $0 = .success(value) }

@@ -1,0 +1,111 @@
+import Dispatch
+import Foundation
+import Testing
+import TwoPhaseCommit
+
+extension LibraryTests {
+    @Suite("Closures run where the configuration prefers")
+    struct ExecutorTests {
+        @Test func `on the global executor by default, off the loop`() async throws {
+            let loop = await threadOfLoop()
+            let threads = try await threadsOfClosures(preferring: nil)
+            #expect(!threads.contains(loop))
+        }
+
+        @Test func `on the loop's thread throughout, if that is preferred`() async throws {
+            let loop = await threadOfLoop()
+            let threads = try await threadsOfClosures(preferring: Coordinator.eventLoop)
+            #expect(threads == Array(repeating: loop, count: 6))
+        }
+
+        @Test func `on an executor of the program's own`() async throws {
+            let desk = Desk()
+            try await onStage { stage in
+                try await stage.coordinate({ $0.executorPreference = desk }) { coordinator in
+                    let user = Participant(stage.usersDatabase) { tx in
+                        let before = Desk.isHere
+                        try await tx.execute("INSERT INTO users VALUES ('u1')")
+                        return [before, Desk.isHere]
+                    }
+                    #expect(try await coordinator.run([user]).value == [[true, true]])
+                    try await stage.expectQuiet(users: 1, orders: 0)
+                }
+            }
+        }
+
+        @Test func `a closure on the loop that waits is cancelled like any other`() async throws {
+            try await onStage { stage in
+                try await stage.coordinate({ $0.executorPreference = Coordinator.eventLoop }) {
+                    coordinator in
+                    let isWorking = Gate()
+                    let patient = Participant(stage.ordersDatabase) { tx in
+                        try await tx.execute("INSERT INTO orders VALUES ('o1')")
+                        await isWorking.open()
+                        try await Task.sleep(for: .seconds(3600))
+                        return 0
+                    }
+                    let run = Task {
+                        await failure { () async throws(TransactionError) in
+                            try await coordinator.run([stage.user("u1"), patient])
+                        }
+                    }
+                    await isWorking.pass()
+                    run.cancel()
+                    guard case .cancelled = await run.value?.aborted else {
+                        Issue.record("it was not cancelled")
+                        return
+                    }
+                    try await stage.expectQuiet(users: 0, orders: 0)
+                }
+            }
+        }
+
+        private func threadOfLoop() async -> UInt {
+            await Task(executorPreference: Coordinator.eventLoop) { thisThread() }.value
+        }
+
+        /// The threads that closures of one run are on: at their beginning, and behind each of two
+        /// statements.
+        private func threadsOfClosures(
+            preferring executor: (any TaskExecutor)?
+        ) async throws -> [UInt] {
+            var threads: [UInt] = []
+            try await onStage { stage in
+                try await stage.coordinate({ $0.executorPreference = executor }) { coordinator in
+                    func participant(_ database: Database) -> Participant<[UInt]> {
+                        Participant(database) { tx in
+                            var threads = [thisThread()]
+                            for _ in 1...2 {
+                                try await tx.execute("SELECT 1")
+                                threads.append(thisThread())
+                            }
+                            return threads
+                        }
+                    }
+                    let (first, second) = try await coordinator.run(
+                        participant(stage.usersDatabase), participant(stage.ordersDatabase)
+                    ).value
+                    threads = first + second
+                }
+            }
+            return threads
+        }
+    }
+}
+
+private func thisThread() -> UInt { UInt(pthread_self()) }
+
+/// An executor of the program's own: a queue.
+private final class Desk: TaskExecutor {
+    private static let key = DispatchSpecificKey<Bool>()
+    private let queue = DispatchQueue(label: "desk")
+
+    init() { queue.setSpecific(key: Self.key, value: true) }
+
+    static var isHere: Bool { DispatchQueue.getSpecific(key: key) == true }
+
+    func enqueue(_ job: consuming ExecutorJob) {
+        let job = UnownedJob(job)
+        queue.async { job.runSynchronously(on: self.asUnownedTaskExecutor()) }
+    }
+}
