@@ -27,7 +27,8 @@ struct ReadingTests {
         return ids
     }
 
-    /// Begins and commits, and answers the id.
+    /// Begins and commits, and answers the id once the end is recorded: lists show no more than that,
+    /// and a status that runs ahead of it has another entity tag.
     private static func commit(_ stage: Stage, _ user: String, _ label: String) async throws
         -> String
     {
@@ -35,8 +36,9 @@ struct ReadingTests {
             "INSERT INTO users VALUES ($1, 'x')", #"["\#(user)"]"#,
             #","labels":{"kind":"\#(label)"}"#)
         let id = try #require(answer.body["id"]?.string, "\(answer.text)")
-        try await stage.until("\(id) is committed") {
-            try await stage.get("/v1/transactions/\(id)").body["state"]?.string == "committed"
+        try await stage.until("\(id) is recorded as committed") {
+            let newest = try await stage.get("/v1/transactions?limit=1&state=committed")
+            return newest.body["transactions"]?[0]?["id"]?.string == id
         }
         return id
     }
@@ -64,11 +66,6 @@ struct ReadingTests {
             }
             #expect(seen == ids.reversed())
             #expect(pages == 3)
-            // Lists show what is recorded, which is a moment behind what is known.
-            try await stage.until("the last one is recorded as committed") {
-                let page = try await stage.get("/v1/transactions?limit=1&state=committed")
-                return page.body["transactions"]?[0]?["id"]?.string == ids[4]
-            }
             let labelled = try await Self.get(
                 stage, "/v1/transactions?label=kind:even&state=committed&participant=users",
                 "Accept: text/plain")
