@@ -32,6 +32,12 @@ final class PostgresParticipant {
     private var fenceRunning: Task<Bool, Never>?
     private var fenceQueued: Task<Bool, Never>?
 
+    /// What no database and no role there sets otherwise for our sessions.
+    private static let defaults =
+        " -c synchronous_commit=on -c role=none -c default_transaction_read_only=off"
+        + " -c default_transaction_deferrable=off"
+        + " -c default_transaction_isolation=read\\ committed"
+
     init(
         _ options: ParticipantOptions, registry: SessionRegistry, installation: String,
         replica: String, logger: Logger
@@ -51,9 +57,7 @@ final class PostgresParticipant {
             options: try options.connection.overriding([
                 "application_name": "tandem-work \(replica)",
                 "options": "-c statement_timeout=\(statement) -c lock_timeout=\(lock)"
-                    + " -c synchronous_commit=on -c default_transaction_read_only=off -c role=none"
-                    + " -c default_transaction_isolation=read\\ committed"
-                    + " -c idle_in_transaction_session_timeout=0",
+                    + Self.defaults + " -c idle_in_transaction_session_timeout=0",
             ]),
             size: options.poolSize, minimumIdle: min(2, options.poolSize),
             connectTimeout: options.connectTimeout, prepare: prepare)
@@ -61,16 +65,14 @@ final class PostgresParticipant {
         finishers = ConnectionPool(
             options: try options.connection.overriding([
                 "application_name": "tandem-finish \(replica)",
-                "options": "-c statement_timeout=0 -c lock_timeout=0 -c synchronous_commit=on"
-                    + " -c jit=off -c role=none",
+                "options": "-c statement_timeout=0 -c lock_timeout=0 -c jit=off" + Self.defaults,
             ]),
             size: options.finishers, minimumIdle: options.finishers,
             connectTimeout: options.connectTimeout, prepare: prepare)
         lookers = ConnectionPool(
             options: try options.connection.overriding([
                 "application_name": "tandem-look \(replica)",
-                "options": "-c statement_timeout=5000 -c lock_timeout=0 -c synchronous_commit=on"
-                    + " -c jit=off -c role=none",
+                "options": "-c statement_timeout=5000 -c lock_timeout=0 -c jit=off" + Self.defaults,
             ]),
             configuration: PoolConfiguration(
                 size: 1, connectTimeout: options.connectTimeout, idleTimeout: .seconds(60)),
