@@ -9,6 +9,9 @@ import TransactionEngine
 /// by ON CONFLICT, which would let the loser go on.
 enum Journal {
     /// Inserts a decision; 23505 if there is one.
+    ///
+    /// It is what is sent last before COMMIT, so `synchronous_commit` is set in the same command, before
+    /// the row is inserted.
     static func decide(
         _ decision: Decision, _ entry: JournalEntry, installation: String
     ) -> Command {
@@ -16,7 +19,10 @@ enum Journal {
             decision == .commit
             ? ArrayLiteral.write(entry.evidence.map { $0.map(RowCoding.text(of:)) }) : nil
         return Command(
-            "SELECT tandem_participant.decide($1, $2, $3, $4, $5, $6)",
+            """
+            SELECT pg_catalog.set_config('synchronous_commit', 'on', true),
+                tandem_participant.decide($1, $2, $3, $4, $5, $6)
+            """,
             key(entry.transaction, installation) + [
                 decision.rawValue, evidence,
                 entry.results.map { String(decoding: $0, as: UTF8.self) },

@@ -6,9 +6,9 @@ import TransactionEngine
 extension WorkPlan {
     /// What undoes what a branch may leave in its session, settings and locks among it.
     ///
-    /// It follows whatever ends the branch other than PREPARE, which has `cleaning` before it.
-    /// Listening, temporary tables and held cursors can stay only of a branch that was committed
-    /// without being prepared; then `remains` follow.
+    /// It follows the end of a branch whose session was not proved clean by `cleaning` and what
+    /// reports of it. Listening, temporary tables and held cursors can stay only of a branch that was
+    /// committed without being prepared; then `remains` follow.
     static let reset = [
         Command("SET SESSION AUTHORIZATION DEFAULT"), Command("RESET ALL"),
         Command("SELECT pg_catalog.pg_advisory_unlock_all()"), Command("DISCARD SEQUENCES"),
@@ -19,52 +19,72 @@ extension WorkPlan {
         Command("CLOSE ALL"), Command("UNLISTEN *"), Command("DISCARD TEMP"),
     ]
 
-    /// Undoes, together with `cleanEvidence`, what the branch may leave in its session, before it is
-    /// prepared: behind PREPARE it would take a transaction of its own.
+    /// Undoes, together with the proof that follows, what the branch may leave in its session, before
+    /// it is prepared or held: behind the end it would take a transaction of its own.
     ///
     /// The first of them runs what is deferred, which may be code of the caller's as well; behind it
-    /// PREPARE runs none.
+    /// PREPARE runs none, and COMMIT only where cursors are held (see `closingCursors`).
     static let cleaning = [
         Command("SET CONSTRAINTS ALL IMMEDIATE"), Command("RESET ALL"),
         Command("DISCARD SEQUENCES"),
     ]
 
+    /// Resets the role: were it not, our own would get 42501 at COMMIT PREPARED, for ever.
+    ///
+    /// A setting that is written costs more than one that is read, so it is written only where there is
+    /// need.
+    private static let cleanRole = """
+        CASE WHEN pg_catalog.current_setting('role') OPERATOR(pg_catalog.<>) 'none'
+            THEN pg_catalog.set_config('role', 'none', false) END
+        """
+
     /// The evidence of a branch that will be prepared, and in the same command the reset of its role
     /// and of its session's locks, and who the session is.
-    ///
-    /// Were the role not reset, our own would get 42501 at COMMIT PREPARED, for ever. A setting that is
-    /// written costs more than one that is read, so it is written only where there is need.
     static let cleanEvidence = Command(
         """
-        SELECT CASE WHEN pg_catalog.current_setting('role') OPERATOR(pg_catalog.<>) 'none'
-                THEN pg_catalog.set_config('role', 'none', false) END,
-            pg_catalog.pg_current_xact_id(), pg_catalog.pg_current_wal_insert_lsn(), session_user,
-            pg_catalog.pg_advisory_unlock_all()
+        SELECT \(cleanRole), pg_catalog.pg_current_xact_id(),
+            pg_catalog.pg_current_wal_insert_lsn(), session_user, pg_catalog.pg_advisory_unlock_all()
         """)
 
-    /// RESET ROLE in the form of a function, with the evidence beside it.
-    static let evidence = Command(
+    /// Undoes what PREPARE would refuse and COMMIT keeps, and nobody can see before: LISTEN.
+    static let unlisten = Command("UNLISTEN *")
+
+    /// The evidence of a journal's branch: as above, and whether cursors or temporary tables would
+    /// outlive COMMIT.
+    static let registerEvidence = Command(
         """
-        SELECT pg_catalog.set_config('role', 'none', true), pg_catalog.pg_current_xact_id(),
-            pg_catalog.pg_current_wal_insert_lsn()
+        SELECT \(cleanRole), pg_catalog.pg_current_xact_id(),
+            pg_catalog.pg_current_wal_insert_lsn(), \(remnants)
         """)
 
-    /// As the evidence, with a record in the write-ahead log that names the transaction id.
+    /// The same with a record in the write-ahead log that names the transaction id.
     ///
     /// After a crash PostgreSQL gives ids again of which it finds nothing in its log. Whoever asked
     /// what became of the id would then be told of another transaction.
     static let loggedEvidence = Command(
         """
-        SELECT pg_catalog.set_config('role', 'none', true), pg_catalog.pg_current_xact_id(),
-            pg_catalog.pg_logical_emit_message(true, 'tandem', '')
+        SELECT \(cleanRole), pg_catalog.pg_current_xact_id(),
+            pg_catalog.pg_logical_emit_message(true, 'tandem', ''), \(remnants)
         """)
 
-    /// Whether a branch that was declared read only is still so, and has written nothing.
+    /// Whether a branch that was declared read only is still so, and has written nothing; and what it
+    /// leaves, as above.
     static let innocence = Command(
         """
         SELECT pg_catalog.current_setting('transaction_read_only'),
-            pg_catalog.pg_current_xact_id_if_assigned() IS NULL
+            pg_catalog.pg_current_xact_id_if_assigned() IS NULL, \(cleanRole), \(remnants)
         """)
+
+    /// Who the session is, and what is left in it that `cleaning` does not undo; its locks go.
+    private static let remnants = """
+        session_user, pg_catalog.pg_my_temp_schema(),
+            EXISTS (SELECT FROM pg_catalog.pg_cursors WHERE is_holdable),
+            pg_catalog.pg_advisory_unlock_all()
+        """
+
+    /// Sent before the COMMIT of a branch that may hold cursors: their queries, which may be code of
+    /// the caller's, would run within it.
+    static let closingCursors = Command("CLOSE ALL")
 
     /// A working session's defaults are read committed and read write, so that the usual BEGIN has
     /// nothing to set.
@@ -87,14 +107,14 @@ extension WorkPlan {
         case .twoPhase:
             cleaning + [cleanEvidence] + (hasWitness ? [Witness.record(order.gid)] : [])
                 + [prepare(order.gid)]
-        case .readOnly: [innocence]
-        case .onePhase: [loggedEvidence]
-        case .journal: [evidence]
+        case .readOnly: cleaning + [unlisten, innocence]
+        case .onePhase: cleaning + [unlisten, loggedEvidence]
+        case .journal: cleaning + [unlisten, registerEvidence]
         }
     }
 
     /// How far behind the start of `closing` its proof is.
     static func proofOffset(_ ending: Ending) -> Int {
-        ending == .twoPhase ? cleaning.count : 0
+        ending == .twoPhase ? cleaning.count : cleaning.count + 1
     }
 }

@@ -59,16 +59,20 @@ struct WorkPlan {
         return false
     }
 
-    /// Whether nothing of the branch is left in the session, as far as the replies tell.
+    /// Whether nothing of the branch is left in the session, as far as the replies tell: once it is
+    /// prepared, or when what it holds has ended.
     ///
-    /// A role is the branch's until PREPARE and is reset there; a session authorization is left to
+    /// A role is the branch's until its proof and is reset there; a session authorization is left to
     /// `reset`, for only few may change it.
     func leavesClean(_ replies: [CommandReply], facts: SessionFacts) -> Bool {
-        guard ending == .twoPhase, replies.count == lastIndex + 1,
-            Self.haveCompleted(replies), case .completed(let last) = replies[lastIndex],
-            last.tag == "PREPARE TRANSACTION", case .completed(let proof) = replies[proofIndex]
+        guard replies.count == lastIndex + 1, Self.haveCompleted(replies),
+            case .completed(let last) = replies[lastIndex],
+            case .completed(let proof) = replies[proofIndex],
+            proof.text(row: 0, column: 3) == facts.user
         else { return false }
-        return proof.text(row: 0, column: 3) == facts.user
+        return ending == .twoPhase
+            ? last.tag == "PREPARE TRANSACTION"
+            : proof.text(row: 0, column: 4) == "0" && proof.text(row: 0, column: 5) == "f"
     }
 
     /// Whether every one of the commands was done.
@@ -203,8 +207,11 @@ struct WorkPlan {
             return BranchFailure(.statement, statement: index - 1, report: report)
         }
         // Deferred constraints fail where they are made immediate.
-        guard ending == .twoPhase, [statements.count + 1, lastIndex].contains(index) else {
-            return BranchFailure(unknownKind, report: report)
+        let isImmediate = index == statements.count + 1
+        guard ending == .twoPhase, isImmediate || index == lastIndex else {
+            return BranchFailure(
+                isImmediate && message.state.class == "23" ? .constraintAtPrepare : unknownKind,
+                report: report)
         }
         let kind: BranchFailure.Kind =
             switch message.state.rawValue {

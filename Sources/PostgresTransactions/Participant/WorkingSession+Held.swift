@@ -11,32 +11,27 @@ extension WorkingSession {
 
     /// Commits what the register holds, once: if the answer is lost, what became of it is asked.
     ///
-    /// What the caller's SQL may have left behind comes first: deferred constraints fail while there
-    /// is still somebody to hear of it, and neither the role nor `synchronous_commit` is theirs to
-    /// choose.
+    /// What is deferred has run, and the role is ours again, since the work ended. Cursors that the
+    /// caller's SQL holds would run within COMMIT, so they are closed. `synchronous_commit` is set last
+    /// of all.
     func commit(_ entry: JournalEntry?) async -> CommitReport {
         guard connection.isOpen, connection.transactionStatus == .inTransaction else {
             giveBack()
             return CommitReport(.unknown)
         }
-        var commands = [
-            Command("SET CONSTRAINTS ALL IMMEDIATE"),
-            Command(
-                """
-                SELECT pg_catalog.set_config('role', 'none', true),
-                    pg_catalog.set_config('synchronous_commit', 'on', true)
-                """),
-        ]
+        var commands = endsClean ? [] : [WorkPlan.closingCursors]
         if let entry {
             commands.append(Journal.decide(.commit, entry, installation: participant.installation))
+        } else {
+            commands.append(Self.synchronous)
         }
         commands.append(Command("COMMIT"))
         let report: CommitReport
         do {
             let replies = try await connection.execute(
-                [commands, WorkPlan.reset + WorkPlan.remains], timeout: .seconds(60))
+                [commands] + cleaning, timeout: .seconds(60))
             report = Self.read(replies[0])
-            isClean = WorkPlan.haveCompleted(replies[1])
+            isClean = hasCleaned(replies)
         } catch {
             report = CommitReport(.unknown)
         }
@@ -47,6 +42,19 @@ extension WorkingSession {
         }
         giveBack()
         return report
+    }
+
+    private static let synchronous = Command(
+        "SELECT pg_catalog.set_config('synchronous_commit', 'on', true)")
+
+    /// What follows the end in a transaction of its own, if it has to.
+    private var cleaning: [[Command]] {
+        endsClean ? [] : [WorkPlan.reset + WorkPlan.remains]
+    }
+
+    /// Whether nothing is left behind an end that was sent with `cleaning`.
+    private func hasCleaned(_ replies: [[CommandReply]]) -> Bool {
+        WorkPlan.haveCompleted(endsClean ? replies[0] : replies[1])
     }
 
     private static func read(_ replies: [CommandReply]) -> CommitReport {
@@ -88,10 +96,10 @@ extension WorkingSession {
         do {
             let verb = decision == .commit ? "COMMIT" : "ROLLBACK"
             let replies = try await connection.execute(
-                [[Command(verb)], WorkPlan.reset + WorkPlan.remains], timeout: .seconds(30))
+                [[Command(verb)]] + cleaning, timeout: .seconds(30))
             let hasEnded = connection.isOpen && !connection.isInTransaction
             if !hasEnded { connection.close() }
-            isClean = WorkPlan.haveCompleted(replies[1])
+            isClean = hasCleaned(replies)
             giveBack()
             guard hasEnded else { return EndReport(.tryAgain, error: "its session was lost") }
             return EndReport(.done, error: replies[0][0].error?.message)

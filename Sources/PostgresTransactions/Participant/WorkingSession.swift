@@ -18,6 +18,8 @@ final class WorkingSession: BranchSession {
     private var isOver = false
     /// Whether nothing of the branch is left in the session.
     var isClean = true
+    /// Whether nothing will be left when what the session holds has ended.
+    var endsClean = false
     /// The transaction that the caller's own code has, while it has it.
     private var interactive: InteractiveBranch?
 
@@ -71,8 +73,10 @@ final class WorkingSession: BranchSession {
     private func report(
         _ plan: WorkPlan, _ replies: [CommandReply], _ facts: SessionFacts
     ) -> WorkReport {
-        isClean = plan.leavesClean(replies, facts: facts)
-        return plan.report(replies, facts: facts)
+        let report = plan.report(replies, facts: facts)
+        endsClean = plan.leavesClean(replies, facts: facts)
+        isClean = endsClean && !connection.isInTransaction
+        return report
     }
 
     private func lost(_ facts: SessionFacts) -> WorkReport {

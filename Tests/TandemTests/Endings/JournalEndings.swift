@@ -89,7 +89,8 @@ struct JournalEndings {
         }
     }
 
-    @Test("a deferred constraint fails the local COMMIT: the others are rolled back")
+    @Test(
+        "a deferred constraint fails the work, before the local COMMIT: the others are rolled back")
     func deferredConstraint() async throws {
         try await onEndingStage(keys: Self.keys) { stage in
             _ = try await stage.value("users", Stage.deferredTable)

@@ -71,6 +71,63 @@ struct JournalGuards {
         }
     }
 
+    /// A COMMIT that waits for a standby is one that waits for the disk as well.
+    @Test("a decision is durable, whenever their SQL turns synchronous_commit off")
+    func durable() async throws {
+        try await onEndingStage(keys: JournalEndings.keys) { stage in
+            try await stage.asStranger(
+                "users",
+                [
+                    "CREATE TABLE notes (note text)",
+                    """
+                    CREATE FUNCTION hurry() RETURNS trigger LANGUAGE plpgsql AS $$
+                    BEGIN
+                        PERFORM set_config('synchronous_commit', 'off', NEW.note = 'local');
+                        RETURN NULL;
+                    END $$
+                    """,
+                    """
+                    CREATE CONSTRAINT TRIGGER late AFTER INSERT ON notes
+                        DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION hurry()
+                    """,
+                ])
+            try await stage.untilAvailable()
+            let users = try stage.cluster("users")
+            let client = stage.client
+            for sql in [
+                "SET LOCAL synchronous_commit = off",
+                "SELECT set_config('synchronous_commit', 'off', false)",
+                "INSERT INTO notes VALUES ('local')", "INSERT INTO notes VALUES ('of the session')",
+                "DECLARE late CURSOR WITH HOLD FOR "
+                    + "SELECT set_config('synchronous_commit', 'off', true)",
+            ] {
+                try await users.requireMissingStandby()
+                let body = Stage.request([Stage.branch("users", sql)])
+                let request = Task { try Stage.answer(await client.post("/v1/transactions", body)) }
+                try await stage.until("the COMMIT waits after \(sql)") {
+                    try await stage.value("users", Self.waiting) == "1"
+                }
+                try await users.requireNoStandby()
+                // Cut short, the wait proves nothing, so the journal is asked.
+                try await stage.until("it is committed") {
+                    _ = try await stage.value("users", Self.cutShort)
+                    return try await stage.newest("state") == ["committed"]
+                }
+                _ = try await request.value
+                #expect(try await stage.newest("journal IS NOT NULL") == ["t"])
+            }
+            try await stage.expectQuiet(users: 0, orders: 0)
+        }
+    }
+
+    private static let waiting = """
+        SELECT count(*) FROM pg_stat_activity
+        WHERE wait_event = 'SyncRep' AND application_name LIKE 'tandem-work%'
+        """
+    private static let cutShort = """
+        SELECT count(pg_cancel_backend(pid)) FROM pg_stat_activity WHERE wait_event = 'SyncRep'
+        """
+
     @Test("where the role may make no journal, branches are prepared as ever")
     func missing() async throws {
         try await onEndingStage(keys: JournalEndings.keys) { stage in

@@ -63,7 +63,9 @@ struct OnePhaseEndings {
         }
     }
 
-    @Test("a deferred constraint fails the COMMIT itself, and the caller hears of it")
+    @Test(
+        "a deferred constraint fails before anybody relies on the COMMIT, and the caller hears of it"
+    )
     func deferredConstraint() async throws {
         try await onEndingStage { stage in
             _ = try await stage.value("users", Stage.deferredTable)
@@ -74,6 +76,35 @@ struct OnePhaseEndings {
             #expect(answer.body["sqlstate"]?.string == "23505")
             #expect(try await stage.value("users", "SELECT count(*) FROM singles") == "0")
             try await stage.expectQuiet(users: 0, orders: 0)
+            #expect(
+                try await stage.newest("delegated, decision, decision_from")
+                    == ["f", "abort", nil])
+        }
+    }
+
+    @Test("a COMMIT that PostgreSQL refuses is an abort, and the caller hears of it")
+    func refusedCommit() async throws {
+        try await onEndingStage { stage in
+            try await stage.asStranger("users", ["CREATE TABLE notes (note text)"])
+            let stopped = try await stage.restarted(failing: "delegate.after=stop")
+            let client = stopped.client
+            let work = Stage.branch("users", "INSERT INTO notes SELECT count(*) FROM users")
+            let body = #"{"onePhase":true,"isolation":"serializable","branches":[\#(work)]}"#
+            let request = Task { try await client.post("/v1/transactions", body) }
+            try await stopped.untilStopped()
+            // Each has read what the other writes, and this one commits first.
+            try await stage.asStranger(
+                "users",
+                [
+                    "BEGIN ISOLATION LEVEL SERIALIZABLE",
+                    "INSERT INTO users SELECT 'w', count(*) FROM notes", "COMMIT",
+                ])
+            stopped.replica.process.send(SIGCONT)
+            let answer = try Stage.answer(try await request.value)
+            #expect(answer.status == 409)
+            #expect(answer.body["sqlstate"]?.string == "40001")
+            #expect(try await stage.value("users", "SELECT count(*) FROM notes") == "0")
+            try await stage.expectQuiet(users: 1, orders: 0)
             #expect(try await stage.newest("decision, decision_from") == ["abort", "register"])
         }
     }

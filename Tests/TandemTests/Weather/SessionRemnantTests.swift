@@ -10,6 +10,7 @@ struct SessionRemnantTests {
 
     /// One session, so that it is the next branch's as well.
     private static let one = ["users": "poolSize: 1"]
+    private static let journal = ["users": "poolSize: 1, journal: true"]
 
     @Test("locks are free although no branch follows, however the branch ended")
     func locks() async throws {
@@ -62,9 +63,11 @@ struct SessionRemnantTests {
     }
 
     /// What is deferred to the end runs before the session is cleaned, and not behind it.
-    @Test("a deferred trigger leaves nothing either, and may still say no")
-    func deferred() async throws {
-        try await onEndingStage(keys: Self.one) { stage in
+    @Test(
+        "a deferred trigger leaves nothing either, and may still say no",
+        arguments: [Self.one, Self.journal])
+    func deferred(keys: [String: String]) async throws {
+        try await onEndingStage(keys: keys) { stage in
             try await stage.asStranger(
                 "users",
                 [
@@ -100,6 +103,47 @@ struct SessionRemnantTests {
             #expect(refused.status == 409)
             #expect(refused.body["sqlstate"]?.string == "23514")
             try await expectNoLock(stage)
+            try await stage.expectQuiet(users: 0, orders: 0)
+        }
+    }
+
+    /// A session that is proved clean before COMMIT is not cleaned behind it.
+    @Test("listening, held cursors and temporary tables do not outlive a local COMMIT")
+    func kept() async throws {
+        try await onEndingStage(keys: Self.journal) { stage in
+            try await stage.asStranger("users", ["CREATE TABLE notes (note text)"])
+            let look = Stage.branch(
+                "users",
+                "SELECT (SELECT count(*)::text FROM pg_listening_channels()) AS channels, "
+                    + "(SELECT count(*)::text FROM pg_cursors WHERE is_holdable) AS cursors, "
+                    + "(to_regclass('left_behind') IS NULL)::text AS gone, "
+                    + "pg_backend_pid()::text AS session",
+                readOnly: true)
+            var sessions: Set<String?> = []
+            // What a temporary table leaves is not proved to be gone, so it comes last.
+            for sql in [
+                "DO $$BEGIN EXECUTE 'LISTEN channel'; END$$",
+                "DECLARE kept CURSOR WITH HOLD FOR SELECT 1",
+                "CREATE TEMPORARY TABLE left_behind (n int)",
+            ] {
+                for work in [
+                    Stage.request([Stage.branch("users", sql)]),
+                    Stage.request([Stage.branch("users", sql)], onePhase: true),
+                    Stage.request([Stage.branch("users", sql, readOnly: true)]),
+                ] {
+                    let answer = try await stage.post(work)
+                    // A transaction that is read only creates no table.
+                    #expect([201, 409].contains(answer.status), "\(sql): \(answer.text)")
+                    let found = try await stage.post(Stage.request([look]))
+                    #expect(found.status == 201, "\(found.text)")
+                    let row = found.body["branches"]?[0]?["statements"]?[0]?["rows"]?[0]
+                    #expect(row?["channels"]?.string == "0", "\(sql)")
+                    #expect(row?["cursors"]?.string == "0", "\(sql)")
+                    #expect(row?["gone"]?.string == "true", "\(sql)")
+                    sessions.insert(row?["session"]?.string)
+                }
+            }
+            #expect(sessions.count == 1, "the session was used again")
             try await stage.expectQuiet(users: 0, orders: 0)
         }
     }
