@@ -30,7 +30,7 @@ def add(binaries, options, loads, summaries):
         with tempfile.TemporaryDirectory(prefix="tandem-commands-") as folder:
             # The servers' own user must get in.
             Path(folder).chmod(0o755)
-            arguments = ["--port", "0", "--directory", folder, "--setting", "log_statement=all"]
+            arguments = ["--directory", folder, "--setting", "log_statement=all"]
             if is_journal:
                 arguments.append("--journal")
             with Stack(binaries / "tandem", None, arguments) as stack:

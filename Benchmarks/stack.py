@@ -37,7 +37,7 @@ class Stack:
         # A session of its own: an interrupt from the terminal reaches this program alone, which
         # then stops the stack in order.
         self._process = subprocess.Popen(
-            [str(self._tandem), "dev", "--json", *self._dev_arguments],
+            [str(self._tandem), "dev", "--json", "--port", "0", *self._dev_arguments],
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, start_new_session=True,
         )
         received = b""
