@@ -77,7 +77,8 @@ class Nemesis:
         left = sorted(set(FAILPOINTS) - self.fired) or list(FAILPOINTS)
         name = self._dice.choice(left)
         replica.kill()
-        replica.start(f"{name}=kill*{self._dice.randint(1, 20)}")
+        # It may meet its end before anybody sees that it serves.
+        replica.start(f"{name}=kill*{self._dice.randint(1, 20)}", wait=False)
         try:
             processes.until(10, "it dies by itself", lambda: not replica.is_running)
             self.fired.add(name)
