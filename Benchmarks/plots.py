@@ -5,7 +5,9 @@ from xml.sax.saxutils import escape
 
 WIDTH, HEIGHT = 720, 440
 LEFT, RIGHT, TOP, BOTTOM = 70, 150, 64, 52
-COLORS = ("#1b6ca8", "#c8553d", "#2a9d5c", "#8a5fbf", "#b8860b", "#5a6472", "#d1495b", "#00798c")
+COLORS = (
+    "#1b6ca8", "#c8553d", "#2a9d5c", "#8a5fbf", "#b8860b", "#5a6472", "#d1495b", "#00798c",
+    "#111111", "#7fb800", "#e07be0", "#3f2b96")
 TICKS_MAX = 6
 
 
