@@ -6,9 +6,12 @@ extension LibraryTests {
     @Suite(
         "Cancellation and deadlines: before the decision an abort, afterwards never a lost commit")
     struct CancellationTests {
-        @Test func `cancelling the task aborts, and tells the closure`() async throws {
+        @Test(arguments: [false, true])
+        func `cancelling the task aborts, and tells the closure`(onLoop: Bool) async throws {
             try await onStage { stage in
-                try await stage.coordinate { coordinator in
+                try await stage.coordinate({
+                    if onLoop { $0.executorPreference = Coordinator.eventLoop }
+                }) { coordinator in
                     let isWorking = Gate()
                     let patient = Participant(stage.ordersDatabase) { tx in
                         try await tx.execute("INSERT INTO orders VALUES ('o1')")

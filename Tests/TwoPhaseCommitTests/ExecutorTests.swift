@@ -33,33 +33,6 @@ extension LibraryTests {
             }
         }
 
-        @Test func `a closure on the loop that waits is cancelled like any other`() async throws {
-            try await onStage { stage in
-                try await stage.coordinate({ $0.executorPreference = Coordinator.eventLoop }) {
-                    coordinator in
-                    let isWorking = Gate()
-                    let patient = Participant(stage.ordersDatabase) { tx in
-                        try await tx.execute("INSERT INTO orders VALUES ('o1')")
-                        await isWorking.open()
-                        try await Task.sleep(for: .seconds(3600))
-                        return 0
-                    }
-                    let run = Task {
-                        await failure { () async throws(TransactionError) in
-                            try await coordinator.run([stage.user("u1"), patient])
-                        }
-                    }
-                    await isWorking.pass()
-                    run.cancel()
-                    guard case .cancelled = await run.value?.aborted else {
-                        Issue.record("it was not cancelled")
-                        return
-                    }
-                    try await stage.expectQuiet(users: 0, orders: 0)
-                }
-            }
-        }
-
         private func threadOfLoop() async -> UInt {
             await Task(executorPreference: Coordinator.eventLoop) { thisThread() }.value
         }
