@@ -1,21 +1,21 @@
 /// What one mode was measured at, round by round.
 struct Figures: Sendable {
     let name: String
+    let kind: Mode.Kind
+    private(set) var samples: [Sample] = []
+
+    init(_ mode: Mode) {
+        name = mode.name
+        kind = mode.kind
+    }
+
     /// Transactions a second.
-    private(set) var rates: [Double] = []
+    var rates: [Double] { samples.map { $0.rate } }
     /// Microseconds of processor time a transaction.
-    private(set) var programCosts: [Double] = []
-    private(set) var serverCosts: [Double] = []
+    var programCosts: [Double] { samples.map { $0.programCost } }
+    var serverCosts: [Double] { samples.map { $0.serverCost } }
 
-    init(name: String) {
-        self.name = name
-    }
-
-    mutating func add(_ rate: Double, _ spent: ProcessorTime, transactions: Int) {
-        rates.append(rate)
-        programCosts.append(Double(spent.program) / Double(max(1, transactions)))
-        serverCosts.append(Double(spent.servers) / Double(max(1, transactions)))
-    }
+    mutating func add(_ sample: Sample) { samples.append(sample) }
 
     var lastRound: String {
         Self.line(name, rates.last ?? 0, programCosts.last ?? 0, serverCosts.last ?? 0)
@@ -24,6 +24,15 @@ struct Figures: Sendable {
     var summary: String {
         Self.line(
             name, Self.median(rates), Self.median(programCosts), Self.median(serverCosts))
+    }
+
+    /// The median of the ratios to the fastest of these modes, round by round: what else the machine
+    /// does falls on all modes of a round.
+    func ratio(to others: [Figures]) -> Double {
+        Self.median(
+            rates.indices.map { round in
+                rates[round] / (others.map { $0.rates[round] }.max() ?? .nan)
+            })
     }
 
     static func median(_ values: [Double]) -> Double { values.sorted()[values.count / 2] }

@@ -4,15 +4,17 @@ import EventLoop
 struct Load: Sendable {
     let inFlight: Int
     let seconds: Int
-    /// The number of the first transaction; each gets one of its own.
-    let first: Int
 
     struct Count: Sendable {
         let perSecond: Double
-        let last: Int
+        /// How many transactions ran, measured or not.
+        let used: Int
     }
 
-    func run(_ transaction: @escaping @Sendable (Int) async throws -> Void) async throws -> Count {
+    /// Runs transactions; each gets a number of its own, above the one given.
+    func run(
+        from first: Int, _ transaction: @escaping @Sendable (Int) async throws -> Void
+    ) async throws -> Count {
         let numbers = Lock(first)
         let clock = ContinuousClock()
         // Warm: connections, prepared statements, plans.
@@ -37,6 +39,7 @@ struct Load: Sendable {
             return try await group.reduce(0, +)
         }
         return Count(
-            perSecond: Double(counted) / Double(seconds), last: numbers.withLock { $0 })
+            perSecond: Double(counted) / Double(seconds),
+            used: numbers.withLock { $0 } - first)
     }
 }

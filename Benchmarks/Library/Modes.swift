@@ -27,7 +27,26 @@ struct Servers: Sendable {
             for cluster in clusters { await cluster.remove() }
             throw error
         }
-        return Servers(users: clusters[0], orders: clusters[1], state: clusters[2])
+        let servers = Servers(users: clusters[0], orders: clusters[1], state: clusters[2])
+        do {
+            try await servers.prepareBare()
+        } catch {
+            await servers.stop()
+            throw error
+        }
+        return servers
+    }
+
+    /// The bare client's own database, with the tables that it works on.
+    private func prepareBare() async throws {
+        for cluster in [users, orders, state] {
+            _ = try await cluster.psql("CREATE DATABASE \(Bare.database)")
+            _ = try await cluster.psql(
+                """
+                CREATE TABLE users (id text PRIMARY KEY, name text);
+                CREATE TABLE orders (id text PRIMARY KEY, user_id text, amount numeric)
+                """, database: Bare.database)
+        }
     }
 
     /// Writes checkpoints, so that no mode pays for what another has written.

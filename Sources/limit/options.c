@@ -8,8 +8,8 @@
 #include "support/fatal.h"
 
 static const char usage[] =
-    "usage: limit -m seq|par|group|full|guarded|llr|llrfull --state HOST:PORT --users HOST:PORT\n"
-    "             --orders HOST:PORT [-c IN_FLIGHT] [-p CONNECTIONS_PER_PARTICIPANT]\n"
+    "usage: limit -m MODE --state HOST:PORT --users HOST:PORT --orders HOST:PORT\n"
+    "             [-c IN_FLIGHT] [-p CONNECTIONS_PER_PARTICIPANT]\n"
     "       limit -m http --url http://HOST:PORT [-c IN_FLIGHT] [--coordinator-pid PID]\n"
     "             [--idempotency-keys] [--return-at-decision]\n"
     "             [--users HOST:PORT --orders HOST:PORT]\n"
@@ -18,6 +18,9 @@ static const char usage[] =
     "Runs two-phase commit against PostgreSQL as bare as can be, or the same transactions\n"
     "through the coordinator's HTTP, and prints one line of JSON. `reset` EMPTIES the tables\n"
     "users and orders and writes a checkpoint everywhere.\n"
+    "\n"
+    "MODE: seq, par, group, full, guarded, closures, llr, llrfull, llrclosures. What each does is\n"
+    "told in docs/PERFORMANCE.md.\n"
     "\n"
     "  -t, --seconds S          measured time (10)\n"
     "  -w, --warmup S           time before it that is not measured (1)\n"

@@ -9,6 +9,10 @@
 static void submit(
     struct Driver *driver, struct Transaction *transaction, int branch, enum TaskKind kind) {
     struct Task task = {.transaction = transaction, .kind = kind, .branch = branch};
+    if (kind != TASK_FINISH) {
+        task.guarded = driver->mode->guarded;
+        task.workAlone = driver->mode->interactive;
+    }
     pool_submit(&driver->pools[branch_role(branch)], task);
 }
 
@@ -28,9 +32,7 @@ static void work(struct Driver *driver, struct Transaction *transaction) {
     transaction->pending = prepared + (driver->mode->accept != ACCEPT_NONE);
     if (driver->mode->accept != ACCEPT_NONE) batcher_add(&driver->accept, transaction);
     for (int branch = 0; branch < prepared; branch++) {
-        submit(
-            driver, transaction, branch,
-            driver->mode->guarded ? TASK_PREPARE_GUARDED : TASK_PREPARE);
+        submit(driver, transaction, branch, TASK_PREPARE);
     }
 }
 

@@ -17,6 +17,9 @@ struct Mode {
     /// Whether each branch is surrounded by what a coordinator must send that cannot trust its
     /// callers' SQL: the session is cleaned, and the evidence is taken.
     bool guarded;
+    /// Whether the work has a round trip of its own before what follows it, as where the caller's
+    /// code reads its result before it goes on.
+    bool interactive;
 };
 
 /// The mode of that name, or NULL.

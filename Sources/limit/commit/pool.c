@@ -32,6 +32,10 @@ static void completed(struct Session *session) {
     struct Worker *worker = (struct Worker *)session;
     struct Pool *pool = worker->pool;
     session_expect_tag(session, task_tag(&worker->task));
+    if (task_goes_on(&worker->task)) {
+        start(worker, worker->task);
+        return;
+    }
     struct Task task = worker->task;
     // The worker is idle before the transaction advances, so that what this sends next goes out
     // on the session whose backend ran last and is warm.

@@ -64,18 +64,27 @@ static void build_command(struct Buffer *buffer, const char *command, const stru
     message_query(buffer, sql);
 }
 
+static void build_guards(struct Buffer *buffer, const struct Task *task) {
+    for (int index = 0; task->guarded && index < GUARD_COUNT; index++) {
+        message_execute(buffer, guards[index].name, 0, NULL);
+    }
+}
+
 void task_build(struct Buffer *buffer, const struct Task *task, int statements) {
+    if (task->workAlone) {
+        build_work(buffer, task, statements);
+        message_sync(buffer);
+        return;
+    }
     switch (task->kind) {
     case TASK_PREPARE:
-    case TASK_PREPARE_GUARDED:
-        build_work(buffer, task, statements);
-        for (int index = 0; task->kind == TASK_PREPARE_GUARDED && index < GUARD_COUNT; index++) {
-            message_execute(buffer, guards[index].name, 0, NULL);
-        }
+        if (!task->hasWorked) build_work(buffer, task, statements);
+        build_guards(buffer, task);
         build_command(buffer, "PREPARE TRANSACTION", task);
         break;
     case TASK_JOURNAL:
-        build_work(buffer, task, statements);
+        if (!task->hasWorked) build_work(buffer, task, statements);
+        build_guards(buffer, task);
         message_execute(buffer, "journal", 1, (const char *[]){task->transaction->gid});
         message_execute(buffer, "commit", 0, NULL);
         message_sync(buffer);
@@ -96,10 +105,17 @@ void task_build(struct Buffer *buffer, const struct Task *task, int statements) 
     }
 }
 
+bool task_goes_on(struct Task *task) {
+    if (!task->workAlone) return false;
+    task->workAlone = false;
+    task->hasWorked = true;
+    return true;
+}
+
 const char *task_tag(const struct Task *task) {
+    if (task->workAlone) return "INSERT 0 1";
     switch (task->kind) {
     case TASK_PREPARE:
-    case TASK_PREPARE_GUARDED:
     case TASK_PREPARE_ALONE: return "PREPARE TRANSACTION";
     case TASK_JOURNAL: return "COMMIT";
     case TASK_FINISH: return "COMMIT PREPARED";

@@ -9,8 +9,6 @@
 enum TaskKind {
     /// BEGIN, the work and PREPARE TRANSACTION in one round trip.
     TASK_PREPARE,
-    /// The same, and before PREPARE the commands that clean the session and take the evidence.
-    TASK_PREPARE_GUARDED,
     /// BEGIN, the work, the decision and COMMIT in one round trip.
     TASK_JOURNAL,
     /// COMMIT PREPARED.
@@ -21,13 +19,19 @@ enum TaskKind {
     TASK_PREPARE_ALONE,
 };
 
-/// One round trip to one participant for one branch.
+/// One round trip to one participant for one branch; two where the work has one of its own.
 struct Task {
     struct Transaction *transaction;
     enum TaskKind kind;
     int branch;
     /// Which INSERT, for `TASK_INSERT_ALONE`.
     int statement;
+    /// Whether the commands that clean the session and take the evidence follow the work.
+    bool guarded;
+    /// Whether BEGIN and the work go ahead in a round trip of their own.
+    bool workAlone;
+    /// Whether they have.
+    bool hasWorked;
 };
 
 /// The participant of a branch: users and orders in turn.
@@ -38,6 +42,9 @@ void task_prepare_statements(struct Session *session, enum DatabaseRole role);
 
 /// Appends a task's messages, which end in exactly one ReadyForQuery.
 void task_build(struct Buffer *buffer, const struct Task *task, int statements);
+
+/// Whether another round trip follows the one that was answered; the task then stands for it.
+bool task_goes_on(struct Task *task);
 
 /// The command tag that alone means the task did what it should: PREPARE TRANSACTION in a failed
 /// transaction answers ROLLBACK, and no error.

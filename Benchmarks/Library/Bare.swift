@@ -1,0 +1,57 @@
+import Foundation
+import PostgresClusters
+
+/// The bare client in C (Sources/limit), on a database of its own in the same servers.
+///
+/// Its modes `closures` and `llrclosures` send what the library sends for closures, in as many round
+/// trips, and nothing of what a library needs besides. `full` and `llrfull` have all of the work in one
+/// round trip, and neither clean their sessions nor take evidence.
+struct Bare: Sendable {
+    static let database = "bare"
+
+    private let servers: Servers
+    private let load: Load
+    private let program: String
+
+    init(_ servers: Servers, _ load: Load) {
+        self.servers = servers
+        self.load = load
+        // It is built beside this program.
+        program = URL(fileURLWithPath: CommandLine.arguments[0]).deletingLastPathComponent()
+            .appendingPathComponent("limit").path
+    }
+
+    var modes: [Mode] {
+        ["closures", "llrclosures", "full", "llrfull", "seq"].map { mode in
+            Mode(name: "bare \(mode)", kind: .bare) { _ in try await measure(mode) }
+        }
+    }
+
+    private func measure(_ mode: String) async throws -> Sample {
+        let clusters = [
+            ("state", servers.state), ("users", servers.users), ("orders", servers.orders),
+        ]
+        var arguments = ["--mode", mode, "--in-flight", "\(load.inFlight)"]
+        arguments += ["--seconds", "\(load.seconds)", "--database", Self.database]
+        var postmasters: [String] = []
+        for (name, cluster) in clusters {
+            arguments += ["--\(name)", "127.0.0.1:\(cluster.port)"]
+            postmasters.append("\(await cluster.processID)")
+        }
+        arguments += ["--postmasters", postmasters.joined(separator: ",")]
+        let ran = try await Command(program, arguments).run()
+        guard ran.succeeded else {
+            throw ClusterError.programFailed(program: "limit", said: ran.errors + ran.output)
+        }
+        let report = try JSONDecoder().decode(Report.self, from: Data(ran.output.utf8))
+        return Sample(
+            rate: report.transactionsPerSecond, programCost: report.clientCPUMicroseconds,
+            serverCost: report.postgresCPUMicroseconds, used: 0)
+    }
+
+    private struct Report: Decodable {
+        let transactionsPerSecond: Double
+        let clientCPUMicroseconds: Double
+        let postgresCPUMicroseconds: Double
+    }
+}
