@@ -4,8 +4,9 @@ import TransactionEngine
 
 /// The open transaction of a branch while the caller's own code works in it.
 ///
-/// Statements run one after the other, also when the code sends several at once: were one sent
-/// behind a BEGIN whose reply is not there yet, and that BEGIN failed, it would commit by itself.
+/// Calls run one after the other, also when the code makes several at once: were a statement sent
+/// behind a BEGIN whose reply is not there yet, and that BEGIN failed, it would commit by itself. The
+/// statements of one call go with BEGIN in one segment, of which nothing runs behind a failure.
 @LoopActor
 final class InteractiveBranch: OpenBranch {
     /// How the caller's code ended.
@@ -90,7 +91,7 @@ final class InteractiveBranch: OpenBranch {
         }
     }
 
-    func execute(_ statement: Statement) async throws(OpenBranchError) -> StatementResult {
+    func execute(_ statements: [Statement]) async throws(OpenBranchError) -> [StatementResult] {
         while isBusy {
             await withCheckedContinuation { turn in
                 guard isBusy else { return turn.resume() }
@@ -105,17 +106,25 @@ final class InteractiveBranch: OpenBranch {
             isBusy = false
             if !waiting.isEmpty { waiting.removeFirst().resume() }
         }
-        let number = statementCount
-        statementCount += 1
-        let returnsRows = try inspect(statement, number)
-        let command = Command(statement.sql, statement.parameters)
-        let reply: CommandReply
-        do throws(PostgresError) {
-            reply = try await send(command, returnsRows ? limits : nil)
-        } catch {
-            throw fail(Self.failure(error, number))
+        let first = statementCount
+        statementCount += statements.count
+        var returnsRows = false
+        for (offset, statement) in statements.enumerated()
+        where try inspect(statement, first + offset) {
+            returnsRows = true
         }
-        return try result(reply, statement, number)
+        let replies: ArraySlice<CommandReply>
+        do throws(PostgresError) {
+            replies = try await send(
+                statements.map { Command($0.sql, $0.parameters) }, returnsRows ? limits : nil)
+        } catch {
+            throw fail(Self.failure(error, first))
+        }
+        var results: [StatementResult] = []
+        for (offset, (reply, statement)) in zip(replies, statements).enumerated() {
+            results.append(try result(reply, statement, first + offset))
+        }
+        return results
     }
 
     /// Refuses what can be part of no branch, and says whether rows may come back.
@@ -136,13 +145,13 @@ final class InteractiveBranch: OpenBranch {
 
     /// The first statement takes BEGIN with it.
     private func send(
-        _ command: Command, _ limits: ResultLimits?
-    ) async throws(PostgresError) -> CommandReply {
+        _ commands: [Command], _ limits: ResultLimits?
+    ) async throws(PostgresError) -> ArraySlice<CommandReply> {
         if begun != nil {
             guard connection.transactionStatus == .inTransaction else { throw .closed }
-            return try await connection.execute([[command]], limits: limits)[0][0]
+            return try await connection.execute([commands], limits: limits)[0][...]
         }
-        let opening = [WorkPlan.begin(order.isolation, order.ending), command]
+        let opening = [WorkPlan.begin(order.isolation, order.ending)] + commands
         var replies = try await connection.execute([opening], limits: limits)[0]
         if WorkPlan.canRetry(replies) {
             // A cached statement had vanished or changed its shape: nothing ran that counts.
@@ -151,7 +160,7 @@ final class InteractiveBranch: OpenBranch {
         }
         begun = replies[0]
         if case .failed(let message) = replies[0] { throw .server(message) }
-        return replies[1]
+        return replies.dropFirst()
     }
 
     private func result(

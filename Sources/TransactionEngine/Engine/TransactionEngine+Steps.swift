@@ -163,8 +163,9 @@ extension TransactionEngine {
     }
 
     private func worked(_ report: WorkReport, _ branch: Int, _ id: GlobalTransactionID) {
-        guard drives[id] != nil else { return }
-        drives[id]?.reports[branch] = report
+        guard let drive = drives[id] else { return }
+        drive.reports[branch] = report
+        if let failure = report.failure { drive.work[branch].onRefusal?(failure) }
         switch report.reply {
         case .held, .ready:
             break

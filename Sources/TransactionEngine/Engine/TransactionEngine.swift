@@ -232,9 +232,11 @@ public actor TransactionEngine {
             return record
         }
         let work = zip(request.branches, branches).map { branch, record in
-            WorkOrder(
+            var order = WorkOrder(
                 gid: record.gid, work: branch.work, isolation: request.isolation,
                 ending: record.ending)
+            order.onRefusal = branch.onRefusal
+            return order
         }
         var record = TransactionRecord(
             id: id, request: request, owner: log.replica, epoch: log.epoch, acceptedAt: now,

@@ -38,10 +38,10 @@ public struct InteractiveWork: Sendable {
 
 /// The open transaction of a branch, for as long as the caller's code has it.
 public protocol OpenBranch: Sendable {
-    /// Runs one statement.
+    /// Runs statements in order and in one round trip; after one that fails no other runs.
     ///
     /// The transaction is begun by the first one, in the same round trip.
-    func execute(_ statement: Statement) async throws(OpenBranchError) -> StatementResult
+    func execute(_ statements: [Statement]) async throws(OpenBranchError) -> [StatementResult]
 }
 
 /// Why a statement of the caller's code did not run, or failed.

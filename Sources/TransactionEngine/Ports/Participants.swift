@@ -99,6 +99,8 @@ public struct WorkOrder: Sendable {
     public let isolation: Isolation
     /// Whether it is prepared, or held open.
     public let ending: Ending
+    /// Told why the branch votes no, if it does.
+    var onRefusal: (@Sendable (BranchFailure) -> Void)?
 
     /// Makes an order of its parts.
     public init(

@@ -69,6 +69,9 @@ public struct TransactionRequest: Sendable {
         public let work: BranchWork
         /// Whether it is declared to write nothing; PostgreSQL then refuses any write.
         public let isReadOnly: Bool
+        /// Told why the branch votes no, if it does: in PostgreSQL's own words, which are recorded
+        /// nowhere, and before the transaction is answered.
+        public var onRefusal: (@Sendable (BranchFailure) -> Void)?
 
         /// Makes a branch of statements, at least one.
         public init(participant: String, statements: [Statement], isReadOnly: Bool = false) {

@@ -14,7 +14,14 @@ public struct Participant<Value: Sendable>: Sendable {
     /// Whether it is declared to write nothing; PostgreSQL then refuses any write, and nothing has
     /// to be prepared.
     public let isReadOnly: Bool
-    let work: @Sendable (Transaction) async throws -> Value
+    let work: Work
+
+    /// What there is to do.
+    enum Work: Sendable {
+        case closure(@Sendable (Transaction) async throws -> Value)
+        /// Statements, and what they answer together.
+        case statements([SQLStatement], Value)
+    }
 
     /// Makes a participant of a database and a closure.
     ///
@@ -30,14 +37,45 @@ public struct Participant<Value: Sendable>: Sendable {
     ) {
         self.database = database
         self.isReadOnly = isReadOnly
+        self.work = .closure(work)
+    }
+
+    private init(_ database: Database, isReadOnly: Bool, _ work: Work) {
+        self.database = database
+        self.isReadOnly = isReadOnly
         self.work = work
     }
 
     /// The same work without its value, so that participants of different kinds fit in one array.
     public var discardingValue: Participant<Void> {
-        Participant<Void>(database, isReadOnly: isReadOnly) { transaction in
-            _ = try await work(transaction)
+        switch work {
+        case .closure(let body):
+            Participant<Void>(database, isReadOnly: isReadOnly) { transaction in
+                _ = try await body(transaction)
+            }
+        case .statements(let statements, _):
+            Participant<Void>(database, isReadOnly: isReadOnly, .statements(statements, ()))
         }
+    }
+}
+
+extension Participant<Void> {
+    /// Makes a participant of a database and statements that are known beforehand.
+    ///
+    /// ```swift
+    /// let users = Participant(usersDatabase, statements: [
+    ///     SQLStatement("INSERT INTO users (id, name) VALUES ($1, $2)", id, name)
+    /// ])
+    /// ```
+    ///
+    /// All of it takes one round trip, from BEGIN to PREPARE, where a closure takes one for each call
+    /// and one more; so this is the cheapest participant. A statement that fails aborts the whole, and so
+    /// does one that changes another number of rows than it was to. What the statements return is
+    /// not kept.
+    public init(
+        _ database: Database, isReadOnly: Bool = false, statements: [SQLStatement]
+    ) {
+        self.init(database, isReadOnly: isReadOnly, .statements(statements, ()))
     }
 }
 

@@ -59,8 +59,8 @@ extension Aborted.Cause {
             self = .cancelled
         case .unknownParticipant(_, let name):
             self = refused(.invalid, "the coordinator was given no database \"\(name)\"")
-        case .unacceptableSQL(_, _, let reason):
-            self = refused(.invalid, reason)
+        case .unacceptableSQL(let branch, let statement, let reason):
+            self = refused(.invalid, "participant \(branch), statement \(statement): \(reason)")
         case .notOnePhase(let writers):
             self = refused(.invalid, "\(writers) participants write, where one may")
         case .tooManyBranches(let participant, let limit):

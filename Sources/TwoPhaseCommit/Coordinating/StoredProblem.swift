@@ -70,7 +70,8 @@ struct StoredProblem: Codable {
         return (try? encoder.encode(self)).map { Array($0) } ?? Array("null".utf8)
     }
 
-    /// The cause for the caller; what a closure threw is here in memory, and nowhere else.
+    /// The cause for the caller; what a closure threw, and PostgreSQL's own words, are here in memory
+    /// and nowhere else.
     func cause(_ works: [ErasedWork]) -> Aborted.Cause {
         switch cause {
         case "deadline": return .deadline
@@ -78,6 +79,9 @@ struct StoredProblem: Codable {
         case "branch":
             guard let branch, works.indices.contains(branch) else { return .coordinator(detail) }
             if let error = works[branch].error() { return .work(participant: branch, error) }
+            if let refusal = works[branch].refusal() {
+                return .branch(participant: branch, BranchError(refusal))
+            }
             let server = sqlstate.map {
                 ServerError(sqlState: $0, message: detail, detail: nil, hint: nil, constraint: nil)
             }

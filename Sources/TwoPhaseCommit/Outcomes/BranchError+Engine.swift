@@ -3,12 +3,13 @@ import TransactionEngine
 extension BranchError {
     init(_ failure: BranchFailure) {
         let server = failure.report.map(ServerError.init)
+        let statement = failure.statement.map { "statement \($0)" } ?? "a statement"
         switch failure.kind {
         case .statement:
-            self.init(.statementFailed, "a statement failed", server: server)
+            self.init(.statementFailed, "\(statement) failed", server: server)
         case .rowsUnexpected(let expected, let actual):
             self.init(
-                .statementFailed, "\(expected) rows were expected, not \(actual)", server: server)
+                .unexpectedRows, "\(statement): \(expected) rows were expected, not \(actual)")
         case .cannotBePrepared:
             self.init(.cannotBePrepared, "what was done cannot be prepared", server: server)
         case .constraintAtPrepare:

@@ -1,9 +1,13 @@
-/// What went wrong in one database: a statement, or the PREPARE after the closure.
+/// What went wrong in one database: a statement, or the PREPARE after the work.
+///
+/// Statements are numbered from 0 within their participant.
 public struct BranchError: Error, Sendable, Hashable {
     /// The kind of failure.
     public enum Code: String, Sendable, Hashable {
         /// PostgreSQL refused a statement.
         case statementFailed
+        /// A statement has changed or returned another number of rows than it was to.
+        case unexpectedRows
         /// The statement can be part of no branch, and was not sent.
         case unacceptableStatement
         /// More rows or bytes came back than may.

@@ -14,7 +14,7 @@ public struct Aborted: Sendable {
     public enum Cause: Sendable {
         /// The closure of this participant threw this error.
         case work(participant: Int, any Error)
-        /// This participant could not be prepared, for a reason that its closure did not throw.
+        /// This participant could not be prepared, for a reason that no closure of it threw.
         case branch(participant: Int, BranchError)
         /// The time to the decision was over.
         case deadline
@@ -42,7 +42,8 @@ public struct Refusal: Sendable, Hashable, CustomStringConvertible {
     /// The kind of reason.
     public enum Code: Sendable, Hashable {
         /// A participant names a database that the coordinator was not given, there is none at all,
-        /// or one names a database more often than it has connections.
+        /// a database is named more often than it has connections, or a statement that was given
+        /// beforehand can be part of no transaction.
         case invalid
         /// A database cannot be reached.
         case databaseUnavailable

@@ -2,7 +2,8 @@ import TransactionEngine
 
 /// The open transaction in one database, lent to the closure of a ``Participant``.
 ///
-/// Statements run one after the other, each in a round trip; the first takes BEGIN with it. After
+/// Statements run one after the other, each in a round trip, or several of them in one with
+/// ``execute(_:)``; the first takes BEGIN with it. After
 /// the closure has returned the transaction is over, and every use of it throws
 /// ``BranchError/Code-swift.enum/transactionIsOver``.
 ///
@@ -20,8 +21,18 @@ public struct Transaction: Sendable {
     public func execute(
         _ sql: String, _ parameters: (any SQLValue)?...
     ) async throws(BranchError) -> Int {
-        let result = try await run(sql, parameters)
-        return result.affectedRows ?? result.rows.count
+        try await run(sql, parameters).count
+    }
+
+    /// Runs statements in order, all in one round trip, and answers how many rows each has changed,
+    /// or returned.
+    ///
+    /// After one that fails none of those behind it runs. What they return together has to be within
+    /// ``Database/rowsMax`` and ``Database/bytesMax``.
+    @discardableResult
+    public func execute(_ statements: [SQLStatement]) async throws(BranchError) -> [Int] {
+        if statements.isEmpty { return [] }
+        return try await run(statements.map { $0.statement }).map { $0.count }
     }
 
     /// Runs a statement and answers its rows.
@@ -62,10 +73,21 @@ public struct Transaction: Sendable {
         _ sql: String, _ parameters: [(any SQLValue)?]
     ) async throws(BranchError) -> StatementResult {
         let texts = parameters.map { $0?.sqlText }
+        return try await run([Statement(sql: sql, parameters: texts)])[0]
+    }
+
+    private func run(
+        _ statements: [Statement]
+    ) async throws(BranchError) -> [StatementResult] {
         do throws(OpenBranchError) {
-            return try await branch.execute(Statement(sql: sql, parameters: texts))
+            return try await branch.execute(statements)
         } catch {
             throw BranchError(error)
         }
     }
+}
+
+extension StatementResult {
+    /// Rows changed, or returned where it changes none.
+    fileprivate var count: Int { affectedRows ?? rows.count }
 }

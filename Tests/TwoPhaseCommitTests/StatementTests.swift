@@ -1,0 +1,249 @@
+import PostgresClusters
+import Testing
+import TwoPhaseCommit
+
+extension LibraryTests {
+    @Suite("Statements that are known beforehand, and several in one round trip")
+    struct StatementTests {
+        @Test(arguments: [Order.parallel, .sequential])
+        func `a participant of statements is committed with closures`(
+            _ order: Order
+        ) async throws {
+            try await onStage { stage in
+                try await stage.coordinate { coordinator in
+                    let users = Participant(
+                        stage.usersDatabase,
+                        statements: [
+                            SQLStatement("INSERT INTO users VALUES ($1, $2)", "u1", "Ada"),
+                            SQLStatement(
+                                "UPDATE users SET name = $1 WHERE id = $2", nil, "u1",
+                                expectedRows: 1),
+                        ])
+                    let committed = try await coordinator.run(
+                        users, stage.order("o1"), order: order)
+                    #expect(committed.value.1 == 1)
+                    #expect(try await stage.users.psql("SELECT id, name FROM users") == "u1|")
+                    try await stage.expectQuiet(users: 1, orders: 1)
+                }
+            }
+        }
+
+        @Test(arguments: [true, false])
+        func `a statement that fails is the cause, in the server's words`(
+            hasLog: Bool
+        ) async throws {
+            try await onStage(log: hasLog) { stage in
+                try await stage.coordinate { coordinator in
+                    _ = try await coordinator.run([stage.user("u1")])
+                    let users = Participant(
+                        stage.usersDatabase,
+                        statements: [
+                            SQLStatement("INSERT INTO users VALUES ('u2')"),
+                            SQLStatement("INSERT INTO users VALUES ($1)", "u1"),
+                        ])
+                    let error = await failure { () async throws(TransactionError) in
+                        try await coordinator.run([users, stage.order("o1").discardingValue])
+                    }
+                    guard case .branch(0, let cause) = error?.aborted else {
+                        Issue.record("\(String(describing: error))")
+                        return
+                    }
+                    #expect(cause.code == .statementFailed)
+                    #expect(cause.message == "statement 1 failed")
+                    #expect(cause.server?.sqlState == "23505")
+                    #expect(cause.server?.constraint == "users_pkey")
+                    #expect(cause.server?.detail == "Key (id)=(u1) already exists.")
+                    try await stage.expectQuiet(users: 1, orders: 0)
+                }
+            }
+        }
+
+        @Test func `another number of rows than expected aborts the whole`() async throws {
+            try await onStage { stage in
+                try await stage.coordinate { coordinator in
+                    let users = Participant(
+                        stage.usersDatabase,
+                        statements: [
+                            SQLStatement("INSERT INTO users VALUES ('u1')", expectedRows: 1),
+                            SQLStatement("DELETE FROM users WHERE id = 'u9'", expectedRows: 1),
+                        ])
+                    let error = await failure { () async throws(TransactionError) in
+                        try await coordinator.run([users, stage.order("o1").discardingValue])
+                    }
+                    #expect(error?.branchError?.code == .unexpectedRows)
+                    #expect(
+                        error?.branchError?.message
+                            == "statement 1: 1 rows were expected, not 0")
+                    let batch = Participant(stage.usersDatabase) { tx in
+                        try await tx.execute([
+                            SQLStatement("DELETE FROM users", expectedRows: 3)
+                        ])
+                    }
+                    let thrown = await failure { () async throws(TransactionError) in
+                        try await coordinator.run([batch])
+                    }
+                    #expect(thrown?.branchError?.code == .unexpectedRows)
+                    try await stage.expectQuiet(users: 0, orders: 0)
+                }
+            }
+        }
+
+        @Test func `what can be part of no transaction is refused before anything is sent`()
+            async throws
+        {
+            try await onStage { stage in
+                try await stage.coordinate { coordinator in
+                    let users = Participant(
+                        stage.usersDatabase,
+                        statements: [
+                            SQLStatement("INSERT INTO users VALUES ('u1')"),
+                            SQLStatement("COMMIT"),
+                        ])
+                    let error = await failure { () async throws(TransactionError) in
+                        try await coordinator.run([stage.order("o1").discardingValue, users])
+                    }
+                    guard case .refused(let refusal) = error?.aborted else {
+                        Issue.record("\(String(describing: error))")
+                        return
+                    }
+                    #expect(refusal.code == .invalid)
+                    #expect(refusal.description.hasPrefix("participant 1, statement 1: "))
+                    let batch = Participant(stage.usersDatabase) { tx in
+                        try await tx.execute([
+                            SQLStatement("INSERT INTO users VALUES ('u1')"),
+                            SQLStatement("SELECT $1::int"),
+                        ])
+                    }
+                    let thrown = await failure { () async throws(TransactionError) in
+                        try await coordinator.run([batch])
+                    }
+                    #expect(thrown?.branchError?.code == .unacceptableStatement)
+                    try await stage.expectQuiet(users: 0, orders: 0)
+                }
+            }
+        }
+
+        @Test func `several statements go together, in order`() async throws {
+            try await onStage { stage in
+                try await stage.coordinate { coordinator in
+                    let participant = Participant(stage.usersDatabase) { tx in
+                        let none = try await tx.execute([])
+                        let counts = try await tx.execute([
+                            SQLStatement("INSERT INTO users VALUES ('u1'), ('u2')"),
+                            SQLStatement("UPDATE users SET name = $1", "Ada"),
+                            SQLStatement("SELECT FROM users WHERE id = $1", "u2"),
+                            SQLStatement("SET LOCAL lock_timeout = '1s'"),
+                        ])
+                        let more = try await tx.execute([
+                            SQLStatement("DELETE FROM users WHERE id = 'u2'")
+                        ])
+                        return none + counts + more
+                    }
+                    let committed = try await coordinator.run([participant])
+                    #expect(committed.value == [[2, 2, 1, 0, 1]])
+                    try await stage.expectQuiet(users: 1, orders: 0)
+                }
+            }
+        }
+
+        @Test func `behind a statement that fails none of its call runs`() async throws {
+            try await onStage { stage in
+                try await stage.coordinate { coordinator in
+                    // A sequence shows what ran, for it is not rolled back.
+                    _ = try await stage.users.psql("CREATE SEQUENCE steps")
+                    let careless = Participant(stage.usersDatabase) { tx in
+                        do throws(BranchError) {
+                            try await tx.execute([
+                                SQLStatement("SELECT nextval('steps')"),
+                                SQLStatement("INSERT INTO nowhere VALUES (1)"),
+                                SQLStatement("SELECT nextval('steps')"),
+                            ])
+                        } catch {
+                            #expect(error.code == .statementFailed)
+                            #expect(error.message == "statement 1 failed")
+                            #expect(error.server?.sqlState == "42P01")
+                        }
+                    }
+                    let error = await failure { () async throws(TransactionError) in
+                        try await coordinator.run([careless, stage.user("u1").discardingValue])
+                    }
+                    guard case .branch(0, let cause) = error?.aborted else {
+                        Issue.record("\(String(describing: error))")
+                        return
+                    }
+                    #expect(cause.server?.sqlState == "42P01")
+                    #expect(try await stage.users.psql("SELECT last_value FROM steps") == "1")
+                    try await stage.expectQuiet(users: 0, orders: 0)
+                }
+            }
+        }
+
+        @Test func `what the statements of a call return is bounded together`() async throws {
+            try await onStage { stage in
+                var users = stage.usersDatabase
+                users.rowsMax = 10
+                try await stage.coordinate({ $0.databases[0] = users }) { coordinator in
+                    let greedy = Participant(users) { tx in
+                        try await tx.execute([
+                            SQLStatement("SELECT generate_series(1, 6)"),
+                            SQLStatement("SELECT generate_series(1, 6)"),
+                        ])
+                    }
+                    let error = await failure { () async throws(TransactionError) in
+                        try await coordinator.run([greedy])
+                    }
+                    #expect(error?.branchError?.code == .resultTooLarge)
+                    let modest = Participant(users) { tx in
+                        try await tx.execute("SELECT generate_series(1, 6)")
+                            + tx.execute("SELECT generate_series(1, 6)")
+                    }
+                    let sums = try await coordinator.run([modest]).value
+                    #expect(sums == [12])
+                }
+            }
+        }
+
+        @Test func `a read-only participant of statements may not write`() async throws {
+            try await onStage { stage in
+                try await stage.coordinate { coordinator in
+                    let writer = Participant(
+                        stage.usersDatabase, isReadOnly: true,
+                        statements: [SQLStatement("INSERT INTO users VALUES ('u1')")])
+                    let error = await failure { () async throws(TransactionError) in
+                        try await coordinator.run([writer, stage.order("o1").discardingValue])
+                    }
+                    #expect(error?.branchError?.server?.sqlState == "25006")
+                    let reader = Participant(
+                        stage.usersDatabase, isReadOnly: true,
+                        statements: [SQLStatement("SELECT FROM users", expectedRows: 0)])
+                    _ = try await coordinator.run([reader, stage.order("o1").discardingValue])
+                    try await stage.expectQuiet(users: 0, orders: 1)
+                }
+            }
+        }
+
+        @Test func `a deferred constraint that fails at PREPARE is told by its name`() async throws
+        {
+            try await onStage { stage in
+                try await stage.coordinate { coordinator in
+                    _ = try await stage.users.psql(
+                        """
+                        ALTER TABLE users ADD CONSTRAINT names_differ UNIQUE (name)
+                            DEFERRABLE INITIALLY DEFERRED
+                        """)
+                    let users = Participant(
+                        stage.usersDatabase,
+                        statements: [
+                            SQLStatement("INSERT INTO users VALUES ('a', 'x'), ('b', 'x')")
+                        ])
+                    let error = await failure { () async throws(TransactionError) in
+                        try await coordinator.run([users, stage.order("o1").discardingValue])
+                    }
+                    #expect(error?.branchError?.code == .constraintAtPrepare)
+                    #expect(error?.branchError?.server?.constraint == "names_differ")
+                    try await stage.expectQuiet(users: 0, orders: 0)
+                }
+            }
+        }
+    }
+}
