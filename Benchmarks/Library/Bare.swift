@@ -4,8 +4,8 @@ import PostgresClusters
 /// The bare client in C (Sources/limit), on a database of its own in the same servers.
 ///
 /// Its modes `closures` and `llrclosures` send what the library sends for closures, in as many round
-/// trips, and nothing of what a library needs besides. `full` and `llrfull` have all of the work in one
-/// round trip, and neither clean their sessions nor take evidence.
+/// trips, and nothing of what a library needs besides; `guarded` does for statements that are known
+/// beforehand. `full` and `llrfull` neither clean their sessions nor take evidence.
 struct Bare: Sendable {
     static let database = "bare"
 
@@ -22,7 +22,7 @@ struct Bare: Sendable {
     }
 
     var modes: [Mode] {
-        ["closures", "llrclosures", "full", "llrfull", "seq"].map { mode in
+        ["closures", "llrclosures", "guarded", "full", "llrfull"].map { mode in
             Mode(name: "bare \(mode)", kind: .bare) { _ in try await measure(mode) }
         }
     }
@@ -32,6 +32,7 @@ struct Bare: Sendable {
             ("state", servers.state), ("users", servers.users), ("orders", servers.orders),
         ]
         var arguments = ["--mode", mode, "--in-flight", "\(load.inFlight)"]
+        arguments += ["--statements", "\(load.statements)"]
         arguments += ["--seconds", "\(load.seconds)", "--database", Self.database]
         var postmasters: [String] = []
         for (name, cluster) in clusters {

@@ -4,6 +4,11 @@ import EventLoop
 struct Load: Sendable {
     let inFlight: Int
     let seconds: Int
+    /// INSERTs in each of the two databases.
+    let statements: Int
+
+    /// The ids of a transaction's rows.
+    func ids(_ number: Int) -> Range<Int> { number * statements..<(number + 1) * statements }
 
     struct Count: Sendable {
         let perSecond: Double

@@ -79,29 +79,30 @@ struct Servers: Sendable {
 final class Naive {
     private let users: ConnectionPool
     private let orders: ConnectionPool
+    private let load: Load
 
-    private init(_ users: ConnectionPool, _ orders: ConnectionPool) {
+    private init(_ users: ConnectionPool, _ orders: ConnectionPool, _ load: Load) {
         self.users = users
         self.orders = orders
+        self.load = load
     }
 
-    static func open(_ servers: Servers, connections: Int) async throws -> Naive {
+    static func open(
+        _ servers: Servers, _ load: Load, connections: Int
+    ) async throws -> Naive {
         func pool(_ cluster: PostgresCluster) throws -> ConnectionPool {
             ConnectionPool(
                 options: try ConnectionOptions(conninfo: cluster.connectionString()),
                 size: connections, minimumIdle: connections, connectTimeout: .seconds(10),
                 prepare: { _ in })
         }
-        return Naive(try pool(servers.users), try pool(servers.orders))
+        return Naive(try pool(servers.users), try pool(servers.orders), load)
     }
 
     func run(_ number: Int) async throws {
         let gid = "naive-\(number)"
-        try await prepare(
-            users, gid, "INSERT INTO users (id, name) VALUES ($1, $2)", ["\(number)", "Ada"])
-        try await prepare(
-            orders, gid, "INSERT INTO orders (id, user_id) VALUES ($1, $2)",
-            ["\(number)", "\(number)"])
+        try await prepare(users, gid, SQL.user, number) { ["\($0)", "Ada"] }
+        try await prepare(orders, gid, SQL.order, number) { ["\($0)", "\($0)"] }
         for pool in [users, orders] {
             try await pool.withConnection(timeout: .seconds(30)) { connection in
                 _ = try await connection.execute(
@@ -111,11 +112,13 @@ final class Naive {
     }
 
     private func prepare(
-        _ pool: ConnectionPool, _ gid: String, _ sql: String, _ parameters: [String?]
+        _ pool: ConnectionPool, _ gid: String, _ sql: String, _ number: Int,
+        _ parameters: @Sendable (Int) -> [String?]
     ) async throws {
+        let ids = load.ids(number)
         try await pool.withConnection(timeout: .seconds(30)) { connection in
             _ = try await connection.query("BEGIN")
-            _ = try await connection.query(sql, parameters)
+            for id in ids { _ = try await connection.query(sql, parameters(id)) }
             _ = try await connection.execute(
                 [[Command("PREPARE TRANSACTION '\(gid)'", cached: false)]])
         }
@@ -127,6 +130,12 @@ final class Naive {
     }
 }
 
+/// What all of them run.
+enum SQL {
+    static let user = "INSERT INTO users (id, name) VALUES ($1, $2)"
+    static let order = "INSERT INTO orders (id, user_id) VALUES ($1, $2)"
+}
+
 /// The library, as a program uses it.
 struct Library: Sendable {
     enum Log: String, Sendable {
@@ -135,48 +144,82 @@ struct Library: Sendable {
         case none = "without a log"
     }
 
-    let name: String
+    /// How the work is given.
+    enum Way: String, Sendable {
+        /// Closures on the event loop, which is where the naive way runs.
+        case closures = "closures on the loop"
+        /// Closures on the global executor, which is the default.
+        case closuresOffLoop = "closures off the loop"
+        /// Statements, without a closure.
+        case statements = "statements"
+    }
+
+    let log: Log
+    let way: Way
+    private let load: Load
     private let users: Database
     private let orders: Database
     private let coordinator: Coordinator
 
-    /// Closures on the event loop first, which is where the naive way runs; then on the global
-    /// executor, which is the default.
-    static func all(_ servers: Servers) -> [Library] {
+    var name: String { "\(log.rawValue), \(way.rawValue)" }
+
+    static func all(_ servers: Servers, _ load: Load) -> [Library] {
         [
-            Library(servers, .kept, Coordinator.eventLoop),
-            Library(servers, .journal, Coordinator.eventLoop),
-            Library(servers, .none, Coordinator.eventLoop),
-            Library(servers, .kept, nil), Library(servers, .journal, nil),
+            Library(servers, load, .kept, .closures), Library(servers, load, .journal, .closures),
+            Library(servers, load, .none, .closures),
+            Library(servers, load, .kept, .statements),
+            Library(servers, load, .journal, .statements),
+            Library(servers, load, .kept, .closuresOffLoop),
+            Library(servers, load, .journal, .closuresOffLoop),
         ]
     }
 
-    private init(_ servers: Servers, _ log: Log, _ executor: (any TaskExecutor)?) {
-        name = log.rawValue + (executor == nil ? ", closures off the loop" : "")
+    private init(_ servers: Servers, _ load: Load, _ log: Log, _ way: Way) {
+        self.log = log
+        self.way = way
+        self.load = load
         var users = Database("users", at: servers.users.connectionString())
         users.keepsJournal = log == .journal
         self.users = users
         orders = Database("orders", at: servers.orders.connectionString())
         let state = StateDatabase(
-            at: servers.state.connectionString(),
-            replica: "bench-\(log)-\(executor == nil ? "global" : "loop")")
+            at: servers.state.connectionString(), replica: "bench-\(log)-\(way)".lowercased())
         var configuration = Configuration(
             databases: [users, orders], log: log == .none ? .logless : .database(state))
-        configuration.executorPreference = executor
+        if way != .closuresOffLoop { configuration.executorPreference = Coordinator.eventLoop }
         coordinator = Coordinator(configuration)
     }
 
     func run(_ number: Int) async throws {
+        let ids = load.ids(number)
+        switch way {
+        case .statements:
+            _ = try await coordinator.run([
+                Participant(users, statements: userRows(ids)),
+                Participant(orders, statements: orderRows(ids)),
+            ])
+        case .closures, .closuresOffLoop:
+            if ids.count == 1 { return try await runClosures(number) }
+            _ = try await coordinator.run([
+                Participant(users) { tx in try await tx.execute(userRows(ids)) },
+                Participant(orders) { tx in try await tx.execute(orderRows(ids)) },
+            ])
+        }
+    }
+
+    private func runClosures(_ id: Int) async throws {
         _ = try await coordinator.run([
-            Participant(users) { tx in
-                try await tx.execute(
-                    "INSERT INTO users (id, name) VALUES ($1, $2)", number, "Ada")
-            },
-            Participant(orders) { tx in
-                try await tx.execute(
-                    "INSERT INTO orders (id, user_id) VALUES ($1, $2)", number, number)
-            },
+            Participant(users) { tx in try await tx.execute(SQL.user, id, "Ada") },
+            Participant(orders) { tx in try await tx.execute(SQL.order, id, id) },
         ])
+    }
+
+    private func userRows(_ ids: Range<Int>) -> [SQLStatement] {
+        ids.map { SQLStatement(SQL.user, $0, "Ada") }
+    }
+
+    private func orderRows(_ ids: Range<Int>) -> [SQLStatement] {
+        ids.map { SQLStatement(SQL.order, $0, $0) }
     }
 
     func close() async { await coordinator.shutdown() }
