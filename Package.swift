@@ -21,6 +21,7 @@ let isUnitOnly = Context.environment["TANDEM_UNIT"] != nil
 
 let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
 let httpTypes = Target.Dependency.product(name: "HTTPTypes", package: "swift-http-types")
+let inMemoryLogging = Target.Dependency.product(name: "InMemoryLogging", package: "swift-log")
 let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
 let metrics = Target.Dependency.product(name: "Metrics", package: "swift-metrics")
 let serviceLifecycle = Target.Dependency.product(
@@ -126,7 +127,7 @@ let wholeTests: [Target] = [
         name: "PostgresTransactionsTests",
         dependencies: [
             "CommitProtocol", "EventLoop", "PostgresClient", "PostgresClusters",
-            "PostgresTransactions", "TransactionEngine", logging,
+            "PostgresTransactions", "TransactionEngine", inMemoryLogging, logging,
         ],
         swiftSettings: strict),
     .testTarget(

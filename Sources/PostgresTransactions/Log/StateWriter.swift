@@ -231,7 +231,7 @@ final class StateWriter {
             case .failed(let message)
             where results.count == 1 && message.state == .divisionByZero:
                 state.superseded()
-                return fail(batch, "superseded", wasSent: false)
+                return fail(batch, "this life is over", wasSent: false)
             case .failed(let message):
                 logger.error(
                     "the state database refused a batch", metadata: ["error": "\(message)"])

@@ -72,13 +72,15 @@ extension StateDatabase {
         return (0..<ended.rowCount).compactMap { ended.text(row: $0, column: 0) }
     }
 
-    /// Gives this life up, so that others need not wait for its lease to run out.
-    func endOwnLife() async throws {
-        _ = try await write(
+    /// Gives this life up, so that others need not wait for its lease to run out; false if it was
+    /// over before.
+    func endOwnLife() async throws -> Bool {
+        let ended = try await write(
             """
             UPDATE tandem.replicas AS r SET is_over = true
-            WHERE r.name = $1 AND r.epoch = $2::bigint
+            WHERE r.name = $1 AND r.epoch = $2::bigint AND \(Self.isAlive) RETURNING 1
             """, [replica, "\(epoch)"])
+        return ended.rowCount == 1
     }
 
     private var leaseSeconds: String { "\(options.lease.components.seconds)" }

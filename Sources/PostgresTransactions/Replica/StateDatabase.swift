@@ -55,7 +55,9 @@ public final class StateDatabase {
     private var writer: PostgresConnection?
     private let logger: Logger
     private var isSuperseded = false
-    private var isClosed = false
+    /// Set before this life is given up, and never again.
+    private var closing: Task<Void, Never>?
+    private var isClosed: Bool { closing != nil }
     private var heartbeatTimer: LoopTimer?
     /// When the last heartbeat or flush succeeded; for readiness.
     public private(set) var isReachable = true
@@ -222,7 +224,16 @@ public final class StateDatabase {
         return Array(results.dropFirst().dropLast())
     }
 
+    /// This life was found over.
+    ///
+    /// Once it is being given up that is no news: a heartbeat or a flush that was under way may find
+    /// what `close` has just written.
     func superseded() {
+        guard !isClosed else { return }
+        reportSuperseded()
+    }
+
+    private func reportSuperseded() {
         guard !isSuperseded else { return }
         isSuperseded = true
         logger.critical("\(StateDatabaseError.superseded(replica: replica))")
@@ -236,7 +247,7 @@ public final class StateDatabase {
         }
     }
 
-    private func beat() async {
+    func beat() async {
         do {
             let isAlive = try await renewLease()
             isReachable = true
@@ -248,11 +259,17 @@ public final class StateDatabase {
         scheduleHeartbeat()
     }
 
-    /// Gives the lease up, so that others need not wait for its end, and closes every connection.
+    /// Gives the lease up, so that others need not wait for its end, and closes every connection;
+    /// returns when that is done, whoever began it.
     public func close() async {
-        _ = try? await endOwnLife()
-        isClosed = true
+        if closing == nil { closing = Task { await giveUp() } }
+        await closing?.value
+    }
+
+    private func giveUp() async {
         heartbeatTimer?.cancel()
+        // Who took this name earlier, and was not noticed yet, is news still.
+        if let wasAlive = try? await endOwnLife(), !wasAlive { reportSuperseded() }
         closeWriter()
         await readers.close()
     }

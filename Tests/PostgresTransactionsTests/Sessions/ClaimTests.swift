@@ -43,7 +43,8 @@ struct ClaimTests {
 extension StateDatabase {
     /// Opens the state database of a throwaway server, patiently.
     static func open(
-        _ cluster: PostgresCluster, _ replica: String, _ participants: [String] = []
+        _ cluster: PostgresCluster, _ replica: String, _ participants: [String] = [],
+        logger: Logger = Logger(label: "test"), adjust: (inout StateOptions) -> Void = { _ in }
     ) async throws -> StateDatabase {
         var options = StateOptions(
             connection: try ConnectionOptions(conninfo: cluster.connectionString()),
@@ -51,23 +52,29 @@ extension StateDatabase {
         options.participants = participants
         options.timeout = .seconds(60)
         options.allowsFsyncOff = true
-        return try await StateDatabase.open(options, logger: Logger(label: "test"))
+        adjust(&options)
+        return try await StateDatabase.open(options, logger: logger)
     }
 }
 
 extension PostgresDecisionLog {
     /// A row of one branch, accepted.
     func acceptedRecord(in participant: String) async throws -> TransactionRecord {
+        let record = try await unacceptedRecord(in: participant)
+        #expect(await accept(record) == .accepted)
+        return record
+    }
+
+    /// What such a row is made of.
+    func unacceptedRecord(in participant: String) async throws -> TransactionRecord {
         let id = try await nextTransactionID()
         let request = TransactionRequest(
             principal: "p", idempotency: nil,
             branches: [.init(participant: participant, statements: [])],
             isolation: .readCommitted, timeout: .seconds(600), labels: [])
         let gid = preparedName(of: id, branch: 0, branchCount: 1)
-        let record = TransactionRecord(
+        return TransactionRecord(
             id: id, request: request, owner: replica, epoch: epoch, acceptedAt: 0,
             deadline: 600_000_000, branches: [BranchRecord(participant: participant, gid: gid)])
-        #expect(await accept(record) == .accepted)
-        return record
     }
 }
