@@ -140,7 +140,9 @@ let wholeTests: [Target] = [
     .testTarget(name: "TidyTests", swiftSettings: strict),
     .testTarget(
         name: "TransactionEngineTests",
-        dependencies: ["CommitProtocol", "EventLoop", "TransactionEngine", logging],
+        dependencies: [
+            "CommitProtocol", "EventLoop", "TransactionEngine", inMemoryLogging, logging,
+        ],
         swiftSettings: strict),
     .executableTarget(
         name: "TwoPhaseCommitVictim", dependencies: ["TwoPhaseCommit"],

@@ -11,11 +11,11 @@ struct Bench {
     let participants = FakeParticipants()
     let engine: TransactionEngine
 
-    init() {
+    init(_ limits: EngineLimits = EngineLimits(), logger: Logger = Logger(label: "test")) {
         engine = TransactionEngine(
             executor: EventLoop.shared, log: log, participants: participants, clock: clock,
             encoding: OutcomeEncoding(results: { _ in [] }, problem: { _, _, _ in [] }),
-            limits: EngineLimits(), logger: Logger(label: "test"))
+            limits: limits, logger: logger)
     }
 
     static let server = ServerTimeline(systemIdentifier: "7", timeline: 1)

@@ -70,8 +70,12 @@ final class FakeClock: EngineClock {
 final class FakeLog: DecisionLog {
     struct State {
         var rows: [GlobalTransactionID: TransactionRecord] = [:]
-        /// What the next pass over the rows takes over.
+        /// What the next passes over the rows take over, and who was driven when each asked.
         var unowned: [TransactionRecord] = []
+        var claims: [Set<GlobalTransactionID>] = []
+        /// Runs before a claim asks who is driven, and before it answers.
+        var beforeClaim: @Sendable () async -> Void = {}
+        var duringClaim: @Sendable () async -> Void = {}
         var confirmations = 0
         /// What a durable write of one's own shows instead of the row.
         var confirmed: TransactionRecord?
@@ -160,11 +164,16 @@ final class FakeLog: DecisionLog {
     func requestRollback(_ id: GlobalTransactionID) async throws(LogUnavailable) {}
 
     func claimUnowned(
-        limit: Int, driven: [GlobalTransactionID], known: [String]
+        limit: Int, known: [String], driven: @Sendable () async -> [GlobalTransactionID]
     ) async throws(LogUnavailable) -> [TransactionRecord] {
-        state.withLock { state in
-            defer { state.unowned = [] }
-            return state.unowned
+        await state.withLock { $0.beforeClaim }()
+        let driven = Set(await driven())
+        await state.withLock { $0.duringClaim }()
+        return state.withLock { state in
+            state.claims.append(driven)
+            let claimed = state.unowned.filter { !driven.contains($0.id) }.prefix(limit)
+            state.unowned.removeAll { row in claimed.contains { $0.id == row.id } }
+            return Array(claimed)
         }
     }
 

@@ -37,9 +37,11 @@ extension PostgresDecisionLog {
     ///
     /// A synchronous write of one's own, so that a decision seen by it may be acted on: it cannot be
     /// one that is visible and not yet as durable as this commit. Rows that somebody else is just
-    /// writing are skipped, and found by the next pass if need be.
+    /// writing are skipped, and found by the next pass if need be. Who is driven here is asked when
+    /// there is a session for the claim: what is accepted while leases are judged, or while the
+    /// sessions are taken, would be claimed from itself.
     public func claimUnowned(
-        limit: Int, driven: [GlobalTransactionID], known: [String]
+        limit: Int, known: [String], driven: @Sendable () async -> [GlobalTransactionID]
     ) async throws(LogUnavailable) -> [TransactionRecord] {
         do {
             let ended = try await state.endExpiredLives()
@@ -63,11 +65,13 @@ extension PostgresDecisionLog {
             UPDATE tandem.transactions AS t SET owner = $1, epoch = $2::bigint
             FROM unowned WHERE t.number = unowned.number
             RETURNING \(RowCoding.columns)
-            """,
+            """
+        ) {
             [
-                replica, "\(epoch)", ArrayLiteral.write(driven.map { "\($0.number)" }),
+                replica, "\(epoch)", ArrayLiteral.write(await driven().map { "\($0.number)" }),
                 ArrayLiteral.write(known),
-            ])
+            ]
+        }
     }
 
     /// Undecided rows of other lives that go on, past their deadline by the database's clock.
@@ -104,8 +108,8 @@ extension PostgresDecisionLog {
             """
             UPDATE tandem.transactions AS t SET decision = t.decision
             WHERE t.number = $1::bigint AND t.salt = $2::bigint RETURNING \(RowCoding.columns)
-            """, ["\(id.number)", "\(Int64(bitPattern: id.salt))"]
-        ).first
+            """
+        ) { ["\(id.number)", "\(Int64(bitPattern: id.salt))"] }.first
     }
 
     /// Which ids have rows, and whether somebody drives them.

@@ -100,10 +100,17 @@ public final class PostgresDecisionLog: DecisionLog {
         }
     }
 
+    /// Rows as a durable write of one's own answers them; the parameters are asked for when there is
+    /// a session to send them on.
     func claimed(
-        _ sql: String, _ parameters: [String?]
+        _ sql: String, parameters: @LoopActor () async -> [String?]
     ) async throws(LogUnavailable) -> [TransactionRecord] {
-        let result = try await written(sql, parameters)
+        let result: CommandResult
+        do {
+            result = try await state.write(sql, parameters: parameters)
+        } catch {
+            throw LogUnavailable("\(error)")
+        }
         return (0..<result.rowCount).compactMap { RowCoding.record(result, $0) }
     }
 

@@ -192,6 +192,16 @@ public final class StateDatabase {
         try await write([Command(sql, parameters)])[0]
     }
 
+    /// The same with parameters that are asked for when there is a session to send them on.
+    func write(
+        _ sql: String, parameters: @LoopActor () async -> [String?]
+    ) async throws -> CommandResult {
+        try await readers.withConnection(timeout: timeout) { connection in
+            let command = Command(sql, await parameters())
+            return try await Self.write([command], on: connection, timeout: self.timeout)[0]
+        }
+    }
+
     /// The same for several statements in one transaction.
     func write(_ commands: [Command]) async throws -> [CommandResult] {
         try await readers.withConnection(timeout: timeout) { connection in

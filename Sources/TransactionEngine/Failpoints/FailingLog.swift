@@ -60,10 +60,10 @@ struct FailingLog: DecisionLog {
 
     /// Every pass asks; only one that took something over made something durable.
     func claimUnowned(
-        limit: Int, driven: [GlobalTransactionID], known: [String]
+        limit: Int, known: [String], driven: @Sendable () async -> [GlobalTransactionID]
     ) async throws(LogUnavailable) -> [TransactionRecord] {
         points.hit(.claim, .before)
-        let rows = try await inner.claimUnowned(limit: limit, driven: driven, known: known)
+        let rows = try await inner.claimUnowned(limit: limit, known: known, driven: driven)
         if !rows.isEmpty { points.hit(.claim, .after) }
         return rows
     }

@@ -46,10 +46,12 @@ public protocol DecisionLog: Sendable {
     /// synchronous write; the decision in them may therefore be acted on.
     ///
     /// Rows of this life that are not among `driven` are answered as well: an earlier claim may have
-    /// landed without its answer. A row with a participant that is not among `known` is left to
-    /// another living replica that knows all of its participants.
+    /// landed without its answer. Who is driven is asked as late as the log can, for more is accepted
+    /// all the time; what is accepted later still may be answered nevertheless. A row with a
+    /// participant that is not among `known` is left to another living replica that knows all of its
+    /// participants.
     func claimUnowned(
-        limit: Int, driven: [GlobalTransactionID], known: [String]
+        limit: Int, known: [String], driven: @Sendable () async -> [GlobalTransactionID]
     ) async throws(LogUnavailable) -> [TransactionRecord]
     /// Undecided rows that other living replicas own, and whose deadline is past by the log's own
     /// clock: anybody aborts them.

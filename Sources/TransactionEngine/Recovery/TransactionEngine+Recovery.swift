@@ -1,12 +1,20 @@
 import CommitProtocol
 import Logging
 
+/// What one pass over the rows has done.
+public struct RecoveryPass: Sendable, Hashable {
+    /// How many transactions were taken over.
+    public let adoptedCount: Int
+    /// Whether as many rows were found as are asked for at once: there may be more.
+    public let isFull: Bool
+}
+
 extension TransactionEngine {
     /// Takes over what no living replica drives, again and again, until the task is cancelled.
     public func recoverContinuously() async {
         while !Task.isCancelled {
             do throws(LogUnavailable) {
-                while try await recoverOnce() == limits.claimBatch {}
+                while try await recoverOnce().isFull {}
             } catch {
                 logger.warning("recovery waits", metadata: ["reason": "\(error.reason)"])
             }
@@ -32,18 +40,25 @@ extension TransactionEngine {
         }
     }
 
-    /// One pass over the rows; answers how many were taken over.
+    /// One pass over the rows.
     @discardableResult
-    public func recoverOnce() async throws(LogUnavailable) -> Int {
+    public func recoverOnce() async throws(LogUnavailable) -> RecoveryPass {
         let rows = try await log.claimUnowned(
-            limit: limits.claimBatch, driven: Array(drives.keys) + Array(recentlyEnded.keys),
-            known: participants.names)
-        for row in rows { adopt(row) }
-        if !rows.isEmpty {
-            logger.notice("took transactions over", metadata: ["count": "\(rows.count)"])
+            limit: limits.claimBatch, known: participants.names,
+            driven: { await self.drivenOrEnded })
+        var adoptedCount = 0
+        for row in rows where adopt(row) { adoptedCount += 1 }
+        if adoptedCount > 0 {
+            logger.notice("took transactions over", metadata: ["count": "\(adoptedCount)"])
         }
         try await abortExpired()
-        return rows.count
+        // A row that was not adopted had its place in the answer all the same, and others may have
+        // been left out for it. The next claim leaves it out, so no pass answers the same again.
+        return RecoveryPass(adoptedCount: adoptedCount, isFull: rows.count == limits.claimBatch)
+    }
+
+    private var drivenOrEnded: [GlobalTransactionID] {
+        Array(drives.keys) + Array(recentlyEnded.keys)
     }
 
     /// Aborts what other living replicas left undecided past its deadline (AC5).
@@ -184,9 +199,11 @@ extension TransactionEngine {
         return record
     }
 
-    private func adopt(_ row: TransactionRecord) {
+    /// Drives a row from now on; false if that is done here already.
+    @discardableResult
+    private func adopt(_ row: TransactionRecord) -> Bool {
         // Accepted here after the claim was sent, or ended here before it was answered.
-        guard drives[row.id] == nil, recentlyEnded[row.id] == nil else { return }
+        guard drives[row.id] == nil, recentlyEnded[row.id] == nil else { return false }
         drives[row.id] = Drive(
             machine: Coordinator(transaction: row.id, endings: row.branches.map(\.ending)),
             record: row, work: [], order: .parallel,
@@ -200,6 +217,7 @@ extension TransactionEngine {
             })
         deliver(.adopt(recovered), to: row.id)
         if row.resolutionCount > 0 { Task { try? await applyResolutions(to: row.id) } }
+        return true
     }
 
     func pause(_ duration: Duration) async {

@@ -89,7 +89,7 @@ final class MemoryDecisionLog: DecisionLog {
     func requestRollback(_ id: GlobalTransactionID) async throws(LogUnavailable) {}
 
     func claimUnowned(
-        limit: Int, driven: [GlobalTransactionID], known: [String]
+        limit: Int, known: [String], driven: @Sendable () async -> [GlobalTransactionID]
     ) async throws(LogUnavailable) -> [TransactionRecord] { [] }
 
     func expired(limit: Int) async throws(LogUnavailable) -> [TransactionRecord] { [] }

@@ -31,12 +31,50 @@ struct ClaimTests {
         }
     }
 
+    @Test("what is accepted while leases are judged is not claimed by the replica that drives it")
+    func acceptedMeanwhile() async throws {
+        try await PostgresCluster.withTemporary(settings: ["fsync": "off"]) { cluster in
+            let day = Duration.seconds(86_400)
+            let state = try await StateDatabase.open(cluster, "busy") { $0.lease = day }
+            let log = await PostgresDecisionLog(state, logger: Logger(label: "test"))
+            let record = try await log.unacceptedRecord(in: "users")
+            // A life of which it is not known yet that its lease has run out.
+            let dead = try await StateDatabase.open(cluster, "dead") { $0.heartbeat = day }
+            _ = try await cluster.psql(
+                """
+                UPDATE tandem.replicas SET heartbeat_at = '-infinity' WHERE name = 'dead';
+                UPDATE tandem.replicas SET steady_since = '-infinity' WHERE name = 'busy'
+                """)
+            let hold = try await cluster.hold(
+                "SELECT FROM tandem.replicas WHERE name = 'dead' FOR UPDATE")
+            let accepted = Lock<[GlobalTransactionID]>([])
+            let claim = Task {
+                try await log.claimUnowned(limit: 10, known: ["users"]) {
+                    accepted.withLock { $0 }
+                }
+            }
+            try await cluster.untilLocksAreAwaited(by: 1)
+            #expect(await log.accept(record) == .accepted)
+            accepted.withLock { $0 = [record.id] }
+            let before = try await cluster.psql("SELECT xmin FROM tandem.transactions")
+            await hold.release()
+            #expect(try await claim.value.isEmpty)
+            #expect(try await cluster.psql("SELECT xmin FROM tandem.transactions") == before)
+            #expect(
+                try await cluster.psql("SELECT is_over FROM tandem.replicas WHERE name = 'dead'")
+                    == "t")
+            await state.close()
+            await dead.close()
+        }
+    }
+
     /// What a replica that drives nothing is given: its own rows are among it.
     private static func claim(
         _ state: StateDatabase, _ known: [String]
     ) async throws -> [GlobalTransactionID] {
         let log = await PostgresDecisionLog(state, logger: Logger(label: "test"))
-        return try await log.claimUnowned(limit: 10, driven: [], known: known).map(\.id).sorted()
+        let rows = try await log.claimUnowned(limit: 10, known: known, driven: { [] })
+        return rows.map(\.id).sorted()
     }
 }
 
