@@ -4,9 +4,10 @@ import TransactionEngine
 
 /// The open transaction of a branch while the caller's own code works in it.
 ///
-/// Calls run one after the other, also when the code makes several at once: were a statement sent
-/// behind a BEGIN whose reply is not there yet, and that BEGIN failed, it would commit by itself. The
-/// statements of one call go with BEGIN in one segment, of which nothing runs behind a failure.
+/// Calls run one after the other, in the order in which they came, also when the code makes several at
+/// once: were a statement sent behind a BEGIN whose reply is not there yet, and that BEGIN failed, it
+/// would commit by itself. The statements of one call go with BEGIN in one segment, of which nothing
+/// runs behind a failure.
 @LoopActor
 final class InteractiveBranch: OpenBranch {
     /// How the caller's code ended.
@@ -26,6 +27,7 @@ final class InteractiveBranch: OpenBranch {
     private var failure: BranchFailure?
     private var isOver = false
     private var statementCount = 0
+    /// Whether a call has its turn, or has just been given it.
     private var isBusy = false
     private var waiting: [CheckedContinuation<Void, Never>] = []
     private var task: Task<Void, Never>?
@@ -83,7 +85,7 @@ final class InteractiveBranch: OpenBranch {
         case .threw: return BranchFailure(.workThrew)
         case .abandoned: return BranchFailure(.cancelled)
         case .returned:
-            if isBusy || !waiting.isEmpty { return BranchFailure(.workUnfinished) }
+            if isBusy { return BranchFailure(.workUnfinished) }
             guard begun == nil || connection.transactionStatus == .inTransaction else {
                 return BranchFailure(.prepare)
             }
@@ -92,20 +94,24 @@ final class InteractiveBranch: OpenBranch {
     }
 
     func execute(_ statements: [Statement]) async throws(OpenBranchError) -> [StatementResult] {
-        while isBusy {
+        // Whoever ends hands the turn to the next, so that nobody who comes in between takes it.
+        if isBusy {
             await withCheckedContinuation { turn in
-                guard isBusy else { return turn.resume() }
+                guard isBusy else {
+                    isBusy = true
+                    return turn.resume()
+                }
                 waiting.append(turn)
             }
+        } else {
+            isBusy = true
+        }
+        defer {
+            if waiting.isEmpty { isBusy = false } else { waiting.removeFirst().resume() }
         }
         guard !isOver else { throw .isOver }
         // After the first failure PostgreSQL would only say that the transaction is aborted.
         if let failure { throw .failed(failure) }
-        isBusy = true
-        defer {
-            isBusy = false
-            if !waiting.isEmpty { waiting.removeFirst().resume() }
-        }
         let first = statementCount
         statementCount += statements.count
         var returnsRows = false
