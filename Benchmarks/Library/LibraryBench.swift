@@ -19,15 +19,16 @@ struct LibraryBench: AsyncParsableCommand {
     @Option(help: "Rounds; in each, every mode is measured once.") var rounds = 3
     @Option(help: "Measured seconds of each mode in each round.") var seconds = 5
     @Option(help: "Transactions in flight.") var inFlight = 32
-    @Option(help: "INSERTs in each of the two databases.") var statements = 1
+    @Option(
+        parsing: .upToNextOption,
+        help: "INSERTs in each of the two databases; several numbers are measured one after the other.")
+    var statements = [1, 10, 20]
     @Option(help: "Measure one mode alone, by its name; there are no ratios then.")
     var only: String?
     @Option(help: "Write the figures as JSON to this file.") var output: String?
-    @Option(help: "Exit with 1 if the library with a log is not so many times the naive way.")
-    var atLeast: Double?
 
     func validate() throws {
-        guard rounds > 0, seconds > 0, inFlight > 0, statements > 0 else {
+        guard ([rounds, seconds, inFlight] + statements).allSatisfy({ $0 > 0 }) else {
             throw ValidationError("rounds, seconds, in flight and statements are at least 1")
         }
     }
@@ -35,17 +36,25 @@ struct LibraryBench: AsyncParsableCommand {
     func run() async throws {
         let servers = try await Servers.start()
         do {
-            let figures = try await measure(servers)
+            var rows = Rows()
+            var reports: [Report] = []
+            for count in statements {
+                let load = Load(inFlight: inFlight, seconds: seconds, statements: count)
+                let report = Report(load, try await measure(load, servers, &rows))
+                print(report.text)
+                reports.append(report)
+            }
             await servers.stop()
-            try report(figures)
+            if let output { try Report.write(reports, to: output) }
         } catch {
             await servers.stop()
             throw error
         }
     }
 
-    private func measure(_ servers: Servers) async throws -> [Figures] {
-        let load = Load(inFlight: inFlight, seconds: seconds, statements: statements)
+    private func measure(
+        _ load: Load, _ servers: Servers, _ rows: inout Rows
+    ) async throws -> [Figures] {
         let naive = try await Naive.open(servers, load, connections: 12)
         // One connection for each transaction in flight is what a plain pool would grow to.
         let wide = try await Naive.open(servers, load, connections: max(12, inFlight))
@@ -64,65 +73,37 @@ struct LibraryBench: AsyncParsableCommand {
             modes = modes.filter { $0.name == only }
             guard !modes.isEmpty else { throw ValidationError("there is no mode \"\(only)\"") }
         }
-        let figures = try await measure(modes, servers)
+        let figures = try await measure(modes, load, servers, &rows)
         for library in libraries { await library.close() }
         await naive.close()
         await wide.close()
         return figures
     }
 
-    private func measure(_ modes: [Mode], _ servers: Servers) async throws -> [Figures] {
+    private func measure(
+        _ modes: [Mode], _ load: Load, _ servers: Servers, _ rows: inout Rows
+    ) async throws -> [Figures] {
         var figures = modes.map { Figures($0) }
-        var used = 0
         for round in 1...rounds {
             for (index, mode) in modes.enumerated() {
                 try await servers.settle()
-                let sample = try await mode.measure(used)
+                let first = rows.next / load.statements + 1
+                let sample = try await mode.measure(first)
                 figures[index].add(sample)
-                used += sample.used
+                rows.count += sample.used * load.statements
+                rows.next = load.ids(first + sample.used).upperBound
                 FileHandle.standardError.write(
                     Data("round \(round): \(figures[index].lastRound)\n".utf8))
             }
         }
-        try await servers.check(rows: used * statements)
+        try await servers.check(rows: rows.count)
         return figures
     }
 
-    private func report(_ figures: [Figures]) throws {
-        print(
-            "\(inFlight) in flight, two branches, INSERTs in each: \(statements); "
-                + "medians of \(rounds) rounds:")
-        for mode in figures { print("  \(mode.summary)") }
-        let naive = figures.filter { $0.kind == .naive }
-        let ratios = Dictionary(
-            uniqueKeysWithValues: naive.isEmpty
-                ? [] : figures.map { ($0.name, $0.ratio(to: naive)) })
-        for mode in figures where mode.kind != .naive {
-            guard let ratio = ratios[mode.name] else { continue }
-            print(
-                "  \(mode.name) / the better naive way: " + String(format: "%.2f", ratio))
-        }
-        if let output { try write(figures, ratios, to: output) }
-        if let atLeast, let logged = ratios["library, with a log, closures on the loop"], logged < atLeast {
-            print("  which is below \(atLeast)")
-            throw ExitCode(1)
-        }
-    }
-
-    private func write(
-        _ figures: [Figures], _ ratios: [String: Double], to path: String
-    ) throws {
-        func byName(_ values: (Figures) -> [Double]) -> [String: [Double]] {
-            Dictionary(uniqueKeysWithValues: figures.map { ($0.name, values($0)) })
-        }
-        let value: [String: Any] = [
-            "inFlight": inFlight, "statements": statements, "ratios": ratios,
-            "modes": byName { $0.rates },
-            "programCPUMicroseconds": byName { $0.programCosts },
-            "serversCPUMicroseconds": byName { $0.serverCosts },
-        ]
-        try JSONSerialization.data(
-            withJSONObject: value, options: [.prettyPrinted, .sortedKeys]
-        ).write(to: URL(fileURLWithPath: path))
+    /// What was inserted by programs of this process.
+    private struct Rows {
+        var count = 0
+        /// Above all ids that were used.
+        var next = 0
     }
 }

@@ -161,7 +161,9 @@ struct Library: Sendable {
     private let orders: Database
     private let coordinator: Coordinator
 
-    var name: String { "\(log.rawValue), \(way.rawValue)" }
+    var name: String { Self.name(log, way) }
+
+    static func name(_ log: Log, _ way: Way) -> String { "\(log.rawValue), \(way.rawValue)" }
 
     static func all(_ servers: Servers, _ load: Load) -> [Library] {
         [

@@ -1,0 +1,64 @@
+import Foundation
+
+/// The figures of all modes for one size of work, and what they say of the aims.
+struct Report {
+    /// Times the throughput of the naive way that are aimed at, by what the library keeps.
+    private static let aims = [Library.Log.kept: 1.3, .journal: 2.0]
+
+    private let load: Load
+    private let figures: [Figures]
+    /// To the better of the naive ways; empty if none was measured.
+    private let ratios: [String: Double]
+
+    init(_ load: Load, _ figures: [Figures]) {
+        self.load = load
+        self.figures = figures
+        let naive = figures.filter { $0.kind == .naive }
+        ratios =
+            naive.isEmpty
+            ? [:] : Dictionary(uniqueKeysWithValues: figures.map { ($0.name, $0.ratio(to: naive)) })
+    }
+
+    var text: String {
+        let head =
+            "\(load.inFlight) in flight, two branches, INSERTs in each: \(load.statements); medians:"
+        let tails = figures.filter { $0.kind != .naive }.compactMap { mode in
+            ratios[mode.name].map {
+                "  \(mode.name) / the better naive way: \(String(format: "%.2f", $0))"
+            }
+        }
+        return ([head] + figures.map { "  \($0.summary)" } + tails + verdicts)
+            .joined(separator: "\n")
+    }
+
+    /// Each aim with the best way of the library that there is.
+    private var verdicts: [String] {
+        Self.aims.sorted { $0.value < $1.value }.compactMap { log, aim in
+            let ways = [Library.Way.closures, .statements].compactMap { way in
+                ratios["library, \(Library.name(log, way))"]
+            }
+            guard let best = ways.max() else { return nil }
+            let found = String(format: "%.2f", best)
+            return "  the library \(log.rawValue), at least \(aim): \(found), "
+                + (best >= aim ? "met" : "missed")
+        }
+    }
+
+    static func write(_ reports: [Report], to path: String) throws {
+        try JSONSerialization.data(
+            withJSONObject: reports.map { $0.json }, options: [.prettyPrinted, .sortedKeys]
+        ).write(to: URL(fileURLWithPath: path))
+    }
+
+    private var json: [String: Any] {
+        func byName(_ values: (Figures) -> [Double]) -> [String: [Double]] {
+            Dictionary(uniqueKeysWithValues: figures.map { ($0.name, values($0)) })
+        }
+        return [
+            "inFlight": load.inFlight, "statements": load.statements, "ratios": ratios,
+            "modes": byName { $0.rates },
+            "programCPUMicroseconds": byName { $0.programCosts },
+            "serversCPUMicroseconds": byName { $0.serverCosts },
+        ]
+    }
+}
