@@ -49,6 +49,7 @@ extension LibraryTests {
                         return
                     }
                     #expect(cause.code == .statementFailed)
+                    #expect(cause.statement == 1)
                     #expect(cause.message == "statement 1 failed")
                     #expect(cause.server?.sqlState == "23505")
                     #expect(cause.server?.constraint == "users_pkey")
@@ -74,6 +75,18 @@ extension LibraryTests {
                     #expect(
                         error?.branchError?.message
                             == "statement 1: 1 rows were expected, not 0")
+                    // The first that went wrong is told, and not what went wrong for its sake.
+                    let both = Participant(
+                        stage.usersDatabase,
+                        statements: [
+                            SQLStatement("DELETE FROM users", expectedRows: 1),
+                            SQLStatement("INSERT INTO nowhere VALUES (1)"),
+                        ])
+                    let first = await failure { () async throws(TransactionError) in
+                        try await coordinator.run([both])
+                    }
+                    #expect(first?.branchError?.code == .unexpectedRows)
+                    #expect(first?.branchError?.statement == 0)
                     let batch = Participant(stage.usersDatabase) { tx in
                         try await tx.execute([
                             SQLStatement("DELETE FROM users", expectedRows: 3)
@@ -118,6 +131,7 @@ extension LibraryTests {
                         try await coordinator.run([batch])
                     }
                     #expect(thrown?.branchError?.code == .unacceptableStatement)
+                    #expect(thrown?.branchError?.statement == 1)
                     try await stage.expectQuiet(users: 0, orders: 0)
                 }
             }
@@ -160,7 +174,7 @@ extension LibraryTests {
                             ])
                         } catch {
                             #expect(error.code == .statementFailed)
-                            #expect(error.message == "statement 1 failed")
+                            #expect(error.statement == 1)
                             #expect(error.server?.sqlState == "42P01")
                         }
                     }
@@ -172,7 +186,9 @@ extension LibraryTests {
                         return
                     }
                     #expect(cause.server?.sqlState == "42P01")
-                    #expect(try await stage.users.psql("SELECT last_value FROM steps") == "1")
+                    #expect(
+                        try await stage.users.psql("SELECT last_value, is_called FROM steps")
+                            == "1|t")
                     try await stage.expectQuiet(users: 0, orders: 0)
                 }
             }

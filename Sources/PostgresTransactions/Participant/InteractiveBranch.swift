@@ -112,6 +112,7 @@ final class InteractiveBranch: OpenBranch {
         guard !isOver else { throw .isOver }
         // After the first failure PostgreSQL would only say that the transaction is aborted.
         if let failure { throw .failed(failure) }
+        if statements.isEmpty { return [] }
         let first = statementCount
         statementCount += statements.count
         var returnsRows = false
@@ -124,7 +125,7 @@ final class InteractiveBranch: OpenBranch {
             replies = try await send(
                 statements.map { Command($0.sql, $0.parameters) }, returnsRows ? limits : nil)
         } catch {
-            throw fail(Self.failure(error, first))
+            throw fail(Self.failure(error))
         }
         var results: [StatementResult] = []
         for (offset, (reply, statement)) in zip(replies, statements).enumerated() {
@@ -139,13 +140,13 @@ final class InteractiveBranch: OpenBranch {
     ) throws(OpenBranchError) -> Bool {
         do throws(StatementRefusal) {
             let found = try StatementGate.inspect(statement.sql)
-            try found.check(givenParameterCount: statement.parameters.count)
+            try found.check(statement.parameters)
             return found.returnsRows
         } catch {
             failure =
                 failure
                 ?? BranchFailure(.unacceptableSQL(reason: error.sentence), statement: number)
-            throw .refused(reason: error.sentence)
+            throw .refused(statement: number, reason: error.sentence)
         }
     }
 
@@ -202,14 +203,14 @@ final class InteractiveBranch: OpenBranch {
         return .failed(first)
     }
 
-    private static func failure(_ error: PostgresError, _ number: Int) -> BranchFailure {
+    /// Of BEGIN, or of the session: no single statement is to blame.
+    private static func failure(_ error: PostgresError) -> BranchFailure {
         switch error {
         case .server(let message):
-            BranchFailure(
-                .statement, statement: number, report: BranchFailure.ServerReport(message))
+            BranchFailure(.statement, report: BranchFailure.ServerReport(message))
         case .invalidConninfo, .unreachable, .refused, .connectionLost, .timedOut, .poolExhausted,
             .closed:
-            BranchFailure(.connectionLost, statement: number)
+            BranchFailure(.connectionLost)
         }
     }
 }

@@ -79,18 +79,11 @@ public final class PostgresParticipants: Participants {
                     participant: branch.participant, limit: participant.poolSize)
             }
             for (position, statement) in branch.work.statements.enumerated() {
-                let found: InspectedStatement
                 do throws(StatementRefusal) {
-                    found = try StatementGate.inspect(statement.sql)
+                    try StatementGate.inspect(statement.sql).check(statement.parameters)
                 } catch {
                     throw .unacceptableSQL(
                         branch: index, statement: position, reason: error.sentence)
-                }
-                guard found.parameterCount == statement.parameters.count else {
-                    throw .unacceptableSQL(
-                        branch: index, statement: position,
-                        reason: "The statement has \(found.parameterCount) placeholders, but "
-                            + "\(statement.parameters.count) parameters are given.")
                 }
             }
         }

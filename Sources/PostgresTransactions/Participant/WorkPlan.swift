@@ -91,7 +91,8 @@ struct WorkPlan {
             switch reply {
             case .failed(let message):
                 // What stops a statement with too many rows may come late, and hit the next one.
-                return refused(excess ?? failure(message, at: index), results, facts)
+                let first = excess ?? missedExpectation(replies.prefix(index))
+                return refused(first ?? failure(message, at: index), results, facts)
             case .exceeded:
                 return refused(excess ?? BranchFailure(.resultTooLarge), results, facts)
             case .completed, .skipped: break
@@ -104,14 +105,13 @@ struct WorkPlan {
             // In a failed transaction PREPARE succeeds, with the tag ROLLBACK.
             return refused(BranchFailure(unknownKind), results, facts)
         }
-        return report(replies, proof, last, facts)
+        return report(replies, results, proof, last, facts)
     }
 
     private func report(
-        _ replies: [CommandReply], _ proof: CommandResult, _ last: CommandResult,
-        _ facts: SessionFacts
+        _ replies: [CommandReply], _ results: [StatementResult], _ proof: CommandResult,
+        _ last: CommandResult, _ facts: SessionFacts
     ) -> WorkReport {
-        let results = results(replies)
         let failure = disappointment(replies, last)
         if ending == .readOnly {
             let isInnocent =
@@ -167,9 +167,13 @@ struct WorkPlan {
         {
             return BranchFailure(.notDurable)
         }
-        if let excess = excess(replies) { return excess }
-        for (index, statement) in statements.enumerated() {
-            guard case .completed(let result) = replies[index + 1] else { continue }
+        return excess(replies) ?? missedExpectation(replies[...])
+    }
+
+    /// The first statement that changed or returned another number of rows than it was to.
+    private func missedExpectation(_ replies: ArraySlice<CommandReply>) -> BranchFailure? {
+        for (index, (statement, reply)) in zip(statements, replies.dropFirst()).enumerated() {
+            guard case .completed(let result) = reply else { continue }
             let actual = result.affectedRows ?? result.rowCount
             if let expected = statement.expectedRows, expected != actual {
                 return BranchFailure(

@@ -12,15 +12,23 @@ public struct InspectedStatement: Hashable, Sendable {
     /// what is created, and are not counted.
     public var parameterCount: Int
 
-    /// Refuses a list of values that does not fit the placeholders.
+    /// Refuses values that do not fit the placeholders, or that no text of PostgreSQL can hold.
     ///
-    /// - Throws: ``StatementRefusal`` with the reason `parameterCount`.
-    public func check(givenParameterCount given: Int) throws(StatementRefusal) {
-        if given == parameterCount { return }
-        throw StatementRefusal(
-            .parameterCount,
-            "The statement has placeholders for \(Self.values(parameterCount)), but "
-                + "\(Self.values(given)) \(given == 1 ? "is" : "are") given.")
+    /// - Throws: ``StatementRefusal`` with the reason `parameterCount` or `nulCharacter`.
+    public func check(_ parameters: [String?]) throws(StatementRefusal) {
+        let given = parameters.count
+        guard given == parameterCount else {
+            throw StatementRefusal(
+                .parameterCount,
+                "The statement has placeholders for \(Self.values(parameterCount)), but "
+                    + "\(Self.values(given)) \(given == 1 ? "is" : "are") given.")
+        }
+        for (index, parameter) in parameters.enumerated()
+        where parameter?.utf8.contains(0) ?? false {
+            throw StatementRefusal(
+                .nulCharacter,
+                "The value of $\(index + 1) has a NUL in it, which no text of PostgreSQL can hold.")
+        }
     }
 
     private static func values(_ count: Int) -> String {

@@ -28,9 +28,11 @@ extension TransactionEngine {
         switch report.reply {
         case .committed: break
         case .rolledBack:
-            let session = drives[id]?.reports[branch]?.session
-            drives[id]?.reports[branch] = WorkReport(
-                reply: .refused, results: [], failure: report.failure, session: session)
+            guard let drive = drives[id] else { return }
+            drive.reports[branch] = WorkReport(
+                reply: .refused, results: [], failure: report.failure,
+                session: drive.reports[branch]?.session)
+            if let failure = report.failure { drive.work[branch].onRefusal?(failure) }
         case .unknown: fenceSession(branch, id)
         }
         deliver(.registered(report.reply), to: id)

@@ -49,7 +49,7 @@ public enum OpenBranchError: Error, Sendable, Hashable {
     /// It was sent and failed; the branch can only vote no.
     case failed(BranchFailure)
     /// It can be part of no branch, and was not sent; the sentence says why. The branch votes no.
-    case refused(reason: String)
+    case refused(statement: Int, reason: String)
     /// The branch has voted, or its time is over: nothing was sent.
     case isOver
 }

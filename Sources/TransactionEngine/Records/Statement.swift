@@ -73,7 +73,7 @@ public struct TransactionRequest: Sendable {
         /// nowhere, and before the transaction is answered.
         public var onRefusal: (@Sendable (BranchFailure) -> Void)?
 
-        /// Makes a branch of statements, at least one.
+        /// Makes a branch of statements.
         public init(participant: String, statements: [Statement], isReadOnly: Bool = false) {
             self.init(
                 participant: participant, work: .statements(statements), isReadOnly: isReadOnly)

@@ -10,7 +10,7 @@ extension Coordinator {
     ///   - order: whether the closures run at once or in turn.
     ///   - isolation: of the work in each database.
     ///   - timeout: from now to the decision, at most; nil for the coordinator's own.
-    /// - Returns: what the closures returned, in order.
+    /// - Returns: what the closures returned, in order; nothing, of participants of statements.
     /// - Throws: ``TransactionError``, which says the outcome. Cancelling the task before the
     ///   decision aborts the whole; after it, the run goes on to its answer.
     public func run<Value: Sendable>(

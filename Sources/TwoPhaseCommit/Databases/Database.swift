@@ -32,9 +32,9 @@ public struct Database: Sendable {
     /// That is faster. It needs a decision log, and schema `tandem_participant` in the database, which
     /// is made at the start if the role may.
     public var keepsJournal = false
-    /// Rows that one statement may bring back.
+    /// Rows that one call may bring back: one statement, or all that are sent together.
     public var rowsMax = 100_000
-    /// Bytes that one statement may bring back.
+    /// Bytes that one call may bring back.
     public var bytesMax = 64 << 20
 
     /// Makes a database of its name and its address.

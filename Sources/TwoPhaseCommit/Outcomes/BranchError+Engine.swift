@@ -2,60 +2,71 @@ import TransactionEngine
 
 extension BranchError {
     init(_ failure: BranchFailure) {
-        let server = failure.report.map(ServerError.init)
-        let statement = failure.statement.map { "statement \($0)" } ?? "a statement"
-        switch failure.kind {
-        case .statement:
-            self.init(.statementFailed, "\(statement) failed", server: server)
+        self.init(
+            Code(failure.kind), Self.message(failure), statement: failure.statement,
+            server: failure.report.map(ServerError.init))
+    }
+
+    private static func message(_ failure: BranchFailure) -> String {
+        guard let statement = failure.statement else { return sentence(failure.kind) }
+        if case .statement = failure.kind { return "statement \(statement) failed" }
+        return "statement \(statement): \(sentence(failure.kind))"
+    }
+
+    private static func sentence(_ kind: BranchFailure.Kind) -> String {
+        switch kind {
+        case .statement: "a statement failed"
         case .rowsUnexpected(let expected, let actual):
-            self.init(
-                .unexpectedRows, "\(statement): \(expected) rows were expected, not \(actual)")
-        case .cannotBePrepared:
-            self.init(.cannotBePrepared, "what was done cannot be prepared", server: server)
-        case .constraintAtPrepare:
-            self.init(.constraintAtPrepare, "a deferred constraint failed", server: server)
-        case .slotsExhausted:
-            self.init(
-                .preparedTransactionsExhausted, "no room for another prepared transaction",
-                server: server)
-        case .preparedTransactionsDisabled:
-            self.init(
-                .preparedTransactionsDisabled, "prepared transactions are disabled",
-                server: server)
-        case .prepare:
-            self.init(.prepareFailed, "PREPARE TRANSACTION failed", server: server)
-        case .commit:
-            self.init(.prepareFailed, "its COMMIT failed", server: server)
-        case .wroteWhileReadOnly:
-            self.init(
-                .wroteWhileReadOnly, "it is declared read only, and has written", server: server)
-        case .resultTooLarge:
-            self.init(.resultTooLarge, "more rows or bytes came back than are allowed")
-        case .connectionLost:
-            self.init(.connectionLost, "the connection was lost", server: server)
-        case .cancelled:
-            self.init(.cancelled, "the transaction is being aborted", server: server)
-        case .notDurable:
-            self.init(.notDurable, "the wait for a standby was cut short", server: server)
-        case .workThrew:
-            self.init(.cancelled, "the closure threw an error")
-        case .workUnfinished:
-            self.init(
-                .statementStillRunning, "the closure returned while its statement was running")
-        case .unacceptableSQL(let reason):
-            self.init(.unacceptableStatement, reason)
+            "\(expected) rows were expected, not \(actual)"
+        case .cannotBePrepared: "what was done cannot be prepared"
+        case .constraintAtPrepare: "a deferred constraint failed"
+        case .slotsExhausted: "no room for another prepared transaction"
+        case .preparedTransactionsDisabled: "prepared transactions are disabled"
+        case .prepare: "PREPARE TRANSACTION failed"
+        case .commit: "its COMMIT failed"
+        case .wroteWhileReadOnly: "it is declared read only, and has written"
+        case .resultTooLarge: "more rows or bytes came back than are allowed"
+        case .connectionLost: "the connection was lost"
+        case .cancelled: "the transaction is being aborted"
+        case .notDurable: "the wait for a standby was cut short"
+        case .workThrew: "the closure threw an error"
+        case .workUnfinished: "the closure returned while its statement was running"
+        case .unacceptableSQL(let reason): reason
         }
     }
 
     init(_ error: OpenBranchError) {
         switch error {
         case .failed(let failure): self.init(failure)
-        case .refused(let reason): self.init(.unacceptableStatement, reason)
+        case .refused(let statement, let reason):
+            self.init(BranchFailure(.unacceptableSQL(reason: reason), statement: statement))
         case .isOver:
             self.init(
                 .transactionIsOver,
                 "the transaction belongs to its closure, which has returned or been given up")
         }
+    }
+}
+
+extension BranchError.Code {
+    fileprivate init(_ kind: BranchFailure.Kind) {
+        self =
+            switch kind {
+            case .statement: .statementFailed
+            case .rowsUnexpected: .unexpectedRows
+            case .cannotBePrepared: .cannotBePrepared
+            case .constraintAtPrepare: .constraintAtPrepare
+            case .slotsExhausted: .preparedTransactionsExhausted
+            case .preparedTransactionsDisabled: .preparedTransactionsDisabled
+            case .prepare, .commit: .prepareFailed
+            case .wroteWhileReadOnly: .wroteWhileReadOnly
+            case .resultTooLarge: .resultTooLarge
+            case .connectionLost: .connectionLost
+            case .cancelled, .workThrew: .cancelled
+            case .notDurable: .notDurable
+            case .workUnfinished: .statementStillRunning
+            case .unacceptableSQL: .unacceptableStatement
+            }
     }
 }
 

@@ -1,6 +1,4 @@
 /// What went wrong in one database: a statement, or the PREPARE after the work.
-///
-/// Statements are numbered from 0 within their participant.
 public struct BranchError: Error, Sendable, Hashable {
     /// The kind of failure.
     public enum Code: String, Sendable, Hashable {
@@ -40,14 +38,20 @@ public struct BranchError: Error, Sendable, Hashable {
 
     /// The kind of failure.
     public let code: Code
+    /// The statement that is to blame, counted from 0 within its participant; nil if none is, or none
+    /// can be told from the others.
+    public let statement: Int?
     /// What PostgreSQL said, if it said anything.
     public let server: ServerError?
     /// One sentence of our own.
     public let message: String
 
-    init(_ code: Code, _ message: String, server: ServerError? = nil) {
+    init(
+        _ code: Code, _ message: String, statement: Int? = nil, server: ServerError? = nil
+    ) {
         self.code = code
         self.message = message
+        self.statement = statement
         self.server = server
     }
 }

@@ -4,7 +4,7 @@
 public struct Committed<Value: Sendable>: Sendable {
     /// The transaction's id.
     public let id: TransactionID
-    /// What the closures returned.
+    /// What the closures returned; nothing, of a participant of statements.
     public let value: Value
     /// The databases in which COMMIT PREPARED has not been confirmed yet; nearly always none.
     ///

@@ -31,8 +31,7 @@ public struct Transaction: Sendable {
     /// ``Database/rowsMax`` and ``Database/bytesMax``.
     @discardableResult
     public func execute(_ statements: [SQLStatement]) async throws(BranchError) -> [Int] {
-        if statements.isEmpty { return [] }
-        return try await run(statements.map { $0.statement }).map { $0.count }
+        try await run(statements.map { $0.statement }).map { $0.count }
     }
 
     /// Runs a statement and answers its rows.
@@ -40,6 +39,11 @@ public struct Transaction: Sendable {
         _ sql: String, _ parameters: (any SQLValue)?...
     ) async throws(BranchError) -> Rows {
         Rows(try await run(sql, parameters))
+    }
+
+    /// Runs statements as ``execute(_:)`` does, and answers the rows of each.
+    public func query(_ statements: [SQLStatement]) async throws(BranchError) -> [Rows] {
+        try await run(statements.map { $0.statement }).map { Rows($0) }
     }
 
     /// Runs a statement and answers its rows as values of a `Decodable` type, whose keys are the

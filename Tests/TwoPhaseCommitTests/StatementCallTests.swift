@@ -1,0 +1,185 @@
+import PostgresClusters
+import Testing
+import TwoPhaseCommit
+
+extension LibraryTests {
+    @Suite("Calls of several statements, and where they go wrong")
+    struct StatementCallTests {
+        @Test func `statements are numbered over all calls of a closure`() async throws {
+            try await onStage { stage in
+                try await stage.coordinate { coordinator in
+                    let participant = Participant(stage.usersDatabase) { tx in
+                        try await tx.execute("INSERT INTO users VALUES ('u1')")
+                        try await tx.execute([
+                            SQLStatement("INSERT INTO users VALUES ('u2')"),
+                            SQLStatement("INSERT INTO users VALUES ('u1')"),
+                        ])
+                    }
+                    let error = await failure { () async throws(TransactionError) in
+                        try await coordinator.run([participant])
+                    }
+                    #expect(error?.branchError?.statement == 2)
+                    #expect(error?.branchError?.server?.sqlState == "23505")
+                    try await stage.expectQuiet(users: 0, orders: 0)
+                }
+            }
+        }
+
+        @Test func `a NUL in a value is refused, and costs no session`() async throws {
+            try await onStage { stage in
+                var users = stage.usersDatabase
+                users.connections = 1
+                try await stage.coordinate({ $0.databases[0] = users }) { coordinator in
+                    _ = try await coordinator.run([stage.user("u1")])
+                    let session = "SELECT pid FROM pg_stat_activity WHERE query LIKE 'PREPARE%'"
+                    let before = try await stage.users.psql(session)
+                    let bad = SQLStatement("INSERT INTO users VALUES ($1)", "a\0b")
+                    let given = await failure { () async throws(TransactionError) in
+                        try await coordinator.run([Participant(users, statements: [bad])])
+                    }
+                    guard case .refused(let refusal) = given?.aborted else {
+                        Issue.record("\(String(describing: given))")
+                        return
+                    }
+                    #expect(refusal.code == .invalid)
+                    #expect(refusal.description.contains("$1 has a NUL"))
+                    let called = await failure { () async throws(TransactionError) in
+                        try await coordinator.run([
+                            Participant(users) { tx in
+                                try await tx.execute([SQLStatement("SELECT 1"), bad])
+                            }
+                        ])
+                    }
+                    #expect(called?.branchError?.code == .unacceptableStatement)
+                    #expect(called?.branchError?.statement == 1)
+                    _ = try await coordinator.run([stage.user("u2")])
+                    #expect(try await stage.users.psql(session) == before)
+                    try await stage.expectQuiet(users: 2, orders: 0)
+                }
+            }
+        }
+
+        @Test func `a plan that changed its result is made again, with the whole call`()
+            async throws
+        {
+            try await onStage { stage in
+                var users = stage.usersDatabase
+                users.connections = 1
+                try await stage.coordinate({ $0.databases[0] = users }) { coordinator in
+                    let participant = Participant(users) { tx in
+                        try await tx.query([
+                            SQLStatement("INSERT INTO users VALUES ('u') RETURNING id"),
+                            SQLStatement("SELECT * FROM users"),
+                            SQLStatement("DELETE FROM users"),
+                        ]).map { $0.columns.count }
+                    }
+                    #expect(try await coordinator.run([participant]).value == [[1, 2, 0]])
+                    _ = try await stage.users.psql("ALTER TABLE users ADD COLUMN age int")
+                    #expect(try await coordinator.run([participant]).value == [[1, 3, 0]])
+                    try await stage.expectQuiet(users: 0, orders: 0)
+                }
+            }
+        }
+
+        @Test func `calls at once take turns, and none is lost`() async throws {
+            try await onStage { stage in
+                try await stage.coordinate { coordinator in
+                    let participant = Participant(stage.usersDatabase) { tx in
+                        async let one = tx.execute(
+                            (0..<40).map {
+                                SQLStatement("INSERT INTO users VALUES ($1)", "a\($0)")
+                            })
+                        async let other = tx.execute(
+                            (0..<40).map {
+                                SQLStatement("INSERT INTO users VALUES ($1)", "b\($0)")
+                            })
+                        return try await one.count + other.count
+                    }
+                    #expect(try await coordinator.run([participant]).value == [80])
+                    try await stage.expectQuiet(users: 80, orders: 0)
+                }
+            }
+        }
+
+        @Test func `more than the sockets can hold goes through in one call`() async throws {
+            try await onStage { stage in
+                try await stage.coordinate { coordinator in
+                    let long = String(repeating: "x", count: 10_000)
+                    let statements = (0..<2000).map {
+                        SQLStatement(
+                            "INSERT INTO users VALUES ($1, $2) RETURNING name", "\($0)", long)
+                    }
+                    let participant = Participant(stage.usersDatabase) { tx in
+                        try await tx.query(statements).count
+                    }
+                    #expect(try await coordinator.run([participant]).value == [2000])
+                    _ = try await coordinator.run([
+                        Participant(
+                            stage.usersDatabase,
+                            statements: [SQLStatement("DELETE FROM users", expectedRows: 2000)])
+                    ])
+                    try await stage.expectQuiet(users: 0, orders: 0)
+                }
+            }
+        }
+
+        @Test func `a call is cancelled with the whole`() async throws {
+            try await onStage { stage in
+                try await stage.coordinate { coordinator in
+                    let participant = Participant(
+                        stage.usersDatabase,
+                        statements: [
+                            SQLStatement("INSERT INTO users VALUES ('u1')"),
+                            SQLStatement("SELECT pg_sleep(600)"),
+                        ])
+                    let run = Task { () async -> TransactionError? in
+                        await failure { () async throws(TransactionError) in
+                            try await coordinator.run([
+                                participant, stage.order("o1").discardingValue,
+                            ])
+                        }
+                    }
+                    try await until("the call is at work") {
+                        try await stage.users.psql(
+                            """
+                            SELECT count(*) FROM pg_stat_activity
+                            WHERE query LIKE 'SELECT pg_sleep(6%' AND state = 'active'
+                            """) == "1"
+                    }
+                    run.cancel()
+                    guard case .cancelled = await run.value?.aborted else {
+                        Issue.record("it was not cancelled")
+                        return
+                    }
+                    try await stage.expectQuiet(users: 0, orders: 0)
+                }
+            }
+        }
+
+        @Test func `no call is taken after the closure has returned, not even an empty one`()
+            async throws
+        {
+            try await onStage { stage in
+                try await stage.coordinate { coordinator in
+                    let leak = Participant(stage.usersDatabase) { $0 }
+                    let transaction = try await coordinator.run([leak]).value[0]
+                    for statements in [[], [SQLStatement("SELECT 1")]] {
+                        await #expect {
+                            try await transaction.execute(statements)
+                        } throws: {
+                            ($0 as? BranchError)?.code == .transactionIsOver
+                        }
+                    }
+                }
+            }
+        }
+
+        @Test func `parameters are not shown`() {
+            let statement = SQLStatement("SELECT $1", "secret")
+            let participant = Participant(Database("users", at: ""), statements: [statement])
+            #expect("\(statement)" == "SELECT $1")
+            #expect(!String(reflecting: statement).contains("secret"))
+            #expect(!"\(participant)".contains("secret"))
+        }
+    }
+}
