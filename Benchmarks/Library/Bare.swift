@@ -1,11 +1,13 @@
 import Foundation
 import PostgresClusters
 
-/// The bare client in C (Sources/limit), on a database of its own in the same servers.
+/// The bare client in C (Sources/limit), on a database of its own in the same servers: what nobody can go
+/// below who keeps such records and sends such commands.
 ///
-/// Its modes `closures` and `llrclosures` send what the library sends for closures, in as many round
-/// trips, and nothing of what a library needs besides; `guarded` does for statements that are known
-/// beforehand. `full` and `llrfull` neither clean their sessions nor take evidence.
+/// `closures` and `llrclosures` send no more than the library sends for closures, in no more round trips
+/// (a journal's branch has one less, and begins when the others are prepared), and wait for fewer flushes;
+/// `guarded` does so for statements. `full` and `llrfull` neither clean their sessions nor take
+/// evidence. None of them has tasks, closures or values, nor speaks through libpq.
 struct Bare: Sendable {
     static let database = "bare"
 
@@ -17,7 +19,8 @@ struct Bare: Sendable {
         self.servers = servers
         self.load = load
         // It is built beside this program.
-        program = URL(fileURLWithPath: CommandLine.arguments[0]).deletingLastPathComponent()
+        program =
+            URL(fileURLWithPath: CommandLine.arguments[0]).deletingLastPathComponent()
             .appendingPathComponent("limit").path
     }
 

@@ -21,7 +21,9 @@ struct LibraryBench: AsyncParsableCommand {
     @Option(help: "Transactions in flight.") var inFlight = 32
     @Option(
         parsing: .upToNextOption,
-        help: "INSERTs in each of the two databases; several numbers are measured one after the other.")
+        help:
+            "INSERTs in each of the two databases; several numbers are measured one after the other."
+    )
     var statements = [1, 10, 20]
     @Option(help: "Measure one mode alone, by its name; there are no ratios then.")
     var only: String?
@@ -34,7 +36,7 @@ struct LibraryBench: AsyncParsableCommand {
     }
 
     func run() async throws {
-        let servers = try await Servers.start()
+        let servers = try await Servers.start(inFlight: inFlight)
         do {
             var rows = Rows()
             var reports: [Report] = []

@@ -10,8 +10,12 @@ struct Servers: Sendable {
     let orders: PostgresCluster
     let state: PostgresCluster
 
-    static func start() async throws -> Servers {
-        let settings = ["max_prepared_transactions": "500", "max_connections": "300"]
+    static func start(inFlight: Int) async throws -> Servers {
+        // Each of the coordinators keeps its sessions while the others are measured.
+        let settings = [
+            "max_prepared_transactions": "\(max(500, inFlight))",
+            "max_connections": "\(300 + inFlight)",
+        ]
         var clusters: [PostgresCluster] = []
         do {
             for name in ["users", "orders", "state"] {

@@ -31,16 +31,14 @@ struct Report {
             .joined(separator: "\n")
     }
 
-    /// Each aim with the best way of the library that there is.
     private var verdicts: [String] {
-        Self.aims.sorted { $0.value < $1.value }.compactMap { log, aim in
-            let ways = [Library.Way.closures, .statements].compactMap { way in
-                ratios["library, \(Library.name(log, way))"]
+        Self.aims.sorted { $0.value < $1.value }.flatMap { log, aim in
+            [Library.Way.closures, .statements].compactMap { way in
+                let name = "library, \(Library.name(log, way))"
+                guard let ratio = ratios[name] else { return nil }
+                return "  \(name), at least \(aim): \(String(format: "%.2f", ratio)), "
+                    + (ratio >= aim ? "met" : "missed")
             }
-            guard let best = ways.max() else { return nil }
-            let found = String(format: "%.2f", best)
-            return "  the library \(log.rawValue), at least \(aim): \(found), "
-                + (best >= aim ? "met" : "missed")
         }
     }
 

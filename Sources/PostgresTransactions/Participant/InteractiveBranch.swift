@@ -125,7 +125,8 @@ final class InteractiveBranch: OpenBranch {
             replies = try await send(
                 statements.map { Command($0.sql, $0.parameters) }, returnsRows ? limits : nil)
         } catch {
-            throw fail(Self.failure(error))
+            // Of several, no single one is to blame.
+            throw fail(Self.failure(error, statements.count == 1 ? first : nil))
         }
         var results: [StatementResult] = []
         for (offset, (reply, statement)) in zip(replies, statements).enumerated() {
@@ -203,14 +204,14 @@ final class InteractiveBranch: OpenBranch {
         return .failed(first)
     }
 
-    /// Of BEGIN, or of the session: no single statement is to blame.
-    private static func failure(_ error: PostgresError) -> BranchFailure {
+    private static func failure(_ error: PostgresError, _ number: Int?) -> BranchFailure {
         switch error {
         case .server(let message):
-            BranchFailure(.statement, report: BranchFailure.ServerReport(message))
+            BranchFailure(
+                .statement, statement: number, report: BranchFailure.ServerReport(message))
         case .invalidConninfo, .unreachable, .refused, .connectionLost, .timedOut, .poolExhausted,
             .closed:
-            BranchFailure(.connectionLost)
+            BranchFailure(.connectionLost, statement: number)
         }
     }
 }
