@@ -150,8 +150,9 @@ let wholeTests: [Target] = [
     .testTarget(
         name: "TwoPhaseCommitTests",
         dependencies: [
-            "CommitProtocol", "PostgresClient", "PostgresClusters", "PostgresTransactions",
-            "tandem", "TwoPhaseCommit", "TwoPhaseCommitVictim", logging, serviceLifecycle,
+            "CommitProtocol", "EventLoop", "PostgresClient", "PostgresClusters",
+            "PostgresTransactions", "tandem", "TransactionEngine", "TwoPhaseCommit",
+            "TwoPhaseCommitVictim", logging, serviceLifecycle,
             .product(name: "MetricsTestKit", package: "swift-metrics"),
         ], swiftSettings: strict),
 ]

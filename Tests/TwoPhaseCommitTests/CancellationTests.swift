@@ -25,6 +25,10 @@ extension LibraryTests {
                         }
                     }
                     await isWorking.pass()
+                    // One that is prepared by then is rolled back as well.
+                    try await until("the user is prepared") {
+                        try await Stage.preparedCount(stage.users) == 1
+                    }
                     run.cancel()
                     guard case .cancelled = await run.value?.aborted else {
                         Issue.record("it was not cancelled")

@@ -33,6 +33,31 @@ extension LibraryTests {
             }
         }
 
+        @Test func `a run is asked for from anywhere, and comes back there`() async throws {
+            try await onStage(log: false) { stage in
+                try await stage.coordinate { coordinator in
+                    try await Counter().run(coordinator, stage.user("actor"))
+                    try await Task { @MainActor in
+                        _ = try await coordinator.run([stage.user("main")])
+                        MainActor.assertIsolated()
+                    }.value
+                    try await Task.detached {
+                        _ = try await coordinator.run([stage.user("detached")])
+                    }.value
+                    let desk = Desk()
+                    try await Task(executorPreference: desk) {
+                        _ = try await coordinator.run([stage.user("desk")])
+                        #expect(Desk.isHere)
+                    }.value
+                    // On the very thread that has to do the work.
+                    try await Task(executorPreference: Coordinator.eventLoop) {
+                        _ = try await coordinator.run([stage.user("loop")])
+                    }.value
+                    try await stage.expectQuiet(users: 5, orders: 0)
+                }
+            }
+        }
+
         private func threadOfLoop() async -> UInt {
             await Task(executorPreference: Coordinator.eventLoop) { thisThread() }.value
         }
@@ -80,5 +105,28 @@ private final class Desk: TaskExecutor {
     func enqueue(_ job: consuming ExecutorJob) {
         let job = UnownedJob(job)
         queue.async { job.runSynchronously(on: self.asUnownedTaskExecutor()) }
+    }
+}
+
+/// An actor with an executor of its own.
+private actor Counter {
+    private let line = Line()
+    private var count = 0
+
+    nonisolated var unownedExecutor: UnownedSerialExecutor { line.asUnownedSerialExecutor() }
+
+    func run(_ coordinator: Coordinator, _ participant: Participant<Int>) async throws {
+        count += try await coordinator.run([participant]).value[0]
+        dispatchPrecondition(condition: .onQueue(line.queue))
+        #expect(count == 1)
+    }
+
+    private final class Line: SerialExecutor {
+        let queue = DispatchQueue(label: "counter")
+
+        func enqueue(_ job: consuming ExecutorJob) {
+            let job = UnownedJob(job)
+            queue.async { job.runSynchronously(on: self.asUnownedSerialExecutor()) }
+        }
     }
 }

@@ -94,6 +94,11 @@ extension LibraryTests {
                             cause.code
                                 == (sql.hasPrefix("INSERT")
                                     ? .statementFailed : .unacceptableStatement))
+                        // PostgreSQL's own words, although the closure kept them to itself.
+                        #expect(
+                            cause.server?.message
+                                == (sql.hasPrefix("INSERT")
+                                    ? "relation \"nowhere\" does not exist" : nil))
                     }
                     try await stage.expectQuiet(users: 0, orders: 0)
                 }
@@ -155,6 +160,10 @@ extension LibraryTests {
                             continue
                         }
                         #expect(cause.code == code)
+                        #expect(
+                            cause.server?.constraint
+                                == (code == .constraintAtPrepare ? "kin_parent_fkey" : nil))
+                        #expect(cause.server?.message.isEmpty == false)
                     }
                     try await stage.expectQuiet(users: 0, orders: 0)
                 }

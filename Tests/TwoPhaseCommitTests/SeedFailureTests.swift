@@ -108,6 +108,10 @@ extension LibraryTests {
                 let victim = try await startVictim(stage, log: false)
                 let alive = try await LoglessTransactions.find(in: databases, timeout: .seconds(30))
                 #expect(alive.groups.map(\.isCoordinatorAlive) == [true])
+                let early = try await stage.tandem(
+                    ["logless", "resolve", alive.groups[0].name, "rollback", "--incomplete"])
+                #expect(early.errors.contains("is alive"))
+                #expect(try await Stage.preparedCount(stage.orders) == 1)
                 victim.send(SIGKILL)
                 _ = await victim.exitStatus()
                 try await until("its sessions are gone") {
@@ -118,16 +122,18 @@ extension LibraryTests {
                 let group = try #require(found.groups.first)
                 #expect(group.missing == [0])
                 #expect(group.branches.map(\.database) == [1])
-                let listed = try await tandem(stage, ["logless", "list"])
-                #expect(listed.contains("\(group.name): 1 of 2 prepared"))
-                let refused = try await tandem(
-                    stage, ["logless", "resolve", group.name, "rollback"])
-                #expect(refused.contains("--incomplete"))
+                let listed = try await stage.tandem(["logless", "list"])
+                #expect(listed.output.contains("\(group.name): 1 of 2 prepared"))
+                let refused = try await stage.tandem(
+                    ["logless", "resolve", group.name, "rollback"])
+                #expect(refused.errors.contains("--incomplete"))
                 #expect(try await Stage.preparedCount(stage.orders) == 1)
-                let ended = try await tandem(
-                    stage, ["logless", "resolve", group.name, "rollback", "--incomplete"])
-                #expect(ended.contains("ROLLBACK PREPARED"))
-                #expect(try await tandem(stage, ["logless", "list"]).contains("nothing is left"))
+                let ended = try await stage.tandem(
+                    ["logless", "resolve", group.name, "rollback", "--incomplete"])
+                #expect(ended.output.contains("ROLLBACK PREPARED"))
+                let rest = try await stage.tandem(["logless", "list"])
+                #expect(rest.succeeded)
+                #expect(rest.output.contains("nothing is left"))
                 try await stage.expectQuiet(users: 0, orders: 0)
             }
         }
@@ -150,7 +156,7 @@ extension LibraryTests {
             var arguments = [stage.users.connectionString(), stage.orders.connectionString()]
             if log { arguments += [stage.stateConnection, "victim"] }
             let victim = try await ChildProcess.start(
-                PostgresClusters.Command(try program("TwoPhaseCommitVictim"), arguments)
+                PostgresClusters.Command(try Stage.program("TwoPhaseCommitVictim"), arguments)
                     .dyingWithParent(signal: "KILL"))
             try await until("the order is prepared") {
                 try await Stage.preparedCount(stage.orders) == 1
@@ -185,25 +191,8 @@ extension LibraryTests {
             try Data(text.utf8).write(to: URL(fileURLWithPath: file))
             return try await ChildProcess.start(
                 PostgresClusters.Command(
-                    try program("tandem"), ["serve", "--config", file]
+                    try Stage.program("tandem"), ["serve", "--config", file]
                 ).dyingWithParent(signal: "KILL"))
-        }
-
-        /// What `tandem` prints about the databases.
-        private func tandem(_ stage: Stage, _ arguments: [String]) async throws -> String {
-            let databases = [stage.users, stage.orders].flatMap {
-                ["--database", $0.connectionString()]
-            }
-            let output = try await PostgresClusters.Command(
-                try program("tandem"), arguments + databases
-            ).run()
-            return output.output + output.errors
-        }
-
-        /// A program that was built beside the tests.
-        private func program(_ name: String) throws -> String {
-            let own = try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")
-            return URL(fileURLWithPath: own).deletingLastPathComponent().path + "/" + name
         }
     }
 }

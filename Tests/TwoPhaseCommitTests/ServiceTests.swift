@@ -31,6 +31,36 @@ extension LibraryTests {
             }
         }
 
+        @Test func `cancelling its task ends the service in order, too`() async throws {
+            try await onStage { stage in
+                let coordinator = Coordinator(stage.configuration())
+                let service = Task { try await coordinator.run() }
+                _ = try await coordinator.run([stage.user("u1"), stage.order("o1")])
+                service.cancel()
+                try await service.value
+                let error = await failure { () async throws(TransactionError) in
+                    try await coordinator.run([stage.user("u2")])
+                }
+                #expect(error?.description == "aborted: the coordinator is shut down")
+                try await stage.expectQuiet(users: 1, orders: 1)
+            }
+        }
+
+        @Test func `a configuration that cannot be is refused at the start`() async throws {
+            let one = Database("one", at: "host=127.0.0.1")
+            let state = StateDatabase(at: "host=127.0.0.1 nonsense", replica: "r")
+            for configuration in [
+                Configuration(databases: [one, one], log: .logless),
+                Configuration(databases: [Database("two", at: "port=x")], log: .logless),
+                Configuration(databases: [one], log: .database(state)),
+            ] {
+                let error = await #expect(throws: CoordinatorError.self) {
+                    try await Coordinator(configuration).start()
+                }
+                #expect(error?.code == .configuration)
+            }
+        }
+
         @Test func `a second coordinator of the same name supersedes the first`() async throws {
             try await onStage { stage in
                 let first = Coordinator(stage.configuration())

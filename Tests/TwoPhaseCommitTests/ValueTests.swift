@@ -55,5 +55,14 @@ import Testing
         #expect(Double.infinity.sqlText == "Infinity")
         #expect(Decimal(sqlText: "NaN") == nil)
         #expect(Decimal(sqlText: "42.50")?.sqlText == "42.5")
+        #expect(Decimal(sqlText: "-0.00") == 0)
+        #expect(Decimal(sqlText: "-1000.010")?.sqlText == "-1000.01")
+        // 38 digits are the most that a decimal holds.
+        let nines = String(repeating: "9", count: 38)
+        #expect(Decimal(sqlText: nines)?.sqlText == nines)
+        for text in [nines + "9", "0." + nines + "1", "-Infinity", "12 apples", "1.", ".", "-", ""]
+        {
+            #expect(Decimal(sqlText: text) == nil, "\(text)")
+        }
     }
 }

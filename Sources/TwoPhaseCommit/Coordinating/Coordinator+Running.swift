@@ -45,7 +45,8 @@ extension Coordinator {
 
     /// What is known of a transaction: how to learn an unknown outcome.
     ///
-    /// Without a decision log only this coordinator's own, recent transactions are known.
+    /// With a decision log any coordinator can be asked that shares it. Without one only this
+    /// coordinator's own, recent transactions are known.
     ///
     /// - Returns: nil if there is no record of it, and it is not under way here. With a decision log
     ///   a transaction whose outcome was unknown has never been committed then.
@@ -87,6 +88,8 @@ extension Coordinator {
         guard !works.isEmpty else {
             throw .refused(.invalid, "a transaction has at least one participant")
         }
+        let timeout = (timeout ?? configuration.timeout).bounded
+        let start = ContinuousClock.now
         let runtime: Runtime
         do {
             runtime = try await self.runtime()
@@ -98,7 +101,8 @@ extension Coordinator {
         let request = TransactionRequest(
             principal: Runtime.principal, idempotency: nil,
             branches: works.map(\.branch), isolation: Isolation(isolation),
-            timeout: timeout ?? configuration.timeout, labels: [],
+            // A first run may have had to start the coordinator.
+            timeout: (timeout - start.duration(to: .now)).bounded, labels: [],
             order: order == .parallel ? .parallel : .sequential, isCancellable: true)
         // From here on the engine keeps to the loop's thread, and closures run where they prefer to.
         let answer = await withTaskExecutorPreference(EventLoop.shared) {
@@ -106,6 +110,12 @@ extension Coordinator {
         }
         return try RunEnd(answer, works, isLogless: runtime.isLogless)
     }
+}
+
+extension Duration {
+    /// At least nothing and at most a year, which is for ever: what is reckoned with it does not
+    /// overflow.
+    fileprivate var bounded: Duration { min(max(self, .zero), .seconds(365 * 24 * 3600)) }
 }
 
 extension Isolation {

@@ -20,7 +20,8 @@ public struct Aborted: Sendable {
         case deadline
         /// The task that ran it was cancelled.
         case cancelled
-        /// It was not begun, for the reason given; nothing was sent to any database.
+        /// It was refused, for the reason given, before anything was recorded of it. Closures may have
+        /// begun where the state database was lost just then; what they did is rolled back.
         case refused(Refusal)
         /// The coordinator, or another that shares its log, aborted it; the sentence says why.
         case coordinator(String)
@@ -35,9 +36,19 @@ public struct Aborted: Sendable {
     public var workError: (any Error)? {
         if case .work(_, let error) = cause { error } else { nil }
     }
+
+    /// What went wrong in a database, if that is the cause: whether the closure passed the error on,
+    /// as most do, or has not seen it.
+    public var branchError: BranchError? {
+        switch cause {
+        case .work(_, let error): error as? BranchError
+        case .branch(_, let error): error
+        case .deadline, .cancelled, .refused, .coordinator: nil
+        }
+    }
 }
 
-/// Why a transaction was not begun.
+/// Why a transaction was refused.
 public struct Refusal: Sendable, Hashable, CustomStringConvertible {
     /// The kind of reason.
     public enum Code: Sendable, Hashable {

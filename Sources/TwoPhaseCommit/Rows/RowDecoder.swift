@@ -1,7 +1,7 @@
 import FoundationEssentials
 
 /// Reads one row as a `Decodable` value: a keyed type by the names of the columns, a single value
-/// from the only column.
+/// from the only column, a list from the only column's JSON.
 struct RowDecoder: Decoder {
     let row: Row
     var codingPath: [any CodingKey] { [] }
@@ -14,7 +14,10 @@ struct RowDecoder: Decoder {
     }
 
     func unkeyedContainer() throws -> any UnkeyedDecodingContainer {
-        throw BranchError(.unreadableValue, "a row has names, and is no list")
+        guard row.cells.count == 1 else {
+            throw BranchError(.unreadableValue, "\(row.cells.count) columns are not one list")
+        }
+        return try CellContainer(cell: row.cells[0], name: row.columns[0]).list()
     }
 
     func singleValueContainer() throws -> any SingleValueDecodingContainer {
@@ -83,6 +86,19 @@ private struct CellContainer: SingleValueDecodingContainer {
         } catch {
             throw mismatch(type)
         }
+    }
+
+    /// The value as a list, which JSON has.
+    func list() throws -> any UnkeyedDecodingContainer {
+        guard let cell, let list = try? JSONDecoder().decode(List.self, from: Data(cell.utf8))
+        else { throw mismatch([Any].self) }
+        return list.container
+    }
+
+    private struct List: Decodable {
+        let container: any UnkeyedDecodingContainer
+
+        init(from decoder: any Decoder) throws { container = try decoder.unkeyedContainer() }
     }
 
     private func mismatch(_ type: Any.Type) -> BranchError {

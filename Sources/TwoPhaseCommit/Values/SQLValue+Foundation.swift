@@ -11,10 +11,31 @@ extension Decimal: SQLValue {
     /// The digits, exactly.
     public var sqlText: String { description }
 
-    /// Reads a `numeric`; nil for what a `Decimal` cannot hold, such as `NaN`.
+    /// Reads a `numeric`; nil for what a `Decimal` cannot hold exactly, such as `NaN`, an infinity or
+    /// a number of more than 38 digits.
     public init?(sqlText: String) {
-        guard let value = Decimal(string: sqlText), !value.isNaN else { return nil }
+        // Foundation reads as far as it understands, and rounds what is too long.
+        guard let value = Decimal(string: sqlText), let digits = Self.digits(of: sqlText),
+            digits == Self.digits(of: value.description)
+        else { return nil }
         self = value
+    }
+
+    /// A number without the zeros that mean nothing; nil for anything but digits.
+    private static func digits(of text: String) -> [UInt8]? {
+        let (zero, point) = (UInt8(ascii: "0"), UInt8(ascii: "."))
+        let bytes = Array(text.utf8)
+        let isNegative = bytes.first == UInt8(ascii: "-")
+        let parts = bytes.dropFirst(isNegative ? 1 : 0)
+            .split(separator: point, maxSplits: 1, omittingEmptySubsequences: false)
+        let isNumber = parts.allSatisfy { part in
+            !part.isEmpty && part.allSatisfy { (zero...UInt8(ascii: "9")).contains($0) }
+        }
+        guard isNumber, let whole = parts.first else { return nil }
+        var digits = Array(whole.drop { $0 == zero }) + [point]
+        if parts.count == 2 { digits += parts[1] }
+        while digits.last == zero { digits.removeLast() }
+        return (isNegative && digits != [point] ? [UInt8(ascii: "-")] : []) + digits
     }
 }
 
@@ -49,9 +70,13 @@ extension Data: SQLValue {
 }
 
 extension Date: SQLValue {
-    /// A `timestamptz` in UTC, to the microsecond.
+    /// A `timestamptz` in UTC, to the microsecond; what PostgreSQL refuses, if it is no date of its
+    /// calendar.
     public var sqlText: String {
-        TimestampText.write(Int64((timeIntervalSince1970 * 1_000_000).rounded()))
+        let microseconds = (timeIntervalSince1970 * 1_000_000).rounded()
+        // Near the end of what 64 bits hold; PostgreSQL's own dates end there too.
+        guard microseconds.magnitude < 9.2e18 else { return "no date: \(microseconds)" }
+        return TimestampText.write(Int64(microseconds))
     }
 
     /// Reads a `timestamptz`, or a `timestamp` or `date`, which are taken for UTC; the server's
@@ -63,6 +88,8 @@ extension Date: SQLValue {
 }
 
 /// A value of a column of type `json` or `jsonb`.
+///
+/// It is encoded and decoded as `JSONEncoder` and `JSONDecoder` do it by themselves.
 public struct JSON<Value: Codable & Sendable>: SQLValue {
     /// The value.
     public let value: Value
@@ -72,9 +99,9 @@ public struct JSON<Value: Codable & Sendable>: SQLValue {
         self.value = value
     }
 
-    /// The value as JSON; `null` if it cannot be encoded.
+    /// The value as JSON; if it cannot be encoded, what PostgreSQL refuses to take for JSON.
     public var sqlText: String {
-        guard let data = try? JSONEncoder().encode(value) else { return "null" }
+        guard let data = try? JSONEncoder().encode(value) else { return "no JSON: \(Value.self)" }
         return String(decoding: data, as: UTF8.self)
     }
 

@@ -49,7 +49,9 @@ public struct Transaction: Sendable {
     /// Runs a statement and answers its rows as values of a `Decodable` type, whose keys are the
     /// names of the columns.
     ///
-    /// A type of a single value, such as `Int`, takes the only column.
+    /// A type of a single value, such as `Int`, takes the only column. A property that is no
+    /// ``SQLColumn``, and a list, is decoded from JSON; PostgreSQL's arrays are read by way of
+    /// `to_json`. What does not fit throws ``BranchError/Code-swift.enum/unreadableValue``.
     public func query<Value: Decodable & Sendable>(
         _ sql: String, _ parameters: (any SQLValue)?..., as type: Value.Type
     ) async throws(BranchError) -> [Value] {
@@ -62,6 +64,8 @@ public struct Transaction: Sendable {
 
     /// Runs a statement and answers its rows as tuples, whose elements are the columns in order:
     /// `as: (Int, String?).self`.
+    ///
+    /// As many columns as elements, or it throws ``BranchError/Code-swift.enum/unreadableValue``.
     public func query<First: SQLColumn, Second: SQLColumn, each Other: SQLColumn>(
         _ sql: String, _ parameters: (any SQLValue)?...,
         as type: (First, Second, repeat each Other).Type

@@ -132,7 +132,9 @@ struct TrapTests {
         }
     }
 
-    @Test("1,000 foreign gids, and squatted ones, never stall the scan and are never touched")
+    @Test(
+        "1,000 foreign gids, squatted ones and a logless program's never stall the scan and are never touched"
+    )
     func foreignAndSquatted() async throws {
         try await onStage(
             settings: ResolutionTests.quick,
@@ -149,6 +151,9 @@ struct TrapTests {
                     "BEGIN; SELECT pg_current_xact_id(); "
                     + "PREPARE TRANSACTION 'tandem:\(installation):\(name)';\n"
             }
+            script +=
+                "BEGIN; SELECT pg_current_xact_id(); PREPARE TRANSACTION "
+                + "'tandem-library:\(installation):7-00000000000000ab:0.2';\n"
             let users = try stage.cluster("users")
             _ = try await users.psql(script)
             func squat(_ number: Int) -> String {
@@ -159,7 +164,7 @@ struct TrapTests {
             _ = try await users.psql(squat(900_002), database: "other")
             _ = try await users.psql(squat(900_003))
             try await stage.until("the one orphan of ours is rolled back") {
-                try await stage.value("users", "SELECT count(*) FROM pg_prepared_xacts") == "1007"
+                try await stage.value("users", "SELECT count(*) FROM pg_prepared_xacts") == "1008"
             }
             #expect(
                 try await stage.value(

@@ -1,0 +1,89 @@
+import EventLoop
+import Logging
+import Metrics
+import MetricsTestKit
+import PostgresClusters
+import Testing
+import TwoPhaseCommit
+
+extension LibraryTests {
+    @Suite("Logs and metrics go where the program has bootstrapped them")
+    struct BootstrapTests {
+        @Test func `a run is counted and timed, and what goes wrong is logged`() async throws {
+            let (metrics, log) = (Bootstrapped.metrics, Bootstrapped.log)
+            try await onStage { stage in
+                try await stage.coordinate { coordinator in
+                    func count(_ outcome: String) throws -> Int64 {
+                        try metrics.expectCounter(
+                            "tandem_library_transactions", [("outcome", outcome)]
+                        ).totalValue
+                    }
+                    let (committed, aborted) = (try count("committed"), try count("aborted"))
+                    let timer = try metrics.expectTimer("tandem_library_transaction_duration")
+                    let timed = timer.values.count
+                    _ = try await coordinator.run([stage.user("u"), stage.order("o")])
+                    _ = await failure { () async throws(TransactionError) in
+                        try await coordinator.run([stage.user("u"), stage.order("o1")])
+                    }
+                    #expect(try count("committed") == committed + 1)
+                    #expect(try count("aborted") == aborted + 1)
+                    #expect(timer.values.count == timed + 2)
+                    await stage.orders.kill()
+                    try await until("the log says that a database is away") {
+                        log.withLock {
+                            $0.contains { $0.hasPrefix("a participant cannot be reached") }
+                        }
+                    }
+                    try await stage.orders.restart()
+                    try await stage.expectQuiet(users: 1, orders: 1)
+                }
+            }
+        }
+    }
+}
+
+/// The systems of this process, which can be bootstrapped once only.
+private enum Bootstrapped {
+    static let metrics = {
+        let metrics = TestMetrics()
+        MetricsSystem.bootstrap(metrics)
+        return metrics
+    }()
+
+    /// What coordinators with the configuration's own logger have said from then on.
+    static let log = {
+        let lines = Lock<[String]>([])
+        LoggingSystem.bootstrap { label in
+            guard label == "tandem.coordinator" else {
+                return StreamLogHandler.standardError(label: label)
+            }
+            return Recorder(inner: StreamLogHandler.standardError(label: label), lines: lines)
+        }
+        return lines
+    }()
+
+    private struct Recorder: LogHandler {
+        var inner: StreamLogHandler
+        let lines: Lock<[String]>
+
+        var logLevel: Logger.Level {
+            get { inner.logLevel }
+            set { inner.logLevel = newValue }
+        }
+
+        var metadata: Logger.Metadata {
+            get { inner.metadata }
+            set { inner.metadata = newValue }
+        }
+
+        subscript(metadataKey key: String) -> Logger.Metadata.Value? {
+            get { inner[metadataKey: key] }
+            set { inner[metadataKey: key] = newValue }
+        }
+
+        func log(event: LogEvent) {
+            lines.withLock { $0.append("\(event.message)") }
+            inner.log(event: event)
+        }
+    }
+}

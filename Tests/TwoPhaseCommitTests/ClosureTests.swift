@@ -1,0 +1,82 @@
+import EventLoop
+import PostgresClusters
+import Testing
+import TwoPhaseCommit
+
+extension LibraryTests {
+    @Suite("Closures read, decide and write")
+    struct ClosureTests {
+        struct SoldOut: Error {}
+
+        @Test("of five that want one of three, three are served", arguments: [true, false])
+        func stock(log: Bool) async throws {
+            try await onStage(log: log) { stage in
+                _ = try await stage.orders.psql(
+                    """
+                    CREATE TABLE stock (article text PRIMARY KEY, amount int);
+                    INSERT INTO stock VALUES ('a', 3)
+                    """)
+                try await stage.coordinate { coordinator in
+                    let left = try await withThrowingTaskGroup(of: Int?.self) { group in
+                        for number in 0..<5 {
+                            group.addTask { try await buy(stage, coordinator, number) }
+                        }
+                        return try await group.reduce(into: []) { $0.append($1) }
+                    }
+                    #expect(left.compactMap { $0 }.sorted() == [0, 1, 2])
+                    #expect(try await stage.orders.psql("SELECT amount FROM stock") == "0")
+                    // Whoever got nothing has left no user either.
+                    try await stage.expectQuiet(users: 3, orders: 0)
+                }
+            }
+        }
+
+        /// How many are left, or nil if it was sold out.
+        private func buy(
+            _ stage: Stage, _ coordinator: Coordinator, _ number: Int
+        ) async throws -> Int? {
+            let stock = Participant(stage.ordersDatabase) { tx in
+                let amounts = try await tx.query(
+                    "SELECT amount FROM stock WHERE article = $1 FOR UPDATE", "a", as: Int.self)
+                guard let amount = amounts.first, amount > 0 else { throw SoldOut() }
+                try await tx.execute("UPDATE stock SET amount = $1", amount - 1)
+                return amount - 1
+            }
+            do throws(TransactionError) {
+                return try await coordinator.run(stock, stage.user("u\(number)")).value.0
+            } catch {
+                guard case .aborted(let aborted) = error, aborted.workError is SoldOut else {
+                    throw error
+                }
+                return nil
+            }
+        }
+
+        @Test func `a closure is called once a run, and may send several statements at once`()
+            async throws
+        {
+            try await onStage(log: false) { stage in
+                try await stage.coordinate { coordinator in
+                    let calls = Lock(0)
+                    let participant = Participant(stage.usersDatabase) { tx in
+                        calls.withLock { $0 += 1 }
+                        async let first = tx.query("SELECT 1", as: Int.self)
+                        async let second = tx.query("SELECT 2", as: Int.self)
+                        async let third = tx.execute("INSERT INTO users VALUES ($1)", "u")
+                        return try await (first, second, third)
+                    }
+                    let value = try await coordinator.run([participant]).value[0]
+                    #expect(value == ([1], [2], 1))
+                    #expect(calls.withLock { $0 } == 1)
+                    // Run again is called again.
+                    let error = await failure { () async throws(TransactionError) in
+                        try await coordinator.run([participant])
+                    }
+                    #expect(error?.branchError?.server?.sqlState == "23505")
+                    #expect(calls.withLock { $0 } == 2)
+                    try await stage.expectQuiet(users: 1, orders: 0)
+                }
+            }
+        }
+    }
+}

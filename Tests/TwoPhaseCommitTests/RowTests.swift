@@ -1,0 +1,193 @@
+import FoundationEssentials
+import PostgresClusters
+import Testing
+import TwoPhaseCommit
+
+extension LibraryTests {
+    @Suite("Rows: read as what is asked for, or refused by name")
+    struct RowTests {
+        enum Colour: String, Codable, SQLValue { case red, green }
+
+        struct Address: Codable, Sendable, Equatable { let city: String }
+
+        struct Parcel: Codable, Sendable, Equatable {
+            let id: UUID
+            let weight: Decimal
+            let sent: Date
+            let colour: Colour
+            let address: Address
+            let tags: [String]
+            let note: String?
+            let missing: Int?
+        }
+
+        struct Named: Codable, Sendable { let name: String }
+
+        @Test func `a Decodable type takes columns by name, of all kinds`() async throws {
+            let id = UUID()
+            let parcels = try await inTransaction { tx in
+                try await tx.query(
+                    """
+                    SELECT $1::uuid AS id, 12.340::numeric AS weight,
+                        timestamptz '2025-11-24 16:00:00.5+00' AS sent, 'green' AS colour,
+                        '{"city": "Ulm"}'::jsonb AS address, to_json(ARRAY['a', 'b,c']) AS tags,
+                        NULL::text AS note, 1 AS unasked
+                    """, id, as: Parcel.self)
+            }
+            #expect(
+                parcels == [
+                    Parcel(
+                        id: id, weight: Decimal(string: "12.34") ?? 0,
+                        sent: Date(timeIntervalSince1970: 1_764_000_000.5), colour: .green,
+                        address: Address(city: "Ulm"), tags: ["a", "b,c"], note: nil, missing: nil)
+                ])
+        }
+
+        @Test func `tuples take columns in order, and their values go back as they came`()
+            async throws
+        {
+            try await inTransaction { tx in
+                let row = try await tx.query(
+                    "SELECT $1::text, $2::int, NULL::int, $3::date, $4::numeric, $5::float8",
+                    Colour.red,
+                    7, Date(timeIntervalSince1970: 86_400), Decimal(string: "-0.10"),
+                    Double.infinity,
+                    as: (Colour, Int?, Int?, Date, Decimal, Double).self
+                )[0]
+                #expect(row.0 == .red)
+                #expect(row.1 == 7)
+                #expect(row.2 == nil)
+                #expect(row.3 == Date(timeIntervalSince1970: 86_400))
+                #expect(row.4 == Decimal(string: "-0.1"))
+                #expect(row.5 == .infinity)
+                // PostgreSQL's own arrays come as JSON, and go as JSON.
+                let list = try await tx.query(
+                    "SELECT to_json(ARRAY(SELECT jsonb_array_elements_text($1::jsonb)))",
+                    JSON(["x", "y"]), as: [String].self)
+                #expect(list == [["x", "y"]])
+            }
+        }
+
+        @Test func `what does not fit is refused and said, and costs no commit if it is caught`()
+            async throws
+        {
+            try await inTransaction { tx in
+                await refusal("NULL in column \"name\"") {
+                    try await tx.query("SELECT NULL AS name", as: Named.self)
+                }
+                await refusal("no column \"name\"") {
+                    try await tx.query("SELECT 'Ada' AS nam", as: Named.self)
+                }
+                await refusal("NULL in column \"a\"") {
+                    try await tx.query("SELECT NULL AS a", as: Int.self)
+                }
+                await refusal("a value in column \"a\" cannot be read as Int") {
+                    try await tx.query("SELECT 'x' AS a", as: Int.self)
+                }
+                await refusal("cannot be read as Int") {
+                    try await tx.query("SELECT 1.5 AS a", as: Int.self)
+                }
+                await refusal("2 columns are not one value") {
+                    try await tx.query("SELECT 1, 2", as: Int.self)
+                }
+                await refusal("3 columns are not a tuple of 2") {
+                    try await tx.query("SELECT 1, 2, 3", as: (Int, Int).self)
+                }
+                await refusal("1 columns are not a tuple of 2") {
+                    try await tx.query("SELECT 1", as: (Int, Int).self)
+                }
+                await refusal("NULL in column \"b\"") {
+                    try await tx.query("SELECT 1 AS a, NULL AS b", as: (Int, Int).self)
+                }
+                await refusal("column \"c\" cannot be read as Colour") {
+                    try await tx.query("SELECT 'blue' AS c, 1", as: (Colour, Int).self)
+                }
+                let row = try await tx.query("SELECT 1 AS a")[0]
+                #expect(row["a"] == "1")
+                #expect(row["b"] == nil)
+                await refusal("no column \"b\"") { try row.decode("b", as: Int.self) }
+            }
+        }
+
+        @Test func `lists are JSON, and no value is rounded`() async throws {
+            try await inTransaction { tx in
+                // PostgreSQL's own form of arrays is none.
+                for value in ["ARRAY[1, 2]", "NULL"] {
+                    await refusal("in column \"a\" cannot be read as Array") {
+                        try await tx.query("SELECT \(value) AS a", as: [Int].self)
+                    }
+                }
+                await refusal("a row is not a Array<Int>") {
+                    try await tx.query("SELECT to_json(ARRAY['x'])", as: [Int].self)
+                }
+                await refusal("2 columns are not one list") {
+                    try await tx.query("SELECT 1, 2", as: [Int].self)
+                }
+                for value in ["'NaN'", "'-Infinity'", "1e50 + 1", "0.1 + 1e-40"] {
+                    await refusal("cannot be read as Decimal") {
+                        try await tx.query("SELECT \(value)::numeric AS a", as: Decimal.self)
+                    }
+                }
+                await refusal("cannot be read as Date") {
+                    try await tx.query("SELECT timestamptz 'infinity' AS a", as: Date.self)
+                }
+            }
+        }
+
+        /// Expects that a value cannot be read, and what is said of it.
+        private func refusal<Value>(
+            _ said: String, at location: SourceLocation = #_sourceLocation,
+            _ read: () async throws -> Value
+        ) async {
+            let error = await #expect(throws: BranchError.self, sourceLocation: location) {
+                _ = try await read()
+            }
+            #expect(error?.code == .unreadableValue, sourceLocation: location)
+            #expect(error?.server == nil, sourceLocation: location)
+            #expect(
+                error?.message.contains(said) == true, "\(String(describing: error))",
+                sourceLocation: location)
+        }
+
+        @Test func `a value that has no form of PostgreSQL's is refused, never written as another`()
+            async throws
+        {
+            try await onStage(log: false) { stage in
+                try await stage.coordinate { coordinator in
+                    let values: [(any SQLValue, String)] = [
+                        (JSON(Double.nan), "jsonb"),
+                        (Date(timeIntervalSince1970: .infinity), "timestamptz"),
+                        (Date(timeIntervalSince1970: 1e300), "timestamptz"), ("a\0b", "text"),
+                    ]
+                    for (value, type) in values {
+                        let writing = Participant(stage.usersDatabase) { tx in
+                            try await tx.execute(
+                                "INSERT INTO users SELECT 'u', $1::\(type)::text", value)
+                        }
+                        let error = await failure { () async throws(TransactionError) in
+                            try await coordinator.run([writing])
+                        }
+                        #expect(error?.branchError?.server?.sqlState.hasPrefix("22") == true)
+                    }
+                    try await stage.expectQuiet(users: 0, orders: 0)
+                }
+            }
+        }
+
+        /// What a closure returns in a transaction that is committed.
+        @discardableResult
+        private func inTransaction<Value: Sendable>(
+            _ body: @escaping @Sendable (Transaction) async throws -> Value
+        ) async throws -> Value {
+            var value: Value?
+            try await onStage(log: false) { stage in
+                try await stage.coordinate { coordinator in
+                    value = try await coordinator.run(
+                        [Participant(stage.usersDatabase, work: body)]
+                    ).value[0]
+                }
+            }
+            return try #require(value)
+        }
+    }
+}

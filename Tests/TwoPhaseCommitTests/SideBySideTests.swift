@@ -1,0 +1,90 @@
+import Glibc
+import PostgresClusters
+import Testing
+import TwoPhaseCommit
+
+@testable import tandem
+
+extension LibraryTests {
+    @Suite("A program and a server over one state database")
+    struct SideBySideTests {
+        @Test func `each leaves the other's work alone while it lives, and ends it after a kill`()
+            async throws
+        {
+            let sandbox = try await Sandbox.start(
+                directory: nil,
+                settings: [
+                    "transactions: { scanIntervalMilliseconds: 200, orphanGraceSeconds: 1 }"
+                ])
+            do {
+                let server = try await sandbox.startReplica(
+                    1, isQuiet: true,
+                    environment: ["TANDEM_FAILPOINTS": "commitPrepared.before.1=kill"])
+                try await Self.withProgram(sandbox, server)
+            } catch {
+                await sandbox.stop()
+                throw error
+            }
+            await sandbox.stop()
+        }
+
+        private static func withProgram(
+            _ sandbox: Sandbox, _ server: ChildReplica
+        ) async throws {
+            let users = try #require(sandbox.participants["users"])
+            let orders = try #require(sandbox.participants["orders"])
+            let state = sandbox.state
+            let usersDatabase = Database("users", at: users.connectionString())
+            let ordersDatabase = Database("orders", at: orders.connectionString())
+            let configuration = TwoPhaseCommit.Configuration(
+                databases: [usersDatabase, ordersDatabase],
+                log: .database(
+                    StateDatabase(at: state.connectionString(), replica: "program")))
+            try await Coordinator.with(configuration) { coordinator in
+                let user = Participant(usersDatabase) { tx in
+                    try await tx.execute("INSERT INTO users VALUES ('u1')")
+                    try await until("the order is prepared") {
+                        try await Stage.preparedCount(orders) == 1
+                    }
+                    // What the scan has done when this is gone, it has not done to the order.
+                    try await leaveOrphan(state, orders)
+                    try await until("the server has looked for orphans, and ended this one") {
+                        try await Stage.preparedCount(orders) == 1
+                    }
+                }
+                let order = Participant(ordersDatabase) { tx in
+                    try await tx.execute("INSERT INTO orders VALUES ('o1')")
+                }
+                _ = try await coordinator.run(user, order)
+                // The server decides, commits the user and dies; the program ends what it left.
+                _ = try? await LoopbackHTTP(port: server.port).post(
+                    "/v1/transactions",
+                    #"{"branches":[{"participant":"users","statements":[{"sql":"INSERT INTO users "#
+                        + #"VALUES ('u2')"}]},{"participant":"orders","statements":[{"sql":"#
+                        + #""INSERT INTO orders VALUES ('o2')"}]}]}"#)
+                #expect(await server.process.exitStatus() == .signalled(SIGKILL))
+                #expect(try await Stage.preparedCount(orders) == 1)
+                try await until("the program has ended the server's transaction") {
+                    try await state.psql(
+                        "SELECT count(*) FROM tandem.transactions "
+                            + "WHERE owner = 'program' AND state = 'committed'") == "2"
+                }
+            }
+            for cluster in [users, orders] {
+                #expect(try await Stage.preparedCount(cluster) == 0)
+            }
+            #expect(try await users.psql("SELECT id FROM users ORDER BY id") == "u1\nu2")
+            #expect(try await orders.psql("SELECT id FROM orders ORDER BY id") == "o1\no2")
+        }
+
+        /// A prepared transaction of this installation that no row knows.
+        private static func leaveOrphan(
+            _ state: PostgresCluster, _ cluster: PostgresCluster
+        ) async throws {
+            let installation = try await state.psql("SELECT id FROM tandem.installation")
+            _ = try await cluster.psql(
+                "BEGIN; SELECT pg_current_xact_id(); "
+                    + "PREPARE TRANSACTION 'tandem:\(installation):900001-00000000000000ab:0'")
+        }
+    }
+}

@@ -1,0 +1,26 @@
+import EventLoop
+import PostgresClient
+
+/// Keeps everybody else from writing into a table, until it is given up.
+@LoopActor
+final class TableLock {
+    private let connection: PostgresConnection
+
+    private init(_ connection: PostgresConnection) {
+        self.connection = connection
+    }
+
+    static func take(_ table: String, at conninfo: String) async throws -> TableLock {
+        let connection = try await PostgresConnection.connect(
+            ConnectionOptions(conninfo: conninfo), timeout: .seconds(30))
+        for sql in ["BEGIN", "LOCK TABLE \(table) IN SHARE MODE"] {
+            _ = try await connection.query(sql)
+        }
+        return TableLock(connection)
+    }
+
+    func release() async throws {
+        _ = try await connection.query("COMMIT")
+        connection.close()
+    }
+}
