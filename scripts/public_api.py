@@ -4,7 +4,8 @@
 `list` prints it, a declaration a line; docs/public-api.txt is kept equal to that. `undocumented`
 names public declarations without a documentation comment. `compare OLD NEW` says what a program
 that was written against OLD would miss in NEW; status 1 if there is anything. `graphs FOLDER`
-writes the symbol graphs, for DocC.
+writes the symbol graphs, for DocC. `flags` prints what a compiler has to be told to import the
+module.
 """
 
 import json
@@ -81,8 +82,9 @@ def main():
             sys.exit(1 if bare or not found else 0)
         case ["graphs", folder]:
             extract(folder)
-        case ["graphs", folder]:
-            extract(folder)
+        case ["flags"]:
+            build = Path(run("swift", "build", "--show-bin-path").strip())
+            print(" ".join(["-I", str(build / "Modules"), *module_maps()]))
         case ["compare", old, new]:
             before, now = (set(Path(name).read_text().splitlines()) for name in (old, new))
             for line in sorted(before - now):
@@ -91,7 +93,7 @@ def main():
                 print(f"+ {line}")
             sys.exit(1 if before - now else 0)
         case _:
-            sys.exit("usage: public_api.py list | undocumented | graphs FOLDER | compare OLD NEW")
+            sys.exit(__doc__)
 
 
 if __name__ == "__main__":
