@@ -112,6 +112,22 @@ struct PoolTests {
         await pool.close()
     }
 
+    @Test func closingMayCutWhatIsLent() async throws {
+        let pool = try await pool(PoolConfiguration(size: 2))
+        let lent = try await pool.acquire(timeout: .seconds(20))
+        let sleep = Task { @LoopActor in
+            await failure { _ = try await lent.query("SELECT pg_sleep(600)") }
+        }
+        try await eventually("it is at work") { lent.transactionStatus == .active }
+        await pool.close(cutsLent: true)
+        guard case .connectionLost = await sleep.value else {
+            Issue.record("the call was not ended")
+            return
+        }
+        pool.giveBack(lent)
+        #expect(pool.connectedCount == 0)
+    }
+
     @Test func withConnectionGivesBackWhateverHappens() async throws {
         let pool = try await pool(PoolConfiguration(size: 1))
         let one = try await pool.withConnection(timeout: .seconds(20)) {

@@ -52,6 +52,22 @@ extension LibraryTests {
             }
         }
 
+        @Test("who declares to write nothing is confirmed as well", arguments: [true, false])
+        func readOnly(log: Bool) async throws {
+            try await onStage(log: log) { stage in
+                try await stage.coordinate { coordinator in
+                    _ = try await coordinator.run([stage.order("o")])
+                    let reader = Participant(stage.ordersDatabase, isReadOnly: true) { tx in
+                        try await tx.query("SELECT id, amount FROM orders", as: (String, Int).self)
+                    }
+                    let committed = try await coordinator.run(reader, stage.user("u"))
+                    #expect(committed.value.0.map(\.0) == ["o"])
+                    #expect(committed.unconfirmed == [])
+                    try await stage.expectQuiet(users: 1, orders: 1)
+                }
+            }
+        }
+
         @Test func `a closure is called once a run, and may send several statements at once`()
             async throws
         {

@@ -46,6 +46,40 @@ extension LibraryTests {
             }
         }
 
+        @Test(
+            "a shutdown whose grace is over leaves nobody without an answer",
+            arguments: [true, false])
+        func shutdownMeanwhile(log: Bool) async throws {
+            try await onStage(log: log) { stage in
+                try await stage.coordinate({ $0.shutdownGrace = .zero }) { coordinator in
+                    let isWorking = Gate()
+                    let mayEnd = Gate()
+                    let user = Participant(stage.usersDatabase) { tx in
+                        try await tx.execute("INSERT INTO users VALUES ('u')")
+                        await isWorking.open()
+                        await mayEnd.pass()
+                        return 1
+                    }
+                    let run = Task {
+                        await failure { () async throws(TransactionError) in
+                            try await coordinator.run(
+                                [stage.order("o"), user], within: .seconds(3600))
+                        }
+                    }
+                    await isWorking.pass()
+                    try await until("the order is prepared") {
+                        try await Stage.preparedCount(stage.orders) == 1
+                    }
+                    await coordinator.shutdown()
+                    #expect(
+                        await run.value?.description
+                            == "aborted: the coordinator is being shut down")
+                    await mayEnd.open()
+                    try await stage.expectQuiet(users: 0, orders: 0)
+                }
+            }
+        }
+
         @Test func `a configuration that cannot be is refused at the start`() async throws {
             let one = Database("one", at: "host=127.0.0.1")
             let state = StateDatabase(at: "host=127.0.0.1 nonsense", replica: "r")

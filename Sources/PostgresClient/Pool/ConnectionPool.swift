@@ -191,12 +191,14 @@ public final class ConnectionPool {
     /// Closes what is idle, and what is lent as soon as it is given back; returns when all is gone.
     ///
     /// Who queues gets `closed`.
-    public func close() async {
+    ///
+    /// - Parameter cutsLent: what is lent is closed at once, under the hands of whoever has it.
+    public func close(cutsLent: Bool = false) async {
         isClosed = true
         backoffTimer?.cancel()
         sweepTimer?.cancel()
         for waiter in waiters.removeAll() { waiter.finish(.failure(.closed)) }
-        for connection in idle { connection.close() }
+        for connection in cutsLent ? members.values.map(\.connection) : idle { connection.close() }
         await withCheckedContinuation {
             closeWaiters.append($0)
             endClosingIfDone()

@@ -240,9 +240,10 @@ final class PostgresParticipant {
         return true
     }
 
+    /// Whoever still works or ends something here has had its time: it is as if the session was lost.
     func close() async {
-        await workers.close()
-        await finishers.close()
+        await workers.close(cutsLent: true)
+        await finishers.close(cutsLent: true)
         await lookers.close()
     }
 }

@@ -207,6 +207,12 @@ extension TransactionEngine {
         return drives.isEmpty
     }
 
+    /// Asks for the abort of all that nothing is decided of, then waits as `drain` does.
+    public func rollBackAll(within limit: Duration) async -> Bool {
+        for id in Array(drives.keys) { deliver(.rollbackRequested, to: id) }
+        return await drain(within: limit)
+    }
+
     /// Whether nothing is under way, and every end is recorded: an end that is written lazily would
     /// else be found again by the next life, and proved by it.
     private var isIdle: Bool { drives.isEmpty && recentlyEnded.isEmpty }

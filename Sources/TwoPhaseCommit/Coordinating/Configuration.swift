@@ -20,7 +20,7 @@ public struct Configuration: Sendable {
     ///
     /// The choice is between room and speed: see ``Coordinator/eventLoop``.
     public var executorPreference: (any TaskExecutor)?
-    /// How long a shutdown waits for what is under way.
+    /// How long a shutdown waits for what is under way, before it aborts what is undecided.
     public var shutdownGrace: Duration = .seconds(10)
     /// Accept servers that run with `fsync = off`; for throwaway ones.
     public var allowsFsyncOff = false

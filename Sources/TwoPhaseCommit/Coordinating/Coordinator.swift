@@ -60,7 +60,8 @@ public final class Coordinator: Sendable {
     }
 
     /// Refuses new transactions, waits at most ``Configuration/shutdownGrace`` for those under way,
-    /// and closes every connection.
+    /// aborts what is undecided by then, which takes three seconds at most, and closes every
+    /// connection.
     ///
     /// With a decision log, what is not finished by then is finished by the next life or by another
     /// coordinator. Without one, what is prepared and not ended by then stays prepared.

@@ -105,9 +105,13 @@ final class Runtime {
         }
     }
 
-    /// Stops in order: nothing new, what is under way ends within the grace, then the connections.
+    /// Stops in order: nothing new, what is under way ends within the grace or is aborted, then the
+    /// connections.
     func close(within grace: Duration) async {
-        _ = await engine.drain(within: grace)
+        if !(await engine.drain(within: grace)) {
+            // A closure that does not listen is cut off after two seconds.
+            _ = await engine.rollBackAll(within: .seconds(3))
+        }
         duties?.stop()
         await participants.close()
         await state?.close()

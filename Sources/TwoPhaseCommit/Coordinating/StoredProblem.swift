@@ -75,7 +75,9 @@ struct StoredProblem: Codable {
     func cause(_ works: [ErasedWork]) -> Aborted.Cause {
         switch cause {
         case "deadline": return .deadline
-        case "cancelled": return .cancelled
+        case "cancelled":
+            return Task.isCancelled
+                ? .cancelled : .coordinator("the coordinator is being shut down")
         case "branch":
             guard let branch, works.indices.contains(branch) else { return .coordinator(detail) }
             if let error = works[branch].error() { return .work(participant: branch, error) }
