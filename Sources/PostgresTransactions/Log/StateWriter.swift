@@ -325,6 +325,11 @@ final class StateWriter {
         for (_, reply) in batch.delegates { reply.resume(returning: .unknown(reason)) }
         for (_, _, reply) in batch.copies { reply.resume(returning: .unknown(reason)) }
         guard !batch.ends.isEmpty else { return }
+        // The next life finds again what was not recorded before this one was given up.
+        guard !state.isClosed else {
+            for (_, _, reply) in batch.ends { reply.resume() }
+            return
+        }
         // Ends are kept until they are written: nobody else would record them in this life.
         _ = EventLoop.shared.schedule(after: .milliseconds(500)) { [weak self] in
             for (end, record, reply) in batch.ends { self?.add(.end(end, record, reply)) }

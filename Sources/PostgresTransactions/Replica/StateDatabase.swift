@@ -57,7 +57,7 @@ public final class StateDatabase {
     private var isSuperseded = false
     /// Set before this life is given up, and never again.
     private var closing: Task<Void, Never>?
-    private var isClosed: Bool { closing != nil }
+    var isClosed: Bool { closing != nil }
     private var heartbeatTimer: LoopTimer?
     /// When the last heartbeat or flush succeeded; for readiness.
     public private(set) var isReachable = true

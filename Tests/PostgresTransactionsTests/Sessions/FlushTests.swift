@@ -52,6 +52,22 @@ struct FlushTests {
         await state.close()
     }
 
+    @Test("but not for ever for an end that came too late: it is left to the next life")
+    func endAfterClose() async throws {
+        try await PostgresCluster.withTemporaryOnLoop { cluster in
+            let state = try await StateDatabase.open(cluster, "one")
+            let log = PostgresDecisionLog(state, logger: Logger(label: "test"))
+            var ended = try await log.acceptedRecord(in: "users")
+            _ = await log.decide(.commit, ended)
+            (ended.decision, ended.state, ended.finishedAt) = (.commit, .committed, 1)
+            await state.close()
+            await log.finish(ended)
+            await log.flush()
+            #expect(
+                try await cluster.psql("SELECT finished_at FROM tandem.transactions") == "")
+        }
+    }
+
     /// A task that does not prefer the loop leaves it at every await.
     @Test("one whose flush ends right before the wait begins")
     func handover() async throws {
