@@ -157,7 +157,7 @@ extension LibraryTests {
                     let values: [(any SQLValue, String)] = [
                         (JSON(Double.nan), "jsonb"),
                         (Date(timeIntervalSince1970: .infinity), "timestamptz"),
-                        (Date(timeIntervalSince1970: 1e300), "timestamptz"), ("a\0b", "text"),
+                        (Date(timeIntervalSince1970: 1e300), "timestamptz"),
                     ]
                     for (value, type) in values {
                         let writing = Participant(stage.usersDatabase) { tx in
