@@ -126,7 +126,7 @@ let wholeTests: [Target] = [
     .testTarget(
         name: "PostgresTransactionsTests",
         dependencies: [
-            "CommitProtocol", "EventLoop", "PostgresClient", "PostgresClusters",
+            "CommitProtocol", "CoordinatorAPI", "EventLoop", "PostgresClient", "PostgresClusters",
             "PostgresTransactions", "TransactionEngine", inMemoryLogging, logging,
         ],
         swiftSettings: strict),
@@ -150,9 +150,9 @@ let wholeTests: [Target] = [
     .testTarget(
         name: "TwoPhaseCommitTests",
         dependencies: [
-            "CommitProtocol", "EventLoop", "PostgresClient", "PostgresClusters",
-            "PostgresTransactions", "tandem", "TransactionEngine", "TwoPhaseCommit",
-            "TwoPhaseCommitVictim", logging, serviceLifecycle,
+            "CommitProtocol", "CoordinatorAPI", "EventLoop", "PostgresClient",
+            "PostgresClusters", "PostgresTransactions", "tandem", "TransactionEngine",
+            "TwoPhaseCommit", "TwoPhaseCommitVictim", logging, serviceLifecycle,
             .product(name: "MetricsTestKit", package: "swift-metrics"),
         ], swiftSettings: strict),
 ]

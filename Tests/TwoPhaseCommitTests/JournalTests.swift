@@ -32,12 +32,13 @@ extension LibraryTests {
                 let committed = try await coordinator.run([
                     given, stage.order("o1").discardingValue,
                 ])
-                #expect(
+                try await until("the journal's decision is copied") {
                     try await stage.users.psql(
                         """
                         SELECT decision, decision_from FROM tandem.transactions
                         WHERE journal IS NOT NULL ORDER BY number DESC LIMIT 1
-                        """, database: "state") == "commit|register")
+                        """, database: "state") == "commit|register"
+                }
                 #expect(try await coordinator.status(of: committed.id) == .committed)
                 _ = try await coordinator.run([stage.user("u2"), stage.order("o2")])
                 let error = await failure { () async throws(TransactionError) in

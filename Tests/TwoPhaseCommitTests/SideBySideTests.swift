@@ -1,3 +1,4 @@
+import CoordinatorAPI
 import Glibc
 import PostgresClusters
 import Testing
@@ -55,7 +56,16 @@ extension LibraryTests {
                 let order = Participant(ordersDatabase) { tx in
                     try await tx.execute("INSERT INTO orders VALUES ('o1')")
                 }
-                _ = try await coordinator.run(user, order)
+                let committed = try await coordinator.run(user, order)
+                try await Self.expectShown(committed.id, "committed", by: server)
+                let error = await failure { () async throws(TransactionError) in
+                    try await coordinator.run([order])
+                }
+                guard case .aborted(let aborted) = error, let id = aborted.id else {
+                    Issue.record("\(String(describing: error))")
+                    return
+                }
+                try await Self.expectShown(id, "aborted", by: server)
                 // The server decides, commits the user and dies; the program ends what it left.
                 _ = try? await LoopbackHTTP(port: server.port).post(
                     "/v1/transactions",
@@ -75,6 +85,22 @@ extension LibraryTests {
             }
             #expect(try await users.psql("SELECT id FROM users ORDER BY id") == "u1\nu2")
             #expect(try await orders.psql("SELECT id FROM orders ORDER BY id") == "o1\no2")
+        }
+
+        /// An operator sees at a server what programs have run.
+        private static func expectShown(
+            _ id: TransactionID, _ state: String, by server: ChildReplica
+        ) async throws {
+            try await until("it is shown as \(state)") {
+                let answer = try await LoopbackHTTP(port: server.port)
+                    .get("/v1/transactions/\(id)")
+                let body = try JSONReader.read(Array(answer.body.utf8))
+                return answer.status == 200 && body["state"] == .string(state)
+                    && body["principal"] == .string("library")
+                    && (body["problem"]?["retryable"] != nil) == (state == "aborted")
+            }
+            let list = try await LoopbackHTTP(port: server.port).get("/v1/transactions")
+            #expect(list.body.contains("\"\(id)\""))
         }
 
         /// A prepared transaction of this installation that no row knows.

@@ -11,7 +11,7 @@ extension CoordinatorAPI {
         let id = try Self.transactionID(request)
         let answer: RollbackAnswer
         do throws(LogUnavailable) {
-            answer = try await engine.rollBack(id, principal: principal)
+            answer = try await engine.rollBack(id, principal: nil)
         } catch {
             throw Self.unavailable(error, id)
         }

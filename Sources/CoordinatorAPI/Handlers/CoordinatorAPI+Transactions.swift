@@ -114,8 +114,8 @@ extension CoordinatorAPI {
             found =
                 query.waitSeconds > 0
                 ? try await engine.status(
-                    id, principal: principal, waiting: .seconds(query.waitSeconds))
-                : try await engine.status(id, principal: principal)
+                    id, principal: nil, waiting: .seconds(query.waitSeconds))
+                : try await engine.status(id, principal: nil)
         } catch {
             throw Self.unavailable(error, id)
         }
@@ -173,7 +173,6 @@ extension CoordinatorAPI {
 
     private func filter(_ query: TransactionListQuery) throws(Problem) -> RecordFilter {
         var filter = RecordFilter()
-        filter.principal = principal
         filter.states = query.states.compactMap { TransactionState(rawValue: $0) }
         filter.participant = query.participant
         filter.labels = query.labels.map { .init(name: $0.name, value: $0.value) }

@@ -45,7 +45,9 @@ public struct CoordinatorAPI: Sendable {
     let readiness: @Sendable () async -> Readiness
     let contract: Contract
     let limits: WireLimits
-    /// Everybody, until callers can be told apart.
+    /// Who begins transactions here: everybody, until callers can be told apart.
+    ///
+    /// Until then everybody sees all, also what programs and recovery have begun.
     let principal = "anonymous"
 
     /// Makes the interface over an engine.

@@ -72,7 +72,8 @@ enum RecordRendering {
             if includingResults {
                 evidence(branch.evidence, &writer)
                 writer.name("statements")
-                if results.indices.contains(index) {
+                // A program's transactions have none.
+                if results.indices.contains(index), !results[index].isEmpty {
                     writer.raw(results[index])
                 } else {
                     writer.beginArray()

@@ -2,7 +2,7 @@ public import CommitProtocol
 
 /// What became of a request to roll back.
 public enum RollbackAnswer: Sendable {
-    /// No row of this principal has the id.
+    /// No row of this principal, or of anybody if that is nil, has the id.
     case notFound
     /// This is what is recorded; the decision may as well be commit.
     case known(TransactionRecord)
@@ -19,14 +19,14 @@ extension TransactionEngine {
     /// It is the same compare-and-set as any abort, so it may come too late, and whichever
     /// decision the row then holds is the answer.
     public func rollBack(
-        _ id: GlobalTransactionID, principal: String
+        _ id: GlobalTransactionID, principal: String?
     ) async throws(LogUnavailable) -> RollbackAnswer {
         let until = clock.milliseconds + limits.finishWait.milliseconds
         if let known = current(id) {
-            guard known.principal == principal else { return .notFound }
+            guard known.isOf(principal) else { return .notFound }
             deliver(.rollbackRequested, to: id)
         } else {
-            guard var row = try await log.record(id), row.principal == principal else {
+            guard var row = try await log.record(id), row.isOf(principal) else {
                 return .notFound
             }
             if row.isHeld { return .held }
@@ -56,7 +56,7 @@ extension TransactionEngine {
     /// Where a register decides, its owner alone can ask it: what is asked for is noted in the row,
     /// and the owner is woken, again and again, since a signal may be lost.
     private func askOwner(
-        toRollBack id: GlobalTransactionID, _ principal: String, until: Int64
+        toRollBack id: GlobalTransactionID, _ principal: String?, until: Int64
     ) async throws(LogUnavailable) {
         try await log.requestRollback(id)
         while clock.milliseconds < until {

@@ -1,15 +1,16 @@
 public import CommitProtocol
 
 extension TransactionEngine {
-    /// What is known of a transaction; nil if no row of this principal has the id.
+    /// What is known of a transaction; nil if no row of this principal, or of anybody if that is
+    /// nil, has the id.
     public func status(
-        _ id: GlobalTransactionID, principal: String
+        _ id: GlobalTransactionID, principal: String?
     ) async throws(LogUnavailable) -> TransactionRecord? {
-        if let known = current(id), known.principal != principal { return nil }
+        if let known = current(id), !known.isOf(principal) { return nil }
         if let known = try await settled(id), known.isDecided {
             return try await withResolutions(told(known))
         }
-        guard let record = try await log.record(id), record.principal == principal else {
+        guard let record = try await log.record(id), record.isOf(principal) else {
             return nil
         }
         // It may have been taken over, or have ended here, while the row was being read.
@@ -42,7 +43,7 @@ extension TransactionEngine {
     /// As `status`, but waits for the transaction's end, at most for so long, whichever replica
     /// drives it.
     public func status(
-        _ id: GlobalTransactionID, principal: String, waiting limit: Duration
+        _ id: GlobalTransactionID, principal: String?, waiting limit: Duration
     ) async throws(LogUnavailable) -> TransactionRecord? {
         let until = clock.milliseconds + limit.milliseconds
         var asked: Life?
@@ -51,12 +52,12 @@ extension TransactionEngine {
             let left = until - clock.milliseconds
             guard left > 0 else { break }
             if let drive = drives[id] {
-                guard drive.record.principal == principal else { break }
+                guard drive.record.isOf(principal) else { break }
                 await change(of: id, within: .milliseconds(left))
                 continue
             }
             guard recentlyEnded[id] == nil, let row = try await log.record(id),
-                row.principal == principal, row.finishedAt == nil
+                row.isOf(principal), row.finishedAt == nil
             else { break }
             if drives[id] != nil { continue }
             // Whoever drives it is asked to tell, and is asked again when that is somebody else.

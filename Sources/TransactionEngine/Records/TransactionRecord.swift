@@ -130,3 +130,8 @@ public struct TransactionRecord: Sendable {
         return "\(id)-\(state.rawValue)-\(ended)-\(retries)\(resolved)\(held)"
     }
 }
+
+extension TransactionRecord {
+    /// Whether it is of this principal; of nobody in particular, if that is nil.
+    func isOf(_ principal: String?) -> Bool { principal == nil || self.principal == principal }
+}

@@ -2,53 +2,60 @@ import CommitProtocol
 import FoundationEssentials
 import TransactionEngine
 
-/// Why a transaction was aborted, as it is recorded with the decision: a problem (RFC 9457), as the
-/// server records it, so that each can show the other's.
+/// Why a transaction was aborted, as it is recorded with the decision: a problem (RFC 9457) of the
+/// server's contract, so that each can show the other's.
+///
+/// It has none of the values that PostgreSQL's words may hold.
 struct StoredProblem: Codable {
-    var type = "/problems/aborted"
-    var title = "The transaction was aborted"
-    var status = 409
-    var detail: String
-    /// The cause by name.
-    var cause: String
+    private static let aborted = "/problems/aborted"
+    private static let deadlineExceeded = "/problems/deadline-exceeded"
+    private static let rolledBackByRequest = "/problems/rolled-back-by-request"
+
+    private let type: String
+    private let title: String
+    private let status: Int
+    private let detail: String
+    private let retryable: Bool
     /// The participant that voted no.
-    var branch: Int?
-    /// The participant's failure, without the values that PostgreSQL's words may hold.
-    var failure: String?
-    var sqlstate: String?
+    private var branch: Int?
+    private var sqlstate: String?
 
     /// What there is to say when nothing was recorded.
     private static let silent = StoredProblem(
-        detail: "it was aborted by another coordinator, or by recovery", cause: "elsewhere")
+        "it was aborted by another coordinator, or by recovery", isRetryable: true)
 
-    private init(detail: String, cause: String) {
+    private init(_ detail: String, type: String = Self.aborted, isRetryable: Bool = false) {
+        self.type = type
+        title = "The transaction was aborted"
+        status = 409
         self.detail = detail
-        self.cause = cause
+        retryable = isRetryable
     }
 
     init(_ cause: AbortCause, _ failure: BranchFailure?) {
         switch cause {
         case .refused(let branch):
-            let error = failure.map { BranchError($0) }
+            let reason = failure.map { BranchError($0).message } ?? "no reason given"
+            let state = failure?.report?.sqlState
             self.init(
-                detail: "participant \(branch) voted no: \(error?.message ?? "no reason given")",
-                cause: "branch")
+                "participant \(branch) voted no: \(reason)",
+                // A conflict with others: serialization, a deadlock, a lock waited for too long.
+                isRetryable: ["40001", "40P01", "55P03"].contains(state))
             self.branch = branch
-            self.failure = error?.code.rawValue
-            sqlstate = failure?.report?.sqlState
+            sqlstate = state
         case .deadlinePassed:
-            self.init(detail: "the time to the decision was over", cause: "deadline")
-            type = "/problems/deadline-exceeded"
+            self.init(
+                "the time to the decision was over", type: Self.deadlineExceeded,
+                isRetryable: true)
         case .requested:
-            self.init(detail: "the task that ran it was cancelled", cause: "cancelled")
-            type = "/problems/rolled-back-by-request"
+            self.init(
+                "the task that ran it was cancelled, or its coordinator was shut down",
+                type: Self.rolledBackByRequest)
         case .acceptanceUnknown:
             self.init(
-                detail: "the state database could not say whether it was accepted",
-                cause: "acceptance")
+                "the state database could not say whether it was accepted", isRetryable: true)
         case .recovered:
-            self.init(
-                detail: "the coordinator stopped before anything was decided", cause: "recovered")
+            self.init("the coordinator stopped before anything was decided", isRetryable: true)
         case .decidedElsewhere:
             self = Self.silent
         }
@@ -73,13 +80,8 @@ struct StoredProblem: Codable {
     /// The cause for the caller; what a closure threw, and PostgreSQL's own words, are here in memory
     /// and nowhere else.
     func cause(_ works: [ErasedWork]) -> Aborted.Cause {
-        switch cause {
-        case "deadline": return .deadline
-        case "cancelled":
-            return Task.isCancelled
-                ? .cancelled : .coordinator("the coordinator is being shut down")
-        case "branch":
-            guard let branch, works.indices.contains(branch) else { return .coordinator(detail) }
+        if let branch {
+            guard works.indices.contains(branch) else { return .coordinator(detail) }
             if let error = works[branch].error() { return .work(participant: branch, error) }
             if let refusal = works[branch].refusal() {
                 return .branch(participant: branch, BranchError(refusal))
@@ -88,10 +90,13 @@ struct StoredProblem: Codable {
                 ServerError(sqlState: $0, message: detail, detail: nil, hint: nil, constraint: nil)
             }
             return .branch(
-                participant: branch,
-                BranchError(
-                    failure.flatMap(BranchError.Code.init) ?? .prepareFailed, detail, server: server
-                ))
+                participant: branch, BranchError(.prepareFailed, detail, server: server))
+        }
+        switch type {
+        case Self.deadlineExceeded: return .deadline
+        case Self.rolledBackByRequest:
+            return Task.isCancelled
+                ? .cancelled : .coordinator("the coordinator is being shut down")
         default: return .coordinator(detail)
         }
     }
