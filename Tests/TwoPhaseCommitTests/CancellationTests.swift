@@ -6,9 +6,11 @@ extension LibraryTests {
     @Suite(
         "Cancellation and deadlines: before the decision an abort, afterwards never a lost commit")
     struct CancellationTests {
-        @Test(arguments: [false, true])
-        func `cancelling the task aborts, and tells the closure`(onLoop: Bool) async throws {
-            try await onStage { stage in
+        @Test(arguments: [(false, true), (true, true), (false, false)])
+        func `cancelling the task aborts, and tells the closure`(
+            onLoop: Bool, log: Bool
+        ) async throws {
+            try await onStage(log: log) { stage in
                 try await stage.coordinate({
                     if onLoop { $0.executorPreference = Coordinator.eventLoop }
                 }) { coordinator in

@@ -41,6 +41,33 @@ extension LibraryTests {
             }
         }
 
+        @Test("one that was committed by hand before an abort is never told as aborted")
+        func committedByHand() async throws {
+            try await onStage { stage in
+                try await stage.coordinate { coordinator in
+                    struct No: Error {}
+                    let user = Participant(stage.usersDatabase) { tx in
+                        try await tx.execute("INSERT INTO users VALUES ('u')")
+                        try await until("the order is prepared") {
+                            try await Stage.preparedCount(stage.orders) == 1
+                        }
+                        let gid = try await stage.orders.psql("SELECT gid FROM pg_prepared_xacts")
+                        _ = try await stage.orders.psql("COMMIT PREPARED '\(gid)'")
+                        throw No()
+                    }
+                    let error = await failure { () async throws(TransactionError) in
+                        try await coordinator.run([user, stage.order("o").discardingValue])
+                    }
+                    guard case .unknown(let unknown) = error else {
+                        Issue.record("\(String(describing: error))")
+                        return
+                    }
+                    let status = try await coordinator.status(of: unknown.id)
+                    #expect(status == .needsOperator)
+                }
+            }
+        }
+
         @Test(
             "tandem logless ends a whole transaction, that one alone, and either way",
             arguments: ["commit", "rollback"])

@@ -1,3 +1,4 @@
+import EventLoop
 import Logging
 import MetricsTestKit
 import PostgresClusters
@@ -75,6 +76,50 @@ extension LibraryTests {
                         await run.value?.description
                             == "aborted: the coordinator is being shut down")
                     await mayEnd.open()
+                    try await stage.expectQuiet(users: 0, orders: 0)
+                }
+            }
+        }
+
+        @Test func `a shutdown answers those who wait for a session, and begins none of them`()
+            async throws
+        {
+            try await onStage(log: false) { stage in
+                var users = stage.usersDatabase
+                users.connections = 1
+                try await stage.coordinate({
+                    $0.databases[0] = users
+                    $0.shutdownGrace = .zero
+                }) { coordinator in
+                    let (isWorking, mayEnd) = (Gate(), Gate())
+                    let holder = Participant(users) { tx in
+                        try await tx.execute("INSERT INTO users VALUES ('u1')")
+                        await isWorking.open()
+                        await mayEnd.pass()
+                    }
+                    func ending(_ participant: Participant<Void>) -> Task<TransactionError?, Never>
+                    {
+                        Task {
+                            await failure { () async throws(TransactionError) in
+                                try await coordinator.run(
+                                    [participant], within: .seconds(3600))
+                            }
+                        }
+                    }
+                    let first = ending(holder)
+                    await isWorking.pass()
+                    let isBegun = Lock(false)
+                    let second = ending(
+                        Participant(users) { _ in isBegun.withLock { $0 = true } })
+                    // It waits for as long as the first works, whenever it comes.
+                    await coordinator.shutdown()
+                    for run in [first, second] {
+                        // It may come to wait before the shutdown, or be refused at once behind it.
+                        let said = await run.value?.description
+                        #expect(said?.contains("shut down") == true, "\(said ?? "nothing")")
+                    }
+                    await mayEnd.open()
+                    #expect(!isBegun.withLock { $0 })
                     try await stage.expectQuiet(users: 0, orders: 0)
                 }
             }

@@ -42,22 +42,32 @@ final class Stage: Sendable {
         let server = [
             "fsync": "off", "max_prepared_transactions": "100", "max_connections": "120",
         ]
-        let users = try await PostgresCluster.start(
-            name: "users", settings: server, initialSQL: tables)
+        async let other = PostgresCluster.start(
+            name: "orders", settings: server, initialSQL: tables)
+        let users: PostgresCluster
         do {
-            let orders = try await PostgresCluster.start(
-                name: "orders", settings: server, initialSQL: tables)
+            users = try await PostgresCluster.start(
+                name: "users", settings: server, initialSQL: tables)
+        } catch {
+            await (try? other)?.remove()
+            throw error
+        }
+        do {
+            let orders = try await other
+            let stage = Stage(users: users, orders: orders, hasLog: log)
             if log { _ = try await users.psql("CREATE DATABASE state") }
-            return Stage(users: users, orders: orders, hasLog: log)
+            return stage
         } catch {
             await users.remove()
+            await (try? other)?.remove()
             throw error
         }
     }
 
     func strike() async {
-        await users.remove()
+        async let one: Void = users.remove()
         await orders.remove()
+        await one
     }
 
     var stateConnection: String { users.connectionString(database: "state") }

@@ -27,9 +27,22 @@ import Testing
         #expect(TimestampText.read(text) == value)
     }
 
-    @Test(arguments: ["infinity", "", "2025-13-01", "24/11/2025", "2025-11-24 16:00:00 and more"])
+    @Test(arguments: [
+        "infinity", "", "2025-13-01", "24/11/2025", "2025-11-24 16:00:00 and more",
+        // PostgreSQL has dates that 64 bits of microseconds since 1970 do not reach.
+        "300000-01-01", "294276-12-31 23:59:59.999999+00",
+    ])
     func `what is no timestamp is nil`(text: String) {
         #expect(TimestampText.read(text) == nil)
+    }
+
+    @Test func `a number that is too large for its type is none, and infinity is one`() {
+        #expect(Float(sqlText: "1e300") == nil)
+        #expect(Double(sqlText: "-1e400") == nil)
+        #expect(Double(sqlText: "-Infinity") == -.infinity)
+        #expect(Float(sqlText: "NaN")?.isNaN == true)
+        #expect(Double(sqlText: "0.1") == 0.1)
+        #expect(Double.infinity.sqlText == "Infinity")
     }
 
     @Test func `bytes are hexadecimal digits`() {

@@ -13,6 +13,7 @@ public final class PostgresParticipants: Participants {
     let members: [String: PostgresParticipant]
     private nonisolated let journals: [String: JournalStanding]
     private let waiting = SessionQueue()
+    private var isClosed = false
     private let queueMax: Int
     /// Called with the name of a participant that could not be reached and answers again.
     public var onAnswering: (@LoopActor (String) -> Void)?
@@ -96,6 +97,7 @@ public final class PostgresParticipants: Participants {
     public func reserve(
         _ requests: [SessionRequest], within limit: Duration
     ) async throws(AdmissionFailure) -> [any BranchSession] {
+        if isClosed { throw .draining }
         if let sessions = try take(requests) { return sessions }
         guard waiting.count < queueMax else { throw .overloaded }
         tickets += 1
@@ -114,6 +116,7 @@ public final class PostgresParticipants: Participants {
         await withCheckedContinuation { reply in
             // Others may have had their turn since the caller looked; see `ConnectionPool.acquire`.
             if Task.isCancelled { return reply.resume(returning: .failure(.cancelled)) }
+            if isClosed { return reply.resume(returning: .failure(.draining)) }
             do throws(AdmissionFailure) {
                 if let sessions = try take(requests) {
                     return reply.resume(returning: .success(sessions))
@@ -261,8 +264,10 @@ public final class PostgresParticipants: Participants {
         names.compactMap { members[$0]?.status }
     }
 
-    /// Closes every session.
+    /// Closes every session, and answers who waits for one.
     public func close() async {
+        isClosed = true
+        for waiter in waiting.removeAll() { waiter.settle(.failure(.draining)) }
         for name in names { await members[name]?.close() }
     }
 }

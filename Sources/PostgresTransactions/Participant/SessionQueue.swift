@@ -81,6 +81,12 @@ final class SessionQueue {
         return nil
     }
 
+    /// Takes out everybody.
+    func removeAll() -> [SessionWaiter] {
+        defer { (lines, count) = ([:], 0) }
+        return lines.values.flatMap(\.waiters)
+    }
+
     /// Offers what a participant has to those who want it, in the order of asking, and takes out
     /// whoever is answered; nil from the body keeps the one, and its line, waiting.
     func serve(_ participant: String, _ body: (SessionWaiter) -> SessionWaiter.Outcome?) {

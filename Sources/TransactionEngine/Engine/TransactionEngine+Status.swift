@@ -205,18 +205,20 @@ extension TransactionEngine {
             idleWaiters.append(waiter)
         }
         timer.cancel()
-        return drives.isEmpty
+        return drives.isEmpty && beginning == 0
     }
 
-    /// Asks for the abort of all that nothing is decided of, then waits as `drain` does.
+    /// Asks for the abort of all that nothing is decided of, begins nothing that still waits for
+    /// sessions, then waits as `drain` does.
     public func rollBackAll(within limit: Duration) async -> Bool {
+        beginsNothing = true
         for id in Array(drives.keys) { deliver(.rollbackRequested, to: id) }
         return await drain(within: limit)
     }
 
     /// Whether nothing is under way, and every end is recorded: an end that is written lazily would
     /// else be found again by the next life, and proved by it.
-    private var isIdle: Bool { drives.isEmpty && recentlyEnded.isEmpty }
+    private var isIdle: Bool { drives.isEmpty && recentlyEnded.isEmpty && beginning == 0 }
 
     func wakeIfIdle() {
         if isIdle { stopWaitingForIdle() }

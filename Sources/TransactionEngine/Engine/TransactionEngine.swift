@@ -28,6 +28,10 @@ public actor TransactionEngine {
     /// Prepared transactions that the scans leave to an operator, by gid.
     var reported: [String: ReportedTransaction] = [:]
     var isDraining = false
+    /// Whether not even those begin any more that had been let in before.
+    var beginsNothing = false
+    /// Transactions that were let in, and are not driven yet: most of them wait for sessions.
+    var beginning = 0
     var idleWaiters: [CheckedContinuation<Void, Never>] = []
     var admitted = 0
     /// Transactions whose callers were told of the commit, and which have not ended.
@@ -139,41 +143,59 @@ public actor TransactionEngine {
     }
 
     private func begin(_ request: TransactionRequest) async -> TransactionAnswer {
+        beginning += 1
+        let plan: Result<DrivePlan, AdmissionFailure>
+        do throws(AdmissionFailure) {
+            plan = .success(try await self.plan(request))
+        } catch {
+            plan = .failure(error)
+        }
+        // From here to the drive in its table nothing is waited for.
+        beginning -= 1
+        defer { wakeIfIdle() }
+        switch plan {
+        case .success(let plan) where beginsNothing:
+            for session in plan.sessions { await session.release() }
+            return .refused(.draining)
+        case .success(let plan): return await drive(request, plan)
+        case .failure(let failure): return .refused(failure)
+        }
+    }
+
+    /// Takes all that a transaction needs before it can begin.
+    private func plan(_ request: TransactionRequest) async throws(AdmissionFailure) -> DrivePlan {
         let start = clock.milliseconds
-        let endings: [Ending]
-        let sessions: [any BranchSession]
-        do {
-            endings = try self.endings(of: request)
-            sessions = try await participants.reserve(
-                zip(request.branches, endings).map {
-                    SessionRequest(participant: $0.participant, ending: $1)
-                }, within: request.timeout)
-        } catch {
-            return .refused(error)
-        }
-        if request.isCancellable, Task.isCancelled {
-            for session in sessions { await session.release() }
-            return .refused(.cancelled)
-        }
-        let id: GlobalTransactionID
-        do {
-            id = try await log.nextTransactionID()
-        } catch {
-            for session in sessions { await session.release() }
-            return .refused(.stateUnavailable(reason: error.reason))
-        }
-        var plan = DrivePlan(id: id, sessions: sessions, endings: endings, start: start)
-        if let register = endings.firstIndex(of: .journal) {
-            // The accept row names the server, so that no other is ever asked.
-            guard let server = await sessions[register].server() else {
-                for session in sessions { await session.release() }
-                return .refused(
-                    .participantUnavailable(
-                        name: request.branches[register].participant, reason: "connection lost"))
+        let endings = try self.endings(of: request)
+        let sessions = try await participants.reserve(
+            zip(request.branches, endings).map {
+                SessionRequest(participant: $0.participant, ending: $1)
+            }, within: request.timeout)
+        do throws(AdmissionFailure) {
+            if request.isCancellable, Task.isCancelled { throw .cancelled }
+            var plan = DrivePlan(
+                id: try await nextTransactionID(), sessions: sessions, endings: endings,
+                start: start)
+            if let register = endings.firstIndex(of: .journal) {
+                // The accept row names the server, so that no other is ever asked.
+                guard let server = await sessions[register].server() else {
+                    throw .participantUnavailable(
+                        name: request.branches[register].participant, reason: "connection lost")
+                }
+                plan.journal = server
             }
-            plan.journal = server
+            return plan
+        } catch {
+            for session in sessions { await session.release() }
+            throw error
         }
-        return await drive(request, plan)
+    }
+
+    private func nextTransactionID() async throws(AdmissionFailure) -> GlobalTransactionID {
+        do {
+            return try await log.nextTransactionID()
+        } catch {
+            throw .stateUnavailable(reason: error.reason)
+        }
     }
 
     /// What is settled when a transaction begins.

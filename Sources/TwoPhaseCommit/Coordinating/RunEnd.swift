@@ -29,6 +29,11 @@ struct RunEnd {
         _ record: TransactionRecord, _ works: [ErasedWork], isLogless: Bool
     ) throws(TransactionError) {
         id = TransactionID(record.id.description)
+        // Nothing decided that anybody can tell, or a branch committed by hand against an abort: whoever
+        // says aborted says that nothing is committed anywhere.
+        if record.state == .needsOperator, record.decision != .commit {
+            throw .unknown(UnknownOutcome(id: id))
+        }
         guard record.decision == .commit else {
             let cause = StoredProblem(record.problem).cause(works)
             throw .aborted(Aborted(id: id, cause: cause))

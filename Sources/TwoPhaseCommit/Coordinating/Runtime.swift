@@ -110,7 +110,7 @@ final class Runtime {
     func close(within grace: Duration) async {
         if !(await engine.drain(within: grace)) {
             // A closure that does not listen is cut off after two seconds.
-            _ = await engine.rollBackAll(within: .seconds(3))
+            _ = await engine.rollBackAll(within: .seconds(5))
         }
         duties?.stop()
         await participants.close()

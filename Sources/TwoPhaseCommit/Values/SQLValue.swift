@@ -75,16 +75,18 @@ extension Int32: SQLValue {}
 extension Int64: SQLValue {}
 extension UInt32: SQLValue {}
 
-extension Double: SQLValue {
+extension SQLValue where Self: BinaryFloatingPoint & LosslessStringConvertible {
     /// The shortest digits that mean this number; `NaN`, `Infinity`.
     public var sqlText: String { isInfinite ? (self < 0 ? "-Infinity" : "Infinity") : "\(self)" }
-    /// Reads a number.
-    public init?(sqlText: String) { self.init(sqlText) }
+
+    /// Reads a number, rounded to the nearest of the type as in PostgreSQL; nil if it is too large.
+    public init?(sqlText: String) {
+        guard let value = Self(sqlText) else { return nil }
+        let isNumber = sqlText.utf8.contains { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }
+        if value.isInfinite, isNumber { return nil }
+        self = value
+    }
 }
 
-extension Float: SQLValue {
-    /// The shortest digits that mean this number; `NaN`, `Infinity`.
-    public var sqlText: String { isInfinite ? (self < 0 ? "-Infinity" : "Infinity") : "\(self)" }
-    /// Reads a number.
-    public init?(sqlText: String) { self.init(sqlText) }
-}
+extension Double: SQLValue {}
+extension Float: SQLValue {}

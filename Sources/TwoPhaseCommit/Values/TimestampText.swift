@@ -14,6 +14,7 @@ enum TimestampText {
         return year > 0 ? text : text + " BC"
     }
 
+    /// Reads what PostgreSQL prints; nil if it is no time, or later than 64 bits can count.
     static func read(_ text: String) -> Int64? {
         var scanner = Scanner(Array(text.utf8)[...])
         guard let year = scanner.number(), scanner.take("-"), let month = scanner.number(),
@@ -34,7 +35,11 @@ enum TimestampText {
         let isBeforeChrist = scanner.take(" ") && scanner.take("B") && scanner.take("C")
         guard scanner.isAtEnd else { return nil }
         let days = days(isBeforeChrist ? 1 - year : year, month, day)
-        return (days * 86_400 + seconds) * 1_000_000 + fraction
+        let (microseconds, isTooLate) =
+            (days * 86_400 + seconds).multipliedReportingOverflow(by: 1_000_000)
+        if isTooLate { return nil }
+        let (value, isOver) = microseconds.addingReportingOverflow(fraction)
+        return isOver ? nil : value
     }
 
     private struct Scanner {
