@@ -82,7 +82,9 @@ extension SQLValue where Self: BinaryFloatingPoint & LosslessStringConvertible {
     /// Reads a number, rounded to the nearest of the type as in PostgreSQL; nil if it is too large.
     public init?(sqlText: String) {
         guard let value = Self(sqlText) else { return nil }
-        let isNumber = sqlText.utf8.contains { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) }
+        let isNumber = sqlText.utf8.contains {
+            (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0)
+        }
         if value.isInfinite, isNumber { return nil }
         self = value
     }
