@@ -24,7 +24,7 @@ struct LibraryBench: AsyncParsableCommand {
         help:
             "INSERTs in each of the two databases; several numbers are measured one after the other."
     )
-    var statements = [1, 10, 20]
+    var statements = [1, 10, 50]
     @Option(help: "Measure one mode alone, by its name; there are no ratios then.")
     var only: String?
     @Option(help: "Write the figures as JSON to this file.") var output: String?
