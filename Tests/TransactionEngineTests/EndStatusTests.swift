@@ -32,6 +32,20 @@ struct EndStatusTests {
         #expect(looks.allSatisfy { $0.evidence == FakeSession.evidence && $0.gid == "g" })
     }
 
+    @Test("what was seen is recorded before it is told, for whoever is asked next may see nothing")
+    func recordedBeforeItIsTold() async throws {
+        let bench = Bench()
+        bench.log.put(Self.committing())
+        bench.participants.state.withLock { $0.sight = .committed }
+        // Others may have told it, so that it is told though it cannot be recorded.
+        bench.log.state.withLock { $0.isUnreachable = true }
+        #expect(try await bench.status()?.state == .committed)
+        bench.log.state.withLock { $0.isUnreachable = false }
+        #expect(try await bench.status()?.state == .committed)
+        bench.participants.state.withLock { $0.sight = .silent }
+        #expect(try await bench.status()?.state == .committed)
+    }
+
     @Test("a commit is under way where a branch is open, or does not show what it is")
     func open() async throws {
         let bench = Bench()

@@ -82,6 +82,8 @@ final class FakeLog: DecisionLog {
         /// Whether records of ends are kept waiting.
         var isFinishHeld = false
         var finishing: [CheckedContinuation<Void, Never>] = []
+        /// Whether an end that was seen cannot be recorded.
+        var isUnreachable = false
         var acceptance = AcceptAnswer.accepted
         var decision = DecideAnswer.unknown("")
         /// How often a decision was asked for.
@@ -136,6 +138,11 @@ final class FakeLog: DecisionLog {
             }
             if !isHeld { reply.resume() }
         }
+        put(record)
+    }
+
+    func recordEnd(_ record: TransactionRecord) async throws(LogUnavailable) {
+        if state.withLock({ $0.isUnreachable }) { throw LogUnavailable("") }
         put(record)
     }
 

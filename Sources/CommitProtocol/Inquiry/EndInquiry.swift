@@ -3,7 +3,8 @@
 /// Whoever ends a commit says "committed" before the record of that is durable, for a caller waits.
 /// So nobody says "committing" for want of the record: the branches themselves are looked at, and
 /// where all of them have committed, all of them are seen to have. A look that began after somebody
-/// was told "committed" finds nothing else.
+/// was told "committed" finds nothing else, and what it found is recorded before it is told: whoever is
+/// asked next may get no answer from a participant.
 ///
 /// Nothing in a participant proves the end of an abort, since a branch that is not there may yet be
 /// prepared; nor one against the decision. Those ends are told by their records alone, once these are

@@ -74,6 +74,18 @@ public final class PostgresDecisionLog: DecisionLog {
         await writer.finish(record)
     }
 
+    /// Records an end that was seen; a row that is finished already keeps what it says.
+    public func recordEnd(_ record: TransactionRecord) async throws(LogUnavailable) {
+        let command = WriterStatements.finish([record])
+        do {
+            try await state.readers.withConnection(timeout: .seconds(1)) { connection in
+                _ = try await StateDatabase.write([command], on: connection, timeout: .seconds(1))
+            }
+        } catch {
+            throw LogUnavailable("\(error)")
+        }
+    }
+
     /// Writes what is still gathered; for a stop in order.
     public func flush() async {
         await writer.flush()

@@ -37,9 +37,25 @@ extension TransactionEngine {
                         continue
                     }
                 }
-                return record.told(state)
+                guard state == .committed, record.state == .committing else {
+                    return record.told(state)
+                }
+                return await recordingWhatIsSeen(record)
             }
         }
+    }
+
+    /// A commit that was seen to have ended everywhere: recorded before it is told, for whoever is asked
+    /// next, the owner among them, may not be able to see it.
+    ///
+    /// Where that fails it is told all the same, for others may have told it. A decision that stands in a
+    /// register alone has no record of its end but its owner's.
+    private func recordingWhatIsSeen(_ record: TransactionRecord) async -> TransactionRecord {
+        let seen = record.told(.committed)
+        var ended = seen
+        ended.finishedAt = clock.wallTime
+        try? await log.recordEnd(ended)
+        return seen
     }
 
     /// The row, if an end is recorded there by now or within a moment.

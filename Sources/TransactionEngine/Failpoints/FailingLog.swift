@@ -25,6 +25,10 @@ struct FailingLog: DecisionLog {
         return answer
     }
 
+    func recordEnd(_ record: TransactionRecord) async throws(LogUnavailable) {
+        try await inner.recordEnd(record)
+    }
+
     func tombstone(_ record: TransactionRecord) async -> DecideAnswer {
         points.hit(.tombstone, .before)
         let answer = await inner.tombstone(record)

@@ -61,6 +61,9 @@ public protocol DecisionLog: Sendable {
     func confirmedRecord(
         _ id: GlobalTransactionID
     ) async throws(LogUnavailable) -> TransactionRecord?
+    /// Records at once, and durably, that a commit has ended in every branch, if its decision is
+    /// recorded; whoever has seen it may do so. A caller waits, so it is given up after a moment.
+    func recordEnd(_ record: TransactionRecord) async throws(LogUnavailable)
     /// Records a resolution together with the change that it makes; false if the row is no longer as
     /// the record has it.
     func resolve(

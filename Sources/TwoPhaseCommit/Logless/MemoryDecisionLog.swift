@@ -72,6 +72,9 @@ final class MemoryDecisionLog: DecisionLog {
         if ended.count > endedMax { records[ended.removeFirst()] = nil }
     }
 
+    /// Nobody but its own coordinator can be asked.
+    func recordEnd(_ record: TransactionRecord) async throws(LogUnavailable) {}
+
     func record(_ id: GlobalTransactionID) async throws(LogUnavailable) -> TransactionRecord? {
         records[id]
     }
