@@ -74,7 +74,8 @@ extension LibraryTests {
                     await coordinator.shutdown()
                     #expect(
                         await run.value?.description
-                            == "aborted: the coordinator is being shut down")
+                            == "aborted: its rollback was asked for, or its coordinator is being shut down"
+                    )
                     await mayEnd.open()
                     try await stage.expectQuiet(users: 0, orders: 0)
                 }

@@ -60,7 +60,7 @@ public final class Coordinator: Sendable {
     }
 
     /// Refuses new transactions, waits at most ``Configuration/shutdownGrace`` for those under way,
-    /// aborts what is undecided by then, which takes three seconds at most, and closes every
+    /// aborts what is undecided by then, which takes five seconds at most, and closes every
     /// connection.
     ///
     /// With a decision log, what is not finished by then is finished by the next life or by another

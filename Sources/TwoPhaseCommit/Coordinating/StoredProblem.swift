@@ -96,7 +96,9 @@ struct StoredProblem: Codable {
         case Self.deadlineExceeded: return .deadline
         case Self.rolledBackByRequest:
             return Task.isCancelled
-                ? .cancelled : .coordinator("the coordinator is being shut down")
+                ? .cancelled
+                : .coordinator(
+                    "its rollback was asked for, or its coordinator is being shut down")
         default: return .coordinator(detail)
         }
     }

@@ -4,7 +4,7 @@ public enum TransactionError: Error, Sendable {
     case aborted(Aborted)
     /// It is decided to commit, and at least one database could not confirm that it is.
     case committed(CommittedInPart)
-    /// Nobody can say yet whether it is committed: ask.
+    /// Nobody can say yet whether it is committed, or some of it is against an abort: ask.
     case unknown(UnknownOutcome)
 }
 
@@ -87,7 +87,8 @@ public struct CommittedInPart: Sendable, Hashable {
     public let isBeingRetried: Bool
 }
 
-/// A transaction of which nobody can say yet how it ends.
+/// A transaction of which nobody can say yet how it ends, or whose branches an operator has to look at:
+/// its status is ``TransactionStatus/needsOperator`` then.
 public struct UnknownOutcome: Sendable, Hashable {
     /// The transaction's id: ``Coordinator/status(of:)`` tells as soon as it is known.
     public let id: TransactionID

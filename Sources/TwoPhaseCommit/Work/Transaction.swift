@@ -3,9 +3,8 @@ import TransactionEngine
 /// The open transaction in one database, lent to the closure of a ``Participant``.
 ///
 /// Statements run one after the other, each in a round trip, or several of them in one with
-/// ``execute(_:)``; the first takes BEGIN with it. After
-/// the closure has returned the transaction is over, and every use of it throws
-/// ``BranchError/Code-swift.enum/transactionIsOver``.
+/// ``execute(_:)``; the first takes BEGIN with it. After the closure has returned the transaction is
+/// over, and every use of it throws ``BranchError/Code-swift.enum/transactionIsOver``.
 ///
 /// Parameters are `$1`, `$2`... and are sent apart from the SQL. `BEGIN`, `COMMIT`, `SAVEPOINT` and
 /// their like are refused: the coordinator alone begins and ends.

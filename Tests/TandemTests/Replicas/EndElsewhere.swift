@@ -44,6 +44,9 @@ struct EndElsewhere {
             try await stage.asStranger("users", ["COMMIT PREPARED '\(gid)'"])
             let ended = try Stage.answer(await replicas.two.get("/v1/transactions/\(id)"))
             #expect(ended.body["state"]?.string == "committed")
+            // It was recorded before it was told, though the owner has no answer yet.
+            #expect(
+                try await stage.newest("state, finished_at IS NOT NULL") == ["committed", "t"])
             for pid in frozen { kill(pid, SIGCONT) }
             let owner = try await stage.get("/v1/transactions/\(id)?wait=60")
             #expect(owner.body["state"]?.string == "committed")
