@@ -26,6 +26,7 @@ struct TakeoverTests {
                         #","timeoutMilliseconds":60000"#))
             }
             try await replicas.untilRuns("pg_sleep(25)")
+            _ = try await replicas.newestID()
             stage.replica.process.send(SIGSTOP)
             try await stage.until("the row is aborted and finished by the other") {
                 try await stage.value(
@@ -80,9 +81,11 @@ struct TakeoverTests {
             let stage = replicas.stage
             let request = try await replicas.startEndless(timeoutMilliseconds: 60000)
             // Over for the database alone: the owner's own clock has most of a minute left.
-            _ = try await stage.value(
-                "state",
-                "UPDATE tandem.transactions SET expires_at = now() - interval '1 hour' RETURNING 1")
+            #expect(
+                try await stage.value(
+                    "state",
+                    "UPDATE tandem.transactions SET expires_at = now() - interval '1 hour' "
+                        + "RETURNING 1") == "1")
             let answer = try await request.value
             #expect(answer.status == 409)
             #expect(answer.type == "/problems/deadline-exceeded")
