@@ -21,6 +21,21 @@ extension LibraryTests {
             let missing: Int?
         }
 
+        /// A type that is no value of SQL itself, nor what it wraps, which wraps one.
+        struct Painted: Decodable, Sendable, Equatable {
+            enum Paint: String, Decodable { case red, green }
+            let paint: Paint
+
+            init(from decoder: any Decoder) throws {
+                paint = try decoder.singleValueContainer().decode(Paint.self)
+            }
+        }
+
+        struct Wall: Decodable, Sendable, Equatable {
+            let inside: Painted
+            let outside: Painted?
+        }
+
         struct Named: Codable, Sendable { let name: String }
 
         @Test func `a Decodable type takes columns by name, of all kinds`() async throws {
@@ -41,6 +56,23 @@ extension LibraryTests {
                         sent: Date(timeIntervalSince1970: 1_764_000_000.5), colour: .green,
                         address: Address(city: "Ulm"), tags: ["a", "b,c"], note: nil, missing: nil)
                 ])
+        }
+
+        @Test func `what wraps a value is read as the value, however deep it is`() async throws {
+            try await inTransaction { tx in
+                let wall = try await tx.query(
+                    "SELECT 'red' AS inside, NULL::text AS outside", as: Wall.self)
+                #expect(wall.map(\.inside.paint) == [.red])
+                #expect(wall.map(\.outside) == [nil])
+                #expect(
+                    try await tx.query("SELECT 'green'", as: Painted.self).map(\.paint)
+                        == [.green])
+                await refusal("in column \"inside\" cannot be read as Painted") {
+                    try await tx.query("SELECT 'blue' AS inside", as: Wall.self)
+                }
+                let day = try await tx.query("SELECT date '0044-03-15 BC'", as: Date.self)
+                #expect(day == [Date(timeIntervalSince1970: -63_517_824_000)])
+            }
         }
 
         @Test func `tuples take columns in order, and their values go back as they came`()

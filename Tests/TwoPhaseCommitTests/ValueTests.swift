@@ -22,6 +22,8 @@ import Testing
             ("2025-11-24 16:00:00+02", 1_763_992_800_000_000),
             ("2025-11-24 16:00:00-03:30", 1_764_012_600_000_000),
             ("2025-11-24 16:00:00.5", 1_764_000_000_500_000), ("2025-11-24", 1_763_942_400_000_000),
+            ("2025-11-24T16:00:00.123456Z", 1_764_000_000_123_456),
+            ("0044-03-15 BC", -63_517_824_000_000_000),
         ] as [(String, Int64)])
     func `offsets, fractions and dates are read`(text: String, value: Int64) {
         #expect(TimestampText.read(text) == value)
@@ -29,6 +31,9 @@ import Testing
 
     @Test(arguments: [
         "infinity", "", "2025-13-01", "24/11/2025", "2025-11-24 16:00:00 and more",
+        // Not PostgreSQL's own, but a column of text may hold it.
+        "2025-11-24T16:00:00.1234567Z", "2025-11-24T16:00:00.123456789Z", "2025-11-24 16:00:00.",
+        "2025-11-24 BC and more", " BC",
         // PostgreSQL has dates that 64 bits of microseconds since 1970 do not reach.
         "300000-01-01", "294276-12-31 23:59:59.999999+00",
     ])

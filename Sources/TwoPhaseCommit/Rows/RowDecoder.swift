@@ -126,7 +126,7 @@ private struct CellContainer: SingleValueDecodingContainer {
         }
     }
 
-    /// A single value that is one of SQL's, and nothing else.
+    /// A single value that is one of SQL's, or wraps one again.
     private struct Single: SingleValueDecodingContainer {
         let cell: CellContainer
         var codingPath: [any CodingKey] { [] }
@@ -134,9 +134,12 @@ private struct CellContainer: SingleValueDecodingContainer {
         func decodeNil() -> Bool { cell.decodeNil() }
 
         func decode<Value: Decodable>(_ type: Value.Type) throws -> Value {
-            guard let known = type as? any SQLColumn.Type,
-                let value = known.read(column: cell.cell) as? Value
-            else { throw cell.mismatch(type) }
+            guard let known = type as? any SQLColumn.Type else {
+                return try Value(from: Scalar(cell: cell))
+            }
+            guard let value = known.read(column: cell.cell) as? Value else {
+                throw cell.mismatch(type)
+            }
             return value
         }
     }

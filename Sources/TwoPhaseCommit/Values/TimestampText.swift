@@ -16,7 +16,8 @@ enum TimestampText {
 
     /// Reads what PostgreSQL prints; nil if it is no time, or later than 64 bits can count.
     static func read(_ text: String) -> Int64? {
-        var scanner = Scanner(Array(text.utf8)[...])
+        let isBeforeChrist = text.hasSuffix(" BC")
+        var scanner = Scanner(Array(text.utf8.dropLast(isBeforeChrist ? 3 : 0))[...])
         guard let year = scanner.number(), scanner.take("-"), let month = scanner.number(),
             scanner.take("-"), let day = scanner.number(), (1...12).contains(month),
             (1...31).contains(day)
@@ -28,11 +29,13 @@ enum TimestampText {
                 scanner.take(":"), let second = scanner.number()
             else { return nil }
             seconds = hour * 3600 + minute * 60 + second
-            if scanner.take(".") { fraction = scanner.fraction() }
+            if scanner.take(".") {
+                guard let read = scanner.fraction() else { return nil }
+                fraction = read
+            }
             guard let offset = scanner.offset() else { return nil }
             seconds -= offset
         }
-        let isBeforeChrist = scanner.take(" ") && scanner.take("B") && scanner.take("C")
         guard scanner.isAtEnd else { return nil }
         let days = days(isBeforeChrist ? 1 - year : year, month, day)
         let (microseconds, isTooLate) =
@@ -60,9 +63,10 @@ enum TimestampText {
             return Int64(String(decoding: digits, as: UTF8.self))
         }
 
-        mutating func fraction() -> Int64 {
+        /// In microseconds; nil for more than the six digits that PostgreSQL has.
+        mutating func fraction() -> Int64? {
             let before = rest.count
-            let value = number() ?? 0
+            guard let value = number(), before - rest.count <= 6 else { return nil }
             return (before - rest.count..<6).reduce(value) { value, _ in value * 10 }
         }
 
