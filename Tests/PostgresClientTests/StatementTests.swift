@@ -95,6 +95,31 @@ struct StatementTests {
         #expect(again[0][0].result?.columnCount == 2)
     }
 
+    /// PostgreSQL infers a parameter's type once, when the statement is prepared.
+    @Test func aPlanWhoseParameterTypeChangedIsForgotten() async throws {
+        let connection = try await connect()
+        defer { connection.close() }
+        let table = uniqueName("altered")
+        _ = try await connection.query("CREATE TABLE \(table) (number int, document text)")
+        let number = Command("INSERT INTO \(table) (number) VALUES ($1)", ["1"])
+        let document = Command("INSERT INTO \(table) (document) VALUES ($1)", ["{}"])
+        let first = try await connection.execute([[number], [document]])
+        #expect(first.joined().allSatisfy { $0.result != nil })
+        _ = try await connection.query(
+            """
+            ALTER TABLE \(table) ALTER number TYPE bigint,
+                ALTER document TYPE jsonb USING document::jsonb
+            """)
+        let large = Command(number.sql, ["3000000000"])
+        let outdated = try await connection.execute([[large], [document]])
+        #expect(outdated.joined().map(\.summary) == ["failed 22003", "failed 42804"])
+        // It may be the value that is to blame; then the same again would fail again.
+        #expect(outdated.joined().map(\.forgotStatement) == [false, true])
+        let again = try await connection.execute([[large], [document]])
+        #expect(again.joined().allSatisfy { $0.result != nil })
+        #expect(try await connection.query(document.sql, ["{}"]).affectedRows == 1)
+    }
+
     /// The first segment fails before its Parse of "SELECT 7" is reached; the second call has been
     /// sent already, and must not rely on a statement that never came to be.
     @Test func aStatementNotYetKnownToBePreparedIsNotReliedUpon() async throws {

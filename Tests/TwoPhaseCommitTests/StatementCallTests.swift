@@ -81,6 +81,33 @@ extension LibraryTests {
             }
         }
 
+        @Test func `a column that changed its type takes the values of its new one`() async throws {
+            try await onStage(log: false) { stage in
+                var orders = stage.ordersDatabase
+                orders.connections = 1
+                try await stage.coordinate({ $0.databases[1] = orders }) { coordinator in
+                    let insert = "INSERT INTO orders (id, user_id) VALUES ($1, $2)"
+                    let ahead = { (id: String) in
+                        Participant(orders, statements: [SQLStatement(insert, id, "{}")])
+                    }
+                    let closure = { (id: String) in
+                        Participant(orders) { tx in try await tx.execute(insert, id, "[]") }
+                    }
+                    _ = try await coordinator.run([ahead("a")])
+                    // A statement keeps the types of its parameters for as long as its session.
+                    for (type, id) in [("jsonb", "b"), ("text", "c")] {
+                        _ = try await stage.orders.psql(
+                            "ALTER TABLE orders ALTER user_id TYPE \(type) USING user_id::\(type)")
+                        _ = try await coordinator.run([ahead(id)])
+                    }
+                    _ = try await stage.orders.psql(
+                        "ALTER TABLE orders ALTER user_id TYPE jsonb USING user_id::jsonb")
+                    _ = try await coordinator.run([closure("d")])
+                    try await stage.expectQuiet(users: 0, orders: 4)
+                }
+            }
+        }
+
         @Test func `calls at once take turns, and none is lost`() async throws {
             try await onStage { stage in
                 try await stage.coordinate { coordinator in

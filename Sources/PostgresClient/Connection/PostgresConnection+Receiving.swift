@@ -159,12 +159,14 @@ extension PostgresConnection {
         if message.state == .invalidSQLStatementName {
             statements.suspect()
             message.forgotStatement = true
-        } else if message.state == .featureNotSupported,
-            message.routine == "RevalidateCachedQuery"
-        {
-            // "cached plan must not change result type": a table it reads was altered.
+        } else if message.routine == "RevalidateCachedQuery" || message.state.class == "42" {
+            // It was sound when it was prepared, and what it reads or writes was altered since:
+            // "cached plan must not change result type", or a parameter still has the type of then.
             statements.retire(statement)
             message.forgotStatement = true
+        } else if message.state.class == "22" {
+            // A bad value; or a good one for the type that the column has now.
+            statements.retire(statement)
         }
         return message
     }

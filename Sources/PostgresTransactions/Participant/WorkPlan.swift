@@ -49,14 +49,9 @@ struct WorkPlan {
         commands = hasBegun ? closing : [Self.begin(order.isolation, order.ending)] + closing
     }
 
-    /// Whether a cached statement was gone or had changed its result: worth one more try.
+    /// Whether a cached statement was gone or did not fit any more: worth one more try.
     static func canRetry(_ replies: [CommandReply]) -> Bool {
-        for case .failed(let message) in replies {
-            return message.state == .invalidSQLStatementName
-                || (message.state == .featureNotSupported
-                    && message.routine == "RevalidateCachedQuery")
-        }
-        return false
+        replies.contains(where: \.forgotStatement)
     }
 
     /// Whether nothing of the branch is left in the session, as far as the replies tell: once it is
