@@ -17,12 +17,13 @@ struct LoopbackPortTests {
         }
     }
 
-    @Test("a port is reserved once, and free again when nobody holds it")
-    func once() throws {
+    @Test("a port is reserved once, and free again when nobody holds it", .timeLimit(.minutes(1)))
+    func once() async throws {
         var first: LoopbackPort? = try .reserve()
         let number = try #require(first?.number)
         #expect(LoopbackPort(reserving: number) == nil)
         first = nil
-        #expect(LoopbackPort(reserving: number) != nil)
+        // A child that another test starts at this moment holds a copy until it executes its program.
+        while LoopbackPort(reserving: number) == nil { await Task.yield() }
     }
 }
