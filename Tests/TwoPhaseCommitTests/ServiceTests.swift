@@ -141,6 +141,97 @@ extension LibraryTests {
             }
         }
 
+        @Test
+        func `a number or a time that cannot be is refused by its name, and stops no program`()
+            async throws
+        {
+            let wrongs: [(String, (inout Database, inout StateDatabase) -> Void)] = [
+                ("connections of database \"one\" is 0", { one, _ in one.connections = 0 }),
+                ("finishingConnections", { one, _ in one.finishingConnections = 0 }),
+                ("preparedTransactionsMax", { one, _ in one.preparedTransactionsMax = 0 }),
+                ("connectTimeout", { one, _ in one.connectTimeout = .zero }),
+                ("statementTimeout", { one, _ in one.statementTimeout = .seconds(Int64.max) }),
+                ("lockTimeout", { one, _ in one.lockTimeout = .seconds(-1) }),
+                ("timeout of the state database", { _, state in state.timeout = .zero }),
+                ("lease", { _, state in state.lease = .seconds(Int64.max) }),
+                ("lease", { _, state in state.lease = .milliseconds(999) }),
+                ("retention", { _, state in state.retention = .seconds(Int64.max) }),
+            ]
+            for (what, spoil) in wrongs {
+                var one = Database("one", at: "host=127.0.0.1")
+                var state = StateDatabase(at: "host=127.0.0.1", replica: "r")
+                spoil(&one, &state)
+                let coordinator = Coordinator(
+                    Configuration(databases: [one], log: .database(state)))
+                let error = await #expect(throws: CoordinatorError.self) {
+                    try await coordinator.start()
+                }
+                #expect(error?.code == .configuration)
+                #expect(error?.description.hasPrefix(what) == true, "\(String(describing: error))")
+            }
+        }
+
+        @Test func `a start that is held up holds neither a run beyond its time nor a shutdown`()
+            async throws
+        {
+            try await onStage { stage in
+                // Whoever starts first makes the schema.
+                try await stage.coordinate { _ in }
+                let lock = try await TableLock.takeMigrations(at: stage.stateConnection)
+                func waiting(_ count: Int) async throws {
+                    try await until("\(count) wait for the lock") {
+                        try await stage.users.psql(
+                            "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
+                        ) == "\(count)"
+                    }
+                }
+                let coordinator = Coordinator(stage.configuration())
+                let late = await failure { () async throws(TransactionError) in
+                    try await coordinator.run([stage.user("u")], within: .milliseconds(1))
+                }
+                #expect(late?.description == "aborted: the time to the decision was over")
+                try await waiting(1)
+                let run = Task {
+                    await failure { () async throws(TransactionError) in
+                        try await coordinator.run([stage.user("u")], within: .seconds(3600))
+                    }
+                }
+                run.cancel()
+                #expect(await run.value?.description == "aborted: the task was cancelled")
+                let start = Task { try await coordinator.start() }
+                start.cancel()
+                let error = await #expect(throws: CoordinatorError.self) { try await start.value }
+                #expect(error?.code == .cancelled)
+                await coordinator.shutdown()
+                let group = ServiceGroup(
+                    services: [Coordinator(stage.configuration())],
+                    logger: Logger(label: "test"))
+                let service = Task { try await group.run() }
+                // PostgreSQL does not notice that the first has gone while it waits.
+                try await waiting(2)
+                await group.triggerGracefulShutdown()
+                try await service.value
+                try await lock.release()
+                try await stage.coordinate { _ = try await $0.run([stage.user("u")]) }
+                try await stage.expectQuiet(users: 1, orders: 0)
+            }
+        }
+
+        @Test func `a service that is cancelled does not tell another that it was superseded`()
+            async throws
+        {
+            try await onStage { stage in
+                let coordinator = Coordinator(stage.configuration())
+                let services = (0..<2).map { _ in Task { try await coordinator.run() } }
+                _ = try await coordinator.run([stage.user("u")])
+                for service in services {
+                    service.cancel()
+                    try await service.value
+                }
+                try await stage.expectQuiet(users: 1, orders: 0)
+            }
+        }
+
         @Test func `a second coordinator of the same name supersedes the first`() async throws {
             try await onStage { stage in
                 let first = Coordinator(stage.configuration())

@@ -11,11 +11,18 @@ final class TableLock {
     }
 
     static func take(_ table: String, at conninfo: String) async throws -> TableLock {
+        try await take(at: conninfo, by: "LOCK TABLE \(table) IN SHARE MODE")
+    }
+
+    /// The lock under which a state database is migrated, and so under which every coordinator starts.
+    static func takeMigrations(at conninfo: String) async throws -> TableLock {
+        try await take(at: conninfo, by: "SELECT pg_advisory_xact_lock(7823645901)")
+    }
+
+    private static func take(at conninfo: String, by sql: String) async throws -> TableLock {
         let connection = try await PostgresConnection.connect(
             ConnectionOptions(conninfo: conninfo), timeout: .seconds(30))
-        for sql in ["BEGIN", "LOCK TABLE \(table) IN SHARE MODE"] {
-            _ = try await connection.query(sql)
-        }
+        for sql in ["BEGIN", sql] { _ = try await connection.query(sql) }
         return TableLock(connection)
     }
 

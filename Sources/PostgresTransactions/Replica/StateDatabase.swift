@@ -89,26 +89,37 @@ public final class StateDatabase {
         _ options: StateOptions, logger: Logger
     ) async throws(StateDatabaseError) -> StateDatabase {
         let writer = try await connect(options)
-        let applied = try await Migrator.migrate(writer)
-        if !applied.isEmpty { logger.notice("migrated", metadata: ["numbers": "\(applied)"]) }
         do {
-            let row = try await writer.query("SELECT id FROM tandem.installation")
-            guard let installation = row.text(row: 0, column: 0) else {
-                throw StateDatabaseError.unreachable(reason: "it knows no installation")
+            return try await withTaskCancellationHandler {
+                try await open(options, writer, logger)
+            } onCancel: {
+                // A lock there, or a server that has become silent, holds nobody who gives up.
+                EventLoop.shared.execute { writer.close() }
             }
-            let identity = StateIdentity(options: options, logger: logger)
-            try await identity.check(writer)
-            let epoch = try await begin(lifeOf: options, on: writer)
-            let state = StateDatabase(
-                options: options, installation: installation, epoch: epoch, writer: writer,
-                identity: identity, logger: logger)
-            state.scheduleHeartbeat()
-            return state
         } catch let error as StateDatabaseError {
             throw error
         } catch {
             throw .unreachable(reason: "\(error)")
         }
+    }
+
+    private static func open(
+        _ options: StateOptions, _ writer: PostgresConnection, _ logger: Logger
+    ) async throws -> StateDatabase {
+        let applied = try await Migrator.migrate(writer)
+        if !applied.isEmpty { logger.notice("migrated", metadata: ["numbers": "\(applied)"]) }
+        let row = try await writer.query("SELECT id FROM tandem.installation")
+        guard let installation = row.text(row: 0, column: 0) else {
+            throw StateDatabaseError.unreachable(reason: "it knows no installation")
+        }
+        let identity = StateIdentity(options: options, logger: logger)
+        try await identity.check(writer)
+        let epoch = try await begin(lifeOf: options, on: writer)
+        let state = StateDatabase(
+            options: options, installation: installation, epoch: epoch, writer: writer,
+            identity: identity, logger: logger)
+        state.scheduleHeartbeat()
+        return state
     }
 
     /// Connects once, examines the server and sets the session up for writing decisions.

@@ -38,7 +38,7 @@ public struct Configuration: Sendable {
 public struct CoordinatorError: Error, Sendable, Hashable, CustomStringConvertible {
     /// The kind of failure.
     public enum Code: Sendable, Hashable {
-        /// A connection string, or two databases of one name.
+        /// A connection string, two databases of one name, or a number or a time that cannot be.
         case configuration
         /// The state database cannot be used.
         case stateDatabase
@@ -46,6 +46,8 @@ public struct CoordinatorError: Error, Sendable, Hashable, CustomStringConvertib
         case superseded
         /// It was shut down.
         case stopped
+        /// The task that waited for the start was cancelled.
+        case cancelled
     }
 
     /// The kind of failure.

@@ -90,13 +90,16 @@ extension Coordinator {
         }
         let timeout = (timeout ?? configuration.timeout).bounded
         let start = ContinuousClock.now
-        let runtime: Runtime
+        let started: Runtime?
         do {
-            runtime = try await self.runtime()
+            started = try await runtime(within: timeout)
         } catch {
             throw .refused(
                 error.code == .stateDatabase ? .stateDatabaseUnavailable : .notRunning,
                 error.description)
+        }
+        guard let runtime = started else {
+            throw .aborted(Aborted(id: nil, cause: Task.isCancelled ? .cancelled : .deadline))
         }
         let request = TransactionRequest(
             principal: Runtime.principal, idempotency: nil,
@@ -113,9 +116,7 @@ extension Coordinator {
 }
 
 extension Duration {
-    /// At least nothing and at most a year, which is for ever: what is reckoned with it does not
-    /// overflow.
-    fileprivate var bounded: Duration { min(max(self, .zero), .seconds(365 * 24 * 3600)) }
+    fileprivate var bounded: Duration { min(max(self, .zero), .longest) }
 }
 
 extension Isolation {

@@ -8,7 +8,12 @@ extension Coordinator: Service {
     /// - Throws: ``CoordinatorError`` if it cannot start, or if another process has started under
     ///   this replica's name.
     public func run() async throws {
-        let life = try await runtime().life
+        let life: AsyncStream<Never>
+        do {
+            life = try await cancelWhenGracefulShutdown { try await self.runtime() }.life()
+        } catch let error as CoordinatorError where error.code == .cancelled {
+            return await shutdown()
+        }
         let wasSuperseded = await withTaskGroup(of: Bool.self) { group in
             group.addTask {
                 for await _ in life {}

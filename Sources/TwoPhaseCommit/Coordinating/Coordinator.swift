@@ -20,9 +20,12 @@ public final class Coordinator: Sendable {
     let metrics: CoordinatorMetrics
     private let life = Lock(Life.idle)
 
+    private typealias Start = Task<Result<Runtime, CoordinatorError>, Never>
+
     private enum Life: Sendable {
         case idle
-        case open(Task<Result<Runtime, CoordinatorError>, Never>)
+        case starting(Start)
+        case running(Runtime)
         case stopped(Task<Void, Never>)
     }
 
@@ -40,8 +43,8 @@ public final class Coordinator: Sendable {
         _ body: nonisolated(nonsending) (Coordinator) async throws -> Result
     ) async throws -> Result {
         let coordinator = Coordinator(configuration)
-        try await coordinator.start()
         do {
+            try await coordinator.start()
             let result = try await body(coordinator)
             await coordinator.shutdown()
             return result
@@ -54,7 +57,8 @@ public final class Coordinator: Sendable {
     /// Opens the state database, takes over what is left there, and begins to connect.
     ///
     /// Harmless if it is started already. A database that is down stops nobody: it is connected
-    /// when it comes back.
+    /// when it comes back. If the task is cancelled meanwhile it waits no longer, and the start goes on
+    /// until ``shutdown()``.
     public func start() async throws(CoordinatorError) {
         _ = try await runtime()
     }
@@ -63,49 +67,91 @@ public final class Coordinator: Sendable {
     /// aborts what is undecided by then, which takes five seconds at most, and closes every
     /// connection.
     ///
+    /// A start that is still under way is given up, and a coordinator that was shut down does not start
+    /// again: make another.
+    ///
     /// With a decision log, what is not finished by then is finished by the next life or by another
     /// coordinator. Without one, what is prepared and not ended by then stays prepared.
     public func shutdown() async {
+        let grace = configuration.shutdownGrace
         let task = life.withLock { life in
+            let task: Task<Void, Never>
             switch life {
-            case .stopped(let task): return task
-            case .idle, .open:
-                let grace = configuration.shutdownGrace
-                var starting: Task<Result<Runtime, CoordinatorError>, Never>?
-                if case .open(let task) = life { starting = task }
-                let task = Task { [starting] in
-                    guard case .success(let runtime)? = await starting?.value else { return }
-                    await runtime.close(within: grace)
+            case .stopped(let earlier): return earlier
+            case .idle: task = Task {}
+            case .starting(let start):
+                // The state database may hold its answer back for as long as it likes.
+                start.cancel()
+                task = Task {
+                    if case .success(let runtime) = await start.value {
+                        await runtime.close(within: grace)
+                    }
                 }
-                life = .stopped(task)
-                return task
+            case .running(let runtime): task = Task { await runtime.close(within: grace) }
             }
+            life = .stopped(task)
+            return task
         }
         await task.value
     }
 
-    /// The running engine; starts it if need be.
+    /// The running engine; starts it if need be, and waits for that as long as the task lives.
     func runtime() async throws(CoordinatorError) -> Runtime {
-        let configuration = configuration
-        let task: Task<Result<Runtime, CoordinatorError>, Never>? = life.withLock { life in
-            switch life {
-            case .idle:
-                let task = Task { await Runtime.open(configuration) }
-                life = .open(task)
-                return task
-            case .open(let task): return task
-            case .stopped: return nil
-            }
+        guard let runtime = try await runtime(within: .longest) else {
+            throw CoordinatorError(
+                .cancelled, "the task was cancelled while the coordinator started")
         }
-        guard let task else { throw CoordinatorError(.stopped, "the coordinator is shut down") }
-        switch await task.value {
-        case .success(let runtime): return runtime
-        case .failure(let error):
-            // The next who asks tries again.
-            life.withLock { life in
-                if case .open(let failed) = life, failed == task { life = .idle }
-            }
-            throw error
+        return runtime
+    }
+
+    /// The same; nil if it has not started within a time, or until the task was cancelled.
+    func runtime(within limit: Duration) async throws(CoordinatorError) -> Runtime? {
+        let present = life.withLock { life in
+            if case .idle = life { life = .starting(Task { await open() }) }
+            return life
+        }
+        switch present {
+        case .running(let runtime): return runtime
+        case .starting(let start): return try await Self.value(of: start, within: limit)?.get()
+        case .idle, .stopped: throw Self.stopped
         }
     }
+
+    private static let stopped = CoordinatorError(.stopped, "the coordinator is shut down")
+
+    private func open() async -> Result<Runtime, CoordinatorError> {
+        let result = await Runtime.open(configuration)
+        return life.withLock { life in
+            // If it was shut down meanwhile, that is why it failed.
+            guard case .starting = life else { return result.mapError { _ in Self.stopped } }
+            switch result {
+            case .success(let runtime): life = .running(runtime)
+            // The next who asks tries again.
+            case .failure: life = .idle
+            }
+            return result
+        }
+    }
+
+    /// What a task comes to, which others may wait for as well, and longer.
+    private static func value<Value: Sendable>(
+        of task: Task<Value, Never>, within limit: Duration
+    ) async -> Value? {
+        let (values, end) = AsyncStream<Value>.makeStream()
+        Task {
+            end.yield(await task.value)
+            end.finish()
+        }
+        let timer = Task {
+            try? await Task.sleep(for: limit)
+            end.finish()
+        }
+        defer { timer.cancel() }
+        return await values.first { _ in true }
+    }
+}
+
+extension Duration {
+    /// A year, which is for ever: what is reckoned with it does not overflow.
+    static let longest = Duration.seconds(365 * 24 * 3600)
 }

@@ -81,7 +81,10 @@ extension Aborted.Cause {
                 .preparedTransactionsExhausted,
                 "\(name) has no room for another prepared transaction")
         case .overloaded:
-            self = refused(.overloaded, "as many transactions are under way as may be")
+            self = refused(
+                .overloaded,
+                "as many transactions are under way or wait for sessions as may be, or no session "
+                    + "was free in time")
         case .draining:
             self = refused(.notRunning, "the coordinator is being shut down")
         case .stateUnavailable(let reason):

@@ -12,8 +12,8 @@ final class Runtime {
 
     nonisolated let engine: TransactionEngine
     nonisolated let isLogless: Bool
-    /// Ends when another process has taken this replica's name.
-    nonisolated let life: AsyncStream<Never>
+    private var isSuperseded = false
+    private var lives: [AsyncStream<Never>.Continuation] = []
     private let participants: PostgresParticipants
     private let state: PostgresTransactions.StateDatabase?
     private let duties: ReplicaDuties?
@@ -35,9 +35,6 @@ final class Runtime {
                 results: { _ in [] },
                 problem: { _, cause, failure in StoredProblem(cause, failure).bytes }),
             limits: limits, signals: signals ?? NoSignals(), logger: configuration.logger)
-        let (life, end) = AsyncStream<Never>.makeStream()
-        self.life = life
-        state?.onSuperseded = { end.finish() }
         if case .database(let options) = configuration.log,
             let log = log as? PostgresDecisionLog, let signals
         {
@@ -53,6 +50,20 @@ final class Runtime {
             Task(executorPreference: EventLoop.shared) { await engine.participantAnswers(name) }
         }
         duties?.start()
+        state?.onSuperseded = { [weak self] in self?.superseded() }
+    }
+
+    private func superseded() {
+        isSuperseded = true
+        for life in lives { life.finish() }
+    }
+
+    /// Ends when another process has taken this replica's name; one for each who asks, since a stream
+    /// ends for all when one of them is cancelled.
+    func life() -> AsyncStream<Never> {
+        let (life, end) = AsyncStream<Never>.makeStream()
+        if isSuperseded { end.finish() } else { lives.append(end) }
+        return life
     }
 
     static func open(_ configuration: Configuration) async -> Result<Runtime, CoordinatorError> {
@@ -71,10 +82,7 @@ final class Runtime {
     }
 
     private static func start(_ configuration: Configuration) async throws -> Runtime {
-        let names = configuration.databases.map(\.name)
-        if let twice = names.first(where: { name in names.count { $0 == name } > 1 }) {
-            throw CoordinatorError(.configuration, "two databases are named \"\(twice)\"")
-        }
+        try configuration.check()
         var options = try configuration.databases.map(ParticipantOptions.init)
         switch configuration.log {
         case .logless:

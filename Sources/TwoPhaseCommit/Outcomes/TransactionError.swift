@@ -62,7 +62,8 @@ public struct Refusal: Sendable, Hashable, CustomStringConvertible {
         case preparedTransactionsDisabled
         /// A database has no room for another prepared transaction.
         case preparedTransactionsExhausted
-        /// As much is under way, or waiting, as may be.
+        /// As much is under way, or waiting, as may be, or no session was free in time
+        /// (``Database/connections``).
         case overloaded
         /// The coordinator is stopped, or cannot start.
         case notRunning
