@@ -92,11 +92,6 @@ extension LibraryTests {
                 #expect(row.3 == Date(timeIntervalSince1970: 86_400))
                 #expect(row.4 == Decimal(string: "-0.1"))
                 #expect(row.5 == .infinity)
-                // PostgreSQL's own arrays come as JSON, and go as JSON.
-                let list = try await tx.query(
-                    "SELECT to_json(ARRAY(SELECT jsonb_array_elements_text($1::jsonb)))",
-                    JSON(["x", "y"]), as: [String].self)
-                #expect(list == [["x", "y"]])
             }
         }
 
@@ -141,16 +136,51 @@ extension LibraryTests {
             }
         }
 
-        @Test func `lists are JSON, and no value is rounded`() async throws {
+        struct Board: Decodable, Sendable, Equatable {
+            let cells: [[Int]]
+            let names: [String]?
+            let scores: [Double?]
+        }
+
+        @Test func `arrays are PostgreSQL's, both ways, and lists of JSON are read as well`()
+            async throws
+        {
             try await inTransaction { tx in
-                // PostgreSQL's own form of arrays is none.
-                for value in ["ARRAY[1, 2]", "NULL"] {
-                    await refusal("in column \"a\" cannot be read as Array") {
+                let texts = ["a", "", "NULL", #"q"u\o,t{e}"#, " blank ", "ü", "null"]
+                let rows = try await tx.query(
+                    "SELECT $1::text[], $2::int[], $3::uuid[], $4::timestamptz[], $5::bytea[]",
+                    texts, [[1, 2], [3, 4]], [UUID](), [Date(timeIntervalSince1970: 0.5)],
+                    [Data([0, 255])], as: ([String], [[Int]], [UUID], [Date], [Data]).self)
+                #expect(rows[0].0 == texts)
+                #expect(rows[0].1 == [[1, 2], [3, 4]])
+                #expect(rows[0].2 == [])
+                #expect(rows[0].3 == [Date(timeIntervalSince1970: 0.5)])
+                #expect(rows[0].4 == [Data([0, 255])])
+                let found = try await tx.query(
+                    "SELECT n FROM generate_series(1, 9) AS n WHERE n = ANY ($1)", [7, 2, 12],
+                    as: Int.self)
+                #expect(found == [2, 7])
+                let colours = try await tx.query(
+                    "SELECT to_json($1::text[]), $1::text[]", [Colour.red, .green],
+                    as: ([Colour], [Colour]).self)
+                #expect(colours[0].0 == colours[0].1)
+                let boards = try await tx.query(
+                    "SELECT '[[1], [2, 3]]'::jsonb AS cells, NULL::text[] AS names, '[1, null]' AS scores",
+                    as: Board.self)
+                #expect(boards == [Board(cells: [[1], [2, 3]], names: nil, scores: [1, nil])])
+                #expect(try await tx.query("SELECT ARRAY['x']", as: [String].self) == [["x"]])
+            }
+        }
+
+        @Test func `what is no such array is refused, and no value is rounded`() async throws {
+            try await inTransaction { tx in
+                for value in [
+                    "ARRAY['x']", "NULL", "ARRAY[1, NULL]", "ARRAY[[1]]", "'[0:1]={1,2}'::int[]",
+                    "1", "to_json(ARRAY['x'])", "'{1,}'", "'{1'", "'{{1}'",
+                ] {
+                    await refusal("in column \"a\" cannot be read as Array<Int>") {
                         try await tx.query("SELECT \(value) AS a", as: [Int].self)
                     }
-                }
-                await refusal("a row is not a Array<Int>") {
-                    try await tx.query("SELECT to_json(ARRAY['x'])", as: [Int].self)
                 }
                 await refusal("2 columns are not one list") {
                     try await tx.query("SELECT 1, 2", as: [Int].self)
