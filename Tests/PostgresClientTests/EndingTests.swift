@@ -1,4 +1,5 @@
 import EventLoop
+import Glibc
 import PostgresClient
 import Testing
 
@@ -137,6 +138,31 @@ struct EndingTests {
             )
             await request.value
         }
+    }
+
+    /// What a cancel request has held back is sent when the request ends, and the server may be gone by
+    /// then without the loop's having seen it.
+    @Test func everyCallThatWasHeldBackIsAnsweredThoughTheFirstCannotBeSent() async throws {
+        let admin = try await connect()
+        defer { admin.close() }
+        let connection = try await connect()
+        let sleeping = Task.immediate { @LoopActor in
+            await failure { _ = try await connection.query("SELECT pg_sleep(60)") }
+        }
+        try await awaitActivity(connection.processID, admin)
+        let request = Task.immediate { @LoopActor in await connection.requestCancel() }
+        let held = [String(repeating: "x", count: 16 << 20), "", ""].map { value in
+            Task.immediate { @LoopActor in
+                await failure { _ = try await connection.query("SELECT length($1)", [value]) }
+            }
+        }
+        // The loop is kept here until the server process and, most probably, the request have ended.
+        #expect(kill(connection.processID, SIGTERM) == 0)
+        while kill(connection.processID, 0) == 0 { sched_yield() }
+        for _ in 0..<10_000 { sched_yield() }
+        await request.value
+        for call in [sleeping] + held { #expect(await call.value != nil) }
+        #expect(!connection.isOpen && connection.outstanding == 0)
     }
 
     @Test func copyIsNotSupportedAndEndsTheConnection() async throws {

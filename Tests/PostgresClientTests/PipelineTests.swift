@@ -166,4 +166,44 @@ struct PipelineTests {
         #expect(replies[0][1].result?.notices.map(\.message) == ["at commit"])
         #expect(replies[1][0].result?.notices.isEmpty == true)
     }
+
+    /// Where libpq cannot write it reads instead, and epoll does not tell of what it has read.
+    @Test func aReplyThatIsReadInAWriteIsTakenAtOnce() async throws {
+        let connection = try await connect(["options": "-c lock_timeout=20000"])
+        let holder = try await connect()
+        defer {
+            connection.close()
+            holder.close()
+        }
+        let value = String(repeating: "x", count: 16 << 20)
+        for _ in 0..<5 {
+            let lock = "\(UInt32.random(in: 0 ... .max))"
+            _ = try await holder.query("SELECT pg_advisory_lock($1)", [lock])
+            let quick = Task.immediate { @LoopActor in
+                try await connection.execute([[Command("SELECT 1")]])
+            }
+            let large = Task.immediate { @LoopActor in
+                try await connection.execute([
+                    [Command("SELECT length($1), pg_advisory_lock($2)", [value, lock])]
+                ])
+            }
+            // The large one waits for the lock until the quick one is answered.
+            #expect(try await quick.value[0][0].summary == "completed SELECT 1")
+            _ = try await holder.query("SELECT pg_advisory_unlock($1)", [lock])
+            #expect(try await large.value[0][0].summary == "completed SELECT 1")
+            _ = try await connection.query("SELECT pg_advisory_unlock($1)", [lock])
+        }
+    }
+
+    @Test func theNoticesThatAreKeptAreBounded() async throws {
+        let connection = try await connect()
+        defer { connection.close() }
+        let replies = try await connection.execute([
+            [Command("DO $$ BEGIN FOR i IN 1..10000 LOOP RAISE NOTICE 'n%', i; END LOOP; END $$")]
+        ])
+        let notices = replies[0][0].result?.notices ?? []
+        #expect(notices.count == 100)
+        #expect(notices.first?.message == "n9901")
+        #expect(notices.last?.message == "n10000")
+    }
 }

@@ -11,7 +11,7 @@ public struct Column: Hashable, Sendable {
 /// A value that shares its storage: copying is cheap, and the memory of all rows is freed at once.
 public struct CommandResult: Sendable {
     let storage: ResultStorage
-    /// Errors excluded: what the server remarked while the command ran, oldest first.
+    /// Errors excluded: what the server remarked while the command ran, oldest first; the last hundred.
     ///
     /// At the end of a segment outside a transaction the server commits; what it remarks then
     /// is found at the segment's last command.

@@ -77,11 +77,12 @@ extension PostgresConnection {
     func releaseHeld() {
         let released = held
         held = []
-        for (call, segments) in released where isOpen { send(call, segments) }
+        for (call, segments) in released { send(call, segments) }
     }
 
     private func send(_ call: Call, _ segments: [[Command]]) {
-        guard let handle = unsafe handle else { return }
+        // Of several that were held back, the first may have found the connection broken.
+        guard let handle = unsafe handle else { return call.finish(.failure(.closed)) }
         calls.append(call)
         unsafe sendHousekeeping(handle)
         let wasIdle = expected.isEmpty
@@ -151,11 +152,16 @@ extension PostgresConnection {
         guard let handle = unsafe handle else { return }
         let rest = unsafe PQflush(handle)
         if rest < 0 { return lose() }
-        let needsWrites = rest == 1
-        guard needsWrites != isWatchingWrites else { return }
-        isWatchingWrites = needsWrites
+        watchWrites(rest == 1)
+        // Where libpq cannot write it reads instead, and epoll does not tell of what it has read.
+        drain()
+    }
+
+    private func watchWrites(_ isNeeded: Bool) {
+        guard isNeeded != isWatchingWrites else { return }
+        isWatchingWrites = isNeeded
         do {
-            try EventLoop.shared.change(descriptor, to: needsWrites ? [.read, .write] : .read)
+            try EventLoop.shared.change(descriptor, to: isNeeded ? [.read, .write] : .read)
         } catch {
             lose("\(error)")
         }

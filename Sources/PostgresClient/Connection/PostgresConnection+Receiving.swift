@@ -20,7 +20,10 @@ extension PostgresConnection {
     private func take(_ notice: ServerMessage) {
         // An idle session that is terminated is told so by an error that answers no command.
         if notice.isLastWords { lastWords = notice }
-        if !expected.isEmpty { pendingNotices.append(notice) }
+        guard !expected.isEmpty else { return }
+        // The last are kept: what a commit has to say comes behind whatever ran before it.
+        if pendingNotices.count == Self.noticesMax { pendingNotices.removeFirst() }
+        pendingNotices.append(notice)
     }
 
     /// The socket is ready.
@@ -35,7 +38,7 @@ extension PostgresConnection {
     }
 
     /// Takes all results that are complete.
-    private func drain() {
+    func drain() {
         while let handle = unsafe handle, !expected.isEmpty, unsafe PQisBusy(handle) == 0 {
             if let result = unsafe PQgetResult(handle) {
                 silences = 0

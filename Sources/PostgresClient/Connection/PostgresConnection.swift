@@ -59,6 +59,8 @@ public final class PostgresConnection {
     var silences = 0
     /// Why the statement could not be prepared that the next command is about to execute.
     var preparationFailure: ServerMessage?
+    /// Notices that are kept of one command; a function may raise any number.
+    static let noticesMax = 100
     var pendingNotices: [ServerMessage] = []
     /// The server's last words, which explain the end of the connection.
     var lastWords: ServerMessage?
