@@ -217,6 +217,32 @@ extension LibraryTests {
             }
         }
 
+        @Test func `of several hosts the one is used that takes writes`() async throws {
+            try await onStage { stage in
+                _ = try await stage.orders.psql("CREATE DATABASE state")
+                try await stage.orders.becomeStandby()
+                let hosts =
+                    "host=127.0.0.1,127.0.0.1 port=\(stage.orders.port),\(stage.users.port) user=postgres"
+                var users = stage.usersDatabase
+                users.connectionString = "\(hosts) dbname=postgres"
+                var state = StateDatabase(at: "\(hosts) dbname=state", replica: "library-1")
+                state.timeout = .seconds(15)
+                for log in [LogLocation.database(state), .logless] {
+                    var configuration = Configuration(databases: [users], log: log)
+                    configuration.allowsFsyncOff = true
+                    try await Coordinator.with(configuration) { coordinator in
+                        let inserting = Participant(users) { tx in
+                            try await tx.execute(
+                                "INSERT INTO users SELECT 'u' || count(*) FROM users")
+                        }
+                        let counts = try await coordinator.run([inserting]).value
+                        #expect(counts == [1])
+                    }
+                }
+                #expect(try await stage.users.psql("SELECT count(*) FROM users") == "2")
+            }
+        }
+
         @Test func `a service that is cancelled does not tell another that it was superseded`()
             async throws
         {

@@ -96,7 +96,7 @@ final class Runtime {
             return Runtime(configuration, participants, log, nil)
         case .database(let database):
             var stateOptions = StateOptions(
-                connection: try ConnectionOptions(conninfo: database.connectionString),
+                connection: try ConnectionOptions(ofPrimary: database.connectionString),
                 replica: database.replica)
             stateOptions.participants = options.map(\.name)
             stateOptions.timeout = database.timeout
@@ -130,7 +130,7 @@ extension ParticipantOptions {
     init(_ database: Database) throws(PostgresError) {
         self.init(
             name: database.name,
-            connection: try ConnectionOptions(conninfo: database.connectionString))
+            connection: try ConnectionOptions(ofPrimary: database.connectionString))
         poolSize = database.connections
         finishers = database.finishingConnections
         statementTimeout = database.statementTimeout
@@ -140,6 +140,16 @@ extension ParticipantOptions {
         journal = database.keepsJournal
         resultRowsMax = database.rowsMax
         resultBytesMax = database.bytesMax
+    }
+}
+
+extension ConnectionOptions {
+    /// Of several hosts the one that takes writes, as in the server, unless the string says otherwise.
+    fileprivate init(ofPrimary conninfo: String) throws(PostgresError) {
+        self = try ConnectionOptions(conninfo: conninfo)
+        if self["target_session_attrs"] == nil {
+            self = try overriding(["target_session_attrs": "read-write"])
+        }
     }
 }
 

@@ -10,6 +10,9 @@ public struct Database: Sendable {
     /// must give one database one name.
     public let name: String
     /// Where it is: `host=... dbname=... user=...` or `postgresql://...`, as libpq reads it.
+    ///
+    /// Of several hosts (`host=one,two`) the one that takes writes is used. What is not said here comes
+    /// from libpq's environment variables and its password file.
     public var connectionString: String
     /// Sessions that work, at most; a transaction has one in each of its databases until it is
     /// prepared.

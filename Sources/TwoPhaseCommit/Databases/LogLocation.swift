@@ -15,7 +15,7 @@ public enum LogLocation: Sendable {
 
 /// The database that holds the decision log.
 public struct StateDatabase: Sendable {
-    /// Where it is, as libpq reads it.
+    /// Where it is, as libpq reads it; see ``Database/connectionString``.
     public var connectionString: String
     /// This coordinator's name among all that share the database.
     ///
