@@ -220,24 +220,59 @@ final class PostgresParticipant {
         guard let facts = facts(of: connection),
             sessions.allSatisfy({ $0.systemIdentifier == facts.systemIdentifier })
         else { return false }
-        let list = [
+        _ = try await connection.query(
+            "SELECT pg_terminate_backend(a.pid, 5000) \(Self.backends) WHERE \(Self.isIt)",
+            Self.list(sessions), timeout: .seconds(30))
+        guard try await running(sessions, on: connection).isEmpty else { return false }
+        try await registry.forget(sessions, of: options.name)
+        return true
+    }
+
+    /// Where in the list those of these backends stand that are not proved gone.
+    private func running(
+        _ sessions: [SessionIdentity], on connection: PostgresConnection
+    ) async throws -> Set<Int> {
+        let left = try await connection.query(
+            """
+            SELECT x.place - 1 \(Self.backends)
+            WHERE a.backend_start IS NULL OR \(Self.isIt)
+            """, Self.list(sessions), timeout: .seconds(30))
+        return Set(
+            (0..<left.rowCount).compactMap { left.text(row: $0, column: 0).flatMap(Int.init) })
+    }
+
+    private static func list(_ sessions: [SessionIdentity]) -> [String] {
+        [
             ArrayLiteral.write(sessions.map { "\($0.processID)" }),
             ArrayLiteral.write(sessions.map(\.startedAt)),
         ]
-        let backends = """
-            FROM pg_stat_activity AS a
-            JOIN unnest($1::integer[], $2::bigint[]) AS x(pid, start) ON a.pid = x.pid
-            """
-        let isIt = "(extract(epoch FROM a.backend_start) * 1000000)::bigint = x.start"
-        _ = try await connection.query(
-            "SELECT pg_terminate_backend(a.pid, 5000) \(backends) WHERE \(isIt)", list,
-            timeout: .seconds(30))
-        let left = try await connection.query(
-            "SELECT a.pid \(backends) WHERE a.backend_start IS NULL OR \(isIt)", list,
-            timeout: .seconds(30))
-        guard left.rowCount == 0 else { return false }
-        try await registry.forget(sessions, of: options.name)
-        return true
+    }
+
+    private static let backends = """
+        FROM pg_stat_activity AS a
+        JOIN unnest($1::integer[], $2::bigint[]) WITH ORDINALITY AS x(pid, start, place)
+            ON a.pid = x.pid
+        """
+    private static let isIt = "(extract(epoch FROM a.backend_start) * 1000000)::bigint = x.start"
+
+    /// Forgets recorded sessions that are gone, of whatever life, so many at a time.
+    ///
+    /// A session is closed whenever a branch's work was cancelled in it. Were it on record until a fence
+    /// has to pass, there could be more of them by then than a fence can look at.
+    func forgetGoneSessions(_ limit: Int) async throws {
+        try await finishers.withConnection(timeout: options.connectTimeout) { connection in
+            guard let system = self.facts(of: connection)?.systemIdentifier else { return }
+            var page: [SessionIdentity] = []
+            repeat {
+                // What is on record by now has run, so that what is not seen to run is gone.
+                page = try await self.registry.recorded(
+                    of: self.options.name, on: system, after: page.last, limit: limit)
+                if page.isEmpty { return }
+                let running = try await self.running(page, on: connection)
+                let gone = page.indices.filter { !running.contains($0) }
+                try await self.registry.forget(gone.map { page[$0] }, of: self.options.name)
+            } while page.count == limit
+        }
     }
 
     /// Whoever still works or ends something here has had its time: it is as if the session was lost.

@@ -259,6 +259,12 @@ public final class PostgresParticipants: Participants {
         }
     }
 
+    /// Removes the records of sessions that are gone, so many at a time, of every participant.
+    func forgetGoneSessions(_ limit: Int) async {
+        // A participant that is down now is asked the next time.
+        for name in names { try? await members[name]?.forgetGoneSessions(limit) }
+    }
+
     /// What is known of each participant.
     public func statuses() async -> [ParticipantStatus] {
         names.compactMap { members[$0]?.status }

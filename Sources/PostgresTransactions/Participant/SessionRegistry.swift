@@ -189,7 +189,30 @@ final class SessionRegistry {
                 SELECT FROM tandem.replicas AS r WHERE r.name = s.replica AND r.epoch = s.epoch
                     AND \(StateDatabase.isAlive))
             """, [participant, systemIdentifier])
-        return (0..<rows.rowCount).compactMap { row in
+        return Self.sessions(rows, on: systemIdentifier)
+    }
+
+    /// Recorded sessions of whatever life on this server, in the order of their key behind this one.
+    func recorded(
+        of participant: String, on systemIdentifier: String, after last: SessionIdentity?,
+        limit: Int
+    ) async throws -> [SessionIdentity] {
+        guard let state else { return [] }
+        let rows = try await state.read(
+            """
+            SELECT process_id, backend_start FROM tandem.sessions
+            WHERE participant = $1 AND system_identifier = $2
+                AND (process_id, backend_start) > ($3::integer, $4)
+            ORDER BY process_id, backend_start LIMIT \(limit)
+            """,
+            [participant, systemIdentifier, "\(last?.processID ?? 0)", last?.startedAt ?? ""])
+        return Self.sessions(rows, on: systemIdentifier)
+    }
+
+    private static func sessions(
+        _ rows: CommandResult, on systemIdentifier: String
+    ) -> [SessionIdentity] {
+        (0..<rows.rowCount).compactMap { row in
             guard let processID = rows.text(row: row, column: 0).flatMap(Int32.init),
                 let startedAt = rows.text(row: row, column: 1)
             else { return nil }

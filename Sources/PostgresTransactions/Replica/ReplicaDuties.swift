@@ -108,6 +108,7 @@ public final class ReplicaDuties {
                     olderThanSeconds: retention.period.components.seconds, limit: retention.batch)
                 await participants.trimWitnesses(
                     olderThanSeconds: retention.period.components.seconds, limit: retention.batch)
+                await participants.forgetGoneSessions(retention.batch)
                 if removed == retention.batch { continue }
             } catch {
                 logger.warning("retention waits", metadata: ["error": "\(error)"])
