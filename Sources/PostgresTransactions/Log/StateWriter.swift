@@ -42,6 +42,21 @@ final class StateWriter {
         var delegates: [(TransactionRecord, CheckedContinuation<DecideAnswer, Never>)] = []
         var copies: [(Decision, TransactionRecord, CheckedContinuation<DecideAnswer, Never>)] = []
         var ends: [(End, TransactionRecord, CheckedContinuation<Void, Never>)] = []
+
+        init(_ orders: [Order]) {
+            for order in orders {
+                switch order {
+                case .accept(let record, let reply): accepts.append((record, reply))
+                case .decide(let decision, let record, let reply):
+                    decides.append((decision, record, reply))
+                case .tombstone(let record, let reply): tombstones.append((record, reply))
+                case .delegate(let record, let reply): delegates.append((record, reply))
+                case .copy(let decision, let record, let reply):
+                    copies.append((decision, record, reply))
+                case .end(let end, let record, let reply): ends.append((end, record, reply))
+                }
+            }
+        }
     }
 
     private let state: StateDatabase
@@ -143,22 +158,10 @@ final class StateWriter {
 
     private func flushAll() async {
         repeat {
-            var batch = Batch()
-            for order in gathering.prefix(batchMax) {
-                switch order {
-                case .accept(let record, let reply): batch.accepts.append((record, reply))
-                case .decide(let decision, let record, let reply):
-                    batch.decides.append((decision, record, reply))
-                case .tombstone(let record, let reply): batch.tombstones.append((record, reply))
-                case .delegate(let record, let reply): batch.delegates.append((record, reply))
-                case .copy(let decision, let record, let reply):
-                    batch.copies.append((decision, record, reply))
-                case .end(let end, let record, let reply): batch.ends.append((end, record, reply))
-                }
-                if !order.isEnd { urgentCount -= 1 }
-            }
-            gathering.removeFirst(min(batchMax, gathering.count))
-            await flush(batch)
+            let orders = Array(gathering.prefix(batchMax))
+            gathering.removeFirst(orders.count)
+            urgentCount -= orders.count { !$0.isEnd }
+            await write(orders)
         } while urgentCount > 0
         isFlushing = false
         let waiters = idleWaiters
@@ -167,13 +170,47 @@ final class StateWriter {
         start()
     }
 
-    private func flush(_ batch: Batch) async {
+    /// Writes orders in one flush.
+    ///
+    /// If two of them cannot be written together, as when two scans have found branches of one
+    /// transaction without a row, it is refused, and they are written in two halves, and so on: the
+    /// others have no part in it.
+    private func write(_ orders: [Order]) async {
+        guard await flush(Batch(orders), isDivisible: orders.count > 1) == .refused else { return }
+        let middle = orders.count / 2
+        await write(Array(orders[..<middle]))
+        await write(Array(orders[middle...]))
+    }
+
+    private enum Flushed {
+        /// Everybody has an answer.
+        case answered
+        /// Nothing was written, and nobody has an answer.
+        case refused
+    }
+
+    private func flush(_ batch: Batch, isDivisible: Bool) async -> Flushed {
         let connection: PostgresConnection
         do {
             connection = try await state.writerConnection()
         } catch {
-            return fail(batch, "\(error)", wasSent: false)
+            fail(batch, "\(error)", wasSent: false)
+            return .answered
         }
+        let commands = commands(batch)
+        do {
+            let replies = try await connection.execute([commands], timeout: state.timeout)
+            defer { if connection.isInTransaction { state.closeWriter() } }
+            if isDivisible, replies[0].contains(where: \.isRefusal) { return .refused }
+            settle(batch, replies[0])
+        } catch {
+            state.closeWriter()
+            fail(batch, "\(error)", wasSent: true)
+        }
+        return .answered
+    }
+
+    private func commands(_ batch: Batch) -> [Command] {
         // Keys in one order everywhere, so that two replicas' batches cannot deadlock on them.
         let accepts = batch.accepts.map(\.0).sorted { key($0) < key($1) }
         var commands = [
@@ -200,15 +237,7 @@ final class StateWriter {
             let records = batch.ends.filter { $0.0 == end }.map(\.1)
             if !records.isEmpty { commands.append(statement(end, records)) }
         }
-        commands.append(Command("COMMIT"))
-        do {
-            let replies = try await connection.execute([commands], timeout: state.timeout)
-            settle(batch, replies[0])
-            if connection.isInTransaction { state.closeWriter() }
-        } catch {
-            state.closeWriter()
-            fail(batch, "\(error)", wasSent: true)
-        }
+        return commands + [Command("COMMIT")]
     }
 
     private func statement(_ end: End, _ records: [TransactionRecord]) -> Command {
@@ -334,5 +363,14 @@ final class StateWriter {
         _ = EventLoop.shared.schedule(after: .milliseconds(500)) { [weak self] in
             for (end, record, reply) in batch.ends { self?.add(.end(end, record, reply)) }
         }
+    }
+}
+
+extension CommandReply {
+    /// Whether the server refused the values of a command: for what it holds already, or for each other.
+    fileprivate var isRefusal: Bool {
+        guard case .failed(let message) = self else { return false }
+        // Of class 22 is the check of the life as well, which no half would pass.
+        return ["21", "23"].contains(message.state.class)
     }
 }

@@ -104,10 +104,12 @@ extension PostgresDecisionLog {
     }
 
     /// What such a row is made of.
-    func unacceptedRecord(in participant: String) async throws -> TransactionRecord {
+    func unacceptedRecord(
+        in participant: String, _ idempotency: TransactionRequest.Idempotency? = nil
+    ) async throws -> TransactionRecord {
         let id = try await nextTransactionID()
         let request = TransactionRequest(
-            principal: "p", idempotency: nil,
+            principal: "p", idempotency: idempotency,
             branches: [.init(participant: participant, statements: [])],
             isolation: .readCommitted, timeout: .seconds(600), labels: [])
         let gid = preparedName(of: id, branch: 0, branchCount: 1)

@@ -1,0 +1,67 @@
+import CommitProtocol
+import EventLoop
+import Logging
+import PostgresClusters
+import Testing
+import TransactionEngine
+
+@testable import PostgresTransactions
+
+@Suite("Orders that refuse each other in one flush harm nobody's else", .timeLimit(.minutes(2)))
+@LoopActor
+struct BatchTests {
+    @Test("two scans find two branches of one transaction without a row at once")
+    func oneTransaction() async throws {
+        try await Self.flushTogether { log in
+            let orphan = try await log.unacceptedRecord(in: "users")
+            return [orphan, orphan]
+        }
+    }
+
+    @Test("two requests of one key, of neither of which it is known whether it was accepted")
+    func oneKey() async throws {
+        try await Self.flushTogether { log in
+            let key = TransactionRequest.Idempotency(keyDigest: [1], requestDigest: [2])
+            return [
+                try await log.unacceptedRecord(in: "users", key),
+                try await log.unacceptedRecord(in: "users", key),
+            ]
+        }
+    }
+
+    /// Writes tombstones in one flush with an acceptance.
+    private static func flushTogether(
+        _ tombstones:
+            @escaping @LoopActor @Sendable (PostgresDecisionLog) async throws
+            -> [TransactionRecord]
+    ) async throws {
+        try await PostgresCluster.withTemporaryOnLoop { cluster in
+            let state = try await StateDatabase.open(cluster, "one")
+            let log = PostgresDecisionLog(state, logger: Logger(label: "test"))
+            let tombstones = try await tombstones(log)
+            let first = try await log.unacceptedRecord(in: "users")
+            let other = try await log.unacceptedRecord(in: "users")
+            let loop = EventLoop.shared
+            // What is asked for while a flush is under way goes into the next one.
+            let table = try await cluster.hold("LOCK TABLE tandem.transactions IN SHARE MODE")
+            let accepting = Task(executorPreference: loop) { await log.accept(first) }
+            try await cluster.untilLocksAreAwaited(by: 1)
+            let burying = tombstones.map { tombstone in
+                Task(executorPreference: loop) { await log.tombstone(tombstone) }
+            }
+            let among = Task(executorPreference: loop) { await log.accept(other) }
+            for _ in 0..<10 { await Task.yield() }
+            table.release()
+            #expect(await accepting.value == .accepted)
+            #expect(await among.value == .accepted)
+            for task in burying {
+                #expect(await task.value == .decided(.abort, evidence: [nil]))
+            }
+            #expect(
+                try await cluster.psql(
+                    "SELECT count(*), count(key_digest) <= 1 FROM tandem.transactions")
+                    == "\(2 + Set(tombstones.map(\.id)).count)|t")
+            await state.close()
+        }
+    }
+}
