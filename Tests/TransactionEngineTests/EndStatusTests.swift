@@ -113,7 +113,7 @@ struct EndStatusTests {
             try await status(bench) { bench.clock.advance(milliseconds: 1000) })
         #expect(early.state == .aborting)
         #expect(early.finishedAt == nil)
-        #expect(try await bench.engine.list(RecordFilter()).map(\.state) == [.aborting])
+        #expect(try await bench.engine.list(RecordFilter()).records.map(\.state) == [.aborting])
         #expect(try await status(bench) { bench.log.letFinish() }?.state == .aborted)
     }
 
@@ -141,6 +141,7 @@ struct EndStatusTests {
             case .known(let told):
                 #expect(isRecorded)
                 #expect(told.state == .needsOperator)
+                #expect(told.finishedAt == nil)
             case .outcomeUnknown(let id):
                 #expect(!isRecorded)
                 #expect(id == Self.own)
@@ -148,6 +149,30 @@ struct EndStatusTests {
             }
             bench.log.letFinish()
         }
+    }
+
+    @Test("a repeated key is told no more than the status")
+    func repeatedKey() async throws {
+        let bench = Bench()
+        bench.log.put(Bench.row(.onePhase, number: 2, salt: 2))
+        try await bench.takeOver(Bench.row(.onePhase, number: 2, salt: 2))
+        bench.log.state.withLock { $0.isFinishHeld = true }
+        while !bench.participants.answer(.unprovable) { await Task.yield() }
+        while bench.log.state.withLock({ $0.finishing.isEmpty }) { await Task.yield() }
+        let isAnswered = Lock(false)
+        let repeated = Task {
+            defer { isAnswered.withLock { $0 = true } }
+            return await bench.replay()
+        }
+        while !isAnswered.withLock({ $0 }) {
+            bench.clock.attempt(within: 1000)
+            await Task.yield()
+        }
+        guard case .keyInProgress = await repeated.value else {
+            Issue.record("no other replica can say so yet")
+            return
+        }
+        bench.log.letFinish()
     }
 
     /// What is told after this happens, if anybody waits for it.

@@ -89,6 +89,7 @@ final class FakeLog: DecisionLog {
         /// How often a decision was asked for.
         var decisions = 0
         var delegation = DecideAnswer.unknown("")
+        var tombstone = DecideAnswer.unknown("")
     }
 
     let installation = "8b7e1c0e-0000-4000-8000-000000000001"
@@ -113,7 +114,9 @@ final class FakeLog: DecisionLog {
         }
     }
 
-    func tombstone(_ record: TransactionRecord) async -> DecideAnswer { .unknown("") }
+    func tombstone(_ record: TransactionRecord) async -> DecideAnswer {
+        state.withLock { $0.tombstone }
+    }
 
     func delegate(_ record: TransactionRecord) async -> DecideAnswer {
         state.withLock { $0.delegation }
@@ -165,7 +168,8 @@ final class FakeLog: DecisionLog {
     }
 
     func records(_ filter: RecordFilter) async throws(LogUnavailable) -> [TransactionRecord] {
-        state.withLock { $0.rows.values.sorted { $1.id < $0.id } }
+        let rows = state.withLock { $0.rows.values.sorted { $1.id < $0.id } }
+        return Array(rows.filter { $0.id.number < filter.before ?? .max }.prefix(filter.limit))
     }
 
     func requestRollback(_ id: GlobalTransactionID) async throws(LogUnavailable) {}
@@ -221,6 +225,8 @@ final class FakeParticipants: Participants {
         var endLooks: [EndOrder] = []
         var questions: [CheckedContinuation<RegisterReport, Never>] = []
         var ends: [EndOrder] = []
+        /// What a scan finds.
+        var prepared: [PreparedTransaction] = []
         /// Ends are not answered before the test says so.
         var isEndHeld = false
         var ending: [CheckedContinuation<Void, Never>] = []
@@ -314,7 +320,9 @@ final class FakeParticipants: Participants {
 
     func prepared(
         in name: String
-    ) async throws(ParticipantUnreachable) -> [PreparedTransaction] { [] }
+    ) async throws(ParticipantUnreachable) -> [PreparedTransaction] {
+        state.withLock { $0.prepared }
+    }
 
     func statuses() async -> [ParticipantStatus] { [] }
 }

@@ -19,7 +19,7 @@ struct ForeignAbortTests {
         row.state = .aborting
         bench.log.put(row)
         #expect(try await bench.engine.status(id, principal: "p")?.state == .aborting)
-        #expect(try await bench.engine.list(RecordFilter()).map(\.state) == [.aborting])
+        #expect(try await bench.engine.list(RecordFilter()).records.map(\.state) == [.aborting])
         let told = try await Self.told(running, bench, rolledBack: id) {
             bench.participants.state.withLock { $0.ends.isEmpty }
         }

@@ -19,11 +19,8 @@ extension CoordinatorAPI {
         case .notFound:
             throw Self.noSuchTransaction
         case .outcomeUnknown:
-            var problem = Problem(
-                .outcomeUnknown,
-                "The state database does not say what was decided; the status will tell.")
-            problem.transaction = id.description
-            throw problem
+            throw Self.outcomeUnknown(
+                id, "The state database does not say what was decided; the status will tell.")
         case .held:
             var problem = Problem(.conflict, Self.heldSentence)
             problem.transaction = id.description
@@ -98,9 +95,7 @@ extension CoordinatorAPI {
         guard error.isOutcomeUnknown else {
             return Problem(.stateDatabaseUnavailable, error.reason)
         }
-        var problem = Problem(.outcomeUnknown, error.reason)
-        problem.transaction = id.description
-        return problem
+        return outcomeUnknown(id, error.reason)
     }
 
     static var noSuchTransaction: Problem {

@@ -50,14 +50,14 @@ extension CoordinatorAPI {
 
     private func render(_ answer: TransactionAnswer) throws(Problem) -> ServerResponse {
         switch answer {
+        case .known(let record) where record.state == .needsOperator && record.decision == nil:
+            throw Self.outcomeUnknown(
+                record.id, "What decides it is gone, and nothing proves what was decided.")
         case .known(let record), .decided(let record):
             return known(record)
         case .outcomeUnknown(let id):
-            var problem = Problem(
-                .outcomeUnknown,
-                "The state database does not say what was decided; the status will tell.")
-            problem.transaction = id.description
-            throw problem
+            throw Self.outcomeUnknown(
+                id, "The state database does not say what was decided; the status will tell.")
         case .neverCommits:
             var problem = Problem(
                 .stateDatabaseUnavailable,
@@ -76,6 +76,12 @@ extension CoordinatorAPI {
             throw Problem(
                 .idempotencyKeyReused, "This key was used before, with another request.")
         }
+    }
+
+    static func outcomeUnknown(_ id: GlobalTransactionID, _ detail: String) -> Problem {
+        var problem = Problem(.outcomeUnknown, detail)
+        problem.transaction = id.description
+        return problem
     }
 
     /// 201 committed everywhere, 202 decided to commit, 409 aborted.
@@ -137,17 +143,17 @@ extension CoordinatorAPI {
     ) async throws(Problem) -> ServerResponse {
         let query = try TransactionListQuery.decode(Self.queryItems(request))
         let filter = try filter(query)
-        let records: [TransactionRecord]
+        let page: RecordPage
         do throws(LogUnavailable) {
-            records = try await engine.list(filter)
+            page = try await engine.list(filter)
         } catch {
             throw Problem(.stateDatabaseUnavailable, error.reason)
         }
-        let next = records.count == query.limit ? records.last.map { "\($0.id.number)" } : nil
+        let next = page.next.map(String.init)
         var response =
             type == .text
-            ? Self.text(.ok, records.flatMap(RecordRendering.line))
-            : Self.json(.ok, Self.page(records, next))
+            ? Self.text(.ok, page.records.flatMap(RecordRendering.line))
+            : Self.json(.ok, Self.page(page.records, next))
         if let next {
             let target = TransactionListQuery.target(request.query, at: next)
             response.headerFields[.link] = "<\(target)>; rel=\"next\""

@@ -42,18 +42,22 @@ extension PostgresParticipant {
             return RegisterReport(.tryAgain, error: "\(options.name) cannot be reached")
         }
         do {
-            if let obstacle = try await obstacle(of: order.fence) {
-                return RegisterReport(.tryAgain, error: obstacle)
-            }
+            let obstacle = try await obstacle(of: order.fence)
             return try await finishers.withConnection(timeout: options.connectTimeout) {
                 connection in
+                // Before the obstacle: a session of the register's is never seen to be gone on another
+                // server, which would be asked again for ever.
+                guard self.isServer(of: order.register, connection) else {
+                    return RegisterReport(Self.changedServer, whenNothing: "")
+                }
+                if let obstacle { return RegisterReport(.tryAgain, error: obstacle) }
                 switch order.register {
                 case .transactionStatus(let evidence):
-                    RegisterReport(
+                    return RegisterReport(
                         try await self.status(of: evidence, on: connection, within: .seconds(60)),
                         whenNothing: "still in progress")
-                case .journal(let server):
-                    try await self.decision(of: order.transaction, server, on: connection)
+                case .journal:
+                    return try await self.decision(of: order.transaction, on: connection)
                 }
             }
         } catch {
@@ -70,12 +74,14 @@ extension PostgresParticipant {
         do {
             return try await finishers.withConnection(timeout: options.connectTimeout) {
                 connection in
+                guard self.isServer(of: order.register, connection) else {
+                    return Self.changedServer
+                }
                 switch order.register {
                 case .transactionStatus(let evidence):
                     return try await self.status(
                         of: evidence, on: connection, within: Self.patience)
-                case .journal(let server):
-                    guard self.isServer(server, of: connection) else { return Self.changedJournal }
+                case .journal:
                     return try await self.claim(
                         order.transaction, on: connection, within: Self.patience)
                 }
@@ -87,11 +93,23 @@ extension PostgresParticipant {
 
     private static let patience = Duration.seconds(5)
 
-    private static let changedJournal =
-        RegisterSight.unprovable(reason: "the server is not the one of the journal")
+    private static let changedServer =
+        RegisterSight.unprovable(reason: "the server is not the one that decided")
 
-    private func isServer(_ server: ServerTimeline?, of connection: PostgresConnection) -> Bool {
-        server != nil && facts(of: connection)?.server == server
+    /// Whether a connection leads to the server that the register was on.
+    private func isServer(
+        of register: RegisterOrder.Register, _ connection: PostgresConnection
+    ) -> Bool {
+        let server: ServerTimeline? =
+            switch register {
+            case .transactionStatus(let evidence):
+                evidence.map {
+                    ServerTimeline(
+                        systemIdentifier: $0.systemIdentifier, timeline: $0.timeline)
+                }
+            case .journal(let server): server
+            }
+        return server != nil && facts(of: connection)?.server == server
     }
 
     /// What became of the one-phase branch's transaction id.
@@ -101,10 +119,7 @@ extension PostgresParticipant {
     private func status(
         of evidence: PreparedEvidence?, on connection: PostgresConnection, within limit: Duration
     ) async throws -> RegisterSight {
-        guard let evidence, let facts = facts(of: connection),
-            facts.systemIdentifier == evidence.systemIdentifier,
-            facts.timeline == evidence.timeline
-        else { return .unprovable(reason: "the server is not the one that decided") }
+        guard let evidence else { return Self.changedServer }
         let row = try await connection.query(
             "SELECT pg_xact_status($1::xid8), pg_is_in_recovery()", ["\(evidence.transactionID)"],
             timeout: min(limit, .seconds(30)))
@@ -126,12 +141,8 @@ extension PostgresParticipant {
 
     /// What the journal holds; where it holds nothing, abort.
     private func decision(
-        of transaction: GlobalTransactionID, _ server: ServerTimeline?,
-        on connection: PostgresConnection
+        of transaction: GlobalTransactionID, on connection: PostgresConnection
     ) async throws -> RegisterReport {
-        guard isServer(server, of: connection) else {
-            return RegisterReport(Self.changedJournal, whenNothing: "")
-        }
         let tombstone = JournalEntry(transaction: transaction, evidence: [], results: nil)
         let written = try await durably(
             Journal.decide(.abort, tombstone, installation: installation), on: connection)

@@ -111,7 +111,7 @@ extension TransactionEngine {
     ///
     /// A list waits for nobody: where a decision is just being asked for, or its register does not
     /// answer, it shows what is recorded. A register that is silent is not asked again.
-    public func list(_ filter: RecordFilter) async throws(LogUnavailable) -> [TransactionRecord] {
+    public func list(_ filter: RecordFilter) async throws(LogUnavailable) -> RecordPage {
         let rows = try await log.records(filter)
         // One durable write after the read vouches for every decision that was read.
         if let row = rows.first(where: { isToldElsewhere($0) && $0.decision != nil }) {
@@ -135,7 +135,9 @@ extension TransactionEngine {
                 records.append(known)
             }
         }
-        return records
+        // A row that is known here to be in another state has had its place on the page.
+        let next = rows.count == filter.limit ? rows.last?.id.number : nil
+        return RecordPage(records: records, next: next)
     }
 
     /// Whether another replica may know more of it than its row says.

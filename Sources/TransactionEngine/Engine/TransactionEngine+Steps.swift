@@ -13,7 +13,7 @@ extension TransactionEngine {
         }
         let step = drive.machine.handle(
             event, at: clock.milliseconds, deadline: drive.deadline)
-        if step.isLast { drive.record.finishedAt = clock.wallTime }
+        if step.log == .finish { drive.record.finishedAt = clock.wallTime }
         if let request = step.log { ask(request, id) }
         for command in step.commands { order(command, id) }
         for timer in step.timers { start(timer, id) }
@@ -236,16 +236,21 @@ extension TransactionEngine {
     }
 
     /// A participant that could not be reached answers again: branches that wait for their next
-    /// attempt need not wait any longer.
+    /// attempt, and registers for their next question, need not wait any longer.
     public func participantAnswers(_ name: String) {
         for (id, drive) in drives {
             for (branch, record) in drive.record.branches.enumerated()
             where record.participant == name {
-                let timer = Timer.finishAgain(branch: branch)
-                drive.timers[timer]?.cancel()
-                fire(timer, id)
+                hurry(.finishAgain(branch: branch), id)
+                if branch == drive.machine.register { hurry(.askAgain, id) }
             }
         }
+    }
+
+    /// Has a timer that is running fire now.
+    private func hurry(_ timer: Timer, _ id: GlobalTransactionID) {
+        drives[id]?.timers[timer]?.cancel()
+        fire(timer, id)
     }
 
     private func say(_ reply: Reply, to event: Event, _ drive: Drive) {

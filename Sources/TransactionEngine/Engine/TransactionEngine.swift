@@ -118,22 +118,20 @@ public actor TransactionEngine {
         guard earlier.idempotency?.requestDigest == idempotency.requestDigest else {
             return .keyReused
         }
-        let row: TransactionRecord
         do {
-            row = try await confirmed(earlier)
+            let known = latest(try await confirmed(earlier))
+            // Undecided for ever, until an operator decides: that is an answer. An abort is one when
+            // whoever drives it has said why.
+            let isOpen =
+                known.finishedAt == nil && known.state != .needsOperator
+                && (known.decision == nil || known.decision == .abort && known.problem == nil)
+            if isOpen { return .keyInProgress(known.id) }
+            // An abort's answer is its problem, which speaks of no end.
+            return .known(known.decision == .abort ? known : try await told(known))
         } catch {
             guard error.isOutcomeUnknown else { throw error }
             return .keyInProgress(earlier.id)
         }
-        let known = latest(row)
-        // Undecided for ever, until an operator decides: that is an answer. An abort is one when
-        // whoever drives it has said why.
-        let isOpen =
-            known.finishedAt == nil && known.state != .needsOperator
-            && (known.decision == nil || known.decision == .abort && known.problem == nil)
-        if isOpen { return .keyInProgress(known.id) }
-        // An abort's answer is its problem, which speaks of no end.
-        return .known(known.decision == .commit ? try await told(known) : known)
     }
 
     /// What this replica knows of a transaction beyond its row.

@@ -153,3 +153,11 @@ public struct RecordFilter: Sendable, Hashable {
     /// A filter that lets everything through.
     public init() {}
 }
+
+/// Some of the rows that match.
+public struct RecordPage: Sendable {
+    /// The rows, newest first; there may be fewer than were asked for, or none, and more behind them.
+    public let records: [TransactionRecord]
+    /// What `RecordFilter.before` has to be for the next page; nil if this is the last.
+    public let next: Int64?
+}

@@ -138,11 +138,11 @@ extension TransactionEngine {
             return nil
         case .tombstone(let id, _, let name):
             let row = orphanRecord(id, [(participant, name)])
-            // Whoever wins on the primary key is obeyed: anything but our abort is left to the
-            // pass over the rows.
+            // Whoever wins on the primary key is obeyed. The row is left to the pass over the rows, also
+            // if our abort is in it: an acceptance may have landed there meanwhile, with more branches
+            // than were found here.
             switch await log.tombstone(row) {
-            case .decided(.abort, _): adopt(row)
-            case .decided(.commit, _), .delegated, .unknown: break
+            case .decided, .delegated, .unknown: break
             case .missing:
                 return (name, "its number belongs to another transaction")
             }
@@ -200,7 +200,6 @@ extension TransactionEngine {
     }
 
     /// Drives a row from now on; false if that is done here already.
-    @discardableResult
     private func adopt(_ row: TransactionRecord) -> Bool {
         // Accepted here after the claim was sent, or ended here before it was answered.
         guard drives[row.id] == nil, recentlyEnded[row.id] == nil else { return false }
