@@ -71,6 +71,27 @@ struct ConnectingTests {
         #expect(took >= .milliseconds(150))
     }
 
+    @Test func whoConnectsMayBeCancelled() async throws {
+        let listener = try LoopbackListener()
+        defer { listener.close() }
+        let options = try ConnectionOptions(
+            conninfo: "host=127.0.0.1 port=\(listener.port) user=x")
+        for beforehand in [true, false] {
+            let attempt = Task { @LoopActor in
+                if beforehand { withUnsafeCurrentTask { unsafe $0?.cancel() } }
+                return await failure {
+                    _ = try await PostgresConnection.connect(options, timeout: .seconds(3600))
+                }
+            }
+            if !beforehand { attempt.cancel() }
+            guard case .unreachable(let reason) = await attempt.value else {
+                Issue.record("it was not cancelled")
+                return
+            }
+            #expect(reason.contains("cancelled"))
+        }
+    }
+
     @Test(arguments: [
         (["dbname": "nowhere"], SQLState.invalidCatalogName),
         (["user": "nobody_at_all"], SQLState.invalidAuthorization),

@@ -102,7 +102,8 @@ final class ConnectionAttempt {
         }
     }
 
-    private func fail(_ error: PostgresError) {
+    /// Gives the attempt up, unless it has ended.
+    func fail(_ error: PostgresError) {
         guard let completion else { return }
         finish()
         completion(.failure(error))

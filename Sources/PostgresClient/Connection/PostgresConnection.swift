@@ -110,15 +110,22 @@ public final class PostgresConnection {
     /// Connects.
     ///
     /// Nothing of it blocks: host names are resolved on a helper thread. Throws `unreachable`,
-    /// also when the time is up, and `refused` when a server said no.
+    /// also when the time is up or the task is cancelled, and `refused` when a server said no.
     ///
     /// - Parameter statementsMax: how many prepared statements the session keeps; 0 for none.
     public static func connect(
         _ options: ConnectionOptions, timeout: Duration, statementsMax: Int = 256
     ) async throws(PostgresError) -> PostgresConnection {
         let attempt = ConnectionAttempt(timeout: timeout, statementsMax: statementsMax)
-        let result = await withCheckedContinuation { done in
-            attempt.start(options) { done.resume(returning: $0) }
+        let cancelled = PostgresError.unreachable("the task that connects was cancelled")
+        let result = await withTaskCancellationHandler {
+            await withCheckedContinuation {
+                (done: CheckedContinuation<Result<PostgresConnection, PostgresError>, Never>) in
+                if Task.isCancelled { return done.resume(returning: .failure(cancelled)) }
+                attempt.start(options) { done.resume(returning: $0) }
+            }
+        } onCancel: {
+            EventLoop.shared.execute { attempt.fail(cancelled) }
         }
         return try result.get()
     }
