@@ -9,7 +9,12 @@ public protocol SQLColumn: Sendable {
 /// A type whose values can be parameters of statements, and values of columns.
 ///
 /// Values travel in PostgreSQL's text form, and the server infers the type of each parameter from
-/// its place in the statement: `$1::jsonb` says it where nothing else does.
+/// its place in the statement: `$1::jsonb` says it where nothing else does. Which types there are says
+/// <doc:GettingStarted>.
+///
+/// It does so once a session. A column that has changed its type since is noticed by the error; where the old
+/// type takes the text as well (`real` that became `double precision`, `timestamp` that became
+/// `timestamptz`), programs that run go on with it until they are started again.
 public protocol SQLValue: SQLColumn {
     /// The value in the form that PostgreSQL reads.
     var sqlText: String { get }

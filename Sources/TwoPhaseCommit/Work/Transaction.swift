@@ -48,9 +48,9 @@ public struct Transaction: Sendable {
     /// Runs a statement and answers its rows as values of a `Decodable` type, whose keys are the
     /// names of the columns.
     ///
-    /// A type of a single value, such as `Int`, takes the only column. A property that is no
-    /// ``SQLColumn``, and a list, is decoded from JSON; PostgreSQL's arrays are read by way of
-    /// `to_json`. What does not fit throws ``BranchError/Code-swift.enum/unreadableValue``.
+    /// A type of a single value, such as `Int` or an array, takes the only column. A property that is
+    /// no ``SQLColumn`` is decoded from JSON. Of two columns of one name the first is read. What does not
+    /// fit throws ``BranchError/Code-swift.enum/unreadableValue``.
     public func query<Value: Decodable & Sendable>(
         _ sql: String, _ parameters: (any SQLValue)?..., as type: Value.Type
     ) async throws(BranchError) -> [Value] {
