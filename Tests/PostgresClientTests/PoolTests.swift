@@ -247,4 +247,34 @@ private final class Switchboard {
 @LoopActor
 private final class OrderLog {
     var order: [Int] = []
+
+    @Test func closingEndsTheAttemptsUnderWay() async throws {
+        let listener = try LoopbackListener()
+        defer { listener.close() }
+        let silent = ConnectionPool(
+            options: try ConnectionOptions(
+                conninfo: "host=127.0.0.1 port=\(listener.port) user=x"),
+            configuration: PoolConfiguration(size: 2, connectTimeout: .seconds(3600)))
+        silent.demand(2)
+        // One that connects, and is prepared for as long as its server likes.
+        let preparing = ConnectionPool(
+            options: try await Cluster.shared.value.options(),
+            configuration: PoolConfiguration(size: 1, connectTimeout: .seconds(3600))
+        ) { connection in
+            _ = try await connection.query("SELECT pg_sleep(3600)")
+        }
+        preparing.demand(1)
+        let observer = try await connect()
+        defer { observer.close() }
+        try await eventually("it is being prepared") {
+            try await observer.query(
+                "SELECT FROM pg_stat_activity WHERE query = 'SELECT pg_sleep(3600)'"
+            ).rowCount == 1
+        }
+        for pool in [silent, preparing] {
+            #expect(pool.isConnecting)
+            await pool.close()
+            #expect(!pool.isConnecting && pool.connectedCount == 0)
+        }
+    }
 }

@@ -13,21 +13,24 @@ extension ConnectionPool {
     }
 
     private func startAttempt() {
-        connectingCount += 1
+        lastAttempt += 1
+        let number = lastAttempt
         // An unstructured task does not inherit the preference for the loop.
-        Task(executorPreference: EventLoop.shared) { await self.attempt() }
+        attempts[number] = Task(executorPreference: EventLoop.shared) {
+            await self.attempt(number)
+        }
     }
 
-    private func attempt() async {
+    private func attempt(_ number: Int) async {
         do {
             let connection = try await PostgresConnection.connect(
                 options, timeout: configuration.connectTimeout,
                 statementsMax: configuration.statementsMax)
             try await prepareInTime(connection)
-            connectingCount -= 1
+            attempts[number] = nil
             adopt(connection)
         } catch {
-            connectingCount -= 1
+            attempts[number] = nil
             note(error)
         }
         endClosingIfDone()
@@ -40,7 +43,11 @@ extension ConnectionPool {
         }
         defer { timer.cancel() }
         do {
-            try await prepare(connection)
+            try await withTaskCancellationHandler {
+                try await prepare(connection)
+            } onCancel: {
+                EventLoop.shared.execute { connection.close() }
+            }
             // It may have been closed after its last reply, while the preparation did other things.
             guard connection.isOpen else {
                 throw PostgresError.unreachable("the connection ended while it was prepared")

@@ -47,7 +47,10 @@ public final class ConnectionPool {
     var waiters = Queue<PoolWaiter>()
     /// Connections that are wanted beyond those that somebody queues for.
     var demanded = 0
-    var connectingCount = 0
+    /// The attempts to connect that are under way, by number; cancelled when the pool closes.
+    var attempts: [Int: Task<Void, Never>] = [:]
+    var lastAttempt = 0
+    var connectingCount: Int { attempts.count }
     /// Failed attempts since the last one that succeeded.
     public internal(set) var failuresInARow = 0
     /// Runs while a failed attempt is not to be repeated yet.
@@ -188,7 +191,8 @@ public final class ConnectionPool {
         return try await body(connection)
     }
 
-    /// Closes what is idle, and what is lent as soon as it is given back; returns when all is gone.
+    /// Closes what is idle, and what is lent as soon as it is given back, and gives up what is being
+    /// connected; returns when all is gone.
     ///
     /// Who queues gets `closed`.
     ///
@@ -197,6 +201,7 @@ public final class ConnectionPool {
         isClosed = true
         backoffTimer?.cancel()
         sweepTimer?.cancel()
+        for attempt in attempts.values { attempt.cancel() }
         for waiter in waiters.removeAll() { waiter.finish(.failure(.closed)) }
         for connection in cutsLent ? members.values.map(\.connection) : idle { connection.close() }
         await withCheckedContinuation {
