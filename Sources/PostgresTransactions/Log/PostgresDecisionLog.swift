@@ -86,11 +86,6 @@ public final class PostgresDecisionLog: DecisionLog {
         }
     }
 
-    /// Writes what is still gathered; for a stop in order.
-    public func flush() async {
-        await writer.flush()
-    }
-
     func rows(
         _ sql: String, _ parameters: [String?]
     ) async throws(LogUnavailable) -> CommandResult {

@@ -66,7 +66,6 @@ final class StateWriter {
     /// How many of the gathered orders somebody waits for.
     private var urgentCount = 0
     private var lazyTimer: LoopTimer?
-    private var idleWaiters: [CheckedContinuation<Void, Never>] = []
     private let batchMax = 512
     /// How long ends wait for company.
     private let lazyDelay: Duration = .milliseconds(10)
@@ -141,21 +140,6 @@ final class StateWriter {
         }
     }
 
-    /// Writes what is gathered; returns when all of it is written, or has failed.
-    func flush() async {
-        while isFlushing || !gathering.isEmpty {
-            if isFlushing {
-                await withCheckedContinuation { waiter in
-                    guard isFlushing else { return waiter.resume() }
-                    idleWaiters.append(waiter)
-                }
-            } else {
-                isFlushing = true
-                await flushAll()
-            }
-        }
-    }
-
     private func flushAll() async {
         repeat {
             let orders = Array(gathering.prefix(batchMax))
@@ -164,9 +148,6 @@ final class StateWriter {
             await write(orders)
         } while urgentCount > 0
         isFlushing = false
-        let waiters = idleWaiters
-        idleWaiters = []
-        for waiter in waiters { waiter.resume() }
         start()
     }
 

@@ -17,7 +17,6 @@ final class Replica {
     let engine: TransactionEngine
     private let configuration: Configuration
     private let participants: PostgresParticipants
-    private let log: PostgresDecisionLog
     private let signals: StateSignals
     private let server: Server
     private let logger: Logger
@@ -34,7 +33,7 @@ final class Replica {
         self.state = state
         self.participants = participants
         self.logger = logger
-        log = PostgresDecisionLog(state, logger: logger)
+        let log = PostgresDecisionLog(state, logger: logger)
         signals = StateSignals(state, logger: logger)
         let ports = try Self.withFailpoints(log, participants)
         engine = TransactionEngine(
@@ -108,7 +107,6 @@ final class Replica {
         let answered = await server.drain(within: grace)
         let ended = await engine.drain(within: answered ? grace : .seconds(1))
         duties.stop()
-        await log.flush()
         await participants.close()
         await state.close()
         logger.notice("stopped", metadata: ["everythingEnded": "\(answered && ended)"])

@@ -1,3 +1,6 @@
+import EventLoop
+import Glibc
+import PostgresClusters
 import Testing
 
 @testable import tandem
@@ -32,6 +35,51 @@ struct StoppingTests {
                         + "AND pid <> pg_backend_pid()") == "0"
             }
             try await stage.expectQuiet(users: 0, orders: 0)
+        }
+    }
+
+    @Test("a state database that does not answer holds nobody up, however often it is asked")
+    func frozenState() async throws {
+        try await onStage(settings: ["shutdown: { graceSeconds: 1 }"]) { stage in
+            let client = stage.client
+            let requests = (1...8).map { number in
+                Task {
+                    try? await client.post(
+                        "/v1/transactions",
+                        Stage.request([
+                            Stage.branch("users", "INSERT INTO users VALUES ('\(number)', 'x')"),
+                            Stage.branch("users", Stage.waiting),
+                            Stage.branch(
+                                "orders", "INSERT INTO orders VALUES ('\(number)', 'x', 1)"),
+                        ]))
+                }
+            }
+            try await stage.until("all are accepted") {
+                try await stage.value("state", "SELECT count(*) FROM tandem.transactions") == "8"
+            }
+            let state = try stage.cluster("state")
+            await state.suspend()
+            try await stage.go("users")
+            let hasEnded = Lock(false)
+            let replica = stage.replica
+            let stop = Task {
+                await replica.stop()
+                hasEnded.withLock { $0 = true }
+            }
+            try await stage.until("it has ended") { hasEnded.withLock { $0 } }
+            replica.process.send(SIGKILL)
+            await stop.value
+            await state.resume()
+            for request in requests { _ = await request.value }
+            try await stage.sandbox.startReplica(1, port: client.port, isQuiet: true)
+            // What was asked for before is decided, one way or the other, in both.
+            try await stage.until("every row is finished") {
+                try await stage.value(
+                    "state",
+                    "SELECT count(*) FROM tandem.transactions WHERE finished_at IS NULL") == "0"
+            }
+            let users = try await stage.value("users", "SELECT count(*) FROM users")
+            #expect(try await stage.value("orders", "SELECT count(*) FROM orders") == users)
         }
     }
 }

@@ -1,0 +1,27 @@
+import CommitProtocol
+import EventLoop
+import Logging
+import PostgresClusters
+import Testing
+import TransactionEngine
+
+@testable import PostgresTransactions
+
+@Suite("An end that comes too late to be recorded", .timeLimit(.minutes(2)))
+@LoopActor
+struct LateEndTests {
+    @Test("it is left to the next life, and not tried again for ever")
+    func endAfterClose() async throws {
+        try await PostgresCluster.withTemporaryOnLoop { cluster in
+            let state = try await StateDatabase.open(cluster, "one")
+            let log = PostgresDecisionLog(state, logger: Logger(label: "test"))
+            var ended = try await log.acceptedRecord(in: "users")
+            _ = await log.decide(.commit, ended)
+            (ended.decision, ended.state, ended.finishedAt) = (.commit, .committed, 1)
+            await state.close()
+            await log.finish(ended)
+            #expect(
+                try await cluster.psql("SELECT finished_at FROM tandem.transactions") == "")
+        }
+    }
+}
