@@ -72,10 +72,12 @@ extension ConnectionPool {
     }
 
     private func note(_ error: any Error) {
+        // What a closed pool gives up says nothing of the server.
+        guard !isClosed else { return }
         if !isHurried { failuresInARow += 1 }
         isHurried = false
         lastFailure = Failure(error: error, at: .now)
-        if !isClosed, backoffTimer == nil {
+        if backoffTimer == nil {
             backoffTimer = EventLoop.shared.schedule(
                 after: configuration.backoff(after: failuresInARow)
             ) { [weak self] in

@@ -12,7 +12,7 @@ public final class PostgresParticipants: Participants {
     private nonisolated let options: [String: ParticipantOptions]
     let members: [String: PostgresParticipant]
     private nonisolated let journals: [String: JournalStanding]
-    private let waiting = SessionQueue()
+    let waiting = SessionQueue()
     private var isClosed = false
     private let queueMax: Int
     /// Called with the name of a participant that could not be reached and answers again.
@@ -93,7 +93,7 @@ public final class PostgresParticipants: Participants {
     /// Takes a session for every branch, all or none.
     ///
     /// Who waits holds nothing, so a participant that is slow or dead delays only those who want
-    /// it.
+    /// it; for whoever has waited longest something is kept (see `SessionQueue.kept`).
     public func reserve(
         _ requests: [SessionRequest], within limit: Duration
     ) async throws(AdmissionFailure) -> [any BranchSession] {
@@ -133,12 +133,14 @@ public final class PostgresParticipants: Participants {
     }
 
     private func stopWaiting(_ ticket: Int) {
-        waiting.remove(ticket: ticket)?.settle(.failure(.cancelled))
+        guard let waiter = waiting.remove(ticket: ticket) else { return }
+        waiter.settle(.failure(.cancelled))
+        serveBehind(waiter)
     }
 
     /// Sessions for all, nil if some have to be waited for, or why there will be none.
     private func take(
-        _ requests: [SessionRequest]
+        _ requests: [SessionRequest], ticket: Int? = nil
     ) throws(AdmissionFailure) -> [any BranchSession]? {
         var isReady = true
         for (index, request) in requests.enumerated() {
@@ -155,7 +157,9 @@ public final class PostgresParticipants: Participants {
                     throw .slotsExhausted(name: name)
                 }
             }
-            guard member.workers.idleCount < count else { continue }
+            let kept = waiting.kept(
+                of: name, poolSize: member.options.poolSize, from: ticket)
+            guard member.workers.idleCount < count + kept else { continue }
             if member.workers.isFailing {
                 let reason = member.workers.lastFailure.map { "\($0.error)" } ?? "no connection"
                 throw .participantUnavailable(name: name, reason: reason)
@@ -176,13 +180,21 @@ public final class PostgresParticipants: Participants {
     /// Serves those who wait for this participant, in order; whoever cannot be served yet is passed
     /// over.
     private func serve(_ name: String) {
+        var refused: [SessionWaiter] = []
         waiting.serve(name) { waiter in
             do throws(AdmissionFailure) {
-                return try take(waiter.requests).map { .success($0) }
+                return try take(waiter.requests, ticket: waiter.ticket).map { .success($0) }
             } catch {
+                refused.append(waiter)
                 return .failure(error)
             }
         }
+        for waiter in refused { serveBehind(waiter) }
+    }
+
+    /// What was kept for one who has left is there for others.
+    private func serveBehind(_ waiter: SessionWaiter) {
+        for name in Set(waiter.requests.map(\.participant)) { serve(name) }
     }
 
     private func expire(_ ticket: Int) {
@@ -197,6 +209,7 @@ public final class PostgresParticipants: Participants {
                 isDown
                     ? .participantUnavailable(name: blocked ?? "", reason: "no connection in time")
                     : .overloaded))
+        serveBehind(waiter)
     }
 
     /// Ends a prepared branch.

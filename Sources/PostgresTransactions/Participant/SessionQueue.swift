@@ -32,7 +32,7 @@ final class SessionWaiter {
 ///
 /// Whoever wants the same as the first of a line can be served no sooner, so a session that becomes
 /// idle costs one look at each line that wants it, and not one at everybody who waits. Across the
-/// lines the order is that of asking.
+/// lines the order is that of asking; whoever cannot be served yet is passed over.
 @LoopActor
 final class SessionQueue {
     /// What a line waits for; the order of the branches makes no difference.
@@ -58,6 +58,20 @@ final class SessionQueue {
     private var lines: [Want: Line] = [:]
     /// How many wait.
     private(set) var count = 0
+
+    /// How many sessions of a participant are kept for whoever asked first of all, from one who came
+    /// later: this ticket, or one who has none yet.
+    ///
+    /// Were nothing kept, a waiter over several busy participants would be overtaken for ever, since
+    /// they hardly become idle in the same moment. It is one waiter at a time, and half of a pool at
+    /// most: a participant that is slow or silent costs those who do not want it no more than that.
+    func kept(of participant: String, poolSize: Int, from ticket: Int?) -> Int {
+        guard let first = lines.values.min(by: { $0.first < $1.first })?.waiters.first,
+            first.ticket != ticket
+        else { return 0 }
+        let count = first.requests.count { $0.participant == participant }
+        return count <= poolSize / 2 ? count : 0
+    }
 
     /// Joins the line of those who want the same.
     func append(_ waiter: SessionWaiter) {

@@ -60,6 +60,21 @@ struct SessionQueueTests {
         #expect(queue.count == 1)
     }
 
+    @Test("something is kept for whoever asked first, and of a pool no more than half")
+    func kept() {
+        #expect(queue.kept(of: "a", poolSize: 12, from: nil) == 0)
+        join(2, "a", "b", "a")
+        join(3, "c")
+        #expect(queue.kept(of: "a", poolSize: 12, from: nil) == 2)
+        #expect(queue.kept(of: "a", poolSize: 4, from: 3) == 2)
+        #expect(queue.kept(of: "a", poolSize: 3, from: 3) == 0)
+        #expect(queue.kept(of: "a", poolSize: 12, from: 2) == 0)
+        #expect(queue.kept(of: "c", poolSize: 12, from: nil) == 0)
+        _ = queue.remove(ticket: 2)
+        #expect(queue.kept(of: "a", poolSize: 12, from: nil) == 0)
+        #expect(queue.kept(of: "c", poolSize: 2, from: nil) == 1)
+    }
+
     @Test("a session that becomes idle costs a look at each line, however long they are")
     func looks() {
         for ticket in 1...1000 {
