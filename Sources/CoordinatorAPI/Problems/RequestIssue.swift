@@ -44,13 +44,17 @@ struct RequestIssues {
     private(set) var list: [RequestIssue] = []
 
     /// Notes an issue with the body.
-    mutating func add(_ pointer: JSONPointer, _ detail: String) {
-        add(.body(pointer), detail)
+    mutating func add(
+        _ pointer: @autoclosure () -> JSONPointer, _ detail: @autoclosure () -> String
+    ) {
+        add(.body(pointer()), detail())
     }
 
-    /// Notes an issue.
-    mutating func add(_ place: RequestIssue.Place, _ detail: String) {
-        if list.count < Self.countMax { list.append(RequestIssue(place, detail)) }
+    /// Notes an issue; what is beyond those that are told is not even put into words.
+    mutating func add(
+        _ place: @autoclosure () -> RequestIssue.Place, _ detail: @autoclosure () -> String
+    ) {
+        if list.count < Self.countMax { list.append(RequestIssue(place(), detail())) }
     }
 
     /// Throws the problem of all that was found, if anything was.

@@ -31,6 +31,19 @@ struct LimitKeeping {
         #expect(beyond.first?.contains("\(limit) is \(maximum)") == true)
     }
 
+    @Test("Faults beyond those that are told are not put into words")
+    func faults() {
+        var issues = RequestIssues()
+        var count = 0
+        func word() -> String {
+            count += 1
+            return "wrong"
+        }
+        for _ in 0..<1000 { issues.add(.header("A"), word()) }
+        #expect(issues.list.count == RequestIssues.countMax)
+        #expect(count == RequestIssues.countMax)
+    }
+
     @Test("Branches")
     func branches() {
         expect("branches", 16) { count in

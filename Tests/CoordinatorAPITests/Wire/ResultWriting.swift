@@ -50,6 +50,15 @@ struct ResultWriting {
         #expect(ResultColumn.memberNames(columns) == expected)
     }
 
+    /// A look at every name that was given before would take minutes here.
+    @Test("A column of a name that many have takes no longer", .timeLimit(.minutes(1)))
+    func manyOfOneName() {
+        let columns = Array(repeating: ResultColumn(name: "a", typeOID: 25), count: 30_000)
+        let names = ResultColumn.memberNames(columns)
+        #expect(names.prefix(3) == ["a", "a_2", "a_3"])
+        #expect(names.last == "a_30000")
+    }
+
     @Test("Rows are objects, and read back as such")
     func rows() throws {
         var rows = ResultRowWriter([
