@@ -141,6 +141,11 @@ public struct CoordinatorAPI: Sendable {
             response(Problem(.bodyTooLarge, "The body may have \(limit) bytes at most."))
         case .targetTooLong(let limit):
             response(Problem(.uriTooLong, "The target may have \(limit) bytes at most."))
+        case .headTooLarge(let limit):
+            response(
+                Problem(
+                    .headersTooLarge,
+                    "The target and the header fields may have \(limit) bytes at most."))
         case .tooManyHeaders(let limit):
             response(Problem(.headersTooLarge, "There may be \(limit) header fields at most."))
         case .requestTimedOut:

@@ -22,6 +22,8 @@ struct RequestHead {
     let target: String
     let version: String
     let fields: [Field]
+    /// The bytes from the method to the end of the empty line behind the fields.
+    let size: Int
     /// Whether every byte of the head belongs to a part, or is a separator where one has to be.
     let isGapless: Bool
 
@@ -34,8 +36,9 @@ struct RequestHead {
         self.target = target
         self.version = unsafe String(cString: version)
         fields = unsafe Self.fields(connection, from: origin)
+        size = unsafe cmhd_head_size(connection)
         isGapless = unsafe Self.isGapless(
-            UnsafeRawBufferPointer(start: method, count: cmhd_head_size(connection)),
+            UnsafeRawBufferPointer(start: method, count: size),
             urlStart: Self.offset(of: url, from: origin),
             versionStart: Self.offset(of: version, from: origin),
             counts: (self.method.utf8.count, target.utf8.count, self.version.utf8.count), fields)

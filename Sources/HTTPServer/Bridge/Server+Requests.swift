@@ -33,6 +33,16 @@ extension Server {
         // Until the body is whole nobody answers on this connection, so the keeper may.
         unsafe keeper.set(
             cmhd_socket(connection), within: configuration.bodyTimeout, farewell: timeoutAnswer)
+        if head.size > configuration.headerBytesMax {
+            // Beside so large a head there may be no memory left for that of an answer.
+            let failure: ProtocolFailure =
+                head.target.utf8.count > configuration.targetBytesMax
+                ? .targetTooLong(limit: configuration.targetBytesMax)
+                : .headTooLarge(limit: configuration.headerBytesMax)
+            unsafe keeper.cut(
+                cmhd_socket(connection), farewell: Self.wireForm(renderFailure(failure)))
+            return .NO
+        }
         switch Framing.check(head, limits: configuration) {
         case .failure(let failure):
             return unsafe refuse(failure, connection)
@@ -83,7 +93,7 @@ extension Server {
     /// limit of inactivity is not the server's are looked at before they are read from, in every
     /// round; so a connection has one of its own while it is suspended, and no longer.
     private func comesFirst(_ connection: OpaquePointer, _ isSo: Bool) {
-        let seconds = Self.inactivitySecondsMax + (isSo ? 1 : 0)
+        let seconds = inactivitySecondsMax + (isSo ? 1 : 0)
         _ = unsafe cmhd_set_timeout(connection, UInt32(seconds))
     }
 

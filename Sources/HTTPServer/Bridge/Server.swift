@@ -23,7 +23,10 @@ import HTTPTypes
     var targetStart = 0
     let traffic = Guarded(Traffic())
     /// libmicrohttpd's own limit of inactivity: a net below the deadlines kept here.
-    static let inactivitySecondsMax = 300
+    let inactivitySecondsMax: Int
+    /// libmicrohttpd's memory for one connection: the head, 64 bytes for each of its fields, and the
+    /// head of the answer.
+    static let connectionBytes = 32_768
     private let daemon = unsafe Guarded<OpaquePointer?>(nil)
 
     enum Phase {
@@ -53,10 +56,13 @@ import HTTPTypes
         self.handler = handler
         timeoutAnswer = Self.wireForm(renderFailure(.requestTimedOut))
         brokenTargetAnswer = Self.wireForm(renderFailure(.badRequest(Framing.gap)))
+        let longest = max(
+            configuration.headerTimeout, configuration.bodyTimeout, configuration.responseTimeout)
+        inactivitySecondsMax = max(300, Int(longest.components.seconds) + 2)
     }
 
     /// A whole answer in HTTP/1.1 that closes its connection.
-    private static func wireForm(_ response: ServerResponse) -> [UInt8] {
+    static func wireForm(_ response: ServerResponse) -> [UInt8] {
         var head = "HTTP/1.1 \(response.status.code) \(response.status.reasonPhrase)\r\n"
         for field in response.headerFields {
             head += "\(field.name.rawName): \(field.value)\r\n"
@@ -72,18 +78,13 @@ import HTTPTypes
     ///
     /// A server starts once, and lives until it is drained.
     public func start() throws(ServerError) -> UInt16 {
-        var address = sockaddr_in()
-        address.sin_family = sa_family_t(AF_INET)
-        address.sin_port = configuration.port.bigEndian
-        guard unsafe inet_pton(AF_INET, configuration.host, &address.sin_addr) == 1 else {
-            throw .badAddress(configuration.host)
-        }
+        var address = try configuration.address()
         signal(SIGPIPE, SIG_IGN)
         var options = unsafe self.options()
         let flags =
             MHD_USE_EPOLL_INTERNAL_THREAD.rawValue | MHD_ALLOW_SUSPEND_RESUME.rawValue
         let started = keeper.start()
-        guard started == 0 else { throw cannotListen(started) }
+        guard started == 0 else { throw configuration.cannotListen(started) }
         // libmicrohttpd calls back until it is stopped.
         let me = unsafe Unmanaged.passRetained(self)
         errno = 0
@@ -104,16 +105,10 @@ import HTTPTypes
             let code = errno
             keeper.stop()
             unsafe me.release()
-            throw cannotListen(code)
+            throw configuration.cannotListen(code)
         }
         unsafe daemon.with { unsafe $0 = unsafe made }
         return unsafe cmhd_bound_port(made)
-    }
-
-    private func cannotListen(_ code: Int32) -> ServerError {
-        unsafe .cannotListen(
-            host: configuration.host, port: configuration.port,
-            reason: code == 0 ? "libmicrohttpd refused" : String(cString: strerror(code)))
     }
 
     private func options() -> [MHD_OptionItem] {
@@ -125,9 +120,9 @@ import HTTPTypes
             unsafe MHD_OptionItem(option: option, value: Int(bitPattern: function), ptr_value: me)
         }
         return unsafe [
-            number(.CONNECTION_TIMEOUT, Self.inactivitySecondsMax),
+            number(.CONNECTION_TIMEOUT, inactivitySecondsMax),
             number(.CONNECTION_LIMIT, configuration.connectionsMax),
-            number(.CONNECTION_MEMORY_LIMIT, configuration.headerBytesMax),
+            number(.CONNECTION_MEMORY_LIMIT, Self.connectionBytes),
             number(.CONNECTION_MEMORY_INCREMENT, 4096),
             // Not strict: what strictness refuses, `Framing` refuses as well and with a whole answer,
             // where libmicrohttpd sends the head of its own one twice, or none at all.

@@ -60,6 +60,8 @@ public enum ProtocolFailure: Error, Sendable, Hashable {
     case bodyTooLarge(limit: Int)
     /// The request target is longer than the limit, in bytes.
     case targetTooLong(limit: Int)
+    /// The request line and the header fields are larger than the limit, in bytes.
+    case headTooLarge(limit: Int)
     /// There are more header fields than the limit.
     case tooManyHeaders(limit: Int)
     /// The rest of the request did not arrive in time.

@@ -9,8 +9,8 @@ public struct ServerConfiguration: Sendable {
     /// A body over the limit is read and thrown away up to here, so that the answer arrives; a
     /// longer one is cut off.
     public var discardBytesMax = 8_388_608
-    /// Memory for one connection's request line and headers, in bytes.
-    public var headerBytesMax = 32_768
+    /// The largest request line and headers together, in bytes; twice that is a connection's memory.
+    public var headerBytesMax = 16_384
     /// The longest request target, in bytes.
     public var targetBytesMax = 8_192
     /// The most header fields.

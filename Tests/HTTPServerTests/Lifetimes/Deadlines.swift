@@ -50,6 +50,20 @@ import Testing
         }
     }
 
+    /// libmicrohttpd's own limit would else come before a longer one, and say nothing.
+    @Test func noDeadlineIsCutShortByTheLibrarys() {
+        for path in [
+            \ServerConfiguration.headerTimeout, \.bodyTimeout, \.responseTimeout,
+        ] {
+            var configuration = ServerConfiguration()
+            configuration[keyPath: path] = .seconds(3600)
+            let server = Server(
+                configuration: configuration, executor: nil, renderFailure: Site.render,
+                handler: Site.echo)
+            #expect(server.inactivitySecondsMax > 3600)
+        }
+    }
+
     @Test func aSilentConnectionIsCut() async throws {
         try await Site.serve(configure: { $0.headerTimeout = .seconds(2) }) { site in
             let rest = try await Client.with(port: site.port) { client in

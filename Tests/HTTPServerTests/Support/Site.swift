@@ -54,7 +54,7 @@ struct Site: Sendable {
             case .badRequest: .badRequest
             case .bodyTooLarge: .contentTooLarge
             case .targetTooLong: .uriTooLong
-            case .tooManyHeaders: .requestHeaderFieldsTooLarge
+            case .headTooLarge, .tooManyHeaders: .requestHeaderFieldsTooLarge
             case .requestTimedOut: .requestTimeout
             case .notFound: .notFound
             case .methodNotAllowed: .methodNotAllowed
