@@ -16,8 +16,7 @@ final class ConfigurationSource {
         self.node = node
         self.path = path
         self.findings = findings
-        // A key with nothing after it is an empty scalar, and means: all defaults.
-        isMapping = node == nil || node?.mapping != nil || node?.scalar?.string == ""
+        isMapping = node == nil || node?.mapping != nil || node?.null != nil
         if !isMapping { fault("keys and values are wanted here") }
     }
 
@@ -35,7 +34,7 @@ final class ConfigurationSource {
         known.append(key)
         var named: [(name: String, source: ConfigurationSource)] = []
         let items = value(key)
-        if let items, items.sequence == nil, items.scalar?.string != "" {
+        if let items, items.sequence == nil {
             fault("a list is wanted here", key: key)
             return []
         }
@@ -124,7 +123,10 @@ final class ConfigurationSource {
         }
     }
 
-    private func value(_ key: String) -> Node? { node?.mapping?[key] }
+    /// What stands under `key`; nothing at all, `~` and `null` mean that it is not given.
+    private func value(_ key: String) -> Node? {
+        node?.mapping?[key].flatMap { $0.null == nil ? $0 : nil }
+    }
 
     private func join(_ key: String) -> String { path.isEmpty ? key : "\(path).\(key)" }
 

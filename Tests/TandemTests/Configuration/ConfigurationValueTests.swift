@@ -36,6 +36,24 @@ import Testing
         }
     }
 
+    @Test(arguments: ["", "~", "null"])
+    func aKeyWithoutAValueIsNotGiven(_ nothing: String) throws {
+        let configuration = try ConfigurationText.load(
+            """
+            state: { conninfo: "host=127.0.0.1 dbname=tandem" }
+            listen: \(nothing)
+            participants:
+              - name: users
+                conninfo: "host=127.0.0.1 dbname=users password=kept"
+                password: \(nothing)
+                passwordFile: \(nothing)
+                poolSize: \(nothing)
+            """)
+        #expect(configuration.listen.port == 8080)
+        #expect(configuration.participants.first?.connection["password"] == "kept")
+        #expect(configuration.participants.first?.poolSize == 12)
+    }
+
     @Test func theEnvironmentStandsAboveTheFile() throws {
         let configuration = try ConfigurationText.load(
             "listen: { port: 1 }\n\(ConfigurationText.least)",
