@@ -1,4 +1,5 @@
 import ArgumentParser
+import EventLoop
 import Glibc
 import Logging
 import UnixSignals
@@ -11,7 +12,8 @@ struct Serve: AsyncParsableCommand {
             It migrates the state database, connects to the participants, finishes what an earlier \
             life left in doubt, and listens. SIGTERM or SIGINT stops it in order: readiness fails \
             first, what is under way ends within shutdown.graceSeconds. A second signal stops it \
-            at once, which is safe: what was decided is finished by the next life.
+            at once, which is safe: what was decided is finished by the next life. So does the \
+            first one while it is still starting.
             """)
 
     @OptionGroup var options: ConfigurationOption
@@ -21,22 +23,29 @@ struct Serve: AsyncParsableCommand {
         let logger = Logging.make(configuration.logLevel)
         for warning in configuration.warnings { logger.warning("\(warning)") }
         let signals = await UnixSignalsSequence(trapping: .sigterm, .sigint)
-        let replica = try await Replica.start(configuration, logger: logger)
+        let started = Lock<Replica?>(nil)
+        // Beside the start, which may have to wait for a lock, or for a server that has become silent.
         Task {
-            await replica.superseded()
-            logger.critical("this life of the replica is over; stopping")
-            endProcess(75)
-        }
-        var isStopping = false
-        for await _ in signals {
-            if isStopping { endProcess(130) }
-            isStopping = true
-            logger.notice("stopping; a second signal stops at once")
-            Task {
-                let isWhole = await replica.stop()
-                endProcess(isWhole ? 0 : 3)
+            var isStopping = false
+            for await _ in signals {
+                guard let replica = started.withLock({ $0 }) else {
+                    logger.notice("stopped before it served")
+                    endProcess(0)
+                }
+                if isStopping { endProcess(130) }
+                isStopping = true
+                logger.notice("stopping; a second signal stops at once")
+                Task {
+                    let isWhole = await replica.stop()
+                    endProcess(isWhole ? 0 : 3)
+                }
             }
         }
+        let replica = try await Replica.start(configuration, logger: logger)
+        started.withLock { $0 = replica }
+        await replica.superseded()
+        logger.critical("this life of the replica is over; stopping")
+        endProcess(75)
     }
 }
 

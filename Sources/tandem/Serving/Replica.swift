@@ -59,13 +59,16 @@ final class Replica {
         }
         let router = api.router()
         server = Server(
-            configuration: configuration.serverConfiguration, executor: EventLoop.shared,
-            renderFailure: CoordinatorAPI.render, handler: { await router.handle($0) })
+            configuration: configuration.servedWithinDescriptors(logger),
+            executor: EventLoop.shared, renderFailure: CoordinatorAPI.render,
+            handler: { await router.handle($0) })
         port = try server.start()
     }
 
     /// Opens the state database, connects to the participants, listens, and begins to recover.
     static func start(_ configuration: Configuration, logger: Logger) async throws -> Replica {
+        // First: a process that cannot listen must not take this replica's name from one that does.
+        try configuration.serverConfiguration.examine()
         let state = try await StateDatabase.open(configuration.stateOptions, logger: logger)
         let participants = try PostgresParticipants(
             configuration.participantOptions, state: state, queueMax: configuration.limits.queued,
