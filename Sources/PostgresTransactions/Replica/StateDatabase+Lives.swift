@@ -39,15 +39,18 @@ extension StateDatabase {
     /// After a gap, or a jump of the database's clock, `steady_since` starts again: who was cut off
     /// himself is no judge of others' silence.
     func renewLease() async throws -> Bool {
-        let row = try await read(
-            """
+        let sql = """
             UPDATE tandem.replicas AS r SET heartbeat_at = now(), steady_since = CASE
                 WHEN r.heartbeat_at BETWEEN now() - $3 * interval '0.5 second'
                     AND now() + $3 * interval '0.5 second'
                 THEN r.steady_since ELSE now() END
             WHERE r.name = $1 AND r.epoch = $2::bigint AND \(Self.isAlive)
             RETURNING (SELECT quarantine_reason FROM tandem.installation)
-            """, [replica, "\(epoch)", leaseSeconds])
+            """
+        let row = try await leaseKeeper.withConnection(timeout: timeout) { connection in
+            try await connection.query(
+                sql, [self.replica, "\(self.epoch)", self.leaseSeconds], timeout: self.timeout)
+        }
         guard row.rowCount == 1 else { return false }
         identity.note(row.text(row: 0, column: 0))
         return true

@@ -51,6 +51,8 @@ public final class StateDatabase {
     nonisolated var replica: String { options.replica }
     nonisolated var timeout: Duration { options.timeout }
     let readers: ConnectionPool
+    /// One session for the lease alone: the readers may all be waiting for locks that somebody holds.
+    let leaseKeeper: ConnectionPool
     let identity: StateIdentity
     private var writer: PostgresConnection?
     private let logger: Logger
@@ -74,13 +76,16 @@ public final class StateDatabase {
         self.logger = logger
         let timeout = options.timeout
         let allowsFsyncOff = options.allowsFsyncOff
-        readers = ConnectionPool(
-            options: options.connection, size: options.readers, minimumIdle: 1,
-            connectTimeout: timeout,
-            prepare: {
-                try await Self.examine($0, allowsFsyncOff: allowsFsyncOff, timeout)
-                try await identity.check($0)
-            })
+        func pool(_ size: Int) -> ConnectionPool {
+            ConnectionPool(
+                options: options.connection, size: size, minimumIdle: 1, connectTimeout: timeout,
+                prepare: {
+                    try await Self.examine($0, allowsFsyncOff: allowsFsyncOff, timeout)
+                    try await identity.check($0)
+                })
+        }
+        readers = pool(options.readers)
+        leaseKeeper = pool(1)
     }
 
     /// Connects, migrates, and takes a new epoch for this replica's name: an older process of that
@@ -292,6 +297,7 @@ public final class StateDatabase {
         // Who took this name earlier, and was not noticed yet, is news still.
         if let wasAlive = try? await endOwnLife(), !wasAlive { reportSuperseded() }
         closeWriter()
+        await leaseKeeper.close()
         await readers.close()
     }
 }
