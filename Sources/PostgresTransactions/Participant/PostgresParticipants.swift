@@ -18,7 +18,8 @@ public final class PostgresParticipants: Participants {
     /// Called with the name of a participant that could not be reached and answers again.
     public var onAnswering: (@LoopActor (String) -> Void)?
 
-    private var tickets = 0
+    /// How often somebody had to wait.
+    private(set) var tickets = 0
 
     /// Makes the participants and begins to connect to each.
     public convenience init(
