@@ -52,20 +52,22 @@ public struct RecoveryPlan: Hashable, Sendable {
         rows: (GlobalTransactionID) -> Row, preparedAgain: [Found], installation: String,
         graceSeconds: Double, lowWaterMark: Int64
     ) -> [Action] {
+        // There may be thousands of them, so none is looked for by going through all.
+        let preparedStill = Set(preparedAgain.map(\.name))
+        var adopted: Set<GlobalTransactionID> = []
         var actions: [Action] = []
         for found in prepared {
             guard
                 case .ours(let transaction, let branch) = PreparedTransactionName.ownership(
                     of: found.name, installation: installation),
                 !active(transaction),
-                preparedAgain.contains(where: { $0.name == found.name })
+                preparedStill.contains(found.name)
             else { continue }
             switch rows(transaction) {
             case .owned:
                 continue
             case .adoptable:
-                let action = Action.adopt(transaction)
-                if !actions.contains(action) { actions.append(action) }
+                if adopted.insert(transaction).inserted { actions.append(.adopt(transaction)) }
             case .finished(let decision):
                 actions.append(.end(transaction, branch: branch, name: found.name, decision))
             case .missing where transaction.number < lowWaterMark:

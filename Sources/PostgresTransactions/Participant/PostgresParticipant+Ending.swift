@@ -168,6 +168,7 @@ extension PostgresParticipant {
     func prepared() async throws -> [PreparedTransaction] {
         try await finishers.withConnection(timeout: options.connectTimeout) { connection in
             guard let facts = self.facts(of: connection) else { throw PostgresError.closed }
+            let holders = self.slotHolders
             let rows = try await connection.query(
                 """
                 SELECT gid, extract(epoch FROM clock_timestamp() - prepared)::double precision,
@@ -178,6 +179,9 @@ extension PostgresParticipant {
             let safe =
                 self.registry.catalog?.safeTransactionID(
                     of: self.options.name, on: facts.systemIdentifier) ?? 0
+            let gids = (0..<rows.rowCount).compactMap { rows.text(row: $0, column: 0) }
+            // Somebody else ended them: another replica, or a person.
+            self.slotHolders.subtract(holders.subtracting(gids))
             return (0..<rows.rowCount).compactMap { row in
                 guard let gid = rows.text(row: row, column: 0),
                     let age = rows.text(row: row, column: 1).flatMap(Double.init),
