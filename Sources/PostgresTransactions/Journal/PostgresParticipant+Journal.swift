@@ -47,7 +47,7 @@ extension PostgresParticipant {
                 connection in
                 // Before the obstacle: a session of the register's is never seen to be gone on another
                 // server, which would be asked again for ever.
-                guard self.isServer(of: order.register, connection) else {
+                guard try self.isServer(of: order.register, connection) else {
                     return RegisterReport(Self.changedServer, whenNothing: "")
                 }
                 if let obstacle { return RegisterReport(.tryAgain, error: obstacle) }
@@ -74,7 +74,7 @@ extension PostgresParticipant {
         do {
             return try await finishers.withConnection(timeout: options.connectTimeout) {
                 connection in
-                guard self.isServer(of: order.register, connection) else {
+                guard try self.isServer(of: order.register, connection) else {
                     return Self.changedServer
                 }
                 switch order.register {
@@ -99,7 +99,8 @@ extension PostgresParticipant {
     /// Whether a connection leads to the server that the register was on.
     private func isServer(
         of register: RegisterOrder.Register, _ connection: PostgresConnection
-    ) -> Bool {
+    ) throws(PostgresError) -> Bool {
+        let found = try factsIfOpen(of: connection).server
         let server: ServerTimeline? =
             switch register {
             case .transactionStatus(let evidence):
@@ -109,7 +110,7 @@ extension PostgresParticipant {
                 }
             case .journal(let server): server
             }
-        return server != nil && facts(of: connection)?.server == server
+        return server == found
     }
 
     /// What became of the one-phase branch's transaction id.

@@ -142,8 +142,8 @@ extension PostgresParticipant {
                 ? EndReport(.provedRolledBack)
                 : EndReport(.unprovable, error: "no such gid, and no evidence was recorded")
         }
-        guard let facts = facts(of: connection),
-            facts.systemIdentifier == evidence.systemIdentifier,
+        let facts = try factsIfOpen(of: connection)
+        guard facts.systemIdentifier == evidence.systemIdentifier,
             facts.timeline == evidence.timeline
         else {
             return EndReport(
@@ -167,7 +167,7 @@ extension PostgresParticipant {
     /// This installation's prepared transactions here.
     func prepared() async throws -> [PreparedTransaction] {
         try await finishers.withConnection(timeout: options.connectTimeout) { connection in
-            guard let facts = self.facts(of: connection) else { throw PostgresError.closed }
+            let facts = try self.factsIfOpen(of: connection)
             let holders = self.slotHolders
             let rows = try await connection.query(
                 """

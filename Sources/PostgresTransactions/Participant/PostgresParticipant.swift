@@ -142,6 +142,14 @@ final class PostgresParticipant {
         facts[ObjectIdentifier(connection)]
     }
 
+    /// The same for whoever would conclude something from another server's.
+    ///
+    /// A session that is lost between being lent and being used has none, which says nothing of the server.
+    func factsIfOpen(of connection: PostgresConnection) throws(PostgresError) -> SessionFacts {
+        guard let facts = facts(of: connection) else { throw .closed }
+        return facts
+    }
+
     /// The share that was configured, but never more than the server has.
     var slotLimit: Int? {
         guard let theirs = latestFacts?.slotLimit else { return options.preparedSlots }
