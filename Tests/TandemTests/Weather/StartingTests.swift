@@ -7,7 +7,7 @@ import Testing
 
 @testable import tandem
 
-@Suite("A start that is hindered, or hinders others", .timeLimit(.minutes(3)))
+@Suite("A start that is hindered, or hinders others")
 struct StartingTests {
     @Test("a signal ends a replica that is still starting")
     func signalled() async throws {
