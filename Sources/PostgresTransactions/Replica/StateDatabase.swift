@@ -82,6 +82,9 @@ public final class StateDatabase {
                 prepare: {
                     try await Self.examine($0, allowsFsyncOff: allowsFsyncOff, timeout)
                     try await identity.check($0)
+                    // Else a server process would wait on when nobody waits for its answer any more.
+                    _ = try await $0.query(
+                        "SET lock_timeout = \(timeout.wholeMilliseconds)", timeout: timeout)
                 })
         }
         readers = pool(options.readers)
