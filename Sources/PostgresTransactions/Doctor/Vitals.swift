@@ -8,6 +8,7 @@ struct Vitals {
     let isStandby: Bool
     private let isFsyncOn: Bool
     private let synchronousCommit: String
+    private let encodingName: String
     private let slotLimit: Int
     private let slotsUsed: Int
     private let user: String
@@ -47,7 +48,8 @@ struct Vitals {
                 has_table_privilege('pg_catalog.pg_stat_activity', 'SELECT'),
                 has_database_privilege(current_database(), 'CREATE'),
                 to_regnamespace('tandem') IS NOT NULL
-                    AND has_schema_privilege(to_regnamespace('tandem'), 'USAGE')
+                    AND has_schema_privilege(to_regnamespace('tandem'), 'USAGE'),
+                current_setting('server_encoding')
             """, [ArrayLiteral.write(needed)], timeout: Doctor.patience)
         func text(_ column: Int) -> String { row.text(row: 0, column: column) ?? "" }
         var missing = text(10).isEmpty ? [] : ["EXECUTE on \(text(10))"]
@@ -69,7 +71,8 @@ struct Vitals {
             ).text(row: 0, column: 0)
         return Vitals(
             version: text(0), versionNumber: Int(text(1)) ?? 0, isStandby: text(2) == "t",
-            isFsyncOn: text(3) == "on", synchronousCommit: text(4), slotLimit: Int(text(5)) ?? 0,
+            isFsyncOn: text(3) == "on", synchronousCommit: text(4),
+            encodingName: text(14), slotLimit: Int(text(5)) ?? 0,
             slotsUsed: Int(text(6)) ?? 0, user: text(7), isSuperuser: text(8) == "t",
             skewSeconds: (Int(text(9)) ?? WallClock.seconds) - WallClock.seconds, system: system,
             missingRights: missing)
@@ -92,7 +95,7 @@ struct Vitals {
                 ? .init("primary", .failing, "It is a standby; give the primary's address.")
                 : .init("primary", .ok, "It is the primary."),
             durability(allowsFsyncOff), commit, clock, rights,
-        ] + (purpose == .participant ? [slots, role] : [])
+        ] + (purpose == .participant ? [slots, role] : [encoding])
     }
 
     private func durability(_ allowsFsyncOff: Bool) -> Diagnosis.Check {
@@ -111,6 +114,16 @@ struct Vitals {
                 "synchronousCommit", .warning,
                 "synchronous_commit is \(synchronousCommit) for this role and database; tandem "
                     + "sets it to on in its own sessions, other writers are not so lucky.")
+    }
+
+    /// A participant's own texts are its own matter: what it cannot hold it refuses in the statement.
+    private var encoding: Diagnosis.Check {
+        StateDatabase.holdsEveryText(encodingName)
+            ? .init("encoding", .ok, "Its encoding is \(encodingName).")
+            : .init(
+                "encoding", .failing,
+                "Its encoding is \(encodingName), which cannot hold every text that callers send. "
+                    + "Make the database anew with ENCODING 'UTF8'.")
     }
 
     private var clock: Diagnosis.Check {

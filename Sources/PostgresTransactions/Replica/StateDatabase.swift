@@ -165,12 +165,20 @@ public final class StateDatabase {
                 set_config('enable_hashjoin', 'off', false),
                 set_config('enable_mergejoin', 'off', false),
                 set_config('plan_cache_mode', 'force_generic_plan', false),
-                set_config('jit', 'off', false)
+                set_config('jit', 'off', false), current_setting('server_encoding')
             """, timeout: timeout)
         guard row.text(row: 0, column: 0) == "f" else { throw StateDatabaseError.isStandby }
         guard allowsFsyncOff || row.text(row: 0, column: 1) == "on" else {
             throw StateDatabaseError.fsyncOff
         }
+        guard let encoding = row.text(row: 0, column: 8), holdsEveryText(encoding) else {
+            throw StateDatabaseError.encoding(row.text(row: 0, column: 8) ?? "unknown")
+        }
+    }
+
+    /// Whether a text can be stored whatever is in it: `SQL_ASCII` takes all bytes as they are.
+    nonisolated static func holdsEveryText(_ encoding: String) -> Bool {
+        ["UTF8", "SQL_ASCII"].contains(encoding)
     }
 
     /// The one connection that writes decisions; made again when it was lost.

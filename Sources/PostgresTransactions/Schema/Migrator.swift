@@ -82,6 +82,8 @@ public enum StateDatabaseError: Error, Sendable, CustomStringConvertible {
     case isStandby
     /// It runs with `fsync = off`, so that no decision would be durable.
     case fsyncOff
+    /// Its encoding cannot hold every text: one that it refuses would never be recorded.
+    case encoding(String)
     /// A later version of tandem has migrated it.
     case newerSchema(found: Int, known: Int)
     /// A migration failed; nothing of it stays.
@@ -99,6 +101,9 @@ public enum StateDatabaseError: Error, Sendable, CustomStringConvertible {
         case .fsyncOff:
             "the state database runs with fsync = off, so no decision would survive a crash; "
                 + "turn it on, or set state.allowFsyncOff for throwaway databases"
+        case .encoding(let name):
+            "the state database's encoding is \(name), which cannot hold every text that callers "
+                + "send; make the database anew with ENCODING 'UTF8'"
         case .newerSchema(let found, let known):
             "the state database's schema is at migration \(found), and this tandem knows only "
                 + "\(known): run a newer tandem"

@@ -1,4 +1,5 @@
 import CoordinatorAPI
+import EventLoop
 import Foundation
 import PostgresClient
 import PostgresClusters
@@ -52,6 +53,41 @@ struct CheckTests {
                 allowsFsyncOff: true, timeout: .seconds(30))
             #expect(asState.verdict == .warning)
             #expect(verdict("preparedTransactions", asState) == nil)
+        }
+    }
+
+    /// A text that it refuses would never be recorded, nor what is flushed beside it.
+    @Test("a state database that cannot hold every text is a fault, and is not used")
+    func encoding() async throws {
+        try await PostgresCluster.withTemporary(name: "encodings") { cluster in
+            for (encoding, isFit) in [("LATIN1", false), ("SQL_ASCII", true), ("UTF8", true)] {
+                let name = encoding.lowercased()
+                _ = try await cluster.psql(
+                    "CREATE DATABASE \(name) TEMPLATE template0 ENCODING '\(encoding)' "
+                        + "LC_COLLATE 'C' LC_CTYPE 'C'")
+                let options = try ConnectionOptions(
+                    conninfo: cluster.connectionString(), overriding: ["dbname": name])
+                let diagnosis = await Doctor.examine(
+                    options, as: .state, allowsFsyncOff: true, timeout: .seconds(30))
+                #expect(verdict("encoding", diagnosis) == (isFit ? .ok : .failing))
+                #expect(diagnosis.verdict == .failing || isFit)
+                var state = StateOptions(connection: options, replica: "one")
+                state.allowsFsyncOff = true
+                state.timeout = .seconds(30)
+                let refusal = await Self.refusal(of: state)
+                #expect((refusal == nil) == isFit)
+                #expect(refusal?.contains("LATIN1") != false)
+            }
+        }
+    }
+
+    @LoopActor
+    private static func refusal(of options: StateOptions) async -> String? {
+        do {
+            try await StateDatabase.connect(options).close()
+            return nil
+        } catch {
+            return "\(error)"
         }
     }
 
