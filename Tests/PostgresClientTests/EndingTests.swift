@@ -3,7 +3,7 @@ import Glibc
 import PostgresClient
 import Testing
 
-@Suite(.timeLimit(.minutes(2))) @LoopActor
+@Suite(.patient) @LoopActor
 struct EndingTests {
     private func terminate(_ processID: Int32) async throws {
         let admin = try await connect()
@@ -30,7 +30,7 @@ struct EndingTests {
         connection.onClose = { reasons.append($0) }
         // Immediate tasks run up to their first wait: they send in this order.
         let first = Task.immediate { @LoopActor in
-            await failure { _ = try await connection.query("SELECT pg_sleep(60)") }
+            await failure { _ = try await connection.query("SELECT pg_sleep(3600)") }
         }
         let second = Task.immediate { @LoopActor in
             await failure { _ = try await connection.query("SELECT 2") }
@@ -64,13 +64,13 @@ struct EndingTests {
     @Test func aServerThatStopsAtOnceTakesItsSessionsAlong() async throws {
         let cluster = try await Cluster.start()
         let connection = try await PostgresConnection.connect(
-            try cluster.options(), timeout: .seconds(20))
-        async let lost = failure { _ = try await connection.query("SELECT pg_sleep(60)") }
+            try cluster.options(), timeout: patience)
+        async let lost = failure { _ = try await connection.query("SELECT pg_sleep(3600)") }
         _ = try await eventually("the command was sent") { connection.outstanding == 1 }
         await cluster.stop()
         guard case .connectionLost = await lost else { return #expect(Bool(false)) }
         let error = await failure {
-            _ = try await PostgresConnection.connect(try cluster.options(), timeout: .seconds(20))
+            _ = try await PostgresConnection.connect(try cluster.options(), timeout: patience)
         }
         guard case .unreachable = error else { return #expect(error == nil) }
     }
@@ -79,7 +79,7 @@ struct EndingTests {
         let connection = try await connect()
         let slow = Task.immediate { @LoopActor in
             await failure {
-                _ = try await connection.query("SELECT pg_sleep(60)", timeout: .milliseconds(100))
+                _ = try await connection.query("SELECT pg_sleep(3600)", timeout: .milliseconds(100))
             }
         }
         let behind = Task.immediate { @LoopActor in
@@ -93,7 +93,7 @@ struct EndingTests {
     @Test func aCallInTimeLeavesTheConnectionOpen() async throws {
         let connection = try await connect()
         defer { connection.close() }
-        _ = try await connection.query("SELECT 1", timeout: .milliseconds(5000))
+        _ = try await connection.query("SELECT 1", timeout: patience)
         await pause(.milliseconds(20))
         #expect(connection.isOpen)
     }
@@ -102,7 +102,7 @@ struct EndingTests {
         let connection = try await connect()
         var reasons: [PostgresError] = []
         connection.onClose = { reasons.append($0) }
-        async let lost = failure { _ = try await connection.query("SELECT pg_sleep(60)") }
+        async let lost = failure { _ = try await connection.query("SELECT pg_sleep(3600)") }
         try await eventually("the command was sent") { connection.outstanding == 1 }
         connection.close()
         connection.close()
@@ -115,7 +115,7 @@ struct EndingTests {
         defer { admin.close() }
         let connection = try await connect()
         defer { connection.close() }
-        async let cancelled = failure { _ = try await connection.query("SELECT pg_sleep(60)") }
+        async let cancelled = failure { _ = try await connection.query("SELECT pg_sleep(3600)") }
         try await awaitActivity(connection.processID, admin)
         await connection.requestCancel()
         #expect(await cancelled?.serverMessage?.state == .queryCanceled)
@@ -147,7 +147,7 @@ struct EndingTests {
         defer { admin.close() }
         let connection = try await connect()
         let sleeping = Task.immediate { @LoopActor in
-            await failure { _ = try await connection.query("SELECT pg_sleep(60)") }
+            await failure { _ = try await connection.query("SELECT pg_sleep(3600)") }
         }
         try await awaitActivity(connection.processID, admin)
         let request = Task.immediate { @LoopActor in await connection.requestCancel() }

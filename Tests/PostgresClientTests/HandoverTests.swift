@@ -4,12 +4,12 @@ import Testing
 
 /// A task that does not prefer the loop leaves it at every await, and others have their turn between
 /// what it saw and what it waits for.
-@Suite(.timeLimit(.minutes(2))) @LoopActor
+@Suite(.patient) @LoopActor
 struct HandoverTests {
     private func pool() async throws -> ConnectionPool {
         ConnectionPool(
             options: try await Cluster.shared.value.options(),
-            configuration: PoolConfiguration(size: 1, connectTimeout: .seconds(60)))
+            configuration: PoolConfiguration(size: 1, connectTimeout: patience))
     }
 
     /// Runs a body on the loop as soon as the task that calls this awaits something.
@@ -19,9 +19,9 @@ struct HandoverTests {
 
     @Test func whatIsGivenBackMeanwhileIsTaken() async throws {
         let pool = try await pool()
-        let first = try await pool.acquire(timeout: .seconds(60))
+        let first = try await pool.acquire(timeout: patience)
         meanwhile { pool.giveBack(first) }
-        let second = try await pool.acquire(timeout: .seconds(60))
+        let second = try await pool.acquire(timeout: patience)
         #expect(second === first)
         pool.giveBack(second)
         await pool.close()
@@ -29,7 +29,7 @@ struct HandoverTests {
 
     @Test func aPoolThatEmptiesMeanwhileIsClosed() async throws {
         let pool = try await pool()
-        let lent = try await pool.acquire(timeout: .seconds(60))
+        let lent = try await pool.acquire(timeout: patience)
         meanwhile { pool.giveBack(lent) }
         await pool.close()
         #expect(pool.connectedCount == 0)
@@ -37,7 +37,7 @@ struct HandoverTests {
 
     @Test func aConnectionThatEndsMeanwhileFailsTheCall() async throws {
         let pool = try await pool()
-        let connection = try await pool.acquire(timeout: .seconds(60))
+        let connection = try await pool.acquire(timeout: patience)
         meanwhile { connection.close() }
         let error = await failure { _ = try await connection.query("SELECT 1") }
         #expect(error != nil)
@@ -49,11 +49,11 @@ struct HandoverTests {
         let shared = SharedConnections(pool, usersMax: 1)
         let gate = Gate()
         let first = Task { @LoopActor in
-            try await shared.withConnection(timeout: .seconds(60)) { _ in await gate.pass() }
+            try await shared.withConnection(timeout: patience) { _ in await gate.pass() }
         }
         try await eventually("it is in") { gate.waitingCount == 1 }
         meanwhile { gate.open() }
-        try await shared.withConnection(timeout: .seconds(60)) { _ in }
+        try await shared.withConnection(timeout: patience) { _ in }
         try await first.value
         await pool.close()
     }

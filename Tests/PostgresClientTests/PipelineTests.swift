@@ -2,7 +2,7 @@ import EventLoop
 import PostgresClient
 import Testing
 
-@Suite(.timeLimit(.minutes(2))) @LoopActor
+@Suite(.patient) @LoopActor
 struct PipelineTests {
     @Test func aFailedCommandSkipsTheRestOfItsSegmentOnly() async throws {
         let connection = try await connect()
@@ -169,7 +169,9 @@ struct PipelineTests {
 
     /// Where libpq cannot write it reads instead, and epoll does not tell of what it has read.
     @Test func aReplyThatIsReadInAWriteIsTakenAtOnce() async throws {
-        let connection = try await connect(["options": "-c lock_timeout=20000"])
+        let connection = try await connect([
+            "options": "-c lock_timeout=\(patience.components.seconds)s"
+        ])
         let holder = try await connect()
         defer {
             connection.close()

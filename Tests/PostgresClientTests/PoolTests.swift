@@ -2,14 +2,14 @@ import EventLoop
 import PostgresClient
 import Testing
 
-@Suite(.timeLimit(.minutes(2))) @LoopActor
+@Suite(.patient) @LoopActor
 struct PoolTests {
     private struct Unprepared: Error {}
 
-    /// Attempts have a minute, unless the test is about their time: other tests share the processor.
+    /// Attempts have all the time of a test, unless it is about theirs.
     private func pool(
         _ configuration: PoolConfiguration, _ overrides: [String: String] = [:],
-        connectTimeout: Duration = .seconds(60),
+        connectTimeout: Duration = patience,
         prepare: @escaping ConnectionPool.Preparation = { _ in }
     ) async throws -> ConnectionPool {
         var configuration = configuration
@@ -47,13 +47,13 @@ struct PoolTests {
 
     @Test func whoAsksFirstIsServedFirst() async throws {
         let pool = try await pool(PoolConfiguration(size: 1))
-        let first = try await pool.acquire(timeout: .seconds(20))
+        let first = try await pool.acquire(timeout: patience)
         let log = OrderLog()
         var tasks: [Task<Void, any Error>] = []
         for index in 0..<5 {
             tasks.append(
                 Task { @LoopActor in
-                    let connection = try await pool.acquire(timeout: .seconds(20))
+                    let connection = try await pool.acquire(timeout: patience)
                     log.order.append(index)
                     pool.giveBack(connection)
                 })
@@ -69,14 +69,14 @@ struct PoolTests {
 
     @Test func whoWaitsTooLongIsToldThatNoneIsFree() async throws {
         let pool = try await pool(PoolConfiguration(size: 1))
-        let taken = try await pool.acquire(timeout: .seconds(20))
+        let taken = try await pool.acquire(timeout: patience)
         let error = await failure { _ = try await pool.acquire(timeout: .milliseconds(30)) }
         #expect(error == .poolExhausted)
         #expect(pool.waitingCount == 0)
         pool.giveBack(taken)
         #expect(pool.idleCount == 1)
         await pool.close()
-        #expect(await failure { _ = try await pool.acquire(timeout: .seconds(1)) } == .closed)
+        #expect(await failure { _ = try await pool.acquire(timeout: patience) } == .closed)
     }
 
     @Test func deadConnectionsLeaveAndAreReplaced() async throws {
@@ -100,11 +100,11 @@ struct PoolTests {
 
     @Test func whatIsNotFreshIsNotLentAgain() async throws {
         let pool = try await pool(PoolConfiguration(size: 2))
-        let inTransaction = try await pool.acquire(timeout: .seconds(20))
+        let inTransaction = try await pool.acquire(timeout: patience)
         _ = try await inTransaction.query("BEGIN")
         pool.giveBack(inTransaction)
         #expect(!inTransaction.isOpen && pool.idleCount == 0)
-        let discarded = try await pool.acquire(timeout: .seconds(20))
+        let discarded = try await pool.acquire(timeout: patience)
         pool.discard(discarded)
         #expect(!discarded.isOpen && pool.connectedCount == 0)
         pool.giveBack(discarded)
@@ -114,9 +114,9 @@ struct PoolTests {
 
     @Test func closingMayCutWhatIsLent() async throws {
         let pool = try await pool(PoolConfiguration(size: 2))
-        let lent = try await pool.acquire(timeout: .seconds(20))
+        let lent = try await pool.acquire(timeout: patience)
         let sleep = Task { @LoopActor in
-            await failure { _ = try await lent.query("SELECT pg_sleep(600)") }
+            await failure { _ = try await lent.query("SELECT pg_sleep(3600)") }
         }
         try await eventually("it is at work") { lent.transactionStatus == .active }
         await pool.close(cutsLent: true)
@@ -130,12 +130,12 @@ struct PoolTests {
 
     @Test func withConnectionGivesBackWhateverHappens() async throws {
         let pool = try await pool(PoolConfiguration(size: 1))
-        let one = try await pool.withConnection(timeout: .seconds(20)) {
+        let one = try await pool.withConnection(timeout: patience) {
             try await $0.query("SELECT 1").text(row: 0, column: 0)
         }
         #expect(one == "1")
         let error = await failure {
-            try await pool.withConnection(timeout: .seconds(20)) {
+            try await pool.withConnection(timeout: patience) {
                 _ = try await $0.query("SELECT 1/0")
             }
         }
@@ -153,13 +153,13 @@ struct PoolTests {
         try await eventually("an attempt has failed") { pool.isFailing }
         let failures = pool.failuresInARow
         let error = await failure {
-            _ = try await pool.acquire(timeout: .seconds(600), isHasty: true)
+            _ = try await pool.acquire(timeout: patience, isHasty: true)
         }
         guard case .unreachable = error else { return #expect(error == nil) }
         #expect(pool.failuresInARow == failures)
         #expect(pool.waitingCount == 0)
         switchboard.fails = false
-        pool.giveBack(try await pool.acquire(timeout: .seconds(600), isHasty: true))
+        pool.giveBack(try await pool.acquire(timeout: patience, isHasty: true))
         #expect(pool.idleCount == 1)
         await pool.close()
     }
@@ -201,7 +201,7 @@ struct PoolTests {
     @Test func aPreparationThatHangsIsEnded() async throws {
         let pool = try await pool(
             PoolConfiguration(size: 1), connectTimeout: .milliseconds(200)
-        ) { _ = try await $0.query("SELECT pg_sleep(60)") }
+        ) { _ = try await $0.query("SELECT pg_sleep(3600)") }
         pool.demand(1)
         try await eventually("the attempt has failed") { pool.lastFailure != nil }
         await pool.close()
@@ -211,14 +211,14 @@ struct PoolTests {
         let pool = try await pool(
             PoolConfiguration(size: 3, minimumIdle: 1, idleTimeout: .milliseconds(40)))
         var lent: [PostgresConnection] = []
-        for _ in 0..<3 { lent.append(try await pool.acquire(timeout: .seconds(20))) }
+        for _ in 0..<3 { lent.append(try await pool.acquire(timeout: patience)) }
         for connection in lent { pool.giveBack(connection) }
         #expect(pool.idleCount == 3)
         try await eventually("the spare ones are closed") { pool.idleCount == 1 }
         await pool.close()
         let aging = try await self.pool(
             PoolConfiguration(size: 1, maximumAge: .milliseconds(40)))
-        let old = try await aging.acquire(timeout: .seconds(20))
+        let old = try await aging.acquire(timeout: patience)
         await pause(.milliseconds(50))
         aging.giveBack(old)
         #expect(!old.isOpen)
@@ -227,8 +227,8 @@ struct PoolTests {
 
     @Test func closingWaitsForWhatIsLent() async throws {
         let pool = try await pool(PoolConfiguration(size: 1))
-        let lent = try await pool.acquire(timeout: .seconds(20))
-        async let queued = failure { _ = try await pool.acquire(timeout: .seconds(20)) }
+        let lent = try await pool.acquire(timeout: patience)
+        async let queued = failure { _ = try await pool.acquire(timeout: patience) }
         try await eventually("it is queued") { pool.waitingCount == 1 }
         async let closed: Void = pool.close()
         #expect(await queued == .closed)
@@ -244,21 +244,21 @@ struct PoolTests {
         let silent = ConnectionPool(
             options: try ConnectionOptions(
                 conninfo: "host=127.0.0.1 port=\(listener.port) user=x"),
-            configuration: PoolConfiguration(size: 2, connectTimeout: .seconds(3600)))
+            configuration: PoolConfiguration(size: 2, connectTimeout: patience))
         silent.demand(2)
         // One that connects, and is prepared for as long as its server likes.
         let preparing = ConnectionPool(
             options: try await Cluster.shared.value.options(),
-            configuration: PoolConfiguration(size: 1, connectTimeout: .seconds(3600))
+            configuration: PoolConfiguration(size: 1, connectTimeout: patience)
         ) { connection in
-            _ = try await connection.query("SELECT pg_sleep(3600)")
+            _ = try await connection.query("SELECT pg_sleep(3600) AS prepared")
         }
         preparing.demand(1)
         let observer = try await connect()
         defer { observer.close() }
         try await eventually("it is being prepared") {
             try await observer.query(
-                "SELECT FROM pg_stat_activity WHERE query = 'SELECT pg_sleep(3600)'"
+                "SELECT FROM pg_stat_activity WHERE query LIKE '%) AS prepared'"
             ).rowCount == 1
         }
         for pool in [silent, preparing] {

@@ -2,7 +2,7 @@ import EventLoop
 import PostgresClient
 import Testing
 
-@Suite(.timeLimit(.minutes(2))) @LoopActor
+@Suite(.patient) @LoopActor
 struct ResultTests {
     @Test func nullIsNotTheEmptyText() async throws {
         let connection = try await connect()
@@ -35,7 +35,7 @@ struct ResultTests {
         let connection = try await connect()
         defer { connection.close() }
         let text = String(repeating: "0123456789abcdef", count: 1 << 20)
-        let result = try await connection.query("SELECT $1::text", [text], timeout: .seconds(60))
+        let result = try await connection.query("SELECT $1::text", [text], timeout: patience)
         #expect(result.withBytes(row: 0, column: 0) { $0.count } == text.utf8.count)
         #expect(result.text(row: 0, column: 0) == text)
     }
@@ -47,7 +47,7 @@ struct ResultTests {
         defer { connection.close() }
         let text = String(repeating: "x", count: 1 << 20)
         let segment = Array(repeating: Command("SELECT $1::text", [text]), count: 16)
-        let replies = try await connection.execute([segment, segment], timeout: .seconds(60))
+        let replies = try await connection.execute([segment, segment], timeout: patience)
         #expect(
             replies.joined().allSatisfy {
                 $0.result?.withBytes(row: 0, column: 0) { $0.count } == 1 << 20
@@ -74,7 +74,7 @@ struct ResultTests {
             ResultLimits(rows: 10, bytes: 1 << 20), ResultLimits(rows: 1_000_000, bytes: 1000),
         ] {
             let replies = try await connection.execute(
-                [[endless], [Command("SELECT 1")]], limits: limits, timeout: .seconds(60))
+                [[endless], [Command("SELECT 1")]], limits: limits, timeout: patience)
             #expect(replies[0][0].summary == "exceeded")
             #expect(replies[1][0].result?.isTruncated == true)
             // The cancel must not hit what is sent after it.

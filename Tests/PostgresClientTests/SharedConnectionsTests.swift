@@ -2,13 +2,13 @@ import EventLoop
 import PostgresClient
 import Testing
 
-@Suite(.timeLimit(.minutes(2))) @LoopActor
+@Suite(.patient) @LoopActor
 struct SharedConnectionsTests {
     private func pool(size: Int, _ overrides: [String: String] = [:]) async throws -> ConnectionPool
     {
         ConnectionPool(
             options: try await Cluster.shared.value.options(overrides),
-            configuration: PoolConfiguration(size: size, connectTimeout: .seconds(60)))
+            configuration: PoolConfiguration(size: size, connectTimeout: patience))
     }
 
     @Test func oneConnectionServesManyAtOnce() async throws {
@@ -16,7 +16,7 @@ struct SharedConnectionsTests {
         let shared = SharedConnections(pool)
         let tasks = (0..<12).map { index in
             Task { @LoopActor in
-                try await shared.withConnection(timeout: .seconds(60)) { connection in
+                try await shared.withConnection(timeout: patience) { connection in
                     try await connection.query("SELECT $1::text", ["\(index)"])
                         .text(row: 0, column: 0)
                 }
@@ -36,7 +36,7 @@ struct SharedConnectionsTests {
         let gate = Gate()
         let tasks = (0..<3).map { _ in
             Task { @LoopActor in
-                try await shared.withConnection(timeout: .seconds(60)) { _ in await gate.pass() }
+                try await shared.withConnection(timeout: patience) { _ in await gate.pass() }
             }
         }
         try await eventually("two are in, and one waits") {
@@ -53,14 +53,14 @@ struct SharedConnectionsTests {
         let shared = SharedConnections(pool)
         let gate = Gate()
         let first = Task { @LoopActor in
-            try await shared.withConnection(timeout: .seconds(60)) { _ in await gate.pass() }
+            try await shared.withConnection(timeout: patience) { _ in await gate.pass() }
         }
         try await eventually("it is shared") { gate.waitingCount == 1 }
-        let alone = Task { @LoopActor in try await pool.acquire(timeout: .seconds(60)) }
+        let alone = Task { @LoopActor in try await pool.acquire(timeout: patience) }
         try await eventually("somebody queues") { pool.waitingCount == 1 }
         // Nobody joins from now on, so the connection drains.
         let late = Task { @LoopActor in
-            try await shared.withConnection(timeout: .seconds(60)) { _ in }
+            try await shared.withConnection(timeout: patience) { _ in }
         }
         try await eventually("it waits") { shared.waitingCount == 1 }
         gate.open()
@@ -76,7 +76,7 @@ struct SharedConnectionsTests {
         let pool = try await pool(size: 1, ["port": "1"])
         let shared = SharedConnections(pool)
         let error = await failure {
-            try await shared.withConnection(timeout: .seconds(60)) { _ in }
+            try await shared.withConnection(timeout: patience) { _ in }
         }
         guard case .unreachable = error else {
             Issue.record("\(String(describing: error))")

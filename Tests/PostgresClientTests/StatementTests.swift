@@ -2,7 +2,7 @@ import EventLoop
 import PostgresClient
 import Testing
 
-@Suite(.timeLimit(.minutes(2))) @LoopActor
+@Suite(.patient) @LoopActor
 struct StatementTests {
     private func preparedCount(_ connection: PostgresConnection) async throws -> Int {
         let replies = try await connection.execute([
@@ -118,6 +118,29 @@ struct StatementTests {
         let again = try await connection.execute([[large], [document]])
         #expect(again.joined().allSatisfy { $0.result != nil })
         #expect(try await connection.query(document.sql, ["{}"]).affectedRows == 1)
+    }
+
+    /// Rights, policies and functions fail with codes of the class of a text that does not fit, when the
+    /// statement runs.
+    @Test func aStatementThatHasRunIsNotRunAgain() async throws {
+        let connection = try await connect()
+        defer { connection.close() }
+        let name = uniqueName("refusing")
+        _ = try await connection.query("CREATE SEQUENCE \(name)_calls")
+        _ = try await connection.query(
+            """
+            CREATE FUNCTION \(name)() RETURNS int LANGUAGE plpgsql AS $$ BEGIN
+                PERFORM nextval('\(name)_calls');
+                RAISE insufficient_privilege;
+            END $$
+            """)
+        for _ in 0..<2 {
+            let error = await failure { _ = try await connection.query("SELECT \(name)()") }
+            #expect(error?.serverMessage?.state == .insufficientPrivilege)
+            #expect(error?.serverMessage?.forgotStatement == false)
+        }
+        let calls = try await connection.query("SELECT last_value FROM \(name)_calls")
+        #expect(calls.text(row: 0, column: 0) == "2")
     }
 
     /// The first segment fails before its Parse of "SELECT 7" is reached; the second call has been

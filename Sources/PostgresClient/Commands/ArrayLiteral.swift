@@ -95,12 +95,17 @@ public enum ArrayLiteral {
         var elements: [String?] = []
         while !rest.isEmpty {
             switch rest.first {
-            case quote: elements.append(quoted(&rest))
-            case opening: elements.append(nested(&rest))
+            case quote:
+                guard let element = quoted(&rest) else { return nil }
+                elements.append(element)
+            case opening:
+                guard let element = nested(&rest) else { return nil }
+                elements.append(element)
             default:
                 let plain = rest.prefix { $0 != comma }
                 rest = rest.dropFirst(plain.count)
-                guard !plain.isEmpty, !plain.contains(closing) else { return nil }
+                guard !plain.isEmpty, !plain.contains(where: [opening, closing, quote].contains)
+                else { return nil }
                 let element = String(decoding: plain, as: UTF8.self)
                 elements.append(element == "NULL" ? nil : element)
             }
@@ -110,22 +115,24 @@ public enum ArrayLiteral {
         return elements
     }
 
-    private static func quoted(_ rest: inout ArraySlice<UInt8>) -> String {
+    /// Takes a string out, to the quote that closes it; nil if none does.
+    private static func quoted(_ rest: inout ArraySlice<UInt8>) -> String? {
         var bytes: [UInt8] = []
         rest.removeFirst()
-        while let byte = rest.popFirst(), byte != quote {
+        while let byte = rest.popFirst() {
+            if byte == quote { return String(decoding: bytes, as: UTF8.self) }
             bytes.append(byte == escape ? rest.popFirst() ?? byte : byte)
         }
-        return String(decoding: bytes, as: UTF8.self)
+        return nil
     }
 
-    /// Takes an array out, to the brace that closes it.
-    private static func nested(_ rest: inout ArraySlice<UInt8>) -> String {
+    /// Takes an array out, to the brace that closes it; nil if none does.
+    private static func nested(_ rest: inout ArraySlice<UInt8>) -> String? {
         var depth = 0
         var isQuoted = false
         var whole: [UInt8] = []
         repeat {
-            guard let byte = rest.popFirst() else { break }
+            guard let byte = rest.popFirst() else { return nil }
             whole.append(byte)
             switch byte {
             case escape: rest.popFirst().map { whole.append($0) }

@@ -162,9 +162,10 @@ extension PostgresConnection {
         if message.state == .invalidSQLStatementName {
             statements.suspect()
             message.forgotStatement = true
-        } else if message.routine == "RevalidateCachedQuery" || message.state.class == "42" {
+        } else if message.routine == "RevalidateCachedQuery" || message.isOfAnalysis {
             // It was sound when it was prepared, and what it reads or writes was altered since:
             // "cached plan must not change result type", or a parameter still has the type of then.
+            // Nothing of it has run.
             statements.retire(statement)
             message.forgotStatement = true
         } else if message.state.class == "22" {
@@ -217,4 +218,10 @@ extension PostgresConnection {
 extension ServerMessage {
     /// Whether the session ends with it.
     var isLastWords: Bool { severity == "FATAL" || severity == "PANIC" }
+
+    /// Whether the statement's own text was found wrong, before it ran.
+    ///
+    /// Rights, policies and what functions raise have codes of this class as well; then the statement has
+    /// run, perhaps for long, and no place in its text is to blame.
+    fileprivate var isOfAnalysis: Bool { state.class == "42" && position != nil }
 }

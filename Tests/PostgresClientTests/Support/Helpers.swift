@@ -2,13 +2,21 @@ import EventLoop
 import PostgresClient
 import Testing
 
+/// The bound of whatever a test waits for that is to come: long, since a busy machine takes its time.
+let patience = Duration.seconds(300)
+
+extension Trait where Self == TimeLimitTrait {
+    /// Ends a test that waits for ever; longer than the patience, whose end says what was waited for.
+    static var patient: Self { .timeLimit(.minutes(10)) }
+}
+
 /// A connection to the shared cluster.
 func connect(_ overrides: [String: String] = [:], statementsMax: Int = 256) async throws
     -> PostgresConnection
 {
     let cluster = try await Cluster.shared.value
     return try await PostgresConnection.connect(
-        try cluster.options(overrides), timeout: .seconds(20), statementsMax: statementsMax)
+        try cluster.options(overrides), timeout: patience, statementsMax: statementsMax)
 }
 
 /// A name that no other test uses.
@@ -16,13 +24,13 @@ func uniqueName(_ prefix: String) -> String {
     "\(prefix)_\(UInt32.random(in: 0 ... .max))"
 }
 
-/// Waits for something the test expects to come true, without a fixed time; fails after 60 s.
+/// Waits for something the test expects to come true, without a fixed time.
 @LoopActor
 func eventually(
     _ what: Comment, sourceLocation: SourceLocation = #_sourceLocation,
     _ condition: @LoopActor () async throws -> Bool
 ) async throws {
-    let deadline = ContinuousClock.now + .seconds(60)
+    let deadline = ContinuousClock.now + patience
     while try await !condition() {
         guard ContinuousClock.now < deadline else {
             Issue.record(what, sourceLocation: sourceLocation)
