@@ -14,7 +14,7 @@ extension LibraryTests {
                     "orders",
                     at: "host=127.0.0.1,127.0.0.1 port=\(stage.orders.port),\(stage.users.port) "
                         + "dbname=postgres user=postgres")
-                orders.connectTimeout = .seconds(30)
+                orders.connectTimeout = patience
                 orders.keepsJournal = true
                 try await stage.coordinate({
                     $0.databases[1] = orders

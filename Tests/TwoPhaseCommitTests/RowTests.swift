@@ -182,6 +182,17 @@ extension LibraryTests {
                         try await tx.query("SELECT \(value) AS a", as: [Int].self)
                     }
                 }
+                // Neither are rows of an array texts, nor texts rows.
+                for value in [
+                    "ARRAY[['x']]", #"'{"x}'"#, "'{{x}'", "'{x{}'", #"'{x"}'"#, #"'{"x"y}'"#,
+                ] {
+                    await refusal("in column \"a\" cannot be read as Array<String>") {
+                        try await tx.query("SELECT \(value) AS a", as: [String].self)
+                    }
+                }
+                await refusal("in column \"a\" cannot be read as Array<Array<Int>>") {
+                    try await tx.query("SELECT ARRAY['{1}'] AS a", as: [[Int]].self)
+                }
                 await refusal("2 columns are not one list") {
                     try await tx.query("SELECT 1, 2", as: [Int].self)
                 }

@@ -106,7 +106,7 @@ extension LibraryTests {
                     try ConnectionOptions(conninfo: $0.connectionString())
                 }
                 let victim = try await startVictim(stage, log: false)
-                let alive = try await LoglessTransactions.find(in: databases, timeout: .seconds(30))
+                let alive = try await LoglessTransactions.find(in: databases, timeout: patience)
                 #expect(alive.groups.map(\.isCoordinatorAlive) == [true])
                 let early = try await stage.tandem(
                     ["logless", "resolve", alive.groups[0].name, "rollback", "--incomplete"])
@@ -115,10 +115,10 @@ extension LibraryTests {
                 victim.send(SIGKILL)
                 _ = await victim.exitStatus()
                 try await until("its sessions are gone") {
-                    try await LoglessTransactions.find(in: databases, timeout: .seconds(30))
+                    try await LoglessTransactions.find(in: databases, timeout: patience)
                         .groups.map(\.isCoordinatorAlive) == [false]
                 }
-                let found = try await LoglessTransactions.find(in: databases, timeout: .seconds(30))
+                let found = try await LoglessTransactions.find(in: databases, timeout: patience)
                 let group = try #require(found.groups.first)
                 #expect(group.missing == [0])
                 #expect(group.branches.map(\.database) == [1])

@@ -226,7 +226,7 @@ extension LibraryTests {
                 var users = stage.usersDatabase
                 users.connectionString = "\(hosts) dbname=postgres"
                 var state = StateDatabase(at: "\(hosts) dbname=state", replica: "library-1")
-                state.timeout = .seconds(15)
+                state.timeout = .seconds(60)
                 for log in [LogLocation.database(state), .logless] {
                     var configuration = Configuration(databases: [users], log: log)
                     configuration.allowsFsyncOff = true

@@ -9,8 +9,7 @@ extension Array: SQLColumn, SQLValue where Element: SQLValue {
     /// The elements in braces.
     public var sqlText: String {
         let texts = map(\.sqlText)
-        return Element.self is any ArrayOfValues.Type
-            ? "{\(texts.joined(separator: ","))}" : ArrayLiteral.write(texts)
+        return Self.isNested ? "{\(texts.joined(separator: ","))}" : ArrayLiteral.write(texts)
     }
 
     /// Reads elements in braces; or a list of JSON, if the elements are `Decodable`.
@@ -22,6 +21,10 @@ extension Array: SQLColumn, SQLValue where Element: SQLValue {
             self = list
             return
         }
+        // Else an array of texts would take the rows of one of two dimensions for texts in braces.
+        guard texts.isEmpty || sqlText.utf8.starts(with: "{{".utf8) == Self.isNested else {
+            return nil
+        }
         self = []
         reserveCapacity(texts.count)
         for text in texts {
@@ -29,6 +32,9 @@ extension Array: SQLColumn, SQLValue where Element: SQLValue {
             append(element)
         }
     }
+
+    /// Whether the elements are arrays, which stand in an array without quotes.
+    private static var isNested: Bool { Element.self is any ArrayOfValues.Type }
 }
 
 /// Tells arrays from other values.
