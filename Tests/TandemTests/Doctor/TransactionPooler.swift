@@ -64,23 +64,26 @@ final class TransactionPooler: Sendable {
         guard let startup = startupPacket(client) else { return }
         // A session of the client's own for its greeting, which is lent to anybody afterwards.
         guard let first = connected(to: shared.server) else { return }
-        guard send(startup, to: first), relayTurn(from: first, to: client) != nil else {
+        guard send(startup, to: first), let ready = relayTurn(from: first, to: client) else {
             close(first)
             return
         }
+        // Before the client hears of it: it may ask again at once, by another connection.
         shared.giveBack(first)
+        guard send(ready, to: client) else { return }
         var lent: Int32?
         while let turn = clientTurn(client) {
             guard let server = lent ?? shared.takeIdle() ?? opened(startup, shared) else { return }
             lent = server
-            guard send(turn, to: server), let status = relayTurn(from: server, to: client) else {
+            guard send(turn, to: server), let ready = relayTurn(from: server, to: client) else {
                 close(server)
                 return
             }
-            if status == UInt8(ascii: "I") {
+            if ready[5] == UInt8(ascii: "I") {
                 shared.giveBack(server)
                 lent = nil
             }
+            guard send(ready, to: client) else { break }
         }
         if let lent { close(lent) }
     }
@@ -112,11 +115,11 @@ final class TransactionPooler: Sendable {
         return nil
     }
 
-    /// Passes everything on up to ReadyForQuery, and answers the status in it.
-    private static func relayTurn(from server: Int32, to client: Int32?) -> UInt8? {
+    /// Passes everything on before ReadyForQuery, and answers that, whose fifth byte is the status.
+    private static func relayTurn(from server: Int32, to client: Int32?) -> [UInt8]? {
         while let message = message(from: server) {
+            if message[0] == UInt8(ascii: "Z") { return message }
             if let client, !send(message, to: client) { return nil }
-            if message[0] == UInt8(ascii: "Z") { return message[5] }
         }
         return nil
     }
