@@ -177,8 +177,8 @@ struct PipelineTests {
             connection.close()
             holder.close()
         }
-        let value = String(repeating: "x", count: 16 << 20)
-        for _ in 0..<5 {
+        let value = String(repeating: "x", count: 8 << 20)
+        for _ in 0..<2 {
             let lock = "\(UInt32.random(in: 0 ... .max))"
             _ = try await holder.query("SELECT pg_advisory_lock($1)", [lock])
             let quick = Task.immediate { @LoopActor in
