@@ -53,8 +53,9 @@ struct TakeoverTests {
         // The lease is not a short one: a busy machine may be late to renew it here.
         try await onReplicaStage(settings: settings) { replicas in
             let stage = replicas.stage
-            // An owner that lives and does nothing: its lease is renewed by us.
-            let request = try await replicas.startEndless(timeoutMilliseconds: 3000)
+            // An owner that lives and does nothing: its lease is renewed by us. Its deadline leaves a
+            // busy machine the time to begin.
+            let request = try await replicas.startEndless(timeoutMilliseconds: 15000)
             stage.replica.process.send(SIGSTOP)
             try await stage.until("the other replica aborts it") {
                 _ = try await stage.value(
