@@ -11,54 +11,6 @@ import TransactionEngine
 /// with the next flush that somebody does wait for, or alone after a short while.
 @LoopActor
 final class StateWriter {
-    private enum Order {
-        case accept(TransactionRecord, CheckedContinuation<AcceptAnswer, Never>)
-        case decide(Decision, TransactionRecord, CheckedContinuation<DecideAnswer, Never>)
-        case tombstone(TransactionRecord, CheckedContinuation<DecideAnswer, Never>)
-        case delegate(TransactionRecord, CheckedContinuation<DecideAnswer, Never>)
-        case copy(Decision, TransactionRecord, CheckedContinuation<DecideAnswer, Never>)
-        case end(End, TransactionRecord, CheckedContinuation<Void, Never>)
-
-        var isEnd: Bool {
-            if case .end = self { true } else { false }
-        }
-    }
-
-    /// A record that is written lazily.
-    private enum End: CaseIterable {
-        /// Every branch has ended.
-        case finish
-        /// The same, with the decision of a register.
-        case settle
-        /// Nobody can tell the decision.
-        case report
-    }
-
-    /// What a flush sends, by kind; the order of the statements is the order of the fields.
-    private struct Batch {
-        var accepts: [(TransactionRecord, CheckedContinuation<AcceptAnswer, Never>)] = []
-        var decides: [(Decision, TransactionRecord, CheckedContinuation<DecideAnswer, Never>)] = []
-        var tombstones: [(TransactionRecord, CheckedContinuation<DecideAnswer, Never>)] = []
-        var delegates: [(TransactionRecord, CheckedContinuation<DecideAnswer, Never>)] = []
-        var copies: [(Decision, TransactionRecord, CheckedContinuation<DecideAnswer, Never>)] = []
-        var ends: [(End, TransactionRecord, CheckedContinuation<Void, Never>)] = []
-
-        init(_ orders: [Order]) {
-            for order in orders {
-                switch order {
-                case .accept(let record, let reply): accepts.append((record, reply))
-                case .decide(let decision, let record, let reply):
-                    decides.append((decision, record, reply))
-                case .tombstone(let record, let reply): tombstones.append((record, reply))
-                case .delegate(let record, let reply): delegates.append((record, reply))
-                case .copy(let decision, let record, let reply):
-                    copies.append((decision, record, reply))
-                case .end(let end, let record, let reply): ends.append((end, record, reply))
-                }
-            }
-        }
-    }
-
     private let state: StateDatabase
     private let logger: Logger
     private var gathering: [Order] = []
@@ -178,7 +130,10 @@ final class StateWriter {
             fail(batch, "\(error)", wasSent: false)
             return .answered
         }
-        let commands = commands(batch)
+        let life = [state.replica, "\(state.epoch)"]
+        let commands =
+            [Command("BEGIN"), Command(Self.checkLife, life)] + batch.statements
+            + [Command("COMMIT")]
         do {
             let replies = try await connection.execute([commands], timeout: state.timeout)
             defer { if connection.isInTransaction { state.closeWriter() } }
@@ -189,48 +144,6 @@ final class StateWriter {
             fail(batch, "\(error)", wasSent: true)
         }
         return .answered
-    }
-
-    private func commands(_ batch: Batch) -> [Command] {
-        // Keys in one order everywhere, so that two replicas' batches cannot deadlock on them.
-        let accepts = batch.accepts.map(\.0).sorted { key($0) < key($1) }
-        var commands = [
-            Command("BEGIN"),
-            Command(Self.checkLife, [state.replica, "\(state.epoch)"]),
-        ]
-        if !accepts.isEmpty {
-            commands.append(WriterStatements.accept(accepts, tombstones: false))
-        }
-        if !batch.tombstones.isEmpty {
-            commands.append(WriterStatements.accept(batch.tombstones.map(\.0), tombstones: true))
-        }
-        if !batch.decides.isEmpty {
-            commands.append(
-                WriterStatements.decide(batch.decides.map { ($0.0.rawValue, $0.1) }))
-        }
-        if !batch.delegates.isEmpty {
-            commands.append(WriterStatements.delegate(batch.delegates.map(\.0)))
-        }
-        if !batch.copies.isEmpty {
-            commands.append(WriterStatements.copy(batch.copies.map { ($0.0.rawValue, $0.1) }))
-        }
-        for end in End.allCases {
-            let records = batch.ends.filter { $0.0 == end }.map(\.1)
-            if !records.isEmpty { commands.append(statement(end, records)) }
-        }
-        return commands + [Command("COMMIT")]
-    }
-
-    private func statement(_ end: End, _ records: [TransactionRecord]) -> Command {
-        switch end {
-        case .finish: WriterStatements.finish(records)
-        case .settle: WriterStatements.settle(records)
-        case .report: WriterStatements.report(records)
-        }
-    }
-
-    private func key(_ record: TransactionRecord) -> String {
-        record.idempotency.map { RowCoding.hex($0.keyDigest) } ?? ""
     }
 
     private func settle(_ batch: Batch, _ replies: [CommandReply]) {
@@ -257,68 +170,7 @@ final class StateWriter {
         guard !commit.notices.contains(where: { $0.severity == "WARNING" }) else {
             return fail(batch, "the commit may not be replicated", wasSent: true)
         }
-        answer(batch, results[2...])
-    }
-
-    private func answer(_ batch: Batch, _ results: ArraySlice<CommandResult>) {
-        var rest = results
-        if !batch.accepts.isEmpty, let result = rest.popFirst() {
-            var accepted: Set<Int64> = []
-            for row in 0..<result.rowCount {
-                if let number = result.text(row: row, column: 0).flatMap(Int64.init) {
-                    accepted.insert(number)
-                }
-            }
-            for (record, reply) in batch.accepts {
-                reply.resume(
-                    returning: accepted.contains(record.id.number) ? .accepted : .keyTaken)
-            }
-        }
-        if !batch.tombstones.isEmpty, let result = rest.popFirst() {
-            let decisions = decisions(result)
-            for (record, reply) in batch.tombstones {
-                // An insert that lost on the key, not on the id: no row will ever hold this id.
-                reply.resume(
-                    returning: decisions[record.id.number] ?? .missing)
-            }
-        }
-        if !batch.decides.isEmpty, let result = rest.popFirst() {
-            let decisions = decisions(result)
-            for (_, record, reply) in batch.decides {
-                reply.resume(
-                    returning: decisions[record.id.number] ?? .missing)
-            }
-        }
-        if !batch.delegates.isEmpty, let result = rest.popFirst() {
-            let decisions = decisions(result)
-            for (record, reply) in batch.delegates {
-                reply.resume(returning: decisions[record.id.number] ?? .missing)
-            }
-        }
-        if !batch.copies.isEmpty, let result = rest.popFirst() {
-            let decisions = decisions(result)
-            for (_, record, reply) in batch.copies {
-                reply.resume(returning: decisions[record.id.number] ?? .missing)
-            }
-        }
-        for (_, _, reply) in batch.ends { reply.resume() }
-    }
-
-    private func decisions(_ result: CommandResult) -> [Int64: DecideAnswer] {
-        var decisions: [Int64: DecideAnswer] = [:]
-        for row in 0..<result.rowCount {
-            guard let number = result.text(row: row, column: 0).flatMap(Int64.init) else {
-                continue
-            }
-            let texts = result.text(row: row, column: 2).flatMap(ArrayLiteral.read) ?? []
-            let evidence = texts.map { $0.flatMap(RowCoding.evidence(of:)) }
-            if let decision = result.text(row: row, column: 1).flatMap(Decision.init(rawValue:)) {
-                decisions[number] = .decided(decision, evidence: evidence)
-            } else if result.text(row: row, column: 3) == "t" {
-                decisions[number] = .delegated(evidence: evidence)
-            }
-        }
-        return decisions
+        batch.answer(results[2...])
     }
 
     /// `wasSent`: it may have been written all the same.
