@@ -17,6 +17,7 @@ COPY Sources Sources
 COPY Tests Tests
 # Not built here; but a package is looked at whole.
 COPY Benchmarks/Library Benchmarks/Library
+COPY Benchmarks/Limit Benchmarks/Limit
 # The symbols stay, for readable backtraces; the debugging information does not.
 RUN swift build --configuration release --product tandem --static-swift-stdlib -Xlinker -S \
     && install -D "$(swift build --configuration release --show-bin-path)/tandem" /out/tandem

@@ -74,7 +74,6 @@ let floor3: [Target] = [
 ]
 
 let floor4: [Target] = [
-    .executableTarget(name: "limit"),
     .target(
         name: "TwoPhaseCommit",
         dependencies: [
@@ -94,6 +93,7 @@ let floor4: [Target] = [
 ]
 
 let benchmarks: [Target] = [
+    .executableTarget(name: "limit", path: "Benchmarks/Limit"),
     .executableTarget(
         name: "library-bench",
         dependencies: [

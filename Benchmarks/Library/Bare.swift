@@ -1,7 +1,7 @@
 import Foundation
 import PostgresClusters
 
-/// The bare client in C (Sources/limit), on a database of its own in the same servers: what nobody can go
+/// The bare client in C (Benchmarks/Limit), on a database of its own in the same servers: what nobody can go
 /// below who keeps such records and sends such commands.
 ///
 /// `closures` and `llrclosures` send no more than the library sends for closures, in no more round trips
