@@ -10,13 +10,27 @@ BENCH := Benchmarks/run
 # More arguments for it, for example BENCH_ARGS=--full.
 BENCH_ARGS ?=
 PROOF := Reliability/run
+# What another version of PostgreSQL is tried with first: the main job from outside, how branches
+# are prepared, held and ended, sessions and their settings, failover, and what is new there.
+SERVER_SUITES := MainJobTests UnpreparableTests ReadOnlyEndings DatabaseDefaults ServerTrapTests \
+    StandbyTests CheckTests LoginTriggerTests TransactionTimeoutTests DeferredTriggerRoleTests \
+    NewSyntaxTests
+# PG=18: the servers that a command starts are of that version; see scripts/postgres.sh.
+PG ?=
+ifneq ($(PG),)
+export TANDEM_POSTGRES_BIN := $(shell scripts/postgres.sh $(PG))
+ifneq ($(.SHELLSTATUS),0)
+$(error there are no servers of PostgreSQL $(PG), see above)
+endif
+endif
 MINUTES := 5
 SEEDS := 20000
 
-.PHONY: help setup build demo test check bench bench-compare bench-growth bench-recovery bench-library \
-    bench-endurance crash-matrix chaos simulate mutants model model-3x3 examples docs api-check clean
+.PHONY: help setup build demo test test-servers check bench bench-compare bench-growth \
+    bench-recovery bench-library bench-endurance crash-matrix chaos simulate mutants model \
+    model-3x3 examples docs api-check clean
 
-help: ## Lists the commands.
+help: ## Lists the commands. PG=15, 16, 17 or 18 with one chooses the servers it starts.
 	@grep -hE '^[a-z0-9-]+:.* ## ' $(MAKEFILE_LIST) | sort \
 	    | awk -F ':.* ## ' '{ printf "  make %-15s %s\n", $$1, $$2 }'
 
@@ -34,6 +48,11 @@ test: setup ## Runs every test, and short forms of the proof on real processes.
 	@$(PROOF) crash-matrix --sample 24
 	@$(PROOF) traps
 	@$(PROOF) duplicates --keys 50
+
+test-servers: setup ## What another version of PostgreSQL may break, in short; with PG=17 or 18.
+	@swift test $(addprefix --filter ,$(SERVER_SUITES))
+	@$(PROOF) crash-matrix --sample 12
+	@$(PROOF) traps
 
 check: setup ## Format, tidy rules, contract, a fuzzed server, Dockerfile, sanitizers.
 	@scripts/check.sh

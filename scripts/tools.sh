@@ -6,7 +6,7 @@ TOOLS=.tools/venv/bin
 
 tools_ready() {
     local pins=scripts/tools.txt
-    if cmp -s "$pins" .tools/installed.txt; then return; fi
+    if cmp -s "$pins" .tools/venv/installed.txt; then return; fi
     if ! python3 -c 'import ensurepip, venv' 2>/dev/null; then
         echo "checks: python3 with its venv module is wanted." >&2
         if [[ $EUID -eq 0 ]] && command -v apt-get >/dev/null; then
@@ -18,9 +18,8 @@ tools_ready() {
             return 1
         fi
     fi
-    rm -rf .tools
-    mkdir .tools
+    rm -rf .tools/venv
     python3 -m venv .tools/venv
     "$TOOLS/pip" install --quiet --disable-pip-version-check --requirement "$pins"
-    cp "$pins" .tools/installed.txt
+    cp "$pins" .tools/venv/installed.txt
 }

@@ -73,7 +73,8 @@ final class Cluster: Sendable {
     private static let text = """
         set -u
         cd /tmp || exit 1
-        bin=$(ls -d /usr/lib/postgresql/*/bin 2>/dev/null | sort -V | tail -n 1)
+        bin=${TANDEM_POSTGRES_BIN:-}
+        [ -n "$bin" ] || bin=$(ls -d /usr/lib/postgresql/*/bin 2>/dev/null | sort -V | tail -n 1)
         [ -n "$bin" ] || bin=$(pg_config --bindir)
         mkdir -m 700 "$1" || exit 1
         trap 'rm -rf "$1"' EXIT
