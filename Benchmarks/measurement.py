@@ -123,9 +123,17 @@ def written(stack):
     """Flushes and bytes of the write-ahead log since each server's start."""
     return {
         name: [int(part) for part in query(
-            stack, name, "SELECT wal_sync, wal_bytes FROM pg_stat_wal")[0]]
+            stack, name, f"SELECT ({flushed(stack, name)}), wal_bytes FROM pg_stat_wal")[0]]
         for name in stack.addresses
     }
+
+
+def flushed(stack, name):
+    """The query of flushes: PostgreSQL 18 counts them in another view."""
+    version = int(query(stack, name, "SHOW server_version_num")[0][0])
+    if version < 180000:
+        return "SELECT wal_sync FROM pg_stat_wal"
+    return "SELECT sum(fsyncs)::bigint FROM pg_stat_io WHERE object = 'wal'"
 
 
 def flushes(before, stack, figures, options):
