@@ -1,23 +1,31 @@
 """Plays the scenes, each on a stack that the ones before have left whole."""
 
+import subprocess
+from pathlib import Path
+
+from stack.cluster import programs
 from stack.stack import Stack
 from traps.scene import TABLES, Broken, Scene
-from traps.traps import TRAPS
+from traps.traps import NEEDS_AUTO_EXPLAIN, TRAPS
 
-SETTINGS = {
-    # Room for a thousand strangers.
-    "ledger": {"max_prepared_transactions": "1200"},
-    # Every plan is in the server's log, with what was done for it.
-    "state": {"session_preload_libraries": "auto_explain", "auto_explain.log_min_duration": "0",
-              "auto_explain.log_analyze": "on"},
-}
+# Room for a thousand strangers.
+LEDGER = {"max_prepared_transactions": "1200"}
+# Every plan is in the server's log, with what was done for it.
+AUTO_EXPLAIN = {"session_preload_libraries": "auto_explain", "auto_explain.log_min_duration": "0",
+                "auto_explain.log_analyze": "on"}
 
 
 def run(binary=None, only=None):
     """Answers the faults, by scene."""
     faults = []
     wanted = [trap for trap in TRAPS if only is None or trap.__name__ in only]
-    with Stack(binary, TABLES, SETTINGS) as stack:
+    explains = has_auto_explain()
+    if not explains:
+        for trap in NEEDS_AUTO_EXPLAIN.intersection(wanted):
+            print(f"{trap.__name__}: not played, these servers have no auto_explain", flush=True)
+        wanted = [trap for trap in wanted if trap not in NEEDS_AUTO_EXPLAIN]
+    settings = {"ledger": LEDGER, "state": AUTO_EXPLAIN if explains else {}}
+    with Stack(binary, TABLES, settings) as stack:
         replica = stack.add_replica("played")
         stack.add_replica("other")
         for trap in wanted:
@@ -31,6 +39,13 @@ def run(binary=None, only=None):
             finally:
                 repair(stack)
     return faults
+
+
+def has_auto_explain():
+    """Whether PostgreSQL's own extensions were installed with the server."""
+    folder = subprocess.run([programs() / "pg_config", "--pkglibdir"], check=True,
+                            capture_output=True, text=True).stdout.strip()
+    return (Path(folder) / "auto_explain.so").exists()
 
 
 def repair(stack):

@@ -179,3 +179,4 @@ TRAPS = (late_prepare, committed_by_hand, committed_and_not_told, role_changed,
          decided_elsewhere, squatted_gids,
          # Last: its row stays with the operator.
          rolled_back_by_hand)
+NEEDS_AUTO_EXPLAIN = {nothing_is_compiled}
