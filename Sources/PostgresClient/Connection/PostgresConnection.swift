@@ -111,6 +111,7 @@ public final class PostgresConnection {
     ///
     /// Nothing of it blocks: host names are resolved on a helper thread. Throws `unreachable`,
     /// also when the time is up or the task is cancelled, and `refused` when a server said no.
+    /// The session is as the options say, whatever a login event trigger there has set.
     ///
     /// - Parameter statementsMax: how many prepared statements the session keeps; 0 for none.
     public static func connect(
@@ -127,7 +128,9 @@ public final class PostgresConnection {
         } onCancel: {
             EventLoop.shared.execute { attempt.fail(cancelled) }
         }
-        return try result.get()
+        let connection = try result.get()
+        try await connection.undoLoginTrigger(timeout: timeout)
+        return connection
     }
 
     /// Whether commands can be sent, as far as is known.
