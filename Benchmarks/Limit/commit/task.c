@@ -16,7 +16,10 @@ static const struct {
     {"evidence",
      "SELECT CASE WHEN pg_catalog.current_setting('role') OPERATOR(pg_catalog.<>) 'none'"
      " THEN pg_catalog.set_config('role', 'none', false) END, pg_catalog.pg_current_xact_id(),"
-     " pg_catalog.pg_current_wal_insert_lsn(), session_user, pg_catalog.pg_advisory_unlock_all()"},
+     " pg_catalog.pg_current_wal_insert_lsn(), session_user, pg_catalog.pg_advisory_unlock_all(),"
+     " CASE WHEN pg_catalog.current_setting('transaction_timeout', true)"
+     " OPERATOR(pg_catalog.<>) '0'"
+     " THEN pg_catalog.set_config('transaction_timeout', '0', false) END"},
 };
 
 enum { GUARD_COUNT = sizeof guards / sizeof *guards };

@@ -38,12 +38,20 @@ extension WorkPlan {
             THEN pg_catalog.set_config('role', 'none', false) END
         """
 
+    /// Lifts the `transaction_timeout` of the role or the database (PostgreSQL 17 and later), which
+    /// RESET ALL has just brought back: it would end the session while the branch is held.
+    private static let untimed = """
+        CASE WHEN pg_catalog.current_setting('transaction_timeout', true) OPERATOR(pg_catalog.<>) '0'
+            THEN pg_catalog.set_config('transaction_timeout', '0', false) END
+        """
+
     /// The evidence of a branch that will be prepared, and in the same command the reset of its role
     /// and of its session's locks, and who the session is.
     static let cleanEvidence = Command(
         """
         SELECT \(cleanRole), pg_catalog.pg_current_xact_id(),
-            pg_catalog.pg_current_wal_insert_lsn(), session_user, pg_catalog.pg_advisory_unlock_all()
+            pg_catalog.pg_current_wal_insert_lsn(), session_user,
+            pg_catalog.pg_advisory_unlock_all(), \(untimed)
         """)
 
     /// Undoes what PREPARE would refuse and COMMIT keeps, and nobody can see before: LISTEN.
@@ -79,7 +87,7 @@ extension WorkPlan {
     private static let remnants = """
         session_user, pg_catalog.pg_my_temp_schema(),
             EXISTS (SELECT FROM pg_catalog.pg_cursors WHERE is_holdable),
-            pg_catalog.pg_advisory_unlock_all()
+            pg_catalog.pg_advisory_unlock_all(), \(untimed)
         """
 
     /// Sent before the COMMIT of a branch that may hold cursors: their queries, which may be code of
