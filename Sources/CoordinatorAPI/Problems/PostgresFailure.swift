@@ -1,6 +1,7 @@
 /// What PostgreSQL said when it refused something, as far as the caller may know it.
 ///
-/// The message can hold the caller's own values, and so it is shown to the caller and never logged.
+/// Message, detail and context can hold the caller's own values, and so they are shown to the caller
+/// and never logged.
 struct PostgresFailure: Hashable, Sendable {
     /// The five characters of SQLSTATE.
     var sqlstate: String
@@ -12,6 +13,8 @@ struct PostgresFailure: Hashable, Sendable {
     var hint: String?
     /// The place in the statement: characters, counted from 1.
     var position: Int?
+    /// In which functions it was raised, innermost first.
+    var context: String?
     /// The schema of the object concerned.
     var schema: String?
     /// The table concerned.
@@ -45,6 +48,7 @@ struct PostgresFailure: Hashable, Sendable {
         writer.member("detail", detail)
         writer.member("hint", hint)
         writer.member("position", position)
+        writer.member("context", context)
         writer.member("schema", schema)
         writer.member("table", table)
         writer.member("column", column)

@@ -114,7 +114,7 @@ extension ProblemType {
         case .statementFailed: "A statement failed and the transaction was aborted"
         case .rowsUnexpected: "A statement met another number of rows than expected"
         case .cannotBePrepared: "A branch did something that cannot be prepared"
-        case .constraintAtPrepare: "A deferred constraint failed when a branch was prepared"
+        case .constraintAtPrepare: "A deferred constraint or trigger failed at the end of a branch"
         case .deadlineExceeded: "The deadline passed before the decision"
         case .resultTooLarge: "The results are larger than the limit"
         case .participantLost: "The connection to a participant was lost during the work"

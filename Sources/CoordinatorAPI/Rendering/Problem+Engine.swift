@@ -41,6 +41,7 @@ extension Problem {
             postgres.detail = report.detail
             postgres.hint = report.hint
             postgres.position = report.position
+            postgres.context = report.context
             postgres.schema = report.schema
             postgres.table = report.table
             postgres.column = report.column
@@ -78,7 +79,7 @@ extension Problem {
         case .cannotBePrepared:
             return "What was done in \(participant) cannot be part of a prepared transaction\(said)"
         case .constraintAtPrepare:
-            return "A deferred constraint failed in \(participant)\(said)"
+            return "A deferred constraint or trigger failed in \(participant)\(said)"
         case .slotsExhausted:
             return "\(participant) has no slot left for a prepared transaction\(said)"
         case .preparedTransactionsDisabled:

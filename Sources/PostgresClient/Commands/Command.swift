@@ -40,7 +40,7 @@ public struct Command: Hashable, Sendable {
 public struct ResultLimits: Hashable, Sendable {
     /// Rows of all commands together.
     public var rowsMax: Int
-    /// Bytes of all values together.
+    /// Bytes of all values, and of the names of their columns, together.
     public var bytesMax: Int
     /// Which commands of the call they are for, counted from 0 over all its segments; nil: all.
     ///

@@ -19,6 +19,10 @@ public struct CommandResult: Sendable {
     /// Whether rows were left out because the limits of the call were reached.
     public internal(set) var isTruncated = false
 
+    /// Whether what the command committed or prepared may be on no standby yet, although one is to have
+    /// it: the wait for it was cancelled, which is a success with a warning.
+    public var isUnconfirmed: Bool { notices.contains(where: \.isCancelledStandbyWait) }
+
     /// The command tag, for example `INSERT 0 1`; empty for an empty statement.
     public var tag: String { storage.tag }
     /// The columns; empty for a command that returns no rows.

@@ -1,4 +1,5 @@
 import CLibpq
+import Glibc
 
 /// The memory behind a result: libpq's own, or rows copied out of it one by one.
 ///
@@ -22,7 +23,7 @@ final class ResultStorage: @unchecked Sendable {
 
     var tag: String {
         guard let text = unsafe PQcmdStatus(result) else { return "" }
-        return unsafe String(cString: text)
+        return unsafe ServerText.string(text, max: ServerText.nameBytesMax)
     }
 
     var affectedRows: Int? {
@@ -34,8 +35,10 @@ final class ResultStorage: @unchecked Sendable {
 
     var columns: [Column] {
         unsafe (0..<PQnfields(result)).map { index in
-            let name = unsafe PQfname(result, index).map { unsafe String(cString: $0) } ?? ""
-            return Column(name: name, typeOID: unsafe PQftype(result, index))
+            let name = unsafe PQfname(result, index).map {
+                unsafe ServerText.string($0, max: ServerText.nameBytesMax)
+            }
+            return Column(name: name ?? "", typeOID: unsafe PQftype(result, index))
         }
     }
 
@@ -66,6 +69,13 @@ struct CollectedRows: Sendable {
     /// The bytes of the values of a one-row PGresult.
     static func byteCount(of row: OpaquePointer) -> Int {
         unsafe (0..<PQnfields(row)).reduce(0) { unsafe $0 + Int(PQgetlength(row, 0, $1)) }
+    }
+
+    /// The bytes of the columns' names.
+    static func nameByteCount(of result: OpaquePointer) -> Int {
+        unsafe (0..<PQnfields(result)).reduce(0) { count, column in
+            unsafe count + (PQfname(result, column).map { unsafe strlen($0) } ?? 0)
+        }
     }
 
     /// Copies the row of a one-row PGresult.

@@ -94,11 +94,12 @@ final class ConnectionAttempt {
 
     private func failAsLibpqSays() {
         guard let handle = unsafe handle else { return }
-        let text = unsafe String(cString: PQerrorMessage(handle))
-        if let message = Self.refusal(in: text) {
+        let text = unsafe PQerrorMessage(handle)
+        let start = unsafe text.map { unsafe ServerText.string($0, max: ServerText.textBytesMax) }
+        if let message = start.flatMap(Self.refusal(in:)) {
             fail(.refused(message))
         } else {
-            fail(.unreachable(text.joinedLines))
+            fail(.unreachable(unsafe ServerText.lines(text)))
         }
     }
 
@@ -145,15 +146,4 @@ extension UInt8 {
         (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(self)
             || (UInt8(ascii: "A")...UInt8(ascii: "Z")).contains(self)
     }
-}
-
-extension String {
-    /// The lines of libpq's text in one, for a log.
-    var joinedLines: String {
-        split(whereSeparator: \.isNewline).map { $0.trimmedOfTabs }.joined(separator: "; ")
-    }
-}
-
-extension Substring {
-    fileprivate var trimmedOfTabs: Substring { drop { $0 == "\t" || $0 == " " } }
 }

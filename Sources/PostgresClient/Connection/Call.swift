@@ -44,23 +44,37 @@ final class Call {
 
     /// Takes a row, or leaves it out: then, and from then on, the limits are reached.
     func append(row: OpaquePointer) {
-        if let limited = limits?.commands, !limited.contains(ordinal) {
-            return unsafe rows.append(row)
-        }
+        guard isLimited else { return unsafe rows.append(row) }
         let size = unsafe CollectedRows.byteCount(of: row)
-        guard !exceededLimits, rowsLeft >= 1, bytesLeft >= size else {
-            exceededLimits = true
-            isTruncated = true
-            return
-        }
+        guard !exceededLimits, rowsLeft >= 1, bytesLeft >= size else { return exceedLimits() }
         rowsLeft -= 1
         bytesLeft -= size
         unsafe rows.append(row)
     }
 
+    /// Whether the limits are for the command under way.
+    private var isLimited: Bool {
+        guard let limits else { return false }
+        return limits.commands?.contains(ordinal) ?? true
+    }
+
+    private func exceedLimits() {
+        exceededLimits = true
+        isTruncated = true
+    }
+
+    /// The names of the columns come with the result, however few rows it has; a thousand statements
+    /// of a thousand columns each would be as large as any rows.
+    private func count(columnsOf result: OpaquePointer) {
+        guard isLimited else { return }
+        bytesLeft -= unsafe CollectedRows.nameByteCount(of: result)
+        if bytesLeft < 0 { exceedLimits() }
+    }
+
     /// The command under way ended well; takes its PGresult over.
     func complete(_ result: OpaquePointer, notices: [ServerMessage]) {
         // A command without rows has the same shape with limits as without.
+        unsafe count(columnsOf: result)
         let rows = limits != nil ? rows : nil
         let storage = unsafe ResultStorage(taking: result, rows: rows)
         var result = CommandResult(storage: storage)

@@ -15,7 +15,7 @@ extension PostgresConnection {
     /// Ends a connection that broke, for the reason that the server or libpq gives.
     func lose() {
         guard let handle = unsafe handle else { return }
-        lose(unsafe String(cString: PQerrorMessage(handle)).joinedLines)
+        lose(unsafe ServerText.lines(PQerrorMessage(handle)))
     }
 
     /// Ends a connection that broke.

@@ -19,7 +19,7 @@ extension PostgresConnection {
 
     private func take(_ notice: ServerMessage) {
         // An idle session that is terminated is told so by an error that answers no command.
-        if notice.isLastWords { lastWords = notice }
+        if notice.endsSession { lastWords = notice }
         guard !expected.isEmpty else { return }
         // The last are kept: what a commit has to say comes behind whatever ran before it.
         if pendingNotices.count == Self.noticesMax { pendingNotices.removeFirst() }
@@ -92,7 +92,7 @@ extension PostgresConnection {
             if let message = unsafe ServerMessage(result) {
                 fail(message)
             } else {
-                lose(unsafe String(cString: PQresultErrorMessage(result)).joinedLines)
+                lose(unsafe ServerText.lines(PQresultErrorMessage(result)))
             }
         case PGRES_PIPELINE_ABORTED:
             skip()
@@ -132,7 +132,7 @@ extension PostgresConnection {
     }
 
     private func fail(_ message: ServerMessage) {
-        if message.isLastWords { lastWords = message }
+        if message.endsSession { lastWords = message }
         switch expected.first {
         case .preparation(let statement):
             isHeadAnswered = true
@@ -216,9 +216,6 @@ extension PostgresConnection {
 }
 
 extension ServerMessage {
-    /// Whether the session ends with it.
-    var isLastWords: Bool { severity == "FATAL" || severity == "PANIC" }
-
     /// Whether the statement's own text was found wrong, before it ran.
     ///
     /// Rights, policies and what functions raise have codes of this class as well; then the statement has

@@ -23,7 +23,7 @@ public enum PostgresError: Error, Hashable, Sendable {
     public var isOutcomeUnknown: Bool {
         switch self {
         case .connectionLost, .timedOut: true
-        case .server(let message): message.state.isConnectionFailure
+        case .server(let message): message.endsSession
         case .invalidConninfo, .unreachable, .refused, .poolExhausted, .closed: false
         }
     }

@@ -13,19 +13,6 @@ public struct SQLState: RawRepresentable, Hashable, Sendable, CustomStringConver
     /// The class: the first two characters.
     public var `class`: String { String(rawValue.prefix(2)) }
 
-    /// Whether the session is lost or going: what the command did is then unknown.
-    ///
-    /// A backend that is killed inside COMMIT PREPARED answers 57P01, having committed.
-    public var isConnectionFailure: Bool {
-        switch self {
-        case .adminShutdown, .crashShutdown, .cannotConnectNow, .databaseDropped,
-            .idleSessionTimeout:
-            true
-        default:
-            self.class == "08"
-        }
-    }
-
     /// The five characters.
     public var description: String { rawValue }
 }

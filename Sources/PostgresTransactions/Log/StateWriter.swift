@@ -167,7 +167,7 @@ final class StateWriter {
         }
         // A cancelled wait for a synchronous standby is a success with a warning: the rows are
         // there, but nothing says that they survive.
-        guard !commit.notices.contains(where: { $0.severity == "WARNING" }) else {
+        guard !commit.isUnconfirmed else {
             return fail(batch, "the commit may not be replicated", wasSent: true)
         }
         batch.answer(results[2...])

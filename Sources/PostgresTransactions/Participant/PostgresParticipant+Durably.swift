@@ -24,11 +24,11 @@ extension PostgresParticipant {
             if connection.isInTransaction {
                 _ = try await connection.execute([[Command("ROLLBACK")]], timeout: .seconds(10))
             }
-            return message.state.isConnectionFailure ? .unconfirmed : .refused(message)
+            return message.endsSession ? .unconfirmed : .refused(message)
         }
         guard replies.count == 3, case .completed(let result) = replies[1],
             case .completed(let commit) = replies[2], commit.tag == "COMMIT",
-            !commit.notices.contains(where: { $0.severity == "WARNING" })
+            !commit.isUnconfirmed
         else { return .unconfirmed }
         return .durable(result)
     }

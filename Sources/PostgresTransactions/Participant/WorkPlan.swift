@@ -155,13 +155,7 @@ struct WorkPlan {
     private func disappointment(
         _ replies: [CommandReply], _ prepare: CommandResult
     ) -> BranchFailure? {
-        if ending == .twoPhase,
-            prepare.notices.contains(where: {
-                $0.severity == "WARNING" && $0.state.rawValue == "01000"
-            })
-        {
-            return BranchFailure(.notDurable)
-        }
+        if ending == .twoPhase, prepare.isUnconfirmed { return BranchFailure(.notDurable) }
         return excess(replies) ?? missedExpectation(replies[...])
     }
 
@@ -205,22 +199,14 @@ struct WorkPlan {
         if index >= 1, index <= statements.count {
             return BranchFailure(.statement, statement: index - 1, report: report)
         }
-        // Deferred constraints fail where they are made immediate.
-        let isImmediate = index == statements.count + 1
-        guard ending == .twoPhase, isImmediate || index == lastIndex else {
-            return BranchFailure(
-                isImmediate && message.state.class == "23" ? .constraintAtPrepare : unknownKind,
-                report: report)
+        // `SET CONSTRAINTS`, which runs what is deferred and says nothing by itself.
+        if index == statements.count + 1 {
+            return BranchFailure(.constraintAtPrepare, report: report)
         }
-        let kind: BranchFailure.Kind =
-            switch message.state.rawValue {
-            case "0A000": .cannotBePrepared
-            case "53200": .slotsExhausted
-            case "55000": .preparedTransactionsDisabled
-            case let state where state.hasPrefix("23"): .constraintAtPrepare
-            default: .prepare
-            }
-        return BranchFailure(kind, report: report)
+        guard ending == .twoPhase, index == lastIndex else {
+            return BranchFailure(unknownKind, report: report)
+        }
+        return BranchFailure(.init(ofPrepare: message), report: report)
     }
 }
 
@@ -244,5 +230,6 @@ extension BranchFailure.ServerReport {
         schema = message.schema
         table = message.table
         column = message.column
+        context = message.context
     }
 }

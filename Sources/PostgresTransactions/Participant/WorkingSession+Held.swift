@@ -58,13 +58,13 @@ extension WorkingSession {
     }
 
     private static func read(_ replies: [CommandReply]) -> CommitReport {
-        for case .failed(let message) in replies {
+        for (index, reply) in replies.enumerated() {
+            guard case .failed(let message) = reply else { continue }
             // A backend that is ended inside COMMIT may have committed.
-            let isLost =
-                message.state.isConnectionFailure || ["FATAL", "PANIC"].contains(message.severity)
-            if isLost { return CommitReport(.unknown) }
-            let kind: BranchFailure.Kind =
-                message.state.class == "23" ? .constraintAtPrepare : .commit
+            if message.endsSession { return CommitReport(.unknown) }
+            // Before COMMIT come commands of our own, in which nothing of the caller's runs.
+            let kind =
+                index == replies.count - 1 ? BranchFailure.Kind(ofCommit: message) : .commit
             return CommitReport(
                 .rolledBack,
                 failure: BranchFailure(kind, report: BranchFailure.ServerReport(message)))
@@ -74,8 +74,7 @@ extension WorkingSession {
         case "COMMIT":
             // A cut-short wait for a standby is a success with a warning: committed, and perhaps
             // not yet where it has to be.
-            let isWarned = commit.notices.contains { $0.severity == "WARNING" }
-            return CommitReport(isWarned ? .unknown : .committed)
+            return CommitReport(commit.isUnconfirmed ? .unknown : .committed)
         case "ROLLBACK":
             return CommitReport(.rolledBack, failure: BranchFailure(.commit))
         default:

@@ -256,7 +256,7 @@ public final class StateDatabase {
             }
         }
         guard let commit = results.last, commit.tag == "COMMIT",
-            !commit.notices.contains(where: { $0.severity == "WARNING" })
+            !commit.isUnconfirmed
         else { throw PostgresError.connectionLost("the commit may not be durable") }
         return Array(results.dropFirst().dropLast())
     }

@@ -8,7 +8,7 @@ public struct BranchFailure: Error, Sendable, Hashable {
         case rowsUnexpected(expected: Int, actual: Int)
         /// PREPARE refused what the transaction had done (temporary tables, NOTIFY, ...).
         case cannotBePrepared
-        /// A constraint that was deferred failed at PREPARE, or at a local COMMIT.
+        /// What was deferred, a constraint or a trigger's code, failed when the work had ended.
         case constraintAtPrepare
         /// The participant had no slot left for a prepared transaction.
         case slotsExhausted
@@ -56,6 +56,9 @@ public struct BranchFailure: Error, Sendable, Hashable {
         public var table: String?
         /// The column concerned, if any.
         public var column: String?
+        /// In which functions it was raised, innermost first, if in any; like the detail it may hold
+        /// values, so it is shown to the caller and never logged.
+        public var context: String?
 
         /// Makes a report of its parts; where it happened can be added.
         public init(

@@ -87,7 +87,7 @@ struct StoredProblem: Codable {
                 return .branch(participant: branch, BranchError(refusal))
             }
             let server = sqlstate.map {
-                ServerError(sqlState: $0, message: detail, detail: nil, hint: nil, constraint: nil)
+                ServerError(sqlState: $0, message: detail)
             }
             return .branch(
                 participant: branch, BranchError(.prepareFailed, detail, server: server))

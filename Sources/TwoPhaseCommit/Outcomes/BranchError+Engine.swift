@@ -19,7 +19,7 @@ extension BranchError {
         case .rowsUnexpected(let expected, let actual):
             "\(expected) rows were expected, not \(actual)"
         case .cannotBePrepared: "what was done cannot be prepared"
-        case .constraintAtPrepare: "a deferred constraint failed"
+        case .constraintAtPrepare: "a deferred constraint or trigger failed"
         case .slotsExhausted: "no room for another prepared transaction"
         case .preparedTransactionsDisabled: "prepared transactions are disabled"
         case .prepare: "PREPARE TRANSACTION failed"
@@ -74,6 +74,8 @@ extension ServerError {
     init(_ report: BranchFailure.ServerReport) {
         self.init(
             sqlState: report.sqlState, message: report.message, detail: report.detail,
-            hint: report.hint, constraint: report.constraint)
+            hint: report.hint, position: report.position, context: report.context,
+            schema: report.schema, table: report.table, column: report.column,
+            constraint: report.constraint)
     }
 }

@@ -22,7 +22,7 @@ public struct BranchError: Error, Sendable, Hashable {
         case statementStillRunning
         /// What was done cannot be part of a prepared transaction (temporary tables, NOTIFY, ...).
         case cannotBePrepared
-        /// A deferred constraint failed at PREPARE.
+        /// A deferred constraint, or a trigger's deferred code, failed when the work had ended.
         case constraintAtPrepare
         /// The server has no room for another prepared transaction.
         case preparedTransactionsExhausted
@@ -57,17 +57,46 @@ public struct BranchError: Error, Sendable, Hashable {
 }
 
 /// An error as PostgreSQL reports it.
+///
+/// Texts have at most 8192 bytes, names 256; of a longer one this is the start, and how long it was.
 public struct ServerError: Sendable, Hashable {
     /// The five characters of SQLSTATE.
     public let sqlState: String
     /// The primary message; it may hold values of the statement.
     public let message: String
-    /// The detail, if any.
+    /// The detail, if any; it may hold values of the statement or of rows.
     public let detail: String?
     /// The hint, if any.
     public let hint: String?
+    /// The place in the statement, in characters from 1, if any.
+    public let position: Int?
+    /// The functions that raised it, innermost first, if any did; it may hold values as well.
+    public let context: String?
+    /// The schema of the object concerned, if any.
+    public let schema: String?
+    /// The table concerned, if any.
+    public let table: String?
+    /// The column concerned, if any.
+    public let column: String?
     /// The constraint that was violated, if any.
     public let constraint: String?
+
+    init(
+        sqlState: String, message: String, detail: String? = nil, hint: String? = nil,
+        position: Int? = nil, context: String? = nil, schema: String? = nil, table: String? = nil,
+        column: String? = nil, constraint: String? = nil
+    ) {
+        self.sqlState = sqlState
+        self.message = message
+        self.detail = detail
+        self.hint = hint
+        self.position = position
+        self.context = context
+        self.schema = schema
+        self.table = table
+        self.column = column
+        self.constraint = constraint
+    }
 }
 
 extension BranchError: CustomStringConvertible {
