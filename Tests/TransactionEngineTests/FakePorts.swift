@@ -240,7 +240,9 @@ final class FakeParticipants: Participants {
 
     func keepsJournal(_ name: String) -> Bool { false }
 
-    func inspect(_ branches: [TransactionRequest.Branch]) throws(AdmissionFailure) {}
+    func inspect(
+        _ branches: [TransactionRequest.Branch], _ endings: [Ending]
+    ) throws(AdmissionFailure) {}
 
     func reserve(
         _ requests: [SessionRequest], within: Duration

@@ -238,6 +238,40 @@ extension LibraryTests {
             }
         }
 
+        @Test func `an error comes with all that PostgreSQL said of it`() async throws {
+            try await onStage { stage in
+                try await stage.coordinate { coordinator in
+                    _ = try await stage.users.psql(
+                        """
+                        CREATE FUNCTION complain() RETURNS int LANGUAGE plpgsql AS $$
+                        BEGIN
+                            RAISE EXCEPTION USING MESSAGE = 'no', DETAIL = 'not here',
+                                HINT = 'elsewhere', SCHEMA = 's', TABLE = 't', COLUMN = 'c',
+                                CONSTRAINT = 'k', ERRCODE = 'T0001';
+                        END $$
+                        """)
+                    func said(_ sql: String) async -> ServerError? {
+                        let users = Participant(
+                            stage.usersDatabase, statements: [SQLStatement(sql)])
+                        let error = await failure { () async throws(TransactionError) in
+                            try await coordinator.run([users, stage.order("o1").discardingValue])
+                        }
+                        return error?.branchError?.server
+                    }
+                    let raised = try #require(await said("SELECT complain()"))
+                    #expect(raised.sqlState == "T0001" && raised.message == "no")
+                    #expect(raised.detail == "not here" && raised.hint == "elsewhere")
+                    #expect(raised.schema == "s" && raised.table == "t" && raised.column == "c")
+                    #expect(raised.constraint == "k" && raised.position == nil)
+                    let context = "PL/pgSQL function complain() line 3 at RAISE"
+                    #expect(raised.context == context)
+                    let wrong = try #require(await said("SELECT nothing FROM users"))
+                    #expect(wrong.position == 8 && wrong.context == nil)
+                    try await stage.expectQuiet(users: 0, orders: 0)
+                }
+            }
+        }
+
         @Test func `a deferred constraint that fails at PREPARE is told by its name`() async throws
         {
             try await onStage { stage in

@@ -93,7 +93,7 @@ extension CoordinatorAPI {
     /// Why nothing can be told of a transaction.
     static func unavailable(_ error: LogUnavailable, _ id: GlobalTransactionID) -> Problem {
         guard error.isOutcomeUnknown else {
-            return Problem(.stateDatabaseUnavailable, error.reason)
+            return Problem(unreadable: error)
         }
         return outcomeUnknown(id, error.reason)
     }

@@ -80,8 +80,9 @@ extension CoordinatorAPI {
     func showReadiness(_ request: ServerRequest) async throws(Problem) -> ServerResponse {
         let query = try HealthQuery.decode(Self.queryItems(request))
         let readiness = await readiness()
-        guard readiness.isStateReachable else {
-            throw Problem(.stateDatabaseUnavailable, "The state database does not answer.")
+        if let failure = readiness.stateFailure {
+            let reason = query.isVerbose ? failure.description : failure.sentence
+            throw Problem(.stateDatabaseUnavailable, "The heartbeat failed: \(reason).")
         }
         guard !readiness.isDraining else {
             throw Problem(.draining, "This replica is stopping.")

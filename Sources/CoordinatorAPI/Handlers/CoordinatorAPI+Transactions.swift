@@ -147,7 +147,7 @@ extension CoordinatorAPI {
         do throws(LogUnavailable) {
             page = try await engine.list(filter)
         } catch {
-            throw Problem(.stateDatabaseUnavailable, error.reason)
+            throw Problem(unreadable: error)
         }
         let next = page.next.map(String.init)
         var response =

@@ -23,16 +23,32 @@ public struct APISettings: Sendable {
 
 /// Whether this replica can serve.
 public struct Readiness: Sendable {
-    /// The state database answers.
-    public let isStateReachable: Bool
+    /// Why the state database is of no use now; nil if it is.
+    public let stateFailure: StateFailure?
     /// The replica is stopping.
     public let isDraining: Bool
     /// Why nothing absent is believed, until an operator says otherwise; nil if that is not so.
     public let quarantineReason: String?
 
+    /// Why the state database is of no use, in two ways of saying it.
+    public struct StateFailure: Sendable {
+        /// For everybody.
+        public let sentence: String
+        /// For operators, with the server's own words.
+        public let description: String
+
+        /// Makes it of its parts.
+        public init(sentence: String, description: String) {
+            self.sentence = sentence
+            self.description = description
+        }
+    }
+
     /// Makes it of its parts.
-    public init(isStateReachable: Bool, isDraining: Bool, quarantineReason: String? = nil) {
-        self.isStateReachable = isStateReachable
+    public init(
+        stateFailure: StateFailure?, isDraining: Bool, quarantineReason: String? = nil
+    ) {
+        self.stateFailure = stateFailure
         self.isDraining = isDraining
         self.quarantineReason = quarantineReason
     }

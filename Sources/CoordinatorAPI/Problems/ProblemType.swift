@@ -110,7 +110,7 @@ extension ProblemType {
         case .preparedTransactionsDisabled: "A participant has prepared transactions disabled"
         case .overloaded: "The service has more work than it accepts"
         case .draining: "This replica is shutting down"
-        case .stateDatabaseUnavailable: "The state database cannot be reached"
+        case .stateDatabaseUnavailable: "The state database cannot serve the request"
         case .statementFailed: "A statement failed and the transaction was aborted"
         case .rowsUnexpected: "A statement met another number of rows than expected"
         case .cannotBePrepared: "A branch did something that cannot be prepared"

@@ -107,6 +107,11 @@ extension Problem {
         }
     }
 
+    /// Why nothing can be told.
+    init(unreadable error: LogUnavailable) {
+        self.init(.stateDatabaseUnavailable, "It cannot be told: \(error.reason).")
+    }
+
     /// Why nothing was accepted.
     init(_ failure: AdmissionFailure) {
         switch failure {
@@ -151,7 +156,7 @@ extension Problem {
             self.init(.aborted, "Nothing was accepted: the request was cancelled.")
         case .stateUnavailable(let reason):
             self.init(
-                .stateDatabaseUnavailable, "Nothing was accepted: \(reason)")
+                .stateDatabaseUnavailable, "Nothing was accepted: \(reason).")
         }
     }
 }

@@ -14,10 +14,7 @@ enum JournalMaker {
 
     /// Asks the catalogs.
     static func inspect(on connection: PostgresConnection) async throws -> Standing {
-        let replies = try await connection.execute([[Journal.inspection]], timeout: .seconds(10))
-        guard case .completed(let row) = replies[0][0] else {
-            throw PostgresError.connectionLost("the catalogs could not be read")
-        }
+        let row = try await connection.query(Journal.inspection.sql, timeout: .seconds(10))
         return Standing(
             isUsable: row.text(row: 0, column: 0) == "t",
             isOwned: row.text(row: 0, column: 1) == "t")

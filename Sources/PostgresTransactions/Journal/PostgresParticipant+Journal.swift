@@ -39,7 +39,7 @@ extension PostgresParticipant {
     /// Asks what the register here holds, behind the fence.
     func ask(_ order: RegisterOrder) async -> RegisterReport {
         guard circuit == .closed else {
-            return RegisterReport(.tryAgain, error: "\(options.name) cannot be reached")
+            return RegisterReport(.tryAgain, error: unreachable)
         }
         do {
             let obstacle = try await obstacle(of: order.fence)
@@ -69,7 +69,7 @@ extension PostgresParticipant {
     /// taken for silent.
     func look(_ order: RegisterOrder) async -> RegisterSight {
         guard circuit == .closed else {
-            return .unknown(reason: "\(options.name) cannot be reached")
+            return .unknown(reason: unreachable)
         }
         do {
             return try await finishers.withConnection(timeout: options.connectTimeout) {
@@ -133,7 +133,7 @@ extension PostgresParticipant {
             // standby: what is seen is believed when a later write of one's own is through.
             return try await writesThrough(on: connection, within: limit)
                 ? .holds(.commit, evidence: [], results: nil)
-                : .unknown(reason: "the commit may not be replicated yet")
+                : .unknown(reason: "nothing confirms yet that the commit is durable")
         case "aborted": return .holds(.abort, evidence: [], results: nil)
         case "in progress": return .nothing
         default: return .unprovable(reason: "its status is too old to tell")
@@ -157,7 +157,7 @@ extension PostgresParticipant {
         case .refused(let message):
             return RegisterReport(.tryAgain, error: message.message)
         case .unconfirmed:
-            return RegisterReport(.tryAgain, error: "the abort may not be replicated yet")
+            return RegisterReport(.tryAgain, error: "nothing confirms yet that the abort is durable")
         }
     }
 
@@ -179,7 +179,7 @@ extension PostgresParticipant {
         case .refused(let message):
             return .unknown(reason: message.message)
         case .unconfirmed:
-            return .unknown(reason: "the decision may not be replicated yet")
+            return .unknown(reason: "nothing confirms yet that the decision is durable")
         }
     }
 }

@@ -105,7 +105,7 @@ extension PostgresDecisionLog {
                     ArrayLiteral.write(ids.map { "\(Int64(bitPattern: $0.salt))" }),
                 ])
         } catch {
-            throw LogUnavailable("\(error)")
+            throw unavailable(error)
         }
         return (0..<result.rowCount).compactMap { row in
             guard let number = result.text(row: row, column: 0).flatMap(Int64.init),

@@ -49,7 +49,7 @@ extension PostgresDecisionLog {
                 logger.warning("leases ran out", metadata: ["replicas": "\(ended)"])
             }
         } catch {
-            throw LogUnavailable("\(error)")
+            throw unavailable(error)
         }
         return try await claimed(
             """

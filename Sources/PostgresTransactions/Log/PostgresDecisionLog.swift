@@ -82,8 +82,19 @@ public final class PostgresDecisionLog: DecisionLog {
                 _ = try await StateDatabase.write([command], on: connection, timeout: .seconds(1))
             }
         } catch {
-            throw LogUnavailable("\(error)")
+            throw unavailable(error)
         }
+    }
+
+    /// Tells an operator what the state database refuses, and a caller that it does.
+    ///
+    /// That it is silent or gone is told by the heartbeat, once for all.
+    func unavailable(_ error: any Error) -> LogUnavailable {
+        let found = StateDatabaseError(error)
+        if case .refused = found {
+            logger.error("a statement was not done", metadata: ["error": "\(found)"])
+        }
+        return LogUnavailable(error)
     }
 
     func rows(
@@ -92,7 +103,7 @@ public final class PostgresDecisionLog: DecisionLog {
         do {
             return try await state.read(sql, parameters)
         } catch {
-            throw LogUnavailable("\(error)")
+            throw unavailable(error)
         }
     }
 
@@ -103,7 +114,7 @@ public final class PostgresDecisionLog: DecisionLog {
         do {
             return try await state.write(sql, parameters)
         } catch {
-            throw LogUnavailable("\(error)")
+            throw unavailable(error)
         }
     }
 
@@ -116,7 +127,7 @@ public final class PostgresDecisionLog: DecisionLog {
         do {
             result = try await state.write(sql, parameters: parameters)
         } catch {
-            throw LogUnavailable("\(error)")
+            throw unavailable(error)
         }
         return (0..<result.rowCount).compactMap { RowCoding.record(result, $0) }
     }
@@ -162,7 +173,7 @@ final class TransactionNumbers {
             do {
                 try await fetching().value
             } catch {
-                throw LogUnavailable("\(error)")
+                throw LogUnavailable(error)
             }
         }
     }

@@ -127,7 +127,7 @@ final class StateWriter {
         do {
             connection = try await state.writerConnection()
         } catch {
-            fail(batch, "\(error)", wasSent: false)
+            fail(batch, error, wasSent: false)
             return .answered
         }
         let life = [state.replica, "\(state.epoch)"]
@@ -141,7 +141,7 @@ final class StateWriter {
             settle(batch, replies[0])
         } catch {
             state.closeWriter()
-            fail(batch, "\(error)", wasSent: true)
+            fail(batch, StateDatabaseError(error), wasSent: true)
         }
         return .answered
     }
@@ -154,30 +154,32 @@ final class StateWriter {
             case .failed(let message)
             where results.count == 1 && message.state == .divisionByZero:
                 state.superseded()
-                return fail(batch, "this life is over", wasSent: false)
+                return fail(batch, .superseded(replica: state.replica), wasSent: false)
             case .failed(let message):
-                logger.error(
-                    "the state database refused a batch", metadata: ["error": "\(message)"])
-                return fail(batch, message.message, wasSent: false)
-            case .exceeded, .skipped: return fail(batch, "skipped", wasSent: false)
+                return fail(batch, .refused(message), wasSent: false)
+            case .exceeded, .skipped:
+                return fail(batch, .unusable(reason: "it skipped a command"), wasSent: false)
             }
         }
         guard results.count >= 3, let commit = results.last, commit.tag == "COMMIT" else {
-            return fail(batch, "the batch was not committed", wasSent: false)
+            return fail(batch, .unusable(reason: "it did not commit"), wasSent: false)
         }
         // A cancelled wait for a synchronous standby is a success with a warning: the rows are
         // there, but nothing says that they survive.
         guard !commit.isUnconfirmed else {
-            return fail(batch, "the commit may not be replicated", wasSent: true)
+            return fail(batch, .unconfirmed, wasSent: true)
         }
         batch.answer(results[2...])
     }
 
     /// `wasSent`: it may have been written all the same.
-    private func fail(_ batch: Batch, _ reason: String, wasSent: Bool) {
-        logger.warning(
-            "a flush to the state database failed",
-            metadata: ["reason": "\(reason)", "unknown": "\(wasSent)"])
+    private func fail(_ batch: Batch, _ error: StateDatabaseError, wasSent: Bool) {
+        // What it refuses it will refuse again, until somebody mends it.
+        let level: Logger.Level = if case .refused = error { .error } else { .warning }
+        logger.log(
+            level: level, "a flush to the state database failed",
+            metadata: ["reason": "\(error)", "unknown": "\(wasSent)"])
+        let reason = error.sentence
         for (_, reply) in batch.accepts {
             reply.resume(returning: wasSent ? .unknown(reason) : .unavailable(reason))
         }

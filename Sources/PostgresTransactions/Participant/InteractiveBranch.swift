@@ -142,6 +142,7 @@ final class InteractiveBranch: OpenBranch {
         do throws(StatementRefusal) {
             let found = try StatementGate.inspect(statement.sql)
             try found.check(statement.parameters)
+            try found.check(order.ending)
             return found.returnsRows
         } catch {
             failure =

@@ -7,8 +7,7 @@ extension PostgresParticipant {
     func end(_ order: EndOrder) async -> EndReport {
         // Nobody queues for a server that is known not to be there; see `circuit`.
         guard circuit == .closed else {
-            let reason = finishers.lastFailure.map { "\($0.error)" } ?? "no connection"
-            return EndReport(.tryAgain, error: "\(options.name) cannot be reached: \(reason)")
+            return EndReport(.tryAgain, error: unreachable)
         }
         do {
             if let obstacle = try await obstacle(of: order.fence) {
@@ -25,14 +24,20 @@ extension PostgresParticipant {
         }
     }
 
+    /// That it cannot be reached, and why.
+    var unreachable: String {
+        let reason = finishers.lastFailure.map { "\($0.error)" } ?? "no connection"
+        return "\(options.name) cannot be reached: \(reason)"
+    }
+
     /// Passes the fence, or says which sessions are still there.
     func obstacle(of fence: Fence) async throws -> String? {
         switch fence {
         case .none: nil
         case .session(let session):
-            try await end(session) ? nil : "its session is still running"
+            try await end(session) ? nil : "its session is not proved gone"
         case .formerLives:
-            await fenceFormerLives() ? nil : "a former life's session is still running"
+            await fenceFormerLives() ? nil : "a former life's session is not proved gone"
         }
     }
 

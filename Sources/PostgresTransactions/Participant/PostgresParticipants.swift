@@ -66,9 +66,9 @@ public final class PostgresParticipants: Participants {
         }
     }
 
-    /// Refuses what can never be part of a transaction.
+    /// Refuses what can never be part of a transaction whose branches end so.
     public nonisolated func inspect(
-        _ branches: [TransactionRequest.Branch]
+        _ branches: [TransactionRequest.Branch], _ endings: [Ending]
     ) throws(AdmissionFailure) {
         var counts: [String: Int] = [:]
         for (index, branch) in branches.enumerated() {
@@ -82,7 +82,9 @@ public final class PostgresParticipants: Participants {
             }
             for (position, statement) in branch.work.statements.enumerated() {
                 do throws(StatementRefusal) {
-                    try StatementGate.inspect(statement.sql).check(statement.parameters)
+                    let found = try StatementGate.inspect(statement.sql)
+                    try found.check(statement.parameters)
+                    try found.check(endings[index])
                 } catch {
                     throw .unacceptableSQL(
                         branch: index, statement: position, reason: error.sentence)

@@ -29,7 +29,7 @@ extension StateDatabase {
                     """, [options.replica, ArrayLiteral.write(options.participants)])
             ], on: connection, timeout: options.timeout)
         guard let epoch = taken[0].text(row: 0, column: 0).flatMap(Int64.init) else {
-            throw StateDatabaseError.unreachable(reason: "it answered no epoch")
+            throw StateDatabaseError.unusable(reason: "it answered no epoch")
         }
         return epoch
     }

@@ -61,8 +61,8 @@ public final class StateDatabase {
     private var closing: Task<Void, Never>?
     var isClosed: Bool { closing != nil }
     private var heartbeatTimer: LoopTimer?
-    /// When the last heartbeat or flush succeeded; for readiness.
-    public private(set) var isReachable = true
+    /// Why the last heartbeat, or the last attempt to connect, failed; nil if it succeeded.
+    public private(set) var failure: StateDatabaseError?
 
     private init(
         options: StateOptions, installation: String, epoch: Int64, writer: PostgresConnection,
@@ -104,10 +104,8 @@ public final class StateDatabase {
                 // A lock there, or a server that has become silent, holds nobody who gives up.
                 EventLoop.shared.execute { writer.close() }
             }
-        } catch let error as StateDatabaseError {
-            throw error
         } catch {
-            throw .unreachable(reason: "\(error)")
+            throw StateDatabaseError(error)
         }
     }
 
@@ -118,7 +116,7 @@ public final class StateDatabase {
         if !applied.isEmpty { logger.notice("migrated", metadata: ["numbers": "\(applied)"]) }
         let row = try await writer.query("SELECT id FROM tandem.installation")
         guard let installation = row.text(row: 0, column: 0) else {
-            throw StateDatabaseError.unreachable(reason: "it knows no installation")
+            throw StateDatabaseError.unusable(reason: "it knows no installation")
         }
         let identity = StateIdentity(options: options, logger: logger)
         try await identity.check(writer)
@@ -140,10 +138,8 @@ public final class StateDatabase {
             try await examine(
                 connection, allowsFsyncOff: options.allowsFsyncOff, options.timeout)
             return connection
-        } catch let error as StateDatabaseError {
-            throw error
         } catch {
-            throw .unreachable(reason: "\(error)")
+            throw StateDatabaseError(error)
         }
     }
 
@@ -184,20 +180,18 @@ public final class StateDatabase {
     /// The one connection that writes decisions; made again when it was lost.
     func writerConnection() async throws(StateDatabaseError) -> PostgresConnection {
         guard !isSuperseded else { throw .superseded(replica: replica) }
-        guard !isClosed else { throw .unreachable(reason: "closed") }
+        guard !isClosed else { throw .closed }
         if let writer, writer.isOpen { return writer }
         do {
             let fresh = try await Self.connect(options)
             try await identity.check(fresh)
             writer = fresh
-            isReachable = true
+            failure = nil
             return fresh
-        } catch let error as StateDatabaseError {
-            isReachable = false
-            throw error
         } catch {
-            isReachable = false
-            throw .unreachable(reason: "\(error)")
+            let found = StateDatabaseError(error)
+            failure = found
+            throw found
         }
     }
 
@@ -252,12 +246,13 @@ public final class StateDatabase {
                 }
                 throw PostgresError.server(message)
             case .skipped, .exceeded:
-                throw PostgresError.connectionLost("a command was skipped")
+                throw StateDatabaseError.unusable(reason: "it skipped a command")
             }
         }
-        guard let commit = results.last, commit.tag == "COMMIT",
-            !commit.isUnconfirmed
-        else { throw PostgresError.connectionLost("the commit may not be durable") }
+        guard let commit = results.last, commit.tag == "COMMIT" else {
+            throw StateDatabaseError.unusable(reason: "it did not commit")
+        }
+        guard !commit.isUnconfirmed else { throw StateDatabaseError.unconfirmed }
         return Array(results.dropFirst().dropLast())
     }
 
@@ -287,11 +282,12 @@ public final class StateDatabase {
     func beat() async {
         do {
             let isAlive = try await renewLease()
-            isReachable = true
+            failure = nil
             if !isAlive { superseded() }
         } catch {
-            isReachable = false
-            logger.warning("a heartbeat failed", metadata: ["error": "\(error)"])
+            let found = StateDatabaseError(error)
+            failure = found
+            logger.warning("a heartbeat failed", metadata: ["error": "\(found)"])
         }
         scheduleHeartbeat()
     }

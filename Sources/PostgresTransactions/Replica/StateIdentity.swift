@@ -37,11 +37,11 @@ final class StateIdentity {
             """, timeout: options.timeout)
         guard let system = row.text(row: 0, column: 0),
             let timeline = row.text(row: 0, column: 1).flatMap(Int64.init)
-        else { throw StateDatabaseError.unreachable(reason: "it did not say who it is") }
+        else { throw StateDatabaseError.unusable(reason: "it did not say who it is") }
         let found = Server(systemIdentifier: system, timeline: timeline)
         guard found != known else { return }
         if let known, known.systemIdentifier == system, timeline < known.timeline {
-            throw StateDatabaseError.unreachable(
+            throw StateDatabaseError.unusable(
                 reason: "it is a former primary, on timeline \(timeline) of \(known.timeline)")
         }
         try await settle(found, connection)

@@ -1,3 +1,5 @@
+public import CommitProtocol
+
 /// What the gate learned about a statement that may be sent.
 public struct InspectedStatement: Hashable, Sendable {
     /// Whether the statement can answer with rows.
@@ -11,6 +13,21 @@ public struct InspectedStatement: Hashable, Sendable {
     /// Placeholders in the body of `CREATE FUNCTION` and `CREATE PROCEDURE` are the arguments of
     /// what is created, and are not counted.
     public var parameterCount: Int
+
+    /// Whether it is a `NOTIFY`, which a branch can run only if it is not prepared.
+    public var isNotification = false
+
+    /// Refuses what a branch that ends so cannot do.
+    ///
+    /// - Throws: ``StatementRefusal`` with the reason `cannotBePrepared`.
+    public func check(_ ending: Ending) throws(StatementRefusal) {
+        guard isNotification, ending == .twoPhase else { return }
+        throw StatementRefusal(
+            .cannotBePrepared,
+            "PostgreSQL cannot prepare a transaction that ran NOTIFY, and this branch is to be "
+                + "prepared. Notify in a branch that commits by itself: one that is read only, or the "
+                + "only one that writes, in a request with `onePhase`.")
+    }
 
     /// Refuses values that do not fit the placeholders, or that no text of PostgreSQL can hold.
     ///

@@ -77,7 +77,8 @@ private struct StatementInspection {
         }
         return InspectedStatement(
             returnsRows: hasReturning || opening.returnsRows,
-            parameterCount: opening.createsRoutine ? 0 : placeholderMax)
+            parameterCount: opening.createsRoutine ? 0 : placeholderMax,
+            isNotification: opening.words.first == "NOTIFY")
     }
 
     private mutating func take(_ token: StatementLexer.Token) throws(StatementRefusal) {

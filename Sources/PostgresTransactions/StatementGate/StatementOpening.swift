@@ -39,12 +39,9 @@ struct StatementOpening {
         case "PREPARE":
             return words.dropFirst().first == "TRANSACTION"
                 ? transactionControl("PREPARE TRANSACTION") : sessionState(first)
-        case "EXECUTE", "DEALLOCATE", "DISCARD":
+        case "EXECUTE", "DEALLOCATE", "DISCARD", "LISTEN", "UNLISTEN":
+            // What a session hears is heard by nobody here, whatever becomes of its branches.
             return sessionState(first)
-        case "LISTEN", "UNLISTEN", "NOTIFY":
-            return StatementRefusal(
-                .cannotBePrepared,
-                "PostgreSQL cannot prepare a transaction that ran \(first).")
         case "SET", "RESET":
             return settingRefusal
         default:

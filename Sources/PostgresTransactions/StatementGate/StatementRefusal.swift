@@ -8,7 +8,7 @@ public struct StatementRefusal: Error, Hashable, Sendable, CustomStringConvertib
         case transactionControl
         /// It would leave something behind in the session, which other transactions will use.
         case sessionState
-        /// PostgreSQL never prepares a transaction that ran it.
+        /// PostgreSQL never prepares a transaction that ran it, and the branch is to be prepared.
         case cannotBePrepared
         /// It switches the connection to the COPY protocol, which a JSON request cannot speak.
         case copyProtocol

@@ -26,6 +26,8 @@ final class Drive {
     /// Whether its caller was told of the commit before its end: it is under way, and nobody waits.
     var isUnattended = false
     var watchers: [CheckedContinuation<Void, Never>] = []
+    /// Why the log did not take the acceptance, if it did not.
+    var unavailability: String? = nil
 
     init(
         machine: Coordinator, record: TransactionRecord, work: [WorkOrder],
@@ -48,6 +50,8 @@ final class Drive {
     struct Said {
         let reply: Reply
         let record: TransactionRecord
+        /// Why the log did not take the acceptance, if it did not.
+        let unavailability: String?
         /// Said at the decision because that was preferred, and not because a bound had passed.
         let isAtDecision: Bool
     }

@@ -28,7 +28,11 @@ extension TransactionEngine {
         case .accept:
             let record = drive.record
             spawn { engine in
-                engine.deliver(Self.event(await engine.log.accept(record)), to: id)
+                let answer = await engine.log.accept(record)
+                if case .unavailable(let reason) = answer {
+                    engine.drives[id]?.unavailability = reason
+                }
+                engine.deliver(Self.event(answer), to: id)
             }
         case .decide(let decision):
             prepareOutcome(decision, drive)
@@ -268,7 +272,8 @@ extension TransactionEngine {
         }
         answer.resume(
             returning: Drive.Said(
-                reply: reply, record: drive.view, isAtDecision: isAtDecision))
+                reply: reply, record: drive.view, unavailability: drive.unavailability,
+                isAtDecision: isAtDecision))
     }
 
     private func wakeWatchers(_ id: GlobalTransactionID) {

@@ -85,9 +85,10 @@ public actor TransactionEngine {
     /// It goes on to its end whether or not anybody still waits.
     public func run(_ request: TransactionRequest) async -> TransactionAnswer {
         if isDraining { return .refused(.draining) }
+        let endings: [Ending]
         do {
-            try participants.inspect(request.branches)
-            _ = try endings(of: request)
+            endings = try self.endings(of: request)
+            try participants.inspect(request.branches, endings)
         } catch {
             return .refused(error)
         }
@@ -95,7 +96,7 @@ public actor TransactionEngine {
         guard admitted < limits.inFlightMax else { return .refused(.overloaded) }
         admitted += 1
         defer { admitted -= 1 }
-        guard let idempotency = request.idempotency else { return await begin(request) }
+        guard let idempotency = request.idempotency else { return await begin(request, endings) }
         let key = RunningKey(principal: request.principal, digest: idempotency.keyDigest)
         if let running = runningKeys[key] { return .keyInProgress(running) }
         do {
@@ -108,7 +109,7 @@ public actor TransactionEngine {
         } catch {
             return .refused(.stateUnavailable(reason: error.reason))
         }
-        return await begin(request)
+        return await begin(request, endings)
     }
 
     /// The answer to a repeated key: the recorded outcome, if the request is the same.
@@ -140,11 +141,13 @@ public actor TransactionEngine {
         return recentlyEnded[id]
     }
 
-    private func begin(_ request: TransactionRequest) async -> TransactionAnswer {
+    private func begin(
+        _ request: TransactionRequest, _ endings: [Ending]
+    ) async -> TransactionAnswer {
         beginning += 1
         let plan: Result<DrivePlan, AdmissionFailure>
         do throws(AdmissionFailure) {
-            plan = .success(try await self.plan(request))
+            plan = .success(try await self.plan(request, endings))
         } catch {
             plan = .failure(error)
         }
@@ -161,9 +164,10 @@ public actor TransactionEngine {
     }
 
     /// Takes all that a transaction needs before it can begin.
-    private func plan(_ request: TransactionRequest) async throws(AdmissionFailure) -> DrivePlan {
+    private func plan(
+        _ request: TransactionRequest, _ endings: [Ending]
+    ) async throws(AdmissionFailure) -> DrivePlan {
         let start = clock.milliseconds
-        let endings = try self.endings(of: request)
         let sessions = try await participants.reserve(
             zip(request.branches, endings).map {
                 SessionRequest(participant: $0.participant, ending: $1)
@@ -311,7 +315,7 @@ public actor TransactionEngine {
         case .neverCommits:
             return .neverCommits
         case .notAccepted:
-            return .refused(.stateUnavailable(reason: "the state database does not answer"))
+            return .refused(.stateUnavailable(reason: said.unavailability ?? "no reason is known"))
         case .keyTaken:
             // Without a key it was a scan's tombstone that came first: its branches were prepared
             // for long, and no row. Nobody but this coordinator could have committed it.

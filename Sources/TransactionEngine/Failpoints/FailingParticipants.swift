@@ -44,8 +44,10 @@ struct FailingParticipants: Participants {
         }
     }
 
-    func inspect(_ branches: [TransactionRequest.Branch]) throws(AdmissionFailure) {
-        try inner.inspect(branches)
+    func inspect(
+        _ branches: [TransactionRequest.Branch], _ endings: [Ending]
+    ) throws(AdmissionFailure) {
+        try inner.inspect(branches, endings)
     }
 
     func prepared(

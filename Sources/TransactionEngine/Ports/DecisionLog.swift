@@ -91,7 +91,7 @@ extension DecisionLog {
     }
 }
 
-/// The state database did not answer a read, or certainly did not take a write.
+/// The state database did not answer a read, refused it, or certainly did not take a write.
 public struct LogUnavailable: Error, Sendable, Hashable {
     /// Why, safe to show.
     public let reason: String

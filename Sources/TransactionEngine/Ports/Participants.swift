@@ -8,8 +8,11 @@ public protocol Participants: Sendable {
     var names: [String] { get }
     /// Whether a journal of decisions is kept there.
     func keepsJournal(_ name: String) -> Bool
-    /// Refuses what can never be part of a transaction, before anything is accepted.
-    func inspect(_ branches: [TransactionRequest.Branch]) throws(AdmissionFailure)
+    /// Refuses what can never be part of a transaction whose branches end so, before anything is
+    /// accepted.
+    func inspect(
+        _ branches: [TransactionRequest.Branch], _ endings: [Ending]
+    ) throws(AdmissionFailure)
     /// Takes a session for every branch, all or none, so that nobody who waits for one
     /// participant holds another's session.
     func reserve(

@@ -110,6 +110,6 @@ public enum AdmissionFailure: Error, Sendable, Hashable {
     case draining
     /// The caller's task was cancelled.
     case cancelled
-    /// The state database cannot be reached; nothing was accepted.
+    /// The state database did not take it, so nothing was accepted; the sentence says why.
     case stateUnavailable(reason: String)
 }

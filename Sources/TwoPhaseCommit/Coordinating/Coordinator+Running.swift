@@ -50,7 +50,7 @@ extension Coordinator {
     ///
     /// - Returns: nil if there is no record of it, and it is not under way here. With a decision log
     ///   a transaction whose outcome was unknown has never been committed then.
-    /// - Throws: ``CoordinatorError`` if the state database does not answer.
+    /// - Throws: ``CoordinatorError`` if the state database does not answer, or refuses; the sentence says which.
     public func status(
         of id: TransactionID
     ) async throws(CoordinatorError) -> TransactionStatus? {

@@ -16,7 +16,7 @@ struct RunEnd {
             throw .unknown(UnknownOutcome(id: TransactionID(id.description)))
         case .neverCommits:
             let cause = Aborted.Cause.coordinator(
-                "the state database did not answer in time; it will never commit")
+                "the state database did not confirm that it was recorded; it will never commit")
             throw .aborted(Aborted(id: nil, cause: cause))
         case .refused(let failure):
             throw .aborted(Aborted(id: nil, cause: Aborted.Cause(failure)))

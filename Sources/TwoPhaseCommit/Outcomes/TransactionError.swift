@@ -67,7 +67,7 @@ public struct Refusal: Sendable, Hashable, CustomStringConvertible {
         case overloaded
         /// The coordinator is stopped, or cannot start.
         case notRunning
-        /// The state database does not answer.
+        /// The state database does not answer, or refuses what it is asked.
         case stateDatabaseUnavailable
     }
 

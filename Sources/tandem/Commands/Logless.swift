@@ -1,5 +1,6 @@
 import ArgumentParser
 import CommitProtocol
+import Foundation
 import PostgresClient
 import PostgresTransactions
 
@@ -31,6 +32,18 @@ struct LoglessDatabases: ParsableArguments {
     func options() throws -> [ConnectionOptions] {
         try databases.map { try ConnectionOptions(conninfo: $0) }
     }
+
+    /// Status 2 is for databases that could not be looked into, of which nothing follows; 1 is for what
+    /// was found there.
+    static func find(in options: [ConnectionOptions]) async throws -> LoglessTransactions {
+        do {
+            return try await LoglessTransactions.find(in: options, timeout: .seconds(10))
+        } catch {
+            FileHandle.standardError.write(
+                Data("Error: the databases could not all be looked into: \(error)\n".utf8))
+            throw ExitCode(2)
+        }
+    }
 }
 
 /// The command `tandem logless list`.
@@ -38,13 +51,13 @@ struct LoglessList: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "list",
         abstract: "Lists what is prepared, by transaction.",
-        discussion: "Exit status 0: nothing is left. 1: something is.")
+        discussion: "Exit status 0: nothing is left. 1: something is. 2: a database could not be asked.")
 
     @OptionGroup var place: LoglessDatabases
 
     func run() async throws {
         let options = try place.options()
-        let found = try await LoglessTransactions.find(in: options, timeout: .seconds(10))
+        let found = try await LoglessDatabases.find(in: options)
         for group in found.groups {
             print("\(group.name): \(group.branches.count) of \(group.branchCount) prepared")
             for branch in group.branches {
@@ -90,7 +103,7 @@ struct LoglessResolve: AsyncParsableCommand {
 
     func run() async throws {
         let options = try place.options()
-        let found = try await LoglessTransactions.find(in: options, timeout: .seconds(10))
+        let found = try await LoglessDatabases.find(in: options)
         guard let group = found.groups.first(where: { $0.name == transaction }) else {
             throw ValidationError("Nothing named \(transaction) is prepared in these databases.")
         }

@@ -53,7 +53,10 @@ final class Replica {
         self.draining = draining
         let api = CoordinatorAPI(engine: engine, settings: configuration.apiSettings) {
             Readiness(
-                isStateReachable: await state.isReachable,
+                stateFailure: await state.failure.map {
+                    Readiness.StateFailure(
+                        sentence: $0.sentence, description: $0.description)
+                },
                 isDraining: draining.withLock { $0 },
                 quarantineReason: await state.quarantineReason)
         }

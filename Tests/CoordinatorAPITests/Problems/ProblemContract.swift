@@ -22,7 +22,7 @@ struct ProblemContract {
         let line = "| `\(type.uri)` | \(type.status) | \(type.title) | "
         let retryable =
             switch type {
-            case .statementFailed: "by SQLSTATE"
+            case .statementFailed, .constraintAtPrepare: "by SQLSTATE"
             case .aborted: "by cause"
             default: type.isRetryable ? "yes" : "no"
             }

@@ -68,7 +68,7 @@ struct LifeEndTests {
         try await cluster.untilLocksAreAwaited(by: 3)
         let again = Task { await state.close() }
         let accepted = await log.accept(record)
-        #expect(accepted == .unavailable("the state database cannot be reached: closed"))
+        #expect(accepted == .unavailable(StateDatabaseError.closed.sentence))
         hold.release()
         await beat.value
         await #expect(throws: SessionRefusal.self) { try await admission.value }
@@ -87,7 +87,7 @@ struct LifeEndTests {
             let log = log(state)
             let record = try await log.unacceptedRecord(in: "users")
             let heir = try await StateDatabase.open(cluster, "one")
-            #expect(await log.accept(record) == .unavailable("this life is over"))
+            #expect(await log.accept(record) == .unavailable(StateDatabaseError.superseded(replica: "one").sentence))
             #expect(reports.withLock { $0 } == 1)
             await state.beat()
             await state.close()

@@ -1,3 +1,4 @@
+import CommitProtocol
 import PostgresTransactions
 import Testing
 
@@ -46,15 +47,24 @@ struct RefusedStatements {
             "PREPARE a AS SELECT 1", "EXECUTE a", "DEALLOCATE ALL", "DISCARD ALL",
             "SET SESSION AUTHORIZATION bob", "SET LOCAL SESSION AUTHORIZATION bob",
             "SET SESSION SESSION AUTHORIZATION bob", "RESET SESSION AUTHORIZATION",
-            "SET session_authorization = bob",
+            "SET session_authorization = bob", "LISTEN a", "UNLISTEN *",
         ])
     func session(_ sql: String) {
         #expect(reason(sql) == .sessionState)
     }
 
-    @Test("What can never be prepared", arguments: ["LISTEN a", "UNLISTEN *", "NOTIFY a, 'b'"])
-    func unpreparable(_ sql: String) {
-        #expect(reason(sql) == .cannotBePrepared)
+    @Test("What can never be prepared is refused of a branch that will be, and of no other")
+    func unpreparable() throws {
+        let found = try StatementGate.inspect("; /* now */ notify a, 'b'")
+        for ending in [Ending.onePhase, .journal, .readOnly] {
+            #expect(throws: Never.self) { try found.check(ending) }
+        }
+        let refusal = #expect(throws: StatementRefusal.self) { try found.check(.twoPhase) }
+        #expect(refusal?.reason == .cannotBePrepared)
+        #expect(refusal?.sentence.contains("onePhase") == true)
+        #expect(throws: Never.self) {
+            try StatementGate.inspect("SELECT 'NOTIFY'").check(Ending.twoPhase)
+        }
     }
 
     @Test(

@@ -25,7 +25,7 @@ struct UnpreparableTests {
         let cases = [
             Case(["NOTIFY news"], 422, "unacceptable-sql", "NOTIFY"),
             Case(["SELECT pg_notify('news', 'x')"], 409, late, "NOTIFY"),
-            Case(["LISTEN news"], 422, "unacceptable-sql", "LISTEN"),
+            Case(["LISTEN news"], 422, "unacceptable-sql", "session"),
             Case(["CREATE TEMP TABLE t (a int)"], 409, late, "temporary objects"),
             Case(["DECLARE c CURSOR WITH HOLD FOR SELECT 1"], 409, late, "WITH HOLD"),
             Case(["SELECT pg_export_snapshot()"], 409, late, "exported snapshots"),

@@ -1,0 +1,115 @@
+public import PostgresClient
+import TransactionEngine
+
+/// Why the state database cannot be used, or did not do what it was asked.
+public enum StateDatabaseError: Error, Sendable, CustomStringConvertible {
+    /// No connection to it comes about.
+    case unreachable(reason: String)
+    /// The connection was lost, so what it was asked may have been done.
+    case connectionLost(reason: String)
+    /// It took too long to answer, so what it was asked may have been done.
+    case timedOut
+    /// No connection became free in time; nothing was sent.
+    case noConnectionFree
+    /// It answered, and refused a connection or a statement.
+    case refused(ServerMessage)
+    /// It committed, and no standby has confirmed it.
+    case unconfirmed
+    /// What it answered is of no use; the sentence says what it is.
+    case unusable(reason: String)
+    /// This replica has closed it.
+    case closed
+    /// It is a standby.
+    case isStandby
+    /// It runs with `fsync = off`, so that no decision would be durable.
+    case fsyncOff
+    /// Its encoding cannot hold every text: one that it refuses would never be recorded.
+    case encoding(String)
+    /// A later version of tandem has migrated it.
+    case newerSchema(found: Int, known: Int)
+    /// A migration failed; nothing of it stays.
+    case migration(reason: String)
+    /// Another process has taken this replica's name.
+    case superseded(replica: String)
+
+    /// The reason that an error is: a refusal is neither silence nor a lost connection.
+    init(_ error: any Error) {
+        switch error {
+        case let error as StateDatabaseError: self = error
+        case let error as PostgresError: self.init(error)
+        default: self = .unusable(reason: "\(error)")
+        }
+    }
+
+    private init(_ error: PostgresError) {
+        self =
+            switch error {
+            case .invalidConninfo, .unreachable: .unreachable(reason: "\(error)")
+            case .connectionLost(let reason): .connectionLost(reason: reason)
+            case .timedOut: .timedOut
+            case .poolExhausted: .noConnectionFree
+            case .refused(let message), .server(let message): .refused(message)
+            case .closed: .closed
+            }
+    }
+
+    /// One sentence for operators and logs, with the server's own words.
+    public var description: String {
+        switch self {
+        case .unreachable(let reason):
+            "the state database cannot be reached: \(reason)"
+        case .connectionLost(let reason):
+            "\(sentence): \(reason)"
+        case .refused(let message):
+            "the state database refuses: \(message)"
+        case .unusable(let reason):
+            "the state database cannot be used: \(reason)"
+        case .encoding(let name):
+            "the state database's encoding is \(name), which cannot hold every text that callers "
+                + "send; make the database anew with ENCODING 'UTF8'"
+        case .newerSchema(let found, let known):
+            "the state database's schema is at migration \(found), and this tandem knows only "
+                + "\(known): run a newer tandem"
+        case .migration(let reason):
+            "the state database could not be migrated: \(reason)"
+        case .fsyncOff:
+            "the state database runs with fsync = off, so no decision would survive a crash; "
+                + "turn it on, or set state.allowFsyncOff for throwaway databases"
+        case .superseded(let replica):
+            "another process has started as replica \"\(replica)\", or this one was silent for "
+                + "longer than its lease and another replica took its work over; this one stops. "
+                + "Give every replica a name of its own, and start it again"
+        case .timedOut, .noConnectionFree, .unconfirmed, .closed, .isStandby:
+            sentence
+        }
+    }
+
+    /// One sentence for callers: the true reason, without addresses and without a text of the server's,
+    /// in which there may be anybody's values.
+    public var sentence: String {
+        switch self {
+        case .unreachable: "the state database cannot be reached"
+        case .connectionLost: "the connection to the state database was lost"
+        case .timedOut: "the state database did not answer in time"
+        case .noConnectionFree: "no connection to the state database became free in time"
+        case .refused(let message):
+            "the state database refuses what it is asked (SQLSTATE \(message.state)); "
+                + "the log and /readyz?verbose say more"
+        case .unconfirmed:
+            "what the state database committed may not be durable: the wait for its standby was "
+                + "cancelled"
+        case .closed: "this replica has closed the state database"
+        case .isStandby: "the state database is a standby; tandem needs the primary"
+        case .unusable, .fsyncOff, .encoding, .newerSchema, .migration:
+            "the state database cannot be used; the log and /readyz?verbose say why"
+        case .superseded: "another process has taken this replica's name or its work"
+        }
+    }
+}
+
+extension LogUnavailable {
+    /// The reason as callers may read it.
+    init(_ error: any Error) {
+        self = error as? LogUnavailable ?? LogUnavailable(StateDatabaseError(error).sentence)
+    }
+}
