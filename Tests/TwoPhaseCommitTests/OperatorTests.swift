@@ -112,6 +112,13 @@ extension LibraryTests {
                 #expect(try await Stage.preparedCount(stage.users) == 2)
                 let again = try await stage.tandem(["logless", "resolve", gid(1, 0).group, verb])
                 #expect(!again.succeeded)
+                // Nothing is known where one of the databases cannot be asked.
+                for command in [["list"], ["resolve", gid(2, 0).group, verb]] {
+                    let blind = try await stage.tandem(
+                        ["logless"] + command + ["--database", "host=127.0.0.1 port=1 user=x"])
+                    #expect(blind.status == .exited(2), "\(blind.output)")
+                }
+                #expect(try await Stage.preparedCount(stage.orders) == 1)
             }
         }
     }

@@ -31,7 +31,7 @@ enum PoolerProbe {
             return isStable && other.backend != after.backend && other.mark != mark
                 ? .init("session", .ok, "Its sessions are its own from end to end.") : found
         } catch PostgresError.timedOut {
-            return found
+            return silent
         } catch {
             return .init("session", .failing, "Its sessions could not be told apart: \(error).")
         }
@@ -43,6 +43,13 @@ enum PoolerProbe {
         "session", .failing,
         "A pooler lends a session for one transaction at a time (PgBouncer: pool_mode = "
             + "transaction). Connect to the server itself, or use session pooling.")
+
+    /// A pooler with one session to lend keeps the other waiting; so may a server that is too busy.
+    private static let silent = Diagnosis.Check(
+        "session", .failing,
+        "While one session was inside a transaction, another got no answer for 3 s. Either a pooler "
+            + "lends a session for one transaction at a time (PgBouncer: pool_mode = transaction), "
+            + "or the server is that slow. Connect to the server itself, and check again.")
 
     @LoopActor
     private static func ask(

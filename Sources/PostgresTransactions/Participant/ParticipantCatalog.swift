@@ -78,7 +78,7 @@ final class ParticipantCatalog {
             return version
         }
         // Somebody else took the number each time; the connection is tried again.
-        throw PostgresError.unreachable("the participant's version could not be recorded")
+        throw SessionRefusal.unusable("the participant's version could not be recorded")
     }
 
     private func record(_ options: ParticipantOptions, _ facts: SessionFacts) async throws {

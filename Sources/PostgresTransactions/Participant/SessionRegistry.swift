@@ -30,6 +30,8 @@ enum SessionRefusal: Error, CustomStringConvertible {
     case superseded
     case unreadable
     case formerPrimary(timeline: UInt32, latest: UInt32)
+    /// Something there is not as it has to be; the sentence says what.
+    case unusable(String)
 
     var description: String {
         switch self {
@@ -37,6 +39,7 @@ enum SessionRefusal: Error, CustomStringConvertible {
         case .fsyncOff: "the server runs with fsync = off"
         case .superseded: "this replica was superseded"
         case .unreadable: "the server did not say who it is"
+        case .unusable(let reason): reason
         case .formerPrimary(let timeline, let latest):
             "the server is on timeline \(timeline), and the participant was seen on timeline "
                 + "\(latest): it is a former primary"

@@ -52,7 +52,7 @@ enum Witness {
         switch found.text(row: 0, column: 1) {
         case "t": return
         case "f":
-            throw PostgresError.unreachable(
+            throw SessionRefusal.unusable(
                 "the witness table is another role's, and this one may not use it; "
                     + "an administrator has to allow it: \(script)")
         default: break
@@ -64,7 +64,7 @@ enum Witness {
             timeout: timeout)
         for case .failed(let message) in replies[0] {
             _ = try await connection.execute([[Command("ROLLBACK")]], timeout: timeout)
-            throw PostgresError.unreachable(
+            throw SessionRefusal.unusable(
                 "the witness table cannot be made (\(message.message)); an administrator has to: "
                     + script)
         }

@@ -329,8 +329,8 @@ public actor TransactionEngine {
             } catch {
                 return .refused(.stateUnavailable(reason: error.reason))
             }
-            // The holder of the key was removed between the two looks.
-            return .refused(.overloaded)
+            let reason = "the row that held the key was removed just now; send the request again"
+            return .refused(.stateUnavailable(reason: reason))
         }
     }
 }

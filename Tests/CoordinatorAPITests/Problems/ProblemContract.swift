@@ -72,6 +72,7 @@ struct ProblemContract {
         failure.detail = "d"
         failure.hint = "h"
         failure.position = 1
+        failure.context = "w"
         failure.schema = "s"
         failure.table = "t"
         failure.column = "c"

@@ -1,6 +1,7 @@
 import CoordinatorAPI
 import EventLoop
 import PostgresClient
+import PostgresClusters
 import Testing
 
 @testable import tandem
