@@ -133,6 +133,10 @@ final class FakeLog: DecisionLog {
 
     func report(_ record: TransactionRecord) async { await end(record) }
 
+    func noteOutcomes(_ record: TransactionRecord) async { await end(record) }
+
+    func operatorQueue() async throws(LogUnavailable) -> OperatorQueue? { nil }
+
     private func end(_ record: TransactionRecord) async {
         await withCheckedContinuation { reply in
             let isHeld = state.withLock {

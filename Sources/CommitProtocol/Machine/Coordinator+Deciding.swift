@@ -36,6 +36,7 @@ extension Coordinator {
         }
         if let outcome = found.outcome {
             branches[index].progress = .ended(outcome)
+            if !outcome.isAsDecided { notedCount += 1 }
         } else if decision == .commit {
             branches[index].progress = .recovered(found.evidence)
         } else {
@@ -157,6 +158,8 @@ extension Coordinator {
             say(.outcomeUnknown, &step)
         case .deciding(.abort, _), .asking(isAccepted: false), .copying(.abort, isAccepted: false):
             say(.neverCommits, &step)
+        case .finishing where hasHeuristicOutcome:
+            say(.needsOperator, &step)
         case .copying(.commit, _), .finishing(.commit):
             say(.committing, &step)
         case .copying(.abort, isAccepted: true), .finishing(.abort):

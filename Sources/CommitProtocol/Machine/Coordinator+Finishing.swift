@@ -94,6 +94,14 @@ extension Coordinator {
         }
     }
 
+    /// Has the row tell of a heuristic outcome while other branches are still being ended, which may
+    /// take as long as a participant is down.
+    mutating func noteHeuristics(_ step: inout Step) {
+        guard case .finishing = phase, heuristicCount > notedCount else { return }
+        notedCount = heuristicCount
+        step.log = .noteOutcomes
+    }
+
     /// Ends the transaction when every branch has ended.
     mutating func endIfDone(_ step: inout Step) {
         guard branches.allSatisfy({ $0.outcome != nil }) else { return }

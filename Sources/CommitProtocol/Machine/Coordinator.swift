@@ -65,6 +65,8 @@ public struct Coordinator: Hashable, Sendable {
     var hasReplied = false
     /// Whether the bound from decision to answer has been started.
     var isFinishWaitArmed = false
+    /// How many heuristic outcomes the row was told of.
+    var notedCount = 0
 
     /// A transaction of branches that end in these ways, at least one.
     ///
@@ -94,6 +96,7 @@ public struct Coordinator: Hashable, Sendable {
         switch phase {
         case .idle: .active
         case .preparing, .deciding, .delegating, .registering, .asking: .preparing
+        case .finishing where hasHeuristicOutcome: .needsOperator
         case .copying(.commit, _), .finishing(.commit): .committing
         case .copying(.abort, _), .finishing(.abort), .withdrawing: .aborting
         case .withdrawn: endState(.abort)
@@ -101,6 +104,13 @@ public struct Coordinator: Hashable, Sendable {
         case .undecidable: .needsOperator
         }
     }
+
+    /// Whether some branch ended against the decision, or nothing proves how it ended.
+    ///
+    /// That is so from the first such branch on, whether or not the others can be ended.
+    public var hasHeuristicOutcome: Bool { heuristicCount > 0 }
+
+    var heuristicCount: Int { branches.count { $0.outcome?.isAsDecided == false } }
 
     /// A branch that ended against the decision is never hidden, even where no row exists or where
     /// the row itself said so.
@@ -170,6 +180,7 @@ public struct Coordinator: Hashable, Sendable {
         case .due(let timer): due(timer, &step)
         case .rollbackRequested: abort(.requested, &step)
         }
+        noteHeuristics(&step)
         return step
     }
 }

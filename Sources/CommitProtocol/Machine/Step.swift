@@ -45,6 +45,9 @@ public enum LogRequest: Hashable, Sendable {
     case finish
     /// Record that nobody can tell the decision; lazily, and unanswered.
     case report
+    /// Record how the branches have ended so far, one of them against the decision or unprovably;
+    /// lazily, and unanswered.
+    case noteOutcomes
 }
 
 /// An order to a branch.

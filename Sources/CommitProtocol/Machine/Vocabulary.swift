@@ -39,7 +39,8 @@ public enum TransactionState: String, Hashable, Sendable, CaseIterable {
     case committed
     /// Every branch rolled back.
     case aborted
-    /// At least one branch ended otherwise, or in a way that cannot be proved.
+    /// At least one branch ended otherwise, or in a way that cannot be proved; others may still be
+    /// being ended.
     case needsOperator
 }
 

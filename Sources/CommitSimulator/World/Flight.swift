@@ -45,7 +45,7 @@ enum Fate: Hashable {
         case .log(.decide): [.unheard, .onlyVisible, .lost, .late]
         case .log(.tombstone), .log(.delegate), .log(.copy): [.unheard, .lost, .late]
         case .log(.finish): [.onlyVisible, .lost, .late]
-        case .log(.report): [.lost, .late]
+        case .log(.report), .log(.noteOutcomes): [.lost, .late]
         case .branch(.work(let branch)):
             ending(branch) == .twoPhase
                 ? [.refused, .against, .unheard, .lost, .late] : [.refused, .unheard, .lost, .late]

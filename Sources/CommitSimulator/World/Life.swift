@@ -80,7 +80,7 @@ struct Life: Hashable, Sendable {
         of command: BranchCommand, _ log: LogRequest?
     ) throws(Violation) {
         switch (log, command) {
-        case (nil, _), (.accept, .work), (.decide, .cancel), (.tombstone, .cancel): break
+        case (nil, _), (.noteOutcomes, _), (.accept, .work), (.decide, .cancel), (.tombstone, .cancel): break
         default: throw Violation("step: \(command) beside \(log.map { "\($0)" } ?? "nothing")")
         }
     }
@@ -95,6 +95,7 @@ struct Life: Hashable, Sendable {
         case .decide, .tombstone, .delegate, .copy:
             guard !isLogAsked else { throw Violation("step: two requests to the log at once") }
             isLogAsked = true
+        case .noteOutcomes: break
         case .finish, .report:
             guard step.isLast else { throw Violation("step: an end that is not the last") }
         }

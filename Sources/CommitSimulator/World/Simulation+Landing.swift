@@ -71,7 +71,7 @@ extension Simulation {
         switch order {
         case .log(.accept): .acceptUnknown
         case .log(.decide), .log(.tombstone), .log(.delegate), .log(.copy): .decisionUnknown
-        case .log(.finish), .log(.report): nil
+        case .log(.finish), .log(.report), .log(.noteOutcomes): nil
         case .branch(.commitPrepared(let branch)), .branch(.rollbackPrepared(let branch)),
             .branch(.fenceAndRollBack(let branch)), .branch(.release(let branch, _)):
             .finished(branch: branch, .tryAgain)
@@ -103,6 +103,7 @@ extension Simulation {
             try world.finish(
                 flight.outcomes, flight.decision, flight.evidence, by: flight.sender)
         case .report: world.row?.isReported = true
+        case .noteOutcomes: world.note(flight.outcomes, by: flight.sender)
         }
         return nil
     }

@@ -95,6 +95,12 @@ extension World {
         if isReplicated { try replicate() }
     }
 
+    /// A heuristic outcome is recorded before the end; whoever takes the row over keeps it.
+    mutating func note(_ outcomes: [Outcome?], by life: Int) {
+        guard let found = row, !found.isFinished, life == found.owner else { return }
+        row?.outcomes = outcomes
+    }
+
     /// A write of one's own: what it answers is durable.
     mutating func claim(by life: Int) throws(Violation) -> RecoveredTransaction? {
         guard let found = row, !found.isFinished, !found.isReported else { return nil }

@@ -25,6 +25,8 @@ extension CoordinatorAPI {
             var problem = Problem(.conflict, Self.heldSentence)
             problem.transaction = id.description
             throw problem
+        case .known(let record) where record.needsOperator:
+            throw Problem.ofOperator(record) ?? Self.noSuchTransaction
         case .known(let record) where record.decision == .abort:
             return resource(record, record.finishedAt == nil ? .accepted : .ok)
         case .known(let record):

@@ -91,6 +91,7 @@ extension CoordinatorAPI {
         var checks: [(name: String, isOK: Bool, detail: String?)] = [("state", true, nil)]
         let quarantine = readiness.quarantineReason
         checks.append(("quarantine", quarantine == nil, quarantine))
+        checks.append(await operatorCheck())
         for status in await engine.participantStatuses() {
             checks.append(("participant \(status.name)", status.isAvailable, status.lastError))
             let reported = await engine.reportedTransactions(in: status.name).count
@@ -103,6 +104,25 @@ extension CoordinatorAPI {
             }
         }
         return Self.health(checks)
+    }
+
+    /// Whether branches that ended against a decision wait for an operator, at whichever replica.
+    ///
+    /// It fails without making the replica unready: all other transactions go on.
+    private func operatorCheck() async -> (name: String, isOK: Bool, detail: String?) {
+        let name = "needs-operator"
+        do {
+            guard let queue = try await engine.operatorQueue() else { return (name, true, nil) }
+            let count = queue.count == 1 ? "1 transaction waits" : "\(queue.count) transactions wait"
+            return (
+                name, false,
+                "\(count) for an operator, the oldest \(queue.oldest) since "
+                    + "\(UTCTime(microseconds: queue.since).text): see GET "
+                    + "/v1/transactions?state=needsOperator, and resolve each branch"
+            )
+        } catch {
+            return (name, false, "it cannot be told: \(error.reason)")
+        }
     }
 
     /// Live means that this answer came.

@@ -50,11 +50,8 @@ extension CoordinatorAPI {
 
     private func render(_ answer: TransactionAnswer) throws(Problem) -> ServerResponse {
         switch answer {
-        case .known(let record) where record.state == .needsOperator && record.decision == nil:
-            throw Self.outcomeUnknown(
-                record.id, "What decides it is gone, and nothing proves what was decided.")
         case .known(let record), .decided(let record):
-            return known(record)
+            return try known(record)
         case .outcomeUnknown(let id):
             throw Self.outcomeUnknown(
                 id, "The state database does not say what was decided; the status will tell.")
@@ -84,14 +81,13 @@ extension CoordinatorAPI {
         return problem
     }
 
-    /// 201 committed everywhere, 202 decided to commit, 409 aborted.
-    private func known(_ record: TransactionRecord) -> ServerResponse {
+    /// 201 committed everywhere, 202 decided to commit, 409 aborted or left to an operator.
+    private func known(_ record: TransactionRecord) throws(Problem) -> ServerResponse {
+        if let problem = Problem.ofOperator(record) { throw problem }
         switch record.state {
         case .committed:
             return resource(record, .created)
         case .active, .preparing, .committing:
-            return resource(record, .accepted)
-        case .needsOperator where record.decision == .commit:
             return resource(record, .accepted)
         case .aborting, .aborted, .needsOperator:
             var problem = Problem(record, .decidedElsewhere, nil)
@@ -204,7 +200,7 @@ extension TransactionAnswer {
     /// Whether a commit is told at the point that was preferred; an abort has but one.
     fileprivate func isGiven(at point: Preferences.ReturnPoint) -> Bool {
         switch self {
-        case .decided: point == .decision
+        case .decided(let record): point == .decision && !record.needsOperator
         case .known(let record): point == .end && record.state == .committed
         case .outcomeUnknown, .neverCommits, .refused, .keyInProgress, .keyReused: false
         }

@@ -47,6 +47,7 @@ enum ProblemType: String, CaseIterable, Hashable, Sendable {
     case aborted
 
     // The rest.
+    case needsOperator = "needs-operator"
     case conflict
     case outcomeUnknown = "outcome-unknown"
 }
@@ -66,7 +67,7 @@ extension ProblemType {
         case .methodNotAllowed: 405
         case .notAcceptable: 406
         case .requestTimeout: 408
-        case .idempotencyKeyInProgress, .conflict: 409
+        case .idempotencyKeyInProgress, .needsOperator, .conflict: 409
         case .statementFailed, .rowsUnexpected, .cannotBePrepared, .constraintAtPrepare,
             .deadlineExceeded, .resultTooLarge, .participantLost, .rolledBackByRequest, .aborted:
             409
@@ -120,6 +121,7 @@ extension ProblemType {
         case .participantLost: "The connection to a participant was lost during the work"
         case .rolledBackByRequest: "The transaction was rolled back on request"
         case .aborted: "The transaction was aborted"
+        case .needsOperator: "A branch did not end as decided, and an operator has to look"
         case .conflict: "The transaction's state does not allow this"
         case .outcomeUnknown: "The outcome is not known yet"
         }
@@ -135,6 +137,7 @@ extension ProblemType {
             .deadlineExceeded, .resultTooLarge, .participantLost, .rolledBackByRequest, .aborted:
             .aborted
         case .outcomeUnknown: .unknown
+        case .needsOperator: .needsOperator
         case .badHTTP, .requestTimeout, .headersTooLarge, .uriTooLong, .bodyTooLarge, .notFound,
             .methodNotAllowed, .notAcceptable, .unsupportedMediaType, .preconditionFailed,
             .preconditionRequired, .malformedJSON, .invalidRequest, .unknownParticipant,
@@ -160,7 +163,7 @@ extension ProblemType {
             .idempotencyKeyInvalid, .idempotencyKeyReused, .preparedTransactionsDisabled,
             .statementFailed,
             .rowsUnexpected, .cannotBePrepared, .constraintAtPrepare, .resultTooLarge,
-            .rolledBackByRequest, .aborted, .conflict, .outcomeUnknown:
+            .rolledBackByRequest, .aborted, .needsOperator, .conflict, .outcomeUnknown:
             false
         }
     }
@@ -183,4 +186,6 @@ enum ProblemOutcome: String, CaseIterable, Hashable, Sendable {
     case aborted
     /// It may have been committed or aborted; the status resource tells as soon as it is known.
     case unknown
+    /// Decided, and some branch has ended otherwise, or nothing proves how it ended.
+    case needsOperator
 }

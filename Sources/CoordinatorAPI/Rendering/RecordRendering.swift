@@ -41,7 +41,11 @@ enum RecordRendering {
         nullable("finishedAt", time(record.finishedAt), &writer)
         writer.member("owner", record.owner)
         writer.name("problem")
-        if let problem = record.problem { writer.raw(problem) } else { writer.null() }
+        if let problem = record.problem {
+            writer.raw(record.needsOperator ? Problem.withoutClaim(problem) : problem)
+        } else {
+            writer.null()
+        }
         writer.member("resultsOmitted", record.areResultsOmitted)
         writer.member("held", record.isHeld)
         if includingResults { resolutions(record.resolutions, &writer) }

@@ -68,6 +68,28 @@ extension PostgresDecisionLog {
             """, parameters)
     }
 
+    /// Those that wait for an operator's word, by an index that is empty as long as all is well.
+    public func operatorQueue() async throws(LogUnavailable) -> OperatorQueue? {
+        let result = try await rows(
+            """
+            SELECT number, salt, (extract(epoch FROM operator_wanted_at) * 1000000)::bigint,
+                count(*) OVER ()
+            FROM tandem.transactions WHERE operator_wanted_at IS NOT NULL
+            ORDER BY operator_wanted_at LIMIT 1
+            """, [])
+        guard result.rowCount > 0 else { return nil }
+        func value(_ column: Int) -> Int64? {
+            result.text(row: 0, column: column).flatMap(Int64.init)
+        }
+        guard let number = value(0), let salt = value(1), let since = value(2),
+            let count = value(3)
+        else { return nil }
+        return OperatorQueue(
+            count: Int(count),
+            oldest: GlobalTransactionID(number: number, salt: UInt64(bitPattern: salt)),
+            since: since)
+    }
+
     /// Ids with smaller numbers may have lost their rows: to retention, or, in quarantine, whatever
     /// their number, with the state database's former server.
     public func lowWaterMark() async throws(LogUnavailable) -> Int64 {
@@ -118,7 +140,7 @@ extension PostgresDecisionLog {
     /// Removes a batch of rows that finished long ago, oldest numbers first, and advances the
     /// low-water mark in the same transaction: a gid below it without a row proves nothing.
     ///
-    /// Answers how many rows went.
+    /// What waits for an operator stays. Answers how many rows went.
     public func removeFinished(
         olderThanSeconds: Int64, limit: Int
     ) async throws(LogUnavailable) -> Int {
@@ -127,6 +149,7 @@ extension PostgresDecisionLog {
             WITH old AS MATERIALIZED (
                 SELECT number FROM tandem.transactions
                 WHERE finished_at < now() - $1::bigint * interval '1 second'
+                    AND operator_wanted_at IS NULL
                 ORDER BY number LIMIT \(limit) FOR UPDATE SKIP LOCKED),
             gone AS (
                 DELETE FROM tandem.transactions AS t USING old WHERE t.number = old.number

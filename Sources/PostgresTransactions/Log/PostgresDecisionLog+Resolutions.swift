@@ -45,9 +45,11 @@ extension PostgresDecisionLog {
         switch change {
         case .note:
             return "\(update) \(isSame)"
-        case .outcome(let outcome, let state):
+        case .outcome(let outcome, let state, let isLast):
             return """
                 \(update), outcomes[$2::integer + 1] = \(add(outcome.rawValue)),
+                    operator_wanted_at = CASE WHEN \(add(isLast ? "t" : "f"))::boolean
+                        THEN NULL ELSE t.operator_wanted_at END,
                     state = \(add(state.rawValue)) \(isSame) AND t.finished_at IS NOT NULL
                 """
         case .decision(let decision):

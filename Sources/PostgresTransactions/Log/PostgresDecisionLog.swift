@@ -69,6 +69,11 @@ public final class PostgresDecisionLog: DecisionLog {
         await writer.report(record)
     }
 
+    /// Records how branches have ended so far.
+    public func noteOutcomes(_ record: TransactionRecord) async {
+        await writer.noteOutcomes(record)
+    }
+
     /// Records the end.
     public func finish(_ record: TransactionRecord) async {
         await writer.finish(record)

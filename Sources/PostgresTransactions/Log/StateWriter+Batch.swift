@@ -25,6 +25,8 @@ extension StateWriter {
         case settle
         /// Nobody can tell the decision.
         case report
+        /// Some branches have ended, one of them otherwise than decided.
+        case outcomes
     }
 
     /// What a flush sends, by kind; the order of the statements is the order of the fields.
@@ -87,6 +89,7 @@ extension StateWriter.Batch {
         case .finish: WriterStatements.finish(records)
         case .settle: WriterStatements.settle(records)
         case .report: WriterStatements.report(records)
+        case .outcomes: WriterStatements.settle(records, isEnd: false)
         }
     }
 

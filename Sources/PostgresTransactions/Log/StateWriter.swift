@@ -57,6 +57,10 @@ final class StateWriter {
         await withCheckedContinuation { add(.end(.report, record, $0)) }
     }
 
+    func noteOutcomes(_ record: TransactionRecord) async {
+        await withCheckedContinuation { add(.end(.outcomes, record, $0)) }
+    }
+
     func delegate(_ record: TransactionRecord) async -> DecideAnswer {
         await withCheckedContinuation { add(.delegate(record, $0)) }
     }

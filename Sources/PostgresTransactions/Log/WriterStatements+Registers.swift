@@ -73,13 +73,15 @@ extension WriterStatements {
             ] + proof(records) + [texts(records.map(versions))])
     }
 
-    /// Records ends together with the register's decision, where no copy of that was made.
-    static func settle(_ records: [TransactionRecord]) -> Command {
-        Command(
+    /// Records ends, or outcomes before the end, together with the register's decision, where no copy
+    /// of that was made.
+    static func settle(_ records: [TransactionRecord], isEnd: Bool = true) -> Command {
+        let finishedAt =
+            isEnd ? "timestamptz 'epoch' + x.at * interval '1 microsecond'" : "t.finished_at"
+        return Command(
             """
             UPDATE tandem.transactions AS t SET state = x.st, outcomes = x.oc::text[],
-                retries = x.rt::integer[], errors = x.er::text[],
-                finished_at = timestamptz 'epoch' + x.at * interval '1 microsecond',
+                retries = x.rt::integer[], errors = x.er::text[], finished_at = \(finishedAt),
                 decision = coalesce(t.decision, x.dec),
                 decision_from = CASE WHEN t.decision IS NULL THEN 'register' ELSE t.decision_from END,
                 decided_at = coalesce(t.decided_at,

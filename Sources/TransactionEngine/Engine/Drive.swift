@@ -28,6 +28,9 @@ final class Drive {
     var watchers: [CheckedContinuation<Void, Never>] = []
     /// Why the log did not take the acceptance, if it did not.
     var unavailability: String? = nil
+    /// Branches whose heuristic outcome is in the log, and how many such outcomes the row tells of.
+    var loggedHeuristics: Set<Int> = []
+    var notedHeuristics = 0
 
     init(
         machine: Coordinator, record: TransactionRecord, work: [WorkOrder],

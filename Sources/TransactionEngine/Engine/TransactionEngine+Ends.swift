@@ -9,7 +9,9 @@ extension TransactionEngine {
     func told(
         _ known: TransactionRecord
     ) async throws(LogUnavailable) -> TransactionRecord {
-        if let ended = recentlyEnded[known.id] { return try await recorded(ended) }
+        if let here = current(known.id), recentlyEnded[here.id] != nil || isUnrecorded(here) {
+            return try await recorded(here)
+        }
         var isRowRead = drives[known.id] == nil
         var record = known
         var inquiry = EndInquiry()
@@ -72,10 +74,11 @@ extension TransactionEngine {
     /// What has ended here: at once where others can see the same, else as soon as it is recorded; as
     /// under way, if that takes too long.
     func recorded(
-        _ ended: TransactionRecord
+        _ known: TransactionRecord
     ) async throws(LogUnavailable) -> TransactionRecord {
         let until = clock.milliseconds + 1000
-        while !EndInquiry.isToldAhead(ended.state), recentlyEnded[ended.id] != nil {
+        var ended = known
+        while isUnrecorded(ended) {
             let left = until - clock.milliseconds
             guard left > 0 else {
                 guard let unrecorded = ended.unrecorded else {
@@ -86,6 +89,7 @@ extension TransactionEngine {
                 return unrecorded
             }
             await distantChange(of: ended.id, within: .milliseconds(left))
+            ended = current(ended.id) ?? ended
         }
         return ended
     }
@@ -93,10 +97,7 @@ extension TransactionEngine {
     /// A row, or what may be told at once of what this replica knows beyond it.
     func listed(_ row: TransactionRecord) -> TransactionRecord {
         let known = latest(row)
-        guard recentlyEnded[row.id] != nil, !EndInquiry.isToldAhead(known.state) else {
-            return known
-        }
-        return known.unrecorded ?? row
+        return isUnrecorded(known) ? known.unrecorded ?? row : known
     }
 }
 

@@ -108,14 +108,6 @@ extension TransactionEngine {
         if let results = report.results, drives[id]?.record.results == nil {
             drives[id]?.record.results = results
         }
-        if report.answer == .unprovable {
-            logger.error(
-                "nothing proves what was decided; an operator has to look",
-                metadata: [
-                    "transaction": "\(id)", "branch": "\(branch)",
-                    "reason": "\(report.error ?? "")",
-                ])
-        }
     }
 
     /// Tells a session to end what it holds.

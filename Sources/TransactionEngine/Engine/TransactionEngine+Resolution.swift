@@ -5,7 +5,8 @@ extension TransactionEngine {
     /// Takes an operator's word for a branch that could not be ended, or could not be proved.
     ///
     /// `isExpected` is asked about the version that the operator has seen; nil stands for a prepared
-    /// transaction without a row. What contradicts the recorded decision has to be forced.
+    /// transaction without a row. What contradicts the recorded decision, or the proof of an end
+    /// against it, has to be forced.
     public func resolve(
         _ id: GlobalTransactionID, _ resolution: Resolution,
         isExpected: @Sendable (String?) -> Bool
@@ -30,24 +31,26 @@ extension TransactionEngine {
         guard let decision = record.decision else {
             return try await resolveHeld(record, resolution)
         }
-        let agrees = resolution.action.decision == decision
-        guard agrees || resolution.isForced else {
-            return .refused(
-                "The decision is \(decision.rawValue), which this contradicts; it has to be forced."
-            )
+        let outcome = record.branches[resolution.branch].outcome
+        if let reason = resolution.contradiction(of: decision, outcome), !resolution.isForced {
+            return .refused("\(reason), which this contradicts; it has to be forced.")
         }
         if record.finishedAt == nil {
             return try await resolveUnended(record, resolution)
         }
-        guard let outcome = record.branches[resolution.branch].outcome, !outcome.isAsDecided else {
+        guard let outcome, !outcome.isAsDecided else {
             return .refused("The branch has ended as decided; there is nothing to resolve.")
         }
         var after = record
         after.branches[resolution.branch].outcome = resolution.outcome(under: decision)
-        let isWell = after.branches.allSatisfy { $0.outcome?.isAsDecided == true }
+        let open = after.branches.indices.filter {
+            after.branches[$0].outcome?.isAsDecided != true
+        }
         let state: TransactionState =
-            !isWell ? .needsOperator : decision == .commit ? .committed : .aborted
-        let change = ResolutionChange.outcome(resolution.outcome(under: decision), state)
+            !open.isEmpty ? .needsOperator : decision == .commit ? .committed : .aborted
+        let heard = Set(record.resolutions.map(\.branch) + [resolution.branch])
+        let change = ResolutionChange.outcome(
+            resolution.outcome(under: decision), state, isLast: heard.isSuperset(of: open))
         return try await write(resolution, found: outcome.rawValue, record, change)
     }
 
@@ -58,8 +61,12 @@ extension TransactionEngine {
     private func resolveUnended(
         _ record: TransactionRecord, _ resolution: Resolution
     ) async throws(LogUnavailable) -> ResolutionAnswer {
-        guard record.branches[resolution.branch].outcome == nil else {
-            return .refused("The branch has ended; there is nothing to resolve.")
+        if let outcome = record.branches[resolution.branch].outcome {
+            return .refused(
+                outcome.isAsDecided
+                    ? "The branch has ended as decided; there is nothing to resolve."
+                    : "The branch ended as \(outcome.rawValue), and others are still being ended. It "
+                        + "can be resolved when they have ended, or are resolved themselves.")
         }
         guard resolution.isForced else {
             return .refused(
@@ -206,6 +213,22 @@ extension TransactionEngine {
 }
 
 extension Resolution {
+    /// What is recorded and says otherwise; nil if nothing does.
+    ///
+    /// Where a branch ended in a way that nothing proves, the operator's word is all there is.
+    fileprivate func contradiction(of decision: Decision, _ outcome: Outcome?) -> String? {
+        switch outcome {
+        case .heuristicHazard, .heuristicMixed: return nil
+        case .heuristicCommit where action == .rolledBack:
+            return "It is proved that the branch was committed"
+        case .heuristicRollback where action == .committed:
+            return "It is proved that the branch was rolled back"
+        case nil, .committed, .rolledBack, .heuristicCommit, .heuristicRollback:
+            return action.decision == decision
+                ? nil : "The decision is \(decision.rawValue)"
+        }
+    }
+
     /// What the branch's outcome is called, under a decision.
     func outcome(under decision: Decision) -> Outcome {
         switch (action, decision) {

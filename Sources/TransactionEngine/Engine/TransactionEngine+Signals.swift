@@ -4,7 +4,7 @@ public import CommitProtocol
 public enum RollbackAnswer: Sendable {
     /// No row of this principal, or of anybody if that is nil, has the id.
     case notFound
-    /// This is what is recorded; the decision may as well be commit.
+    /// This is what is recorded; the decision may as well be commit, or lost for ever.
     case known(TransactionRecord)
     /// Nobody can say yet what was decided.
     case outcomeUnknown
@@ -46,7 +46,7 @@ extension TransactionEngine {
         do {
             let record = try await status(id, principal: principal, waiting: .milliseconds(left))
             guard let record else { return .notFound }
-            return record.decision == nil ? .outcomeUnknown : .known(record)
+            return record.isDecided ? .known(record) : .outcomeUnknown
         } catch {
             guard error.isOutcomeUnknown else { throw error }
             return .outcomeUnknown

@@ -51,13 +51,16 @@ extension TransactionEngine {
         while true {
             let left = until - clock.milliseconds
             guard left > 0 else { break }
+            // For an operator nobody waits here.
             if let drive = drives[id] {
-                guard drive.record.isOf(principal) else { break }
+                guard drive.record.isOf(principal), drive.machine.state != .needsOperator else {
+                    break
+                }
                 await change(of: id, within: .milliseconds(left))
                 continue
             }
             guard recentlyEnded[id] == nil, let row = try await log.record(id),
-                row.isOf(principal), row.finishedAt == nil
+                row.isOf(principal), row.finishedAt == nil, row.state != .needsOperator
             else { break }
             if drives[id] != nil { continue }
             // Whoever drives it is asked to tell, and is asked again when that is somebody else.

@@ -14,6 +14,7 @@ extension TransactionEngine {
         let step = drive.machine.handle(
             event, at: clock.milliseconds, deadline: drive.deadline)
         if step.log == .finish { drive.record.finishedAt = clock.wallTime }
+        if drive.machine.hasHeuristicOutcome { logHeuristics(of: drive) }
         if let request = step.log { ask(request, id) }
         for command in step.commands { order(command, id) }
         for timer in step.timers { start(timer, id) }
@@ -62,6 +63,8 @@ extension TransactionEngine {
                 let answer = await engine.log.copy(decision, record)
                 engine.deliver(engine.event(answer, id), to: id)
             }
+        case .noteOutcomes:
+            noteOutcomes(drive)
         case .finish, .report:
             record(request, drive.view)
         }
@@ -206,11 +209,6 @@ extension TransactionEngine {
 
     func ended(_ report: EndReport, _ branch: Int, _ id: GlobalTransactionID) {
         if let error = report.error { drives[id]?.record.branches[branch].lastError = error }
-        if report.reply == .unprovable {
-            logger.error(
-                "a branch's end cannot be proved; an operator has to look",
-                metadata: ["transaction": "\(id)", "branch": "\(branch)"])
-        }
         deliver(.finished(branch: branch, report.reply), to: id)
     }
 

@@ -127,8 +127,9 @@ public actor TransactionEngine {
                 known.finishedAt == nil && known.state != .needsOperator
                 && (known.decision == nil || known.decision == .abort && known.problem == nil)
             if isOpen { return .keyInProgress(known.id) }
-            // An abort's answer is its problem, which speaks of no end.
-            return .known(known.decision == .abort ? known : try await told(known))
+            // An abort's answer is its problem, which speaks of no end but one against the abort.
+            let isPlain = known.decision == .abort && !known.needsOperator
+            return .known(isPlain ? known : try await told(known))
         } catch {
             guard error.isOutcomeUnknown else { throw error }
             return .keyInProgress(earlier.id)
@@ -302,10 +303,10 @@ public actor TransactionEngine {
             return .decided(current(record.id) ?? record)
         case .needsOperator:
             // Until it is recorded no other replica can say so.
-            guard let ended = try? await recorded(current(record.id) ?? record) else {
+            guard let known = try? await recorded(current(record.id) ?? record) else {
                 return .outcomeUnknown(record.id)
             }
-            return .known(ended)
+            return .known(known)
         case .committed, .aborted, .committing:
             // By now it may have ended and be forgotten here: what it was when the reply was said
             // is the answer, unless more is known.

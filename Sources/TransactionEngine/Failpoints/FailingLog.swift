@@ -52,6 +52,12 @@ struct FailingLog: DecisionLog {
 
     func report(_ record: TransactionRecord) async { await inner.report(record) }
 
+    func noteOutcomes(_ record: TransactionRecord) async { await inner.noteOutcomes(record) }
+
+    func operatorQueue() async throws(LogUnavailable) -> OperatorQueue? {
+        try await inner.operatorQueue()
+    }
+
     func finish(_ record: TransactionRecord) async {
         points.hit(.finish, .before)
         await inner.finish(record)

@@ -31,12 +31,17 @@ public protocol DecisionLog: Sendable {
     func finish(_ record: TransactionRecord) async
     /// Records that nobody can tell the decision. It may be written late.
     func report(_ record: TransactionRecord) async
+    /// Records how branches have ended so far, one of them against the decision or unprovably. It may
+    /// be written late, and never after the end; a loss costs that it is found again.
+    func noteOutcomes(_ record: TransactionRecord) async
     /// The row of this id.
     func record(_ id: GlobalTransactionID) async throws(LogUnavailable) -> TransactionRecord?
     /// The row that holds this principal's key.
     func record(
         principal: String, keyDigest: [UInt8]
     ) async throws(LogUnavailable) -> TransactionRecord?
+    /// Those that wait for an operator's word; nil if there are none.
+    func operatorQueue() async throws(LogUnavailable) -> OperatorQueue?
     /// Rows by descending age.
     func records(_ filter: RecordFilter) async throws(LogUnavailable) -> [TransactionRecord]
     /// Has the row say that a rollback is wanted, for the owner of a register to see. It decides

@@ -56,8 +56,9 @@ public enum ResolutionAnswer: Sendable {
 
 /// A change of a row by a resolution, written together with its record.
 public enum ResolutionChange: Sendable, Hashable {
-    /// A finished row's branch gets this outcome, and the row this state.
-    case outcome(Outcome, TransactionState)
+    /// A finished row's branch gets this outcome, and the row this state; `isLast`: an operator's
+    /// word is there now for every branch that wanted one, whether or not it ended as decided.
+    case outcome(Outcome, TransactionState, isLast: Bool)
     /// An undecided row that was held gets this decision.
     case decision(Decision)
     /// A row is inserted with this decision, or exists by now.

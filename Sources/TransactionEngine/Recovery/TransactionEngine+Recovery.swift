@@ -214,6 +214,7 @@ extension TransactionEngine {
             branches: row.branches.map {
                 RecoveredBranch(evidence: $0.evidence, outcome: $0.outcome)
             })
+        drives[row.id]?.notedHeuristics = row.heuristicCount
         deliver(.adopt(recovered), to: row.id)
         if row.resolutionCount > 0 { Task { try? await applyResolutions(to: row.id) } }
         return true

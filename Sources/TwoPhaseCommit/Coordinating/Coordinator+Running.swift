@@ -131,6 +131,10 @@ extension Isolation {
 
 extension TransactionStatus {
     init(_ record: TransactionRecord) {
+        if record.needsOperator {
+            self = .needsOperator
+            return
+        }
         switch record.state {
         case .active, .preparing: self = .undecided
         case .committing: self = .committing

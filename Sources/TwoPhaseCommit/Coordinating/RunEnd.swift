@@ -31,7 +31,7 @@ struct RunEnd {
         id = TransactionID(record.id.description)
         // Nothing decided that anybody can tell, or a branch committed by hand against an abort: whoever
         // says aborted says that nothing is committed anywhere.
-        if record.state == .needsOperator, record.decision != .commit {
+        if record.needsOperator, record.decision != .commit {
             throw .unknown(UnknownOutcome(id: id))
         }
         guard record.decision == .commit else {
@@ -45,11 +45,10 @@ struct RunEnd {
                 preparedTransaction: branch.gid,
                 finding: branch.outcome?.rawValue ?? branch.lastError)
         }
-        if record.state == .needsOperator || (isLogless && !unconfirmed.isEmpty) {
+        if record.needsOperator || (isLogless && !unconfirmed.isEmpty) {
             throw .committed(
                 CommittedInPart(
-                    id: id, unconfirmed: unconfirmed,
-                    isBeingRetried: record.state != .needsOperator))
+                    id: id, unconfirmed: unconfirmed, isBeingRetried: !record.needsOperator))
         }
     }
 }

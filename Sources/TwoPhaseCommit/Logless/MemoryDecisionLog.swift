@@ -66,6 +66,13 @@ final class MemoryDecisionLog: DecisionLog {
         records[record.id] = record
     }
 
+    func noteOutcomes(_ record: TransactionRecord) async {
+        records[record.id] = record
+    }
+
+    /// There is no list of them: each run's caller is told.
+    func operatorQueue() async throws(LogUnavailable) -> OperatorQueue? { nil }
+
     func finish(_ record: TransactionRecord) async {
         records[record.id] = record
         ended.append(record.id)

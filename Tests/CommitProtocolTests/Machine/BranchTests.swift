@@ -80,6 +80,32 @@ import Testing
         #expect(machine.branches[1].outcome == outcome)
     }
 
+    /// The others may not answer for days.
+    @Test(arguments: [
+        (Decision.commit, FinishReply.provedRolledBack), (.commit, .unprovable),
+        (.abort, .provedCommitted), (.abort, .unprovable),
+    ])
+    func aHeuristicOutcomeIsNotedAndAnsweredBeforeTheOthersEnd(
+        _ decision: Decision, _ reply: FinishReply
+    ) {
+        var machine = Coordinator.after(2, .accepted, .yes(0), .yes(1), .decided(decision))
+        let first = machine.tell(.finished(branch: 0, reply))
+        #expect(first.log == .noteOutcomes && !first.isLast && first.reply == nil)
+        #expect(machine.state == .needsOperator && machine.decision == decision)
+        #expect(machine.tell(.finished(branch: 1, .tryAgain)).log == nil, "it is noted once")
+        #expect(machine.tell(.due(.finishWait)).reply == .needsOperator)
+        let last = machine.tell(.finished(branch: 1, .done))
+        #expect(last.log == .finish && last.isLast)
+        #expect(machine.state == .needsOperator)
+    }
+
+    @Test func aNotedOutcomeIsKeptByWhoeverTakesTheRowOver() {
+        var (machine, step) = Coordinator.adopted(.abort, .ended(.heuristicCommit), .open())
+        #expect(step.log == nil && machine.state == .needsOperator)
+        #expect(machine.tell(.finished(branch: 1, .done)).log == .finish)
+        #expect(machine.branches.map(\.outcome) == [.heuristicCommit, .rolledBack])
+    }
+
     @Test(arguments: [
         (Decision.commit, FinishReply.provedCommitted, TransactionState.committed),
         (.abort, .provedRolledBack, .aborted),

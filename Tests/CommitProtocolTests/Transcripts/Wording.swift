@@ -132,6 +132,7 @@ extension LogRequest {
         case .copy(let decision): "a copy of the register's \(decision.rawValue)"
         case .finish: "the end, lazily"
         case .report: "that nobody can tell, lazily"
+        case .noteOutcomes: "the outcomes so far, lazily"
         }
     }
 }

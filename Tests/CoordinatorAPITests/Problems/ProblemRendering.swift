@@ -25,11 +25,11 @@ struct ProblemRendering {
         #expect(Set(ProblemType.allCases.map(\.title)).count == ProblemType.allCases.count)
     }
 
-    @Test("Nothing accepted is 503, recorded as aborted is 409", arguments: ProblemType.allCases)
+    @Test("Nothing accepted is 503, recorded as aborted or against a decision is 409", arguments: ProblemType.allCases)
     func outcomes(_ type: ProblemType) {
         switch type.outcome {
         case .notAccepted, .unknown: #expect(type.status == 503)
-        case .aborted: #expect(type.status == 409)
+        case .aborted, .needsOperator: #expect(type.status == 409)
         case nil: #expect(type.status != 503)
         }
         #expect(type.retryAfterSeconds != nil || type.status != 503)

@@ -34,9 +34,12 @@ struct ResolutionTests {
             #expect(status["branches"]?[0]?["evidence"]?["owner"]?.string == "postgres")
             let path = "/v1/transactions/\(id)/resolution"
             let tag = "If-Match: " + (try await stage.entityTag(id))
-            let right = Self.body(0, "committed")
+            let right = Self.body(0, "committed", force: true)
             #expect(try await stage.post(path, right, fields: []).status == 428)
             #expect(try await stage.post(path, right, fields: ["If-Match: \"old\""]).status == 412)
+            // It is proved that it was rolled back.
+            let unforced = Self.body(0, "committed")
+            #expect(try await stage.post(path, unforced, fields: [tag]).status == 409)
             // The tag of the line is of the same state: the refusal is not for the condition.
             let contradiction = Self.body(0, "rolledBack")
             let line = "If-Match: " + (try await stage.entityTag(id, accept: "text/plain"))
@@ -83,10 +86,16 @@ struct ResolutionTests {
             }
             #expect(status["branches"]?[0]?["outcome"]?.string == "heuristicHazard")
             #expect(status["branches"]?[1]?["outcome"]?.string == "committed")
-            let answer = try await stage.post(
-                "/v1/transactions/\(id)/resolution", Self.body(0, "committed"),
-                fields: ["If-Match: " + (try await stage.entityTag(id))])
-            #expect(answer.status == 200)
+            // Nothing proves either; what an operator has said is a record like any other.
+            for (word, status) in [
+                (Self.body(0, "rolledBack"), 200), (Self.body(0, "committed"), 409),
+                (Self.body(0, "committed", force: true), 200),
+            ] {
+                let answer = try await stage.post(
+                    "/v1/transactions/\(id)/resolution", word,
+                    fields: ["If-Match: " + (try await stage.entityTag(id))])
+                #expect(answer.status == status, "\(word)")
+            }
             let after = try await stage.get("/v1/transactions/\(id)")
             #expect(after.body["state"]?.string == "committed")
             try await stage.expectQuiet(users: 1, orders: 1)

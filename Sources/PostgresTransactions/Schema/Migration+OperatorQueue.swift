@@ -1,0 +1,32 @@
+extension Migration {
+    /// Since when a transaction has waited for an operator.
+    ///
+    /// The column is null in nearly every row and in each of its changes, so that its index costs the
+    /// updates nothing; one on the state would.
+    static let operatorQueue = Migration(
+        number: 6, name: "transactions that wait for an operator",
+        statements: [
+            "ALTER TABLE tandem.transactions ADD COLUMN operator_wanted_at timestamptz",
+            """
+            UPDATE tandem.transactions SET operator_wanted_at = coalesce(finished_at, now())
+            WHERE state = 'needsOperator'
+            """,
+            """
+            CREATE INDEX transactions_operator ON tandem.transactions (operator_wanted_at)
+                WHERE operator_wanted_at IS NOT NULL
+            """,
+            """
+            CREATE FUNCTION tandem.call_operator() RETURNS trigger LANGUAGE plpgsql AS $$
+            BEGIN
+                NEW.operator_wanted_at := CASE WHEN NEW.state = 'needsOperator' THEN now() END;
+                RETURN NEW;
+            END $$
+            """,
+            """
+            CREATE TRIGGER operator_is_called BEFORE UPDATE ON tandem.transactions
+                FOR EACH ROW WHEN (OLD.state IS DISTINCT FROM NEW.state
+                    AND 'needsOperator' IN (OLD.state, NEW.state))
+                EXECUTE FUNCTION tandem.call_operator()
+            """,
+        ])
+}

@@ -1,0 +1,85 @@
+public import CommitProtocol
+import Logging
+
+/// Branches that ended against the decision, or in a way that nothing proves.
+extension TransactionEngine {
+    /// Logs each of them once, with all that is known: an operator may have nothing else to go by.
+    func logHeuristics(of drive: Drive) {
+        for (index, branch) in drive.machine.branches.enumerated() {
+            guard let outcome = branch.outcome, !outcome.isAsDecided,
+                drive.loggedHeuristics.insert(index).inserted
+            else { continue }
+            let record = drive.record.branches[index]
+            let evidence = branch.evidence.map {
+                "transaction id \($0.transactionID) of role \($0.owner), system identifier "
+                    + "\($0.systemIdentifier), timeline \($0.timeline), at \($0.location)"
+            }
+            var metadata: Logger.Metadata = [
+                "transaction": "\(drive.machine.transaction)", "branch": "\(index)",
+                "participant": "\(record.participant)", "gid": "\(record.gid)",
+                "evidence": "\(evidence ?? "none was recorded")",
+                "decision": "\(drive.machine.decision?.rawValue ?? "unknown")",
+                "outcome": "\(outcome.rawValue)", "noticedBy": "\(log.replica)",
+            ]
+            if let finding = record.lastError { metadata["finding"] = "\(finding)" }
+            let word = drive.record.resolutions.last { $0.branch == index }
+            if let word { metadata["resolvedBy"] = "\(word.actor)" }
+            logger.error("\(Self.sentence(outcome, drive.machine.decision))", metadata: metadata)
+        }
+    }
+
+    private static func sentence(_ outcome: Outcome, _ decision: Decision?) -> String {
+        if decision == nil { return "nothing proves what was decided; an operator has to look" }
+        return outcome == .heuristicHazard
+            ? "nothing proves how a branch ended; an operator has to look"
+            : "a branch ended against the decision; an operator has to look"
+    }
+
+    /// Has the row tell how branches ended while others cannot be ended yet: then every replica
+    /// answers so, and lists it.
+    func noteOutcomes(_ drive: Drive) {
+        let record = drive.view
+        spawn { engine in
+            await engine.log.noteOutcomes(record)
+            engine.drives[record.id]?.notedHeuristics = record.heuristicCount
+            engine.releaseDistant(record.id)
+        }
+    }
+
+    /// Whether a state that is told by its record alone is known here, and not recorded yet.
+    func isUnrecorded(_ known: TransactionRecord) -> Bool {
+        guard !EndInquiry.isToldAhead(known.state) else { return false }
+        if let drive = drives[known.id] { return drive.notedHeuristics < known.heuristicCount }
+        return recentlyEnded[known.id] != nil
+    }
+
+    /// The transactions that wait for an operator, at whichever replica; nil if none does.
+    public func operatorQueue() async throws(LogUnavailable) -> OperatorQueue? {
+        try await log.operatorQueue()
+    }
+}
+
+/// The transactions that wait for an operator's word.
+public struct OperatorQueue: Sendable, Hashable {
+    /// How many there are.
+    public let count: Int
+    /// The one that has waited longest.
+    public let oldest: GlobalTransactionID
+    /// Since when it has.
+    public let since: Timestamp
+
+    /// Makes it of its parts.
+    public init(count: Int, oldest: GlobalTransactionID, since: Timestamp) {
+        self.count = count
+        self.oldest = oldest
+        self.since = since
+    }
+}
+
+extension TransactionRecord {
+    /// How many branches ended against the decision, or nobody knows how.
+    var heuristicCount: Int { branches.count { $0.outcome?.isAsDecided == false } }
+
+    /// Whether no answer may say that it ended as decided, whatever is recorded of its state.
+    public var needsOperator: Bool { state == .needsOperator || heuristicCount > 0 }
+}
