@@ -213,7 +213,7 @@ final class FakeLog: DecisionLog {
 
     func standing(
         of ids: [GlobalTransactionID]
-    ) async throws(LogUnavailable) -> [GlobalTransactionID: RecoveryPlan.Row] { [:] }
+    ) async throws(LogUnavailable) -> [GlobalTransactionID: RowStanding] { [:] }
 
     func lowWaterMark() async throws(LogUnavailable) -> Int64 { 0 }
 }

@@ -62,6 +62,10 @@ extension CoordinatorAPI {
             writer.beginObject()
             writer.member("gid", entry.gid)
             writer.member("reason", entry.reason)
+            writer.member("remedy", entry.remedy)
+            writer.member("owner", entry.owner)
+            writer.member("database", entry.database)
+            writer.member("preparedAt", UTCTime(microseconds: entry.preparedAt).text)
             writer.endObject()
         }
         writer.endArray()
@@ -94,12 +98,14 @@ extension CoordinatorAPI {
         checks.append(await operatorCheck())
         for status in await engine.participantStatuses() {
             checks.append(("participant \(status.name)", status.isAvailable, status.lastError))
-            let reported = await engine.reportedTransactions(in: status.name).count
-            if reported > 0 {
+            let reported = await engine.reportedTransactions(in: status.name)
+            if let oldest = reported.min(by: { $0.preparedAt < $1.preparedAt }) {
                 checks.append(
                     (
                         "reported \(status.name)", false,
-                        "\(reported) prepared transactions there are left to an operator"
+                        "\(reported.count) prepared there and left to an operator, the oldest "
+                            + "\(oldest.gid) since \(UTCTime(microseconds: oldest.preparedAt).text): "
+                            + "\(oldest.reason). See GET /v1/participants/\(status.name)"
                     ))
             }
         }

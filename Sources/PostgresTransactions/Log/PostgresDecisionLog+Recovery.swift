@@ -115,24 +115,26 @@ extension PostgresDecisionLog {
     /// Which ids have rows, and whether somebody drives them.
     public func standing(
         of ids: [GlobalTransactionID]
-    ) async throws(LogUnavailable) -> [GlobalTransactionID: RecoveryPlan.Row] {
+    ) async throws(LogUnavailable) -> [GlobalTransactionID: RowStanding] {
         let result = try await rows(
             """
-            SELECT t.number, t.salt, t.decision, t.finished_at IS NOT NULL, \(Self.ownerLives)
+            SELECT t.number, t.salt, t.decision, t.finished_at IS NOT NULL, \(Self.ownerLives),
+                t.gids
             FROM tandem.transactions AS t WHERE t.number = ANY ($1::bigint[])
             """, [ArrayLiteral.write(ids.map { "\($0.number)" })])
-        var standing: [GlobalTransactionID: RecoveryPlan.Row] = [:]
+        var standing: [GlobalTransactionID: RowStanding] = [:]
         for row in 0..<result.rowCount {
             guard let number = result.text(row: row, column: 0).flatMap(Int64.init),
                 let salt = result.text(row: row, column: 1).flatMap(Int64.init)
             else { continue }
             let id = GlobalTransactionID(number: number, salt: UInt64(bitPattern: salt))
             let decision = result.text(row: row, column: 2).flatMap(Decision.init(rawValue:))
-            if let decision, result.text(row: row, column: 3) == "t" {
-                standing[id] = .finished(decision)
-            } else {
-                standing[id] = result.text(row: row, column: 4) == "t" ? .owned : .adoptable
-            }
+            let isFinished = result.text(row: row, column: 3) == "t"
+            let isOwned = result.text(row: row, column: 4) == "t"
+            let gids = result.text(row: row, column: 5).flatMap(ArrayLiteral.read) ?? []
+            standing[id] = RowStanding(
+                row: isFinished ? .finished(decision ?? .abort) : isOwned ? .owned : .adoptable,
+                decision: decision, gids: gids.compactMap(\.self))
         }
         return standing
     }

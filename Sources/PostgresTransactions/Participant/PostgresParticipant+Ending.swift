@@ -57,6 +57,13 @@ extension PostgresParticipant {
             return EndReport(.tryAgain, error: "unexpected answer \(result.tag)")
         case .failed(let message) where message.state == .undefinedObject:
             return try await judge(order, on: connection)
+        case .failed(let message) where message.state == .insufficientPrivilege:
+            let owner = order.evidence.map { "role \"\($0.owner)\"" } ?? "the role that prepared it"
+            return EndReport(
+                .tryAgain,
+                error: "\(message.message): as \(owner) or a superuser, in database "
+                    + "\"\(facts(of: connection)?.database ?? "")\", run \(verb) "
+                    + order.gid.quotedLiteral)
         case .failed(let message):
             return EndReport(.tryAgain, error: message.message)
         case .exceeded, .skipped:
@@ -88,8 +95,10 @@ extension PostgresParticipant {
         else { return nil }
         guard found.role == order.evidence?.owner ?? facts.user, found.database == facts.database
         else {
-            return "the prepared transaction of that name is role \"\(found.role)\"'s in database "
-                + "\"\(found.database)\", so it is not ours"
+            let verb = order.decision == .commit ? "COMMIT" : "ROLLBACK"
+            return "role \"\(found.role)\" owns the prepared transaction of that name, in database "
+                + "\"\(found.database)\", so it is not ours to end: as that role or a superuser, there, "
+                + "run \(verb) PREPARED \(order.gid.quotedLiteral)"
         }
         return nil
     }
@@ -103,7 +112,9 @@ extension PostgresParticipant {
         _ order: EndOrder, on connection: PostgresConnection, within limit: Duration = .seconds(30)
     ) async throws -> EndReport {
         let report = try await judgeByEvidence(order, on: connection, within: limit)
-        guard report.reply == .unprovable, options.hasWitness else { return report }
+        // Without evidence the fence proves a rollback only if nobody has ended the branch by hand.
+        let isOpenToProof = report.reply == .unprovable || order.evidence == nil
+        guard isOpenToProof, options.hasWitness else { return report }
         return try await Witness.isSeen(order.gid, on: connection)
             ? EndReport(.provedCommitted) : report
     }
@@ -169,7 +180,7 @@ extension PostgresParticipant {
         }
     }
 
-    /// This installation's prepared transactions here.
+    /// The prepared transactions of this server that bear this installation's name.
     func prepared() async throws -> [PreparedTransaction] {
         try await finishers.withConnection(timeout: options.connectTimeout) { connection in
             let facts = try self.factsIfOpen(of: connection)
@@ -177,9 +188,8 @@ extension PostgresParticipant {
             let rows = try await connection.query(
                 """
                 SELECT gid, extract(epoch FROM clock_timestamp() - prepared)::double precision,
-                    transaction, pg_snapshot_xmax(pg_current_snapshot())
-                FROM pg_prepared_xacts WHERE database = current_database() AND gid LIKE $1
-                    AND owner = session_user AND NOT pg_is_in_recovery()
+                    transaction, pg_snapshot_xmax(pg_current_snapshot()), owner, database
+                FROM pg_prepared_xacts WHERE gid LIKE $1 AND NOT pg_is_in_recovery()
                 """, ["tandem:\(self.installation):%"], timeout: .seconds(30))
             let safe =
                 self.registry.catalog?.safeTransactionID(
@@ -187,17 +197,26 @@ extension PostgresParticipant {
             let gids = (0..<rows.rowCount).compactMap { rows.text(row: $0, column: 0) }
             // Somebody else ended them: another replica, or a person.
             self.slotHolders.subtract(holders.subtracting(gids))
-            return (0..<rows.rowCount).compactMap { row in
-                guard let gid = rows.text(row: row, column: 0),
-                    let age = rows.text(row: row, column: 1).flatMap(Double.init),
-                    let short = rows.text(row: row, column: 2).flatMap(UInt32.init),
-                    let next = rows.text(row: row, column: 3).flatMap(UInt64.init)
-                else { return nil }
-                return PreparedTransaction(
-                    found: RecoveryPlan.Found(name: gid, ageSeconds: age),
-                    isFromBefore: Self.wholeID(short, below: next) < safe)
-            }
+            return (0..<rows.rowCount).compactMap { Self.entry(rows, $0, facts, safe) }
         }
+    }
+
+    private static func entry(
+        _ rows: CommandResult, _ row: Int, _ facts: SessionFacts, _ safe: UInt64
+    ) -> PreparedTransaction? {
+        guard let gid = rows.text(row: row, column: 0),
+            let age = rows.text(row: row, column: 1).flatMap(Double.init),
+            let short = rows.text(row: row, column: 2).flatMap(UInt32.init),
+            let next = rows.text(row: row, column: 3).flatMap(UInt64.init),
+            let owner = rows.text(row: row, column: 4),
+            let database = rows.text(row: row, column: 5)
+        else { return nil }
+        let isHere = database == facts.database
+        return PreparedTransaction(
+            found: RecoveryPlan.Found(name: gid, ageSeconds: age),
+            isFromBefore: wholeID(short, below: next) < safe,
+            claim: !isHere ? .otherDatabase : owner == facts.user ? .ours : .otherRole,
+            owner: owner, database: database)
     }
 
     /// A transaction id with its epoch, as the latest one below `next` that ends in those 32 bits.

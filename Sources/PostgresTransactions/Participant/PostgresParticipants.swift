@@ -251,16 +251,41 @@ public final class PostgresParticipants: Participants {
         journals[name]?.isReady ?? false
     }
 
-    /// This installation's prepared transactions in one participant.
+    /// The prepared transactions of one participant that bear this installation's name, and those
+    /// elsewhere on its server that no participant here can end.
+    ///
+    /// Of several participants on one server the first one of that database names such a one, or the
+    /// first of all.
     public func prepared(
         in name: String
     ) async throws(ParticipantUnreachable) -> [PreparedTransaction] {
         guard let member = members[name] else { return [] }
         do {
-            return try await member.prepared()
+            let found = try await member.prepared()
+            return found.filter { $0.claim == .ours || names(name, $0, on: member) }
         } catch {
             throw ParticipantUnreachable("\(error)")
         }
+    }
+
+    private func names(
+        _ name: String, _ found: PreparedTransaction, on member: PostgresParticipant
+    ) -> Bool {
+        let system = member.latestFacts?.systemIdentifier
+        let others = names.compactMap { members[$0] }.filter {
+            // One that has not been reached may be on this server as well.
+            $0.latestFacts == nil || $0.latestFacts?.systemIdentifier == system
+        }
+        let isCovered = others.contains { other in
+            guard let facts = other.latestFacts else {
+                return other.options.connection["dbname"] == found.database
+            }
+            return facts.database == found.database && facts.user == found.owner
+        }
+        if isCovered { return false }
+        let here = others.filter { $0.latestFacts != nil }
+        let first = here.first { $0.latestFacts?.database == found.database } ?? here.first
+        return first?.options.name == name
     }
 
     /// Removes a batch of old witness rows from every participant that has them.

@@ -128,6 +128,7 @@ extension TransactionEngine {
     private func resolveResurrected(
         _ record: TransactionRecord, _ found: ReportedTransaction, _ resolution: Resolution
     ) async throws(LogUnavailable) -> ResolutionAnswer {
+        guard found.isOurs else { return .refused("\(found.reason). \(found.remedy)") }
         guard resolution.action.decision == record.decision || resolution.isForced else {
             return .refused("This contradicts the decision; it has to be forced.")
         }
@@ -148,10 +149,11 @@ extension TransactionEngine {
     ) async throws(LogUnavailable) -> ResolutionAnswer {
         guard let found = reported(id, resolution.branch) else { return .notFound }
         guard isExpected(nil) else { return .changed }
+        guard found.isOurs else { return .refused("\(found.reason). \(found.remedy)") }
         guard resolution.action == .rolledBack || resolution.isForced else {
             return .refused("Nothing says that it was decided to commit; it has to be forced.")
         }
-        let all = reported.values.filter { transaction(of: $0.gid) == id }.sorted {
+        let all = reported.values.filter { $0.isOurs && transaction(of: $0.gid) == id }.sorted {
             $0.gid < $1.gid
         }
         var record = orphanRecord(id, all.map { ($0.participant, $0.gid) })
@@ -196,18 +198,6 @@ extension TransactionEngine {
             let reply: FinishReply =
                 resolution.action == .committed ? .provedCommitted : .provedRolledBack
             deliver(.finished(branch: resolution.branch, reply), to: id)
-        }
-    }
-
-    /// What the scans leave to an operator, in one participant.
-    public func reportedTransactions(in participant: String) -> [ReportedTransaction] {
-        reported.values.filter { $0.participant == participant }.sorted { $0.gid < $1.gid }
-    }
-
-    private func reported(_ id: GlobalTransactionID, _ branch: Int) -> ReportedTransaction? {
-        reported.values.first { entry in
-            PreparedTransactionName.ownership(of: entry.gid, installation: log.installation)
-                == .ours(id, branch: branch)
         }
     }
 }

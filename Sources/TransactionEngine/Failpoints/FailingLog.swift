@@ -124,7 +124,7 @@ struct FailingLog: DecisionLog {
 
     func standing(
         of ids: [GlobalTransactionID]
-    ) async throws(LogUnavailable) -> [GlobalTransactionID: RecoveryPlan.Row] {
+    ) async throws(LogUnavailable) -> [GlobalTransactionID: RowStanding] {
         try await inner.standing(of: ids)
     }
 

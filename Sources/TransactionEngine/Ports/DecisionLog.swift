@@ -78,10 +78,10 @@ public protocol DecisionLog: Sendable {
     func resolutions(
         of id: GlobalTransactionID
     ) async throws(LogUnavailable) -> [Resolution]
-    /// Which of these ids have rows, and whether somebody alive drives them.
+    /// Which of these ids have rows, whether somebody alive drives them, and what they say.
     func standing(
         of ids: [GlobalTransactionID]
-    ) async throws(LogUnavailable) -> [GlobalTransactionID: RecoveryPlan.Row]
+    ) async throws(LogUnavailable) -> [GlobalTransactionID: RowStanding]
     /// Ids with smaller numbers may have lost their rows to retention.
     func lowWaterMark() async throws(LogUnavailable) -> Int64
 }

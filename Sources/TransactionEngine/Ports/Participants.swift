@@ -26,24 +26,47 @@ public protocol Participants: Sendable {
     func look(_ order: RegisterOrder) async -> RegisterSight
     /// Looks whether a branch of a commit has committed; ends nothing.
     func look(at order: EndOrder) async -> EndInquiry.Sight
-    /// This installation's prepared transactions in one participant.
+    /// This installation's prepared transactions in one participant, and those on its server that
+    /// bear this installation's name and that no participant here can end.
     func prepared(in name: String) async throws(ParticipantUnreachable) -> [PreparedTransaction]
     /// What is known of each participant, for status.
     func statuses() async -> [ParticipantStatus]
 }
 
-/// A prepared transaction of ours, as a participant lists it.
+/// A prepared transaction that bears our name, as a participant lists it.
 public struct PreparedTransaction: Sendable, Hashable {
     /// Its name and age.
     public let found: RecoveryPlan.Found
     /// Whether it was prepared before the participant's server or timeline changed: then nothing
     /// follows from the lack of a row.
     public let isFromBefore: Bool
+    /// Whether it may be touched.
+    public let claim: Claim
+    /// The role that prepared it.
+    public let owner: String
+    /// The database that it is in.
+    public let database: String
+
+    /// Whose it is (I7): only what is ours is ever touched.
+    public enum Claim: Sendable, Hashable {
+        /// The participant's database, and the role that is worked as there.
+        case ours
+        /// Another role prepared it.
+        case otherRole
+        /// It is in another database of the server.
+        case otherDatabase
+    }
 
     /// Makes it of its parts.
-    public init(found: RecoveryPlan.Found, isFromBefore: Bool) {
+    public init(
+        found: RecoveryPlan.Found, isFromBefore: Bool, claim: Claim = .ours, owner: String = "",
+        database: String = ""
+    ) {
         self.found = found
         self.isFromBefore = isFromBefore
+        self.claim = claim
+        self.owner = owner
+        self.database = database
     }
 }
 

@@ -66,13 +66,3 @@ public enum ResolutionChange: Sendable, Hashable {
     /// The row stays as it is, but for the count of resolutions.
     case note
 }
-
-/// A prepared transaction of ours that is left alone until an operator has looked.
-public struct ReportedTransaction: Sendable, Hashable {
-    /// The participant.
-    public let participant: String
-    /// The name given to PREPARE TRANSACTION.
-    public let gid: String
-    /// Why nothing is done about it.
-    public let reason: String
-}

@@ -80,45 +80,51 @@ extension TransactionEngine {
     /// One pass over a participant, in the order P, A, T, Q; see `RecoveryPlan`.
     public func scan(_ participant: String) async throws {
         let prepared = try await participants.prepared(in: participant)
+        guard !prepared.isEmpty else { return report([], in: participant) }
         let ids = prepared.compactMap { transaction(of: $0.found.name) }
-        guard !ids.isEmpty else { return }
         // A: who is driven here is asked now, before the rows, and no later answer replaces it.
         let driven = Set(ids.filter { drives[$0] != nil || recentlyEnded[$0] != nil })
-        let rows = try await log.standing(of: ids)
+        let rows = ids.isEmpty ? [:] : try await log.standing(of: ids)
         let mark = try await log.lowWaterMark()
         let again = try await participants.prepared(in: participant)
+        let still = Set(again.map(\.found.name))
         // What was prepared before the server or its timeline changed is reported if it has no row,
         // as if its row might have been removed.
         let graceSeconds = Double(limits.orphanGrace.milliseconds) / 1000
-        var reports: Set<String> = []
+        var reasons: [String: String] = [:]
         for isFromBefore in [false, true] {
-            let some = prepared.filter { $0.isFromBefore == isFromBefore }.map(\.found)
             let actions = RecoveryPlan.actions(
-                prepared: some, active: { driven.contains($0) }, rows: { rows[$0] ?? .missing },
+                prepared: prepared.filter {
+                    $0.claim == .ours && $0.isFromBefore == isFromBefore
+                }.map(\.found),
+                active: { driven.contains($0) }, rows: { rows[$0]?.row ?? .missing },
                 preparedAgain: again.map(\.found), installation: log.installation,
                 graceSeconds: graceSeconds, lowWaterMark: isFromBefore ? .max : mark)
-            let old = Set(some.filter { $0.ageSeconds >= graceSeconds }.map(\.name))
             for action in actions {
-                let reason = await take(action, in: participant, isFromBefore, mark)
-                guard let (name, reason) = reason, old.contains(name) else { continue }
-                report(name, participant, reason)
-                reports.insert(name)
+                if let (name, reason) = await take(action, in: participant, isFromBefore, mark) {
+                    reasons[name] = reason
+                }
             }
         }
-        reported = reported.filter { $1.participant != participant || reports.contains($0) }
-    }
-
-    /// Leaves a prepared transaction to an operator, and says so once.
-    private func report(_ gid: String, _ participant: String, _ reason: String) {
-        if reported[gid] == nil {
-            logger.error(
-                "a prepared transaction is left to an operator",
-                metadata: [
-                    "gid": "\(gid)", "participant": "\(participant)", "reason": "\(reason)",
-                ])
+        var reports: [ReportedTransaction] = []
+        for found in prepared
+        where found.found.ageSeconds >= graceSeconds && still.contains(found.found.name) {
+            let name = found.found.name
+            let reason =
+                reasons[name] ?? reasonToReport(found, rows) { driven.contains($0) }
+            guard let reason else { continue }
+            let id = transaction(of: name)
+            let mayHaveLostRow = found.isFromBefore || id.map { $0.number < mark } ?? false
+            reports.append(
+                ReportedTransaction(
+                    participant: participant, gid: name, reason: reason,
+                    remedy: found.remedy(
+                        id, id.flatMap { rows[$0] }, mayHaveLostRow: mayHaveLostRow),
+                    owner: found.owner, database: found.database,
+                    preparedAt: clock.wallTime - Timestamp(found.found.ageSeconds * 1_000_000),
+                    isOurs: found.claim == .ours))
         }
-        reported[gid] = ReportedTransaction(
-            participant: participant, gid: gid, reason: reason)
+        report(reports, in: participant)
     }
 
     func transaction(of name: String) -> GlobalTransactionID? {

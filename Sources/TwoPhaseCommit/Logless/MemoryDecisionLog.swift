@@ -122,7 +122,7 @@ final class MemoryDecisionLog: DecisionLog {
 
     func standing(
         of ids: [GlobalTransactionID]
-    ) async throws(LogUnavailable) -> [GlobalTransactionID: RecoveryPlan.Row] { [:] }
+    ) async throws(LogUnavailable) -> [GlobalTransactionID: RowStanding] { [:] }
 
     func lowWaterMark() async throws(LogUnavailable) -> Int64 { 0 }
 }

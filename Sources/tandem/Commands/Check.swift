@@ -12,6 +12,8 @@ struct Check: AsyncParsableCommand {
             clock is right, its role has the rights it needs, its sessions are not lent by a \
             pooler, and has every participant prepare an empty transaction and roll it back. \
             Where a journal of decisions is wanted and missing, it prints the SQL that makes it. \
+            It names prepared transactions of this installation that no replica can end, with the SQL \
+            that does. \
             Nothing is changed.
 
             Exit status 0: all is well, apart from warnings (!). 1: something is not (-), and the \
@@ -48,11 +50,16 @@ struct Check: AsyncParsableCommand {
             timeout: .milliseconds(configuration.state.timeoutMilliseconds))
         found.append(("state", .state, state))
         if !json { show("state", state) }
+        let leftovers = await Doctor.leftovers(
+            state: configuration.state.connection,
+            participants: configuration.participants.map { ($0.name, $0.connection) },
+            timeout: .milliseconds(configuration.state.timeoutMilliseconds))
         for participant in configuration.participants {
             let diagnosis = await Doctor.examine(
                 participant.connection, as: .participant, allowsFsyncOff: fsyncOff,
                 timeout: .milliseconds(participant.connectTimeoutMilliseconds),
-                journal: participant.journal)
+                journal: participant.journal
+            ).adding(leftovers: leftovers[participant.name] ?? [])
             found.append((participant.name, .participant, diagnosis))
             if !json { show("participant \(participant.name)", diagnosis) }
         }
