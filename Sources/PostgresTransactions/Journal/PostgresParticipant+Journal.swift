@@ -157,7 +157,8 @@ extension PostgresParticipant {
         case .refused(let message):
             return RegisterReport(.tryAgain, error: message.message)
         case .unconfirmed:
-            return RegisterReport(.tryAgain, error: "nothing confirms yet that the abort is durable")
+            return RegisterReport(
+                .tryAgain, error: "nothing confirms yet that the abort is durable")
         }
     }
 

@@ -51,7 +51,9 @@ struct LoglessList: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "list",
         abstract: "Lists what is prepared, by transaction.",
-        discussion: "Exit status 0: nothing is left. 1: something is. 2: a database could not be asked.")
+        discussion: """
+            Exit status 0: nothing is left. 1: something is. 2: a database could not be asked.
+            """)
 
     @OptionGroup var place: LoglessDatabases
 

@@ -87,7 +87,8 @@ struct LifeEndTests {
             let log = log(state)
             let record = try await log.unacceptedRecord(in: "users")
             let heir = try await StateDatabase.open(cluster, "one")
-            #expect(await log.accept(record) == .unavailable(StateDatabaseError.superseded(replica: "one").sentence))
+            let reason = StateDatabaseError.superseded(replica: "one").sentence
+            #expect(await log.accept(record) == .unavailable(reason))
             #expect(reports.withLock { $0 } == 1)
             await state.beat()
             await state.close()

@@ -47,7 +47,9 @@ struct DeferredCodeTests {
         """,
     ]
 
-    @Test("a failure is constraint-at-prepare, with code, hint and context", arguments: Ending.allCases)
+    @Test(
+        "a failure is constraint-at-prepare, with code, hint and context",
+        arguments: Ending.allCases)
     func failures(_ ending: Ending) async throws {
         try await onEndingStage(keys: ending.keys) { stage in
             try await stage.asStranger("users", Self.tables)
