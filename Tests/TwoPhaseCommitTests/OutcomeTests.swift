@@ -10,11 +10,20 @@ import TransactionEngine
         arguments: [
             (.unknownParticipant(branch: 0, name: "x"), .invalid),
             (.unacceptableSQL(branch: 0, statement: 0, reason: "x"), .invalid),
-            (.tooManyBranches(participant: "x", limit: 1), .invalid),
+            (.tooManyBranches(branch: 1, participant: "x", count: 2, limit: 1), .invalid),
             (.participantUnavailable(name: "x", reason: "x"), .databaseUnavailable),
             (.preparedTransactionsDisabled(name: "x"), .preparedTransactionsDisabled),
-            (.slotsExhausted(name: "x"), .preparedTransactionsExhausted),
-            (.overloaded, .overloaded), (.draining, .notRunning),
+            (
+                .slotsExhausted(name: "x", usage: SlotUsage(limit: 1, own: 1)),
+                .preparedTransactionsExhausted
+            ),
+            (.overloaded(.transactions(limit: 1)), .overloaded),
+            (.overloaded(.waiting(limit: 1)), .overloaded),
+            (
+                .participantBusy(
+                    name: "x", sessions: SessionUsage(limit: 1, open: 1), waited: .seconds(1)),
+                .overloaded
+            ), (.draining, .notRunning),
             (.stateUnavailable(reason: "x"), .stateDatabaseUnavailable),
         ] as [(AdmissionFailure, Refusal.Code)])
     func `a refusal is an abort, with its kind`(failure: AdmissionFailure, code: Refusal.Code) {

@@ -40,14 +40,7 @@ extension CoordinatorAPI {
         writer.member("connections", status.connections)
         writer.member("idle", status.idle)
         writer.name("preparedSlots")
-        if let limit = status.slotLimit {
-            writer.beginObject()
-            writer.member("limit", limit)
-            writer.member("inUse", status.slotsInUse)
-            writer.endObject()
-        } else {
-            writer.null()
-        }
+        write(status.slots, &writer)
         nullable("lastError", status.lastError, &writer)
         nullable("systemIdentifier", status.systemIdentifier, &writer)
         writer.name("timeline")
@@ -69,6 +62,19 @@ extension CoordinatorAPI {
             writer.endObject()
         }
         writer.endArray()
+        writer.endObject()
+    }
+
+    private static func write(_ slots: SlotUsage?, _ writer: inout JSONWriter) {
+        guard let slots else { return writer.null() }
+        writer.beginObject()
+        writer.member("limit", slots.limit)
+        writer.name("share")
+        if let share = slots.share { writer.integer(share) } else { writer.null() }
+        writer.member("inUse", slots.inUse)
+        writer.member("own", slots.own)
+        writer.name("others")
+        if let others = slots.others { writer.integer(others) } else { writer.null() }
         writer.endObject()
     }
 

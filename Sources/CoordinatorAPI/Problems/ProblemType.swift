@@ -22,6 +22,7 @@ enum ProblemType: String, CaseIterable, Hashable, Sendable {
     case invalidRequest = "invalid-request"
     case unknownParticipant = "unknown-participant"
     case unacceptableSQL = "unacceptable-sql"
+    case tooManyBranches = "too-many-branches"
     case notOnePhase = "not-one-phase"
     case idempotencyKeyInvalid = "idempotency-key-invalid"
     case idempotencyKeyReused = "idempotency-key-reused"
@@ -31,6 +32,7 @@ enum ProblemType: String, CaseIterable, Hashable, Sendable {
     case participantUnavailable = "participant-unavailable"
     case participantSlotsExhausted = "participant-slots-exhausted"
     case preparedTransactionsDisabled = "prepared-transactions-disabled"
+    case participantBusy = "participant-busy"
     case overloaded
     case draining
     case stateDatabaseUnavailable = "state-database-unavailable"
@@ -40,6 +42,7 @@ enum ProblemType: String, CaseIterable, Hashable, Sendable {
     case rowsUnexpected = "rows-unexpected"
     case cannotBePrepared = "cannot-be-prepared"
     case constraintAtPrepare = "constraint-at-prepare"
+    case blockedByItself = "blocked-by-itself"
     case deadlineExceeded = "deadline-exceeded"
     case resultTooLarge = "result-too-large"
     case participantLost = "participant-lost"
@@ -69,17 +72,20 @@ extension ProblemType {
         case .requestTimeout: 408
         case .idempotencyKeyInProgress, .needsOperator, .conflict: 409
         case .statementFailed, .rowsUnexpected, .cannotBePrepared, .constraintAtPrepare,
-            .deadlineExceeded, .resultTooLarge, .participantLost, .rolledBackByRequest, .aborted:
+            .blockedByItself, .deadlineExceeded, .resultTooLarge, .participantLost,
+            .rolledBackByRequest, .aborted:
             409
         case .preconditionFailed: 412
         case .bodyTooLarge: 413
         case .uriTooLong: 414
         case .unsupportedMediaType: 415
-        case .unknownParticipant, .unacceptableSQL, .notOnePhase, .idempotencyKeyReused: 422
+        case .unknownParticipant, .unacceptableSQL, .tooManyBranches, .notOnePhase,
+            .idempotencyKeyReused:
+            422
         case .preconditionRequired: 428
         case .headersTooLarge: 431
         case .participantUnavailable, .participantSlotsExhausted, .preparedTransactionsDisabled,
-            .overloaded, .draining, .stateDatabaseUnavailable, .outcomeUnknown:
+            .participantBusy, .overloaded, .draining, .stateDatabaseUnavailable, .outcomeUnknown:
             503
         }
     }
@@ -102,6 +108,7 @@ extension ProblemType {
         case .invalidRequest: "The request does not follow the contract"
         case .unknownParticipant: "There is no participant of that name"
         case .unacceptableSQL: "A statement cannot be part of a branch"
+        case .tooManyBranches: "More branches name a participant than it has sessions"
         case .notOnePhase: "One phase is for exactly one branch that writes"
         case .idempotencyKeyInvalid: "The Idempotency-Key is not well-formed"
         case .idempotencyKeyReused: "The Idempotency-Key was used for another request"
@@ -109,6 +116,7 @@ extension ProblemType {
         case .participantUnavailable: "A participant cannot be reached"
         case .participantSlotsExhausted: "A participant has no slot for a prepared transaction"
         case .preparedTransactionsDisabled: "A participant has prepared transactions disabled"
+        case .participantBusy: "Every session of a participant is busy"
         case .overloaded: "The service has more work than it accepts"
         case .draining: "This replica is shutting down"
         case .stateDatabaseUnavailable: "The state database cannot serve the request"
@@ -116,6 +124,7 @@ extension ProblemType {
         case .rowsUnexpected: "A statement met another number of rows than expected"
         case .cannotBePrepared: "A branch did something that cannot be prepared"
         case .constraintAtPrepare: "A deferred constraint or trigger failed at the end of a branch"
+        case .blockedByItself: "Two branches of the transaction block each other"
         case .deadlineExceeded: "The deadline passed before the decision"
         case .resultTooLarge: "The results are larger than the limit"
         case .participantLost: "The connection to a participant was lost during the work"
@@ -131,18 +140,19 @@ extension ProblemType {
     var outcome: ProblemOutcome? {
         switch self {
         case .participantUnavailable, .participantSlotsExhausted, .preparedTransactionsDisabled,
-            .overloaded, .draining, .stateDatabaseUnavailable:
+            .participantBusy, .overloaded, .draining, .stateDatabaseUnavailable:
             .notAccepted
         case .statementFailed, .rowsUnexpected, .cannotBePrepared, .constraintAtPrepare,
-            .deadlineExceeded, .resultTooLarge, .participantLost, .rolledBackByRequest, .aborted:
+            .blockedByItself, .deadlineExceeded, .resultTooLarge, .participantLost,
+            .rolledBackByRequest, .aborted:
             .aborted
         case .outcomeUnknown: .unknown
         case .needsOperator: .needsOperator
         case .badHTTP, .requestTimeout, .headersTooLarge, .uriTooLong, .bodyTooLarge, .notFound,
             .methodNotAllowed, .notAcceptable, .unsupportedMediaType, .preconditionFailed,
             .preconditionRequired, .malformedJSON, .invalidRequest, .unknownParticipant,
-            .unacceptableSQL, .notOnePhase,
-            .idempotencyKeyInvalid, .idempotencyKeyReused, .idempotencyKeyInProgress, .conflict:
+            .unacceptableSQL, .tooManyBranches, .notOnePhase, .idempotencyKeyInvalid,
+            .idempotencyKeyReused, .idempotencyKeyInProgress, .conflict:
             nil
         }
     }
@@ -154,16 +164,16 @@ extension ProblemType {
     var isRetryable: Bool {
         switch self {
         case .requestTimeout, .idempotencyKeyInProgress, .participantUnavailable,
-            .participantSlotsExhausted, .overloaded, .draining, .stateDatabaseUnavailable,
-            .deadlineExceeded, .participantLost:
+            .participantSlotsExhausted, .participantBusy, .overloaded, .draining,
+            .stateDatabaseUnavailable, .deadlineExceeded, .participantLost:
             true
         case .badHTTP, .headersTooLarge, .uriTooLong, .bodyTooLarge, .notFound, .methodNotAllowed,
             .notAcceptable, .unsupportedMediaType, .preconditionFailed, .preconditionRequired,
-            .malformedJSON, .invalidRequest, .unknownParticipant, .unacceptableSQL, .notOnePhase,
-            .idempotencyKeyInvalid, .idempotencyKeyReused, .preparedTransactionsDisabled,
-            .statementFailed,
-            .rowsUnexpected, .cannotBePrepared, .constraintAtPrepare, .resultTooLarge,
-            .rolledBackByRequest, .aborted, .needsOperator, .conflict, .outcomeUnknown:
+            .malformedJSON, .invalidRequest, .unknownParticipant, .unacceptableSQL, .tooManyBranches,
+            .notOnePhase, .idempotencyKeyInvalid, .idempotencyKeyReused,
+            .preparedTransactionsDisabled, .statementFailed, .rowsUnexpected, .cannotBePrepared,
+            .constraintAtPrepare, .blockedByItself, .resultTooLarge, .rolledBackByRequest, .aborted,
+            .needsOperator, .conflict, .outcomeUnknown:
             false
         }
     }

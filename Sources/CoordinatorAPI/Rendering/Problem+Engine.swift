@@ -58,6 +58,7 @@ extension Problem {
         case .rowsUnexpected: .rowsUnexpected
         case .cannotBePrepared, .preparedTransactionsDisabled: .cannotBePrepared
         case .constraintAtPrepare: .constraintAtPrepare
+        case .blockedByItself: .blockedByItself
         case .resultTooLarge: .resultTooLarge
         case .connectionLost: .participantLost
         case .unacceptableSQL: .unacceptableSQL
@@ -94,6 +95,10 @@ extension Problem {
             return "\(place) returned more rows or bytes than are allowed."
         case .connectionLost:
             return "The connection to \(participant) was lost while it worked."
+        case .blockedByItself(let branch, let statement):
+            let holder = statement.map { "statement \($0) of branch \(branch)" } ?? "branch \(branch)"
+            return "\(place) waited for a lock that \(holder) of the same transaction holds until both "
+                + "have ended, so it can never succeed. Put both statements into one branch."
         case .cancelled:
             return "The work in \(participant) was cancelled."
         case .notDurable:
@@ -124,11 +129,14 @@ extension Problem {
             self.branch = branch
             self.statement = statement
             pointer = "/branches/\(branch)/statements/\(statement)/sql"
-        case .tooManyBranches(let participant, let limit):
+        case .tooManyBranches(let branch, let participant, let count, let limit):
             self.init(
-                .unacceptableSQL,
-                "\(participant) has \(limit) sessions, and more branches than that name it.")
+                .tooManyBranches,
+                "\(count) branches name \(participant), whose poolSize allows \(limit): each needs a "
+                    + "session of its own. Put their statements into fewer branches, or raise it.")
+            self.branch = branch
             self.participant = participant
+            pointer = "/branches/\(branch)"
         case .notOnePhase(let writers):
             self.init(
                 .notOnePhase,
@@ -143,13 +151,14 @@ extension Problem {
                 .preparedTransactionsDisabled,
                 "\(name) has max_prepared_transactions = 0; it has to be raised there.")
             participant = name
-        case .slotsExhausted(let name):
-            self.init(
-                .participantSlotsExhausted,
-                "Every slot for prepared transactions in \(name) is in use.")
+        case .slotsExhausted(let name, let usage):
+            self.init(.participantSlotsExhausted, usage.sentence(name))
             participant = name
-        case .overloaded:
-            self.init(.overloaded, "As many transactions are under way as may be.")
+        case .participantBusy(let name, let sessions, let waited):
+            self.init(.participantBusy, sessions.sentence(name, waited: waited))
+            participant = name
+        case .overloaded(let overload):
+            self.init(.overloaded, overload.sentence)
         case .draining:
             self.init(.draining, "This replica is stopping.")
         case .cancelled:

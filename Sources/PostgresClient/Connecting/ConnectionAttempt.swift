@@ -1,7 +1,7 @@
 import CLibpq
 import EventLoop
 
-/// One try to connect, driven by the loop and bounded in time.
+/// One try to connect to one server, driven by the loop and bounded in time.
 @safe
 @LoopActor
 final class ConnectionAttempt {
@@ -26,17 +26,7 @@ final class ConnectionAttempt {
         timer = EventLoop.shared.schedule(after: timeout) {
             self.fail(.unreachable("no connection to \(options) within \(self.timeout)"))
         }
-        guard HostResolution.isNeeded(options) else { return open(options) }
-        BlockingCall.start {
-            Result { () throws(PostgresError) in try HostResolution.resolve(options) }
-        } then: { resolved in
-            // The time may have run out meanwhile; the late answer is of no use then.
-            guard self.completion != nil else { return }
-            switch resolved {
-            case .success(let options): self.open(options)
-            case .failure(let error): self.fail(error)
-            }
-        }
+        open(options)
     }
 
     private func open(_ options: ConnectionOptions) {

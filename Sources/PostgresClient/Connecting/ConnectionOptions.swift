@@ -56,13 +56,21 @@ public struct ConnectionOptions: Hashable, Sendable {
         return copy
     }
 
-    /// The same at other addresses, which were made of the ones given.
-    func at(hosts: String, addresses: String, ports: String) -> ConnectionOptions {
+    /// The same for one of the servers that it names.
+    func at(host: String, address: String, port: String) -> ConnectionOptions {
         var copy = self
-        copy.values["host"] = hosts
-        copy.values["hostaddr"] = addresses
-        copy.values["port"] = ports
+        copy.values["host"] = host
+        copy.values["hostaddr"] = address
+        copy.values["port"] = port
         return copy
+    }
+
+    /// Where one server is, for people.
+    var place: String {
+        let host = values["host"] ?? ""
+        let address = values["hostaddr"] ?? ""
+        let name = host.isEmpty ? address : address.isEmpty ? host : "\(host) (\(address))"
+        return [name, values["port"] ?? ""].filter { !$0.isEmpty }.joined(separator: ":")
     }
 
     private static func check(_ overrides: [String: String]) throws(PostgresError) {

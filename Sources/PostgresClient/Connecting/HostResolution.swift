@@ -6,23 +6,29 @@ import Glibc
 /// likes. Given `hostaddr` as well as `host`, it resolves nothing, and still uses the name to
 /// verify certificates and to look up passwords.
 enum HostResolution {
-    /// One server to try: a name (or path, or address) and where it is.
+    /// One server to try: a name (or path, or address) and where it is; without an address libpq is left
+    /// with the host.
     private struct Target {
         var host: String
         var address: String
         var port: String
+
+        var needsName: Bool { address.isEmpty && !HostResolution.isLiteral(host) }
     }
 
-    /// What `options` says, with an address for every host name; runs where it may block.
+    /// What `options` says, for each server by itself, in the order in which they are tried; runs where
+    /// it may block.
     ///
-    /// A name with several addresses becomes several entries, tried in order, as libpq itself
-    /// would. A name that cannot be resolved is left out, unless no other host is left.
-    static func resolve(_ options: ConnectionOptions) throws(PostgresError) -> ConnectionOptions {
-        guard let targets = unresolved(options) else { return options }
+    /// A name with several addresses becomes several servers, as it would for libpq. A name that cannot
+    /// be resolved is left out, unless no other host is left.
+    static func servers(
+        of options: ConnectionOptions
+    ) throws(PostgresError) -> [ConnectionOptions] {
+        guard let targets = targets(of: options) else { return [options] }
         var resolved: [Target] = []
         var failures: [String] = []
         for target in targets {
-            if isLiteral(target.host) {
+            guard target.needsName else {
                 resolved.append(target)
                 continue
             }
@@ -37,29 +43,32 @@ enum HostResolution {
             }
         }
         if resolved.isEmpty { throw .unreachable(failures.joined(separator: "; ")) }
-        return options.at(
-            hosts: resolved.map(\.host).joined(separator: ","),
-            addresses: resolved.map(\.address).joined(separator: ","),
-            ports: resolved.map(\.port).joined(separator: ","))
+        if options["load_balance_hosts"] == "random" { resolved.shuffle() }
+        return resolved.map { options.at(host: $0.host, address: $0.address, port: $0.port) }
     }
 
     /// Whether there is a name that a name service has to be asked about.
-    static func isNeeded(_ options: ConnectionOptions) -> Bool { unresolved(options) != nil }
+    static func isNeeded(_ options: ConnectionOptions) -> Bool {
+        targets(of: options)?.contains(where: \.needsName) ?? false
+    }
 
-    /// The hosts, if one of them is a name; nil also if host and port do not fit each other, which
-    /// libpq explains better.
-    private static func unresolved(_ options: ConnectionOptions) -> [Target]? {
-        func effective(_ key: String) -> String {
-            options[key] ?? ConnectionOptions.ambient(key) ?? ""
+    /// The hosts one by one; nil if the lists do not fit each other, which libpq explains better, or if
+    /// it is to choose among them by two looks at each.
+    private static func targets(of options: ConnectionOptions) -> [Target]? {
+        func effective(_ key: String) -> [String] {
+            split(options[key] ?? ConnectionOptions.ambient(key) ?? "")
         }
-        guard effective("hostaddr").isEmpty else { return nil }
-        let hosts = split(effective("host"))
-        let ports = split(effective("port"))
-        guard ports.count == 1 || ports.count == hosts.count else { return nil }
-        guard hosts.contains(where: { !isLiteral($0) }) else { return nil }
-        return hosts.enumerated().map { index, host in
-            // An empty address leaves libpq with the host: a path, or a literal address.
-            Target(host: host, address: "", port: ports.count == 1 ? ports[0] : ports[index])
+        guard options["target_session_attrs"] != "prefer-standby" else { return nil }
+        let hosts = effective("host")
+        let addresses = effective("hostaddr")
+        let ports = effective("port")
+        let count = max(hosts.count, addresses.count)
+        func fits(_ list: [String]) -> Bool { list.count == count || list == [""] }
+        guard fits(hosts), fits(addresses), fits(ports) || ports.count == 1 else { return nil }
+        return (0..<count).map { index in
+            func entry(_ list: [String]) -> String { list.count == 1 ? list[0] : list[index] }
+            return Target(
+                host: entry(hosts), address: entry(addresses), port: entry(ports))
         }
     }
 

@@ -107,32 +107,6 @@ public final class PostgresConnection {
         return .success(connection)
     }
 
-    /// Connects.
-    ///
-    /// Nothing of it blocks: host names are resolved on a helper thread. Throws `unreachable`,
-    /// also when the time is up or the task is cancelled, and `refused` when a server said no.
-    /// The session is as the options say, whatever a login event trigger there has set.
-    ///
-    /// - Parameter statementsMax: how many prepared statements the session keeps; 0 for none.
-    public static func connect(
-        _ options: ConnectionOptions, timeout: Duration, statementsMax: Int = 256
-    ) async throws(PostgresError) -> PostgresConnection {
-        let attempt = ConnectionAttempt(timeout: timeout, statementsMax: statementsMax)
-        let cancelled = PostgresError.unreachable("the task that connects was cancelled")
-        let result = await withTaskCancellationHandler {
-            await withCheckedContinuation {
-                (done: CheckedContinuation<Result<PostgresConnection, PostgresError>, Never>) in
-                if Task.isCancelled { return done.resume(returning: .failure(cancelled)) }
-                attempt.start(options) { done.resume(returning: $0) }
-            }
-        } onCancel: {
-            EventLoop.shared.execute { attempt.fail(cancelled) }
-        }
-        let connection = try result.get()
-        try await connection.undoLoginTrigger(timeout: timeout)
-        return connection
-    }
-
     /// Whether commands can be sent, as far as is known.
     public var isOpen: Bool { unsafe handle != nil }
 

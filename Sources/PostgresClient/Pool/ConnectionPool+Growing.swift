@@ -25,8 +25,7 @@ extension ConnectionPool {
         do {
             let connection = try await PostgresConnection.connect(
                 options, timeout: configuration.connectTimeout,
-                statementsMax: configuration.statementsMax)
-            try await prepareInTime(connection)
+                statementsMax: configuration.statementsMax, prepare: prepare)
             attempts[number] = nil
             adopt(connection)
         } catch {
@@ -34,28 +33,6 @@ extension ConnectionPool {
             note(error)
         }
         endClosingIfDone()
-    }
-
-    private func prepareInTime(_ connection: PostgresConnection) async throws {
-        // Closing the connection is what ends a preparation that waits for the server.
-        let timer = EventLoop.shared.schedule(after: configuration.connectTimeout) {
-            connection.close()
-        }
-        defer { timer.cancel() }
-        do {
-            try await withTaskCancellationHandler {
-                try await prepare(connection)
-            } onCancel: {
-                EventLoop.shared.execute { connection.close() }
-            }
-            // It may have been closed after its last reply, while the preparation did other things.
-            guard connection.isOpen else {
-                throw PostgresError.unreachable("the connection ended while it was prepared")
-            }
-        } catch {
-            connection.close()
-            throw error
-        }
     }
 
     private func adopt(_ connection: PostgresConnection) {

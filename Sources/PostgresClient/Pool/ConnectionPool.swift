@@ -23,8 +23,7 @@ public final class ConnectionPool {
     }
 
     /// What is done with every new connection before its first use.
-    public typealias Preparation =
-        @LoopActor @Sendable (PostgresConnection) async throws -> Void
+    public typealias Preparation = PostgresConnection.Preparation
 
     /// The size and the times.
     public let configuration: PoolConfiguration
@@ -63,8 +62,8 @@ public final class ConnectionPool {
 
     /// Makes a pool, which connects nothing before it is asked or told to.
     ///
-    /// - Parameter prepare: run on each new connection; if it throws, the connection is discarded
-    ///   and the attempt has failed.
+    /// - Parameter prepare: run on each new connection; if it throws, the connection is discarded,
+    ///   and the next server of the connection string is tried. If none is left the attempt has failed.
     public init(
         options: ConnectionOptions, configuration: PoolConfiguration,
         prepare: @escaping Preparation = { _ in }

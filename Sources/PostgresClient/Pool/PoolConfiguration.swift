@@ -4,7 +4,8 @@ public struct PoolConfiguration: Hashable, Sendable {
     public var size: Int
     /// Idle connections that are kept ready, up to `size`.
     public var minimumIdle: Int
-    /// For connecting, and once more for preparing what was connected.
+    /// For connecting to all servers of the connection string together, and once more for preparing
+    /// what was connected.
     public var connectTimeout: Duration
     /// Idle connections beyond `minimumIdle` are closed after this time; nil: never.
     public var idleTimeout: Duration?

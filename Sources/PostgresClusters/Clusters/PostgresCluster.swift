@@ -153,6 +153,28 @@ public actor PostgresCluster {
         running = try await launch.on(port)
     }
 
+    /// Starts a copy of this cluster as it is now, on a port of its own, and this one again.
+    ///
+    /// It is the same system for PostgreSQL, as a standby is: it has the same system identifier. The copy
+    /// is a temporary one.
+    public func copy(as name: String) async throws -> PostgresCluster {
+        await stop(.fast)
+        let copy = try await ClusterWorkspace.shared.newFolder(name)
+        do {
+            try await place.copy(data, to: "\(copy)/data")
+            try await restart()
+            let launch = Launch(name: name, folder: copy, settings: settings, place: place)
+            let (port, running) = try await launch.onAnyFreePort()
+            return PostgresCluster(
+                name: name, port: port, folder: copy,
+                template: ClusterTemplate(database: database, initialSQL: []),
+                storage: .temporary, settings: settings, running: running, place: place)
+        } catch {
+            try? FileManager.default.removeItem(atPath: copy)
+            throw error
+        }
+    }
+
     /// Ends the server; a temporary cluster's files are removed, a kept one's stay.
     public func remove() async {
         await stop(storage == .temporary ? .immediate : .fast)

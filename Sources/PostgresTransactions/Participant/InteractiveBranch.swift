@@ -26,7 +26,11 @@ final class InteractiveBranch: OpenBranch {
     /// The first thing that went wrong: the vote will be no, whether or not the code caught it.
     private var failure: BranchFailure?
     private var isOver = false
+    /// Why a wait for a lock was ended, if PostgreSQL ends it now.
+    var blockedByItself: BranchFailure?
     private var statementCount = 0
+    /// What the caller's code ran last, and the number of the first of these statements.
+    private(set) var running: (first: Int, statements: [Statement]) = (0, [])
     /// Whether a call has its turn, or has just been given it.
     private var isBusy = false
     private var waiting: [CheckedContinuation<Void, Never>] = []
@@ -70,6 +74,9 @@ final class InteractiveBranch: OpenBranch {
         task?.cancel()
     }
 
+    /// Makes the vote no for this reason; the caller's code gets it from the call that is under way.
+    func refuse(_ reason: BranchFailure) { failure = failure ?? reason }
+
     /// Goes on without the caller's code, which was told to stop and does not.
     func abandon() { end(.abandoned) }
 
@@ -93,7 +100,7 @@ final class InteractiveBranch: OpenBranch {
         }
     }
 
-    func execute(_ statements: [Statement]) async throws(OpenBranchError) -> [StatementResult] {
+    func execute(_ new: [Statement]) async throws(OpenBranchError) -> [StatementResult] {
         // Whoever ends hands the turn to the next, so that nobody who comes in between takes it.
         if isBusy {
             await withCheckedContinuation { turn in
@@ -112,24 +119,25 @@ final class InteractiveBranch: OpenBranch {
         guard !isOver else { throw .isOver }
         // After the first failure PostgreSQL would only say that the transaction is aborted.
         if let failure { throw .failed(failure) }
-        if statements.isEmpty { return [] }
+        if new.isEmpty { return [] }
         let first = statementCount
-        statementCount += statements.count
+        statementCount += new.count
+        running = (first, new)
         var returnsRows = false
-        for (offset, statement) in statements.enumerated()
+        for (offset, statement) in new.enumerated()
         where try inspect(statement, first + offset) {
             returnsRows = true
         }
         let replies: ArraySlice<CommandReply>
         do throws(PostgresError) {
             replies = try await send(
-                statements.map { Command($0.sql, $0.parameters) }, returnsRows ? limits : nil)
+                new.map { Command($0.sql, $0.parameters) }, returnsRows ? limits : nil)
         } catch {
             // Of several, no single one is to blame.
-            throw fail(Self.failure(error, statements.count == 1 ? first : nil))
+            throw fail(Self.failure(error, new.count == 1 ? first : nil))
         }
         var results: [StatementResult] = []
-        for (offset, (reply, statement)) in zip(replies, statements).enumerated() {
+        for (offset, (reply, statement)) in zip(replies, new).enumerated() {
             results.append(try result(reply, statement, first + offset))
         }
         return results
@@ -200,7 +208,7 @@ final class InteractiveBranch: OpenBranch {
 
     private func fail(_ new: BranchFailure) -> OpenBranchError {
         // A cancel that made the statement fail was noted before.
-        let first = failure ?? new
+        let first = failure ?? new.explained(by: blockedByItself)
         failure = first
         return .failed(first)
     }

@@ -16,7 +16,7 @@ extension PostgresParticipant {
             let report = try await endings.withConnection(timeout: options.connectTimeout) {
                 connection in try await self.end(order, on: connection)
             }
-            if report.reply != .tryAgain { slotHolders.remove(order.gid) }
+            if report.reply != .tryAgain { slots.free(order.gid) }
             return report
         } catch {
             // A lost connection proves nothing about what it had been sent: ask again.
@@ -184,7 +184,7 @@ extension PostgresParticipant {
     func prepared() async throws -> [PreparedTransaction] {
         try await finishers.withConnection(timeout: options.connectTimeout) { connection in
             let facts = try self.factsIfOpen(of: connection)
-            let holders = self.slotHolders
+            let held = self.slots.held
             let rows = try await connection.query(
                 """
                 SELECT gid, extract(epoch FROM clock_timestamp() - prepared)::double precision,
@@ -196,7 +196,7 @@ extension PostgresParticipant {
                     of: self.options.name, on: facts.systemIdentifier) ?? 0
             let gids = (0..<rows.rowCount).compactMap { rows.text(row: $0, column: 0) }
             // Somebody else ended them: another replica, or a person.
-            self.slotHolders.subtract(holders.subtracting(gids))
+            self.slots.free(held.subtracting(gids))
             return (0..<rows.rowCount).compactMap { Self.entry(rows, $0, facts, safe) }
         }
     }

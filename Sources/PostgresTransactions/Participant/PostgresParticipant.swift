@@ -12,9 +12,11 @@ final class PostgresParticipant {
     let installation: String
     private(set) var facts: [ObjectIdentifier: SessionFacts] = [:]
     private(set) var latestFacts: SessionFacts?
-    /// gids that hold a slot until they have ended, and branches that are at work.
-    var slotHolders: Set<String> = []
-    var working = 0
+    let servers: ServerDirectory
+    /// The slots that this replica's branches hold here.
+    let slots = BranchSlots()
+    /// The slots of the server that answered last; nil as long as none has.
+    private(set) var server: ServerSlots?
     let workers: ConnectionPool
     let finishers: ConnectionPool
     /// One session that looks for those who ask for a status, so that they take none that ends branches.
@@ -25,6 +27,8 @@ final class PostgresParticipant {
     var onAnswering: (@LoopActor () -> Void)?
     private var wasOpen = false
     let journal = JournalStanding()
+    /// Notices branches that wait for their own transaction.
+    let lockWatch: LockWatch
     private var owners: [ServerTimeline: PreparedOwners] = [:]
     /// Writes that make the log before them durable; see `writesThrough`.
     var flushRunning: Task<Bool, Never>?
@@ -39,14 +43,18 @@ final class PostgresParticipant {
         + " -c default_transaction_isolation=read\\ committed"
 
     init(
-        _ options: ParticipantOptions, registry: SessionRegistry, installation: String,
-        replica: String, logger: Logger
+        _ options: ParticipantOptions, registry: SessionRegistry, servers: ServerDirectory,
+        installation: String, replica: String, logger: Logger
     ) throws(PostgresError) {
         self.options = options
+        self.servers = servers
         self.registry = registry
         self.installation = installation
         self.logger = logger
         let admission = Admission()
+        lockWatch = LockWatch(lockTimeout: options.lockTimeout) {
+            try await admission.participant?.lockWaits(of: $0) ?? [:]
+        }
         let prepare: @LoopActor (PostgresConnection) async throws -> Void = { connection in
             try await admission.participant?.examine(connection)
         }
@@ -115,6 +123,14 @@ final class PostgresParticipant {
         weak var participant: PostgresParticipant?
     }
 
+    /// Which of these server processes wait for locks, and for whom; asked by the session that looks.
+    private func lockWaits(of processIDs: [Int32]) async throws -> [Int32: LockWait] {
+        let patience = Duration.seconds(1)
+        return try await lookers.withConnection(timeout: patience) {
+            try await LockWait.find(processIDs, on: $0, timeout: patience)
+        }
+    }
+
     fileprivate func examine(_ connection: PostgresConnection) async throws {
         let found = try await registry.admit(connection, of: options)
         if options.hasWitness {
@@ -123,6 +139,8 @@ final class PostgresParticipant {
         let key = ObjectIdentifier(connection)
         facts[key] = found
         latestFacts = found
+        use(servers.slots(of: found.systemIdentifier, limit: found.slotLimit))
+        await countSlotsAtOpening(on: connection)
         await prepareJournal(on: connection, role: found.user)
         connection.onClose = { [weak self] _ in
             self?.facts[key] = nil
@@ -150,25 +168,28 @@ final class PostgresParticipant {
         return facts
     }
 
-    /// The share that was configured, but never more than the server has.
-    var slotLimit: Int? {
-        guard let theirs = latestFacts?.slotLimit else { return options.preparedSlots }
-        return min(theirs, options.preparedSlots ?? theirs)
+    /// A failover may lead to another server, whose slots are others.
+    private func use(_ found: ServerSlots) {
+        guard server !== found else { return }
+        server?.leave(slots)
+        found.join(slots)
+        server = found
     }
-
-    var slotsInUse: Int { slotHolders.count + working }
 
     var status: ParticipantStatus {
         ParticipantStatus(
             name: options.name, isAvailable: workers.connectedCount > 0 && !workers.isFailing,
             isConnecting: workers.connectedCount == 0 && !workers.isFailing,
             poolSize: options.poolSize, connections: workers.connectedCount,
-            idle: workers.idleCount, slotLimit: slotLimit, slotsInUse: slotsInUse,
+            idle: workers.idleCount, slots: slotUsage,
             lastError: workers.lastFailure.map { "\($0.error)" },
             systemIdentifier: latestFacts?.systemIdentifier, timeline: latestFacts?.timeline,
             version: latestFacts?.version, circuit: circuit,
             failuresInARow: finishers.failuresInARow)
     }
+
+    /// Why no working session could be opened the last time.
+    var lastFailure: String { workers.lastFailure.map { "\($0.error)" } ?? "no connection" }
 
     /// What the finishing sessions say: the pool probes by itself, one attempt at a time, after
     /// jittered and capped intervals.

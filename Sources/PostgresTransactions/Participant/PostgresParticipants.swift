@@ -13,7 +13,7 @@ public final class PostgresParticipants: Participants {
     let members: [String: PostgresParticipant]
     private nonisolated let journals: [String: JournalStanding]
     let waiting = SessionQueue()
-    private var isClosed = false
+    var isClosed = false
     private let queueMax: Int
     /// Called with the name of a participant that could not be reached and answers again.
     public var onAnswering: (@LoopActor (String) -> Void)?
@@ -45,13 +45,14 @@ public final class PostgresParticipants: Participants {
         _ options: [ParticipantOptions], registry: SessionRegistry, installation: String,
         replica: String, queueMax: Int, logger: Logger
     ) throws(PostgresError) {
+        let servers = ServerDirectory()
         var members: [String: PostgresParticipant] = [:]
         var byName: [String: ParticipantOptions] = [:]
         for option in options {
             byName[option.name] = option
             members[option.name] = try PostgresParticipant(
-                option, registry: registry, installation: installation, replica: replica,
-                logger: logger)
+                option, registry: registry, servers: servers, installation: installation,
+                replica: replica, logger: logger)
         }
         self.members = members
         journals = members.mapValues(\.journal)
@@ -78,7 +79,9 @@ public final class PostgresParticipants: Participants {
             counts[branch.participant, default: 0] += 1
             guard counts[branch.participant, default: 0] <= participant.poolSize else {
                 throw .tooManyBranches(
-                    participant: branch.participant, limit: participant.poolSize)
+                    branch: index, participant: branch.participant,
+                    count: branches.count { $0.participant == branch.participant },
+                    limit: participant.poolSize)
             }
             for (position, statement) in branch.work.statements.enumerated() {
                 do throws(StatementRefusal) {
@@ -101,8 +104,8 @@ public final class PostgresParticipants: Participants {
         _ requests: [SessionRequest], within limit: Duration
     ) async throws(AdmissionFailure) -> [any BranchSession] {
         if isClosed { throw .draining }
-        if let sessions = try take(requests) { return sessions }
-        guard waiting.count < queueMax else { throw .overloaded }
+        if let sessions = try await takeOrCount(requests) { return sessions }
+        guard waiting.count < queueMax else { throw .overloaded(.waiting(limit: queueMax)) }
         tickets += 1
         let ticket = tickets
         let result = await withTaskCancellationHandler {
@@ -111,108 +114,6 @@ public final class PostgresParticipants: Participants {
             EventLoop.shared.execute { self.stopWaiting(ticket) }
         }
         return try result.get()
-    }
-
-    private func wait(
-        _ requests: [SessionRequest], _ ticket: Int, _ limit: Duration
-    ) async -> Result<[any BranchSession], AdmissionFailure> {
-        await withCheckedContinuation { reply in
-            // Others may have had their turn since the caller looked; see `ConnectionPool.acquire`.
-            if Task.isCancelled { return reply.resume(returning: .failure(.cancelled)) }
-            if isClosed { return reply.resume(returning: .failure(.draining)) }
-            do throws(AdmissionFailure) {
-                if let sessions = try take(requests) {
-                    return reply.resume(returning: .success(sessions))
-                }
-            } catch {
-                return reply.resume(returning: .failure(error))
-            }
-            let timer = EventLoop.shared.schedule(after: limit) { [weak self] in
-                self?.expire(ticket)
-            }
-            waiting.append(
-                SessionWaiter(ticket: ticket, requests: requests, reply: reply, timer: timer))
-        }
-    }
-
-    private func stopWaiting(_ ticket: Int) {
-        guard let waiter = waiting.remove(ticket: ticket) else { return }
-        waiter.settle(.failure(.cancelled))
-        serveBehind(waiter)
-    }
-
-    /// Sessions for all, nil if some have to be waited for, or why there will be none.
-    private func take(
-        _ requests: [SessionRequest], ticket: Int? = nil
-    ) throws(AdmissionFailure) -> [any BranchSession]? {
-        var isReady = true
-        for (index, request) in requests.enumerated() {
-            let name = request.participant
-            // Each participant once, at its first request.
-            guard !requests[..<index].contains(where: { $0.participant == name }),
-                let member = members[name]
-            else { continue }
-            let count = requests.count { $0.participant == name }
-            let slots = requests.count { $0.participant == name && $0.ending == .twoPhase }
-            if slots > 0, let limit = member.slotLimit {
-                guard limit > 0 else { throw .preparedTransactionsDisabled(name: name) }
-                guard member.slotsInUse + slots <= limit else {
-                    throw .slotsExhausted(name: name)
-                }
-            }
-            let kept = waiting.kept(
-                of: name, poolSize: member.options.poolSize, from: ticket)
-            guard member.workers.idleCount < count + kept else { continue }
-            if member.workers.isFailing {
-                let reason = member.workers.lastFailure.map { "\($0.error)" } ?? "no connection"
-                throw .participantUnavailable(name: name, reason: reason)
-            }
-            member.workers.demand(count)
-            isReady = false
-        }
-        guard isReady else { return nil }
-        return requests.map { request in
-            guard let member = members[request.participant],
-                let connection = member.workers.takeIdle()
-            else { preconditionFailure("idle sessions were counted a moment ago") }
-            return WorkingSession(
-                participant: member, connection: connection, ending: request.ending)
-        }
-    }
-
-    /// Serves those who wait for this participant, in order; whoever cannot be served yet is passed
-    /// over.
-    private func serve(_ name: String) {
-        var refused: [SessionWaiter] = []
-        waiting.serve(name) { waiter in
-            do throws(AdmissionFailure) {
-                return try take(waiter.requests, ticket: waiter.ticket).map { .success($0) }
-            } catch {
-                refused.append(waiter)
-                return .failure(error)
-            }
-        }
-        for waiter in refused { serveBehind(waiter) }
-    }
-
-    /// What was kept for one who has left is there for others.
-    private func serveBehind(_ waiter: SessionWaiter) {
-        for name in Set(waiter.requests.map(\.participant)) { serve(name) }
-    }
-
-    private func expire(_ ticket: Int) {
-        guard let waiter = waiting.remove(ticket: ticket) else { return }
-        let blocked = waiter.requests.map(\.participant).first { name in
-            guard let member = members[name] else { return false }
-            return member.workers.idleCount == 0
-        }
-        let isDown = blocked.flatMap { members[$0] }.map { $0.workers.connectedCount == 0 } ?? false
-        waiter.settle(
-            .failure(
-                isDown
-                    ? .participantUnavailable(name: blocked ?? "", reason: "no connection in time")
-                    : .overloaded))
-        serveBehind(waiter)
     }
 
     /// Ends a prepared branch.
@@ -262,6 +163,8 @@ public final class PostgresParticipants: Participants {
         guard let member = members[name] else { return [] }
         do {
             let found = try await member.prepared()
+            // Of no use to the scan, which is when it is done.
+            try? await member.countSlots()
             return found.filter { $0.claim == .ours || names(name, $0, on: member) }
         } catch {
             throw ParticipantUnreachable("\(error)")

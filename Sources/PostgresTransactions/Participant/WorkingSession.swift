@@ -13,22 +13,30 @@ final class WorkingSession: BranchSession {
     nonisolated let participantVersion: Int?
     /// Whether the branch will be prepared, and so counts as one that may hold a slot.
     private let wantsSlot: Bool
-    private var isWorking = false
-    private var wasCancelled = false
+    /// The branch's name, and what it runs, since its work began.
+    private(set) var gid: String?
+    private(set) var statements: [Statement] = []
+    private(set) var isWorking = false
+    private(set) var wasCancelled = false
+    /// Why it waits for ever, or did a moment ago; see `note`.
+    var blockedByItself: BranchFailure?
+    /// Whether it was cancelled for that.
+    var isRefused = false
+    private var processID: Int32?
     private var isOver = false
     /// Whether nothing of the branch is left in the session.
     var isClean = true
     /// Whether nothing will be left when what the session holds has ended.
     var endsClean = false
     /// The transaction that the caller's own code has, while it has it.
-    private var interactive: InteractiveBranch?
+    private(set) var interactive: InteractiveBranch?
 
     init(participant: PostgresParticipant, connection: PostgresConnection, ending: Ending) {
         self.participant = participant
         self.connection = connection
         participantVersion = participant.facts(of: connection)?.version
         wantsSlot = ending == .twoPhase
-        if wantsSlot { participant.working += 1 }
+        if wantsSlot { participant.slots.reserve() }
     }
 
     /// Does the work and prepares it; the vote is the command tag.
@@ -42,6 +50,11 @@ final class WorkingSession: BranchSession {
         }
         isWorking = true
         isClean = false
+        gid = order.gid
+        statements = order.work.statements
+        processID = facts.identity.processID
+        participant.lockWatch.begin(self, facts.identity.processID)
+        if wantsSlot { participant.slots.begin(order.gid) }
         switch order.work {
         case .statements(let statements): return await run(statements, order, facts)
         case .interactive(let work): return await run(work, order, facts)
@@ -73,7 +86,7 @@ final class WorkingSession: BranchSession {
     private func report(
         _ plan: WorkPlan, _ replies: [CommandReply], _ facts: SessionFacts
     ) -> WorkReport {
-        let report = plan.report(replies, facts: facts)
+        let report = explain(plan.report(replies, facts: facts))
         endsClean = plan.leavesClean(replies, facts: facts)
         isClean = endsClean && !connection.isInTransaction
         return report
@@ -131,24 +144,27 @@ final class WorkingSession: BranchSession {
     /// Holds what is to be held, and rolls back what was refused and is still open.
     private func settle(_ report: WorkReport, _ order: WorkOrder) async -> WorkReport {
         switch report.reply {
-        case .held where !wasCancelled:
+        case .held where !wasCancelled && !isRefused:
             isWorking = false
             return report
-        case .ready where !wasCancelled:
+        case .ready where !wasCancelled && !isRefused:
             if order.ending == .onePhase, !(await participant.writesThrough()) {
                 return await refuse(report, BranchFailure(.notDurable), order)
             }
-            guard !wasCancelled else {
-                return await refuse(report, BranchFailure(.cancelled), order)
-            }
+            guard !wasCancelled, !isRefused else { return await refuse(report, stopped, order) }
             isWorking = false
             return report
         case .held, .ready:
-            return await refuse(report, BranchFailure(.cancelled), order)
+            return await refuse(report, stopped, order)
         case .prepared, .preparedAgainstVote, .refused, .lost:
             await rollBack()
             return close(report, order)
         }
+    }
+
+    /// Why the work was to stop.
+    private var stopped: BranchFailure {
+        wasCancelled ? BranchFailure(.cancelled) : blockedByItself ?? BranchFailure(.cancelled)
     }
 
     private func refuse(
@@ -175,9 +191,10 @@ final class WorkingSession: BranchSession {
         switch report.reply {
         case .refused, .held, .ready: break
         case .prepared, .preparedAgainstVote, .lost:
-            if wantsSlot { participant.slotHolders.insert(order.gid) }
+            if wantsSlot { participant.slots.hold(order.gid) }
         }
         giveBack()
+        if report.failure?.kind == .slotsExhausted { participant.noteSlotsExhausted() }
         return report
     }
 
@@ -205,8 +222,9 @@ final class WorkingSession: BranchSession {
     func giveBack() {
         guard !isOver else { return }
         isOver = true
-        if wantsSlot { participant.working -= 1 }
-        if wasCancelled || !isClean || !connection.isOpen || connection.isInTransaction {
+        if let processID { participant.lockWatch.end(processID) }
+        if wantsSlot { participant.slots.giveBack(gid) }
+        if wasCancelled || isRefused || !isClean || !connection.isOpen || connection.isInTransaction {
             participant.workers.discard(connection)
         } else {
             participant.workers.giveBack(connection)

@@ -132,12 +132,20 @@ public final class StateDatabase {
     public static func connect(
         _ options: StateOptions
     ) async throws(StateDatabaseError) -> PostgresConnection {
+        try await connect(options) { _ in }
+    }
+
+    /// The same with one more thing that a server has to pass.
+    private static func connect(
+        _ options: StateOptions, _ check: @escaping PostgresConnection.Preparation
+    ) async throws(StateDatabaseError) -> PostgresConnection {
         do {
-            let connection = try await PostgresConnection.connect(
-                options.connection, timeout: options.timeout)
-            try await examine(
-                connection, allowsFsyncOff: options.allowsFsyncOff, options.timeout)
-            return connection
+            return try await PostgresConnection.connect(
+                options.connection, timeout: options.timeout
+            ) {
+                try await examine($0, allowsFsyncOff: options.allowsFsyncOff, options.timeout)
+                try await check($0)
+            }
         } catch {
             throw StateDatabaseError(error)
         }
@@ -183,8 +191,7 @@ public final class StateDatabase {
         guard !isClosed else { throw .closed }
         if let writer, writer.isOpen { return writer }
         do {
-            let fresh = try await Self.connect(options)
-            try await identity.check(fresh)
+            let fresh = try await connect()
             writer = fresh
             failure = nil
             return fresh
@@ -193,6 +200,11 @@ public final class StateDatabase {
             failure = found
             throw found
         }
+    }
+
+    /// Opens another session, to the server that this life knows or to one that took its place.
+    func connect() async throws(StateDatabaseError) -> PostgresConnection {
+        try await Self.connect(options) { [identity] in try await identity.check($0) }
     }
 
     func closeWriter() {

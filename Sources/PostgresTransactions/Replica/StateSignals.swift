@@ -62,8 +62,7 @@ public final class StateSignals: ReplicaSignals {
     }
 
     private func connect() async throws {
-        let fresh = try await PostgresConnection.connect(
-            state.options.connection, timeout: state.timeout)
+        let fresh = try await state.connect()
         guard !isClosed else { return fresh.close() }
         connection = fresh
         fresh.onNotification = { [weak self] _, payload in

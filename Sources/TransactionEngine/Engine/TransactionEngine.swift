@@ -93,7 +93,9 @@ public actor TransactionEngine {
             return .refused(error)
         }
         // Before anything is read for it: what waits for the log's readers is bounded as well.
-        guard admitted < limits.inFlightMax else { return .refused(.overloaded) }
+        guard admitted < limits.inFlightMax else {
+            return .refused(.overloaded(.transactions(limit: limits.inFlightMax)))
+        }
         admitted += 1
         defer { admitted -= 1 }
         guard let idempotency = request.idempotency else { return await begin(request, endings) }
@@ -330,8 +332,9 @@ public actor TransactionEngine {
             } catch {
                 return .refused(.stateUnavailable(reason: error.reason))
             }
-            let reason = "the row that held the key was removed just now; send the request again"
-            return .refused(.stateUnavailable(reason: reason))
+            // The holder of the key was removed between the two looks, as is done long after its
+            // end. So the key is free, and with a key nothing is done before it is accepted.
+            return await run(request)
         }
     }
 }

@@ -238,6 +238,30 @@ public struct EndReport: Sendable {
     }
 }
 
+/// The slots for prepared transactions on a participant's server, as they are known without asking.
+public struct SlotUsage: Sendable, Hashable {
+    /// The server's `max_prepared_transactions`.
+    public let limit: Int
+    /// How many of them this replica's branches in the participant may have, if that was configured.
+    public let share: Int?
+    /// Those that this replica's branches in the participant hold, or will once they are prepared.
+    public let own: Int
+    /// Those that all else held when it was last counted: other replicas, other programs, other
+    /// databases of the server; nil as long as nobody has counted.
+    public let others: Int?
+
+    /// All that are known to be in use.
+    public var inUse: Int { own + (others ?? 0) }
+
+    /// Makes it of its parts.
+    public init(limit: Int, share: Int? = nil, own: Int, others: Int? = nil) {
+        self.limit = limit
+        self.share = share
+        self.own = own
+        self.others = others
+    }
+}
+
 /// What is known of a participant, without asking it.
 public struct ParticipantStatus: Sendable, Hashable {
     /// The registered name.
@@ -252,10 +276,8 @@ public struct ParticipantStatus: Sendable, Hashable {
     public let connections: Int
     /// Those that are idle.
     public let idle: Int
-    /// How many transactions tandem may have prepared there at once; nil until known.
-    public let slotLimit: Int?
-    /// How many branches of this replica hold a slot.
-    public let slotsInUse: Int
+    /// The slots for prepared transactions on its server; nil until known.
+    public let slots: SlotUsage?
     /// The last failure to connect, safe to show.
     public let lastError: String?
     /// The cluster's system identifier, once known.
@@ -285,9 +307,8 @@ public struct ParticipantStatus: Sendable, Hashable {
     /// Makes a status of its parts.
     public init(
         name: String, isAvailable: Bool, isConnecting: Bool, poolSize: Int, connections: Int,
-        idle: Int, slotLimit: Int?, slotsInUse: Int, lastError: String?,
-        systemIdentifier: String?, timeline: UInt32?, version: Int?, circuit: Circuit,
-        failuresInARow: Int
+        idle: Int, slots: SlotUsage?, lastError: String?, systemIdentifier: String?,
+        timeline: UInt32?, version: Int?, circuit: Circuit, failuresInARow: Int
     ) {
         self.name = name
         self.isAvailable = isAvailable
@@ -295,8 +316,7 @@ public struct ParticipantStatus: Sendable, Hashable {
         self.poolSize = poolSize
         self.connections = connections
         self.idle = idle
-        self.slotLimit = slotLimit
-        self.slotsInUse = slotsInUse
+        self.slots = slots
         self.lastError = lastError
         self.systemIdentifier = systemIdentifier
         self.timeline = timeline

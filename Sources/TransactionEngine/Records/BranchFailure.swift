@@ -24,6 +24,9 @@ public struct BranchFailure: Error, Sendable, Hashable {
         case resultTooLarge
         /// The connection was lost.
         case connectionLost
+        /// It waits for a lock that this branch of the same transaction holds, which keeps it until both
+        /// have ended; with the statement that runs there, if it is known.
+        case blockedByItself(branch: Int, statement: Int?)
         /// The work was cancelled because the transaction was already to be aborted.
         case cancelled
         /// The participant waits for its standby, and the wait was cancelled: not a yes vote.
@@ -94,22 +97,49 @@ public enum AdmissionFailure: Error, Sendable, Hashable {
     case unknownParticipant(branch: Int, name: String)
     /// A statement cannot be part of a transaction; the sentence says why.
     case unacceptableSQL(branch: Int, statement: Int, reason: String)
-    /// More branches name one participant than it has sessions.
-    case tooManyBranches(participant: String, limit: Int)
+    /// More branches name one participant than it has sessions; the branch is the first too many.
+    case tooManyBranches(branch: Int, participant: String, count: Int, limit: Int)
     /// A one-phase transaction has exactly one branch that writes, and this one has so many.
     case notOnePhase(writers: Int)
     /// The participant cannot be reached.
     case participantUnavailable(name: String, reason: String)
     /// The participant has `max_prepared_transactions` set to zero.
     case preparedTransactionsDisabled(name: String)
-    /// Every slot for prepared transactions is in use.
-    case slotsExhausted(name: String)
+    /// Too few slots for prepared transactions are left, as they were known then.
+    case slotsExhausted(name: String, usage: SlotUsage)
+    /// No session of the participant became free in time: all that could be opened were busy.
+    case participantBusy(name: String, sessions: SessionUsage, waited: Duration)
     /// As much is under way as may be.
-    case overloaded
+    case overloaded(Overload)
     /// This replica is stopping.
     case draining
     /// The caller's task was cancelled.
     case cancelled
     /// The state database did not take it, so nothing was accepted; the sentence says why.
     case stateUnavailable(reason: String)
+}
+
+/// The working sessions of a participant, all of which are busy.
+public struct SessionUsage: Sendable, Hashable {
+    /// How many there may be.
+    public let limit: Int
+    /// How many there are.
+    public let open: Int
+    /// Why the last attempt to open one failed, if it did; safe to show.
+    public let lastError: String?
+
+    /// Makes it of its parts.
+    public init(limit: Int, open: Int, lastError: String? = nil) {
+        self.limit = limit
+        self.open = open
+        self.lastError = lastError
+    }
+}
+
+/// Of what there is as much as may be.
+public enum Overload: Sendable, Hashable {
+    /// Transactions that were let in, and have not been answered.
+    case transactions(limit: Int)
+    /// Requests that wait for sessions of participants.
+    case waiting(limit: Int)
 }

@@ -67,23 +67,21 @@ extension Aborted.Cause {
             self = refused(.invalid, "participant \(branch), statement \(statement): \(reason)")
         case .notOnePhase(let writers):
             self = refused(.invalid, "\(writers) participants write, where one may")
-        case .tooManyBranches(let participant, let limit):
+        case .tooManyBranches(_, let participant, let count, let limit):
             self = refused(
-                .invalid, "\(participant) has \(limit) connections, and is named more often")
+                .invalid,
+                "\(count) participants name \(participant), which has \(limit) connections")
         case .participantUnavailable(let name, let reason):
             self = refused(.databaseUnavailable, "\(name) cannot be reached: \(reason)")
         case .preparedTransactionsDisabled(let name):
             self = refused(
                 .preparedTransactionsDisabled, "\(name) has max_prepared_transactions = 0")
-        case .slotsExhausted(let name):
-            self = refused(
-                .preparedTransactionsExhausted,
-                "\(name) has no room for another prepared transaction")
-        case .overloaded:
-            self = refused(
-                .overloaded,
-                "as many transactions are under way or wait for sessions as may be, or no session "
-                    + "was free in time")
+        case .slotsExhausted(let name, let usage):
+            self = refused(.preparedTransactionsExhausted, usage.sentence(name))
+        case .participantBusy(let name, let sessions, let waited):
+            self = refused(.overloaded, sessions.sentence(name, waited: waited))
+        case .overloaded(let overload):
+            self = refused(.overloaded, overload.sentence)
         case .draining:
             self = refused(.notRunning, "the coordinator is being shut down")
         case .stateUnavailable(let reason):

@@ -11,8 +11,9 @@ public struct Database: Sendable {
     public let name: String
     /// Where it is: `host=... dbname=... user=...` or `postgresql://...`, as libpq reads it.
     ///
-    /// Of several hosts (`host=one,two`) the one that takes writes is used. What is not said here comes
-    /// from libpq's environment variables and its password file.
+    /// Of several hosts (`host=one,two`) the first that takes writes, and is no former primary, is used;
+    /// together they have the time of ``connectTimeout``. What is not said here comes from libpq's
+    /// environment variables and its password file.
     public var connectionString: String
     /// Sessions that work, at most; a transaction has one in each of its databases until it is
     /// prepared.

@@ -27,6 +27,9 @@ extension BranchError {
         case .wroteWhileReadOnly: "it is declared read only, and has written"
         case .resultTooLarge: "more rows or bytes came back than are allowed"
         case .connectionLost: "the connection was lost"
+        case .blockedByItself(let branch, _):
+            "it waits for a lock that participant \(branch) of the same transaction holds until both "
+                + "have ended; use one participant for both"
         case .cancelled: "the transaction is being aborted"
         case .notDurable: "the wait for a standby was cut short"
         case .workThrew: "the closure threw an error"
@@ -61,6 +64,7 @@ extension BranchError.Code {
             case .prepare, .commit: .prepareFailed
             case .wroteWhileReadOnly: .wroteWhileReadOnly
             case .resultTooLarge: .resultTooLarge
+            case .blockedByItself: .blockedByItself
             case .connectionLost: .connectionLost
             case .cancelled, .workThrew: .cancelled
             case .notDurable: .notDurable

@@ -10,6 +10,9 @@ public struct BranchError: Error, Sendable, Hashable {
         case unacceptableStatement
         /// More rows or bytes came back than may.
         case resultTooLarge
+        /// It waits for a lock that another participant of the same run holds in the same database, and
+        /// keeps until both have ended: use one participant for both.
+        case blockedByItself
         /// A value that came back cannot be read as the type that was asked for.
         case unreadableValue
         /// The connection was lost.

@@ -5,7 +5,7 @@ import Testing
 
 @testable import tandem
 
-@Suite("Slots for prepared transactions: none left, none at all, taken by strangers")
+@Suite("Slots for prepared transactions: none left, none at all, taken by strangers", .serialized)
 struct SlotTests {
     @Test("no slot left: 503 before any work, and service as soon as one is free")
     func exhausted() async throws {
@@ -51,29 +51,95 @@ struct SlotTests {
         }
     }
 
-    @Test("strangers hold every slot: an abort at PREPARE, and both branches are rolled back")
-    func takenByStrangers() async throws {
-        try await onStage(servers: ["orders": ["max_prepared_transactions": "1"]]) { stage in
-            try await stage.asStranger(
-                "orders",
-                [
-                    "BEGIN", "INSERT INTO accounts VALUES ('s', 1)",
-                    "PREPARE TRANSACTION 'a stranger''s'",
-                ])
-            let aborted = try await stage.post(Stage.pair("u1", "o1"))
+    @Test("strangers take the last slot during the work: an abort; whoever comes next is not begun")
+    func takenDuringTheWork() async throws {
+        try await onStage(
+            // No scan notices it.
+            settings: ["transactions: { scanIntervalMilliseconds: 600000 }"],
+            servers: ["orders": ["max_prepared_transactions": "1"]]
+        ) { stage in
+            let client = stage.client
+            let request = Task { try await client.post("/v1/transactions", Self.slow) }
+            try await stage.untilRunning("DO", in: "orders")
+            try await stage.asStranger("orders", Self.strangers)
+            try await stage.go("orders")
+            let aborted = try Stage.answer(await request.value)
             #expect(aborted.status == 409)
             #expect(aborted.body["sqlstate"]?.string == "53200")
             #expect(aborted.body["participant"]?.string == "orders")
             #expect(aborted.body["outcome"]?.string == "aborted")
             #expect(aborted.body["retryable"] == .bool(true))
-            // The stranger's is not ours to touch.
-            #expect(
-                try await stage.value("orders", "SELECT gid FROM pg_prepared_xacts")
-                    == "a stranger's")
-            try await stage.asStranger("orders", ["ROLLBACK PREPARED 'a stranger''s'"])
-            try await stage.expectQuiet(users: 0, orders: 0)
-            #expect(try await stage.post(Stage.pair("u1", "o1")).status == 201)
-            try await stage.expectQuiet(users: 1, orders: 1)
+            try await expectRefusedUntilFree(stage, rows: 1)
         }
+    }
+
+    @Test("strangers hold every slot when the replica starts: 503 before any work")
+    func takenBefore() async throws {
+        try await onStage(
+            settings: ["transactions: { scanIntervalMilliseconds: 600000 }"],
+            servers: ["orders": ["max_prepared_transactions": "1"]]
+        ) { stage in
+            try await stage.asStranger("orders", Self.strangers)
+            try await stage.startAgain()
+            try await stage.untilAvailable()
+            try await expectRefusedUntilFree(stage, rows: 0)
+        }
+    }
+
+    @Test("strangers take every slot later: the scan notices")
+    func takenMeanwhile() async throws {
+        try await onStage(
+            settings: ["transactions: { scanIntervalMilliseconds: 100 }"],
+            servers: ["orders": ["max_prepared_transactions": "1"]]
+        ) { stage in
+            try await stage.asStranger("orders", Self.strangers)
+            try await stage.until("it is counted") {
+                try await stage.slots("orders")?["others"]?.integer == 1
+            }
+            try await expectRefusedUntilFree(stage, rows: 0)
+        }
+    }
+
+    /// A request with a key is refused before any work, and served when the stranger is gone.
+    private func expectRefusedUntilFree(_ stage: Stage, rows: Int) async throws {
+        let refused = try await stage.post(Stage.pair("u1", "o1"), key: "later")
+        #expect(refused.status == 503)
+        #expect(refused.type == "/problems/participant-slots-exhausted")
+        #expect(refused.field("retry-after") == "1")
+        #expect(refused.body["outcome"]?.string == "notAccepted")
+        #expect(refused.body["participant"]?.string == "orders")
+        #expect(refused.body["detail"]?.string?.contains("hold 0, and 1 are held") == true)
+        #expect(
+            try await stage.value("state", "SELECT count(*) FROM tandem.transactions")
+                == "\(rows)")
+        let slots = try await stage.slots("orders")
+        #expect(slots?["inUse"]?.integer == 1)
+        #expect(slots?["own"]?.integer == 0)
+        #expect(slots?["others"]?.integer == 1)
+        #expect(slots?["limit"]?.integer == 1)
+        // The stranger's is not ours to touch.
+        #expect(
+            try await stage.value("orders", "SELECT gid FROM pg_prepared_xacts") == "a stranger's")
+        try await stage.asStranger("orders", ["ROLLBACK PREPARED 'a stranger''s'"])
+        try await stage.until("the slot is free, and the key was not used up") {
+            try await stage.commits(Stage.pair("u1", "o1"), key: "later")
+        }
+        try await stage.expectQuiet(users: 1, orders: 1)
+    }
+
+    private static let strangers = [
+        "BEGIN", "INSERT INTO accounts VALUES ('s', 1)", "PREPARE TRANSACTION 'a stranger''s'",
+    ]
+
+    /// In `orders` it works until it is told to go on.
+    private static let slow = Stage.request([
+        Stage.branch("users", "INSERT INTO users VALUES ('u0', 'x')"),
+        Stage.branch("orders", Stage.waiting),
+    ])
+}
+
+extension Stage {
+    fileprivate func slots(_ name: String) async throws -> JSONValue? {
+        try await get("/v1/participants/\(name)").body["preparedSlots"]
     }
 }

@@ -1,0 +1,131 @@
+import EventLoop
+
+extension PostgresConnection {
+    /// What is done with a new connection before its first use.
+    public typealias Preparation =
+        @LoopActor @Sendable (PostgresConnection) async throws -> Void
+
+    /// Connects to the first server that lets us in.
+    ///
+    /// Nothing of it blocks: host names are resolved on a helper thread. Throws `unreachable`,
+    /// also when the time is up or the task is cancelled, and `refused` when the only server said no.
+    /// The session is as the options say, whatever a login event trigger there has set.
+    ///
+    /// - Parameters:
+    ///   - timeout: for all servers together; one that is silent leaves the next ones their part.
+    ///   - statementsMax: how many prepared statements the session keeps; 0 for none.
+    public static func connect(
+        _ options: ConnectionOptions, timeout: Duration, statementsMax: Int = 256
+    ) async throws(PostgresError) -> PostgresConnection {
+        do {
+            return try await connect(
+                options, timeout: timeout, statementsMax: statementsMax, prepare: nil)
+        } catch let error as PostgresError {
+            throw error
+        } catch {
+            throw .unreachable("\(error)")
+        }
+    }
+
+    /// Connects to the first server that lets us in and passes the preparation.
+    ///
+    /// libpq would stop at the first one that answers, though it may be a former primary, or have no
+    /// room, or not know the password that has changed since: whatever is wrong with one server, the
+    /// next one is tried. If all of several fail, the error says of each why.
+    ///
+    /// - Parameters:
+    ///   - timeout: for connecting to all servers together, and for the preparation on each.
+    ///   - prepare: run on a new connection; if it throws, the connection is closed.
+    public static func connect(
+        _ options: ConnectionOptions, timeout: Duration, statementsMax: Int = 256,
+        prepare: Preparation?
+    ) async throws -> PostgresConnection {
+        let start = ContinuousClock.now
+        let servers = try await servers(of: options, within: timeout)
+        var left = timeout - start.duration(to: .now)
+        var failures: [(place: String, error: any Error)] = []
+        for (index, server) in servers.enumerated() {
+            // What one does not use is there for the next ones.
+            let part = max(left / (servers.count - index), .milliseconds(1))
+            let start = ContinuousClock.now
+            let attempt = await connect(to: server, within: part, statementsMax)
+            left -= start.duration(to: .now)
+            do {
+                let connection = try attempt.get()
+                try await connection.undoLoginTrigger(timeout: timeout)
+                if let prepare { try await connection.prepare(prepare, within: timeout) }
+                return connection
+            } catch {
+                failures.append((server.place, error))
+            }
+            if Task.isCancelled { break }
+        }
+        if let only = failures.first, failures.count == 1 { throw only.error }
+        throw PostgresError.unreachable(
+            failures.map { "\($0.place): \(reason($0.error))" }.joined(separator: "; "))
+    }
+
+    /// The error without the words that go before the list.
+    private static func reason(_ error: any Error) -> String {
+        if case PostgresError.unreachable(let reason) = error { return reason }
+        return "\(error)"
+    }
+
+    private static let cancelled = PostgresError.unreachable(
+        "the task that connects was cancelled")
+
+    private static func servers(
+        of options: ConnectionOptions, within timeout: Duration
+    ) async throws(PostgresError) -> [ConnectionOptions] {
+        guard HostResolution.isNeeded(options) else {
+            return try HostResolution.servers(of: options)
+        }
+        let lookup = HostLookup()
+        let outcome = await withTaskCancellationHandler {
+            await withCheckedContinuation {
+                (done: CheckedContinuation<HostLookup.Outcome, Never>) in
+                if Task.isCancelled { return done.resume(returning: .failure(cancelled)) }
+                lookup.start(options, timeout: timeout) { done.resume(returning: $0) }
+            }
+        } onCancel: {
+            EventLoop.shared.execute { lookup.end(.failure(cancelled)) }
+        }
+        return try outcome.get()
+    }
+
+    private static func connect(
+        to server: ConnectionOptions, within timeout: Duration, _ statementsMax: Int
+    ) async -> Result<PostgresConnection, PostgresError> {
+        let attempt = ConnectionAttempt(timeout: timeout, statementsMax: statementsMax)
+        return await withTaskCancellationHandler {
+            await withCheckedContinuation {
+                (done: CheckedContinuation<Result<PostgresConnection, PostgresError>, Never>) in
+                if Task.isCancelled { return done.resume(returning: .failure(cancelled)) }
+                attempt.start(server) { done.resume(returning: $0) }
+            }
+        } onCancel: {
+            EventLoop.shared.execute { attempt.fail(cancelled) }
+        }
+    }
+
+    /// Prepares the connection, or closes it.
+    private func prepare(_ body: Preparation, within timeout: Duration) async throws {
+        // Closing the connection is what ends a preparation that waits for the server.
+        let timer = EventLoop.shared.schedule(after: timeout) { self.close() }
+        defer { timer.cancel() }
+        do {
+            try await withTaskCancellationHandler {
+                try await body(self)
+            } onCancel: {
+                EventLoop.shared.execute { self.close() }
+            }
+            // It may have been closed after its last reply, while the preparation did other things.
+            guard isOpen else {
+                throw PostgresError.unreachable("the connection ended while it was prepared")
+            }
+        } catch {
+            close()
+            throw error
+        }
+    }
+}

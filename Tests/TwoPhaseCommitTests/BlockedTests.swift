@@ -1,0 +1,64 @@
+import EventLoop
+import PostgresClusters
+import Testing
+import TwoPhaseCommit
+
+extension LibraryTests {
+    @Suite("Participants of one run that are in each other's way")
+    struct BlockedTests {
+        private static let sql = "INSERT INTO users VALUES ('u', 'x')"
+
+        @Test("the closure that waits is told, and the run is aborted", arguments: [true, false])
+        func closures(log: Bool) async throws {
+            try await onStage(log: log) { stage in
+                let seen = Lock<[BranchError]>([])
+                let participant = Participant(Self.patient(stage)) { tx in
+                    do {
+                        try await tx.execute("INSERT INTO users VALUES ('u', 'x')")
+                    } catch let error as BranchError {
+                        seen.withLock { $0.append(error) }
+                        throw error
+                    }
+                }
+                try await expectBlocked(stage, participant)
+                #expect(seen.withLock { $0.map(\.code) } == [.blockedByItself])
+            }
+        }
+
+        @Test("statements that wait for each other abort the run", arguments: [true, false])
+        func statements(log: Bool) async throws {
+            try await onStage(log: log) { stage in
+                try await expectBlocked(
+                    stage,
+                    Participant(Self.patient(stage), statements: [SQLStatement(Self.sql)]))
+            }
+        }
+
+        /// PostgreSQL itself would let a session wait for ever.
+        private static func patient(_ stage: Stage) -> Database {
+            var users = stage.usersDatabase
+            users.lockTimeout = .zero
+            return users
+        }
+
+        private func expectBlocked<Value>(
+            _ stage: Stage, _ participant: Participant<Value>
+        ) async throws {
+            try await stage.coordinate({
+                $0.databases = [Self.patient(stage), stage.ordersDatabase]
+            }) { coordinator in
+                let error = await failure { () async throws(TransactionError) in
+                    try await coordinator.run([participant, participant])
+                }
+                guard case .aborted(let aborted)? = error else {
+                    Issue.record("\(String(describing: error))")
+                    return
+                }
+                #expect(aborted.branchError?.code == .blockedByItself)
+                #expect(aborted.branchError?.statement == 0)
+                #expect(aborted.branchError?.message.contains("of the same transaction") == true)
+                try await stage.expectQuiet(users: 0, orders: 0)
+            }
+        }
+    }
+}
