@@ -74,7 +74,8 @@ struct BusyTests {
             #expect(aborted.body["statement"]?.integer == 0)
             let waiter = try #require(aborted.body["branch"]?.integer)
             #expect(
-                aborted.body["detail"]?.string?.contains("branch \(1 - waiter) of the same") == true)
+                aborted.body["detail"]?.string?.contains("branch \(1 - waiter) of the same") == true
+            )
             #expect(try await stage.post(body, key: "once").type == aborted.type)
             try await stage.expectQuiet(users: 0, orders: 0)
         }

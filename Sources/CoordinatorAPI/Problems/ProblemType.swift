@@ -169,7 +169,8 @@ extension ProblemType {
             true
         case .badHTTP, .headersTooLarge, .uriTooLong, .bodyTooLarge, .notFound, .methodNotAllowed,
             .notAcceptable, .unsupportedMediaType, .preconditionFailed, .preconditionRequired,
-            .malformedJSON, .invalidRequest, .unknownParticipant, .unacceptableSQL, .tooManyBranches,
+            .malformedJSON, .invalidRequest, .unknownParticipant, .unacceptableSQL,
+            .tooManyBranches,
             .notOnePhase, .idempotencyKeyInvalid, .idempotencyKeyReused,
             .preparedTransactionsDisabled, .statementFailed, .rowsUnexpected, .cannotBePrepared,
             .constraintAtPrepare, .blockedByItself, .resultTooLarge, .rolledBackByRequest, .aborted,

@@ -96,8 +96,10 @@ extension Problem {
         case .connectionLost:
             return "The connection to \(participant) was lost while it worked."
         case .blockedByItself(let branch, let statement):
-            let holder = statement.map { "statement \($0) of branch \(branch)" } ?? "branch \(branch)"
-            return "\(place) waited for a lock that \(holder) of the same transaction holds until both "
+            let holder =
+                statement.map { "statement \($0) of branch \(branch)" } ?? "branch \(branch)"
+            return
+                "\(place) waited for a lock that \(holder) of the same transaction holds until both "
                 + "have ended, so it can never succeed. Put both statements into one branch."
         case .cancelled:
             return "The work in \(participant) was cancelled."

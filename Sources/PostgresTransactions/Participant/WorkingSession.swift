@@ -224,7 +224,8 @@ final class WorkingSession: BranchSession {
         isOver = true
         if let processID { participant.lockWatch.end(processID) }
         if wantsSlot { participant.slots.giveBack(gid) }
-        if wasCancelled || isRefused || !isClean || !connection.isOpen || connection.isInTransaction {
+        if wasCancelled || isRefused || !isClean || !connection.isOpen || connection.isInTransaction
+        {
             participant.workers.discard(connection)
         } else {
             participant.workers.giveBack(connection)

@@ -7,7 +7,8 @@ extension SlotUsage {
                 + "transactions that preparedSlots gives them."
         }
         let others = others.map { "\($0)" } ?? "an unknown number"
-        return "Too few of the \(limit) slots for prepared transactions on the server of \(name) are "
+        return
+            "Too few of the \(limit) slots for prepared transactions on the server of \(name) are "
             + "free: this replica's branches there hold \(own), and \(others) are held by other "
             + "replicas, programs or databases; pg_prepared_xacts lists them."
     }

@@ -19,7 +19,8 @@ struct HostListTests {
             try await new.becomeStandby()
             try await new.promote()
             await old.stop()
-            let both = "host=127.0.0.1,127.0.0.1 port=\(old.port),\(new.port) "
+            let both =
+                "host=127.0.0.1,127.0.0.1 port=\(old.port),\(new.port) "
                 + "dbname=postgres user=postgres"
             let state = try await StateDatabase.open(old, "one") {
                 $0.connection = (try? ConnectionOptions(conninfo: both)) ?? $0.connection
@@ -48,6 +49,8 @@ struct HostListTests {
             let text = "\(String(describing: error))"
             #expect(text.contains("127.0.0.1:\(old.port): ") && text.contains("former primary"))
             #expect(text.contains("127.0.0.1:\(new.port): "))
+            // Its lease is given up there.
+            try await new.restart()
             await state.close()
             await new.remove()
         }

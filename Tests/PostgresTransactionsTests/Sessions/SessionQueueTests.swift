@@ -91,7 +91,9 @@ struct SessionQueueTests {
     @Test("whoever is refused leaves, and the next is looked at")
     func refused() {
         for ticket in 1...3 { join(ticket, "a") }
-        queue.serve("a") { _ in .failure(.slotsExhausted(name: "a", usage: SlotUsage(limit: 1, own: 1))) }
+        queue.serve("a") { _ in
+            .failure(.slotsExhausted(name: "a", usage: SlotUsage(limit: 1, own: 1)))
+        }
         #expect(queue.count == 0)
     }
 
