@@ -41,8 +41,10 @@ struct LockWait: Hashable, Sendable {
         return found
     }
 
-    /// A prepared transaction blocks as process 0. Which one it is is told by the lock: it is held by
-    /// nobody's process, and by the same virtual transaction as the lock on its transaction id.
+    /// Asks for sessions and, with their names, for prepared transactions, which block as process 0.
+    ///
+    /// Which one it is the lock tells: it is held by nobody's process, and by the same virtual
+    /// transaction as the lock on its transaction id.
     private static let question = """
         WITH waiting AS MATERIALIZED (
             SELECT pid, query, pg_catalog.pg_blocking_pids(pid) AS blockers
