@@ -23,7 +23,7 @@ struct EndStatusTests {
         #expect(status.state == .committed)
         #expect(status.branches.map(\.outcome) == [.committed])
         #expect(status.finishedAt == nil)
-        guard case .known(let told) = await bench.replay() else {
+        guard case .replayed(let told) = await bench.replay() else {
             Issue.record("a key whose transaction is decided is answered")
             return
         }

@@ -85,6 +85,9 @@ final class FakeLog: DecisionLog {
         /// Whether an end that was seen cannot be recorded.
         var isUnreachable = false
         var acceptance = AcceptAnswer.accepted
+        /// Rows are not accepted before the test says so.
+        var isAcceptHeld = false
+        var accepting: [CheckedContinuation<Void, Never>] = []
         var decision = DecideAnswer.unknown("")
         /// How often a decision was asked for.
         var decisions = 0
@@ -104,7 +107,22 @@ final class FakeLog: DecisionLog {
     }
 
     func accept(_ record: TransactionRecord) async -> AcceptAnswer {
-        state.withLock { $0.acceptance }
+        await withCheckedContinuation { reply in
+            let isHeld = state.withLock {
+                if $0.isAcceptHeld { $0.accepting.append(reply) }
+                return $0.isAcceptHeld
+            }
+            if !isHeld { reply.resume() }
+        }
+        return state.withLock { $0.acceptance }
+    }
+
+    func letAccept() {
+        let waiting = state.withLock { state in
+            defer { state.accepting = [] }
+            return state.accepting
+        }
+        for reply in waiting { reply.resume() }
     }
 
     func decide(_ decision: Decision, _ record: TransactionRecord) async -> DecideAnswer {

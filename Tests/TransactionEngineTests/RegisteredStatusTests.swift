@@ -22,7 +22,7 @@ struct RegisteredStatusTests {
             #expect(status.results == [7])
             let listed = try await bench.engine.list(RecordFilter()).records
             #expect(listed.map(\.decision) == [.commit])
-            guard case .known(let told) = await bench.replay() else {
+            guard case .replayed(let told) = await bench.replay() else {
                 Issue.record("a key whose transaction is decided is answered")
                 continue
             }

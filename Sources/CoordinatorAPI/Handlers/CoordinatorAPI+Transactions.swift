@@ -1,5 +1,4 @@
 import CommitProtocol
-import Crypto
 import HTTPServer
 import HTTPTypes
 import TransactionEngine
@@ -9,10 +8,17 @@ extension CoordinatorAPI {
         try NoQuery.decode(Self.queryItems(request))
         try ContentNegotiation.requireJSON(contentType: request.headerFields[.contentType])
         let key = try IdempotencyKey.read(request.headerFields[.idempotencyKey])
-        let body = try TransactionBody.decode(request.body, limits: limits)
+        let body = try TransactionBody.decode(
+            request.body, limits: limits, isDigested: key != nil)
         let returnPoint = Preferences(request.headerFields[.prefer]).returnPoint
-        let answer = await engine.run(order(body, key, returnPoint, request.body))
-        var response = try render(answer)
+        let answer = await engine.run(order(body, key, returnPoint))
+        var response: ServerResponse
+        do throws(Problem) {
+            response = try render(answer)
+        } catch {
+            response = Self.response(error)
+        }
+        if case .replayed = answer { response.headerFields[.idempotencyReplayed] = "true" }
         if let returnPoint, answer.isGiven(at: returnPoint) {
             response.headerFields[.preferenceApplied] = "return-at=\(returnPoint)"
         }
@@ -21,15 +27,13 @@ extension CoordinatorAPI {
 
     private func order(
         _ body: TransactionBody, _ key: IdempotencyKey?,
-        _ returnPoint: Preferences.ReturnPoint?, _ bytes: [UInt8]
+        _ returnPoint: Preferences.ReturnPoint?
     ) -> EngineRequest {
         let timeout = body.timeoutMilliseconds.map { Duration.milliseconds($0) }
         return EngineRequest(
             principal: principal,
             idempotency: key.map {
-                EngineRequest.Idempotency(
-                    keyDigest: Array(SHA256.hash(data: Array($0.text.utf8))),
-                    requestDigest: Array(SHA256.hash(data: bytes)))
+                EngineRequest.Idempotency(keyDigest: $0.digest, requestDigest: body.digest ?? [])
             },
             branches: body.branches.map { branch in
                 EngineRequest.Branch(
@@ -50,7 +54,7 @@ extension CoordinatorAPI {
 
     private func render(_ answer: TransactionAnswer) throws(Problem) -> ServerResponse {
         switch answer {
-        case .known(let record), .decided(let record):
+        case .known(let record), .replayed(let record), .decided(let record):
             return try known(record)
         case .outcomeUnknown(let id):
             throw Self.outcomeUnknown(
@@ -66,12 +70,21 @@ extension CoordinatorAPI {
         case .refused(let failure):
             throw Problem(failure)
         case .keyInProgress(let id):
-            _ = id
-            throw Problem(
-                .idempotencyKeyInProgress, "The first request with this key is still running.")
-        case .keyReused:
-            throw Problem(
-                .idempotencyKeyReused, "This key was used before, with another request.")
+            var problem = Problem(
+                .idempotencyKeyInProgress,
+                "The first request with this key is still running. "
+                    + (id == nil
+                        ? "It is not recorded yet; send this one again."
+                        : "Its status resource tells how it ends."))
+            problem.transaction = id?.description
+            throw problem
+        case .keyReused(let id):
+            var problem = Problem(
+                .idempotencyKeyReused,
+                "This key was used before, with another request; new work takes a new key."
+            )
+            problem.transaction = id.description
+            throw problem
         }
     }
 
@@ -179,9 +192,7 @@ extension CoordinatorAPI {
         filter.participant = query.participant
         filter.labels = query.labels.map { .init(name: $0.name, value: $0.value) }
         filter.acceptedBefore = query.olderThan?.microseconds
-        filter.keyDigest = query.idempotencyKey.map {
-            Array(SHA256.hash(data: Array($0.text.utf8)))
-        }
+        filter.keyDigest = query.idempotencyKey?.digest
         if let cursor = query.cursor {
             guard let number = Int64(cursor), number > 0 else {
                 throw Problem([
@@ -201,7 +212,8 @@ extension TransactionAnswer {
     fileprivate func isGiven(at point: Preferences.ReturnPoint) -> Bool {
         switch self {
         case .decided(let record): point == .decision && !record.needsOperator
-        case .known(let record): point == .end && record.state == .committed
+        case .known(let record), .replayed(let record):
+            point == .end && record.state == .committed
         case .outcomeUnknown, .neverCommits, .refused, .keyInProgress, .keyReused: false
         }
     }
@@ -212,6 +224,7 @@ extension HTTPField.Name {
     static let preferenceApplied = known("Preference-Applied")
     static let link = known("Link")
     static let idempotencyKey = known(IdempotencyKey.fieldName)
+    static let idempotencyReplayed = known("Idempotency-Replayed")
 
     private static func known(_ text: String) -> HTTPField.Name {
         guard let name = HTTPField.Name(text) else {

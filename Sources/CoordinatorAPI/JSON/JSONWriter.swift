@@ -131,6 +131,29 @@ public struct JSONWriter: Sendable {
         }
     }
 
+    /// Writes a whole value so that texts of one meaning give the same bytes: without white space,
+    /// members sorted by the bytes of their names, escapes written in one way.
+    ///
+    /// Numbers keep their spelling, which PostgreSQL is given: `1.0` and `1.00` are two values.
+    mutating func canonical(_ value: JSONValue) {
+        switch value {
+        case .null, .bool, .number, .string: self.value(value)
+        case .array(let elements):
+            beginArray()
+            for element in elements { canonical(element) }
+            endArray()
+        case .object(let members):
+            beginObject()
+            for member in members.sorted(by: {
+                $0.name.utf8.lexicographicallyPrecedes($1.name.utf8)
+            }) {
+                name(escaping: member.name)
+                canonical(member.value)
+            }
+            endObject()
+        }
+    }
+
     // MARK: Members
 
     /// Writes a member whose value is a string; with `nil` it writes nothing.

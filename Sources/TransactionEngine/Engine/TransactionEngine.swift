@@ -20,7 +20,7 @@ public actor TransactionEngine {
     /// Ended here a moment ago, until their ends are recorded: status never falls back.
     var recentlyEnded: [GlobalTransactionID: TransactionRecord] = [:]
     /// Keys in use by requests under way here.
-    var runningKeys: [RunningKey: GlobalTransactionID] = [:]
+    var runningKeys: [RunningKey: RunningRequest] = [:]
     /// Who waits here for the record of an end: of what other replicas drive, or what has ended here.
     var distantWatchers: [GlobalTransactionID: [CheckedContinuation<Void, Never>]] = [:]
     /// Driven here, and waited for elsewhere.
@@ -39,6 +39,12 @@ public actor TransactionEngine {
 
     struct RunningKey: Hashable {
         let principal: String
+        let digest: [UInt8]
+    }
+
+    /// The request that uses a key here, and the transaction that it began.
+    struct RunningRequest {
+        let id: GlobalTransactionID
         let digest: [UInt8]
     }
 
@@ -100,7 +106,7 @@ public actor TransactionEngine {
         defer { admitted -= 1 }
         guard let idempotency = request.idempotency else { return await begin(request, endings) }
         let key = RunningKey(principal: request.principal, digest: idempotency.keyDigest)
-        if let running = runningKeys[key] { return .keyInProgress(running) }
+        if let running = runningKeys[key] { return refusal(of: idempotency, for: running) }
         do {
             // A look before any session is taken: a repeated request costs one read.
             if let earlier = try await log.record(
@@ -114,12 +120,25 @@ public actor TransactionEngine {
         return await begin(request, endings)
     }
 
+    /// Why a request is refused whose key another one is using on this replica.
+    ///
+    /// Before the row of that one is durable its id cannot be looked up, and another replica knows
+    /// nothing of it. So neither its id is told, nor that the requests differ: its acceptance may
+    /// still fail, and leave the key unused.
+    private func refusal(
+        of idempotency: TransactionRequest.Idempotency, for running: RunningRequest
+    ) -> TransactionAnswer {
+        guard drives[running.id]?.machine.isAccepted == true else { return .keyInProgress(nil) }
+        return running.digest == idempotency.requestDigest
+            ? .keyInProgress(running.id) : .keyReused(running.id)
+    }
+
     /// The answer to a repeated key: the recorded outcome, if the request is the same.
     func replay(
         _ earlier: TransactionRecord, for idempotency: TransactionRequest.Idempotency
     ) async throws(LogUnavailable) -> TransactionAnswer {
         guard earlier.idempotency?.requestDigest == idempotency.requestDigest else {
-            return .keyReused
+            return .keyReused(earlier.id)
         }
         do {
             let known = latest(try await confirmed(earlier))
@@ -131,7 +150,7 @@ public actor TransactionEngine {
             if isOpen { return .keyInProgress(known.id) }
             // An abort's answer is its problem, which speaks of no end but one against the abort.
             let isPlain = known.decision == .abort && !known.needsOperator
-            return .known(isPlain ? known : try await told(known))
+            return .replayed(isPlain ? known : try await told(known))
         } catch {
             guard error.isOutcomeUnknown else { throw error }
             return .keyInProgress(earlier.id)
@@ -220,10 +239,11 @@ public actor TransactionEngine {
         if let idempotency = request.idempotency {
             let mine = RunningKey(principal: request.principal, digest: idempotency.keyDigest)
             if let running = runningKeys[mine] {
+                let answer = refusal(of: idempotency, for: running)
                 for session in sessions { await session.release() }
-                return .keyInProgress(running)
+                return answer
             }
-            runningKeys[mine] = id
+            runningKeys[mine] = RunningRequest(id: id, digest: idempotency.requestDigest)
             key = mine
         }
         let said = await withTaskCancellationHandler {

@@ -64,8 +64,10 @@ public struct EngineLimits: Sendable {
 
 /// What a caller of `TransactionEngine.run` is told.
 public enum TransactionAnswer: Sendable {
-    /// It was run, or its key had been used by the same request: this is what is known of it.
+    /// It was run: this is what is known of it.
     case known(TransactionRecord)
+    /// The key was used by the same request before: this is what is known of its transaction.
+    case replayed(TransactionRecord)
     /// It was run, and is answered at its decision to commit, as was preferred.
     case decided(TransactionRecord)
     /// Nobody can say yet; its status will tell.
@@ -74,8 +76,8 @@ public enum TransactionAnswer: Sendable {
     case neverCommits
     /// Refused; nothing was accepted.
     case refused(AdmissionFailure)
-    /// The key's first request is still running.
-    case keyInProgress(GlobalTransactionID)
-    /// The key was used by another request.
-    case keyReused
+    /// The key's first request is still running; without an id until its row is durable.
+    case keyInProgress(GlobalTransactionID?)
+    /// The key was used by another request, whose transaction this is.
+    case keyReused(GlobalTransactionID)
 }

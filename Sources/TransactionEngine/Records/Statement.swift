@@ -99,7 +99,7 @@ public struct TransactionRequest: Sendable {
     public struct Idempotency: Sendable, Hashable {
         /// SHA-256 of the key.
         public let keyDigest: [UInt8]
-        /// SHA-256 of the request's body.
+        /// SHA-256 of what the request says, however it is written.
         public let requestDigest: [UInt8]
 
         /// Makes it of its parts.

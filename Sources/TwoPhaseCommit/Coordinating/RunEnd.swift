@@ -20,7 +20,7 @@ struct RunEnd {
             throw .aborted(Aborted(id: nil, cause: cause))
         case .refused(let failure):
             throw .aborted(Aborted(id: nil, cause: Aborted.Cause(failure)))
-        case .keyInProgress, .keyReused:
+        case .replayed, .keyInProgress, .keyReused:
             preconditionFailure("a run without a key cannot meet another of its key")
         }
     }

@@ -31,7 +31,8 @@ struct QueryReading {
         let query = try list([
             ("state", "aborted"), ("state", "committed"), ("participant", "users"),
             ("label", "service:checkout"), ("label", "a:b:c"), ("label", "empty:"),
-            ("olderThan", "2026-03-01T12:00:00Z"), ("idempotencyKey", "order \"1\""),
+            ("label", "mark:\u{301}b"), ("label", "tone:\u{1F3FB}"),
+            ("olderThan", "2026-03-01T12:00:00Z"), ("idempotencyKey", "\"order \\\"1\\\"\""),
             ("cursor", "aZ09-_"), ("limit", "200"),
         ])
         #expect(query.states == ["committed", "aborted"])
@@ -39,7 +40,8 @@ struct QueryReading {
         #expect(
             query.labels == [
                 .init(name: "service", value: "checkout"), .init(name: "a", value: "b:c"),
-                .init(name: "empty", value: ""),
+                .init(name: "empty", value: ""), .init(name: "mark", value: "\u{301}b"),
+                .init(name: "tone", value: "\u{1F3FB}"),
             ])
         #expect(query.olderThan?.text == "2026-03-01T12:00:00.000000Z")
         #expect(query.idempotencyKey?.text == "order \"1\"")
@@ -71,6 +73,27 @@ struct QueryReading {
                 "stat", "limit", "state", "participant", "label", "label", "olderThan",
                 "idempotencyKey", "cursor",
             ])
+    }
+
+    @Test(
+        "A key is quoted as the header has it, or bare",
+        arguments: [
+            ("k-1", "k-1"), ("\"k-1\"", "k-1"), (" a b ", " a b "), ("\" a b \"", " a b "),
+            ("\"a \\\"b\\\\\"", "a \"b\\"), ("'a'", "'a'"), ("a;b=1", "a;b=1"), ("a,b", "a,b"),
+        ])
+    func key(_ text: String, _ content: String) throws {
+        #expect(try list([("idempotencyKey", text)]).idempotencyKey?.text == content)
+    }
+
+    @Test(
+        "Half a quoted key is neither",
+        arguments: [
+            "", "\"\"", "\"k", "k\"", "a \"b\"", "a\\b", "\"a\\n\"", "\"k\";a=1", "\"a\", \"b\"",
+            "é",
+            String(repeating: "k", count: 256), "\"\(String(repeating: "k", count: 256))\"",
+        ])
+    func noKey(_ text: String) {
+        #expect(issues([("idempotencyKey", text)]) == ["idempotencyKey"])
     }
 
     @Test(

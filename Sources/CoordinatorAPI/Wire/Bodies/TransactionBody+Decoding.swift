@@ -1,12 +1,15 @@
+import Crypto
+
 extension TransactionBody {
     /// Reads the body of a request.
     ///
     /// - Parameters:
     ///   - body: The body's bytes.
     ///   - limits: How much it may ask for.
+    ///   - isDigested: Whether its digest is needed.
     /// - Throws: ``Problem`` of type `malformed-json` or, with all faults in it, `invalid-request`.
     static func decode(
-        _ body: [UInt8], limits: WireLimits = WireLimits()
+        _ body: [UInt8], limits: WireLimits = WireLimits(), isDigested: Bool = false
     ) throws(Problem) -> TransactionBody {
         let value: JSONValue
         do {
@@ -15,8 +18,13 @@ extension TransactionBody {
             throw Problem(error)
         }
         var decoder = TransactionRequestDecoder(limits: limits)
-        let request = decoder.transaction(value)
+        var request = decoder.transaction(value)
         try decoder.issues.throwIfAny()
+        if isDigested {
+            var writer = JSONWriter(capacity: body.count)
+            writer.canonical(value)
+            request.digest = Array(SHA256.hash(data: writer.bytes))
+        }
         return request
     }
 }

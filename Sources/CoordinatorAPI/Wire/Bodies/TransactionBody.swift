@@ -13,6 +13,8 @@ struct TransactionBody: Hashable, Sendable {
     var isOnePhase = false
     /// Names and values that the transaction can be found by.
     var labels: [String: String]
+    /// SHA-256 of what the body says, if it was asked for; two requests of one key are the same by it.
+    var digest: [UInt8]?
 }
 
 /// The work of one branch.

@@ -1,3 +1,4 @@
+import Crypto
 import RawStructuredFieldValues
 
 /// The content of an `Idempotency-Key` field: the caller's name for one piece of work.
@@ -32,10 +33,26 @@ struct IdempotencyKey: Hashable, Sendable {
         return try IdempotencyKey(content: text)
     }
 
+    /// Reads a key in a query: as the field has it, in double quotes, or its bare content.
+    ///
+    /// A key that holds a quote or a backslash has to be in quotes: half of a quoted key is refused, as
+    /// it would otherwise be read as a key that nobody has used.
+    ///
+    /// - Returns: `nil` for what is neither.
+    static func read(query text: String) -> IdempotencyKey? {
+        let isBare = !text.utf8.contains { $0 == UInt8(ascii: "\"") || $0 == UInt8(ascii: "\\") }
+        return isBare ? try? IdempotencyKey(content: text) : try? read(text)
+    }
+
+    /// What is stored of the key, and compared.
+    var digest: [UInt8] {
+        Array(SHA256.hash(data: Array(text.utf8)))
+    }
+
     /// Takes the content as it is, without quotes.
     ///
     /// - Throws: ``Problem`` of type `idempotency-key-invalid`.
-    init(content text: String) throws(Problem) {
+    private init(content text: String) throws(Problem) {
         guard (1...Self.charactersMax).contains(text.utf8.count) else {
             throw Self.invalid("It must have 1 to \(Self.charactersMax) characters.")
         }

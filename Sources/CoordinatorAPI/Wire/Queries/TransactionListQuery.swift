@@ -23,7 +23,7 @@ struct TransactionListQuery: Hashable, Sendable {
     var labels: [Label] = []
     /// `olderThan`: only those accepted before this time.
     var olderThan: UTCTime?
-    /// `idempotencyKey`: the content of the key, without quotes.
+    /// `idempotencyKey`: the key, in double quotes or bare.
     var idempotencyKey: IdempotencyKey?
     /// `cursor`: where the page starts, as an earlier page's `next` said.
     var cursor: String?
@@ -53,8 +53,9 @@ struct TransactionListQuery: Hashable, Sendable {
             parse: UTCTime.init(parsing:))
         query.idempotencyKey = reader.value(
             "idempotencyKey",
-            "The content of a key is wanted: 1 to 255 printable ASCII characters, no quotes around."
-        ) { try? IdempotencyKey(content: $0) }
+            "A key is wanted: 1 to 255 printable ASCII characters, in double quotes as the header "
+                + "has it, or bare where it holds neither a quote nor a backslash.",
+            parse: IdempotencyKey.read(query:))
         query.cursor = reader.value(
             "cursor", "The member `next` of an earlier page is wanted.",
             parse: { isCursor($0) ? $0 : nil })
@@ -94,13 +95,13 @@ struct TransactionListQuery: Hashable, Sendable {
         }
         var labels: [Label] = []
         for value in values {
-            let parts = value.split(
-                separator: ":", maxSplits: 1, omittingEmptySubsequences: false)
-            if parts.count == 2, NameRules.isLabel(String(parts[0])),
-                !value.containsNUL,
-                !String(parts[1]).isLonger(than: limits.labelValueCharactersMax)
+            // By bytes: a mark behind the colon would make one character of both.
+            let colon = value.utf8.firstIndex(of: UInt8(ascii: ":")) ?? value.endIndex
+            let (name, text) = (String(value[..<colon]), String(value[colon...].utf8.dropFirst()))
+            if colon < value.endIndex, NameRules.isLabel(name), !value.containsNUL, let text,
+                !text.isLonger(than: limits.labelValueCharactersMax)
             {
-                labels.append(Label(name: String(parts[0]), value: String(parts[1])))
+                labels.append(Label(name: name, value: text))
             } else {
                 reader.issues.add(
                     .parameter("label"), "A label is wanted as name:value. " + NameRules.labelRule)

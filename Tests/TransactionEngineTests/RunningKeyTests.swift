@@ -1,0 +1,45 @@
+import CommitProtocol
+import EventLoop
+import Testing
+import TransactionEngine
+
+@Suite("A key that a request on this replica is using")
+struct RunningKeyTests {
+    @Test("I5: its transaction is told, and that it is another request, once the row is durable")
+    func beforeAndAfterAcceptance() async {
+        let bench = Bench()
+        bench.participants.state.withLock { $0.isEndless = true }
+        bench.log.state.withLock { $0.isAcceptHeld = true }
+        let running = Task { await Self.ask(bench, request: 2) }
+        while bench.log.state.withLock({ $0.accepting.isEmpty }) { await Task.yield() }
+        for request: UInt8 in [2, 3] {
+            guard case .keyInProgress(nil) = await Self.ask(bench, request: request) else {
+                Issue.record("request \(request) was told of a row that may never be there")
+                continue
+            }
+        }
+        bench.log.letAccept()
+        while bench.participants.state.withLock({ $0.working.isEmpty }) { await Task.yield() }
+        let id = GlobalTransactionID(number: 2, salt: 2)
+        if case .keyInProgress(let told) = await Self.ask(bench, request: 2) {
+            #expect(told == id)
+        } else {
+            Issue.record("the same request is still running")
+        }
+        if case .keyReused(let told) = await Self.ask(bench, request: 3) {
+            #expect(told == id)
+        } else {
+            Issue.record("another replica would say that the key is used")
+        }
+        bench.log.state.withLock { $0.decision = .decided(.commit, evidence: [nil]) }
+        bench.participants.cancelWork()
+        guard case .known = await running.value else {
+            Issue.record("the first request is no replay")
+            return
+        }
+    }
+
+    private static func ask(_ bench: Bench, request: UInt8) async -> TransactionAnswer {
+        await bench.run(.init(keyDigest: [1], requestDigest: [request]))
+    }
+}
