@@ -42,7 +42,7 @@ extension CoordinatorAPI {
     /// Takes an operator's word for a branch.
     func resolve(_ request: ServerRequest) async throws(Problem) -> ServerResponse {
         try NoQuery.decode(Self.queryItems(request))
-        try ContentNegotiation.requireJSON(contentType: request.headerFields[.contentType])
+        try ContentNegotiation.requireJSON(request.headerFields)
         let id = try Self.transactionID(request)
         let resolution = try ResolutionBody.decode(request.body)
         guard let condition = request.headerFields[.ifMatch] else {
@@ -51,11 +51,7 @@ extension CoordinatorAPI {
                 "If-Match is wanted: the entity tag of the status that this is about, or * for a "
                     + "prepared transaction without one.")
         }
-        guard EntityTag.isCondition(condition) else {
-            throw Problem([
-                RequestIssue(.header("If-Match"), "Entity tags in double quotes, or *, are wanted.")
-            ])
-        }
+        try EntityTag.requireCondition(condition)
         let answer: ResolutionAnswer
         do throws(LogUnavailable) {
             answer = try await engine.resolve(id, resolution) { version in
@@ -70,8 +66,7 @@ extension CoordinatorAPI {
         }
         switch answer {
         case .notFound: throw Self.noSuchTransaction
-        case .changed:
-            throw Problem(.preconditionFailed, "It is no longer as the entity tag has it.")
+        case .changed: throw EntityTag.preconditionFailed(condition)
         case .refused(let reason):
             var problem = Problem(.conflict, reason)
             problem.transaction = id.description

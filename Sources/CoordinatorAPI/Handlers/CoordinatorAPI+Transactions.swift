@@ -6,7 +6,7 @@ import TransactionEngine
 extension CoordinatorAPI {
     func post(_ request: ServerRequest) async throws(Problem) -> ServerResponse {
         try NoQuery.decode(Self.queryItems(request))
-        try ContentNegotiation.requireJSON(contentType: request.headerFields[.contentType])
+        try ContentNegotiation.requireJSON(request.headerFields)
         let key = try IdempotencyKey.read(request.headerFields[.idempotencyKey])
         let body = try TransactionBody.decode(
             request.body, limits: limits, isDigested: key != nil)
@@ -136,6 +136,12 @@ extension CoordinatorAPI {
         }
         guard let record = found else { throw Self.noSuchTransaction }
         let tag = EntityTag(record.version, of: type)
+        if let condition = request.headerFields[.ifMatch] {
+            try EntityTag.requireCondition(condition)
+            guard tag.matches(ifMatch: condition) else {
+                throw EntityTag.preconditionFailed(condition)
+            }
+        }
         if tag.matches(ifNoneMatch: request.headerFields[.ifNoneMatch]) {
             return ServerResponse(status: .notModified, headerFields: [.eTag: tag.text])
         }

@@ -164,6 +164,12 @@ public struct CoordinatorAPI: Sendable {
                     "The target and the header fields may have \(limit) bytes at most."))
         case .tooManyHeaders(let limit):
             response(Problem(.headersTooLarge, "There may be \(limit) header fields at most."))
+        case .expectationFailed:
+            response(
+                Problem(
+                    .expectationFailed, "The only expectation that is met here is 100-continue."))
+        case .notImplemented(let reason):
+            response(Problem(.notImplemented, "The request cannot be served: \(reason)."))
         case .requestTimedOut:
             response(
                 Problem(
@@ -190,7 +196,8 @@ public struct CoordinatorAPI: Sendable {
     }
 
     static func response(_ body: [UInt8], status: Int, _ problem: Problem) -> ServerResponse {
-        var response = ServerResponse(status: .init(code: status), body: body)
+        var response = ServerResponse(
+            status: .init(code: status), headerFields: problem.headerFields, body: body)
         response.headerFields[.contentType] = Problem.mediaType
         if let seconds = problem.retryAfterSeconds {
             response.headerFields[.retryAfter] = "\(seconds)"

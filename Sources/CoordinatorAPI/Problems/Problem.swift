@@ -1,3 +1,5 @@
+import HTTPTypes
+
 /// The answer to a request that could not be served, as RFC 9457 lays it out.
 ///
 /// It is an error, so that whatever reads a request can throw it as its answer.
@@ -34,6 +36,8 @@ struct Problem: Error, Hashable, Sendable {
     var issues: [RequestIssue] = []
     /// The `Retry-After` to send, in seconds: a header field, no member.
     var retryAfterSeconds: Int?
+    /// What else to send with it: header fields, no members.
+    var headerFields: HTTPFields = [:]
 
     /// Makes a problem with what its type says of status, outcome and retrying.
     init(_ type: ProblemType, _ detail: String) {

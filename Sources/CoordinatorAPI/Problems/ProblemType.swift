@@ -16,6 +16,8 @@ enum ProblemType: String, CaseIterable, Hashable, Sendable {
     case unsupportedMediaType = "unsupported-media-type"
     case preconditionFailed = "precondition-failed"
     case preconditionRequired = "precondition-required"
+    case expectationFailed = "expectation-failed"
+    case notImplemented = "not-implemented"
 
     // The request's content.
     case malformedJSON = "malformed-json"
@@ -82,8 +84,10 @@ extension ProblemType {
         case .unknownParticipant, .unacceptableSQL, .tooManyBranches, .notOnePhase,
             .idempotencyKeyReused:
             422
+        case .expectationFailed: 417
         case .preconditionRequired: 428
         case .headersTooLarge: 431
+        case .notImplemented: 501
         case .participantUnavailable, .participantSlotsExhausted, .preparedTransactionsDisabled,
             .participantBusy, .overloaded, .draining, .stateDatabaseUnavailable, .outcomeUnknown:
             503
@@ -101,9 +105,11 @@ extension ProblemType {
         case .notFound: "There is no such resource"
         case .methodNotAllowed: "The resource does not offer this method"
         case .notAcceptable: "None of the accepted media types is offered"
-        case .unsupportedMediaType: "The body's media type is not supported"
-        case .preconditionFailed: "The resource is no longer in the expected state"
+        case .unsupportedMediaType: "The body's media type or coding is not supported"
+        case .preconditionFailed: "The condition of the request does not hold"
         case .preconditionRequired: "The request has to be conditional"
+        case .expectationFailed: "What the request expects is not offered"
+        case .notImplemented: "The service does not have this part of HTTP"
         case .malformedJSON: "The body is not JSON"
         case .invalidRequest: "The request does not follow the contract"
         case .unknownParticipant: "There is no participant of that name"
@@ -150,9 +156,9 @@ extension ProblemType {
         case .needsOperator: .needsOperator
         case .badHTTP, .requestTimeout, .headersTooLarge, .uriTooLong, .bodyTooLarge, .notFound,
             .methodNotAllowed, .notAcceptable, .unsupportedMediaType, .preconditionFailed,
-            .preconditionRequired, .malformedJSON, .invalidRequest, .unknownParticipant,
-            .unacceptableSQL, .tooManyBranches, .notOnePhase, .idempotencyKeyInvalid,
-            .idempotencyKeyReused, .idempotencyKeyInProgress, .conflict:
+            .preconditionRequired, .expectationFailed, .notImplemented, .malformedJSON,
+            .invalidRequest, .unknownParticipant, .unacceptableSQL, .tooManyBranches, .notOnePhase,
+            .idempotencyKeyInvalid, .idempotencyKeyReused, .idempotencyKeyInProgress, .conflict:
             nil
         }
     }
@@ -169,12 +175,12 @@ extension ProblemType {
             true
         case .badHTTP, .headersTooLarge, .uriTooLong, .bodyTooLarge, .notFound, .methodNotAllowed,
             .notAcceptable, .unsupportedMediaType, .preconditionFailed, .preconditionRequired,
-            .malformedJSON, .invalidRequest, .unknownParticipant, .unacceptableSQL,
-            .tooManyBranches,
-            .notOnePhase, .idempotencyKeyInvalid, .idempotencyKeyReused,
-            .preparedTransactionsDisabled, .statementFailed, .rowsUnexpected, .cannotBePrepared,
-            .constraintAtPrepare, .blockedByItself, .resultTooLarge, .rolledBackByRequest, .aborted,
-            .needsOperator, .conflict, .outcomeUnknown:
+            .expectationFailed, .notImplemented, .malformedJSON, .invalidRequest,
+            .unknownParticipant, .unacceptableSQL, .tooManyBranches, .notOnePhase,
+            .idempotencyKeyInvalid, .idempotencyKeyReused, .preparedTransactionsDisabled,
+            .statementFailed, .rowsUnexpected, .cannotBePrepared, .constraintAtPrepare,
+            .blockedByItself, .resultTooLarge, .rolledBackByRequest, .aborted, .needsOperator,
+            .conflict, .outcomeUnknown:
             false
         }
     }

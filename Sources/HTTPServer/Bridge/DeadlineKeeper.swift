@@ -9,7 +9,7 @@ final class DeadlineKeeper: Sendable {
     private struct Entry {
         let deadline: ContinuousClock.Instant
         /// What is sent before the cut: whole answers, and only while no other one can be under way.
-        let farewell: [UInt8]
+        let farewell: Farewell?
     }
 
     private let entries = Guarded<[Int32: Entry]>([:])
@@ -38,13 +38,13 @@ final class DeadlineKeeper: Sendable {
     }
 
     /// Replaces the socket's deadline; at its end the farewell is sent, as far as it can be at once.
-    func set(_ socket: Int32, within duration: Duration, farewell: [UInt8] = []) {
+    func set(_ socket: Int32, within duration: Duration, farewell: Farewell? = nil) {
         let entry = Entry(deadline: ContinuousClock.now + duration, farewell: farewell)
         entries.with { $0[socket] = entry }
     }
 
     /// Sets what is sent at the end of the deadline that the socket has, if it has one.
-    func setFarewell(_ socket: Int32, _ farewell: [UInt8]) {
+    func setFarewell(_ socket: Int32, _ farewell: Farewell) {
         entries.with { entries in
             guard let entry = entries[socket] else { return }
             entries[socket] = Entry(deadline: entry.deadline, farewell: farewell)
@@ -56,7 +56,7 @@ final class DeadlineKeeper: Sendable {
     }
 
     /// Cuts a socket now, which has to be the caller's own and open; again, it does nothing.
-    func cut(_ socket: Int32, farewell: [UInt8]) {
+    func cut(_ socket: Int32, farewell: Farewell) {
         entries.with { entries in
             Self.cut(socket, farewell: farewell)
             entries[socket] = nil
@@ -85,9 +85,9 @@ final class DeadlineKeeper: Sendable {
         }
     }
 
-    private static func cut(_ socket: Int32, farewell: [UInt8]) {
-        if !farewell.isEmpty {
-            _ = unsafe farewell.withUnsafeBytes { bytes in
+    private static func cut(_ socket: Int32, farewell: Farewell?) {
+        if let farewell {
+            _ = unsafe farewell.bytes.withUnsafeBytes { bytes in
                 unsafe send(
                     socket, bytes.baseAddress, bytes.count,
                     Int32(MSG_NOSIGNAL) | Int32(MSG_DONTWAIT))

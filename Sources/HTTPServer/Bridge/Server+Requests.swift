@@ -40,7 +40,7 @@ extension Server {
                 ? .targetTooLong(limit: configuration.targetBytesMax)
                 : .headTooLarge(limit: configuration.headerBytesMax)
             unsafe keeper.cut(
-                cmhd_socket(connection), farewell: Self.wireForm(renderFailure(failure)))
+                cmhd_socket(connection), farewell: Farewell(renderFailure(failure)))
             return .NO
         }
         switch Framing.check(head, limits: configuration) {
@@ -56,15 +56,12 @@ extension Server {
             } else {
                 exchange.body.reserveCapacity(length)
             }
-            let parts = exchange.target.split(
-                separator: "?", maxSplits: 1, omittingEmptySubsequences: false)
             guard let known = HTTPRequest.Method(head.method) else {
                 return unsafe refuse(.badRequest("the method is not a token"), connection)
             }
             exchange.request = ServerRequest(
-                method: known, path: String(parts[0]),
-                query: parts.count > 1 ? String(parts[1]) : nil, headerFields: checked.fields,
-                body: [])
+                method: known, path: checked.target.path, query: checked.target.query,
+                headerFields: checked.fields, body: [])
             return .YES
         }
     }

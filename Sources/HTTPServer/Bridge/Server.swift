@@ -15,10 +15,10 @@ import HTTPTypes
     let renderFailure: @Sendable (ProtocolFailure) -> ServerResponse
     let handler: Handler
     let keeper = DeadlineKeeper()
-    /// What a client is told whose request does not come whole, as it goes over the wire.
-    let timeoutAnswer: [UInt8]
+    /// What a client is told whose request does not come whole.
+    let timeoutAnswer: Farewell
     /// The same for a target with a NUL in it and arguments behind it.
-    let brokenTargetAnswer: [UInt8]
+    let brokenTargetAnswer: Farewell
     /// The address of the target in the request line that libmicrohttpd is reading.
     var targetStart = 0
     let traffic = Guarded(Traffic())
@@ -54,21 +54,11 @@ import HTTPTypes
         self.executor = executor
         self.renderFailure = renderFailure
         self.handler = handler
-        timeoutAnswer = Self.wireForm(renderFailure(.requestTimedOut))
-        brokenTargetAnswer = Self.wireForm(renderFailure(.badRequest(Framing.gap)))
+        timeoutAnswer = Farewell(renderFailure(.requestTimedOut))
+        brokenTargetAnswer = Farewell(renderFailure(.badRequest(Framing.gap)))
         let longest = max(
             configuration.headerTimeout, configuration.bodyTimeout, configuration.responseTimeout)
         inactivitySecondsMax = max(300, Int(longest.components.seconds) + 2)
-    }
-
-    /// A whole answer in HTTP/1.1 that closes its connection.
-    static func wireForm(_ response: ServerResponse) -> [UInt8] {
-        var head = "HTTP/1.1 \(response.status.code) \(response.status.reasonPhrase)\r\n"
-        for field in response.headerFields {
-            head += "\(field.name.rawName): \(field.value)\r\n"
-        }
-        head += "Content-Length: \(response.body.count)\r\nConnection: close\r\n\r\n"
-        return Array(head.utf8) + response.body
     }
 
     /// How many requests are being answered.

@@ -4,11 +4,11 @@ public import HTTPTypes
 public struct ServerRequest: Sendable {
     /// The method.
     public var method: HTTPRequest.Method
-    /// The path, raw: not percent-decoded.
+    /// The path, raw: not percent-decoded; `*` if OPTIONS asks about the server as a whole.
     public var path: String
     /// The query without its question mark, raw; nil if there is none.
     public var query: String?
-    /// The header fields, in order.
+    /// The header fields, in order; `Host` is the target's own where that names a host.
     public var headerFields: HTTPFields
     /// The body; empty if there is none.
     public var body: [UInt8]
@@ -64,6 +64,10 @@ public enum ProtocolFailure: Error, Sendable, Hashable {
     case headTooLarge(limit: Int)
     /// There are more header fields than the limit.
     case tooManyHeaders(limit: Int)
+    /// The request expects something else than `100 Continue`.
+    case expectationFailed
+    /// The request needs a part of HTTP that is not there.
+    case notImplemented(String)
     /// The rest of the request did not arrive in time.
     case requestTimedOut
     /// Nothing is at this path.

@@ -36,15 +36,16 @@ public struct Router: Sendable {
 
     /// Answers a request: the handler's answer, or 404, or 405 with `Allow`.
     ///
-    /// HEAD is answered as GET without its body, OPTIONS with `Allow`.
+    /// HEAD is answered as GET without its body, OPTIONS with `Allow`, which for `*` lists all methods.
     public func handle(_ request: ServerRequest) async -> ServerResponse {
+        if request.path == "*" { return Self.options(Self.allowed(table.map(\.method))) }
         let segments = Self.segments(request.path)
         let wanted = request.method == .head ? .get : request.method
-        var allowed: [String] = []
+        var offered: [HTTPRequest.Method] = []
         for route in table {
             guard let parameters = Self.match(route.segments, segments) else { continue }
             guard route.method == wanted else {
-                allowed.append(route.method.rawValue)
+                offered.append(route.method)
                 continue
             }
             guard let decoded = Self.decode(parameters) else {
@@ -54,16 +55,25 @@ public struct Router: Sendable {
             request.parameters = decoded
             return await route.handler(request)
         }
-        guard !allowed.isEmpty else { return renderFailure(.notFound) }
-        if allowed.contains("GET") { allowed.append("HEAD") }
-        allowed.append("OPTIONS")
-        let list = allowed.sorted().joined(separator: ", ")
-        var response =
-            request.method == .options
-            ? ServerResponse(status: .noContent)
-            : renderFailure(.methodNotAllowed(allowed: allowed.sorted()))
-        response.headerFields[.allow] = list
+        guard !offered.isEmpty else { return renderFailure(.notFound) }
+        let allowed = Self.allowed(offered)
+        if request.method == .options { return Self.options(allowed) }
+        var response = renderFailure(.methodNotAllowed(allowed: allowed))
+        response.headerFields[.allow] = allowed.joined(separator: ", ")
         return response
+    }
+
+    /// The methods that are answered where these have handlers.
+    private static func allowed(_ offered: [HTTPRequest.Method]) -> [String] {
+        var names = Set(offered.map(\.rawValue))
+        if names.contains("GET") { names.insert("HEAD") }
+        names.insert("OPTIONS")
+        return names.sorted()
+    }
+
+    private static func options(_ allowed: [String]) -> ServerResponse {
+        ServerResponse(
+            status: .noContent, headerFields: [.allow: allowed.joined(separator: ", ")])
     }
 
     private static func segments(_ path: String) -> [Substring] {
@@ -79,11 +89,17 @@ public struct Router: Sendable {
             if expected.hasPrefix("{") {
                 guard !actual.isEmpty else { return nil }
                 parameters.append((String(expected.dropFirst().dropLast()), actual))
-            } else if expected != actual {
+            } else if expected != actual, !isEscaped(actual, of: expected) {
                 return nil
             }
         }
         return parameters
+    }
+
+    /// Whether a segment is another spelling of a pattern's: `%76` is a v (RFC 3986, 6.2.2.2).
+    private static func isEscaped(_ actual: Substring, of expected: Substring) -> Bool {
+        actual.utf8.contains(UInt8(ascii: "%"))
+            && PercentEncoding.decode(actual).map { $0 == expected } ?? false
     }
 
     private static func decode(_ parameters: [(String, Substring)]) -> [String: String]? {

@@ -1,3 +1,4 @@
+import HTTPTypes
 import Testing
 
 @testable import CoordinatorAPI
@@ -69,7 +70,7 @@ struct HeaderReading {
             "application/json;charset=\"UTF-8\"", " application/json ; ",
         ])
     func json(_ field: String) throws {
-        try ContentNegotiation.requireJSON(contentType: field)
+        try ContentNegotiation.requireJSON([.contentType: field])
     }
 
     @Test(
@@ -80,10 +81,45 @@ struct HeaderReading {
             "application/json; charset",
         ] as [String?])
     func notJSON(_ field: String?) {
+        var fields = HTTPFields()
+        fields[.contentType] = field
+        let problem = #expect(throws: Problem.self) { try ContentNegotiation.requireJSON(fields) }
+        #expect(problem?.type == .unsupportedMediaType)
+        #expect(problem?.headerFields == [.accept: "application/json"])
+    }
+
+    @Test("Bodies without a content coding", arguments: ["", "identity", "Identity", "identity,"])
+    func uncoded(_ field: String) throws {
+        try ContentNegotiation.requireJSON(
+            [.contentType: "application/json", .contentEncoding: field])
+    }
+
+    @Test(
+        "Bodies with a content coding",
+        arguments: ["gzip", "GZIP", "br", "identity, gzip", "x", "gzip;q=0", "\"identity\""])
+    func coded(_ field: String) {
         let problem = #expect(throws: Problem.self) {
-            try ContentNegotiation.requireJSON(contentType: field)
+            try ContentNegotiation.requireJSON(
+                [.contentType: "application/json", .contentEncoding: field])
         }
         #expect(problem?.type == .unsupportedMediaType)
+        #expect(problem?.headerFields == [.acceptEncoding: "identity"])
+    }
+
+    @Test("An If-Match that does not hold says why")
+    func unmet() {
+        let weak = EntityTag.preconditionFailed("W/\"a\", W/\"b\"").detail
+        #expect(weak.contains("W/") && !weak.contains("no longer"))
+        let strong = EntityTag.preconditionFailed("\"a\"").detail
+        #expect(!strong.contains("W/") && strong.contains("no longer"))
+        let both = EntityTag.preconditionFailed("\"a\", W/\"b\"").detail
+        #expect(both.contains("W/") && both.contains("no longer"))
+        for field in ["\"4711-3\"", "*", "W/\"4711-3\", \"4711-3\""] {
+            #expect(EntityTag("4711-3").matches(ifMatch: field), "\(field)")
+        }
+        for field in ["W/\"4711-3\"", "\"4711-4\""] {
+            #expect(!EntityTag("4711-3").matches(ifMatch: field), "\(field)")
+        }
     }
 
     @Test(

@@ -108,8 +108,17 @@ import Testing
             }
             #expect(replies.map(\.status) == [408])
             #expect(replies.first?["connection"] == "close")
+            #expect(replies.first?["date"]?.hasSuffix(" GMT") == true)
             #expect(site.requests.isEmpty)
         }
+    }
+
+    @Test(arguments: [
+        (0, "Thu, 01 Jan 1970 00:00:00 GMT"), (784_111_777, "Sun, 06 Nov 1994 08:49:37 GMT"),
+        (1_709_251_199, "Thu, 29 Feb 2024 23:59:59 GMT"),
+    ])
+    func aDateIsWrittenInOneWay(_ time: Int, _ text: String) {
+        #expect(Farewell.date(time) == text)
     }
 
     /// From a client that half closed libmicrohttpd waits for the rest until the deadline, or closes

@@ -48,6 +48,21 @@ import Testing
             "two codings",
             post("Transfer-Encoding: chunked\r\nTransfer-Encoding: gzip\r\n", body: "0\r\n\r\n")),
         NamedRequest(
+            "a list in two fields",
+            post("Transfer-Encoding: gzip\r\nTransfer-Encoding: chunked\r\n", body: "0\r\n\r\n")),
+        NamedRequest(
+            "chunked twice", post("Transfer-Encoding: chunked, chunked\r\n", body: "0\r\n\r\n")),
+        NamedRequest(
+            "a list with nothing at its end",
+            post("Transfer-Encoding: chunked,\r\n", body: "0\r\n\r\n")),
+        NamedRequest(
+            "a list with nothing but chunked",
+            post("Transfer-Encoding: , chunked\r\n", body: "0\r\n\r\n")),
+        NamedRequest(
+            "chunked with a parameter",
+            post("Transfer-Encoding: chunked;q=1\r\n", body: "0\r\n\r\n")),
+        NamedRequest("an empty coding", post("Transfer-Encoding:\r\n", body: "0\r\n\r\n")),
+        NamedRequest(
             "chunked in HTTP/1.0",
             "POST / HTTP/1.0\r\nHost: t\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"),
         NamedRequest(
@@ -109,8 +124,24 @@ import Testing
         NamedRequest("a line without a colon", get("A\r\n")),
         NamedRequest("an empty name", get(": a\r\n")),
         NamedRequest("a name that is no token", get("A(B): c\r\n")),
-        NamedRequest("the absolute form", "GET http://t/ HTTP/1.1\r\nHost: t\r\n\r\n"),
+        NamedRequest(
+            "two hosts beside a whole URI", "GET http://t/ HTTP/1.1\r\nHost: t\r\nHost: t\r\n\r\n"),
+        NamedRequest("a whole URI and no host", "GET http://t/ HTTP/1.1\r\nAccept: */*\r\n\r\n"),
+        NamedRequest("a user in the URI", "GET http://u@t/ HTTP/1.1\r\nHost: t\r\n\r\n"),
+        NamedRequest("a URI without a host", "GET http:///a HTTP/1.1\r\nHost: t\r\n\r\n"),
+        NamedRequest("a URI with a port alone", "GET http://:80/a HTTP/1.1\r\nHost: t\r\n\r\n"),
+        NamedRequest("a URI with a broken host", "GET http://[::1/a HTTP/1.1\r\nHost: t\r\n\r\n"),
+        NamedRequest("a URI with a fragment", "GET http://t#a HTTP/1.1\r\nHost: t\r\n\r\n"),
+        NamedRequest("a URI of another scheme", "GET ftp://t/a HTTP/1.1\r\nHost: t\r\n\r\n"),
+        NamedRequest("a relative target", "GET a HTTP/1.1\r\nHost: t\r\n\r\n"),
+        NamedRequest("a host with a user", "GET / HTTP/1.1\r\nHost: u@t\r\n\r\n"),
+        NamedRequest("a host with a path", "GET / HTTP/1.1\r\nHost: t/a\r\n\r\n"),
+        NamedRequest("a host with a space", "GET / HTTP/1.1\r\nHost: t u\r\n\r\n"),
+        NamedRequest("a host with a port that is none", "GET / HTTP/1.1\r\nHost: t:u\r\n\r\n"),
         NamedRequest("the authority form", "CONNECT t:80 HTTP/1.1\r\nHost: t\r\n\r\n"),
+        NamedRequest("CONNECT without a port", "CONNECT t HTTP/1.1\r\nHost: t\r\n\r\n"),
+        NamedRequest("CONNECT to a path", "CONNECT /a HTTP/1.1\r\nHost: t\r\n\r\n"),
+        NamedRequest("the authority form for GET", "GET t:80 HTTP/1.1\r\nHost: t\r\n\r\n"),
         NamedRequest("an asterisk for GET", "GET * HTTP/1.1\r\nHost: t\r\n\r\n"),
         NamedRequest("a space in the target", "GET /a b HTTP/1.1\r\nHost: t\r\n\r\n"),
         NamedRequest("two spaces before the target", "GET  /a HTTP/1.1\r\nHost: t\r\n\r\n"),
@@ -121,7 +152,6 @@ import Testing
         NamedRequest("no version", "GET /\r\nHost: t\r\n\r\n"),
         NamedRequest("version 2.0", "GET / HTTP/2.0\r\nHost: t\r\n\r\n"),
         NamedRequest("version 0.9", "GET / HTTP/0.9\r\nHost: t\r\n\r\n"),
-        NamedRequest("version 1.2", "GET / HTTP/1.2\r\nHost: t\r\n\r\n"),
         NamedRequest("version 1.10", "GET / HTTP/1.10\r\nHost: t\r\n\r\n"),
         NamedRequest("a version in small letters", "GET / http/1.1\r\nHost: t\r\n\r\n"),
         NamedRequest("a version that is none", "GET / PTTH/1.1\r\nHost: t\r\n\r\n"),
@@ -148,7 +178,7 @@ import Testing
 
     /// What libmicrohttpd answers by itself, before it asks anybody (decisions/0007).
     ///
-    /// All else has to be a problem.
+    /// All else has to be a problem, and is 400 where the other table does not say otherwise.
     static let answeredByTheLibrary: [String: Int] = [
         "a list of lengths": 400, "a negative length": 400, "a length with a plus": 400,
         "a hexadecimal length": 400, "an empty length": 400, "a length over 64 bits": 413,
@@ -160,6 +190,12 @@ import Testing
         "a version in small letters": 400, "a version that is none": 400,
         "cookies over the memory": 431, "fields over the memory by their number": 431,
         "a field over the memory": 431, "a target over the memory": 414,
+    ]
+
+    static let problemStatuses: [String: Int] = [
+        "a target over the limit": 414, "too many fields": 431,
+        "an unknown expectation": 417, "the authority form": 501, "a list of codings": 501,
+        "a list in two fields": 501,
     ]
 
     @Test(arguments: lengths + codings + heads)
@@ -177,7 +213,7 @@ import Testing
                 #expect(answer.status == status)
                 #expect(answer["content-type"] == nil)
             } else {
-                #expect((400...499).contains(answer.status))
+                #expect(answer.status == Self.problemStatuses[example.testDescription] ?? 400)
                 #expect(answer["content-type"] == "application/problem+json")
             }
             #expect(answer["connection"]?.lowercased() == "close")

@@ -60,6 +60,23 @@ import Testing
         #expect(reply?["allow"] == "GET, HEAD, OPTIONS, PUT")
     }
 
+    @Test(arguments: ["*", "http://t"])
+    func optionsForTheServerTellsAllMethods(_ target: String) async throws {
+        let reply = try await Self.ask("OPTIONS", target)
+        #expect(reply?.status == 204)
+        #expect(reply?["allow"] == "GET, HEAD, OPTIONS, POST, PUT")
+        #expect(reply?["content-length"] == nil)
+    }
+
+    @Test(arguments: ["/%74hings/abc", "/thing%73/abc", "http://t/%74%68ings/abc"])
+    func anEscapedLetterIsTheSameLetter(_ path: String) async throws {
+        #expect(try await Self.ask("GET", path)?.body == "abc")
+    }
+
+    @Test func anEscapedSlashIsNoSlash() async throws {
+        #expect(try await Self.ask("GET", "/things%2Fabc")?.status == 404)
+    }
+
     @Test func anotherMethodIsNotAllowed() async throws {
         let reply = try await Self.ask("DELETE", "/things/abc")
         #expect(reply?.status == 405)

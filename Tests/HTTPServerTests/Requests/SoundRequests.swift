@@ -41,6 +41,13 @@ import Testing
         "GET /a HTTP/1.1\r\nHost: t\r\nCookie: a=b; c=d\r\n\r\n",
         "\r\nGET /a HTTP/1.1\r\nhost: t\r\n\r\n",
         "GET /a HTTP/1.0\r\n\r\n",
+        "GET /a HTTP/1.0\r\nExpect: 200-ok\r\n\r\n",
+        "GET /a HTTP/1.2\r\nHost: t\r\n\r\n",
+        "GET /a HTTP/1.1\r\nHost:\r\n\r\n",
+        "GET /a HTTP/1.1\r\nHost: [::1]:8080\r\n\r\n",
+        "GET http://t/a HTTP/1.1\r\nHost: t\r\n\r\n",
+        "GET HTTPS://t:/a HTTP/1.1\r\nHost:\r\n\r\n",
+        "GET http://[::1]:80/a?b HTTP/1.0\r\n\r\n",
         "GET /a HTTP/1.1\r\nHost: t\r\nConnection: close\r\n\r\n",
     ])
     func isAnswered(_ request: String) async throws {
@@ -51,6 +58,30 @@ import Testing
             }
             #expect(reply?.status == 200)
             #expect(reply?.body == "/a ")
+        }
+    }
+
+    /// The host of a target counts, and not the one beside it (RFC 9112, 3.2.2).
+    @Test(arguments: [
+        ("GET http://u:8080/a/b?c=d#e HTTP/1.1", "/a/b|c=d#e|u:8080"),
+        ("GET http://u HTTP/1.1", "/|none|u"), ("GET http://u?c HTTP/1.1", "/|c|u"),
+        ("GET http://u/? HTTP/1.1", "/||u"), ("GET http://u//a HTTP/1.1", "//a|none|u"),
+        ("OPTIONS http://u HTTP/1.1", "*|none|u"), ("OPTIONS http://u/ HTTP/1.1", "/|none|u"),
+        ("OPTIONS * HTTP/1.1", "*|none|t"), ("GET /a HTTP/1.1", "/a|none|t"),
+        ("POST http://u/a?\(String(repeating: "b&", count: 1_000)) HTTP/1.1", nil),
+    ])
+    func aTargetOfAnyFormArrives(_ line: String, _ parts: String?) async throws {
+        let handler: Handler = { request in
+            let host = request.headerFields.first { $0.name.canonicalName == "host" }?.value
+            let parts = [request.path, request.query ?? "none", host ?? "none"]
+            return ServerResponse(status: .ok, body: Array(parts.joined(separator: "|").utf8))
+        }
+        try await Site.serve(handler: handler) { site in
+            let reply = try await Client.with(port: site.port) { client in
+                try client.send("\(line)\r\nHost: t\r\nContent-Length: 0\r\n\r\n")
+                return try client.reply()
+            }
+            #expect(reply?.body == parts ?? "/a|\(String(repeating: "b&", count: 1_000))|u")
         }
     }
 

@@ -55,6 +55,8 @@ struct Site: Sendable {
             case .bodyTooLarge: .contentTooLarge
             case .targetTooLong: .uriTooLong
             case .headTooLarge, .tooManyHeaders: .requestHeaderFieldsTooLarge
+            case .expectationFailed: .expectationFailed
+            case .notImplemented: .notImplemented
             case .requestTimedOut: .requestTimeout
             case .notFound: .notFound
             case .methodNotAllowed: .methodNotAllowed

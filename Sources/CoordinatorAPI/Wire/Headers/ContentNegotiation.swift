@@ -1,3 +1,5 @@
+import HTTPTypes
+
 /// A media type that answers can have.
 enum MediaType: String, CaseIterable, Hashable, Sendable {
     /// JSON, the default.
@@ -13,23 +15,38 @@ enum MediaType: String, CaseIterable, Hashable, Sendable {
 
 /// The choice of media types by `Content-Type` and `Accept`.
 enum ContentNegotiation {
-    /// Refuses a body that is not declared as JSON in UTF-8.
+    /// Refuses a body that is not declared as JSON in UTF-8, or is coded: compressed, for example.
     ///
-    /// - Throws: ``Problem`` of type `unsupported-media-type`.
-    static func requireJSON(contentType field: String?) throws(Problem) {
+    /// - Throws: ``Problem`` of type `unsupported-media-type`, with `Accept` for the type, and with
+    ///   `Accept-Encoding` for the coding alone: clients tell the two apart by it (RFC 9110, 12.5.3).
+    static func requireJSON(_ fields: HTTPFields) throws(Problem) {
+        try requireJSON(contentType: fields[.contentType])
+        let codings = fieldParts(
+            fields[.contentEncoding] ?? "", separatedBy: UInt8(ascii: ","))
+        for coding in codings where coding.lowercased() != "identity" {
+            let name = String(coding).shortened
+            var problem = Problem(
+                .unsupportedMediaType,
+                "The body must be sent without a content coding, and not as \(name).")
+            problem.headerFields[.acceptEncoding] = "identity"
+            throw problem
+        }
+    }
+
+    private static func requireJSON(contentType field: String?) throws(Problem) {
         let rule = "The body must be sent with \"Content-Type: application/json\"."
-        guard let field else {
-            throw Problem(.unsupportedMediaType, "The request has no Content-Type. " + rule)
+        func refusal(_ detail: String) -> Problem {
+            var problem = Problem(.unsupportedMediaType, detail)
+            problem.headerFields[.accept] = MediaType.json.rawValue
+            return problem
         }
+        guard let field else { throw refusal("The request has no Content-Type. " + rule) }
         let parts = fieldParts(field, separatedBy: UInt8(ascii: ";"))
-        guard parts.first?.lowercased() == MediaType.json.rawValue else {
-            throw Problem(.unsupportedMediaType, rule)
-        }
+        guard parts.first?.lowercased() == MediaType.json.rawValue else { throw refusal(rule) }
         for part in parts.dropFirst() {
             let (name, value) = nameAndValue(part)
             guard name == "charset", value?.lowercased() == "utf-8" else {
-                throw Problem(
-                    .unsupportedMediaType, rule + " The only parameter allowed is charset=utf-8.")
+                throw refusal(rule + " The only parameter allowed is charset=utf-8.")
             }
         }
     }

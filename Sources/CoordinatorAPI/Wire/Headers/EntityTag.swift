@@ -46,6 +46,30 @@ struct EntityTag: Hashable, Sendable {
             }
     }
 
+    /// Refuses an `If-Match` that is no condition.
+    ///
+    /// - Throws: ``Problem`` of type `invalid-request`.
+    static func requireCondition(_ field: String) throws(Problem) {
+        guard !isCondition(field) else { return }
+        throw Problem([
+            RequestIssue(.header("If-Match"), "Entity tags in double quotes, or *, are wanted.")
+        ])
+    }
+
+    /// The problem of an `If-Match` that does not hold.
+    ///
+    /// A weak tag fails the condition though nothing may have changed.
+    static func preconditionFailed(_ condition: String) -> Problem {
+        let tags = fieldParts(condition, separatedBy: UInt8(ascii: ","))
+        let weak = tags.count { $0.hasPrefix("W/") }
+        let rule =
+            "If-Match compares strongly, so a weak tag never matches: give it as in ETag, without W/."
+        let change = "It is no longer as the entity tag has it."
+        return Problem(
+            .preconditionFailed,
+            weak == tags.count ? rule : weak == 0 ? change : "\(change) \(rule)")
+    }
+
     /// Whether `If-Match` asks for nothing but that there is something.
     static func matchesAnything(_ field: String) -> Bool {
         fieldParts(field, separatedBy: UInt8(ascii: ",")).contains("*")

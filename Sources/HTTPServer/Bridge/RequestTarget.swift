@@ -1,0 +1,93 @@
+/// What a request is for, read from the forms of RFC 9112, section 3.2.
+struct RequestTarget {
+    /// The path; `*` is the server as a whole.
+    let path: String
+    /// The query without its question mark.
+    let query: String?
+    /// The host and port of the absolute form, which count instead of what `Host` says.
+    let authority: String?
+
+    /// Reads the target of a method.
+    static func read(_ text: String, method: String) -> Result<RequestTarget, ProtocolFailure> {
+        guard text.utf8.allSatisfy({ $0 > 0x20 && $0 < 0x7F }) else {
+            return .failure(.badRequest("the request target holds a byte that has to be encoded"))
+        }
+        guard method != "CONNECT" else {
+            guard !text.hasPrefix(":"), isAuthority(text), text.contains(":") else {
+                return .failure(.badRequest("the target of CONNECT has to be a host and a port"))
+            }
+            return .failure(.notImplemented("this is no proxy, and CONNECT is for proxies"))
+        }
+        if text.hasPrefix("/") { return .success(RequestTarget(text[...], authority: nil)) }
+        if text == "*" {
+            guard method == "OPTIONS" else {
+                return .failure(.badRequest("an asterisk is a request target of OPTIONS only"))
+            }
+            return .success(RequestTarget("*", authority: nil))
+        }
+        guard let start = startOfAuthority(text) else {
+            return .failure(
+                .badRequest(
+                    "the request target has to begin with a slash, or to be a URI of http or https")
+            )
+        }
+        let rest = text[start...]
+        let end = rest.utf8.firstIndex { $0 == UInt8(ascii: "/") || $0 == UInt8(ascii: "?") }
+        let authority = rest[..<(end ?? rest.endIndex)]
+        guard !authority.isEmpty, !authority.hasPrefix(":"), isAuthority(authority) else {
+            return .failure(
+                .badRequest("the request target needs a host, with or without a port, and no user"))
+        }
+        let origin = rest[authority.endIndex...]
+        // A proxy makes of this the asterisk, and who sends it as it is means the same.
+        let isServer = origin.isEmpty && method == "OPTIONS"
+        return .success(
+            RequestTarget(
+                isServer ? "*" : origin.hasPrefix("/") ? origin : "/" + origin,
+                authority: String(authority)))
+    }
+
+    private init(_ origin: Substring, authority: String?) {
+        let parts = origin.split(separator: "?", maxSplits: 1, omittingEmptySubsequences: false)
+        path = String(parts[0])
+        query = parts.count > 1 ? String(parts[1]) : nil
+        self.authority = authority
+    }
+
+    /// Where the authority of an absolute form begins.
+    ///
+    /// Behind a proxy that ends TLS the scheme is https, though none is spoken here.
+    private static func startOfAuthority(_ text: String) -> String.Index? {
+        for scheme in ["http://", "https://"]
+        where text.prefix(scheme.count).lowercased() == scheme {
+            return text.index(text.startIndex, offsetBy: scheme.count)
+        }
+        return nil
+    }
+
+    /// Whether a text is a host with or without a port, as RFC 3986 writes them, and names no user.
+    ///
+    /// The host may be empty, as `Host` may.
+    static func isAuthority(_ text: some StringProtocol) -> Bool {
+        var rest = Substring(text).utf8
+        if rest.first == UInt8(ascii: "[") {
+            guard let end = rest.firstIndex(of: UInt8(ascii: "]")),
+                rest[..<end].dropFirst().allSatisfy({ isOfName($0) || $0 == UInt8(ascii: ":") })
+            else { return false }
+            rest = rest[rest.index(after: end)...]
+        } else {
+            rest = rest.drop(while: isOfName)
+        }
+        guard let colon = rest.popFirst() else { return true }
+        return colon == UInt8(ascii: ":") && rest.allSatisfy(isDigit)
+    }
+
+    private static func isOfName(_ byte: UInt8) -> Bool {
+        isDigit(byte) || (UInt8(ascii: "a")...UInt8(ascii: "z")).contains(byte | 0x20)
+            || "-._~%!$&'()*+,;=".utf8.contains(byte)
+    }
+
+    private static func isDigit(_ byte: UInt8) -> Bool {
+        (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte)
+    }
+}
