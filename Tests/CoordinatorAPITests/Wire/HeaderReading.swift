@@ -7,7 +7,10 @@ import Testing
 struct HeaderReading {
     @Test("A condition is an asterisk or a list of entity tags")
     func conditions() {
-        for good in ["*", "\"a\"", "W/\"a\"", "\"a\", \"b\"", "\"\""] {
+        for good in [
+            "*", "\"a\"", "W/\"a\"", "\"a\", \"b\"", "\"\"",
+            "\"a\\\", \"b\"", "W/\"\\\"",
+        ] {
             #expect(EntityTag.isCondition(good), "\(good)")
         }
         for bad in ["", "a", "\"", "\"a", "*, \"a\"", "\"a b\"", "\"a\" \"b\"", "w/\"a\"", ","] {
@@ -114,7 +117,7 @@ struct HeaderReading {
         #expect(!strong.contains("W/") && strong.contains("no longer"))
         let both = EntityTag.preconditionFailed("\"a\", W/\"b\"").detail
         #expect(both.contains("W/") && both.contains("no longer"))
-        for field in ["\"4711-3\"", "*", "W/\"4711-3\", \"4711-3\""] {
+        for field in ["\"4711-3\"", "*", "W/\"4711-3\", \"4711-3\"", "\"\\\", \"4711-3\""] {
             #expect(EntityTag("4711-3").matches(ifMatch: field), "\(field)")
         }
         for field in ["W/\"4711-3\"", "\"4711-4\""] {

@@ -18,23 +18,27 @@ struct EntityTag: Hashable, Sendable {
         self.init(type == .json ? version : "\(version)-\(type)")
     }
 
+    private static func tags(_ field: String) -> [Substring] {
+        fieldParts(field, separatedBy: UInt8(ascii: ","), hasEscapes: false)
+    }
+
     /// Whether `If-None-Match` names this version, so that 304 is the answer.
     ///
     /// It compares weakly, as RFC 9110 demands: `W/"7"` and `"7"` match.
     func matches(ifNoneMatch field: String?) -> Bool {
-        fieldParts(field ?? "", separatedBy: UInt8(ascii: ",")).contains { part in
+        Self.tags(field ?? "").contains { part in
             part == "*" || part == text || part == "W/" + text
         }
     }
 
     /// Whether `If-Match` names this version; it compares strongly, as RFC 9110 demands.
     func matches(ifMatch field: String) -> Bool {
-        fieldParts(field, separatedBy: UInt8(ascii: ",")).contains { $0 == "*" || $0 == text }
+        Self.tags(field).contains { $0 == "*" || $0 == text }
     }
 
     /// Whether a condition is written as RFC 9110 has it: `*`, or entity tags in double quotes.
     static func isCondition(_ field: String) -> Bool {
-        let parts = fieldParts(field, separatedBy: UInt8(ascii: ","))
+        let parts = tags(field)
         if parts == ["*"] { return true }
         return !parts.isEmpty
             && parts.allSatisfy { part in
@@ -60,7 +64,7 @@ struct EntityTag: Hashable, Sendable {
     ///
     /// A weak tag fails the condition though nothing may have changed.
     static func preconditionFailed(_ condition: String) -> Problem {
-        let tags = fieldParts(condition, separatedBy: UInt8(ascii: ","))
+        let tags = tags(condition)
         let weak = tags.count { $0.hasPrefix("W/") }
         let rule =
             "If-Match compares strongly, so a weak tag never matches: give it as in ETag, without W/."
@@ -72,6 +76,6 @@ struct EntityTag: Hashable, Sendable {
 
     /// Whether `If-Match` asks for nothing but that there is something.
     static func matchesAnything(_ field: String) -> Bool {
-        fieldParts(field, separatedBy: UInt8(ascii: ",")).contains("*")
+        tags(field).contains("*")
     }
 }

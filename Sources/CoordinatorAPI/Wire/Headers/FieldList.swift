@@ -3,8 +3,11 @@
 /// - Parameters:
 ///   - value: The field's value; several fields of one name are joined by commas before.
 ///   - separator: A comma or a semicolon.
+///   - hasEscapes: Whether a backslash in quotes escapes what follows; entity tags have no escapes.
 /// - Returns: The parts without white space around them, empty parts left out.
-func fieldParts(_ value: some StringProtocol, separatedBy separator: UInt8) -> [Substring] {
+func fieldParts(
+    _ value: some StringProtocol, separatedBy separator: UInt8, hasEscapes: Bool = true
+) -> [Substring] {
     let text = Substring(value)
     var parts: [Substring] = []
     var start = text.startIndex
@@ -14,7 +17,7 @@ func fieldParts(_ value: some StringProtocol, separatedBy separator: UInt8) -> [
         let byte = text.utf8[index]
         if isEscaped {
             isEscaped = false
-        } else if isQuoted, byte == UInt8(ascii: "\\") {
+        } else if hasEscapes, isQuoted, byte == UInt8(ascii: "\\") {
             isEscaped = true
         } else if byte == UInt8(ascii: "\"") {
             isQuoted.toggle()
