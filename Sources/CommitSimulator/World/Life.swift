@@ -80,7 +80,9 @@ struct Life: Hashable, Sendable {
         of command: BranchCommand, _ log: LogRequest?
     ) throws(Violation) {
         switch (log, command) {
-        case (nil, _), (.noteOutcomes, _), (.accept, .work), (.decide, .cancel), (.tombstone, .cancel): break
+        case (nil, _), (.noteOutcomes, _), (.accept, .work), (.decide, .cancel),
+            (.tombstone, .cancel):
+            break
         default: throw Violation("step: \(command) beside \(log.map { "\($0)" } ?? "nothing")")
         }
     }

@@ -125,7 +125,8 @@ extension CoordinatorAPI {
         let name = "needs-operator"
         do {
             guard let queue = try await engine.operatorQueue() else { return (name, true, nil) }
-            let count = queue.count == 1 ? "1 transaction waits" : "\(queue.count) transactions wait"
+            let count =
+                queue.count == 1 ? "1 transaction waits" : "\(queue.count) transactions wait"
             return (
                 name, false,
                 "\(count) for an operator, the oldest \(queue.oldest) since "

@@ -37,7 +37,9 @@ extension Doctor {
         guard let installation = id.text(row: 0, column: 0) else { return [:] }
         var places: [Place] = []
         for (name, options) in participants {
-            guard let place = try? await look(name, options, installation, timeout) else { continue }
+            guard let place = try? await look(name, options, installation, timeout) else {
+                continue
+            }
             places.append(place)
         }
         var said: Set<String> = []

@@ -75,7 +75,8 @@ extension PreparedTransaction {
         let name = found.name
         let isNamed = row?.gids.contains(name) ?? false
         if let id = transaction, claim == .ours, row == nil || isNamed {
-            return "Find out how the other branches ended, then POST /v1/transactions/\(id)/resolution "
+            return "Find out how the other branches ended, then POST "
+                + "/v1/transactions/\(id)/resolution "
                 + (row == nil ? "with If-Match: *." : "with the entity tag of its status.")
         }
         let place = "as role \"\(owner)\" or a superuser, in database \"\(database)\""

@@ -9,6 +9,6 @@ public enum TransactionStatus: Sendable, Hashable {
     /// Decided to abort, or aborted: nothing of it is committed, nor ever will be.
     case aborted
     /// Some database has ended its part against the decision, or nothing proves how: an operator has
-    /// to look.
+    /// to look. Other databases may still be ending theirs.
     case needsOperator
 }

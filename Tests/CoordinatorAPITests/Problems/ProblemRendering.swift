@@ -25,7 +25,9 @@ struct ProblemRendering {
         #expect(Set(ProblemType.allCases.map(\.title)).count == ProblemType.allCases.count)
     }
 
-    @Test("Nothing accepted is 503, recorded as aborted or against a decision is 409", arguments: ProblemType.allCases)
+    @Test(
+        "Nothing accepted is 503, recorded as aborted or against a decision is 409",
+        arguments: ProblemType.allCases)
     func outcomes(_ type: ProblemType) {
         switch type.outcome {
         case .notAccepted, .unknown: #expect(type.status == 503)

@@ -26,9 +26,10 @@ struct HeuristicTests {
     static func gid(in name: String, _ stage: Stage) async throws -> String {
         var gid: String?
         try await stage.until("the branch in \(name) is prepared") {
-            gid = try await Sandbox.rows(
-                stage.cluster(name), "SELECT gid FROM pg_prepared_xacts"
-            ).first?.first ?? nil
+            gid =
+                try await Sandbox.rows(
+                    stage.cluster(name), "SELECT gid FROM pg_prepared_xacts"
+                ).first?.first ?? nil
             return gid != nil
         }
         return try #require(gid)
@@ -103,15 +104,16 @@ struct HeuristicTests {
         #expect(log.count == 1, "\(log)")
         let line = log.first ?? ""
         for word in [
-            "error", id, gid, "branch=0", "participant=users", "decision=abort", "system identifier",
-            "role postgres", "noticedBy=replica-1",
+            "error", id, gid, "branch=0", "participant=users", "decision=abort",
+            "system identifier", "role postgres", "noticedBy=replica-1",
         ] {
             #expect(line.contains(word), "\(word): \(line)")
         }
     }
 
-    /// It is proved to be committed, under an abort: either word contradicts something. One that
-    /// confirms it ends the wait for an operator, and hides nothing.
+    /// It is proved to be committed, under an abort: either word contradicts something.
+    ///
+    /// One that confirms it ends the wait for an operator, and hides nothing.
     static func expectProofStands(_ stage: Stage, _ id: String) async throws {
         let path = "/v1/transactions/\(id)/resolution"
         let tag = "If-Match: " + (try await stage.entityTag(id))

@@ -25,7 +25,7 @@ struct LeftToOperatorTests {
             + "PREPARE TRANSACTION '\(gid)'"
     }
 
-    @Test("without a row: under another role, in another database, with a name that is none of ours")
+    @Test("without a row: under another role, in another database, with a name that is not ours")
     func rowless() async throws {
         try await onStage(settings: ResolutionTests.quick) { stage in
             let users = try stage.cluster("users")
@@ -47,8 +47,9 @@ struct LeftToOperatorTests {
             #expect(other["database"]?.string == "postgres")
             #expect(other["preparedAt"]?.string != nil)
             #expect(
-                other["remedy"]?.string == "Nothing says that it was committed: as role \"other\" or "
-                    + "a superuser, in database \"postgres\", run ROLLBACK PREPARED '\(role)'.")
+                other["remedy"]?.string
+                    == "Nothing says that it was committed: as role \"other\" or a superuser, in "
+                    + "database \"postgres\", run ROLLBACK PREPARED '\(role)'.")
             let distant = try await Self.entry(place, in: "users", stage)
             #expect(distant["reason"]?.string?.contains("\"elsewhere\"") == true)
             let strange = try await Self.entry(
