@@ -16,7 +16,7 @@ struct ServerTextTests {
                     Command(
                         """
                         DO $$
-                        DECLARE text text := 'x' || repeat('ä', 10485760);
+                        DECLARE text text := 'x' || repeat('ä', 1048576);
                         BEGIN
                             RAISE EXCEPTION USING MESSAGE = text, DETAIL = text, HINT = text,
                                 SCHEMA = text, TABLE = text, COLUMN = text, CONSTRAINT = text;
@@ -25,7 +25,7 @@ struct ServerTextTests {
                 ]
             ], timeout: patience)
         let message = try #require(replies[0][0].error)
-        let mark = "… (20971521 bytes in all)"
+        let mark = "… (2097153 bytes in all)"
         for text in [message.message, message.detail, message.hint] {
             #expect(text == Self.cut + mark)
         }
