@@ -45,8 +45,11 @@ public enum Doctor {
             let session = await PoolerProbe.examine(connection, witness)
             checks.append(session)
             guard session.verdict == .ok else { return Diagnosis(checks: checks, summary: nil) }
+            let hello = Command("SELECT 1", cached: false)
+            _ = try await connection.set(.examination, thenAsk: hello, timeout: patience)
             let vitals = try await Vitals.read(connection, purpose)
             checks += vitals.checks(purpose, allowsFsyncOff: allowsFsyncOff)
+            checks.append(await SettingsProbe.examine(connection, options, purpose, timeout))
             if let refusal, !vitals.isStandby {
                 checks.append(
                     .init(

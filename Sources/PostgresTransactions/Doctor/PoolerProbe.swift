@@ -10,7 +10,8 @@ import PostgresClient
 /// waits for it.
 enum PoolerProbe {
     private static let question = Command(
-        "SELECT pg_backend_pid(), current_setting('tandem.probe', true)", cached: false)
+        "SELECT pg_catalog.pg_backend_pid(), pg_catalog.current_setting('tandem.probe', true)",
+        cached: false)
 
     @LoopActor
     static func examine(
@@ -21,7 +22,8 @@ enum PoolerProbe {
             let before = try await ask(
                 connection,
                 Command(
-                    "SELECT pg_backend_pid(), set_config('tandem.probe', '\(mark)', false)",
+                    "SELECT pg_catalog.pg_backend_pid(), "
+                        + "pg_catalog.set_config('tandem.probe', '\(mark)', false)",
                     cached: false))
             _ = try await witness.execute([[Command("BEGIN", cached: false)]], timeout: patience)
             let other = try await ask(witness, question)

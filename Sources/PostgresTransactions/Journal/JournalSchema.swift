@@ -26,7 +26,7 @@ public enum JournalSchema {
             results text,
             decided_at timestamptz NOT NULL DEFAULT clock_timestamp(),
             claims integer NOT NULL DEFAULT 0,
-            PRIMARY KEY (installation, number, salt)) WITH (fillfactor = 90)
+            PRIMARY KEY (installation, number, salt)) USING heap WITH (fillfactor = 90)
         """,
         """
         CREATE OR REPLACE FUNCTION tandem_participant.refuse_change() RETURNS trigger

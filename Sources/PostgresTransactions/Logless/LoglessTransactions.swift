@@ -52,7 +52,7 @@ public struct LoglessTransactions: Sendable {
         var branches: [Branch] = []
         var alive: Set<String> = []
         for (number, options) in databases.enumerated() {
-            let connection = try await PostgresConnection.connect(options, timeout: timeout)
+            let connection = try await Self.connect(options, timeout)
             defer { connection.close() }
             // Sessions before transactions: a coordinator that starts in between cannot make one
             // that is found here look deserted.
@@ -80,6 +80,15 @@ public struct LoglessTransactions: Sendable {
             }
         }
         return LoglessTransactions(branches, alive)
+    }
+
+    /// A session that sets what those set that end branches.
+    @LoopActor
+    private static func connect(
+        _ options: ConnectionOptions, _ timeout: Duration
+    ) async throws(PostgresError) -> PostgresConnection {
+        try await PostgresConnection.connect(
+            options.overriding(["options": SessionSettings.finish.startup]), timeout: timeout)
     }
 
     private init(_ branches: [Branch], _ alive: Set<String>) {
@@ -113,8 +122,7 @@ public struct LoglessTransactions: Sendable {
         var answers: [(branch: Branch, answer: Result<String, PostgresError>)] = []
         for branch in group.branches {
             do throws(PostgresError) {
-                let connection = try await PostgresConnection.connect(
-                    databases[branch.database], timeout: timeout)
+                let connection = try await connect(databases[branch.database], timeout)
                 defer { connection.close() }
                 // The name was read by its exact form, which has nothing to quote in it.
                 let result = try await connection.query("\(verb) '\(branch.name)'")

@@ -21,6 +21,8 @@ final class InteractiveBranch: OpenBranch {
     private let connection: PostgresConnection
     private let limits: ResultLimits
     private let order: WorkOrder
+    /// What is set in the session before BEGIN.
+    private let adjustments: [Command]
     /// The reply to BEGIN, once it was sent with the first statement.
     private(set) var begun: CommandReply?
     /// The first thing that went wrong: the vote will be no, whether or not the code caught it.
@@ -38,11 +40,13 @@ final class InteractiveBranch: OpenBranch {
     private var ending: CheckedContinuation<Ending, Never>?
 
     init(
-        _ connection: PostgresConnection, limits: ResultLimits, order: WorkOrder
+        _ connection: PostgresConnection, limits: ResultLimits, order: WorkOrder,
+        adjustments: [Command] = []
     ) {
         self.connection = connection
         self.limits = limits
         self.order = order
+        self.adjustments = adjustments
     }
 
     /// Runs the caller's code to its end, or until it is abandoned; afterwards the branch is over,
@@ -169,7 +173,9 @@ final class InteractiveBranch: OpenBranch {
             return try await connection.execute([commands], limits: limits)[0][...]
         }
         let opening = [WorkPlan.begin(order.isolation, order.ending)] + commands
-        var replies = try await connection.execute([opening], limits: limits)[0]
+        let before = adjustments.isEmpty ? [] : [adjustments]
+        var replies = try await connection.execute(
+            before + [opening], limits: limits)[before.count]
         if WorkPlan.canRetry(replies) {
             // A cached statement had vanished or changed its shape: nothing ran that counts.
             replies = try await connection.execute(

@@ -1,5 +1,6 @@
 import EventLoop
 import PostgresClient
+import TransactionEngine
 
 /// Writes of one's own, which say that what was seen before them is as durable as they are.
 extension PostgresParticipant {
@@ -51,12 +52,7 @@ extension PostgresParticipant {
     /// Calls that come while one is under way share the next: it only counts for what was in the
     /// log before it began.
     func writesThrough() async -> Bool {
-        if let flushQueued { return await flushQueued.value }
-        let earlier = flushRunning
-        let task = Task { @LoopActor in
-            _ = await earlier?.value
-            flushRunning = flushQueued
-            flushQueued = nil
+        await flush { [self] in
             do {
                 return try await finishers.withConnection(timeout: options.connectTimeout) {
                     connection in try await self.writesThrough(on: connection)
@@ -65,7 +61,32 @@ extension PostgresParticipant {
                 return false
             }
         }
-        flushQueued = task
-        return await task.value
+    }
+
+    /// The server on which such a write was through; nil if none was within a few seconds.
+    ///
+    /// It is asked for again until a standby confirms it, which may take hours. So a wait for one is cut
+    /// short: a session that is closed instead would go on waiting there, and the next one beside it.
+    func confirmedServer() async -> ServerTimeline? {
+        await confirmation { [self] in
+            do {
+                return try await finishers.withConnection(timeout: options.connectTimeout) {
+                    connection in
+                    let server = try self.factsIfOpen(of: connection).server
+                    var isCutShort = false
+                    let timer = EventLoop.shared.schedule(after: .seconds(5)) {
+                        isCutShort = true
+                        Task { await connection.requestCancel() }
+                    }
+                    defer { timer.cancel() }
+                    let isThrough = try await self.writesThrough(on: connection)
+                    // The request may still be on its way to the session.
+                    if isCutShort { connection.close() }
+                    return isThrough ? server : nil
+                }
+            } catch {
+                return nil
+            }
+        }
     }
 }

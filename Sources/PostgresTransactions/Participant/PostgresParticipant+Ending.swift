@@ -13,9 +13,11 @@ extension PostgresParticipant {
             if let obstacle = try await obstacle(of: order.fence) {
                 return EndReport(.tryAgain, error: obstacle)
             }
-            let report = try await endings.withConnection(timeout: options.connectTimeout) {
-                connection in try await self.end(order, on: connection)
+            let (found, server) = try await endings.withConnection(timeout: options.connectTimeout)
+            { connection in
+                (try await self.end(order, on: connection), self.facts(of: connection)?.server)
             }
+            let report = await confirmed(found, at: server)
             if report.reply != .tryAgain { slots.free(order.gid) }
             return report
         } catch {
@@ -28,6 +30,16 @@ extension PostgresParticipant {
     var unreachable: String {
         let reason = finishers.lastFailure.map { "\($0.error)" } ?? "no connection"
         return "\(options.name) cannot be reached: \(reason)"
+    }
+
+    /// Believes an end that was only seen, or whose wait for a standby was cut short, when a later write
+    /// is through: a standby that had not heard of it, and was promoted, would hold the branch again,
+    /// although its transaction is finished.
+    private func confirmed(_ report: EndReport, at server: ServerTimeline?) async -> EndReport {
+        guard report.reply == .provedCommitted else { return report }
+        let confirmed = await confirmedServer()
+        return confirmed != nil && confirmed == server
+            ? report : EndReport(.tryAgain, error: "no standby has confirmed its commit yet")
     }
 
     /// Passes the fence, or says which sessions are still there.
@@ -52,7 +64,11 @@ extension PostgresParticipant {
             [[Command("\(verb) \(order.gid.quotedLiteral)", cached: false)]], timeout: .seconds(60))
         switch replies[0][0] {
         case .completed(let result) where result.tag == verb:
-            return EndReport(.done)
+            // A cut-short wait for a standby is a success with a warning; see `confirmed`.
+            guard result.notices.contains(where: { $0.severity == "WARNING" }) else {
+                return EndReport(.done)
+            }
+            return EndReport(order.decision == .commit ? .provedCommitted : .done)
         case .completed(let result):
             return EndReport(.tryAgain, error: "unexpected answer \(result.tag)")
         case .failed(let message) where message.state == .undefinedObject:

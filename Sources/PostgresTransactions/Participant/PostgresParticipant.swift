@@ -30,17 +30,10 @@ final class PostgresParticipant {
     /// Notices branches that wait for their own transaction.
     let lockWatch: LockWatch
     private var owners: [ServerTimeline: PreparedOwners] = [:]
-    /// Writes that make the log before them durable; see `writesThrough`.
-    var flushRunning: Task<Bool, Never>?
-    var flushQueued: Task<Bool, Never>?
-    private var fenceRunning: Task<Bool, Never>?
-    private var fenceQueued: Task<Bool, Never>?
-
-    /// What no database and no role there sets otherwise for our sessions.
-    private static let defaults =
-        " -c synchronous_commit=on -c role=none -c default_transaction_read_only=off"
-        + " -c default_transaction_deferrable=off"
-        + " -c default_transaction_isolation=read\\ committed"
+    /// Writes that make the log before them durable; see `writesThrough` and `confirmedServer`.
+    let flush = NextRun<Bool>()
+    let confirmation = NextRun<ServerTimeline?>()
+    private let fence = NextRun<Bool>()
 
     init(
         _ options: ParticipantOptions, registry: SessionRegistry, servers: ServerDirectory,
@@ -55,38 +48,38 @@ final class PostgresParticipant {
         lockWatch = LockWatch(lockTimeout: options.lockTimeout) {
             try await admission.participant?.lockWaits(of: $0) ?? [:]
         }
-        let prepare: @LoopActor (PostgresConnection) async throws -> Void = { connection in
-            try await admission.participant?.examine(connection)
+        func pool(
+            _ purpose: String, _ settings: SessionSettings, _ configuration: PoolConfiguration
+        ) throws(PostgresError) -> ConnectionPool {
+            let isReset = purpose == "work"
+            return ConnectionPool(
+                options: try options.connection.overriding([
+                    "application_name": "tandem-\(purpose) \(replica)", "options": settings.startup,
+                ]), configuration: configuration,
+                prepare: { connection in
+                    try await admission.participant?
+                        .examine(connection, set: settings, isReset: isReset)
+                })
         }
-        // Startup options are what RESET ALL returns to, so no statement is spent on them.
-        let statement = options.statementTimeout.wholeMilliseconds
-        let lock = options.lockTimeout.wholeMilliseconds
-        workers = ConnectionPool(
-            options: try options.connection.overriding([
-                "application_name": "tandem-work \(replica)",
-                "options": "-c statement_timeout=\(statement) -c lock_timeout=\(lock)"
-                    + Self.defaults + " -c idle_in_transaction_session_timeout=0",
-            ]),
-            size: options.poolSize, minimumIdle: min(2, options.poolSize),
-            connectTimeout: options.connectTimeout, prepare: prepare)
-        // No statement timeout here: a COMMIT PREPARED is never cut short from this side.
-        finishers = ConnectionPool(
-            options: try options.connection.overriding([
-                "application_name": "tandem-finish \(replica)",
-                "options": "-c statement_timeout=0 -c lock_timeout=0 -c jit=off" + Self.defaults,
-            ]),
-            size: options.finishers, minimumIdle: options.finishers,
-            connectTimeout: options.connectTimeout, prepare: prepare)
-        lookers = ConnectionPool(
-            options: try options.connection.overriding([
-                "application_name": "tandem-look \(replica)",
-                "options": "-c statement_timeout=5000 -c lock_timeout=0 -c jit=off" + Self.defaults,
-            ]),
-            configuration: PoolConfiguration(
-                size: 1, connectTimeout: options.connectTimeout, idleTimeout: .seconds(60)),
-            prepare: prepare)
+        let timeout = options.connectTimeout
+        workers = try pool(
+            "work",
+            .work(
+                statementTimeout: options.statementTimeout, lockTimeout: options.lockTimeout),
+            PoolConfiguration(
+                size: options.poolSize, minimumIdle: min(2, options.poolSize),
+                connectTimeout: timeout))
+        finishers = try pool(
+            "finish", .finish,
+            PoolConfiguration(
+                size: options.finishers, minimumIdle: options.finishers, connectTimeout: timeout))
+        lookers = try pool(
+            "look", .look,
+            PoolConfiguration(size: 1, connectTimeout: timeout, idleTimeout: .seconds(60)))
         endings = SharedConnections(finishers)
         admission.participant = self
+        workers.start()
+        finishers.start()
         // Whoever shares the connections listens as well.
         let (onFailure, onIdle) = (finishers.onFailure, finishers.onIdle)
         finishers.onFailure = { [weak self] in
@@ -131,17 +124,26 @@ final class PostgresParticipant {
         }
     }
 
-    fileprivate func examine(_ connection: PostgresConnection) async throws {
-        let found = try await registry.admit(connection, of: options)
+    /// Examines a new session, on PostgreSQL's own search path whatever the role's.
+    ///
+    /// - Parameter isReset: whether branches reset it, and so undo what is set in it from here on.
+    fileprivate func examine(
+        _ connection: PostgresConnection, set settings: SessionSettings, isReset: Bool
+    ) async throws {
+        let timeout = options.connectTimeout
+        let found = try await registry.admit(connection, of: options, set: settings)
         if options.hasWitness {
-            try await Witness.prepare(connection, timeout: options.connectTimeout)
+            try await Witness.prepare(connection, timeout: timeout)
         }
+        await prepareJournal(on: connection, role: found.user)
+        _ = try await connection.run(
+            [SessionAdmission.searchPathAsBefore] + (isReset ? [] : found.adjustments),
+            timeout: timeout)
         let key = ObjectIdentifier(connection)
         facts[key] = found
         latestFacts = found
         use(servers.slots(of: found.systemIdentifier, limit: found.slotLimit))
         await countSlotsAtOpening(on: connection)
-        await prepareJournal(on: connection, role: found.user)
         connection.onClose = { [weak self] _ in
             self?.facts[key] = nil
         }
@@ -203,12 +205,7 @@ final class PostgresParticipant {
     /// Calls that come while a fence runs share the next one: a fence only counts for what was
     /// known to be over before it began.
     func fenceFormerLives() async -> Bool {
-        if let fenceQueued { return await fenceQueued.value }
-        let earlier = fenceRunning
-        let task = Task { @LoopActor in
-            _ = await earlier?.value
-            fenceRunning = fenceQueued
-            fenceQueued = nil
+        await fence { [self] in
             do {
                 return try await endFormerSessions()
             } catch {
@@ -218,8 +215,6 @@ final class PostgresParticipant {
                 return false
             }
         }
-        fenceQueued = task
-        return await task.value
     }
 
     private func endFormerSessions() async throws -> Bool {

@@ -13,6 +13,8 @@ struct SessionFacts: Sendable {
     let slotLimit: Int
     /// Every transaction id handed out so far is below it.
     let nextTransactionID: UInt64
+    /// What is set anew in the session before each transaction.
+    var adjustments: [Command] = []
     /// The version of the participant; nil where none is recorded.
     var version: Int?
 
@@ -32,6 +34,8 @@ enum SessionRefusal: Error, CustomStringConvertible {
     case formerPrimary(timeline: UInt32, latest: UInt32)
     /// Something there is not as it has to be; the sentence says what.
     case unusable(String)
+    case settingsMissing(names: String)
+    case dataDoubtful(settings: String)
 
     var description: String {
         switch self {
@@ -43,6 +47,13 @@ enum SessionRefusal: Error, CustomStringConvertible {
         case .formerPrimary(let timeline, let latest):
             "the server is on timeline \(timeline), and the participant was seen on timeline "
                 + "\(latest): it is a former primary"
+        case .settingsMissing(let names):
+            "the session has not the settings that tandem asks for when it connects (\(names)); a "
+                + "pooler in between drops them: connect to the server itself, or have the pooler "
+                + "pass \"options\" on"
+        case .dataDoubtful(let settings):
+            "the session has \(settings): data may be missing or wrong there without an error; "
+                + "reset that for this role and database"
         }
     }
 }
@@ -84,10 +95,14 @@ final class SessionRegistry {
     }
 
     /// Examines a new session, learns which version of the participant it leads to, and records it.
+    ///
+    /// It is left with PostgreSQL's own search path.
+    ///
+    /// - Parameter settings: those that it was opened with.
     func admit(
-        _ connection: PostgresConnection, of options: ParticipantOptions
+        _ connection: PostgresConnection, of options: ParticipantOptions, set settings: SessionSettings
     ) async throws -> SessionFacts {
-        var facts = try await examine(connection, timeout: options.connectTimeout)
+        var facts = try await examine(connection, settings, timeout: options.connectTimeout)
         facts.version = try await catalog?.version(of: options, facts)
         try await record(facts.identity, of: options.name)
         return facts
@@ -149,9 +164,9 @@ final class SessionRegistry {
     }
 
     private func examine(
-        _ connection: PostgresConnection, timeout: Duration
+        _ connection: PostgresConnection, _ settings: SessionSettings, timeout: Duration
     ) async throws -> SessionFacts {
-        let row = try await connection.query(
+        let question = Command(
             """
             SELECT pg_backend_pid(),
                 (SELECT (extract(epoch FROM backend_start) * 1000000)::bigint
@@ -160,8 +175,12 @@ final class SessionRegistry {
                 CASE WHEN pg_is_in_recovery() THEN NULL
                     ELSE substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8) END,
                 current_setting('max_prepared_transactions'), current_setting('fsync'),
-                current_database(), pg_snapshot_xmax(pg_current_snapshot())
-            """, timeout: timeout)
+                current_database(), pg_snapshot_xmax(pg_current_snapshot()),
+                \(SessionAdmission.columns)
+            """, SessionAdmission.parameters(settings))
+        let row = try await connection.run(
+            [SessionAdmission.ownSearchPath, question], timeout: timeout)
+        let admission = try SessionAdmission(row, from: 9)
         func text(_ column: Int) -> String? { row.text(row: 0, column: column) }
         guard let timeline = text(4) else { throw SessionRefusal.isStandby }
         guard allowsFsyncOff || text(6) == "on" else {
@@ -176,7 +195,7 @@ final class SessionRegistry {
             identity: SessionIdentity(
                 processID: processID, startedAt: startedAt, systemIdentifier: systemIdentifier),
             user: user, database: database, timeline: timeline, slotLimit: slotLimit,
-            nextTransactionID: next)
+            nextTransactionID: next, adjustments: admission.adjustments)
     }
 
     /// The sessions of lives that are over: this replica's earlier ones, and others' that have

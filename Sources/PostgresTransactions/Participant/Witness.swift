@@ -14,7 +14,7 @@ enum Witness {
         "CREATE SCHEMA IF NOT EXISTS \(schema)",
         """
         CREATE TABLE IF NOT EXISTS \(schema).witness (
-            gid text PRIMARY KEY, at timestamptz NOT NULL DEFAULT clock_timestamp())
+            gid text PRIMARY KEY, at timestamptz NOT NULL DEFAULT clock_timestamp()) USING heap
         """,
     ]
 

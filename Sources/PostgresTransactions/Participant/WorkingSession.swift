@@ -68,12 +68,12 @@ final class WorkingSession: BranchSession {
         let plan = WorkPlan(
             statements, order, hasWitness: participant.options.hasWitness)
         do {
-            var replies = try await run(plan)
+            var replies = try await run(plan, facts)
             if WorkPlan.canRetry(replies) {
                 // A cached statement had vanished or changed its shape: nothing ran that counts.
                 await rollBack()
                 isClean = false
-                replies = try await run(plan)
+                replies = try await run(plan, facts)
             }
             return await settle(report(plan, replies, facts), order)
         } catch {
@@ -105,7 +105,7 @@ final class WorkingSession: BranchSession {
             connection,
             limits: ResultLimits(
                 rows: participant.options.resultRowsMax, bytes: participant.options.resultBytesMax),
-            order: order)
+            order: order, adjustments: facts.adjustments)
         interactive = branch
         let ending = await branch.run(work)
         interactive = nil
@@ -132,13 +132,17 @@ final class WorkingSession: BranchSession {
         }
     }
 
-    private func run(_ plan: WorkPlan) async throws(PostgresError) -> [CommandReply] {
+    private func run(
+        _ plan: WorkPlan, _ facts: SessionFacts
+    ) async throws(PostgresError) -> [CommandReply] {
+        let before = facts.adjustments.isEmpty ? [] : [facts.adjustments]
+        let first = plan.limited.lowerBound + facts.adjustments.count
         let limits = ResultLimits(
             rows: participant.options.resultRowsMax, bytes: participant.options.resultBytesMax,
-            commands: plan.limited)
+            commands: first..<(first + plan.limited.count))
         let replies = try await connection.execute(
-            [plan.commands], limits: plan.returnsRows ? limits : nil)
-        return replies[0]
+            before + [plan.commands], limits: plan.returnsRows ? limits : nil)
+        return replies[before.count]
     }
 
     /// Holds what is to be held, and rolls back what was refused and is still open.

@@ -80,11 +80,9 @@ public final class StateDatabase {
             ConnectionPool(
                 options: options.connection, size: size, minimumIdle: 1, connectTimeout: timeout,
                 prepare: {
-                    try await Self.examine($0, allowsFsyncOff: allowsFsyncOff, timeout)
+                    try await Self.examine(
+                        $0, .state(lockTimeout: timeout), allowsFsyncOff: allowsFsyncOff, timeout)
                     try await identity.check($0)
-                    // Else a server process would wait on when nobody waits for its answer any more.
-                    _ = try await $0.query(
-                        "SET lock_timeout = \(timeout.wholeMilliseconds)", timeout: timeout)
                 })
         }
         readers = pool(options.readers)
@@ -143,7 +141,8 @@ public final class StateDatabase {
             return try await PostgresConnection.connect(
                 options.connection, timeout: options.timeout
             ) {
-                try await examine($0, allowsFsyncOff: options.allowsFsyncOff, options.timeout)
+                try await examine(
+                    $0, .state(), allowsFsyncOff: options.allowsFsyncOff, options.timeout)
                 try await check($0)
             }
         } catch {
@@ -151,33 +150,39 @@ public final class StateDatabase {
         }
     }
 
-    /// A plan made while the table was empty must not stay a sequential scan, and a role or
-    /// database default must not make a commit asynchronous.
-    ///
-    /// A sequential scan that has no alternative (a table of one row, say) then has a huge cost, for
-    /// which PostgreSQL would compile the plan each time: 30 to 800 ms for a query of 30 µs.
+    /// Sets a session up, whatever its role and database have as defaults, and examines the server, in
+    /// one round trip.
     private static func examine(
-        _ connection: PostgresConnection, allowsFsyncOff: Bool, _ timeout: Duration
+        _ connection: PostgresConnection, _ settings: SessionSettings, allowsFsyncOff: Bool,
+        _ timeout: Duration
     ) async throws {
-        let row = try await connection.query(
+        let question = Command(
             """
             SELECT pg_is_in_recovery(), current_setting('fsync'),
-                set_config('synchronous_commit',
-                    CASE current_setting('synchronous_commit')
-                        WHEN 'remote_apply' THEN 'remote_apply' ELSE 'on' END, false),
-                set_config('enable_seqscan', 'off', false),
-                set_config('enable_hashjoin', 'off', false),
-                set_config('enable_mergejoin', 'off', false),
-                set_config('plan_cache_mode', 'force_generic_plan', false),
-                set_config('jit', 'off', false), current_setting('server_encoding')
-            """, timeout: timeout)
+                current_setting('server_encoding'), \(doubtfulSettings)
+            """)
+        let row = try await connection.set(settings, thenAsk: question, timeout: timeout)
         guard row.text(row: 0, column: 0) == "f" else { throw StateDatabaseError.isStandby }
         guard allowsFsyncOff || row.text(row: 0, column: 1) == "on" else {
             throw StateDatabaseError.fsyncOff
         }
-        guard let encoding = row.text(row: 0, column: 8), holdsEveryText(encoding) else {
-            throw StateDatabaseError.encoding(row.text(row: 0, column: 8) ?? "unknown")
+        guard let encoding = row.text(row: 0, column: 2), holdsEveryText(encoding) else {
+            throw StateDatabaseError.encoding(row.text(row: 0, column: 2) ?? "unknown")
         }
+        if let settings = row.text(row: 0, column: 3) {
+            throw StateDatabaseError.unsafeSettings(settings)
+        }
+    }
+
+    /// Without its triggers nothing would refuse to change a decision.
+    private static let doubtfulSettings = SessionAdmission.doubtful([
+        (name: "session_replication_role", value: "replica")
+    ])
+
+    /// The settings with which the state database must not be used, if it has them.
+    static func unsafeSettings(_ connection: PostgresConnection) async throws -> String? {
+        try await connection.query("SELECT \(doubtfulSettings)", timeout: Doctor.patience)
+            .text(row: 0, column: 0)
     }
 
     /// Whether a text can be stored whatever is in it: `SQL_ASCII` takes all bytes as they are.

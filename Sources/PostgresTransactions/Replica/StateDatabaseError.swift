@@ -25,6 +25,8 @@ public enum StateDatabaseError: Error, Sendable, CustomStringConvertible {
     case fsyncOff
     /// Its encoding cannot hold every text: one that it refuses would never be recorded.
     case encoding(String)
+    /// Its sessions have settings with which what is recorded could change or vanish unnoticed.
+    case unsafeSettings(String)
     /// A later version of tandem has migrated it.
     case newerSchema(found: Int, known: Int)
     /// A migration failed; nothing of it stays.
@@ -67,6 +69,9 @@ public enum StateDatabaseError: Error, Sendable, CustomStringConvertible {
         case .encoding(let name):
             "the state database's encoding is \(name), which cannot hold every text that callers "
                 + "send; make the database anew with ENCODING 'UTF8'"
+        case .unsafeSettings(let settings):
+            "sessions of the state database have \(settings), with which rows could change or be "
+                + "missing without an error; reset that for this role and database"
         case .newerSchema(let found, let known):
             "the state database's schema is at migration \(found), and this tandem knows only "
                 + "\(known): run a newer tandem"
@@ -100,7 +105,7 @@ public enum StateDatabaseError: Error, Sendable, CustomStringConvertible {
                 + "cancelled"
         case .closed: "this replica has closed the state database"
         case .isStandby: "the state database is a standby; tandem needs the primary"
-        case .unusable, .fsyncOff, .encoding, .newerSchema, .migration:
+        case .unusable, .fsyncOff, .encoding, .unsafeSettings, .newerSchema, .migration:
             "the state database cannot be used; the log and /readyz?verbose say why"
         case .superseded: "another process has taken this replica's name or its work"
         }

@@ -49,7 +49,8 @@ struct StatementOpening {
         }
     }
 
-    /// `SET` is refused where it changes the transaction itself or who may finish it.
+    /// `SET` is refused where it changes the transaction itself, who may finish it, or the encoding of
+    /// values.
     ///
     /// A prepared transaction can be finished only by the user who prepared it: a role is reset
     /// before PREPARE, a session authorization would not be.
@@ -68,6 +69,11 @@ struct StatementOpening {
                     + "use the member `isolation` of the request.")
         case "SESSION" where target.dropFirst().first == "AUTHORIZATION", "SESSION_AUTHORIZATION":
             return sessionState("\(words.first ?? "SET") SESSION AUTHORIZATION")
+        case "NAMES" where words.first == "SET", "CLIENT_ENCODING" where words.first == "SET":
+            return StatementRefusal(
+                .sessionState,
+                "Values are sent and read as UTF-8, so a statement that changes the client's "
+                    + "encoding is refused.")
         default:
             return nil
         }

@@ -21,7 +21,7 @@ final class Sandbox {
     /// More keys for the replicas to come: by `replica`, `state` or a participant's name, such as
     /// `["state": "readers: 4"]`.
     var keys: [String: String] = [:]
-    /// Other connection strings for the replicas to come, by participant.
+    /// Other connection strings for the replicas to come, by the server's name.
     var addresses: [String: String] = [:]
     /// Of the replicas that were not told theirs; each is kept for one of them over its restarts.
     private var ports: [LoopbackPort] = []
@@ -89,7 +89,8 @@ final class Sandbox {
         func more(_ name: String) -> String { keys[name].map { ", \($0)" } ?? "" }
         var lines = ["listen: { port: \(port) }"]
         lines.append("replica: { name: replica-\(number)\(more("replica")) }")
-        lines.append("state: { conninfo: \"\(state.connectionString())\"\(more("state")) }")
+        let stateAddress = addresses["state"] ?? state.connectionString()
+        lines.append("state: { conninfo: \"\(stateAddress)\"\(more("state")) }")
         lines.append("participants:")
         for name in Self.participantNames {
             guard let cluster = participants[name] else { continue }

@@ -37,13 +37,9 @@ struct LifeEndTests {
     private static func admit(
         _ cluster: PostgresCluster, _ registry: SessionRegistry
     ) async throws {
-        var options = ParticipantOptions(
+        let options = ParticipantOptions(
             name: "users", connection: try ConnectionOptions(conninfo: cluster.connectionString()))
-        options.connectTimeout = .seconds(60)
-        let connection = try await PostgresConnection.connect(
-            options.connection, timeout: .seconds(60))
-        defer { connection.close() }
-        _ = try await registry.admit(connection, of: options)
+        try await registry.admitNewSession(of: options)
     }
 
     @Test("nobody, if it is given up here: what was under way finds it over, and that is no news")

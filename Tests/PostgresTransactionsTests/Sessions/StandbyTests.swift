@@ -113,12 +113,7 @@ struct StandbyTests {
     private static func admit(
         _ options: ParticipantOptions, _ registry: SessionRegistry
     ) async throws {
-        let connection = try await PostgresConnection.connect(
-            options.connection, timeout: .seconds(60))
-        defer { connection.close() }
-        var options = options
-        options.connectTimeout = .seconds(60)
-        _ = try await registry.admit(connection, of: options)
+        try await registry.admitNewSession(of: options)
     }
 
     /// How PostgreSQL refuses it; nil if it does not.

@@ -47,7 +47,9 @@ struct RefusedStatements {
             "PREPARE a AS SELECT 1", "EXECUTE a", "DEALLOCATE ALL", "DISCARD ALL",
             "SET SESSION AUTHORIZATION bob", "SET LOCAL SESSION AUTHORIZATION bob",
             "SET SESSION SESSION AUTHORIZATION bob", "RESET SESSION AUTHORIZATION",
-            "SET session_authorization = bob", "LISTEN a", "UNLISTEN *",
+            "SET session_authorization = bob", "SET NAMES 'LATIN1'",
+            "set local client_encoding to latin1", "SET SESSION client_encoding = DEFAULT",
+            "LISTEN a", "UNLISTEN *",
         ])
     func session(_ sql: String) {
         #expect(reason(sql) == .sessionState)
