@@ -120,6 +120,91 @@ struct StatementTests {
         #expect(try await connection.query(document.sql, ["{}"]).affectedRows == 1)
     }
 
+    /// Whether a value or the type of then is to blame is found out without running anything.
+    @Test func onlyAChangedTypeMakesAFailureThatOfAnOutdatedStatement() async throws {
+        let connection = try await connect()
+        defer { connection.close() }
+        let table = uniqueName("altered")
+        _ = try await connection.query("CREATE TABLE \(table) (number int PRIMARY KEY)")
+        let insert = "INSERT INTO \(table) VALUES ($1)"
+        func isOutdated(_ value: String) async throws -> Bool {
+            let before = connection.lastSegment
+            let commands = [Command(insert, [value])]
+            let replies = try await connection.execute([commands])[0]
+            return await connection.isOutdated(commands, replies, before: before)
+        }
+        for value in ["1", "1", "one", "1", "3000000000", "1"] {
+            #expect(try await !isOutdated(value), "\(value)")
+        }
+        _ = try await connection.query(insert, ["2"])
+        _ = try await connection.query("ALTER TABLE \(table) ALTER number TYPE text")
+        #expect(try await isOutdated("one"))
+        for _ in 1...2 { #expect(try await !isOutdated("one")) }
+        let found = try await connection.query(
+            "SELECT string_agg(number, ' ' ORDER BY number) FROM \(table)")
+        #expect(found.text(row: 0, column: 0) == "1 2 one")
+    }
+
+    @Test func typesOfParametersAreKnownWithTheStatement() async throws {
+        let connection = try await connect()
+        defer { connection.close() }
+        let sql = "SELECT $1::int[], $2::text"
+        #expect(connection.parameterTypes(of: sql) == nil)
+        for isCached in [false, true] {
+            let described = try await connection.execute([
+                [Command("SELECT 1"), .describing(sql, cached: isCached)]
+            ])
+            #expect(described[0][1].result?.parameterTypes == [1007, 25])
+            #expect(connection.parameterTypes(of: sql) == (isCached ? [1007, 25] : nil))
+        }
+        let faulty = try await connection.execute([
+            [.describing("SELECT nothing"), Command("SELECT 1")]
+        ])
+        #expect(faulty[0].map(\.summary) == ["failed 42703", "skipped"])
+        _ = try await connection.query("SELECT $1::date", ["2026-01-02"])
+        #expect(connection.parameterTypes(of: "SELECT $1::date") == [1082])
+    }
+
+    @Test func arraysOfAnyTypeAreKnown() async throws {
+        let connection = try await connect()
+        defer { connection.close() }
+        let name = uniqueName("t")
+        for sql in [
+            "CREATE TYPE \(name) AS ENUM ('a')", "CREATE DOMAIN \(name)_d AS \(name)",
+            "CREATE DOMAIN \(name)_l AS \(name)_d[]",
+        ] { _ = try await connection.query(sql) }
+        let names = [name, "\(name)[]", "\(name)_d[]", "\(name)_l", "\(name)_d"]
+        let columns = names.map { "'\($0)'::regtype::oid" }.joined(separator: ", ")
+        let row = try await connection.query("SELECT \(columns)")
+        let oids = names.indices.compactMap { row.text(row: 0, column: $0).flatMap(UInt32.init) }
+        let arrays = try await connection.arrayTypes(oids + [1007, 25, 1020])
+        #expect(arrays.count == 5)
+        for oid in oids[1...3] {
+            #expect(arrays[oid]?.element == oids[0])
+            #expect(arrays[oid]?.delimiter == UInt8(ascii: ","))
+        }
+        #expect(arrays[1007]?.element == 23)
+        #expect(arrays[1020]?.delimiter == UInt8(ascii: ";"))
+    }
+
+    @Test func builtInArraysAreThoseOfTheServer() async throws {
+        let connection = try await connect()
+        defer { connection.close() }
+        let rows = try await connection.query(
+            """
+            SELECT a.oid, a.typelem, e.typdelim
+            FROM pg_type AS a JOIN pg_type AS e ON e.oid = a.typelem
+            WHERE a.typinput = 'array_in'::regproc AND a.oid < 10000
+            """)
+        #expect(rows.rowCount > 50)
+        for row in 0..<rows.rowCount {
+            let oid = rows.text(row: row, column: 0).flatMap(UInt32.init) ?? 0
+            let array = ArrayType(builtIn: oid)
+            #expect(array.map { "\($0.element)" } == rows.text(row: row, column: 1), "\(oid)")
+            #expect(array?.delimiter == rows.text(row: row, column: 2)?.utf8.first, "\(oid)")
+        }
+    }
+
     /// Rights, policies and functions fail with codes of the class of a text that does not fit, when the
     /// statement runs.
     @Test func aStatementThatHasRunIsNotRunAgain() async throws {

@@ -9,6 +9,8 @@ public struct Command: Hashable, Sendable {
     /// Good for SQL that comes again; not for SQL with literals in it, which would push the others
     /// out, and not needed for commands that have no plan.
     public var isCached: Bool
+    /// Whether the statement is only prepared, and its parameters' types come back.
+    private(set) var isDescription = false
 
     /// Makes a command.
     public init(_ sql: String, _ parameters: [String?] = [], cached: Bool = true) {
@@ -17,11 +19,26 @@ public struct Command: Hashable, Sendable {
         self.isCached = cached
     }
 
+    /// Makes a command that runs nothing: it has the server analyse a statement, and its result has the
+    /// types that the parameters were given, see ``CommandResult/parameterTypes``.
+    public static func describing(_ sql: String, cached: Bool = true) -> Command {
+        var command = Command(sql, cached: cached)
+        command.isDescription = true
+        return command
+    }
+
+    /// The same command, prepared for this once.
+    public var preparedAnew: Command {
+        var command = self
+        command.isCached = false
+        return command
+    }
+
     /// What makes it impossible to send, if something does.
     ///
     /// C strings end at a NUL, so that libpq would send the text up to there. PostgreSQL has no
     /// text with a NUL in it; the error is the one it would give.
-    var flaw: ServerMessage? {
+    public var flaw: ServerMessage? {
         if parameters.count > Int(UInt16.max) {
             return ServerMessage(
                 state: .protocolViolation,

@@ -25,10 +25,22 @@ public struct CommandResult: Sendable {
 
     /// The command tag, for example `INSERT 0 1`; empty for an empty statement.
     public var tag: String { storage.tag }
+    /// The OIDs of the types that the server gave a described statement's parameters; else empty.
+    public var parameterTypes: [UInt32] { storage.parameterTypes }
     /// The columns; empty for a command that returns no rows.
     public var columns: [Column] { storage.columns }
     /// How many columns there are.
     public var columnCount: Int { storage.columnCount }
+    /// The OID of a column's type; its number counts from 0 and must exist.
+    public func typeOID(column: Int) -> UInt32 { storage.typeOID(column: column) }
+    /// The bytes of all values here.
+    public var byteCount: Int {
+        (0..<rowCount).reduce(0) { sum, row in
+            (0..<columnCount).reduce(sum) { sum, column in
+                sum + (unsafe withBytes(row: row, column: column) { $0.count } ?? 0)
+            }
+        }
+    }
     /// How many rows are here.
     public var rowCount: Int { storage.rowCount }
     /// How many rows the command says to have touched or returned; nil if it is not of that kind.

@@ -31,7 +31,15 @@ final class ResultStorage: @unchecked Sendable {
         return unsafe Int(String(cString: text))
     }
 
+    var parameterTypes: [UInt32] { unsafe Self.parameterTypes(of: result) }
+
+    static func parameterTypes(of result: OpaquePointer) -> [UInt32] {
+        unsafe (0..<PQnparams(result)).map { unsafe PQparamtype(result, $0) }
+    }
+
     var columnCount: Int { Int(unsafe PQnfields(result)) }
+
+    func typeOID(column: Int) -> UInt32 { unsafe PQftype(result, Int32(column)) }
 
     var columns: [Column] {
         unsafe (0..<PQnfields(result)).map { index in

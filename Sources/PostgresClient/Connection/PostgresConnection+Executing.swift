@@ -111,25 +111,61 @@ extension PostgresConnection {
     private func send(_ command: Command, of call: Call, _ handle: OpaquePointer) -> Bool {
         let plan: StatementCache.Plan =
             command.isCached ? statements.plan(for: command.sql, in: segmentNumber) : .unnamed
-        let count = Int32(command.parameters.count)
+        if command.isDescription { return unsafe sendDescription(command, plan, call, handle) }
         if case .prepareAndExecute(let statement) = plan {
-            guard unsafe PQsendPrepare(handle, statement.name, command.sql, 0, nil) == 1 else {
-                return false
-            }
-            expected.append(.preparation(statement))
+            guard unsafe sendPreparation(command, statement, handle) else { return false }
         }
+        let count = Int32(command.parameters.count)
         return unsafe withCStrings(command.parameters) { values in
             switch plan {
             case .execute(let statement), .prepareAndExecute(let statement):
-                expected.append(.command(call, statement))
+                let isReused = if case .execute = plan { true } else { false }
+                expected.append(
+                    .command(call, Execution(statement: statement, isReused: isReused)))
                 return unsafe PQsendQueryPrepared(
                     handle, statement.name, count, values, nil, nil, 0) == 1
             case .unnamed:
-                expected.append(.command(call, nil))
+                expected.append(.command(call, Execution()))
                 return unsafe PQsendQueryParams(
                     handle, command.sql, count, nil, values, nil, nil, 0) == 1
             }
         }
+    }
+
+    /// Prepares a statement to be kept, and asks once for the types of its parameters: what is sent for
+    /// them later may depend on these, and whether they still are right.
+    private func sendPreparation(
+        _ command: Command, _ statement: StatementCache.Statement, _ handle: OpaquePointer
+    ) -> Bool {
+        guard unsafe PQsendPrepare(handle, statement.name, command.sql, 0, nil) == 1 else {
+            return false
+        }
+        expected.append(.preparation(statement))
+        if command.parameters.isEmpty { return true }
+        expected.append(.description(statement))
+        return unsafe PQsendDescribePrepared(handle, statement.name) == 1
+    }
+
+    private func sendDescription(
+        _ command: Command, _ plan: StatementCache.Plan, _ call: Call, _ handle: OpaquePointer
+    ) -> Bool {
+        let name: String
+        switch plan {
+        case .execute(let statement):
+            name = statement.name
+            expected.append(.command(call, Execution(statement: statement, isReused: true)))
+        case .prepareAndExecute(let statement):
+            name = statement.name
+            guard unsafe PQsendPrepare(handle, name, command.sql, 0, nil) == 1 else { return false }
+            expected.append(.preparation(statement))
+            expected.append(.command(call, Execution(statement: statement)))
+        case .unnamed:
+            name = ""
+            guard unsafe PQsendPrepare(handle, name, command.sql, 0, nil) == 1 else { return false }
+            expected.append(.preparation(nil))
+            expected.append(.command(call, Execution()))
+        }
+        return unsafe PQsendDescribePrepared(handle, name) == 1
     }
 
     /// Deallocates statements, where a failure can hurt nobody: outside transactions, in a segment

@@ -112,9 +112,16 @@ extension PostgresConnection {
         isHeadAnswered = true
         switch expected.first {
         case .preparation(let statement):
-            statement.isConfirmed = true
+            statement?.isConfirmed = true
             unsafe PQclear(result)
-        case .command(let call, _):
+        case .description(let statement):
+            statement.parameterTypes = unsafe ResultStorage.parameterTypes(of: result)
+            unsafe PQclear(result)
+        case .command(let call, let execution):
+            // Only a description has parameters in its result.
+            if let statement = execution.statement, unsafe PQnparams(result) > 0 {
+                statement.parameterTypes = unsafe ResultStorage.parameterTypes(of: result)
+            }
             if unsafe PQcmdStatus(result).map({ unsafe $0.pointee }) == CChar(UInt8(ascii: "D")) {
                 unsafe noteDeallocation(result)
             }
@@ -136,12 +143,16 @@ extension PostgresConnection {
         switch expected.first {
         case .preparation(let statement):
             isHeadAnswered = true
-            statements.forget(statement)
+            if let statement { statements.forget(statement) }
             preparationFailure = message
-        case .command(let call, let statement):
+        case .description(let statement):
+            isHeadAnswered = true
+            statements.retire(statement)
+            preparationFailure = message
+        case .command(let call, let execution):
             isHeadAnswered = true
             pendingNotices = []
-            call.fail(forgetting(statement, because: message))
+            call.fail(forgetting(execution, because: message))
         case .endOfSegment(let call):
             // Outside a transaction the commit happens at the Sync, after the command tags.
             call.failCommit(message)
@@ -153,19 +164,18 @@ extension PostgresConnection {
         }
     }
 
-    /// Forgets a cached statement that the server can no longer execute.
+    /// Forgets a kept statement that the server can no longer execute, and notes of the error what tells
+    /// whether the statement is to blame or the caller.
     private func forgetting(
-        _ statement: StatementCache.Statement?, because message: ServerMessage
+        _ execution: Execution, because message: ServerMessage
     ) -> ServerMessage {
-        guard let statement else { return message }
+        guard let statement = execution.statement else { return message }
         var message = message
+        if execution.isReused { message.keptParameterTypes = statement.parameterTypes }
         if message.state == .invalidSQLStatementName {
             statements.suspect()
             message.forgotStatement = true
-        } else if message.routine == "RevalidateCachedQuery" || message.isOfAnalysis {
-            // It was sound when it was prepared, and what it reads or writes was altered since:
-            // "cached plan must not change result type", or a parameter still has the type of then.
-            // Nothing of it has run.
+        } else if execution.isReused, message.showsOutdatedStatement {
             statements.retire(statement)
             message.forgotStatement = true
         } else if message.state.class == "22" {
@@ -179,7 +189,9 @@ extension PostgresConnection {
         isHeadAnswered = true
         switch expected.first {
         case .preparation(let statement):
-            statements.forget(statement)
+            if let statement { statements.forget(statement) }
+        case .description:
+            break
         case .command(let call, _):
             // The failure of a Parse is the failure of the command it was for.
             if let failure = preparationFailure { call.fail(failure) } else { call.skip() }
@@ -202,7 +214,7 @@ extension PostgresConnection {
             }
         case .endOfHousekeeping:
             pendingNotices = []
-        case .preparation, .command, .housekeeping, nil:
+        case .preparation, .description, .command, .housekeeping, nil:
             return lose("libpq ended a segment that has commands left")
         }
         headChanged()
@@ -213,12 +225,4 @@ extension PostgresConnection {
         defer { pendingNotices = [] }
         return pendingNotices
     }
-}
-
-extension ServerMessage {
-    /// Whether the statement's own text was found wrong, before it ran.
-    ///
-    /// Rights, policies and what functions raise have codes of this class as well; then the statement has
-    /// run, perhaps for long, and no place in its text is to blame.
-    fileprivate var isOfAnalysis: Bool { state.class == "42" && position != nil }
 }

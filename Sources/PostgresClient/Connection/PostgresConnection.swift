@@ -24,11 +24,21 @@ public final class PostgresConnection {
 
     /// What the next result of libpq belongs to.
     enum Expectation {
-        case preparation(StatementCache.Statement)
-        case command(Call, StatementCache.Statement?)
+        /// Of a statement that is kept, or of one that is for this once.
+        case preparation(StatementCache.Statement?)
+        case description(StatementCache.Statement)
+        case command(Call, Execution)
         case endOfSegment(Call)
         case housekeeping
         case endOfHousekeeping
+    }
+
+    /// How a command is executed.
+    struct Execution {
+        /// The kept statement.
+        var statement: StatementCache.Statement?
+        /// Whether it was prepared by a command before this one.
+        var isReused = false
     }
 
     /// The PID of the server process, as in `pg_stat_activity`.
@@ -52,6 +62,8 @@ public final class PostgresConnection {
     var calls = Queue<Call>()
     var expected = Queue<Expectation>()
     var segmentNumber: UInt64 = 0
+    /// Types that are not built in, as far as they were looked up: arrays, and nil for all others.
+    var arrayTypes: [UInt32: ArrayType?] = [:]
 
     /// Whether the first expectation has its result, and only awaits the NULL that ends it.
     var isHeadAnswered = false

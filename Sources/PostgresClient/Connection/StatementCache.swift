@@ -12,6 +12,9 @@ struct StatementCache {
         let segment: UInt64
         /// Whether the server said that it is there.
         var isConfirmed = false
+        /// The types that the server gave its parameters then, which stay whatever is altered; nil as
+        /// long as it did not tell.
+        var parameterTypes: [UInt32]?
         var lastUse: UInt64
 
         init(sql: String, name: String, segment: UInt64, lastUse: UInt64) {
@@ -47,6 +50,11 @@ struct StatementCache {
     }
 
     var count: Int { statements.count }
+
+    /// The statement of that text that the server is known to have.
+    func confirmed(_ sql: String) -> Statement? {
+        statements[sql].flatMap { $0.isConfirmed ? $0 : nil }
+    }
 
     mutating func plan(for sql: String, in segment: UInt64) -> Plan {
         uses += 1

@@ -98,4 +98,6 @@ extension SQLState {
     public static let databaseDropped = SQLState(rawValue: "57P04")
     /// 57P05.
     public static let idleSessionTimeout = SQLState(rawValue: "57P05")
+    /// XX000: what the server did not expect to meet.
+    public static let internalError = SQLState(rawValue: "XX000")
 }

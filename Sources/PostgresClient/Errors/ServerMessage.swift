@@ -35,6 +35,10 @@ public struct ServerMessage: Error, Hashable, Sendable {
     public var routine: String?
     /// Whether a cached statement was found unusable and forgotten: the same again may succeed.
     public internal(set) var forgotStatement = false
+    /// The types of the parameters of the statement that failed, if it was prepared before and kept.
+    var keptParameterTypes: [UInt32]?
+    /// Whether it was raised by SQL that the statement called, and not by the statement itself.
+    var isOfInnerQuery = false
 
     /// Makes a message, as a test or another client would.
     public init(
@@ -100,5 +104,6 @@ extension ServerMessage {
         column = name("c")
         constraint = name("n")
         routine = name("R")
+        isOfInnerQuery = name("q") != nil
     }
 }
