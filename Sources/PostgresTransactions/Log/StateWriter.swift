@@ -112,21 +112,33 @@ final class StateWriter {
     /// If two of them cannot be written together, as when two scans have found branches of one
     /// transaction without a row, it is refused, and they are written in two halves, and so on: the
     /// others have no part in it.
-    private func write(_ orders: [Order]) async {
-        guard await flush(Batch(orders), isDivisible: orders.count > 1) == .refused else { return }
-        let middle = orders.count / 2
-        await write(Array(orders[..<middle]))
-        await write(Array(orders[middle...]))
+    ///
+    /// One that fails because a statement was prepared before a change is written once more.
+    private func write(_ orders: [Order], isFirst: Bool = true) async {
+        let flushed = await flush(
+            Batch(orders), isDivisible: orders.count > 1, isRepeatable: isFirst)
+        switch flushed {
+        case .answered: break
+        case .outdated: await write(orders, isFirst: false)
+        case .refused:
+            let middle = orders.count / 2
+            await write(Array(orders[..<middle]))
+            await write(Array(orders[middle...]))
+        }
     }
 
     private enum Flushed {
         /// Everybody has an answer.
         case answered
+        /// Nothing was written: a statement did not fit what it names any more, and is forgotten.
+        case outdated
         /// Nothing was written, and nobody has an answer.
         case refused
     }
 
-    private func flush(_ batch: Batch, isDivisible: Bool) async -> Flushed {
+    private func flush(
+        _ batch: Batch, isDivisible: Bool, isRepeatable: Bool
+    ) async -> Flushed {
         let connection: PostgresConnection
         do {
             connection = try await state.writerConnection()
@@ -141,6 +153,7 @@ final class StateWriter {
         do {
             let replies = try await connection.execute([commands], timeout: state.timeout)
             defer { if connection.isInTransaction { state.closeWriter() } }
+            if isRepeatable, replies[0].contains(where: \.forgotStatement) { return .outdated }
             if isDivisible, replies[0].contains(where: \.isRefusal) { return .refused }
             settle(batch, replies[0])
         } catch {

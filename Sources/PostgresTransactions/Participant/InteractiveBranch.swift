@@ -25,6 +25,13 @@ final class InteractiveBranch: OpenBranch {
     private let adjustments: [Command]
     /// The reply to BEGIN, once it was sent with the first statement.
     private(set) var begun: CommandReply?
+    /// Whether the branch may have altered what statements mean that were prepared before, its own
+    /// among them; then what follows is prepared anew, for it could not be repeated.
+    private var hasAltered = false
+    /// What was sent before the branch.
+    private let before: UInt64
+    /// A call that failed and could not be repeated, since others had run before it.
+    private var failedCall: (commands: [Command], replies: [CommandReply])?
     /// The first thing that went wrong: the vote will be no, whether or not the code caught it.
     private var failure: BranchFailure?
     private var isOver = false
@@ -47,6 +54,7 @@ final class InteractiveBranch: OpenBranch {
         self.limits = limits
         self.order = order
         self.adjustments = adjustments
+        before = connection.lastSegment
     }
 
     /// Runs the caller's code to its end, or until it is abandoned; afterwards the branch is over,
@@ -170,20 +178,56 @@ final class InteractiveBranch: OpenBranch {
     ) async throws(PostgresError) -> ArraySlice<CommandReply> {
         if begun != nil {
             guard connection.transactionStatus == .inTransaction else { throw .closed }
-            return try await connection.execute([commands], limits: limits)[0][...]
+            let commands = hasAltered ? commands.map(\.preparedAnew) : commands
+            let replies = try await connection.execute([commands], limits: limits)[0]
+            noteAlterations(replies)
+            if replies.contains(where: { $0.error != nil }) { failedCall = (commands, replies) }
+            return replies[...]
         }
         let opening = [WorkPlan.begin(order.isolation, order.ending)] + commands
-        let before = adjustments.isEmpty ? [] : [adjustments]
-        var replies = try await connection.execute(
-            before + [opening], limits: limits)[before.count]
-        if WorkPlan.canRetry(replies) {
-            // A cached statement had vanished or changed its shape: nothing ran that counts.
+        let setup = adjustments.isEmpty ? [] : [adjustments]
+        var replies = try await connection.execute(setup + [opening], limits: limits)[setup.count]
+        if await shouldRepeat(opening, replies) {
+            connection.forgetStatements(commands)
             replies = try await connection.execute(
-                [[Command("ROLLBACK")], opening], limits: limits)[1]
+                setup + [opening.map(\.preparedAnew)], limits: limits)[setup.count]
         }
         begun = replies[0]
         if case .failed(let message) = replies[0] { throw .server(message) }
+        noteAlterations(replies.dropFirst())
         return replies.dropFirst()
+    }
+
+    /// Anything but reading and changing rows may: a table, a type, a setting.
+    private func noteAlterations(_ replies: some Sequence<CommandReply>) {
+        for case .completed(let result) in replies where result.affectedRows == nil {
+            hasAltered = true
+        }
+    }
+
+    /// Whether the first call failed because of statements that had been prepared before.
+    ///
+    /// Nothing of the branch has run that counts, and what it did is rolled back.
+    private func shouldRepeat(
+        _ opening: [Command], _ replies: [CommandReply]
+    ) async -> Bool {
+        guard replies.contains(where: { $0.error != nil }) else { return false }
+        if connection.isInTransaction {
+            _ = try? await connection.execute([[Command("ROLLBACK", cached: false)]])
+        }
+        guard connection.transactionStatus == .idle,
+            await connection.isOutdated(opening, replies, before: before)
+        else { return false }
+        // It may have been told to stop in the meantime.
+        return failure == nil && !isOver && connection.transactionStatus == .idle
+    }
+
+    /// Whether a call that could not be repeated failed because of statements that had been prepared
+    /// before; to be asked when the branch is rolled back.
+    func metOutdatedStatement() async -> Bool {
+        guard let failedCall, connection.transactionStatus == .idle else { return false }
+        return await connection.isOutdated(
+            failedCall.commands, failedCall.replies, before: before)
     }
 
     private func result(

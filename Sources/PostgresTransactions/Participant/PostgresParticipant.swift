@@ -26,6 +26,9 @@ final class PostgresParticipant {
     /// Called when it can be reached again.
     var onAnswering: (@LoopActor () -> Void)?
     private var wasOpen = false
+    /// The sessions that have forgotten what was prepared before a statement was found outdated; nil for
+    /// all.
+    private var upToDate: Set<ObjectIdentifier>?
     let journal = JournalStanding()
     /// Notices branches that wait for their own transaction.
     let lockWatch: LockWatch
@@ -146,7 +149,19 @@ final class PostgresParticipant {
         await countSlotsAtOpening(on: connection)
         connection.onClose = { [weak self] _ in
             self?.facts[key] = nil
+            self?.upToDate?.remove(key)
         }
+    }
+
+    /// Has every working session prepare its statements anew before it is used again.
+    ///
+    /// A branch's code that has met an outdated statement in its midst cannot be run again; so that it is
+    /// the only one, and not one a session.
+    func outdateStatements() { upToDate = [] }
+
+    func forgetOutdatedStatements(of connection: PostgresConnection) {
+        guard upToDate?.insert(ObjectIdentifier(connection)).inserted ?? false else { return }
+        connection.forgetAllStatements()
     }
 
     /// Whose what is prepared is; sessions may lead to another server after a failover, and one

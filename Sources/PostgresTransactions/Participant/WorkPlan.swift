@@ -4,8 +4,10 @@ import TransactionEngine
 
 /// The commands of one branch, and how their replies are read.
 struct WorkPlan {
-    let commands: [Command]
+    private(set) var commands: [Command]
     let returnsRows: Bool
+    /// Lists among the caller's parameters, by their command: its text depends on the server's types.
+    private(set) var lists: [Int: [Int: any ListParameter]] = [:]
     /// Which commands are the caller's: the limits are for their rows, not for the evidence.
     let limited: Range<Int>
     private let statements: [Statement]
@@ -25,6 +27,7 @@ struct WorkPlan {
         }
         var work = [Self.begin(order.isolation, order.ending)]
         for statement in statements {
+            if !statement.lists.isEmpty { lists[work.count] = statement.lists }
             work.append(Command(statement.sql, statement.parameters))
         }
         limited = 1..<work.count
@@ -49,9 +52,11 @@ struct WorkPlan {
         commands = hasBegun ? closing : [Self.begin(order.isolation, order.ending)] + closing
     }
 
-    /// Whether a cached statement was gone or did not fit any more: worth one more try.
-    static func canRetry(_ replies: [CommandReply]) -> Bool {
-        replies.contains(where: \.forgotStatement)
+    /// The same work with nothing in it that was prepared before, not even by the work itself.
+    var preparedAnew: WorkPlan {
+        var plan = self
+        plan.commands = commands.map(\.preparedAnew)
+        return plan
     }
 
     /// Whether nothing of the branch is left in the session, as far as the replies tell: once it is
@@ -76,8 +81,12 @@ struct WorkPlan {
     }
 
     /// Reads the replies of a work that is whole: BEGIN, statements, and what closes it.
-    func report(_ replies: [CommandReply], facts: SessionFacts) -> WorkReport {
-        let results = results(replies)
+    ///
+    /// `arrays` are the array types of the results that are not built in.
+    func report(
+        _ replies: [CommandReply], facts: SessionFacts, arrays: [UInt32: ArrayType] = [:]
+    ) -> WorkReport {
+        let results = results(replies, arrays)
         guard replies.count == lastIndex + 1 else {
             return refused(BranchFailure(unknownKind), results, facts)
         }
@@ -185,13 +194,28 @@ struct WorkPlan {
         return nil
     }
 
-    private func results(_ replies: [CommandReply]) -> [StatementResult] {
+    private func results(
+        _ replies: [CommandReply], _ arrays: [UInt32: ArrayType]
+    ) -> [StatementResult] {
         var results: [StatementResult] = []
         for reply in replies.dropFirst().prefix(statements.count) {
             guard case .completed(let result) = reply else { break }
-            results.append(StatementResult(result))
+            results.append(StatementResult(result, arrays))
         }
         return results
+    }
+
+    /// The types in the caller's results that only the database itself knows.
+    func userDefinedTypes(_ replies: [CommandReply]) -> Set<UInt32> {
+        guard returnsRows else { return [] }
+        var types: Set<UInt32> = []
+        for case .completed(let result) in replies.dropFirst().prefix(statements.count) {
+            for column in 0..<result.columnCount {
+                let type = result.typeOID(column: column)
+                if ArrayType.isUserDefined(type) { types.insert(type) }
+            }
+        }
+        return types
     }
 
     private func failure(_ message: ServerMessage, at index: Int) -> BranchFailure {
@@ -211,13 +235,23 @@ struct WorkPlan {
 }
 
 extension StatementResult {
-    init(_ result: CommandResult) {
+    init(_ result: CommandResult, _ arrays: [UInt32: ArrayType] = [:]) {
         let rows = (0..<result.rowCount).map { row in
             (0..<result.columnCount).map { result.text(row: row, column: $0) }
         }
+        let columns = result.columns.map { column in
+            let array = ArrayType(builtIn: column.typeOID) ?? arrays[column.typeOID]
+            return Column(
+                name: column.name, typeOID: column.typeOID, elements: array.map(ArrayElements.init))
+        }
         self.init(
-            command: result.tag, affectedRows: result.affectedRows,
-            columns: result.columns.map { Column(name: $0.name, typeOID: $0.typeOID) }, rows: rows)
+            command: result.tag, affectedRows: result.affectedRows, columns: columns, rows: rows)
+    }
+}
+
+extension ArrayElements {
+    init(_ array: ArrayType) {
+        self.init(typeOID: array.element, delimiter: array.delimiter)
     }
 }
 

@@ -36,6 +36,7 @@ final class WorkingSession: BranchSession {
         self.connection = connection
         participantVersion = participant.facts(of: connection)?.version
         wantsSlot = ending == .twoPhase
+        participant.forgetOutdatedStatements(of: connection)
         if wantsSlot { participant.slots.reserve() }
     }
 
@@ -68,14 +69,11 @@ final class WorkingSession: BranchSession {
         let plan = WorkPlan(
             statements, order, hasWitness: participant.options.hasWitness)
         do {
-            var replies = try await run(plan, facts)
-            if WorkPlan.canRetry(replies) {
-                // A cached statement had vanished or changed its shape: nothing ran that counts.
-                await rollBack()
-                isClean = false
-                replies = try await run(plan, facts)
-            }
-            return await settle(report(plan, replies, facts), order)
+            let replies = try await replies(to: plan)
+            // Were the session lost with the question, nobody would know how to read the results.
+            let types = WorkPlan.haveCompleted(replies) ? plan.userDefinedTypes(replies) : []
+            let arrays = types.isEmpty ? [:] : try await connection.arrayTypes(types)
+            return await settle(report(plan, replies, facts, arrays), order)
         } catch {
             // Something was sent, so a PREPARE may have run or may yet run.
             return close(lost(facts), order)
@@ -84,11 +82,13 @@ final class WorkingSession: BranchSession {
 
     /// Reads the replies of a work that is whole.
     private func report(
-        _ plan: WorkPlan, _ replies: [CommandReply], _ facts: SessionFacts
+        _ plan: WorkPlan, _ replies: [CommandReply], _ facts: SessionFacts,
+        _ arrays: [UInt32: ArrayType] = [:]
     ) -> WorkReport {
-        let report = explain(plan.report(replies, facts: facts))
+        let report = explain(plan.report(replies, facts: facts, arrays: arrays))
         endsClean = plan.leavesClean(replies, facts: facts)
-        isClean = endsClean && !connection.isInTransaction
+        // What was refused may have been rolled back, and its session reset, by now.
+        isClean = isClean || endsClean && !connection.isInTransaction
         return report
     }
 
@@ -111,6 +111,7 @@ final class WorkingSession: BranchSession {
         interactive = nil
         if let failure = branch.refusal(after: ending) {
             await rollBack()
+            if await branch.metOutdatedStatement() { participant.outdateStatements() }
             // Nothing can be prepared, since no PREPARE was sent. But a statement may still run in
             // there, with its locks: such a session is ended before the branch counts as ended.
             let isAtWork = !connection.isOpen || connection.transactionStatus == .active
@@ -130,19 +131,6 @@ final class WorkingSession: BranchSession {
         } catch {
             return close(lost(facts), order)
         }
-    }
-
-    private func run(
-        _ plan: WorkPlan, _ facts: SessionFacts
-    ) async throws(PostgresError) -> [CommandReply] {
-        let before = facts.adjustments.isEmpty ? [] : [facts.adjustments]
-        let first = plan.limited.lowerBound + facts.adjustments.count
-        let limits = ResultLimits(
-            rows: participant.options.resultRowsMax, bytes: participant.options.resultBytesMax,
-            commands: first..<(first + plan.limited.count))
-        let replies = try await connection.execute(
-            before + [plan.commands], limits: plan.returnsRows ? limits : nil)
-        return replies[before.count]
     }
 
     /// Holds what is to be held, and rolls back what was refused and is still open.

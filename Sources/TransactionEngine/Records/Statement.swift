@@ -9,19 +9,49 @@ public enum Isolation: String, Sendable, Hashable {
 }
 
 /// One SQL statement of a branch.
-public struct Statement: Sendable, Hashable {
+public struct Statement: Sendable {
     /// The SQL, with `$1`-style placeholders.
     public let sql: String
     /// The parameters in PostgreSQL's text form; nil for NULL.
     public let parameters: [String?]
+    /// Parameters that have another text if the server makes them arrays, by their numbers from 0.
+    ///
+    /// They are of statements that are known beforehand; code sends its arrays as such.
+    public let lists: [Int: any ListParameter]
     /// How many rows must be affected or returned; nil for any number.
     public let expectedRows: Int?
 
     /// Makes a statement of its parts.
-    public init(sql: String, parameters: [String?] = [], expectedRows: Int? = nil) {
+    public init(
+        sql: String, parameters: [String?] = [], lists: [Int: any ListParameter] = [:],
+        expectedRows: Int? = nil
+    ) {
         self.sql = sql
         self.parameters = parameters
+        self.lists = lists
         self.expectedRows = expectedRows
+    }
+}
+
+/// A list of values, which PostgreSQL may take for an array or for a value of another type.
+///
+/// Only the server knows which of them a parameter is, and says it when it has analysed the statement.
+public protocol ListParameter: Sendable {
+    /// The list as an array in PostgreSQL's text form.
+    func text(as array: ArrayElements) -> String
+}
+
+/// The elements of an array of PostgreSQL's.
+public struct ArrayElements: Sendable, Hashable {
+    /// The OID of their type in `pg_type`; of a domain, the type below it.
+    public let typeOID: UInt32
+    /// What stands between two of them in the text form.
+    public let delimiter: UInt8
+
+    /// Makes elements of their type.
+    public init(typeOID: UInt32, delimiter: UInt8 = UInt8(ascii: ",")) {
+        self.typeOID = typeOID
+        self.delimiter = delimiter
     }
 }
 
@@ -33,11 +63,14 @@ public struct StatementResult: Sendable, Hashable {
         public let name: String
         /// The type's OID in `pg_type`.
         public let typeOID: UInt32
+        /// The elements, if the type is an array.
+        public let elements: ArrayElements?
 
         /// Makes a column of its parts.
-        public init(name: String, typeOID: UInt32) {
+        public init(name: String, typeOID: UInt32, elements: ArrayElements? = nil) {
             self.name = name
             self.typeOID = typeOID
+            self.elements = elements
         }
     }
 

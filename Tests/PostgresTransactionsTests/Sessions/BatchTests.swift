@@ -1,6 +1,7 @@
 import CommitProtocol
 import EventLoop
 import Logging
+import PostgresClient
 import PostgresClusters
 import Testing
 import TransactionEngine
@@ -26,6 +27,22 @@ struct BatchTests {
                 try await log.unacceptedRecord(in: "users", key),
                 try await log.unacceptedRecord(in: "users", key),
             ]
+        }
+    }
+
+    @Test(
+        "what was prepared before and does not fit any more is prepared anew, before anybody is told"
+    )
+    func outdated() async throws {
+        try await PostgresCluster.withTemporaryOnLoop { cluster in
+            let state = try await StateDatabase.open(cluster, "one")
+            let log = PostgresDecisionLog(state, logger: Logger(label: "test"))
+            #expect(try await log.accept(log.unacceptedRecord(in: "users")) == .accepted)
+            let writer = try await state.writerConnection()
+            _ = try await writer.query("DO $$ BEGIN EXECUTE 'DEALLOCATE ALL'; END $$")
+            #expect(try await log.accept(log.unacceptedRecord(in: "users")) == .accepted)
+            #expect(try await cluster.psql("SELECT count(*) FROM tandem.transactions") == "2")
+            await state.close()
         }
     }
 

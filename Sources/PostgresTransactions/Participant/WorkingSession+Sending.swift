@@ -1,0 +1,136 @@
+import EventLoop
+import PostgresClient
+import TransactionEngine
+
+/// How the commands of a branch that are known beforehand come to the server.
+extension WorkingSession {
+    /// Sends a work that is whole, and once more if a statement that had been prepared before is what it
+    /// failed for: then with all of it prepared anew, so that what fails again is the caller's own.
+    ///
+    /// Nothing of the first time is left: what was refused is rolled back before.
+    func replies(to plan: WorkPlan) async throws(PostgresError) -> [CommandReply] {
+        let before = connection.lastSegment
+        let replies = try await send(plan)
+        guard replies.contains(where: { $0.error != nil }) else { return replies }
+        await rollBack()
+        guard connection.isOpen, !connection.isInTransaction,
+            await connection.isOutdated(plan.commands, replies, before: before),
+            connection.isOpen, !wasCancelled
+        else { return replies }
+        connection.forgetStatements(plan.commands[plan.limited])
+        isClean = false
+        return try await send(plan.preparedAnew)
+    }
+
+    private func send(_ plan: WorkPlan) async throws(PostgresError) -> [CommandReply] {
+        let adjustments = participant.facts(of: connection)?.adjustments ?? []
+        guard plan.lists.isEmpty else {
+            if !adjustments.isEmpty { _ = try await connection.execute([adjustments]) }
+            return try await sendLists(plan, limits(of: plan, after: 0))
+        }
+        let before = adjustments.isEmpty ? [] : [adjustments]
+        return try await connection.execute(
+            before + [plan.commands], limits: limits(of: plan, after: adjustments.count))[before.count]
+    }
+
+    /// The limits for the caller's rows, where so many commands are sent before the plan's.
+    private func limits(of plan: WorkPlan, after count: Int) -> ResultLimits? {
+        guard plan.returnsRows else { return nil }
+        let first = plan.limited.lowerBound + count
+        return ResultLimits(
+            rows: participant.options.resultRowsMax, bytes: participant.options.resultBytesMax,
+            commands: first..<(first + plan.limited.count))
+    }
+
+    /// Sends a work with lists: as soon as the server has said what each is.
+    ///
+    /// What the session has prepared before, it has said. Else it is asked where the statement stands,
+    /// behind those before it, which may have made what it names: in a round trip more.
+    private func sendLists(
+        _ plan: WorkPlan, _ limits: ResultLimits?
+    ) async throws(PostgresError) -> [CommandReply] {
+        var commands = plan.commands
+        var replies: [CommandReply] = []
+        for (index, lists) in plan.lists.sorted(by: { $0.key < $1.key }) {
+            let command = commands[index]
+            var types = command.isCached ? connection.parameterTypes(of: command.sql) : nil
+            if types == nil {
+                let question = Command.describing(command.sql, cached: command.isCached)
+                let step = try await connection.execute(
+                    [commands[replies.count..<index] + [question]],
+                    limits: limits?.left(after: replies))[0]
+                guard WorkPlan.haveCompleted(step), !wasCancelled else {
+                    return plan.ended(after: replies + step, wasCancelled)
+                }
+                replies += step.dropLast()
+                types = step.last?.result?.parameterTypes
+            }
+            do throws(PostgresError) {
+                let arrays = try await connection.arrayTypes(types ?? [])
+                commands[index] = command.with(lists, types ?? [], arrays)
+            } catch {
+                guard case .server(let message) = error else { throw error }
+                return plan.ended(by: message, at: index, after: replies)
+            }
+            if let flaw = commands[index].flaw {
+                return plan.ended(by: flaw, at: index, after: replies)
+            }
+        }
+        return replies
+            + (try await connection.execute(
+                [Array(commands[replies.count...])], limits: limits?.left(after: replies))[0])
+    }
+}
+
+extension WorkPlan {
+    /// Replies for all commands, where the last of these is the last that was sent.
+    fileprivate func ended(after replies: [CommandReply], _ wasCancelled: Bool) -> [CommandReply] {
+        guard wasCancelled, Self.haveCompleted(replies) else { return padded(replies) }
+        let cancelled = ServerMessage(
+            state: .queryCanceled, message: "the branch was cancelled before this statement ran")
+        return ended(by: cancelled, at: replies.count - 1, after: Array(replies.dropLast()))
+    }
+
+    /// Replies for all commands, where this one was not sent, and those between were not, either.
+    fileprivate func ended(
+        by message: ServerMessage, at index: Int, after replies: [CommandReply]
+    ) -> [CommandReply] {
+        let unsent = Array(repeating: CommandReply.skipped, count: index - replies.count)
+        return padded(replies + unsent + [.failed(message)])
+    }
+
+    private func padded(_ replies: [CommandReply]) -> [CommandReply] {
+        replies + Array(repeating: .skipped, count: commands.count - replies.count)
+    }
+}
+
+extension Command {
+    /// The command with the text of those lists that are arrays to the server.
+    fileprivate func with(
+        _ lists: [Int: any ListParameter], _ types: [UInt32], _ arrays: [UInt32: ArrayType]
+    ) -> Command {
+        var command = self
+        for (number, list) in lists where types.indices.contains(number) {
+            guard let array = arrays[types[number]] else { continue }
+            command.parameters[number] = list.text(as: ArrayElements(array))
+        }
+        return command
+    }
+}
+
+extension ResultLimits {
+    /// What the first commands of a work leave for the others, which are counted from 0 again.
+    fileprivate func left(after replies: [CommandReply]) -> ResultLimits {
+        var left = self
+        let sent = replies.count
+        left.commands = commands.map {
+            max($0.lowerBound - sent, 0)..<max($0.upperBound - sent, 0)
+        }
+        for (index, reply) in replies.enumerated() {
+            guard commands?.contains(index) ?? true, let result = reply.result else { continue }
+            left.rowsMax = max(left.rowsMax - result.rowCount, 0)
+            left.bytesMax = max(left.bytesMax - result.byteCount, 0)
+        }
+        return left
+    }
+}
