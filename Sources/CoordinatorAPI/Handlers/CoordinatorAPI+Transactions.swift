@@ -38,11 +38,8 @@ extension CoordinatorAPI {
             branches: body.branches.map { branch in
                 EngineRequest.Branch(
                     participant: branch.participant,
-                    statements: branch.statements.map {
-                        Statement(
-                            sql: $0.sql, parameters: $0.parameters.map(\.text),
-                            expectedRows: $0.expectRows)
-                    }, isReadOnly: branch.isReadOnly)
+                    statements: branch.statements.map(Statement.init), isReadOnly: branch.isReadOnly
+                )
             },
             isolation: body.isolation.flatMap { .init(rawValue: $0.rawValue) } ?? .readCommitted,
             timeout: timeout ?? settings.defaultTimeout,

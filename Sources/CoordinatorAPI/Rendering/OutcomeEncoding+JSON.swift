@@ -25,7 +25,7 @@ enum ResultRendering {
         writer.beginArray()
         for result in results {
             let columns = result.columns.map {
-                ResultColumn(name: $0.name, typeOID: $0.typeOID)
+                ResultColumn(name: $0.name, typeOID: $0.typeOID, elements: $0.elements)
             }
             writer.beginObject()
             writer.member("command", result.command)
@@ -36,7 +36,7 @@ enum ResultRendering {
             for column in columns {
                 writer.beginObject()
                 writer.member("name", column.name)
-                writer.member("type", PostgresTypeName.name(of: column.typeOID))
+                writer.member("type", PostgresTypeName.name(of: column))
                 writer.endObject()
             }
             writer.endArray()

@@ -1,11 +1,13 @@
 import Testing
+import TransactionEngine
 
 @testable import CoordinatorAPI
 
 @Suite("Results as JSON")
 struct ResultWriting {
-    private func cell(_ oid: UInt32, _ value: String?) -> String {
-        var rows = ResultRowWriter([ResultColumn(name: "v", typeOID: oid)])
+    private func cell(_ oid: UInt32, _ value: String?, of elements: ArrayElements? = nil) -> String
+    {
+        var rows = ResultRowWriter([ResultColumn(name: "v", typeOID: oid, elements: elements)])
         var writer = JSONWriter()
         rows.beginRow(&writer)
         rows.cell(value.map { Array($0.utf8) }, &writer)
@@ -30,11 +32,50 @@ struct ResultWriting {
             (114, "{\"a\":1,\"a\":2}", "{\"a\":1,\"a\":2}"),
             (114, "\"\\ud800\"", "\"\\\"\\\\ud800\\\"\""),
             (114, "{", "\"{\""), (1184, "2026-03-01 12:00:00+00", "\"2026-03-01 12:00:00+00\""),
-            (1007, "{1,2}", "\"{1,2}\""), (999_999, "x", "\"x\""),
+            (999_999, "x", "\"x\""), (999_999, "{1,2}", "\"{1,2}\""),
         ] as [(UInt32, String, String)])
     func values(_ oid: UInt32, _ value: String, _ expected: String) {
         #expect(cell(oid, value) == expected)
         #expect(cell(oid, nil) == "null")
+    }
+
+    @Test(
+        "Arrays are arrays, and their elements appear by their type",
+        arguments: [
+            (23, "{1,-2,NULL}", "[1,-2,null]"), (23, "{}", "[]"),
+            (23, "{{1,2},{3,4}}", "[[1,2],[3,4]]"), (23, "[0:1]={7,8}", "[7,8]"),
+            (23, "[0:0][-1:0]={{1,2}}", "[[1,2]]"),
+            (1700, "{0.10,NaN}", "[0.10,\"NaN\"]"), (16, "{t,f,NULL}", "[true,false,null]"),
+            (
+                25, #"{a,"b,c","{d}","\"\\","",NULL,"NULL"," x"}"#,
+                #"["a","b,c","{d}","\"\\","",null,"NULL"," x"]"#
+            ),
+            (
+                3802, #"{"{\"a\": [1, {}]}","[1, 2]",3,"null",NULL}"#,
+                #"[{"a": [1, {}]},[1, 2],3,null,null]"#
+            ),
+            (3802, #"{{1,2},{"\"x\"",true}}"#, #"[[1,2],["x",true]]"#),
+            (17, #"{"\\x00ff"}"#, #"["\\x00ff"]"#),
+            (1184, #"{"2026-03-01 12:00:00+00"}"#, #"["2026-03-01 12:00:00+00"]"#),
+        ] as [(UInt32, String, String)])
+    func arrays(_ element: UInt32, _ value: String, _ expected: String) {
+        #expect(cell(999_999, value, of: ArrayElements(typeOID: element)) == expected)
+    }
+
+    @Test("A box's elements stand apart by a semicolon")
+    func boxes() {
+        let elements = ArrayElements(typeOID: 603, delimiter: UInt8(ascii: ";"))
+        #expect(
+            cell(1020, "{(1,1),(0,0);(2,2),(1,1)}", of: elements)
+                == #"["(1,1),(0,0)","(2,2),(1,1)"]"#)
+    }
+
+    @Test(
+        "What cannot be read as an array stays a string, as PostgreSQL has it",
+        arguments: ["", "1", "{", "{1", "{1}}", #"{"a"#, "}", "{1}x", "[1:2]"])
+    func noArrays(_ value: String) throws {
+        let written = cell(1007, value, of: ArrayElements(typeOID: 23))
+        #expect(try JSONReader.read(Array("[\(written)]".utf8))[0]?.string == value)
     }
 
     @Test(
@@ -84,10 +125,12 @@ struct ResultWriting {
     @Test(
         "Types have the names that PostgreSQL gives them",
         arguments: [
-            (20, "int8"), (1700, "numeric"), (3802, "jsonb"), (1009, "text[]"), (2951, "uuid[]"),
-            (16412, "oid:16412"),
-        ] as [(UInt32, String)])
-    func types(_ oid: UInt32, _ name: String) {
-        #expect(PostgresTypeName.name(of: oid) == name)
+            (20, nil, "int8"), (1700, nil, "numeric"), (3802, nil, "jsonb"), (1009, 25, "text[]"),
+            (2951, 2950, "uuid[]"), (16412, nil, "oid:16412"), (16417, 16412, "oid:16412[]"),
+        ] as [(UInt32, UInt32?, String)])
+    func types(_ oid: UInt32, _ element: UInt32?, _ name: String) {
+        let elements = element.map { ArrayElements(typeOID: $0) }
+        let column = ResultColumn(name: "v", typeOID: oid, elements: elements)
+        #expect(PostgresTypeName.name(of: column) == name)
     }
 }

@@ -1,3 +1,5 @@
+import TransactionEngine
+
 /// The body of `POST /v1/transactions`, validated.
 ///
 /// What it says has the right shape and keeps the limits. Whether the participants exist and the
@@ -44,25 +46,14 @@ enum BodyIsolation: String, CaseIterable, Hashable, Sendable {
     case serializable
 }
 
-/// The value of a placeholder as PostgreSQL will read it.
-struct ParameterValue: Hashable, Sendable {
-    /// The value in PostgreSQL's text format; `nil` is NULL.
-    var text: String?
-
-    /// Renders a JSON value as text.
-    ///
-    /// A number keeps the text it was written with, a boolean is `true` or `false`, and an array
-    /// or object becomes compact JSON for a parameter of type json or jsonb.
-    init(_ value: JSONValue) {
-        switch value {
-        case .null: text = nil
-        case .bool(let value): text = value ? "true" : "false"
-        case .number(let number): text = number
-        case .string(let string): text = string
-        case .array, .object:
-            var writer = JSONWriter(capacity: 64)
-            writer.value(value)
-            text = writer.text
+extension Statement {
+    init(_ request: StatementRequest) {
+        var lists: [Int: any ListParameter] = [:]
+        for (number, parameter) in request.parameters.enumerated() {
+            if let list = parameter.list { lists[number] = list }
         }
+        self.init(
+            sql: request.sql, parameters: request.parameters.map(\.text), lists: lists,
+            expectedRows: request.expectRows)
     }
 }

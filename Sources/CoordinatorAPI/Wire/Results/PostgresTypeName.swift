@@ -1,14 +1,17 @@
+import TransactionEngine
+
 /// The names of PostgreSQL's own types.
 enum PostgresTypeName {
-    /// The name of the type of that OID, for example `int8` or `text[]`.
+    /// The name of a column's type, for example `int8` or `text[]`.
     ///
     /// A type that is not built in has an OID of its own in every database, and is named by it:
-    /// `oid:16412`.
-    static func name(of oid: UInt32) -> String {
-        if let name = scalars[oid] { return name }
-        if let element = arrays[oid], let name = scalars[element] { return name + "[]" }
-        return "oid:\(oid)"
+    /// `oid:16412`, and `oid:16412[]` for arrays of it.
+    static func name(of column: ResultColumn) -> String {
+        if let element = column.elements?.typeOID { return name(of: element) + "[]" }
+        return name(of: column.typeOID)
     }
+
+    private static func name(of oid: UInt32) -> String { scalars[oid] ?? "oid:\(oid)" }
 
     private static let scalars: [UInt32: String] = [
         16: "bool", 17: "bytea", 18: "char", 19: "name", 20: "int8", 21: "int2", 22: "int2vector",
@@ -25,13 +28,5 @@ enum PostgresTypeName {
         3926: "int8range", 4072: "jsonpath", 4451: "int4multirange", 4532: "nummultirange",
         4533: "tsmultirange", 4534: "tstzmultirange", 4535: "datemultirange",
         4536: "int8multirange", 5038: "pg_snapshot", 5069: "xid8",
-    ]
-
-    /// The OIDs of the common array types, with those of their elements.
-    private static let arrays: [UInt32: UInt32] = [
-        199: 114, 1000: 16, 1001: 17, 1002: 18, 1003: 19, 1005: 21, 1007: 23, 1009: 25, 1014: 1042,
-        1015: 1043, 1016: 20, 1021: 700, 1022: 701, 1028: 26, 1041: 869, 1115: 1114, 1182: 1082,
-        1183: 1083, 1185: 1184, 1187: 1186, 1231: 1700, 1561: 1560, 1563: 1562, 2951: 2950,
-        3807: 3802,
     ]
 }

@@ -1,9 +1,13 @@
+import TransactionEngine
+
 /// A column of a result.
 struct ResultColumn: Hashable, Sendable {
     /// The name, as PostgreSQL gave it.
     var name: String
     /// The OID of the type; that of a domain's base type, which is what the server sends.
     var typeOID: UInt32
+    /// The elements, if the type is an array.
+    var elements: ArrayElements?
 
     /// How values of the type appear in JSON.
     enum Form: Hashable, Sendable {
@@ -17,9 +21,9 @@ struct ResultColumn: Hashable, Sendable {
         case string
     }
 
-    /// How values of the column appear in JSON.
+    /// How values of the column appear in JSON; of an array, how its elements do.
     var form: Form {
-        switch typeOID {
+        switch elements?.typeOID ?? typeOID {
         case 20, 21, 23, 26, 700, 701, 1700: .number
         case 16: .boolean
         case 114, 3802: .json

@@ -1,3 +1,5 @@
+import TransactionEngine
+
 /// Writes the rows of one result as JSON objects.
 ///
 /// Names are escaped once a result and not once a row. For each row: ``beginRow(_:)``, then one
@@ -7,6 +9,8 @@ struct ResultRowWriter: Sendable {
     static let jsonDepthMax = 256
 
     private let forms: [ResultColumn.Form]
+    /// What stands between the elements of a column's arrays; nil for other columns.
+    private let delimiters: [UInt8?]
     /// `"name"` of each column, escaped.
     private let names: [[UInt8]]
     private var column = 0
@@ -14,6 +18,7 @@ struct ResultRowWriter: Sendable {
     /// Prepares to write rows of those columns.
     init(_ columns: [ResultColumn]) {
         forms = columns.map(\.form)
+        delimiters = columns.map { $0.elements?.delimiter }
         names = ResultColumn.memberNames(columns).map { name in
             var writer = JSONWriter(capacity: name.utf8.count + 2)
             writer.string(name)
@@ -34,15 +39,32 @@ struct ResultRowWriter: Sendable {
     ///   - writer: Where to.
     mutating func cell(_ value: (some Collection<UInt8>)?, _ writer: inout JSONWriter) {
         writer.name(quoted: names[column])
-        let form = forms[column]
+        let (form, delimiter) = (forms[column], delimiters[column])
         column += 1
         guard let value else { return writer.null() }
+        guard let delimiter else { return Self.write(value, form, &writer) }
+        guard let tokens = ArrayReader.tokens(value, delimiter: delimiter) else {
+            return writer.string(bytes: value)
+        }
+        for token in tokens {
+            switch token {
+            case .open: writer.beginArray()
+            case .close: writer.endArray()
+            case .null: writer.null()
+            case .element(let element): Self.write(element, form, &writer)
+            }
+        }
+    }
+
+    private static func write(
+        _ value: some Collection<UInt8>, _ form: ResultColumn.Form, _ writer: inout JSONWriter
+    ) {
         switch form {
-        case .number where Self.isNumber(value):
+        case .number where isNumber(value):
             writer.raw(value)
         case .boolean:
             writer.bool(value.first == UInt8(ascii: "t"))
-        case .json where Self.isJSON(Array(value)):
+        case .json where isJSON(Array(value)):
             // The type json keeps its author's line breaks. They stand between tokens only, and an
             // answer is kept as one line a branch.
             writer.raw(value.map { $0 == UInt8(ascii: "\n") ? UInt8(ascii: " ") : $0 })
