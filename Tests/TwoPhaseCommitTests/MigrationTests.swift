@@ -85,8 +85,8 @@ extension LibraryTests {
         func laterCall() async throws {
             try await onStage { stage in
                 _ = try await stage.users.psql(Self.tables)
-                try await stage.coordinate { coordinator in
-                    // Both are in their closures at once, so that each has a session.
+                try await stage.coordinate({ $0.databases[0].connections = 2 }) { coordinator in
+                    // Both are in their closures at once, so that each has one of the two sessions.
                     func readTwice() async throws {
                         let meeting = Meeting(of: 2)
                         try await withThrowingTaskGroup(of: Void.self) { group in

@@ -30,7 +30,8 @@ extension WorkingSession {
         }
         let before = adjustments.isEmpty ? [] : [adjustments]
         return try await connection.execute(
-            before + [plan.commands], limits: limits(of: plan, after: adjustments.count))[before.count]
+            before + [plan.commands], limits: limits(of: plan, after: adjustments.count))[
+                before.count]
     }
 
     /// The limits for the caller's rows, where so many commands are sent before the plan's.

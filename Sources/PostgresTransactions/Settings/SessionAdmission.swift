@@ -33,7 +33,9 @@ struct SessionAdmission: Sendable {
     }
 
     /// SQL for those settings, by name, with which the server goes on although data may be missing or
-    /// wrong; null if there are none. Only a superuser may change them, so they are no more than checked.
+    /// wrong; null if there are none.
+    ///
+    /// Only a superuser may change them, so they are no more than checked.
     static func doubtful(_ more: [(name: String, value: String)] = []) -> String {
         let all = [("zero_damaged_pages", "on"), ("ignore_checksum_failure", "on")] + more
         let each = all.map { name, value in
@@ -52,8 +54,9 @@ struct SessionAdmission: Sendable {
             dateStyle: date, intervalStyle: interval, transactionTimeout: text(4))
     }
 
-    /// Dates are written in the ISO style, whatever the role's, and intervals in PostgreSQL's. How they
-    /// are read stays the team's own: the order of day and month, which a startup packet could not ask
+    /// Has dates written in the ISO style, whatever the role's, and intervals in PostgreSQL's.
+    ///
+    /// How they are read stays the team's own: the order of day and month, which a startup packet could not ask
     /// for without the style, and the signs of the interval style of the SQL standard.
     static func adjustments(
         dateStyle: String, intervalStyle: String, transactionTimeout: String?

@@ -91,7 +91,7 @@ struct RetentionTests {
                 """
                 CREATE FUNCTION note_removal() RETURNS trigger LANGUAGE plpgsql AS $$
                 BEGIN
-                    INSERT INTO removals (size) SELECT count(*) FROM gone HAVING count(*) > 0;
+                    INSERT INTO public.removals (size) SELECT count(*) FROM gone HAVING count(*) > 0;
                     RETURN NULL;
                 END $$
                 """,
