@@ -46,6 +46,16 @@ struct EndStatusTests {
         #expect(try await bench.status()?.state == .committed)
     }
 
+    @Test("what no standby has confirmed is told, and not recorded: the branch may come back")
+    func unconfirmed() async throws {
+        let bench = Bench()
+        bench.log.put(Self.committing())
+        bench.participants.state.withLock { ($0.sight, $0.areEndsConfirmed) = (.committed, false) }
+        #expect(try await bench.status()?.state == .committed)
+        bench.participants.state.withLock { $0.sight = .open }
+        #expect(try await bench.status()?.state == .committing)
+    }
+
     @Test("a commit is under way where a branch is open, or does not show what it is")
     func open() async throws {
         let bench = Bench()

@@ -244,6 +244,8 @@ final class FakeParticipants: Participants {
         var looks: [RegisterOrder] = []
         /// What is seen of a branch of a commit.
         var sight = EndInquiry.Sight.open
+        /// Whether what is seen is confirmed by a later write.
+        var areEndsConfirmed = true
         var endLooks: [EndOrder] = []
         var questions: [CheckedContinuation<RegisterReport, Never>] = []
         var ends: [EndOrder] = []
@@ -334,6 +336,8 @@ final class FakeParticipants: Participants {
         }
         return look(order)
     }
+
+    func hasConfirmed(_ order: EndOrder) async -> Bool { state.withLock { $0.areEndsConfirmed } }
 
     func look(at order: EndOrder) async -> EndInquiry.Sight {
         state.withLock {

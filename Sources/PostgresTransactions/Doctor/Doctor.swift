@@ -36,7 +36,7 @@ public enum Doctor {
         var checks: [Diagnosis.Check] = []
         do {
             // Two at once, for what one session alone cannot show.
-            let (connection, options, refusal) = try await reach(options, timeout)
+            let (connection, options) = try await reach(options, timeout)
             defer { connection.close() }
             let witness = try await PostgresConnection.connect(options, timeout: timeout)
             defer { witness.close() }
@@ -50,11 +50,7 @@ public enum Doctor {
             let vitals = try await Vitals.read(connection, purpose)
             checks += vitals.checks(purpose, allowsFsyncOff: allowsFsyncOff)
             checks.append(await SettingsProbe.examine(connection, options, purpose, timeout))
-            if let refusal, !vitals.isStandby {
-                checks.append(
-                    .init(
-                        "writable", .failing, "It refuses sessions that are to write: \(refusal)."))
-            } else if purpose == .participant, vitals.canPrepare {
+            if purpose == .participant, vitals.canPrepare {
                 checks.append(await trial(connection))
             }
             if journal { checks.append(try await JournalMaker.examine(connection)) }
@@ -67,19 +63,19 @@ public enum Doctor {
 
     /// Connects as a replica does, or, where that is refused, to whatever answers.
     ///
-    /// A standby refuses sessions that are to write; so it can be said that it is one.
+    /// Replicas take no session of a standby; so it can be said that it is one.
     @LoopActor
     private static func reach(
         _ options: ConnectionOptions, _ timeout: Duration
-    ) async throws(PostgresError) -> (PostgresConnection, ConnectionOptions, PostgresError?) {
+    ) async throws(PostgresError) -> (PostgresConnection, ConnectionOptions) {
         do {
-            return (try await PostgresConnection.connect(options, timeout: timeout), options, nil)
+            return (try await PostgresConnection.connect(options, timeout: timeout), options)
         } catch {
             let any = try options.overriding(["target_session_attrs": "any"])
             guard any != options,
                 let connection = try? await PostgresConnection.connect(any, timeout: timeout)
             else { throw error }
-            return (connection, any, error)
+            return (connection, any)
         }
     }
 

@@ -1,3 +1,4 @@
+import CommitProtocol
 import EventLoop
 import PostgresClient
 import TransactionEngine
@@ -86,6 +87,26 @@ extension PostgresParticipant {
                 }
             } catch {
                 return nil
+            }
+        }
+    }
+
+    /// Whether a commit that was seen here is as durable as such a write; false after a second, in which
+    /// the write goes on for whoever asks next.
+    func hasConfirmed(_ order: EndOrder) async -> Bool {
+        guard let evidence = order.evidence else { return false }
+        let server = ServerTimeline(
+            systemIdentifier: evidence.systemIdentifier, timeline: evidence.timeline)
+        return await withCheckedContinuation { continuation in
+            var waiting: CheckedContinuation<Bool, Never>? = continuation
+            func answer(_ isConfirmed: Bool) {
+                waiting?.resume(returning: isConfirmed)
+                waiting = nil
+            }
+            let timer = EventLoop.shared.schedule(after: .seconds(1)) { answer(false) }
+            Task { @LoopActor in
+                answer(await confirmedServer() == server)
+                timer.cancel()
             }
         }
     }

@@ -147,6 +147,11 @@ public final class PostgresParticipants: Participants {
         await members[order.participant]?.look(at: order) ?? .silent
     }
 
+    /// Whether a later write than a branch's commit is through.
+    public func hasConfirmed(_ order: EndOrder) async -> Bool {
+        await members[order.participant]?.hasConfirmed(order) ?? false
+    }
+
     /// Whether a journal is kept there, and was found in order.
     public nonisolated func keepsJournal(_ name: String) -> Bool {
         journals[name]?.isReady ?? false

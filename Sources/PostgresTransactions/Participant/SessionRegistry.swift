@@ -100,7 +100,8 @@ final class SessionRegistry {
     ///
     /// - Parameter settings: those that it was opened with.
     func admit(
-        _ connection: PostgresConnection, of options: ParticipantOptions, set settings: SessionSettings
+        _ connection: PostgresConnection, of options: ParticipantOptions,
+        set settings: SessionSettings
     ) async throws -> SessionFacts {
         var facts = try await examine(connection, settings, timeout: options.connectTimeout)
         facts.version = try await catalog?.version(of: options, facts)

@@ -10,7 +10,10 @@ struct SessionAdmission: Sendable {
 
     /// While a session is examined, PostgreSQL's own functions and operators answer, whatever the role's
     /// search path; what callers' SQL finds there is the team's own again afterwards.
-    static let ownSearchPath = Command("SET search_path = pg_catalog", cached: false)
+    ///
+    /// `SET` would write the name as `quote_all_identifiers` wants it, which is not how it is compared.
+    static let ownSearchPath = Command(
+        "SELECT pg_catalog.set_config('search_path', 'pg_catalog', false)", cached: false)
     static let searchPathAsBefore = Command("RESET search_path", cached: false)
 
     /// What a question about a new session has to ask for, with the parameters `$1` and `$2`: the
@@ -32,8 +35,8 @@ struct SessionAdmission: Sendable {
         ]
     }
 
-    /// SQL for those settings, by name, with which the server goes on although data may be missing or
-    /// wrong; null if there are none.
+    /// SQL for those settings with which the server goes on although data may be missing or wrong; null
+    /// if there are none.
     ///
     /// Only a superuser may change them, so they are no more than checked.
     static func doubtful(_ more: [(name: String, value: String)] = []) -> String {
@@ -54,7 +57,7 @@ struct SessionAdmission: Sendable {
             dateStyle: date, intervalStyle: interval, transactionTimeout: text(4))
     }
 
-    /// Has dates written in the ISO style, whatever the role's, and intervals in PostgreSQL's.
+    /// Dates are written in the ISO style, whatever the role's, and intervals in PostgreSQL's.
     ///
     /// How they are read stays the team's own: the order of day and month, which a startup packet could not ask
     /// for without the style, and the signs of the interval style of the SQL standard.

@@ -50,10 +50,17 @@ extension TransactionEngine {
     /// A commit that was seen to have ended everywhere: recorded before it is told, for whoever is asked
     /// next, the owner among them, may not be able to see it.
     ///
+    /// A standby that has not heard of a commit may yet be promoted, and would hold the branch again; so
+    /// it is recorded once later writes are through, and else by whoever ends the branches.
+    ///
     /// Where that fails it is told all the same, for others may have told it. A decision that stands in a
     /// register alone has no record of its end but its owner's.
     private func recordingWhatIsSeen(_ record: TransactionRecord) async -> TransactionRecord {
         let seen = record.told(.committed)
+        for (index, branch) in record.branches.enumerated()
+        where branch.ending == .twoPhase && branch.outcome != .committed {
+            guard await participants.hasConfirmed(record.question(index)) else { return seen }
+        }
         var ended = seen
         ended.finishedAt = clock.wallTime
         try? await log.recordEnd(ended)

@@ -34,6 +34,8 @@ struct FailingParticipants: Participants {
 
     func look(at order: EndOrder) async -> EndInquiry.Sight { await inner.look(at: order) }
 
+    func hasConfirmed(_ order: EndOrder) async -> Bool { await inner.hasConfirmed(order) }
+
     func keepsJournal(_ name: String) -> Bool { inner.keepsJournal(name) }
 
     func reserve(

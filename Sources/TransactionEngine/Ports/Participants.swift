@@ -26,6 +26,9 @@ public protocol Participants: Sendable {
     func look(_ order: RegisterOrder) async -> RegisterSight
     /// Looks whether a branch of a commit has committed; ends nothing.
     func look(at order: EndOrder) async -> EndInquiry.Sight
+    /// Whether a commit that was seen there is confirmed by the standbys that are to confirm it, as a
+    /// later write shows; false if that takes longer than somebody who asks for a status waits.
+    func hasConfirmed(_ order: EndOrder) async -> Bool
     /// This installation's prepared transactions in one participant, and those on its server that
     /// bear this installation's name and that no participant here can end.
     func prepared(in name: String) async throws(ParticipantUnreachable) -> [PreparedTransaction]

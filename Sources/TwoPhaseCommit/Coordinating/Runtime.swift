@@ -148,7 +148,7 @@ extension ConnectionOptions {
     fileprivate init(ofPrimary conninfo: String) throws(PostgresError) {
         self = try ConnectionOptions(conninfo: conninfo)
         if self["target_session_attrs"] == nil {
-            self = try overriding(["target_session_attrs": "read-write"])
+            self = try overriding(["target_session_attrs": "primary"])
         }
     }
 }

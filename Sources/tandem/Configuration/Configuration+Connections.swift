@@ -28,7 +28,7 @@ extension Configuration {
                 "the password stands in the connection string; passwordFile, or password with "
                     + "${VARIABLE}, keeps it out of this file", key: "conninfo")
         }
-        var changes = ["target_session_attrs": "read-write"]
+        var changes = ["target_session_attrs": "primary"]
         changes["password"] = password
         return try? options.overriding(changes)
     }
