@@ -48,6 +48,9 @@ final class ServerSlots {
     /// other programs prepare, in whichever database.
     private(set) var others: Int?
     private var countedAt: ContinuousClock.Instant?
+    /// Counts that have begun, and which of them `others` is of.
+    private var countsBegun = 0
+    private var countApplied = 0
     private var shares: [BranchSlots] = []
     /// The count under way, which all share who want one meanwhile.
     private var counting: Task<Void, Never>?
@@ -77,10 +80,17 @@ final class ServerSlots {
     }
 
     /// Counts anew, by a question that answers with every gid on the server.
+    ///
+    /// Several sessions may ask at once. An answer that arrives after that of a later question is older, and
+    /// counts no more.
     func count(_ ask: () async throws -> [String]) async rethrows {
+        countsBegun += 1
+        let number = countsBegun
         // A branch that begins or ends while the server answers is ours all the same.
         let before = shares.map(\.gids)
         let gids = try await ask()
+        guard number > countApplied else { return }
+        countApplied = number
         var known = Set<String>()
         for some in before + shares.map(\.gids) { known.formUnion(some) }
         others = gids.count { !known.contains($0) }
