@@ -99,7 +99,7 @@ let benchmarks: [Target] = [
         dependencies: [
             "EventLoop", "PostgresClient", "PostgresClusters", "TwoPhaseCommit",
             .product(name: "ArgumentParser", package: "swift-argument-parser"),
-        ], path: "Benchmarks/Library", swiftSettings: strict)
+        ], path: "Benchmarks/Library", swiftSettings: strict),
 ]
 
 let unitTests: [Target] = [
