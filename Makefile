@@ -14,7 +14,8 @@ PROOF := Reliability/run
 # are prepared, held and ended, sessions and their settings, failover, and what is new there.
 SERVER_SUITES := MainJobTests UnpreparableTests ReadOnlyEndings DatabaseDefaults ServerTrapTests \
     StandbyTests CheckTests LoginTriggerTests TransactionTimeoutTests DeferredTriggerRoleTests \
-    NewSyntaxTests
+    NewSyntaxTests SettingsTests HostileDefaults DeferredCodeTests SlotTests LockWaitTests BusyTests \
+    MigrationTests
 # PG=18: the servers that a command starts are of that version; see scripts/postgres.sh.
 PG ?=
 ifneq ($(PG),)

@@ -62,7 +62,7 @@ struct IdempotencyTests {
 
     @Test("an answer that an earlier request was given is marked, on every replica")
     func marksReplays() async throws {
-        let settings = ["transactions: { finishWaitMilliseconds: 1000 }"]
+        let settings = ["transactions: { finishWaitMilliseconds: 5000 }"]
         try await onReplicaStage(settings: settings) { replicas in
             let stage = replicas.stage
             func expectReplays(_ body: String, _ key: String, of first: Stage.Answer) async throws {

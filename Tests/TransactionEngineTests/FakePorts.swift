@@ -77,6 +77,8 @@ final class FakeLog: DecisionLog {
         var beforeClaim: @Sendable () async -> Void = {}
         var duringClaim: @Sendable () async -> Void = {}
         var confirmations = 0
+        /// Whether no write of its own can vouch for a row.
+        var refusesConfirmations = false
         /// What a durable write of one's own shows instead of the row.
         var confirmed: TransactionRecord?
         /// Whether records of ends are kept waiting.
@@ -215,7 +217,8 @@ final class FakeLog: DecisionLog {
     func confirmedRecord(
         _ id: GlobalTransactionID
     ) async throws(LogUnavailable) -> TransactionRecord? {
-        state.withLock {
+        if state.withLock({ $0.refusesConfirmations }) { throw LogUnavailable("it is read only") }
+        return state.withLock {
             $0.confirmations += 1
             return $0.confirmed ?? $0.rows[id]
         }

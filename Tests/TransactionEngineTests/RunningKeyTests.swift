@@ -39,6 +39,36 @@ struct RunningKeyTests {
         }
     }
 
+    @Test("I3, I5: a key whose row was read is in use, and its id is told only of a row that stays")
+    func rowThatMayBeLost() async {
+        let bench = Bench()
+        bench.log.put(Bench.row(.twoPhase))
+        for refuses in [true, false] {
+            bench.log.state.withLock { $0.refusesConfirmations = refuses }
+            let id = refuses ? nil : Bench.id
+            switch await Self.ask(bench, request: 2) {
+            case .keyInProgress(let told): #expect(told == id)
+            default: Issue.record("the first request is still running")
+            }
+            switch await Self.ask(bench, request: 3) {
+            case .keyInProgress(nil) where refuses: break
+            case .keyReused(let told): #expect(told == id)
+            default: Issue.record("the key was used by another request")
+            }
+        }
+    }
+
+    @Test("a key of a decided row is never told to be unused, whatever cannot be read")
+    func decidedRowThatCannotBeConfirmed() async {
+        let bench = Bench()
+        bench.log.put(Bench.row(.twoPhase, decision: .commit))
+        bench.log.state.withLock { $0.refusesConfirmations = true }
+        guard case .keyInProgress(nil) = await bench.replay() else {
+            Issue.record("whoever is told that nothing was accepted takes another key")
+            return
+        }
+    }
+
     private static func ask(_ bench: Bench, request: UInt8) async -> TransactionAnswer {
         await bench.run(.init(keyDigest: [1], requestDigest: [request]))
     }

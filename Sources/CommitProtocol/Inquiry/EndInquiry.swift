@@ -35,6 +35,9 @@ public struct EndInquiry: Hashable, Sendable {
             self.outcome = outcome
         }
 
+        /// Whether it ended against the decision, or in a way that nothing proves.
+        var isHeuristic: Bool { outcome?.isAsDecided == false }
+
         /// A register's commit is the decision itself, and of a read-only branch nothing is kept.
         var isSeenByDecision: Bool { ending != .twoPhase || outcome == .committed }
     }
@@ -62,6 +65,9 @@ public struct EndInquiry: Hashable, Sendable {
         switch state {
         case .active, .preparing, .aborting, .committed: return .tell(state)
         case .aborted, .needsOperator: return isRecorded ? .tell(state) : .confirmRow
+        case .committing where branches.contains(where: \.isHeuristic):
+            // It has not ended as decided, whatever is seen of the others; the record tells how.
+            return .tell(.committing)
         case .committing:
             unseen = branches.indices.filter { !branches[$0].isSeenByDecision }
             return next

@@ -10,6 +10,9 @@ extension CoordinatorAPI {
         try NoQuery.decode(Self.queryItems(request))
         let id = try Self.transactionID(request)
         let answer: RollbackAnswer
+        if let condition = request.headerFields[.ifMatch] {
+            try await require(condition, of: id)
+        }
         do throws(LogUnavailable) {
             answer = try await engine.rollBack(id, principal: nil)
         } catch {
@@ -36,6 +39,28 @@ extension CoordinatorAPI {
         }
     }
 
+    /// Refuses what is asked under an `If-Match` that does not hold.
+    private func require(
+        _ condition: String, of id: GlobalTransactionID
+    ) async throws(Problem) {
+        try EntityTag.requireCondition(condition)
+        let found: TransactionRecord?
+        do throws(LogUnavailable) {
+            found = try await engine.status(id, principal: nil)
+        } catch {
+            throw Self.unavailable(error, id)
+        }
+        guard let found else { throw Self.noSuchTransaction }
+        guard Self.holds(condition, found.version) else {
+            throw EntityTag.preconditionFailed(condition)
+        }
+    }
+
+    /// Whether the condition names this version, in any of its representations.
+    private static func holds(_ condition: String, _ version: String) -> Bool {
+        MediaType.ofTransactions.contains { EntityTag(version, of: $0).matches(ifMatch: condition) }
+    }
+
     static let heldSentence =
         "The state database has changed, and may have lost the decision: an operator has to look."
 
@@ -55,11 +80,7 @@ extension CoordinatorAPI {
         let answer: ResolutionAnswer
         do throws(LogUnavailable) {
             answer = try await engine.resolve(id, resolution) { version in
-                version.map { version in
-                    MediaType.ofTransactions.contains {
-                        EntityTag(version, of: $0).matches(ifMatch: condition)
-                    }
-                } ?? EntityTag.matchesAnything(condition)
+                version.map { Self.holds(condition, $0) } ?? EntityTag.matchesAnything(condition)
             }
         } catch {
             throw Self.unavailable(error, id)

@@ -69,10 +69,11 @@ extension CoordinatorAPI {
         case .keyInProgress(let id):
             var problem = Problem(
                 .idempotencyKeyInProgress,
-                "The first request with this key is still running. "
-                    + (id == nil
-                        ? "It is not recorded yet; send this one again."
-                        : "Its status resource tells how it ends."))
+                id == nil
+                    ? "Another request has used this key, and nothing can be said of it yet; send this "
+                        + "one again."
+                    : "The first request with this key is still running. Its status resource tells "
+                        + "how it ends.")
             problem.transaction = id?.description
             throw problem
         case .keyReused(let id):

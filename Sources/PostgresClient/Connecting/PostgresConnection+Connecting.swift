@@ -61,8 +61,19 @@ extension PostgresConnection {
             if Task.isCancelled { break }
         }
         if let only = failures.first, failures.count == 1 { throw only.error }
+        // Of one name with several addresses, such as localhost, what answered says what is wrong.
+        if Set(servers.map { [$0["host"], $0["port"]] }).count == 1,
+            let answer = failures.last(where: { !Self.isUnreachable($0.error) })
+        {
+            throw answer.error
+        }
         throw PostgresError.unreachable(
             failures.map { "\($0.place): \(reason($0.error))" }.joined(separator: "; "))
+    }
+
+    private static func isUnreachable(_ error: any Error) -> Bool {
+        if case PostgresError.unreachable = error { return true }
+        return false
     }
 
     /// The error without the words that go before the list.

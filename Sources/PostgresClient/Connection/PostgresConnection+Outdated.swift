@@ -22,7 +22,10 @@ extension PostgresConnection {
             let message = replies[index].error
         else { return false }
         if message.forgotStatement { return true }
-        guard message.state.mayComeOfTypes else { return false }
+        // What a function raises, it raises of its own accord.
+        guard message.state.mayComeOfTypes, message.routine != "exec_stmt_raise" else {
+            return false
+        }
         var kept: [String: [UInt32]] = [:]
         for command in commands[..<index] where !command.parameters.isEmpty {
             guard let statement = statements.confirmed(command.sql), statement.segment <= segment
@@ -36,8 +39,9 @@ extension PostgresConnection {
         if kept.isEmpty { return false }
         let order = Array(kept.keys)
         guard
+            // A table may be locked, by the migration itself perhaps; nobody waits for that.
             let found = try? await execute(
-                order.map { [Command.describing($0, cached: false)] })
+                order.map { [Command.describing($0, cached: false)] }, timeout: .seconds(1))
         else { return false }
         var isOutdated = false
         for (sql, replies) in zip(order, found) {

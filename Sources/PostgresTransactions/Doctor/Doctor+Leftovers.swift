@@ -33,7 +33,8 @@ extension Doctor {
     ) async throws -> [String: [String]] {
         let log = try await PostgresConnection.connect(state, timeout: timeout)
         defer { log.close() }
-        let id = try await log.query("SELECT id FROM tandem.installation", timeout: patience)
+        let id = try await log.set(
+            .examination, thenAsk: Command("SELECT id FROM tandem.installation"), timeout: patience)
         guard let installation = id.text(row: 0, column: 0) else { return [:] }
         var places: [Place] = []
         for (name, options) in participants {
@@ -78,11 +79,13 @@ extension Doctor {
     ) async throws -> Place {
         let connection = try await PostgresConnection.connect(options, timeout: timeout)
         defer { connection.close() }
-        let own = try await connection.query(
-            """
-            SELECT (SELECT system_identifier FROM pg_control_system()), current_database(),
-                session_user
-            """, timeout: patience)
+        let own = try await connection.set(
+            .examination,
+            thenAsk: Command(
+                """
+                SELECT (SELECT system_identifier FROM pg_control_system()), current_database(),
+                    session_user
+                """), timeout: patience)
         var place = Place(
             participant: name, system: own.text(row: 0, column: 0) ?? "",
             database: own.text(row: 0, column: 1) ?? "", user: own.text(row: 0, column: 2) ?? "")

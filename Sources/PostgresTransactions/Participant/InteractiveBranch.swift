@@ -189,6 +189,8 @@ final class InteractiveBranch: OpenBranch {
         var replies = try await connection.execute(setup + [opening], limits: limits)[setup.count]
         if await shouldRepeat(opening, replies) {
             connection.forgetStatements(commands)
+            // What it calls next may be as outdated, and could not be repeated.
+            hasAltered = true
             replies = try await connection.execute(
                 setup + [opening.map(\.preparedAnew)], limits: limits)[setup.count]
         }

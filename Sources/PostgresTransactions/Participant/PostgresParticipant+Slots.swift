@@ -38,8 +38,10 @@ extension PostgresParticipant {
 
     /// Counts what others hold, if it is that which leaves no room, and the last count may be out of
     /// date; false if there was no need.
-    func recountForRefusal() async -> Bool {
-        guard let server, !server.hasRoom(for: 1), server.others != 0,
+    ///
+    /// - Parameter count: the slots that a request wants at most on this server.
+    func recountForRefusal(for count: Int) async -> Bool {
+        guard let server, !server.hasRoom(for: count), server.others != 0,
             server.wantsCount(after: Self.refusalAge)
         else { return false }
         await recount(server)

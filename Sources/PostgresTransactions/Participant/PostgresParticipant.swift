@@ -144,13 +144,13 @@ final class PostgresParticipant {
             timeout: timeout)
         let key = ObjectIdentifier(connection)
         facts[key] = found
-        latestFacts = found
-        use(servers.slots(of: found.systemIdentifier, limit: found.slotLimit))
-        await countSlotsAtOpening(on: connection)
         connection.onClose = { [weak self] _ in
             self?.facts[key] = nil
             self?.upToDate?.remove(key)
         }
+        latestFacts = found
+        use(servers.slots(of: found.systemIdentifier, limit: found.slotLimit))
+        await countSlotsAtOpening(on: connection)
     }
 
     /// Has every working session prepare its statements anew before it is used again.

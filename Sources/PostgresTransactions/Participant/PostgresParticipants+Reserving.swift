@@ -44,7 +44,7 @@ extension PostgresParticipants {
                 return try take(requests)
             } catch {
                 guard case .slotsExhausted(let name, _) = error, let member = members[name],
-                    await member.recountForRefusal()
+                    await member.recountForRefusal(for: requests.count)
                 else { throw error }
             }
         }

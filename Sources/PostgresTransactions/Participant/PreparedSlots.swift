@@ -77,6 +77,8 @@ final class ServerSlots {
     func foundFull() {
         others = max(others ?? 0, limit - own)
         countedAt = nil
+        // What is being counted was asked for before.
+        countApplied = countsBegun
     }
 
     /// Counts anew, by a question that answers with every gid on the server.

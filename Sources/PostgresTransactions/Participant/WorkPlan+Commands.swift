@@ -22,8 +22,9 @@ extension WorkPlan {
     /// Undoes, together with the proof that follows, what the branch may leave in its session, before
     /// it is prepared or held: behind the end it would take a transaction of its own.
     ///
-    /// The first of them runs what is deferred, which may be code of the caller's as well; behind it
-    /// PREPARE runs none, and COMMIT only where cursors are held (see `closingCursors`).
+    /// The first of them runs what is deferred, which may be code of the caller's as well. After it PREPARE
+    /// and COMMIT run no more of it, but for cursors that are held (see `closingCursors`), and for a
+    /// trigger that defers itself once more; `docs/PROTOCOL.md` says what that may do.
     static let cleaning = [
         Command("SET CONSTRAINTS ALL IMMEDIATE"), Command("RESET ALL"),
         Command("DISCARD SEQUENCES"),

@@ -13,7 +13,15 @@ extension WorkingSession {
     ///
     /// - Parameter sessions: those of this participant with a branch in them.
     func note(_ wait: LockWait?, among sessions: [Int32: WorkingSession]) {
-        guard isWorking, !wasCancelled, let name = gid.flatMap({ BranchName($0) }) else { return }
+        // What the server has answered is explained by what was known then.
+        guard isWorking, !wasCancelled, !isAnswered,
+            let name = gid.flatMap({ BranchName($0) })
+        else { return }
+        guard !isRefused else {
+            // The request was dropped, if the server had several others to answer.
+            if wait != nil { requestCancel() }
+            return
+        }
         blockedByItself = nil
         interactive?.blockedByItself = nil
         guard let wait else { return }
@@ -48,10 +56,13 @@ extension WorkingSession {
 
     /// Cancels the work; the vote will be no for this reason, unless it was cast meanwhile.
     private func stop(_ failure: BranchFailure) {
-        guard !isRefused else { return }
         isRefused = true
         blockedByItself = failure
         interactive?.refuse(failure)
+        requestCancel()
+    }
+
+    private func requestCancel() {
         Task(executorPreference: EventLoop.shared) { await self.connection.requestCancel() }
     }
 
@@ -71,17 +82,23 @@ extension WorkingSession {
         guard report.reply == .refused, let failure = report.failure else { return report }
         return WorkReport(
             reply: report.reply, results: report.results,
-            failure: failure.explained(by: blockedByItself), session: report.session)
+            failure: failure.explained(by: blockedByItself, wasStopped: isRefused),
+            session: report.session)
     }
 }
 
 extension BranchFailure {
     /// The same, or why a wait for a lock was ended: by its timeout, as a deadlock, or by a cancel
     /// request.
-    func explained(by cause: BranchFailure?) -> BranchFailure {
-        guard let cause, kind == .statement,
-            ["55P03", "40P01", "57014"].contains(report?.sqlState)
-        else { return self }
+    ///
+    /// - Parameter wasStopped: whether a cancel request was sent for this cause; it may have met a deferred
+    ///   constraint or PREPARE as well.
+    func explained(by cause: BranchFailure?, wasStopped: Bool = false) -> BranchFailure {
+        guard let cause else { return self }
+        let isWait = ["55P03", "40P01", "57014"].contains(report?.sqlState)
+        guard kind == .statement && isWait || wasStopped && report?.sqlState == "57014" else {
+            return self
+        }
         return BranchFailure(cause.kind, statement: statement ?? cause.statement)
     }
 }

@@ -12,11 +12,13 @@ extension WorkingSession {
         let before = connection.lastSegment
         let replies = try await send(plan)
         guard replies.contains(where: { $0.error != nil }) else { return replies }
+        isAnswered = true
         await rollBack()
-        guard connection.isOpen, !connection.isInTransaction,
+        guard connection.isOpen, !connection.isInTransaction, !isRefused,
             await connection.isOutdated(plan.commands, replies, before: before),
             connection.isOpen, !wasCancelled
         else { return replies }
+        isAnswered = false
         connection.forgetStatements(plan.commands[plan.limited])
         isClean = false
         return try await send(plan.preparedAnew)

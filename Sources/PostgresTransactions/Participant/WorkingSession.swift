@@ -22,6 +22,8 @@ final class WorkingSession: BranchSession {
     var blockedByItself: BranchFailure?
     /// Whether it was cancelled for that.
     var isRefused = false
+    /// Whether the server has answered all that was sent.
+    var isAnswered = false
     private var processID: Int32?
     private var isOver = false
     /// Whether nothing of the branch is left in the session.

@@ -70,8 +70,7 @@ public final class StateSignals: ReplicaSignals {
             self?.receive?(signal)
         }
         fresh.onClose = { [weak self] _ in self?.schedule(after: .milliseconds(200)) }
-        _ = try await fresh.set(
-            .state(), thenAsk: Command("LISTEN \(Self.channel)"), timeout: state.timeout)
+        _ = try await fresh.query("LISTEN \(Self.channel)", timeout: state.timeout)
         receive?(nil)
     }
 

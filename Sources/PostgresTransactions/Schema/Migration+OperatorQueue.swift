@@ -1,5 +1,6 @@
 extension Migration {
-    /// Since when a transaction has waited for an operator.
+    /// Since when a transaction has waited for an operator: until each branch that did not end as decided
+    /// has an operator's word.
     ///
     /// The column is null in nearly every row and in each of its changes, so that its index costs the
     /// updates nothing; one on the state would.
@@ -18,7 +19,14 @@ extension Migration {
             """
             CREATE FUNCTION tandem.call_operator() RETURNS trigger LANGUAGE plpgsql AS $$
             BEGIN
-                NEW.operator_wanted_at := CASE WHEN NEW.state = 'needsOperator' THEN now() END;
+                NEW.operator_wanted_at := CASE WHEN NEW.state = 'needsOperator'
+                    AND (NEW.decision IS NULL OR EXISTS (
+                        SELECT FROM unnest(NEW.outcomes) WITH ORDINALITY AS o(outcome, place)
+                        WHERE o.outcome LIKE 'heuristic%' AND NOT EXISTS (
+                            SELECT FROM tandem.resolutions AS r
+                            WHERE r.branch = o.place - 1 AND r.transaction
+                                = NEW.number || '-' || lpad(to_hex(NEW.salt), 16, '0'))))
+                    THEN now() END;
                 RETURN NEW;
             END $$
             """,

@@ -139,6 +139,7 @@ extension TransactionRecord {
         var record = self
         record.state = decision == .commit ? .committing : .aborting
         record.finishedAt = nil
+        for branch in record.heuristicBranches { record.branches[branch].outcome = nil }
         return record
     }
 }

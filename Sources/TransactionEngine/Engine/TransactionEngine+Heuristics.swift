@@ -24,12 +24,18 @@ extension TransactionEngine {
             if let finding = record.lastError { metadata["finding"] = "\(finding)" }
             let word = drive.record.resolutions.last { $0.branch == index }
             if let word { metadata["resolvedBy"] = "\(word.actor)" }
-            logger.error("\(Self.sentence(outcome, drive.machine.decision))", metadata: metadata)
+            logger.error("\(Self.sentence(outcome, drive.machine))", metadata: metadata)
         }
     }
 
-    private static func sentence(_ outcome: Outcome, _ decision: Decision?) -> String {
-        if decision == nil { return "nothing proves what was decided; an operator has to look" }
+    private static func sentence(_ outcome: Outcome, _ machine: Coordinator) -> String {
+        if machine.phase == .undecidable {
+            return "nothing proves what was decided; an operator has to look"
+        }
+        if machine.decision == nil {
+            return "somebody else committed a branch of a transaction that was not accepted, and "
+                + "no row tells of it; an operator has to look"
+        }
         return outcome == .heuristicHazard
             ? "nothing proves how a branch ended; an operator has to look"
             : "a branch ended against the decision; an operator has to look"
@@ -77,7 +83,12 @@ public struct OperatorQueue: Sendable, Hashable {
 }
 
 extension TransactionRecord {
-    /// How many branches ended against the decision, or nobody knows how.
+    /// The branches that ended against the decision, or nobody knows how.
+    var heuristicBranches: Set<Int> {
+        Set(branches.indices.filter { branches[$0].outcome?.isAsDecided == false })
+    }
+
+    /// How many those are.
     var heuristicCount: Int { branches.count { $0.outcome?.isAsDecided == false } }
 
     /// Whether no answer may say that it ended as decided, whatever is recorded of its state.

@@ -112,7 +112,7 @@ public actor TransactionEngine {
             if let earlier = try await log.record(
                 principal: request.principal, keyDigest: idempotency.keyDigest)
             {
-                return try await replay(earlier, for: idempotency)
+                return await replay(earlier, for: idempotency)
             }
         } catch {
             return .refused(.stateUnavailable(reason: error.reason))
@@ -134,27 +134,35 @@ public actor TransactionEngine {
     }
 
     /// The answer to a repeated key: the recorded outcome, if the request is the same.
+    ///
+    /// A row was read, so the key is not unused, whatever else cannot be read by now.
     func replay(
         _ earlier: TransactionRecord, for idempotency: TransactionRequest.Idempotency
-    ) async throws(LogUnavailable) -> TransactionAnswer {
-        guard earlier.idempotency?.requestDigest == idempotency.requestDigest else {
-            return .keyReused(earlier.id)
-        }
-        do {
+    ) async -> TransactionAnswer {
+        do throws(LogUnavailable) {
+            guard earlier.idempotency?.requestDigest == idempotency.requestDigest else {
+                return try await isDurable(earlier) ? .keyReused(earlier.id) : .keyInProgress(nil)
+            }
             let known = latest(try await confirmed(earlier))
             // Undecided for ever, until an operator decides: that is an answer. An abort is one when
             // whoever drives it has said why.
             let isOpen =
                 known.finishedAt == nil && known.state != .needsOperator
                 && (known.decision == nil || known.decision == .abort && known.problem == nil)
-            if isOpen { return .keyInProgress(known.id) }
+            if isOpen { return .keyInProgress(try await isDurable(known) ? known.id : nil) }
             // An abort's answer is its problem, which speaks of no end but one against the abort.
             let isPlain = known.decision == .abort && !known.needsOperator
             return .replayed(isPlain ? known : try await told(known))
         } catch {
-            guard error.isOutcomeUnknown else { throw error }
-            return .keyInProgress(earlier.id)
+            return .keyInProgress(error.isOutcomeUnknown ? earlier.id : nil)
         }
+    }
+
+    /// Whether a row that was read will stay (I5): one that is visible may still be lost with a failover,
+    /// as long as no standby has it.
+    private func isDurable(_ row: TransactionRecord) async throws(LogUnavailable) -> Bool {
+        if row.finishedAt != nil || drives[row.id]?.machine.isAccepted == true { return true }
+        return try await log.confirmedRecord(row.id) != nil
     }
 
     /// What this replica knows of a transaction beyond its row.
@@ -347,14 +355,14 @@ public actor TransactionEngine {
                 if let earlier = try await log.record(
                     principal: request.principal, keyDigest: idempotency.keyDigest)
                 {
-                    return try await replay(earlier, for: idempotency)
+                    return await replay(earlier, for: idempotency)
                 }
             } catch {
-                return .refused(.stateUnavailable(reason: error.reason))
+                return .keyInProgress(nil)
             }
             // The holder of the key was removed between the two looks, as is done long after its
-            // end. So the key is free, and with a key nothing is done before it is accepted.
-            return await run(request)
+            // end: the same request, sent again, finds the key free.
+            return .keyInProgress(nil)
         }
     }
 }

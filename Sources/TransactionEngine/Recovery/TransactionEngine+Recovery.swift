@@ -221,6 +221,7 @@ extension TransactionEngine {
                 RecoveredBranch(evidence: $0.evidence, outcome: $0.outcome)
             })
         drives[row.id]?.notedHeuristics = row.heuristicCount
+        drives[row.id]?.loggedHeuristics = row.heuristicBranches
         deliver(.adopt(recovered), to: row.id)
         if row.resolutionCount > 0 { Task { try? await applyResolutions(to: row.id) } }
         return true

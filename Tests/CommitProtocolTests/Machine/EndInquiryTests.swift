@@ -30,6 +30,19 @@ import Testing
         #expect(inquiry.read(.committed, branches, isRecorded: false) == .tell(.committed))
     }
 
+    @Test(arguments: Outcome.allCases.filter { !$0.isAsDecided })
+    func aBranchThatDidNotEndAsDecidedIsNeverSeenAsCommitted(_ outcome: Outcome) {
+        for ending in Ending.allCases {
+            var inquiry = EndInquiry()
+            let branches = [
+                EndInquiry.Branch(ending: .twoPhase, outcome: .committed),
+                EndInquiry.Branch(ending: ending, outcome: outcome),
+            ]
+            let next = inquiry.read(.committing, branches, isRecorded: false)
+            #expect(next == .tell(.committing))
+        }
+    }
+
     @Test func whatIsKnownIsNotLookedFor() {
         var inquiry = EndInquiry()
         let branches = [EndInquiry.Branch(ending: .twoPhase, outcome: .committed)]

@@ -67,6 +67,10 @@ struct HTTPTests {
                     path + "/resolution", ResolutionTests.body(0, "committed"),
                     fields: ["If-Match: \(condition)"])
                 #expect(word.status == (isWeak ? 412 : 409), "\(condition)")
+                // The decision stands; nothing is asked of it under a condition that fails.
+                let back = try await stage.post(
+                    path + "/rollback", "", fields: ["If-Match: \(condition)"])
+                #expect(back.status == (isWeak ? 412 : 409), "\(condition)")
                 let problem = try Stage.answer(word)
                 let detail = try #require(problem.body["detail"]?.string)
                 #expect(detail.contains("W/") == isWeak, "\(detail)")

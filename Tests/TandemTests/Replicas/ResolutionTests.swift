@@ -177,6 +177,40 @@ struct ResolutionTests {
         }
     }
 
+    @Test("a forced word ends a branch that cannot be ended, and is asked for only once")
+    func forcedBeforeItsEnd() async throws {
+        try await onStage(settings: Self.quick) { stage in
+            let id = try await stage.leaveInDoubt("u1", "o1")
+            // "orders" is now the server of "users": the branch waits for its own.
+            stage.sandbox.addresses["orders"] = try stage.cluster("users").connectionString()
+            try await stage.startAgain()
+            _ = try await stage.status(id, "the other branch has ended") {
+                $0["branches"]?[0]?["outcome"]?.string == "committed"
+                    && $0["branches"]?[1]?["lastError"]?.string != nil
+            }
+            // The tag changes with each attempt to end the branch.
+            try await stage.until("the word is taken") {
+                let tag = "If-Match: " + (try await stage.entityTag(id))
+                let word = Self.body(1, "rolledBack", force: true)
+                return try await stage.post(
+                    "/v1/transactions/\(id)/resolution", word, fields: [tag]
+                ).status == 200
+            }
+            let status = try await stage.status(id, "it has ended") {
+                $0["finishedAt"]?.string != nil
+            }
+            #expect(status["state"]?.string == "needsOperator")
+            #expect(status["branches"]?[1]?["outcome"]?.string == "heuristicRollback")
+            #expect(
+                try await stage.value(
+                    "state",
+                    "SELECT count(*) FROM tandem.transactions WHERE operator_wanted_at IS NOT NULL")
+                    == "0")
+            let gid = try await stage.gid(2)
+            _ = try await stage.cluster("orders").psql("ROLLBACK PREPARED '\(gid)'")
+        }
+    }
+
     @Test("changed conninfo while in doubt: the branch waits for its own server, and says so")
     func anotherServer() async throws {
         try await onStage(settings: Self.quick) { stage in
