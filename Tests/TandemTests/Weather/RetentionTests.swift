@@ -86,7 +86,11 @@ struct RetentionTests {
                 UPDATE tandem.transactions SET finished_at = now() - interval '2 hours'
                 WHERE finished_at IS NOT NULL AND number < \(numbers[6])
                 """,
-                "UPDATE tandem.transactions SET state = 'needsOperator' WHERE number = \(numbers[1])",
+                """
+                UPDATE tandem.transactions
+                SET state = 'needsOperator', outcomes[1] = 'heuristicHazard'
+                WHERE number = \(numbers[1])
+                """,
                 "CREATE TABLE removals (number serial, size bigint)",
                 """
                 CREATE FUNCTION note_removal() RETURNS trigger LANGUAGE plpgsql AS $$
