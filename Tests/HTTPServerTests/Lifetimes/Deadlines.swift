@@ -9,7 +9,7 @@ import Testing
     /// Sends a byte again and again; returns when the server has cut the connection.
     static func drip(_ client: inout Client, _ beginning: String, _ drop: String) throws {
         try client.send(beginning)
-        for _ in 0..<6000 {
+        for _ in 0..<60_000 {
             do {
                 try client.send(drop)
             } catch Client.Failure.system {
