@@ -87,7 +87,7 @@ def unjournalled(stack):
         for decision in ("commit", "abort"):
             count = session.value(
                 "SELECT count(*) FROM tandem.transactions WHERE journal IS NOT NULL "
-                f"AND decision_from = 'register' AND decision = '{decision}'")
+                f"AND decision_from = 'commitPoint' AND decision = '{decision}'")
             print(f"{count} decided {decision} by a journal")
             if count == "0":
                 lacks.append(f"no journal decided {decision}")

@@ -54,11 +54,11 @@ func exhaust(faults: Int) -> Bool {
         ["journal", "twoPhase", "twoPhase"], ["journal", "twoPhase", "readOnly"],
     ]
     var isRight = true
-    for endings in mixtures {
+    for commitModes in mixtures {
         for overlapping in [false, true] {
             let result = Exhaustion.search(
-                endings: endings, overlapping: overlapping, faults: faults)
-            let name = endings.joined(separator: " ") + (overlapping ? ", overlapping" : "")
+                commitModes: commitModes, overlapping: overlapping, faults: faults)
+            let name = commitModes.joined(separator: " ") + (overlapping ? ", overlapping" : "")
             let verdict = result.violation.map { "\($0)" } ?? "no rule is broken"
             print(name.padding(to: 42), "\(result.states) states".padding(to: 16), verdict)
             for move in result.trail { print("    \(move)") }

@@ -7,9 +7,10 @@ import Testing
         ["twoPhase", "twoPhase"], ["twoPhase", "readOnly"], ["onePhase", "readOnly"],
         ["journal", "twoPhase"],
     ])
-    func noHistoryWithOneFaultBreaksARule(_ endings: [String]) {
+    func noHistoryWithOneFaultBreaksARule(_ commitModes: [String]) {
         for overlapping in [false, true] {
-            let result = Exhaustion.search(endings: endings, overlapping: overlapping, faults: 1)
+            let result = Exhaustion.search(
+                commitModes: commitModes, overlapping: overlapping, faults: 1)
             #expect(result.violation == nil, "\(result.trail.joined(separator: "\n"))")
             #expect(result.states > 100)
             #expect(result.ends > 5)
@@ -23,7 +24,7 @@ import Testing
     ])
     func aMistakeIsFound(_ broken: BrokenWorld) {
         let result = Exhaustion.search(
-            endings: ["twoPhase", "twoPhase"], overlapping: true, faults: 2, broken: broken)
+            commitModes: ["twoPhase", "twoPhase"], overlapping: true, faults: 2, broken: broken)
         #expect(result.violation != nil)
         #expect(!result.trail.isEmpty)
     }

@@ -34,7 +34,7 @@ import Testing
             if let reply = history.state.reply {
                 replies.insert(String("\(reply)".prefix { $0 != "(" }))
             }
-            if history.state.lifeCount > 1 { takeovers += 1 }
+            if history.state.incarnationCount > 1 { takeovers += 1 }
             healed = max(healed, history.clock - history.healed)
             for event in Self.expected where !phases.contains(event) {
                 if history.transcript.contains(where: { $0.contains(event) }) {
@@ -54,10 +54,11 @@ import Testing
 
     /// What a thousand histories must have come across, as their transcripts say it.
     private static let expected = [
-        "decisionMissing", "delegationFound", "registered(CommitProtocol.RegisterReply.unknown)",
-        "registerAnswered(CommitProtocol.RegisterAnswer.decided",
+        "decisionMissing", "delegationFound",
+        "localCommitAnswered(CommitProtocol.LocalCommitReply.unknown)",
+        "commitPointAnswered(CommitProtocol.CommitPointAnswer.decided",
         "provedCommitted", "the scan: tombstone", "onlyVisible", "fenceAndRollBack",
-        "release(", "unheardRuns", "echo(", "failOver(",
+        "release(", "runReplyLost", "echo(", "failOver(",
     ]
 
     @Test func aSeedIsAWholeHistory() {

@@ -8,7 +8,7 @@ import Testing
 struct BadInputTests {
     @Test("everything that can be wrong with a request")
     func refused() async throws {
-        try await onStage { stage in
+        try await withTestbed { testbed in
             let branch = #""branches":[{"participant":"users","statements":[{"sql":"SELECT 1"}]}]"#
             let cases: [(body: String, status: Int, type: String)] = [
                 ("{", 400, "malformed-json"),
@@ -28,29 +28,29 @@ struct BadInputTests {
                 (branches("SELECT '\\u0000'"), 400, "invalid-request"),
             ]
             for item in cases {
-                let answer = try await stage.post(item.body)
+                let answer = try await testbed.post(item.body)
                 #expect(answer.status == item.status, "\(item.body)")
                 #expect(answer.type == "/problems/\(item.type)", "\(item.body)")
             }
-            let untyped = try await stage.client.send(
+            let untyped = try await testbed.client.send(
                 "POST /v1/transactions HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
                     + "Content-Type: text/plain\r\nContent-Length: 2\r\n\r\n{}")
             #expect(untyped.status == 415)
-            let rows = try await stage.value("state", "SELECT count(*) FROM tandem.transactions")
+            let rows = try await testbed.value("state", "SELECT count(*) FROM tandem.transactions")
             #expect(rows == "0")
         }
     }
 
     @Test("what PostgreSQL refuses aborts the whole, with its own words")
     func abortedByServer() async throws {
-        try await onStage(settings: ["limits: { resultRows: 10 }"]) { stage in
+        try await withTestbed(settings: ["limits: { resultRows: 10 }"]) { testbed in
             let cases: [(sql: String, type: String)] = [
                 ("SELECT 1/0", "statement-failed"),
                 ("CREATE TEMP TABLE t (a int)", "cannot-be-prepared"),
                 ("SELECT generate_series(1, 100000000)", "result-too-large"),
             ]
             for item in cases {
-                let answer = try await stage.post(
+                let answer = try await testbed.post(
                     #"{"branches":[{"participant":"orders","statements":[{"sql":"INSERT INTO orders "#
                         + #"VALUES ('x', 'y', 1)"}]},{"participant":"users","statements":[{"sql":"#
                         + #""\#(item.sql)"}]}]}"#)
@@ -58,32 +58,32 @@ struct BadInputTests {
                 #expect(answer.type == "/problems/\(item.type)", "\(item.sql)")
                 #expect(answer.body["outcome"]?.string == "aborted")
             }
-            try await stage.expectQuiet(users: 0, orders: 0)
+            try await testbed.expectQuiet(users: 0, orders: 0)
         }
     }
 
     @Test("a missed expectation rolls a prepared branch back")
     func expectRows() async throws {
-        try await onStage { stage in
-            let answer = try await stage.post(
+        try await withTestbed { testbed in
+            let answer = try await testbed.post(
                 #"{"branches":[{"participant":"users","statements":[{"sql":"INSERT INTO users "#
                     + #"VALUES ('a', 'b')"}]},{"participant":"orders","statements":[{"sql":"#
                     + #""UPDATE orders SET amount = 1","expectRows":1}]}]}"#)
             #expect(answer.status == 409)
             #expect(answer.type == "/problems/rows-unexpected")
-            try await stage.expectQuiet(users: 0, orders: 0)
+            try await testbed.expectQuiet(users: 0, orders: 0)
         }
     }
 
     @Test("the deadline ends the SQL in the middle")
     func deadline() async throws {
-        try await onStage { stage in
-            let answer = try await stage.run(
+        try await withTestbed { testbed in
+            let answer = try await testbed.run(
                 "INSERT INTO users SELECT 'z', pg_sleep(60)::text", "[]",
                 #","timeoutMilliseconds":300"#)
             #expect(answer.status == 409)
             #expect(answer.type == "/problems/deadline-exceeded")
-            try await stage.expectQuiet(users: 0, orders: 0)
+            try await testbed.expectQuiet(users: 0, orders: 0)
         }
     }
 

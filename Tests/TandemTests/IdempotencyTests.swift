@@ -8,18 +8,18 @@ import Testing
 struct IdempotencyTests {
     /// A pair whose first branch runs until it is let go.
     private static let waiting =
-        #"{"branches":[{"participant":"users","statements":[{"sql":"\#(Stage.waiting)"},"#
+        #"{"branches":[{"participant":"users","statements":[{"sql":"\#(Testbed.waiting)"},"#
         + #"{"sql":"INSERT INTO users VALUES ('u1', 'x')"}]},{"participant":"orders","#
         + #""statements":[{"sql":"INSERT INTO orders VALUES ('o1', 'u1', 1)"}]}],"#
         + #""timeoutMilliseconds":60000}"#
 
     private static func post(
         _ client: LoopbackHTTP, _ body: String, key: String
-    ) async throws -> Stage.Answer {
-        try Stage.answer(await client.post("/v1/transactions", body, key: key))
+    ) async throws -> Testbed.Answer {
+        try Testbed.answer(await client.post("/v1/transactions", body, key: key))
     }
 
-    private func expect(_ answer: Stage.Answer, names id: String) {
+    private func expect(_ answer: Testbed.Answer, names id: String) {
         #expect(answer.body["transaction"]?.string == id)
         #expect(answer.body["instance"]?.string == "/v1/transactions/\(id)")
         #expect(answer.field("location") == "/v1/transactions/\(id)")
@@ -27,10 +27,10 @@ struct IdempotencyTests {
 
     @Test("a key in progress or reused names the transaction that has it, on every replica")
     func namesItsTransaction() async throws {
-        try await onReplicaStage { replicas in
+        try await withReplicas { replicas in
             let one = replicas.one
             let running = Task { try await Self.post(one, Self.waiting, key: "k") }
-            try await replicas.stage.untilRunning("DO $$", in: "users")
+            try await replicas.testbed.untilRunning("DO $$", in: "users")
             let id = try await replicas.newestID()
             for client in [replicas.one, replicas.two] {
                 let repeated = try await Self.post(client, Self.waiting, key: "k")
@@ -38,7 +38,7 @@ struct IdempotencyTests {
                 #expect(repeated.type == "/problems/idempotency-key-in-progress")
                 #expect(repeated.field("retry-after") == "1")
                 expect(repeated, names: id)
-                let other = try await Self.post(client, Stage.pair("u9", "o9"), key: "k")
+                let other = try await Self.post(client, Testbed.pair("u9", "o9"), key: "k")
                 #expect(other.status == 422)
                 #expect(other.type == "/problems/idempotency-key-reused")
                 expect(other, names: id)
@@ -46,26 +46,27 @@ struct IdempotencyTests {
                     #expect(answer.field("idempotency-replayed") == nil)
                 }
             }
-            try await replicas.stage.go("users")
+            try await replicas.testbed.go("users")
             let first = try await running.value
             #expect([201, 202].contains(first.status))
             #expect(first.body["id"]?.string == id)
-            try await replicas.stage.expectQuiet(users: 1, orders: 1)
+            try await replicas.testbed.expectQuiet(users: 1, orders: 1)
             for client in [replicas.one, replicas.two] {
-                let other = try await Self.post(client, Stage.pair("u9", "o9"), key: "k")
+                let other = try await Self.post(client, Testbed.pair("u9", "o9"), key: "k")
                 #expect(other.status == 422)
                 expect(other, names: id)
             }
-            try await replicas.stage.expectQuiet(users: 1, orders: 1)
+            try await replicas.testbed.expectQuiet(users: 1, orders: 1)
         }
     }
 
     @Test("an answer that an earlier request was given is marked, on every replica")
     func marksReplays() async throws {
         let settings = ["transactions: { finishWaitMilliseconds: 5000 }"]
-        try await onReplicaStage(settings: settings) { replicas in
-            let stage = replicas.stage
-            func expectReplays(_ body: String, _ key: String, of first: Stage.Answer) async throws {
+        try await withReplicas(settings: settings) { replicas in
+            let testbed = replicas.testbed
+            func expectReplays(_ body: String, _ key: String, of first: Testbed.Answer) async throws
+            {
                 for client in [replicas.one, replicas.two] {
                     let replay = try await Self.post(client, body, key: key)
                     #expect(replay.status == first.status)
@@ -75,24 +76,24 @@ struct IdempotencyTests {
                     #expect(replay.body["type"] == first.body["type"])
                 }
             }
-            let frozen = try await stage.freezeFinishers(of: "users", replica: 1)
-            let committing = try await stage.post(Stage.pair("u1", "o1"), key: "c")
+            let frozen = try await testbed.freezeFinishers(of: "users", replica: 1)
+            let committing = try await testbed.post(Testbed.pair("u1", "o1"), key: "c")
             #expect(committing.status == 202)
-            try await expectReplays(Stage.pair("u1", "o1"), "c", of: committing)
+            try await expectReplays(Testbed.pair("u1", "o1"), "c", of: committing)
             for pid in frozen { kill(pid, SIGCONT) }
-            try await stage.expectQuiet(users: 1, orders: 1)
+            try await testbed.expectQuiet(users: 1, orders: 1)
             for client in [replicas.one, replicas.two] {
-                let replay = try await Self.post(client, Stage.pair("u1", "o1"), key: "c")
+                let replay = try await Self.post(client, Testbed.pair("u1", "o1"), key: "c")
                 #expect(replay.status == 201)
                 #expect(replay.field("idempotency-replayed") == "true")
             }
-            let aborted = try await stage.post(Stage.pair("u2", "o1"), key: "a")
+            let aborted = try await testbed.post(Testbed.pair("u2", "o1"), key: "a")
             #expect(aborted.status == 409)
-            try await expectReplays(Stage.pair("u2", "o1"), "a", of: aborted)
+            try await expectReplays(Testbed.pair("u2", "o1"), "a", of: aborted)
             for first in [committing, aborted] {
                 #expect(first.field("idempotency-replayed") == nil)
             }
-            try await stage.expectQuiet(users: 1, orders: 1)
+            try await testbed.expectQuiet(users: 1, orders: 1)
         }
     }
 
@@ -109,27 +110,27 @@ struct IdempotencyTests {
                 "parameters": [ "o\\u0031", "u\\/1", 42.50 ],
                 "sql": "INSERT INTO orders VALUES ($1, $2, $3)" } ], "participant": "orders" } ] }
             """
-        try await onStage { stage in
-            #expect(try await stage.commits(body("42.50"), key: "k"))
-            let replay = try await stage.post(respelt, key: "k")
+        try await withTestbed { testbed in
+            #expect(try await testbed.commits(body("42.50"), key: "k"))
+            let replay = try await testbed.post(respelt, key: "k")
             #expect(replay.status == 201)
             #expect(replay.field("idempotency-replayed") == "true")
-            let other = try await stage.post(body("42.5"), key: "k")
+            let other = try await testbed.post(body("42.5"), key: "k")
             #expect(other.status == 422)
-            try await stage.expectQuiet(users: 0, orders: 1)
+            try await testbed.expectQuiet(users: 0, orders: 1)
         }
     }
 
     @Test("a key is found bare and as the header has it; what is neither is refused, not empty")
     func isFound() async throws {
-        try await onStage { stage in
-            let plain = try await stage.post(Stage.pair("u1", "o1"), key: "k-1")
-            let escaped = try await stage.post(Stage.pair("u2", "o2"), key: #"a \"b\\"#)
+        try await withTestbed { testbed in
+            let plain = try await testbed.post(Testbed.pair("u1", "o1"), key: "k-1")
+            let escaped = try await testbed.post(Testbed.pair("u2", "o2"), key: #"a \"b\\"#)
             for (text, posted) in [
                 ("k-1", plain), ("%22k-1%22", plain), (#""k-1""#, plain), ("%6B%2D1", plain),
                 ("%22a%20%5C%22b%5C%5C%22", escaped),
             ] {
-                let found = try await stage.get("/v1/transactions?idempotencyKey=\(text)")
+                let found = try await testbed.get("/v1/transactions?idempotencyKey=\(text)")
                 let id = try #require(posted.body["id"]?.string)
                 #expect(found.body["transactions"]?[0]?["id"]?.string == id, "\(text)")
                 #expect(found.body["transactions"]?[1] == nil)
@@ -138,12 +139,12 @@ struct IdempotencyTests {
                 "", "%22k-1", "k-1%22", "%22k-1%22;a=1", "%22k-1%22,%22b%22", "a%20%22b%5C",
                 "k%C3%A9", "%22%22", String(repeating: "k", count: 256),
             ] {
-                let refused = try await stage.get("/v1/transactions?idempotencyKey=\(text)")
+                let refused = try await testbed.get("/v1/transactions?idempotencyKey=\(text)")
                 #expect(refused.status == 400, "\(text)")
                 #expect(refused.type == "/problems/invalid-request")
                 #expect(refused.body["errors"]?[0]?["parameter"]?.string == "idempotencyKey")
             }
-            try await stage.expectQuiet(users: 2, orders: 2)
+            try await testbed.expectQuiet(users: 2, orders: 2)
         }
     }
 }

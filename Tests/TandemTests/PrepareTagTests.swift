@@ -30,7 +30,7 @@ struct PrepareTagTests {
         defer { connection.close() }
         let plan = WorkPlan(
             [Statement(sql: "SELECT 1")],
-            WorkOrder(gid: "of-a-failed-one", work: .statements([]), isolation: .readCommitted))
+            WorkRequest(gid: "of-a-failed-one", work: .statements([]), isolation: .readCommitted))
         let whole = try await connection.execute([
             [Command("BEGIN"), Command("SELECT 1")] + WorkPlan.cleaning
                 + [WorkPlan.cleanEvidence, Command("ROLLBACK")]

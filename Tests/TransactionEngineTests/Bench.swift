@@ -22,7 +22,7 @@ struct Bench {
     static let id = GlobalTransactionID(number: 1, salt: 1)
 
     static func row(
-        _ ending: Ending, decision: Decision? = nil, number: Int64 = 1, salt: UInt64 = 1
+        _ commitMode: CommitMode, decision: Decision? = nil, number: Int64 = 1, salt: UInt64 = 1
     ) -> TransactionRecord {
         let request = TransactionRequest(
             principal: "p", idempotency: .init(keyDigest: [1], requestDigest: [2]),
@@ -31,11 +31,11 @@ struct Bench {
         var row = TransactionRecord(
             id: GlobalTransactionID(number: number, salt: salt), request: request,
             owner: "elsewhere", epoch: 1, acceptedAt: 0, deadline: 1,
-            branches: [BranchRecord(participant: "users", gid: "g", ending: ending)])
+            branches: [BranchRecord(participant: "users", gid: "g", commitMode: commitMode)])
         row.state = .preparing
         row.decision = decision
-        if ending == .journal { row.journal = server }
-        if ending == .onePhase { row.isDelegated = true }
+        if commitMode == .journal { row.journal = server }
+        if commitMode == .onePhase { row.isDelegated = true }
         return row
     }
 

@@ -199,10 +199,10 @@ final class FakeLog: DecisionLog {
     func requestRollback(_ id: GlobalTransactionID) async throws(LogUnavailable) {}
 
     func claimUnowned(
-        limit: Int, known: [String], driven: @Sendable () async -> [GlobalTransactionID]
+        limit: Int, known: [String], active: @Sendable () async -> [GlobalTransactionID]
     ) async throws(LogUnavailable) -> [TransactionRecord] {
         await state.withLock { $0.beforeClaim }()
-        let driven = Set(await driven())
+        let driven = Set(await active())
         await state.withLock { $0.duringClaim }()
         return state.withLock { state in
             state.claims.append(driven)
@@ -243,20 +243,20 @@ final class FakeLog: DecisionLog {
 final class FakeParticipants: Participants {
     struct State {
         /// Runs while a register is being looked at, and answers what is seen.
-        var look: @Sendable (RegisterOrder) -> RegisterSight = { _ in .nothing }
-        var looks: [RegisterOrder] = []
+        var look: @Sendable (CommitPointQuery) -> CommitPointReading = { _ in .nothing }
+        var looks: [CommitPointQuery] = []
         /// What is seen of a branch of a commit.
-        var sight = EndInquiry.Sight.open
+        var reading = EndInquiry.Reading.open
         /// Whether what is seen is confirmed by a later write.
         var areEndsConfirmed = true
-        var endLooks: [EndOrder] = []
-        var questions: [CheckedContinuation<RegisterReport, Never>] = []
-        var ends: [EndOrder] = []
+        var endLooks: [FinishRequest] = []
+        var questions: [CheckedContinuation<CommitPointReport, Never>] = []
+        var ends: [FinishRequest] = []
         /// What a scan finds.
         var prepared: [PreparedTransaction] = []
         /// Ends are not answered before the test says so.
         var isEndHeld = false
-        var ending: [CheckedContinuation<Void, Never>] = []
+        var commitMode: [CheckedContinuation<Void, Never>] = []
         /// Work goes on until it is cancelled.
         var isEndless = false
         var working: [CheckedContinuation<Void, Never>] = []
@@ -268,7 +268,7 @@ final class FakeParticipants: Participants {
     func keepsJournal(_ name: String) -> Bool { false }
 
     func inspect(
-        _ branches: [TransactionRequest.Branch], _ endings: [Ending]
+        _ branches: [TransactionRequest.Branch], _ commitModes: [CommitMode]
     ) throws(AdmissionFailure) {}
 
     func reserve(
@@ -296,43 +296,43 @@ final class FakeParticipants: Participants {
         for reply in working { reply.resume() }
     }
 
-    func end(_ order: EndOrder) async -> EndReport {
+    func end(_ order: FinishRequest) async -> FinishReport {
         await withCheckedContinuation { reply in
             let isHeld = state.withLock {
                 $0.ends.append(order)
-                if $0.isEndHeld { $0.ending.append(reply) }
+                if $0.isEndHeld { $0.commitMode.append(reply) }
                 return $0.isEndHeld
             }
             if !isHeld { reply.resume() }
         }
-        return EndReport(.done)
+        return FinishReport(.done)
     }
 
     func letEnd() {
         let waiting = state.withLock { state in
-            defer { state.ending = [] }
-            return state.ending
+            defer { state.commitMode = [] }
+            return state.commitMode
         }
         for reply in waiting { reply.resume() }
     }
 
-    func ask(_ order: RegisterOrder) async -> RegisterReport {
+    func ask(_ order: CommitPointQuery) async -> CommitPointReport {
         await withCheckedContinuation { reply in
             state.withLock { $0.questions.append(reply) }
         }
     }
 
     /// Answers those who ask; false if there is nobody.
-    func answer(_ answer: RegisterAnswer) -> Bool {
+    func answer(_ answer: CommitPointAnswer) -> Bool {
         let waiting = state.withLock { state in
             defer { state.questions = [] }
             return state.questions
         }
-        for reply in waiting { reply.resume(returning: RegisterReport(answer)) }
+        for reply in waiting { reply.resume(returning: CommitPointReport(answer)) }
         return !waiting.isEmpty
     }
 
-    func look(_ order: RegisterOrder) async -> RegisterSight {
+    func look(_ order: CommitPointQuery) async -> CommitPointReading {
         let look = state.withLock {
             $0.looks.append(order)
             return $0.look
@@ -340,12 +340,14 @@ final class FakeParticipants: Participants {
         return look(order)
     }
 
-    func hasConfirmed(_ order: EndOrder) async -> Bool { state.withLock { $0.areEndsConfirmed } }
+    func hasConfirmed(_ order: FinishRequest) async -> Bool {
+        state.withLock { $0.areEndsConfirmed }
+    }
 
-    func look(at order: EndOrder) async -> EndInquiry.Sight {
+    func look(at order: FinishRequest) async -> EndInquiry.Reading {
         state.withLock {
             $0.endLooks.append(order)
-            return $0.sight
+            return $0.reading
         }
     }
 
@@ -367,16 +369,17 @@ struct FakeSession: BranchSession {
 
     func server() async -> ServerTimeline? { nil }
 
-    func work(_ order: WorkOrder) async -> WorkReport {
+    func work(_ order: WorkRequest) async -> WorkReport {
         await participants.work()
         return WorkReport(
-            reply: order.ending.isRegister ? .ready(Self.evidence) : .prepared(Self.evidence),
+            reply: order.commitMode.isCommitPoint
+                ? .ready(Self.evidence) : .prepared(Self.evidence),
             results: [], failure: nil, session: nil)
     }
 
-    func commit(_ entry: JournalEntry?) async -> CommitReport { CommitReport(.unknown) }
+    func commit(_ entry: JournalEntry?) async -> LocalCommitReport { LocalCommitReport(.unknown) }
 
-    func finish(_ decision: Decision) async -> EndReport { EndReport(.done) }
+    func finish(_ decision: Decision) async -> FinishReport { FinishReport(.done) }
 
     func cancel() async { participants.cancelWork() }
 

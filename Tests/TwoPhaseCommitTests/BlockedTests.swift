@@ -10,9 +10,9 @@ extension LibraryTests {
 
         @Test("the closure that waits is told, and the run is aborted", arguments: [true, false])
         func closures(log: Bool) async throws {
-            try await onStage(log: log) { stage in
+            try await withTestbed(log: log) { testbed in
                 let seen = Lock<[BranchError]>([])
-                let participant = Participant(Self.patient(stage)) { tx in
+                let participant = Participant(Self.patient(testbed)) { tx in
                     do {
                         try await tx.execute("INSERT INTO users VALUES ('u', 'x')")
                     } catch let error as BranchError {
@@ -20,32 +20,32 @@ extension LibraryTests {
                         throw error
                     }
                 }
-                try await expectBlocked(stage, participant)
+                try await expectBlocked(testbed, participant)
                 #expect(seen.withLock { $0.map(\.code) } == [.blockedByItself])
             }
         }
 
         @Test("statements that wait for each other abort the run", arguments: [true, false])
         func statements(log: Bool) async throws {
-            try await onStage(log: log) { stage in
+            try await withTestbed(log: log) { testbed in
                 try await expectBlocked(
-                    stage,
-                    Participant(Self.patient(stage), statements: [SQLStatement(Self.sql)]))
+                    testbed,
+                    Participant(Self.patient(testbed), statements: [SQLStatement(Self.sql)]))
             }
         }
 
         /// PostgreSQL itself would let a session wait for ever.
-        private static func patient(_ stage: Stage) -> Database {
-            var users = stage.usersDatabase
+        private static func patient(_ testbed: Testbed) -> Database {
+            var users = testbed.usersDatabase
             users.lockTimeout = .zero
             return users
         }
 
         private func expectBlocked<Value>(
-            _ stage: Stage, _ participant: Participant<Value>
+            _ testbed: Testbed, _ participant: Participant<Value>
         ) async throws {
-            try await stage.coordinate({
-                $0.databases = [Self.patient(stage), stage.ordersDatabase]
+            try await testbed.coordinate({
+                $0.databases = [Self.patient(testbed), testbed.ordersDatabase]
             }) { coordinator in
                 let error = await failure { () async throws(TransactionError) in
                     try await coordinator.run([participant, participant])
@@ -57,7 +57,7 @@ extension LibraryTests {
                 #expect(aborted.branchError?.code == .blockedByItself)
                 #expect(aborted.branchError?.statement == 0)
                 #expect(aborted.branchError?.message.contains("of the same transaction") == true)
-                try await stage.expectQuiet(users: 0, orders: 0)
+                try await testbed.expectQuiet(users: 0, orders: 0)
             }
         }
     }

@@ -11,8 +11,8 @@ extension LibraryTests {
     struct BootstrapTests {
         @Test func `a run is counted and timed, and what goes wrong is logged`() async throws {
             let (metrics, log) = (Bootstrapped.metrics, Bootstrapped.log)
-            try await onStage { stage in
-                try await stage.coordinate { coordinator in
+            try await withTestbed { testbed in
+                try await testbed.coordinate { coordinator in
                     func count(_ outcome: String) throws -> Int64 {
                         try metrics.expectCounter(
                             "tandem_library_transactions", [("outcome", outcome)]
@@ -21,21 +21,21 @@ extension LibraryTests {
                     let (committed, aborted) = (try count("committed"), try count("aborted"))
                     let timer = try metrics.expectTimer("tandem_library_transaction_duration")
                     let timed = timer.values.count
-                    _ = try await coordinator.run([stage.user("u"), stage.order("o")])
+                    _ = try await coordinator.run([testbed.user("u"), testbed.order("o")])
                     _ = await failure { () async throws(TransactionError) in
-                        try await coordinator.run([stage.user("u"), stage.order("o1")])
+                        try await coordinator.run([testbed.user("u"), testbed.order("o1")])
                     }
                     #expect(try count("committed") == committed + 1)
                     #expect(try count("aborted") == aborted + 1)
                     #expect(timer.values.count == timed + 2)
-                    await stage.orders.kill()
+                    await testbed.orders.kill()
                     try await until("the log says that a database is away") {
                         log.withLock {
                             $0.contains { $0.hasPrefix("a participant cannot be reached") }
                         }
                     }
-                    try await stage.orders.restart()
-                    try await stage.expectQuiet(users: 1, orders: 1)
+                    try await testbed.orders.restart()
+                    try await testbed.expectQuiet(users: 1, orders: 1)
                 }
             }
         }

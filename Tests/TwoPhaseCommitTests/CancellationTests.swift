@@ -10,12 +10,12 @@ extension LibraryTests {
         func `cancelling the task aborts, and tells the closure`(
             onLoop: Bool, log: Bool
         ) async throws {
-            try await onStage(log: log) { stage in
-                try await stage.coordinate({
+            try await withTestbed(log: log) { testbed in
+                try await testbed.coordinate({
                     if onLoop { $0.executorPreference = Coordinator.eventLoop }
                 }) { coordinator in
                     let isWorking = Gate()
-                    let patient = Participant(stage.ordersDatabase) { tx in
+                    let patient = Participant(testbed.ordersDatabase) { tx in
                         try await tx.execute("INSERT INTO orders VALUES ('o1')")
                         await isWorking.open()
                         try await Task.sleep(for: .seconds(3600))
@@ -23,37 +23,37 @@ extension LibraryTests {
                     }
                     let run = Task {
                         await failure { () async throws(TransactionError) in
-                            try await coordinator.run([stage.user("u1"), patient])
+                            try await coordinator.run([testbed.user("u1"), patient])
                         }
                     }
                     await isWorking.pass()
                     // One that is prepared by then is rolled back as well.
                     try await until("the user is prepared") {
-                        try await Stage.preparedCount(stage.users) == 1
+                        try await Testbed.preparedCount(testbed.users) == 1
                     }
                     run.cancel()
                     guard case .cancelled = await run.value?.aborted else {
                         Issue.record("it was not cancelled")
                         return
                     }
-                    try await stage.expectQuiet(users: 0, orders: 0)
+                    try await testbed.expectQuiet(users: 0, orders: 0)
                 }
             }
         }
 
         @Test func `cancelling a statement that waits ends it in the database`() async throws {
-            try await onStage { stage in
-                try await stage.coordinate { coordinator in
-                    let sleeper = Participant(stage.ordersDatabase) { tx in
+            try await withTestbed { testbed in
+                try await testbed.coordinate { coordinator in
+                    let sleeper = Participant(testbed.ordersDatabase) { tx in
                         try await tx.execute("SELECT pg_sleep(3600)")
                     }
                     let run = Task {
                         await failure { () async throws(TransactionError) in
-                            try await coordinator.run([stage.user("u1"), sleeper])
+                            try await coordinator.run([testbed.user("u1"), sleeper])
                         }
                     }
                     try await until("it sleeps") {
-                        try await stage.orders.psql(
+                        try await testbed.orders.psql(
                             "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'")
                             == "1"
                     }
@@ -62,34 +62,34 @@ extension LibraryTests {
                         Issue.record("it was not cancelled")
                         return
                     }
-                    try await stage.expectQuiet(users: 0, orders: 0)
+                    try await testbed.expectQuiet(users: 0, orders: 0)
                 }
             }
         }
 
         @Test func `a closure that never returns is bounded by the deadline`() async throws {
-            try await onStage { stage in
-                try await stage.coordinate { coordinator in
+            try await withTestbed { testbed in
+                try await testbed.coordinate { coordinator in
                     // Connected by then: it is the closure that takes too long.
-                    _ = try await coordinator.run([stage.user("u"), stage.order("o")])
+                    _ = try await coordinator.run([testbed.user("u"), testbed.order("o")])
                     let never = Gate()
-                    let stubborn = Participant(stage.ordersDatabase) { tx in
+                    let stubborn = Participant(testbed.ordersDatabase) { tx in
                         try await tx.execute("INSERT INTO orders VALUES ('o1')")
                         await never.pass()
                         return try await tx.execute("INSERT INTO orders VALUES ('o2')")
                     }
                     let error = await failure { () async throws(TransactionError) in
                         try await coordinator.run(
-                            [stage.user("u1"), stubborn], within: .seconds(3))
+                            [testbed.user("u1"), stubborn], within: .seconds(3))
                     }
                     guard case .deadline = error?.aborted else {
                         Issue.record("\(String(describing: error))")
                         return
                     }
-                    try await stage.expectQuiet(users: 1, orders: 1)
+                    try await testbed.expectQuiet(users: 1, orders: 1)
                     // The closure wakes up late, in a transaction that is over.
                     await never.open()
-                    try await stage.expectQuiet(users: 1, orders: 1)
+                    try await testbed.expectQuiet(users: 1, orders: 1)
                 }
             }
         }
@@ -97,14 +97,14 @@ extension LibraryTests {
         @Test func `whenever a task is cancelled, its answer is what the databases hold`()
             async throws
         {
-            try await onStage { stage in
-                try await stage.coordinate { coordinator in
+            try await withTestbed { testbed in
+                try await testbed.coordinate { coordinator in
                     // From before the work to after the end, so that some fall on every phase.
                     for number in 0..<60 {
                         let run = Task { () -> Bool? in
                             do throws(TransactionError) {
                                 _ = try await coordinator.run(
-                                    [stage.user("u\(number)"), stage.order("o\(number)")])
+                                    [testbed.user("u\(number)"), testbed.order("o\(number)")])
                                 return true
                             } catch {
                                 guard case .aborted = error else { return nil }
@@ -119,10 +119,10 @@ extension LibraryTests {
                         }
                         let rows = isCommitted ? "1" : "0"
                         #expect(
-                            try await stage.users.psql(
+                            try await testbed.users.psql(
                                 "SELECT count(*) FROM users WHERE id = 'u\(number)'") == rows)
                         #expect(
-                            try await stage.orders.psql(
+                            try await testbed.orders.psql(
                                 "SELECT count(*) FROM orders WHERE id = 'o\(number)'") == rows)
                     }
                 }

@@ -10,32 +10,32 @@ extension LibraryTests {
 
         @Test("of five that want one of three, three are served", arguments: [true, false])
         func stock(log: Bool) async throws {
-            try await onStage(log: log) { stage in
-                _ = try await stage.orders.psql(
+            try await withTestbed(log: log) { testbed in
+                _ = try await testbed.orders.psql(
                     """
                     CREATE TABLE stock (article text PRIMARY KEY, amount int);
                     INSERT INTO stock VALUES ('a', 3)
                     """)
-                try await stage.coordinate { coordinator in
+                try await testbed.coordinate { coordinator in
                     let left = try await withThrowingTaskGroup(of: Int?.self) { group in
                         for number in 0..<5 {
-                            group.addTask { try await buy(stage, coordinator, number) }
+                            group.addTask { try await buy(testbed, coordinator, number) }
                         }
                         return try await group.reduce(into: []) { $0.append($1) }
                     }
                     #expect(left.compactMap { $0 }.sorted() == [0, 1, 2])
-                    #expect(try await stage.orders.psql("SELECT amount FROM stock") == "0")
+                    #expect(try await testbed.orders.psql("SELECT amount FROM stock") == "0")
                     // Whoever got nothing has left no user either.
-                    try await stage.expectQuiet(users: 3, orders: 0)
+                    try await testbed.expectQuiet(users: 3, orders: 0)
                 }
             }
         }
 
         /// How many are left, or nil if it was sold out.
         private func buy(
-            _ stage: Stage, _ coordinator: Coordinator, _ number: Int
+            _ testbed: Testbed, _ coordinator: Coordinator, _ number: Int
         ) async throws -> Int? {
-            let stock = Participant(stage.ordersDatabase) { tx in
+            let stock = Participant(testbed.ordersDatabase) { tx in
                 let amounts = try await tx.query(
                     "SELECT amount FROM stock WHERE article = $1 FOR UPDATE", "a", as: Int.self)
                 guard let amount = amounts.first, amount > 0 else { throw SoldOut() }
@@ -43,7 +43,7 @@ extension LibraryTests {
                 return amount - 1
             }
             do throws(TransactionError) {
-                return try await coordinator.run(stock, stage.user("u\(number)")).value.0
+                return try await coordinator.run(stock, testbed.user("u\(number)")).value.0
             } catch {
                 guard case .aborted(let aborted) = error, aborted.workError is SoldOut else {
                     throw error
@@ -54,16 +54,16 @@ extension LibraryTests {
 
         @Test("who declares to write nothing is confirmed as well", arguments: [true, false])
         func readOnly(log: Bool) async throws {
-            try await onStage(log: log) { stage in
-                try await stage.coordinate { coordinator in
-                    _ = try await coordinator.run([stage.order("o")])
-                    let reader = Participant(stage.ordersDatabase, isReadOnly: true) { tx in
+            try await withTestbed(log: log) { testbed in
+                try await testbed.coordinate { coordinator in
+                    _ = try await coordinator.run([testbed.order("o")])
+                    let reader = Participant(testbed.ordersDatabase, isReadOnly: true) { tx in
                         try await tx.query("SELECT id, amount FROM orders", as: (String, Int).self)
                     }
-                    let committed = try await coordinator.run(reader, stage.user("u"))
+                    let committed = try await coordinator.run(reader, testbed.user("u"))
                     #expect(committed.value.0.map(\.0) == ["o"])
                     #expect(committed.unconfirmed == [])
-                    try await stage.expectQuiet(users: 1, orders: 1)
+                    try await testbed.expectQuiet(users: 1, orders: 1)
                 }
             }
         }
@@ -71,10 +71,10 @@ extension LibraryTests {
         @Test func `a closure is called once a run, and may send several statements at once`()
             async throws
         {
-            try await onStage(log: false) { stage in
-                try await stage.coordinate { coordinator in
+            try await withTestbed(log: false) { testbed in
+                try await testbed.coordinate { coordinator in
                     let calls = Lock(0)
-                    let participant = Participant(stage.usersDatabase) { tx in
+                    let participant = Participant(testbed.usersDatabase) { tx in
                         calls.withLock { $0 += 1 }
                         async let first = tx.query("SELECT 1", as: Int.self)
                         async let second = tx.query("SELECT 2", as: Int.self)
@@ -90,7 +90,7 @@ extension LibraryTests {
                     }
                     #expect(error?.branchError?.server?.sqlState == "23505")
                     #expect(calls.withLock { $0 } == 2)
-                    try await stage.expectQuiet(users: 1, orders: 0)
+                    try await testbed.expectQuiet(users: 1, orders: 0)
                 }
             }
         }

@@ -8,30 +8,30 @@ extension LibraryTests {
     struct DecisionTests {
         @Test("a commit that is being written is not lost to a cancel", arguments: [false, true])
         func whileDeciding(journal: Bool) async throws {
-            try await onStage { stage in
-                try await stage.coordinate({ $0.databases[0].keepsJournal = journal }) {
+            try await withTestbed { testbed in
+                try await testbed.coordinate({ $0.databases[0].keepsJournal = journal }) {
                     coordinator in
-                    let count = try await warmUp(stage, coordinator, journal: journal)
+                    let count = try await warmUp(testbed, coordinator, journal: journal)
                     let mayEnd = Gate()
-                    let order = Participant(stage.ordersDatabase) { tx in
+                    let order = Participant(testbed.ordersDatabase) { tx in
                         try await tx.execute("INSERT INTO orders VALUES ('o')")
                         await mayEnd.pass()
                     }
-                    let run = Task { try await coordinator.run(stage.user("u"), order) }
+                    let run = Task { try await coordinator.run(testbed.user("u"), order) }
                     try await until("it is accepted") {
-                        try await stage.users.psql(
+                        try await testbed.users.psql(
                             "SELECT count(*) FROM tandem.transactions WHERE finished_at IS NULL",
                             database: "state") == "1"
                     }
                     let lock =
                         journal
                         ? try await TableLock.take(
-                            "tandem_participant.decisions", at: stage.users.connectionString())
+                            "tandem_participant.decisions", at: testbed.users.connectionString())
                         : try await TableLock.take(
-                            "tandem.transactions", at: stage.stateConnection)
+                            "tandem.transactions", at: testbed.stateConnection)
                     await mayEnd.open()
                     try await until("its decision waits for the lock") {
-                        try await stage.users.psql(
+                        try await testbed.users.psql(
                             """
                             SELECT count(*) > 0 FROM pg_stat_activity
                             WHERE wait_event_type = 'Lock' AND query LIKE \
@@ -43,57 +43,59 @@ extension LibraryTests {
                     await Task(executorPreference: Coordinator.eventLoop) {}.value
                     try await lock.release()
                     #expect(try await run.value.unconfirmed == [])
-                    try await stage.expectQuiet(users: count + 1, orders: count + 1)
+                    try await testbed.expectQuiet(users: count + 1, orders: count + 1)
                 }
             }
         }
 
         /// Runs until the journal is in use, if it is to be; answers how many were committed.
         private func warmUp(
-            _ stage: Stage, _ coordinator: Coordinator, journal: Bool
+            _ testbed: Testbed, _ coordinator: Coordinator, journal: Bool
         ) async throws -> Int {
             var count = 0
             try await until("the journal is in use, if there is one") {
-                _ = try await coordinator.run([stage.user("w\(count)"), stage.order("w\(count)")])
+                _ = try await coordinator.run([
+                    testbed.user("w\(count)"), testbed.order("w\(count)"),
+                ])
                 count += 1
-                return try await stage.users.psql(
-                    "SELECT count(*) FROM tandem.transactions WHERE 'journal' = ANY (endings)",
+                return try await testbed.users.psql(
+                    "SELECT count(*) FROM tandem.transactions WHERE 'journal' = ANY (commit_modes)",
                     database: "state") != "0" || !journal
             }
-            try await stage.expectQuiet(users: count, orders: count)
+            try await testbed.expectQuiet(users: count, orders: count)
             return count
         }
 
         @Test func `a task that is cancelled already sends nothing`() async throws {
-            try await onStage { stage in
-                try await stage.coordinate { coordinator in
+            try await withTestbed { testbed in
+                try await testbed.coordinate { coordinator in
                     // Connected by then: nothing but the cancel stands in its way.
-                    _ = try await coordinator.run([stage.user("u"), stage.order("o")])
-                    let never = Participant(stage.usersDatabase) { _ in
+                    _ = try await coordinator.run([testbed.user("u"), testbed.order("o")])
+                    let never = Participant(testbed.usersDatabase) { _ in
                         Issue.record("the task was cancelled before")
                         return 0
                     }
                     let error = await Task {
                         withUnsafeCurrentTask { $0?.cancel() }
                         return await failure { () async throws(TransactionError) in
-                            try await coordinator.run([never, stage.order("o1")])
+                            try await coordinator.run([never, testbed.order("o1")])
                         }
                     }.value
                     guard case .cancelled = error?.aborted else {
                         Issue.record("\(String(describing: error))")
                         return
                     }
-                    try await stage.expectQuiet(users: 1, orders: 1)
+                    try await testbed.expectQuiet(users: 1, orders: 1)
                 }
             }
         }
 
         @Test func `whoever waits for a session is cancelled while it waits`() async throws {
-            try await onStage { stage in
-                try await stage.coordinate({ $0.databases[0].connections = 1 }) { coordinator in
+            try await withTestbed { testbed in
+                try await testbed.coordinate({ $0.databases[0].connections = 1 }) { coordinator in
                     let isHeld = Gate()
                     let mayEnd = Gate()
-                    let holder = Participant(stage.usersDatabase) { tx in
+                    let holder = Participant(testbed.usersDatabase) { tx in
                         try await tx.execute("INSERT INTO users VALUES ('holder')")
                         await isHeld.open()
                         await mayEnd.pass()
@@ -102,7 +104,7 @@ extension LibraryTests {
                     await isHeld.pass()
                     let waiting = Task {
                         await failure { () async throws(TransactionError) in
-                            try await coordinator.run([stage.user("u")], within: .seconds(3600))
+                            try await coordinator.run([testbed.user("u")], within: .seconds(3600))
                         }
                     }
                     for _ in 0..<20 {
@@ -115,27 +117,27 @@ extension LibraryTests {
                     }
                     await mayEnd.open()
                     #expect(try await holding.value == [])
-                    try await stage.expectQuiet(users: 1, orders: 0)
+                    try await testbed.expectQuiet(users: 1, orders: 0)
                 }
             }
         }
 
         @Test func `any deadline is understood: none left, and for ever`() async throws {
-            try await onStage(log: false) { stage in
-                try await stage.coordinate { coordinator in
+            try await withTestbed(log: false) { testbed in
+                try await testbed.coordinate { coordinator in
                     _ = try await coordinator.run(
-                        [stage.user("u"), stage.order("o")], within: .seconds(Int64.max))
+                        [testbed.user("u"), testbed.order("o")], within: .seconds(Int64.max))
                     for timeout in [Duration.zero, .seconds(Int64.min)] {
                         let error = await failure { () async throws(TransactionError) in
                             try await coordinator.run(
-                                [stage.user("u1"), stage.order("o1")], within: timeout)
+                                [testbed.user("u1"), testbed.order("o1")], within: timeout)
                         }
                         guard case .deadline = error?.aborted else {
                             Issue.record("\(String(describing: error))")
                             return
                         }
                     }
-                    try await stage.expectQuiet(users: 1, orders: 1)
+                    try await testbed.expectQuiet(users: 1, orders: 1)
                 }
             }
         }

@@ -20,40 +20,40 @@ extension LibraryTests {
 
         @Test func `on an executor of the program's own`() async throws {
             let desk = Desk()
-            try await onStage { stage in
-                try await stage.coordinate({ $0.executorPreference = desk }) { coordinator in
-                    let user = Participant(stage.usersDatabase) { tx in
+            try await withTestbed { testbed in
+                try await testbed.coordinate({ $0.executorPreference = desk }) { coordinator in
+                    let user = Participant(testbed.usersDatabase) { tx in
                         let before = Desk.isHere
                         try await tx.execute("INSERT INTO users VALUES ('u1')")
                         return [before, Desk.isHere]
                     }
                     #expect(try await coordinator.run([user]).value == [[true, true]])
-                    try await stage.expectQuiet(users: 1, orders: 0)
+                    try await testbed.expectQuiet(users: 1, orders: 0)
                 }
             }
         }
 
         @Test func `a run is asked for from anywhere, and comes back there`() async throws {
-            try await onStage(log: false) { stage in
-                try await stage.coordinate { coordinator in
-                    try await Counter().run(coordinator, stage.user("actor"))
+            try await withTestbed(log: false) { testbed in
+                try await testbed.coordinate { coordinator in
+                    try await Counter().run(coordinator, testbed.user("actor"))
                     try await Task { @MainActor in
-                        _ = try await coordinator.run([stage.user("main")])
+                        _ = try await coordinator.run([testbed.user("main")])
                         MainActor.assertIsolated()
                     }.value
                     try await Task.detached {
-                        _ = try await coordinator.run([stage.user("detached")])
+                        _ = try await coordinator.run([testbed.user("detached")])
                     }.value
                     let desk = Desk()
                     try await Task(executorPreference: desk) {
-                        _ = try await coordinator.run([stage.user("desk")])
+                        _ = try await coordinator.run([testbed.user("desk")])
                         #expect(Desk.isHere)
                     }.value
                     // On the very thread that has to do the work.
                     try await Task(executorPreference: Coordinator.eventLoop) {
-                        _ = try await coordinator.run([stage.user("loop")])
+                        _ = try await coordinator.run([testbed.user("loop")])
                     }.value
-                    try await stage.expectQuiet(users: 5, orders: 0)
+                    try await testbed.expectQuiet(users: 5, orders: 0)
                 }
             }
         }
@@ -68,8 +68,8 @@ extension LibraryTests {
             preferring executor: (any TaskExecutor)?
         ) async throws -> [UInt] {
             var threads: [UInt] = []
-            try await onStage { stage in
-                try await stage.coordinate({ $0.executorPreference = executor }) { coordinator in
+            try await withTestbed { testbed in
+                try await testbed.coordinate({ $0.executorPreference = executor }) { coordinator in
                     func participant(_ database: Database) -> Participant<[UInt]> {
                         Participant(database) { tx in
                             var threads = [thisThread()]
@@ -81,7 +81,7 @@ extension LibraryTests {
                         }
                     }
                     let (first, second) = try await coordinator.run(
-                        participant(stage.usersDatabase), participant(stage.ordersDatabase)
+                        participant(testbed.usersDatabase), participant(testbed.ordersDatabase)
                     ).value
                     threads = first + second
                 }

@@ -7,58 +7,58 @@ extension LibraryTests {
     struct JournalTests {
         /// A coordinator whose users keep a journal.
         private func withJournal(
-            _ body: (Stage, Database, Coordinator) async throws -> Void
+            _ body: (Testbed, Database, Coordinator) async throws -> Void
         ) async throws {
-            try await onStage { stage in
-                var users = stage.usersDatabase
+            try await withTestbed { testbed in
+                var users = testbed.usersDatabase
                 users.keepsJournal = true
-                try await stage.coordinate({ $0.databases[0] = users }) { coordinator in
+                try await testbed.coordinate({ $0.databases[0] = users }) { coordinator in
                     // Until its first session has found the journal in order, branches are prepared.
                     try await until("the journal decides") {
                         _ = try await coordinator.run([Participant(users, statements: [])])
-                        return try await stage.users.psql(
+                        return try await testbed.users.psql(
                             "SELECT count(*) > 0 FROM tandem.transactions WHERE journal IS NOT NULL",
                             database: "state") == "t"
                     }
-                    try await body(stage, users, coordinator)
+                    try await body(testbed, users, coordinator)
                 }
             }
         }
 
         @Test func `closures and statements are committed by it`() async throws {
-            try await withJournal { stage, users, coordinator in
+            try await withJournal { testbed, users, coordinator in
                 let given = Participant(
                     users, statements: [SQLStatement("INSERT INTO users VALUES ('u1')")])
                 let committed = try await coordinator.run([
-                    given, stage.order("o1").discardingValue,
+                    given, testbed.order("o1").discardingValue,
                 ])
                 try await until("the journal's decision is copied") {
-                    try await stage.users.psql(
+                    try await testbed.users.psql(
                         """
                         SELECT decision, decision_from FROM tandem.transactions
                         WHERE journal IS NOT NULL ORDER BY number DESC LIMIT 1
                         """, database: "state") == "commit|register"
                 }
                 #expect(try await coordinator.status(of: committed.id) == .committed)
-                _ = try await coordinator.run([stage.user("u2"), stage.order("o2")])
+                _ = try await coordinator.run([testbed.user("u2"), testbed.order("o2")])
                 let error = await failure { () async throws(TransactionError) in
-                    try await coordinator.run([given, stage.order("o3").discardingValue])
+                    try await coordinator.run([given, testbed.order("o3").discardingValue])
                 }
                 #expect(error?.branchError?.server?.constraint == "users_pkey")
-                try await stage.expectQuiet(users: 2, orders: 2)
+                try await testbed.expectQuiet(users: 2, orders: 2)
             }
         }
 
         @Test func `a COMMIT that it refuses aborts the whole, and is told in its words`()
             async throws
         {
-            try await withJournal { stage, users, coordinator in
-                _ = try await stage.users.psql("CREATE TABLE notes (note text)")
+            try await withJournal { testbed, users, coordinator in
+                _ = try await testbed.users.psql("CREATE TABLE notes (note text)")
                 let isCommitted = Gate()
                 let reader = Participant(users) { tx in
                     try await tx.execute("INSERT INTO notes SELECT count(*) FROM users")
                 }
-                let other = Participant(stage.ordersDatabase) { tx in
+                let other = Participant(testbed.ordersDatabase) { tx in
                     try await tx.execute("INSERT INTO orders VALUES ('o1')")
                     await isCommitted.pass()
                     return 1
@@ -69,14 +69,14 @@ extension LibraryTests {
                     }
                 }
                 try await until("the journal's branch has done its work") {
-                    try await stage.users.psql(
+                    try await testbed.users.psql(
                         """
                         SELECT count(*) FROM pg_stat_activity
                         WHERE state = 'idle in transaction' AND query LIKE '%pg_cursors%'
                         """) == "1"
                 }
                 // Each has read what the other writes, and this one commits first.
-                _ = try await stage.users.psql(
+                _ = try await testbed.users.psql(
                     """
                     BEGIN ISOLATION LEVEL SERIALIZABLE;
                     INSERT INTO users SELECT 'w', count(*) FROM notes;
@@ -90,8 +90,8 @@ extension LibraryTests {
                 }
                 #expect(cause.server?.sqlState == "40001")
                 #expect(cause.server?.message.contains("could not serialize access") == true)
-                try await stage.expectQuiet(users: 1, orders: 0)
-                #expect(try await stage.users.psql("SELECT count(*) FROM notes") == "0")
+                try await testbed.expectQuiet(users: 1, orders: 0)
+                #expect(try await testbed.users.psql("SELECT count(*) FROM notes") == "0")
             }
         }
     }

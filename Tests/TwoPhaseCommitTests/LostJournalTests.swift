@@ -8,53 +8,54 @@ extension LibraryTests {
         @Test func `the run is unknown, and an operator is asked for where another server answers`()
             async throws
         {
-            try await onStage { stage in
+            try await withTestbed { testbed in
                 // Behind the journal's server stands one that is not its standby.
                 var orders = Database(
                     "orders",
-                    at: "host=127.0.0.1,127.0.0.1 port=\(stage.orders.port),\(stage.users.port) "
+                    at:
+                        "host=127.0.0.1,127.0.0.1 port=\(testbed.orders.port),\(testbed.users.port) "
                         + "dbname=postgres user=postgres")
                 orders.connectTimeout = patience
                 orders.keepsJournal = true
-                try await stage.coordinate({
+                try await testbed.coordinate({
                     $0.databases[1] = orders
                     $0.finishWait = .seconds(1)
                 }) { [orders] coordinator in
                     try await until("the journal decides") {
                         _ = try await coordinator.run([Participant(orders, statements: [])])
-                        return try await stage.users.psql(
+                        return try await testbed.users.psql(
                             "SELECT count(*) > 0 FROM tandem.transactions WHERE journal IS NOT NULL",
                             database: "state") == "t"
                     }
                     let deciding = Participant(orders) { tx in
                         try await tx.execute("INSERT INTO orders VALUES ('o1')")
                         // So that its COMMIT is sent and not answered.
-                        try await stage.orders.requireMissingStandby()
+                        try await testbed.orders.requireMissingStandby()
                         return 1
                     }
                     async let run = failure { () async throws(TransactionError) in
-                        try await coordinator.run([deciding, stage.user("u1")])
+                        try await coordinator.run([deciding, testbed.user("u1")])
                     }
                     try await until("the journal has it, and waits for its standby") {
-                        try await stage.orders.psql(
+                        try await testbed.orders.psql(
                             """
                             SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'SyncRep'
                                 AND application_name LIKE 'tandem-work%'
                             """) == "1"
                     }
-                    await stage.orders.kill()
+                    await testbed.orders.kill()
                     guard case .unknown(let unknown)? = await run else {
                         Issue.record("nobody can say what the journal holds")
                         return
                     }
                     try await until("that nobody can say is recorded") {
-                        try await stage.users.psql(
+                        try await testbed.users.psql(
                             "SELECT state FROM tandem.transactions ORDER BY number DESC LIMIT 1",
                             database: "state") == "needsOperator"
                     }
                     #expect(try await coordinator.status(of: unknown.id) == .needsOperator)
-                    #expect(try await Stage.preparedCount(stage.users) == 1)
-                    #expect(try await stage.users.psql("SELECT count(*) FROM users") == "0")
+                    #expect(try await Testbed.preparedCount(testbed.users) == 1)
+                    #expect(try await testbed.users.psql("SELECT count(*) FROM users") == "0")
                 }
             }
         }

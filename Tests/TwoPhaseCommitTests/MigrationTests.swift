@@ -14,11 +14,11 @@ extension LibraryTests {
         @Test(
             "their first call is made again with all of it prepared anew", arguments: [true, false])
         func firstCall(log: Bool) async throws {
-            try await onStage(log: log) { stage in
-                _ = try await stage.users.psql(Self.tables)
-                try await stage.coordinate { coordinator in
+            try await withTestbed(log: log) { testbed in
+                _ = try await testbed.users.psql(Self.tables)
+                try await testbed.coordinate { coordinator in
                     func read() async throws -> [[String]] {
-                        let reader = Participant(stage.usersDatabase) { tx in
+                        let reader = Participant(testbed.usersDatabase) { tx in
                             let rows = try await tx.query([
                                 SQLStatement("SELECT * FROM mig"),
                                 SQLStatement("SELECT * FROM mig WHERE id = 1"),
@@ -26,56 +26,57 @@ extension LibraryTests {
                             try await tx.execute("SELECT nextval('calls')")
                             return rows.map(\.columns)
                         }
-                        return try await coordinator.run(reader, stage.order(UUID().uuidString))
+                        return try await coordinator.run(reader, testbed.order(UUID().uuidString))
                             .value.0
                     }
                     let before = ["id", "a"]
                     for _ in 1...6 { #expect(try await read() == [before, before]) }
-                    _ = try await stage.users.psql("ALTER TABLE mig ADD COLUMN b int")
+                    _ = try await testbed.users.psql("ALTER TABLE mig ADD COLUMN b int")
                     let after = before + ["b"]
                     for _ in 1...3 { #expect(try await read() == [after, after]) }
                     // The closures have not run twice.
-                    #expect(try await stage.users.psql("SELECT last_value FROM calls") == "9")
-                    try await stage.expectQuiet(users: 0, orders: 9)
+                    #expect(try await testbed.users.psql("SELECT last_value FROM calls") == "9")
+                    try await testbed.expectQuiet(users: 0, orders: 9)
                 }
             }
         }
 
         @Test("a value for a parameter whose type is another now is no failure of the first call")
         func parameter() async throws {
-            try await onStage { stage in
-                _ = try await stage.users.psql("CREATE TABLE m (v int)")
-                try await stage.coordinate { coordinator in
+            try await withTestbed { testbed in
+                _ = try await testbed.users.psql("CREATE TABLE m (v int)")
+                try await testbed.coordinate { coordinator in
                     func insert(_ value: String) async throws {
-                        let writer = Participant(stage.usersDatabase) { tx in
+                        let writer = Participant(testbed.usersDatabase) { tx in
                             try await tx.execute("INSERT INTO m VALUES ($1)", value)
                         }
                         _ = try await coordinator.run([writer])
                     }
                     for _ in 1...3 { try await insert("1") }
-                    _ = try await stage.users.psql("ALTER TABLE m ALTER v TYPE text")
+                    _ = try await testbed.users.psql("ALTER TABLE m ALTER v TYPE text")
                     try await insert("one")
                     #expect(
-                        try await stage.users.psql("SELECT count(*) FROM m WHERE v = 'one'") == "1")
-                    try await stage.expectQuiet(users: 0, orders: 0)
+                        try await testbed.users.psql("SELECT count(*) FROM m WHERE v = 'one'")
+                            == "1")
+                    try await testbed.expectQuiet(users: 0, orders: 0)
                 }
             }
         }
 
         @Test("what a closure alters itself is known to its next calls")
         func ownAlteration() async throws {
-            try await onStage { stage in
-                _ = try await stage.users.psql(Self.tables)
-                try await stage.coordinate { coordinator in
+            try await withTestbed { testbed in
+                _ = try await testbed.users.psql(Self.tables)
+                try await testbed.coordinate { coordinator in
                     for number in 1...3 {
-                        let changing = Participant(stage.usersDatabase) { tx in
+                        let changing = Participant(testbed.usersDatabase) { tx in
                             let before = try await tx.query("SELECT * FROM mig").columns.count
                             try await tx.execute("ALTER TABLE mig ADD COLUMN c\(number) int")
                             return try await tx.query("SELECT * FROM mig").columns.count - before
                         }
                         #expect(try await coordinator.run([changing]).value == [1])
                     }
-                    try await stage.expectQuiet(users: 0, orders: 0)
+                    try await testbed.expectQuiet(users: 0, orders: 0)
                 }
             }
         }
@@ -83,9 +84,9 @@ extension LibraryTests {
         /// Others have run before it, and what the closure has seen of them it has seen.
         @Test("a later call fails once, and not once a session")
         func laterCall() async throws {
-            try await onStage { stage in
-                _ = try await stage.users.psql(Self.tables)
-                try await stage.coordinate({ $0.databases[0].connections = 2 }) { coordinator in
+            try await withTestbed { testbed in
+                _ = try await testbed.users.psql(Self.tables)
+                try await testbed.coordinate({ $0.databases[0].connections = 2 }) { coordinator in
                     // Both are in their closures at once, so that each has one of the two sessions.
                     func readTwice() async throws {
                         let meeting = Meeting(of: 2)
@@ -93,7 +94,7 @@ extension LibraryTests {
                             for _ in 1...2 {
                                 group.addTask {
                                     _ = try await coordinator.run([
-                                        Self.reader(stage) { await meeting.join() }
+                                        Self.reader(testbed) { await meeting.join() }
                                     ])
                                 }
                             }
@@ -101,9 +102,9 @@ extension LibraryTests {
                         }
                     }
                     for _ in 1...2 { try await readTwice() }
-                    _ = try await stage.users.psql("ALTER TABLE mig ADD COLUMN b int")
+                    _ = try await testbed.users.psql("ALTER TABLE mig ADD COLUMN b int")
                     let error = await failure { () async throws(TransactionError) in
-                        try await coordinator.run([Self.reader(stage) {}])
+                        try await coordinator.run([Self.reader(testbed) {}])
                     }
                     guard case .aborted(let aborted) = error else {
                         Issue.record("\(String(describing: error))")
@@ -111,15 +112,15 @@ extension LibraryTests {
                     }
                     #expect((aborted.workError as? BranchError)?.server?.sqlState == "0A000")
                     try await readTwice()
-                    try await stage.expectQuiet(users: 0, orders: 0)
+                    try await testbed.expectQuiet(users: 0, orders: 0)
                 }
             }
         }
 
         private static func reader(
-            _ stage: Stage, _ pause: @escaping @Sendable () async -> Void
+            _ testbed: Testbed, _ pause: @escaping @Sendable () async -> Void
         ) -> Participant<Void> {
-            Participant(stage.usersDatabase) { tx in
+            Participant(testbed.usersDatabase) { tx in
                 try await tx.execute("SELECT 1")
                 await pause()
                 _ = try await tx.query("SELECT * FROM mig")

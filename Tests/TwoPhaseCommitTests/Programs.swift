@@ -1,7 +1,7 @@
 import Foundation
 import PostgresClusters
 
-extension Stage {
+extension Testbed {
     /// What `tandem` says about the databases.
     func tandem(_ arguments: [String]) async throws -> CommandOutput {
         let databases = [users, orders].flatMap { ["--database", $0.connectionString()] }

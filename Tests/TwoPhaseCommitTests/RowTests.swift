@@ -225,15 +225,15 @@ extension LibraryTests {
         @Test func `a value that has no form of PostgreSQL's is refused, never written as another`()
             async throws
         {
-            try await onStage(log: false) { stage in
-                try await stage.coordinate { coordinator in
+            try await withTestbed(log: false) { testbed in
+                try await testbed.coordinate { coordinator in
                     let values: [(any SQLValue, String)] = [
                         (JSON(Double.nan), "jsonb"),
                         (Date(timeIntervalSince1970: .infinity), "timestamptz"),
                         (Date(timeIntervalSince1970: 1e300), "timestamptz"),
                     ]
                     for (value, type) in values {
-                        let writing = Participant(stage.usersDatabase) { tx in
+                        let writing = Participant(testbed.usersDatabase) { tx in
                             try await tx.execute(
                                 "INSERT INTO users SELECT 'u', $1::\(type)::text", value)
                         }
@@ -242,7 +242,7 @@ extension LibraryTests {
                         }
                         #expect(error?.branchError?.server?.sqlState.hasPrefix("22") == true)
                     }
-                    try await stage.expectQuiet(users: 0, orders: 0)
+                    try await testbed.expectQuiet(users: 0, orders: 0)
                 }
             }
         }
@@ -253,10 +253,10 @@ extension LibraryTests {
             _ body: @escaping @Sendable (Transaction) async throws -> Value
         ) async throws -> Value {
             var value: Value?
-            try await onStage(log: false) { stage in
-                try await stage.coordinate { coordinator in
+            try await withTestbed(log: false) { testbed in
+                try await testbed.coordinate { coordinator in
                     value = try await coordinator.run(
-                        [Participant(stage.usersDatabase, work: body)]
+                        [Participant(testbed.usersDatabase, work: body)]
                     ).value[0]
                 }
             }

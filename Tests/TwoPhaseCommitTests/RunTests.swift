@@ -14,17 +14,17 @@ extension LibraryTests {
         struct NoSuchUser: Error, Equatable {}
 
         @Test func `both databases are written, and values of all kinds come back`() async throws {
-            try await onStage { stage in
-                try await stage.coordinate { coordinator in
-                    _ = try await coordinator.run([stage.user("u1"), stage.order("o1")])
-                    let reader = Participant(stage.usersDatabase) { tx in
+            try await withTestbed { testbed in
+                try await testbed.coordinate { coordinator in
+                    _ = try await coordinator.run([testbed.user("u1"), testbed.order("o1")])
+                    let reader = Participant(testbed.usersDatabase) { tx in
                         let user = try await tx.query(
                             "SELECT id, name FROM users WHERE id = $1", "u1", as: User.self)
                         let pairs = try await tx.query(
                             "SELECT count(*), NULL::text FROM users", as: (Int, String?).self)
                         return (user, pairs[0].0, pairs[0].1)
                     }
-                    let writer = Participant(stage.ordersDatabase) { tx in
+                    let writer = Participant(testbed.ordersDatabase) { tx in
                         try await tx.query(
                             "INSERT INTO orders VALUES ($1, $2, $3) RETURNING amount", "o2", "u1",
                             nil, as: Double?.self)
@@ -38,42 +38,42 @@ extension LibraryTests {
                     #expect(committed.unconfirmed == [])
                     #expect(try await coordinator.status(of: committed.id) == .committed)
                     #expect(try await coordinator.status(of: TransactionID("nonsense")) == nil)
-                    try await stage.expectQuiet(users: 1, orders: 2)
+                    try await testbed.expectQuiet(users: 1, orders: 2)
                 }
             }
         }
 
         @Test func `an error in one database undoes the other, and is the cause`() async throws {
-            try await onStage { stage in
-                try await stage.coordinate { coordinator in
-                    _ = try await coordinator.run([stage.user("u1"), stage.order("o1")])
+            try await withTestbed { testbed in
+                try await testbed.coordinate { coordinator in
+                    _ = try await coordinator.run([testbed.user("u1"), testbed.order("o1")])
                     let error = await failure { () async throws(TransactionError) in
-                        try await coordinator.run([stage.user("u2"), stage.order("o1")])
+                        try await coordinator.run([testbed.user("u2"), testbed.order("o1")])
                     }
                     #expect(error?.branchError?.server?.sqlState == "23505")
                     #expect(error?.branchError?.server?.constraint == "orders_pkey")
-                    let guarded = Participant(stage.usersDatabase) { tx in
+                    let guarded = Participant(testbed.usersDatabase) { tx in
                         try await tx.execute("INSERT INTO users VALUES ('u3')")
                         throw NoSuchUser()
                     }
                     let thrown = await failure { () async throws(TransactionError) in
-                        try await coordinator.run([stage.order("o2").discardingValue, guarded])
+                        try await coordinator.run([testbed.order("o2").discardingValue, guarded])
                     }
                     guard case .work(1, let cause as NoSuchUser) = thrown?.aborted else {
                         Issue.record("\(String(describing: thrown))")
                         return
                     }
                     #expect(cause == NoSuchUser())
-                    try await stage.expectQuiet(users: 1, orders: 1)
+                    try await testbed.expectQuiet(users: 1, orders: 1)
                 }
             }
         }
 
         @Test func `a closure that swallows an error cannot vote yes`() async throws {
-            try await onStage { stage in
-                try await stage.coordinate { coordinator in
+            try await withTestbed { testbed in
+                try await testbed.coordinate { coordinator in
                     for sql in ["INSERT INTO nowhere VALUES (1)", "COMMIT", "SELECT 1; SELECT 2"] {
-                        let careless = Participant(stage.usersDatabase) { tx in
+                        let careless = Participant(testbed.usersDatabase) { tx in
                             try await tx.execute("INSERT INTO users VALUES ('lost')")
                             do {
                                 try await tx.execute(sql)
@@ -84,7 +84,7 @@ extension LibraryTests {
                             return 1
                         }
                         let error = await failure { () async throws(TransactionError) in
-                            try await coordinator.run([careless, stage.order("o1")])
+                            try await coordinator.run([careless, testbed.order("o1")])
                         }
                         guard case .branch(0, let cause) = error?.aborted else {
                             Issue.record("\(sql): \(String(describing: error))")
@@ -100,18 +100,18 @@ extension LibraryTests {
                                 == (sql.hasPrefix("INSERT")
                                     ? "relation \"nowhere\" does not exist" : nil))
                     }
-                    try await stage.expectQuiet(users: 0, orders: 0)
+                    try await testbed.expectQuiet(users: 0, orders: 0)
                 }
             }
         }
 
         @Test func `values go to the server and come back as they were`() async throws {
-            try await onStage(log: false) { stage in
-                try await stage.coordinate { coordinator in
+            try await withTestbed(log: false) { testbed in
+                try await testbed.coordinate { coordinator in
                     let date = Date(timeIntervalSince1970: 1_764_000_000.5)
                     let uuid = UUID()
                     let user = User(id: "u", name: nil)
-                    let values = Participant(stage.usersDatabase) { tx in
+                    let values = Participant(testbed.usersDatabase) { tx in
                         let decimal = try await tx.query(
                             "SELECT $1::numeric", Decimal(string: "42.50"), as: Decimal.self)
                         let dates = try await tx.query(
@@ -138,22 +138,22 @@ extension LibraryTests {
         }
 
         @Test func `what PREPARE refuses is told by its kind`() async throws {
-            try await onStage { stage in
-                _ = try await stage.users.psql(
+            try await withTestbed { testbed in
+                _ = try await testbed.users.psql(
                     """
                     CREATE TABLE kin (id int PRIMARY KEY,
                         parent int REFERENCES kin DEFERRABLE INITIALLY DEFERRED)
                     """)
-                try await stage.coordinate { coordinator in
+                try await testbed.coordinate { coordinator in
                     for (sql, code) in [
                         ("INSERT INTO kin VALUES (1, 2)", BranchError.Code.constraintAtPrepare),
                         ("CREATE TEMPORARY TABLE brief (id int)", .cannotBePrepared),
                     ] {
-                        let refused = Participant(stage.usersDatabase) { tx in
+                        let refused = Participant(testbed.usersDatabase) { tx in
                             try await tx.execute(sql)
                         }
                         let error = await failure { () async throws(TransactionError) in
-                            try await coordinator.run([refused, stage.order("o1")])
+                            try await coordinator.run([refused, testbed.order("o1")])
                         }
                         guard case .branch(0, let cause) = error?.aborted else {
                             Issue.record("\(sql): \(String(describing: error))")
@@ -165,7 +165,7 @@ extension LibraryTests {
                                 == (code == .constraintAtPrepare ? "kin_parent_fkey" : nil))
                         #expect(cause.server?.message.isEmpty == false)
                     }
-                    try await stage.expectQuiet(users: 0, orders: 0)
+                    try await testbed.expectQuiet(users: 0, orders: 0)
                 }
             }
         }
@@ -173,68 +173,71 @@ extension LibraryTests {
         @Test func `a journal decides, and who declares to write nothing is not prepared`()
             async throws
         {
-            try await onStage { stage in
-                try await stage.coordinate({ $0.databases[0].keepsJournal = true }) { coordinator in
-                    let outcome = try await coordinator.run([stage.user("u1"), stage.order("o1")])
+            try await withTestbed { testbed in
+                try await testbed.coordinate({ $0.databases[0].keepsJournal = true }) {
+                    coordinator in
+                    let outcome = try await coordinator.run([
+                        testbed.user("u1"), testbed.order("o1"),
+                    ])
                     #expect(try await coordinator.status(of: outcome.id) == .committed)
-                    let reader = Participant(stage.ordersDatabase, isReadOnly: true) { tx in
+                    let reader = Participant(testbed.ordersDatabase, isReadOnly: true) { tx in
                         try await tx.query("SELECT id FROM orders", as: String.self)
                     }
-                    let (ids, _) = try await coordinator.run(reader, stage.user("u2")).value
+                    let (ids, _) = try await coordinator.run(reader, testbed.user("u2")).value
                     #expect(ids == ["o1"])
-                    let liar = Participant(stage.ordersDatabase, isReadOnly: true) { tx in
+                    let liar = Participant(testbed.ordersDatabase, isReadOnly: true) { tx in
                         try await tx.execute("INSERT INTO orders VALUES ('o2')")
                     }
                     let error = await failure { () async throws(TransactionError) in
-                        try await coordinator.run([liar, stage.user("u3")])
+                        try await coordinator.run([liar, testbed.user("u3")])
                     }
                     #expect(error?.branchError?.server?.sqlState == "25006")
-                    try await stage.expectQuiet(users: 2, orders: 1)
+                    try await testbed.expectQuiet(users: 2, orders: 1)
                     // The first one is prepared everywhere if it comes before the journal is looked at.
                     #expect(
-                        try await stage.users.psql(
+                        try await testbed.users.psql(
                             """
                             SELECT count(*) >= 2 FROM tandem.transactions
-                            WHERE 'journal' = ANY (endings)
+                            WHERE 'journal' = ANY (commit_modes)
                             """, database: "state") == "t")
                 }
             }
         }
 
         @Test func `closures run at once, or in turn and not after a failure`() async throws {
-            try await onStage { stage in
-                try await stage.coordinate { coordinator in
+            try await withTestbed { testbed in
+                try await testbed.coordinate { coordinator in
                     let here = Gate()
                     let there = Gate()
                     _ = try await coordinator.run(
-                        Participant(stage.usersDatabase) { _ in
+                        Participant(testbed.usersDatabase) { _ in
                             await here.open()
                             await there.pass()
                         },
-                        Participant(stage.ordersDatabase) { _ in
+                        Participant(testbed.ordersDatabase) { _ in
                             await there.open()
                             await here.pass()
                         })
-                    let cluster = stage.users
-                    let looking = Participant(stage.ordersDatabase) { tx in
-                        let prepared = try await Stage.preparedCount(cluster)
+                    let cluster = testbed.users
+                    let looking = Participant(testbed.ordersDatabase) { tx in
+                        let prepared = try await Testbed.preparedCount(cluster)
                         try await tx.execute("INSERT INTO orders VALUES ('o1', 'u', $1)", prepared)
                         return prepared
                     }
                     let committed = try await coordinator.run(
-                        [stage.user("u1"), looking], order: .sequential)
+                        [testbed.user("u1"), looking], order: .sequential)
                     #expect(committed.value == [1, 1])
                     let called = Gate()
-                    let never = Participant(stage.ordersDatabase) { _ in
+                    let never = Participant(testbed.ordersDatabase) { _ in
                         await called.open()
                         Issue.record("the branch before it had failed")
                         return 0
                     }
                     let error = await failure { () async throws(TransactionError) in
-                        try await coordinator.run([stage.user("u1"), never], order: .sequential)
+                        try await coordinator.run([testbed.user("u1"), never], order: .sequential)
                     }
                     #expect(error?.branchError?.server?.sqlState == "23505")
-                    try await stage.expectQuiet(users: 1, orders: 1)
+                    try await testbed.expectQuiet(users: 1, orders: 1)
                 }
             }
         }
@@ -242,19 +245,19 @@ extension LibraryTests {
         @Test func `a transaction kept beyond its closure, or left with work, is refused`()
             async throws
         {
-            try await onStage { stage in
-                try await stage.coordinate { coordinator in
+            try await withTestbed { testbed in
+                try await testbed.coordinate { coordinator in
                     let kept = try await coordinator.run(
-                        [Participant(stage.usersDatabase) { tx in tx }]
+                        [Participant(testbed.usersDatabase) { tx in tx }]
                     ).value[0]
                     let late = await #expect(throws: BranchError.self) {
                         _ = try await kept.execute("SELECT 1")
                     }
                     #expect(late?.code == .transactionIsOver)
-                    let hasty = Participant(stage.usersDatabase) { tx in
+                    let hasty = Participant(testbed.usersDatabase) { tx in
                         try await tx.execute("INSERT INTO users VALUES ('lost')")
                         Task { try await tx.execute("SELECT pg_sleep(600)") }
-                        let pid = stage.users
+                        let pid = testbed.users
                         try await until("the statement runs") {
                             try await pid.psql(
                                 "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'PgSleep'"
@@ -266,7 +269,7 @@ extension LibraryTests {
                         try await coordinator.run([hasty])
                     }
                     #expect(error?.branchError?.code == .statementStillRunning)
-                    try await stage.expectQuiet(users: 0, orders: 0)
+                    try await testbed.expectQuiet(users: 0, orders: 0)
                 }
             }
         }
@@ -274,10 +277,10 @@ extension LibraryTests {
         @Test func `what the databases or the coordinator lack is said before anything is sent`()
             async throws
         {
-            try await onStage(log: false) { stage in
-                try await stage.coordinate { coordinator in
+            try await withTestbed(log: false) { testbed in
+                try await testbed.coordinate { coordinator in
                     let stranger = Participant(
-                        Database("stranger", at: stage.users.connectionString())
+                        Database("stranger", at: testbed.users.connectionString())
                     ) { _ in 0 }
                     for participants in [[], [stranger]] {
                         let error = await failure { () async throws(TransactionError) in
@@ -291,14 +294,14 @@ extension LibraryTests {
                     }
                     await coordinator.shutdown()
                     let error = await failure { () async throws(TransactionError) in
-                        try await coordinator.run([stage.user("u1")])
+                        try await coordinator.run([testbed.user("u1")])
                     }
                     guard case .refused(let refusal) = error?.aborted else {
                         Issue.record("\(String(describing: error))")
                         return
                     }
                     #expect(refusal.code == .notRunning)
-                    try await stage.expectQuiet(users: 0, orders: 0)
+                    try await testbed.expectQuiet(users: 0, orders: 0)
                 }
             }
         }

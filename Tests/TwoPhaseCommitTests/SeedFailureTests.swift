@@ -17,22 +17,22 @@ extension LibraryTests {
             "a database that fails at COMMIT PREPARED beside a committed one is committed later",
             arguments: [true, false])
         func splitOnCommitFailure(log: Bool) async throws {
-            try await onStage(log: log) { stage in
-                try await stage.coordinate({ $0.finishWait = .seconds(1) }) { coordinator in
+            try await withTestbed(log: log) { testbed in
+                try await testbed.coordinate({ $0.finishWait = .seconds(1) }) { coordinator in
                     // The order is prepared; its server dies before the user's branch lets the
                     // transaction go on to its decision.
-                    let user = Participant(stage.usersDatabase) { tx in
+                    let user = Participant(testbed.usersDatabase) { tx in
                         try await tx.execute("INSERT INTO users VALUES ('u1', 'Ada')")
                         try await until("the order is prepared") {
-                            try await Stage.preparedCount(stage.orders) == 1
+                            try await Testbed.preparedCount(testbed.orders) == 1
                         }
-                        await stage.orders.kill()
+                        await testbed.orders.kill()
                         return 1
                     }
                     let unconfirmed: [UnconfirmedBranch]
                     let id: TransactionID
                     do throws(TransactionError) {
-                        let committed = try await coordinator.run([user, stage.order("o1")])
+                        let committed = try await coordinator.run([user, testbed.order("o1")])
                         #expect(log, "without a log this is an error")
                         (id, unconfirmed) = (committed.id, committed.unconfirmed)
                     } catch {
@@ -45,37 +45,37 @@ extension LibraryTests {
                     #expect(
                         unconfirmed.first?.preparedTransaction
                             .hasPrefix(log ? "tandem:" : "tandem-library:") == true)
-                    #expect(try await stage.users.psql("SELECT count(*) FROM users") == "1")
+                    #expect(try await testbed.users.psql("SELECT count(*) FROM users") == "1")
                     #expect(try await coordinator.status(of: id) == .committing)
-                    try await stage.orders.restart()
+                    try await testbed.orders.restart()
                     try await until("it is committed in both") {
                         try await coordinator.status(of: id) == .committed
                     }
-                    try await stage.expectQuiet(users: 1, orders: 1)
+                    try await testbed.expectQuiet(users: 1, orders: 1)
                 }
             }
         }
 
-        @Test func `a program that dies after PREPARE is rolled back by its next life`()
+        @Test func `a program that dies after PREPARE is rolled back by its next incarnation`()
             async throws
         {
-            try await onStage { stage in
-                let victim = try await startVictim(stage, log: true)
+            try await withTestbed { testbed in
+                let victim = try await startVictim(testbed, log: true)
                 victim.send(SIGKILL)
                 _ = await victim.exitStatus()
-                #expect(try await Stage.preparedCount(stage.orders) == 1)
-                try await Coordinator.with(stage.configuration(replica: "victim")) { _ in
-                    try await stage.expectQuiet(users: 0, orders: 0)
+                #expect(try await Testbed.preparedCount(testbed.orders) == 1)
+                try await Coordinator.with(testbed.configuration(replica: "victim")) { _ in
+                    try await testbed.expectQuiet(users: 0, orders: 0)
                 }
             }
         }
 
         @Test func `a program that dies after the decision is committed by another`() async throws {
-            try await onStage { stage in
-                try await leaveHalfCommitted(stage)
+            try await withTestbed { testbed in
+                try await leaveHalfCommitted(testbed)
                 // Not its next life, but another coordinator, once its lease has run out.
-                try await Coordinator.with(stage.configuration(replica: "heir")) { _ in
-                    try await stage.expectQuiet(users: 1, orders: 1)
+                try await Coordinator.with(testbed.configuration(replica: "heir")) { _ in
+                    try await testbed.expectQuiet(users: 1, orders: 1)
                 }
             }
         }
@@ -84,13 +84,13 @@ extension LibraryTests {
         func `a program that dies after the decision is committed by a server that shares its log`()
             async throws
         {
-            try await onStage { stage in
-                try await leaveHalfCommitted(stage)
+            try await withTestbed { testbed in
+                try await leaveHalfCommitted(testbed)
                 let file = "\(NSTemporaryDirectory())/tandem-heir-\(UUID().uuidString).yaml"
                 defer { try? FileManager.default.removeItem(atPath: file) }
-                let server = try await startServer(stage, file)
-                try await stage.expectQuiet(users: 1, orders: 1)
-                let row = try await stage.users.psql(
+                let server = try await startServer(testbed, file)
+                try await testbed.expectQuiet(users: 1, orders: 1)
+                let row = try await testbed.users.psql(
                     "SELECT owner, state FROM tandem.transactions", database: "state")
                 #expect(row == "server|committed")
                 server.send(SIGTERM)
@@ -101,17 +101,17 @@ extension LibraryTests {
         @Test func `what a program without a log leaves is found, related and ended by command`()
             async throws
         {
-            try await onStage(log: false) { stage in
-                let databases = try [stage.users, stage.orders].map {
+            try await withTestbed(log: false) { testbed in
+                let databases = try [testbed.users, testbed.orders].map {
                     try ConnectionOptions(conninfo: $0.connectionString())
                 }
-                let victim = try await startVictim(stage, log: false)
+                let victim = try await startVictim(testbed, log: false)
                 let alive = try await LoglessTransactions.find(in: databases, timeout: patience)
                 #expect(alive.groups.map(\.isCoordinatorAlive) == [true])
-                let early = try await stage.tandem(
+                let early = try await testbed.tandem(
                     ["logless", "resolve", alive.groups[0].name, "rollback", "--incomplete"])
                 #expect(early.errors.contains("is alive"))
-                #expect(try await Stage.preparedCount(stage.orders) == 1)
+                #expect(try await Testbed.preparedCount(testbed.orders) == 1)
                 victim.send(SIGKILL)
                 _ = await victim.exitStatus()
                 try await until("its sessions are gone") {
@@ -122,19 +122,19 @@ extension LibraryTests {
                 let group = try #require(found.groups.first)
                 #expect(group.missing == [0])
                 #expect(group.branches.map(\.database) == [1])
-                let listed = try await stage.tandem(["logless", "list"])
+                let listed = try await testbed.tandem(["logless", "list"])
                 #expect(listed.output.contains("\(group.name): 1 of 2 prepared"))
-                let refused = try await stage.tandem(
+                let refused = try await testbed.tandem(
                     ["logless", "resolve", group.name, "rollback"])
                 #expect(refused.errors.contains("--incomplete"))
-                #expect(try await Stage.preparedCount(stage.orders) == 1)
-                let ended = try await stage.tandem(
+                #expect(try await Testbed.preparedCount(testbed.orders) == 1)
+                let ended = try await testbed.tandem(
                     ["logless", "resolve", group.name, "rollback", "--incomplete"])
                 #expect(ended.output.contains("ROLLBACK PREPARED"))
-                let rest = try await stage.tandem(["logless", "list"])
+                let rest = try await testbed.tandem(["logless", "list"])
                 #expect(rest.succeeded)
                 #expect(rest.output.contains("nothing is left"))
-                try await stage.expectQuiet(users: 0, orders: 0)
+                try await testbed.expectQuiet(users: 0, orders: 0)
             }
         }
 
@@ -152,46 +152,46 @@ extension LibraryTests {
         }
 
         /// A victim whose order is prepared and whose user is not.
-        private func startVictim(_ stage: Stage, log: Bool) async throws -> ChildProcess {
-            var arguments = [stage.users.connectionString(), stage.orders.connectionString()]
-            if log { arguments += [stage.stateConnection, "victim"] }
+        private func startVictim(_ testbed: Testbed, log: Bool) async throws -> ChildProcess {
+            var arguments = [testbed.users.connectionString(), testbed.orders.connectionString()]
+            if log { arguments += [testbed.stateConnection, "victim"] }
             let victim = try await ChildProcess.start(
-                PostgresClusters.Command(try Stage.program("TwoPhaseCommitVictim"), arguments)
+                PostgresClusters.Command(try Testbed.program("TwoPhaseCommitVictim"), arguments)
                     .dyingWithParent(signal: "KILL"))
             try await until("the order is prepared") {
-                try await Stage.preparedCount(stage.orders) == 1
+                try await Testbed.preparedCount(testbed.orders) == 1
             }
             return victim
         }
 
         /// A victim that dies between the commit of its user and that of its order, whose server was
         /// away.
-        private func leaveHalfCommitted(_ stage: Stage) async throws {
-            let victim = try await startVictim(stage, log: true)
-            await stage.orders.kill()
-            _ = try await stage.users.psql("CREATE TABLE go ()")
+        private func leaveHalfCommitted(_ testbed: Testbed) async throws {
+            let victim = try await startVictim(testbed, log: true)
+            await testbed.orders.kill()
+            _ = try await testbed.users.psql("CREATE TABLE go ()")
             try await until("the user is committed") {
-                try await stage.users.psql("SELECT count(*) FROM users") == "1"
+                try await testbed.users.psql("SELECT count(*) FROM users") == "1"
             }
             victim.send(SIGKILL)
             _ = await victim.exitStatus()
-            try await stage.orders.restart()
+            try await testbed.orders.restart()
         }
 
         /// A coordinator with the same databases and log, that serves over HTTP.
-        private func startServer(_ stage: Stage, _ file: String) async throws -> ChildProcess {
+        private func startServer(_ testbed: Testbed, _ file: String) async throws -> ChildProcess {
             let text = """
                 listen: { port: 0 }
                 replica: { name: server }
-                state: { conninfo: "\(stage.stateConnection)", allowFsyncOff: true }
+                state: { conninfo: "\(testbed.stateConnection)", allowFsyncOff: true }
                 participants:
-                  - { name: users, conninfo: "\(stage.users.connectionString())" }
-                  - { name: orders, conninfo: "\(stage.orders.connectionString())" }
+                  - { name: users, conninfo: "\(testbed.users.connectionString())" }
+                  - { name: orders, conninfo: "\(testbed.orders.connectionString())" }
                 """
             try Data(text.utf8).write(to: URL(fileURLWithPath: file))
             return try await ChildProcess.start(
                 PostgresClusters.Command(
-                    try Stage.program("tandem"), ["serve", "--config", file]
+                    try Testbed.program("tandem"), ["serve", "--config", file]
                 ).dyingWithParent(signal: "KILL"))
         }
     }

@@ -9,14 +9,16 @@ extension LibraryTests {
         @Test(
             "basic: a user and an order, and then an order that exists", arguments: [true, false])
         func basic(log: Bool) async throws {
-            try await onStage(log: log) { stage in
-                try await stage.coordinate { coordinator in
-                    let outcome = try await coordinator.run([stage.user("u1"), stage.order("o1")])
+            try await withTestbed(log: log) { testbed in
+                try await testbed.coordinate { coordinator in
+                    let outcome = try await coordinator.run([
+                        testbed.user("u1"), testbed.order("o1"),
+                    ])
                     #expect(outcome.value == [1, 1])
                     _ = await failure { () async throws(TransactionError) in
-                        try await coordinator.run([stage.user("u2"), stage.order("o1")])
+                        try await coordinator.run([testbed.user("u2"), testbed.order("o1")])
                     }
-                    try await stage.expectQuiet(users: 1, orders: 1)
+                    try await testbed.expectQuiet(users: 1, orders: 1)
                 }
             }
         }
@@ -25,15 +27,15 @@ extension LibraryTests {
             "concurrency1: of 30 inserts of the same ids exactly one wins",
             arguments: [true, false])
         func sameIDs(log: Bool) async throws {
-            try await onStage(log: log) { stage in
-                try await stage.coordinate { coordinator in
+            try await withTestbed(log: log) { testbed in
+                try await testbed.coordinate { coordinator in
                     let winners = try await withThrowingTaskGroup(of: Bool.self) { group in
                         for _ in 0..<30 {
                             group.addTask {
                                 do throws(TransactionError) {
                                     // In turn: at once, two could each hold what the other wants.
                                     _ = try await coordinator.run(
-                                        [stage.user("same"), stage.order("same")],
+                                        [testbed.user("same"), testbed.order("same")],
                                         order: .sequential)
                                     return true
                                 } catch {
@@ -47,7 +49,7 @@ extension LibraryTests {
                         return try await group.reduce(into: 0) { $0 += $1 ? 1 : 0 }
                     }
                     #expect(winners == 1)
-                    try await stage.expectQuiet(users: 1, orders: 1)
+                    try await testbed.expectQuiet(users: 1, orders: 1)
                 }
             }
         }
@@ -56,12 +58,12 @@ extension LibraryTests {
             "concurrency2: a 2 s deadline against a 5 s holder of the same row",
             arguments: [true, false])
         func deadline(log: Bool) async throws {
-            try await onStage(log: log) { stage in
-                try await stage.coordinate { coordinator in
-                    _ = try await coordinator.run([stage.user("u"), stage.order("o")])
+            try await withTestbed(log: log) { testbed in
+                try await testbed.coordinate { coordinator in
+                    _ = try await coordinator.run([testbed.user("u"), testbed.order("o")])
                     let isHeld = Gate()
                     let mayEnd = Gate()
-                    let holder = Participant(stage.usersDatabase) { tx in
+                    let holder = Participant(testbed.usersDatabase) { tx in
                         try await tx.execute("UPDATE users SET name = 'holder' WHERE id = 'u'")
                         await isHeld.open()
                         // The seed's program sleeps for 5 s here; the test waits for what it wants.
@@ -71,11 +73,12 @@ extension LibraryTests {
                         try await coordinator.run([holder]).unconfirmed
                     }
                     await isHeld.pass()
-                    let hasty = Participant(stage.usersDatabase) { tx in
+                    let hasty = Participant(testbed.usersDatabase) { tx in
                         try await tx.execute("UPDATE users SET name = 'hasty' WHERE id = 'u'")
                     }
                     let error = await failure { () async throws(TransactionError) in
-                        try await coordinator.run([hasty, stage.order("o2")], within: .seconds(2))
+                        try await coordinator.run(
+                            [hasty, testbed.order("o2")], within: .seconds(2))
                     }
                     guard case .deadline = error?.aborted else {
                         Issue.record("\(String(describing: error))")
@@ -83,8 +86,8 @@ extension LibraryTests {
                     }
                     await mayEnd.open()
                     #expect(try await holding.value == [])
-                    #expect(try await stage.users.psql("SELECT name FROM users") == "holder")
-                    try await stage.expectQuiet(users: 1, orders: 1)
+                    #expect(try await testbed.users.psql("SELECT name FROM users") == "holder")
+                    try await testbed.expectQuiet(users: 1, orders: 1)
                 }
             }
         }

@@ -11,21 +11,21 @@ extension LibraryTests {
     @Suite("A coordinator as part of a program")
     struct ServiceTests {
         @Test func `it runs as a service, and a graceful shutdown ends it in order`() async throws {
-            try await onStage { stage in
-                let coordinator = Coordinator(stage.configuration())
+            try await withTestbed { testbed in
+                let coordinator = Coordinator(testbed.configuration())
                 let group = ServiceGroup(
                     services: [coordinator], logger: Logger(label: "test"))
                 let service = Task { try await group.run() }
                 // From any executor: here from the main actor's.
                 let outcome = try await Task { @MainActor in
-                    try await coordinator.run([stage.user("u1"), stage.order("o1")])
+                    try await coordinator.run([testbed.user("u1"), testbed.order("o1")])
                 }.value
                 #expect(outcome.value == [1, 1])
                 await group.triggerGracefulShutdown()
                 try await service.value
-                try await stage.expectQuiet(users: 1, orders: 1)
+                try await testbed.expectQuiet(users: 1, orders: 1)
                 #expect(
-                    try await stage.users.psql(
+                    try await testbed.users.psql(
                         "SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'tandem-%'"
                     )
                         == "0")
@@ -33,17 +33,17 @@ extension LibraryTests {
         }
 
         @Test func `cancelling its task ends the service in order, too`() async throws {
-            try await onStage { stage in
-                let coordinator = Coordinator(stage.configuration())
+            try await withTestbed { testbed in
+                let coordinator = Coordinator(testbed.configuration())
                 let service = Task { try await coordinator.run() }
-                _ = try await coordinator.run([stage.user("u1"), stage.order("o1")])
+                _ = try await coordinator.run([testbed.user("u1"), testbed.order("o1")])
                 service.cancel()
                 try await service.value
                 let error = await failure { () async throws(TransactionError) in
-                    try await coordinator.run([stage.user("u2")])
+                    try await coordinator.run([testbed.user("u2")])
                 }
                 #expect(error?.description == "aborted: the coordinator is shut down")
-                try await stage.expectQuiet(users: 1, orders: 1)
+                try await testbed.expectQuiet(users: 1, orders: 1)
             }
         }
 
@@ -51,11 +51,11 @@ extension LibraryTests {
             "a shutdown whose grace is over leaves nobody without an answer",
             arguments: [true, false])
         func shutdownMeanwhile(log: Bool) async throws {
-            try await onStage(log: log) { stage in
-                try await stage.coordinate({ $0.shutdownGrace = .zero }) { coordinator in
+            try await withTestbed(log: log) { testbed in
+                try await testbed.coordinate({ $0.shutdownGrace = .zero }) { coordinator in
                     let isWorking = Gate()
                     let mayEnd = Gate()
-                    let user = Participant(stage.usersDatabase) { tx in
+                    let user = Participant(testbed.usersDatabase) { tx in
                         try await tx.execute("INSERT INTO users VALUES ('u')")
                         await isWorking.open()
                         await mayEnd.pass()
@@ -64,12 +64,12 @@ extension LibraryTests {
                     let run = Task {
                         await failure { () async throws(TransactionError) in
                             try await coordinator.run(
-                                [stage.order("o"), user], within: .seconds(3600))
+                                [testbed.order("o"), user], within: .seconds(3600))
                         }
                     }
                     await isWorking.pass()
                     try await until("the order is prepared") {
-                        try await Stage.preparedCount(stage.orders) == 1
+                        try await Testbed.preparedCount(testbed.orders) == 1
                     }
                     await coordinator.shutdown()
                     #expect(
@@ -77,7 +77,7 @@ extension LibraryTests {
                             == "aborted: its rollback was asked for, or its coordinator is being shut down"
                     )
                     await mayEnd.open()
-                    try await stage.expectQuiet(users: 0, orders: 0)
+                    try await testbed.expectQuiet(users: 0, orders: 0)
                 }
             }
         }
@@ -85,10 +85,10 @@ extension LibraryTests {
         @Test func `a shutdown answers those who wait for a session, and begins none of them`()
             async throws
         {
-            try await onStage(log: false) { stage in
-                var users = stage.usersDatabase
+            try await withTestbed(log: false) { testbed in
+                var users = testbed.usersDatabase
                 users.connections = 1
-                try await stage.coordinate({
+                try await testbed.coordinate({
                     $0.databases[0] = users
                     $0.shutdownGrace = .zero
                 }) { coordinator in
@@ -98,8 +98,9 @@ extension LibraryTests {
                         await isWorking.open()
                         await mayEnd.pass()
                     }
-                    func ending(_ participant: Participant<Void>) -> Task<TransactionError?, Never>
-                    {
+                    func commitMode(_ participant: Participant<Void>) -> Task<
+                        TransactionError?, Never
+                    > {
                         Task {
                             await failure { () async throws(TransactionError) in
                                 try await coordinator.run(
@@ -107,10 +108,10 @@ extension LibraryTests {
                             }
                         }
                     }
-                    let first = ending(holder)
+                    let first = commitMode(holder)
                     await isWorking.pass()
                     let isBegun = Lock(false)
-                    let second = ending(
+                    let second = commitMode(
                         Participant(users) { _ in isBegun.withLock { $0 = true } })
                     // It waits for as long as the first works, whenever it comes.
                     await coordinator.shutdown()
@@ -121,7 +122,7 @@ extension LibraryTests {
                     }
                     await mayEnd.open()
                     #expect(!isBegun.withLock { $0 })
-                    try await stage.expectQuiet(users: 0, orders: 0)
+                    try await testbed.expectQuiet(users: 0, orders: 0)
                 }
             }
         }
@@ -174,26 +175,26 @@ extension LibraryTests {
         @Test func `a start that is held up holds neither a run beyond its time nor a shutdown`()
             async throws
         {
-            try await onStage { stage in
+            try await withTestbed { testbed in
                 // Whoever starts first makes the schema.
-                try await stage.coordinate { _ in }
-                let lock = try await TableLock.takeMigrations(at: stage.stateConnection)
+                try await testbed.coordinate { _ in }
+                let lock = try await TableLock.takeMigrations(at: testbed.stateConnection)
                 func waiting(_ count: Int) async throws {
                     try await until("\(count) wait for the lock") {
-                        try await stage.users.psql(
+                        try await testbed.users.psql(
                             "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
                         ) == "\(count)"
                     }
                 }
-                let coordinator = Coordinator(stage.configuration())
+                let coordinator = Coordinator(testbed.configuration())
                 let late = await failure { () async throws(TransactionError) in
-                    try await coordinator.run([stage.user("u")], within: .milliseconds(1))
+                    try await coordinator.run([testbed.user("u")], within: .milliseconds(1))
                 }
                 #expect(late?.description == "aborted: the time to the decision was over")
                 try await waiting(1)
                 let run = Task {
                     await failure { () async throws(TransactionError) in
-                        try await coordinator.run([stage.user("u")], within: .seconds(3600))
+                        try await coordinator.run([testbed.user("u")], within: .seconds(3600))
                     }
                 }
                 run.cancel()
@@ -204,7 +205,7 @@ extension LibraryTests {
                 #expect(error?.code == .cancelled)
                 await coordinator.shutdown()
                 let group = ServiceGroup(
-                    services: [Coordinator(stage.configuration())],
+                    services: [Coordinator(testbed.configuration())],
                     logger: Logger(label: "test"))
                 let service = Task { try await group.run() }
                 // PostgreSQL does not notice that the first has gone while it waits.
@@ -212,18 +213,18 @@ extension LibraryTests {
                 await group.triggerGracefulShutdown()
                 try await service.value
                 try await lock.release()
-                try await stage.coordinate { _ = try await $0.run([stage.user("u")]) }
-                try await stage.expectQuiet(users: 1, orders: 0)
+                try await testbed.coordinate { _ = try await $0.run([testbed.user("u")]) }
+                try await testbed.expectQuiet(users: 1, orders: 0)
             }
         }
 
         @Test func `of several hosts the one is used that takes writes`() async throws {
-            try await onStage { stage in
-                _ = try await stage.orders.psql("CREATE DATABASE state")
-                try await stage.orders.becomeStandby()
+            try await withTestbed { testbed in
+                _ = try await testbed.orders.psql("CREATE DATABASE state")
+                try await testbed.orders.becomeStandby()
                 let hosts =
-                    "host=127.0.0.1,127.0.0.1 port=\(stage.orders.port),\(stage.users.port) user=postgres"
-                var users = stage.usersDatabase
+                    "host=127.0.0.1,127.0.0.1 port=\(testbed.orders.port),\(testbed.users.port) user=postgres"
+                var users = testbed.usersDatabase
                 users.connectionString = "\(hosts) dbname=postgres"
                 var state = StateDatabase(at: "\(hosts) dbname=state", replica: "library-1")
                 state.timeout = .seconds(60)
@@ -239,55 +240,55 @@ extension LibraryTests {
                         #expect(counts == [1])
                     }
                 }
-                #expect(try await stage.users.psql("SELECT count(*) FROM users") == "2")
+                #expect(try await testbed.users.psql("SELECT count(*) FROM users") == "2")
             }
         }
 
         @Test func `a service that is cancelled does not tell another that it was superseded`()
             async throws
         {
-            try await onStage { stage in
-                let coordinator = Coordinator(stage.configuration())
+            try await withTestbed { testbed in
+                let coordinator = Coordinator(testbed.configuration())
                 let services = (0..<2).map { _ in Task { try await coordinator.run() } }
-                _ = try await coordinator.run([stage.user("u")])
+                _ = try await coordinator.run([testbed.user("u")])
                 for service in services {
                     service.cancel()
                     try await service.value
                 }
-                try await stage.expectQuiet(users: 1, orders: 0)
+                try await testbed.expectQuiet(users: 1, orders: 0)
             }
         }
 
         @Test func `a second coordinator of the same name supersedes the first`() async throws {
-            try await onStage { stage in
-                let first = Coordinator(stage.configuration())
+            try await withTestbed { testbed in
+                let first = Coordinator(testbed.configuration())
                 let service = Task { try await first.run() }
-                _ = try await first.run([stage.user("u1"), stage.order("o1")])
-                try await Coordinator.with(stage.configuration()) { second in
-                    _ = try await second.run([stage.user("u2"), stage.order("o2")])
+                _ = try await first.run([testbed.user("u1"), testbed.order("o1")])
+                try await Coordinator.with(testbed.configuration()) { second in
+                    _ = try await second.run([testbed.user("u2"), testbed.order("o2")])
                     let error = await #expect(throws: CoordinatorError.self) {
                         try await service.value
                     }
                     #expect(error?.code == .superseded)
                 }
-                try await stage.expectQuiet(users: 2, orders: 2)
+                try await testbed.expectQuiet(users: 2, orders: 2)
             }
         }
 
         @Test func `a state database that is down refuses the start, and not for ever`()
             async throws
         {
-            try await onStage { stage in
-                await stage.users.stop(.immediate)
-                let coordinator = Coordinator(stage.configuration())
+            try await withTestbed { testbed in
+                await testbed.users.stop(.immediate)
+                let coordinator = Coordinator(testbed.configuration())
                 let error = await #expect(throws: CoordinatorError.self) {
                     try await coordinator.start()
                 }
                 #expect(error?.code == .stateDatabase)
-                try await stage.users.restart()
-                _ = try await coordinator.run([stage.user("u1"), stage.order("o1")])
+                try await testbed.users.restart()
+                _ = try await coordinator.run([testbed.user("u1"), testbed.order("o1")])
                 await coordinator.shutdown()
-                try await stage.expectQuiet(users: 1, orders: 1)
+                try await testbed.expectQuiet(users: 1, orders: 1)
             }
         }
 

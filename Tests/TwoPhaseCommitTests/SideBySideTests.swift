@@ -9,7 +9,8 @@ import TwoPhaseCommit
 extension LibraryTests {
     @Suite("A program and a server over one state database")
     struct SideBySideTests {
-        @Test func `each leaves the other's work alone while it lives, and ends it after a kill`()
+        @Test
+        func `each leaves the other's work alone while it incarnations, and ends it after a kill`()
             async throws
         {
             let sandbox = try await Sandbox.start(
@@ -45,12 +46,12 @@ extension LibraryTests {
                 let user = Participant(usersDatabase) { tx in
                     try await tx.execute("INSERT INTO users VALUES ('u1')")
                     try await until("the order is prepared") {
-                        try await Stage.preparedCount(orders) == 1
+                        try await Testbed.preparedCount(orders) == 1
                     }
                     // What the scan has done when this is gone, it has not done to the order.
                     try await leaveOrphan(state, orders)
                     try await until("the server has looked for orphans, and ended this one") {
-                        try await Stage.preparedCount(orders) == 1
+                        try await Testbed.preparedCount(orders) == 1
                     }
                 }
                 let order = Participant(ordersDatabase) { tx in
@@ -73,7 +74,7 @@ extension LibraryTests {
                         + #"VALUES ('u2')"}]},{"participant":"orders","statements":[{"sql":"#
                         + #""INSERT INTO orders VALUES ('o2')"}]}]}"#)
                 #expect(await server.process.exitStatus() == .signalled(SIGKILL))
-                #expect(try await Stage.preparedCount(orders) == 1)
+                #expect(try await Testbed.preparedCount(orders) == 1)
                 try await until("the program has ended the server's transaction") {
                     try await state.psql(
                         "SELECT count(*) FROM tandem.transactions "
@@ -81,7 +82,7 @@ extension LibraryTests {
                 }
             }
             for cluster in [users, orders] {
-                #expect(try await Stage.preparedCount(cluster) == 0)
+                #expect(try await Testbed.preparedCount(cluster) == 0)
             }
             #expect(try await users.psql("SELECT id FROM users ORDER BY id") == "u1\nu2")
             #expect(try await orders.psql("SELECT id FROM orders ORDER BY id") == "o1\no2")

@@ -6,9 +6,9 @@ extension LibraryTests {
     @Suite("Calls of several statements, and where they go wrong")
     struct StatementCallTests {
         @Test func `statements are numbered over all calls of a closure`() async throws {
-            try await onStage { stage in
-                try await stage.coordinate { coordinator in
-                    let participant = Participant(stage.usersDatabase) { tx in
+            try await withTestbed { testbed in
+                try await testbed.coordinate { coordinator in
+                    let participant = Participant(testbed.usersDatabase) { tx in
                         try await tx.execute("INSERT INTO users VALUES ('u1')")
                         try await tx.execute([
                             SQLStatement("INSERT INTO users VALUES ('u2')"),
@@ -20,19 +20,19 @@ extension LibraryTests {
                     }
                     #expect(error?.branchError?.statement == 2)
                     #expect(error?.branchError?.server?.sqlState == "23505")
-                    try await stage.expectQuiet(users: 0, orders: 0)
+                    try await testbed.expectQuiet(users: 0, orders: 0)
                 }
             }
         }
 
         @Test func `a NUL in a value is refused, and costs no session`() async throws {
-            try await onStage { stage in
-                var users = stage.usersDatabase
+            try await withTestbed { testbed in
+                var users = testbed.usersDatabase
                 users.connections = 1
-                try await stage.coordinate({ $0.databases[0] = users }) { coordinator in
-                    _ = try await coordinator.run([stage.user("u1")])
+                try await testbed.coordinate({ $0.databases[0] = users }) { coordinator in
+                    _ = try await coordinator.run([testbed.user("u1")])
                     let session = "SELECT pid FROM pg_stat_activity WHERE query LIKE 'PREPARE%'"
-                    let before = try await stage.users.psql(session)
+                    let before = try await testbed.users.psql(session)
                     let bad = SQLStatement("INSERT INTO users VALUES ($1)", "a\0b")
                     let given = await failure { () async throws(TransactionError) in
                         try await coordinator.run([Participant(users, statements: [bad])])
@@ -52,9 +52,9 @@ extension LibraryTests {
                     }
                     #expect(called?.branchError?.code == .unacceptableStatement)
                     #expect(called?.branchError?.statement == 1)
-                    _ = try await coordinator.run([stage.user("u2")])
-                    #expect(try await stage.users.psql(session) == before)
-                    try await stage.expectQuiet(users: 2, orders: 0)
+                    _ = try await coordinator.run([testbed.user("u2")])
+                    #expect(try await testbed.users.psql(session) == before)
+                    try await testbed.expectQuiet(users: 2, orders: 0)
                 }
             }
         }
@@ -62,10 +62,10 @@ extension LibraryTests {
         @Test func `a plan that changed its result is made again, with the whole call`()
             async throws
         {
-            try await onStage { stage in
-                var users = stage.usersDatabase
+            try await withTestbed { testbed in
+                var users = testbed.usersDatabase
                 users.connections = 1
-                try await stage.coordinate({ $0.databases[0] = users }) { coordinator in
+                try await testbed.coordinate({ $0.databases[0] = users }) { coordinator in
                     let participant = Participant(users) { tx in
                         try await tx.query([
                             SQLStatement("INSERT INTO users VALUES ('u') RETURNING id"),
@@ -74,18 +74,18 @@ extension LibraryTests {
                         ]).map { $0.columns.count }
                     }
                     #expect(try await coordinator.run([participant]).value == [[1, 2, 0]])
-                    _ = try await stage.users.psql("ALTER TABLE users ADD COLUMN age int")
+                    _ = try await testbed.users.psql("ALTER TABLE users ADD COLUMN age int")
                     #expect(try await coordinator.run([participant]).value == [[1, 3, 0]])
-                    try await stage.expectQuiet(users: 0, orders: 0)
+                    try await testbed.expectQuiet(users: 0, orders: 0)
                 }
             }
         }
 
         @Test func `a column that changed its type takes the values of its new one`() async throws {
-            try await onStage(log: false) { stage in
-                var orders = stage.ordersDatabase
+            try await withTestbed(log: false) { testbed in
+                var orders = testbed.ordersDatabase
                 orders.connections = 1
-                try await stage.coordinate({ $0.databases[1] = orders }) { coordinator in
+                try await testbed.coordinate({ $0.databases[1] = orders }) { coordinator in
                     let insert = "INSERT INTO orders (id, user_id) VALUES ($1, $2)"
                     let ahead = { (id: String) in
                         Participant(orders, statements: [SQLStatement(insert, id, "{}")])
@@ -96,22 +96,22 @@ extension LibraryTests {
                     _ = try await coordinator.run([ahead("a")])
                     // A statement keeps the types of its parameters for as long as its session.
                     for (type, id) in [("jsonb", "b"), ("text", "c")] {
-                        _ = try await stage.orders.psql(
+                        _ = try await testbed.orders.psql(
                             "ALTER TABLE orders ALTER user_id TYPE \(type) USING user_id::\(type)")
                         _ = try await coordinator.run([ahead(id)])
                     }
-                    _ = try await stage.orders.psql(
+                    _ = try await testbed.orders.psql(
                         "ALTER TABLE orders ALTER user_id TYPE jsonb USING user_id::jsonb")
                     _ = try await coordinator.run([closure("d")])
-                    try await stage.expectQuiet(users: 0, orders: 4)
+                    try await testbed.expectQuiet(users: 0, orders: 4)
                 }
             }
         }
 
         @Test func `calls at once take turns, and none is lost`() async throws {
-            try await onStage { stage in
-                try await stage.coordinate { coordinator in
-                    let participant = Participant(stage.usersDatabase) { tx in
+            try await withTestbed { testbed in
+                try await testbed.coordinate { coordinator in
+                    let participant = Participant(testbed.usersDatabase) { tx in
                         async let one = tx.execute(
                             (0..<40).map {
                                 SQLStatement("INSERT INTO users VALUES ($1)", "a\($0)")
@@ -123,38 +123,38 @@ extension LibraryTests {
                         return try await one.count + other.count
                     }
                     #expect(try await coordinator.run([participant]).value == [80])
-                    try await stage.expectQuiet(users: 80, orders: 0)
+                    try await testbed.expectQuiet(users: 80, orders: 0)
                 }
             }
         }
 
         @Test func `more than the sockets can hold goes through in one call`() async throws {
-            try await onStage { stage in
-                try await stage.coordinate { coordinator in
+            try await withTestbed { testbed in
+                try await testbed.coordinate { coordinator in
                     let long = String(repeating: "x", count: 10_000)
                     let statements = (0..<2000).map {
                         SQLStatement(
                             "INSERT INTO users VALUES ($1, $2) RETURNING name", "\($0)", long)
                     }
-                    let participant = Participant(stage.usersDatabase) { tx in
+                    let participant = Participant(testbed.usersDatabase) { tx in
                         try await tx.query(statements).count
                     }
                     #expect(try await coordinator.run([participant]).value == [2000])
                     _ = try await coordinator.run([
                         Participant(
-                            stage.usersDatabase,
+                            testbed.usersDatabase,
                             statements: [SQLStatement("DELETE FROM users", expectedRows: 2000)])
                     ])
-                    try await stage.expectQuiet(users: 0, orders: 0)
+                    try await testbed.expectQuiet(users: 0, orders: 0)
                 }
             }
         }
 
         @Test func `a call is cancelled with the whole`() async throws {
-            try await onStage { stage in
-                try await stage.coordinate { coordinator in
+            try await withTestbed { testbed in
+                try await testbed.coordinate { coordinator in
                     let participant = Participant(
-                        stage.usersDatabase,
+                        testbed.usersDatabase,
                         statements: [
                             SQLStatement("INSERT INTO users VALUES ('u1')"),
                             SQLStatement("SELECT pg_sleep(600)"),
@@ -162,12 +162,12 @@ extension LibraryTests {
                     let run = Task { () async -> TransactionError? in
                         await failure { () async throws(TransactionError) in
                             try await coordinator.run([
-                                participant, stage.order("o1").discardingValue,
+                                participant, testbed.order("o1").discardingValue,
                             ])
                         }
                     }
                     try await until("the call is at work") {
-                        try await stage.users.psql(
+                        try await testbed.users.psql(
                             """
                             SELECT count(*) FROM pg_stat_activity
                             WHERE query LIKE 'SELECT pg_sleep(6%' AND state = 'active'
@@ -178,7 +178,7 @@ extension LibraryTests {
                         Issue.record("it was not cancelled")
                         return
                     }
-                    try await stage.expectQuiet(users: 0, orders: 0)
+                    try await testbed.expectQuiet(users: 0, orders: 0)
                 }
             }
         }
@@ -186,9 +186,9 @@ extension LibraryTests {
         @Test func `no call is taken after the closure has returned, not even an empty one`()
             async throws
         {
-            try await onStage { stage in
-                try await stage.coordinate { coordinator in
-                    let leak = Participant(stage.usersDatabase) { $0 }
+            try await withTestbed { testbed in
+                try await testbed.coordinate { coordinator in
+                    let leak = Participant(testbed.usersDatabase) { $0 }
                     let transaction = try await coordinator.run([leak]).value[0]
                     for statements in [[], [SQLStatement("SELECT 1")]] {
                         await #expect {

@@ -9,10 +9,10 @@ extension LibraryTests {
         func `a participant of statements is committed with closures`(
             _ order: Order
         ) async throws {
-            try await onStage { stage in
-                try await stage.coordinate { coordinator in
+            try await withTestbed { testbed in
+                try await testbed.coordinate { coordinator in
                     let users = Participant(
-                        stage.usersDatabase,
+                        testbed.usersDatabase,
                         statements: [
                             SQLStatement("INSERT INTO users VALUES ($1, $2)", "u1", "Ada"),
                             SQLStatement(
@@ -20,10 +20,10 @@ extension LibraryTests {
                                 expectedRows: 1),
                         ])
                     let committed = try await coordinator.run(
-                        users, stage.order("o1"), order: order)
+                        users, testbed.order("o1"), order: order)
                     #expect(committed.value.1 == 1)
-                    #expect(try await stage.users.psql("SELECT id, name FROM users") == "u1|")
-                    try await stage.expectQuiet(users: 1, orders: 1)
+                    #expect(try await testbed.users.psql("SELECT id, name FROM users") == "u1|")
+                    try await testbed.expectQuiet(users: 1, orders: 1)
                 }
             }
         }
@@ -32,17 +32,17 @@ extension LibraryTests {
         func `a statement that fails is the cause, in the server's words`(
             hasLog: Bool
         ) async throws {
-            try await onStage(log: hasLog) { stage in
-                try await stage.coordinate { coordinator in
-                    _ = try await coordinator.run([stage.user("u1")])
+            try await withTestbed(log: hasLog) { testbed in
+                try await testbed.coordinate { coordinator in
+                    _ = try await coordinator.run([testbed.user("u1")])
                     let users = Participant(
-                        stage.usersDatabase,
+                        testbed.usersDatabase,
                         statements: [
                             SQLStatement("INSERT INTO users VALUES ('u2')"),
                             SQLStatement("INSERT INTO users VALUES ($1)", "u1"),
                         ])
                     let error = await failure { () async throws(TransactionError) in
-                        try await coordinator.run([users, stage.order("o1").discardingValue])
+                        try await coordinator.run([users, testbed.order("o1").discardingValue])
                     }
                     guard case .branch(0, let cause) = error?.aborted else {
                         Issue.record("\(String(describing: error))")
@@ -54,22 +54,22 @@ extension LibraryTests {
                     #expect(cause.server?.sqlState == "23505")
                     #expect(cause.server?.constraint == "users_pkey")
                     #expect(cause.server?.detail == "Key (id)=(u1) already exists.")
-                    try await stage.expectQuiet(users: 1, orders: 0)
+                    try await testbed.expectQuiet(users: 1, orders: 0)
                 }
             }
         }
 
         @Test func `another number of rows than expected aborts the whole`() async throws {
-            try await onStage { stage in
-                try await stage.coordinate { coordinator in
+            try await withTestbed { testbed in
+                try await testbed.coordinate { coordinator in
                     let users = Participant(
-                        stage.usersDatabase,
+                        testbed.usersDatabase,
                         statements: [
                             SQLStatement("INSERT INTO users VALUES ('u1')", expectedRows: 1),
                             SQLStatement("DELETE FROM users WHERE id = 'u9'", expectedRows: 1),
                         ])
                     let error = await failure { () async throws(TransactionError) in
-                        try await coordinator.run([users, stage.order("o1").discardingValue])
+                        try await coordinator.run([users, testbed.order("o1").discardingValue])
                     }
                     #expect(error?.branchError?.code == .unexpectedRows)
                     #expect(
@@ -77,7 +77,7 @@ extension LibraryTests {
                             == "statement 1: 1 rows were expected, not 0")
                     // The first that went wrong is told, and not what went wrong for its sake.
                     let both = Participant(
-                        stage.usersDatabase,
+                        testbed.usersDatabase,
                         statements: [
                             SQLStatement("DELETE FROM users", expectedRows: 1),
                             SQLStatement("INSERT INTO nowhere VALUES (1)"),
@@ -87,7 +87,7 @@ extension LibraryTests {
                     }
                     #expect(first?.branchError?.code == .unexpectedRows)
                     #expect(first?.branchError?.statement == 0)
-                    let batch = Participant(stage.usersDatabase) { tx in
+                    let batch = Participant(testbed.usersDatabase) { tx in
                         try await tx.execute([
                             SQLStatement("DELETE FROM users", expectedRows: 3)
                         ])
@@ -96,7 +96,7 @@ extension LibraryTests {
                         try await coordinator.run([batch])
                     }
                     #expect(thrown?.branchError?.code == .unexpectedRows)
-                    try await stage.expectQuiet(users: 0, orders: 0)
+                    try await testbed.expectQuiet(users: 0, orders: 0)
                 }
             }
         }
@@ -104,16 +104,16 @@ extension LibraryTests {
         @Test func `what can be part of no transaction is refused before anything is sent`()
             async throws
         {
-            try await onStage { stage in
-                try await stage.coordinate { coordinator in
+            try await withTestbed { testbed in
+                try await testbed.coordinate { coordinator in
                     let users = Participant(
-                        stage.usersDatabase,
+                        testbed.usersDatabase,
                         statements: [
                             SQLStatement("INSERT INTO users VALUES ('u1')"),
                             SQLStatement("COMMIT"),
                         ])
                     let error = await failure { () async throws(TransactionError) in
-                        try await coordinator.run([stage.order("o1").discardingValue, users])
+                        try await coordinator.run([testbed.order("o1").discardingValue, users])
                     }
                     guard case .refused(let refusal) = error?.aborted else {
                         Issue.record("\(String(describing: error))")
@@ -121,7 +121,7 @@ extension LibraryTests {
                     }
                     #expect(refusal.code == .invalid)
                     #expect(refusal.description.hasPrefix("participant 1, statement 1: "))
-                    let batch = Participant(stage.usersDatabase) { tx in
+                    let batch = Participant(testbed.usersDatabase) { tx in
                         try await tx.execute([
                             SQLStatement("INSERT INTO users VALUES ('u1')"),
                             SQLStatement("SELECT $1::int"),
@@ -132,15 +132,15 @@ extension LibraryTests {
                     }
                     #expect(thrown?.branchError?.code == .unacceptableStatement)
                     #expect(thrown?.branchError?.statement == 1)
-                    try await stage.expectQuiet(users: 0, orders: 0)
+                    try await testbed.expectQuiet(users: 0, orders: 0)
                 }
             }
         }
 
         @Test func `several statements go together, in order`() async throws {
-            try await onStage { stage in
-                try await stage.coordinate { coordinator in
-                    let participant = Participant(stage.usersDatabase) { tx in
+            try await withTestbed { testbed in
+                try await testbed.coordinate { coordinator in
+                    let participant = Participant(testbed.usersDatabase) { tx in
                         let none = try await tx.execute([])
                         let counts = try await tx.execute([
                             SQLStatement("INSERT INTO users VALUES ('u1'), ('u2')"),
@@ -155,17 +155,17 @@ extension LibraryTests {
                     }
                     let committed = try await coordinator.run([participant])
                     #expect(committed.value == [[2, 2, 1, 0, 1]])
-                    try await stage.expectQuiet(users: 1, orders: 0)
+                    try await testbed.expectQuiet(users: 1, orders: 0)
                 }
             }
         }
 
         @Test func `behind a statement that fails none of its call runs`() async throws {
-            try await onStage { stage in
-                try await stage.coordinate { coordinator in
+            try await withTestbed { testbed in
+                try await testbed.coordinate { coordinator in
                     // A sequence shows what ran, for it is not rolled back.
-                    _ = try await stage.users.psql("CREATE SEQUENCE steps")
-                    let careless = Participant(stage.usersDatabase) { tx in
+                    _ = try await testbed.users.psql("CREATE SEQUENCE steps")
+                    let careless = Participant(testbed.usersDatabase) { tx in
                         do throws(BranchError) {
                             try await tx.execute([
                                 SQLStatement("SELECT nextval('steps')"),
@@ -179,7 +179,7 @@ extension LibraryTests {
                         }
                     }
                     let error = await failure { () async throws(TransactionError) in
-                        try await coordinator.run([careless, stage.user("u1").discardingValue])
+                        try await coordinator.run([careless, testbed.user("u1").discardingValue])
                     }
                     guard case .branch(0, let cause) = error?.aborted else {
                         Issue.record("\(String(describing: error))")
@@ -187,18 +187,18 @@ extension LibraryTests {
                     }
                     #expect(cause.server?.sqlState == "42P01")
                     #expect(
-                        try await stage.users.psql("SELECT last_value, is_called FROM steps")
+                        try await testbed.users.psql("SELECT last_value, is_called FROM steps")
                             == "1|t")
-                    try await stage.expectQuiet(users: 0, orders: 0)
+                    try await testbed.expectQuiet(users: 0, orders: 0)
                 }
             }
         }
 
         @Test func `what the statements of a call return is bounded together`() async throws {
-            try await onStage { stage in
-                var users = stage.usersDatabase
+            try await withTestbed { testbed in
+                var users = testbed.usersDatabase
                 users.rowsMax = 10
-                try await stage.coordinate({ $0.databases[0] = users }) { coordinator in
+                try await testbed.coordinate({ $0.databases[0] = users }) { coordinator in
                     let greedy = Participant(users) { tx in
                         try await tx.execute([
                             SQLStatement("SELECT generate_series(1, 6)"),
@@ -220,28 +220,28 @@ extension LibraryTests {
         }
 
         @Test func `a read-only participant of statements may not write`() async throws {
-            try await onStage { stage in
-                try await stage.coordinate { coordinator in
+            try await withTestbed { testbed in
+                try await testbed.coordinate { coordinator in
                     let writer = Participant(
-                        stage.usersDatabase, isReadOnly: true,
+                        testbed.usersDatabase, isReadOnly: true,
                         statements: [SQLStatement("INSERT INTO users VALUES ('u1')")])
                     let error = await failure { () async throws(TransactionError) in
-                        try await coordinator.run([writer, stage.order("o1").discardingValue])
+                        try await coordinator.run([writer, testbed.order("o1").discardingValue])
                     }
                     #expect(error?.branchError?.server?.sqlState == "25006")
                     let reader = Participant(
-                        stage.usersDatabase, isReadOnly: true,
+                        testbed.usersDatabase, isReadOnly: true,
                         statements: [SQLStatement("SELECT FROM users", expectedRows: 0)])
-                    _ = try await coordinator.run([reader, stage.order("o1").discardingValue])
-                    try await stage.expectQuiet(users: 0, orders: 1)
+                    _ = try await coordinator.run([reader, testbed.order("o1").discardingValue])
+                    try await testbed.expectQuiet(users: 0, orders: 1)
                 }
             }
         }
 
         @Test func `an error comes with all that PostgreSQL said of it`() async throws {
-            try await onStage { stage in
-                try await stage.coordinate { coordinator in
-                    _ = try await stage.users.psql(
+            try await withTestbed { testbed in
+                try await testbed.coordinate { coordinator in
+                    _ = try await testbed.users.psql(
                         """
                         CREATE FUNCTION complain() RETURNS int LANGUAGE plpgsql AS $$
                         BEGIN
@@ -252,9 +252,9 @@ extension LibraryTests {
                         """)
                     func said(_ sql: String) async -> ServerError? {
                         let users = Participant(
-                            stage.usersDatabase, statements: [SQLStatement(sql)])
+                            testbed.usersDatabase, statements: [SQLStatement(sql)])
                         let error = await failure { () async throws(TransactionError) in
-                            try await coordinator.run([users, stage.order("o1").discardingValue])
+                            try await coordinator.run([users, testbed.order("o1").discardingValue])
                         }
                         return error?.branchError?.server
                     }
@@ -267,31 +267,31 @@ extension LibraryTests {
                     #expect(raised.context == context)
                     let wrong = try #require(await said("SELECT nothing FROM users"))
                     #expect(wrong.position == 8 && wrong.context == nil)
-                    try await stage.expectQuiet(users: 0, orders: 0)
+                    try await testbed.expectQuiet(users: 0, orders: 0)
                 }
             }
         }
 
         @Test func `a deferred constraint that fails at PREPARE is told by its name`() async throws
         {
-            try await onStage { stage in
-                try await stage.coordinate { coordinator in
-                    _ = try await stage.users.psql(
+            try await withTestbed { testbed in
+                try await testbed.coordinate { coordinator in
+                    _ = try await testbed.users.psql(
                         """
                         ALTER TABLE users ADD CONSTRAINT names_differ UNIQUE (name)
                             DEFERRABLE INITIALLY DEFERRED
                         """)
                     let users = Participant(
-                        stage.usersDatabase,
+                        testbed.usersDatabase,
                         statements: [
                             SQLStatement("INSERT INTO users VALUES ('a', 'x'), ('b', 'x')")
                         ])
                     let error = await failure { () async throws(TransactionError) in
-                        try await coordinator.run([users, stage.order("o1").discardingValue])
+                        try await coordinator.run([users, testbed.order("o1").discardingValue])
                     }
                     #expect(error?.branchError?.code == .constraintAtPrepare)
                     #expect(error?.branchError?.server?.constraint == "names_differ")
-                    try await stage.expectQuiet(users: 0, orders: 0)
+                    try await testbed.expectQuiet(users: 0, orders: 0)
                 }
             }
         }

@@ -6,35 +6,35 @@ extension LibraryTests {
     @Suite("An unknown outcome is an error of its own, and is learned by its id")
     struct UnknownOutcomeTests {
         @Test func `the state database dies before the decision, and answers later`() async throws {
-            try await onStage { stage in
-                try await stage.coordinate({ $0.finishWait = .seconds(1) }) { coordinator in
+            try await withTestbed { testbed in
+                try await testbed.coordinate({ $0.finishWait = .seconds(1) }) { coordinator in
                     // Both branches are in the other server, so that the log alone is lost.
-                    let slow = Participant(stage.ordersDatabase) { tx in
+                    let slow = Participant(testbed.ordersDatabase) { tx in
                         try await tx.execute("INSERT INTO orders VALUES ('o1')")
                         try await until("the other branch is prepared and the row is there") {
-                            let rows = try await stage.users.psql(
+                            let rows = try await testbed.users.psql(
                                 "SELECT count(*) FROM tandem.transactions", database: "state")
-                            let prepared = try await Stage.preparedCount(stage.orders)
+                            let prepared = try await Testbed.preparedCount(testbed.orders)
                             return rows == "1" && prepared == 1
                         }
-                        await stage.users.kill()
+                        await testbed.users.kill()
                         return 1
                     }
                     let error = await failure { () async throws(TransactionError) in
-                        try await coordinator.run([slow, stage.order("o2")])
+                        try await coordinator.run([slow, testbed.order("o2")])
                     }
                     guard case .unknown(let unknown) = error else {
                         Issue.record("\(String(describing: error))")
                         return
                     }
-                    try await stage.users.restart()
+                    try await testbed.users.restart()
                     var end: TransactionStatus?
                     try await until("its end is known") {
                         // The state database may still be starting.
                         end = try? await coordinator.status(of: unknown.id)
                         return end == .committed || end == .aborted
                     }
-                    try await stage.expectQuiet(users: 0, orders: end == .committed ? 2 : 0)
+                    try await testbed.expectQuiet(users: 0, orders: end == .committed ? 2 : 0)
                 }
             }
         }

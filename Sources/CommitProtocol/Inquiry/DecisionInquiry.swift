@@ -11,7 +11,7 @@ public struct DecisionInquiry: Hashable, Sendable {
         /// and not yet as durable as it has to be.
         case confirmRow
         /// The register.
-        case lookAtRegister
+        case readCommitPoint
         /// The row, once more.
         case readRow
         /// This may be told; nil is "undecided".
@@ -30,18 +30,18 @@ public struct DecisionInquiry: Hashable, Sendable {
         ///
         /// Not where the row is still that of the owner itself, who has asked for nothing: others
         /// claim the row before they ask.
-        public let namesRegister: Bool
+        public let namesCommitPoint: Bool
 
         /// Makes it of its parts.
-        public init(decision: Decision?, isSettled: Bool, namesRegister: Bool) {
+        public init(decision: Decision?, isSettled: Bool, namesCommitPoint: Bool) {
             self.decision = decision
             self.isSettled = isSettled
-            self.namesRegister = namesRegister
+            self.namesCommitPoint = namesCommitPoint
         }
     }
 
     /// What a register was seen to hold.
-    public enum Sight: Hashable, Sendable {
+    public enum Reading: Hashable, Sendable {
         /// This decision, durably.
         case holds(Decision)
         /// None, or none any more.
@@ -51,7 +51,7 @@ public struct DecisionInquiry: Hashable, Sendable {
     }
 
     /// Whether the register held nothing.
-    private var hasLooked = false
+    private var hasRead = false
 
     /// Nothing has been looked at yet; the first look is at the row.
     public init() {}
@@ -62,16 +62,16 @@ public struct DecisionInquiry: Hashable, Sendable {
     public func read(_ row: Row, isConfirmed: Bool) -> Next {
         if row.isSettled { return .tell(row.decision) }
         if row.decision != nil { return isConfirmed ? .tell(row.decision) : .confirmRow }
-        return row.namesRegister && !hasLooked ? .lookAtRegister : .tell(nil)
+        return row.namesCommitPoint && !hasRead ? .readCommitPoint : .tell(nil)
     }
 
     /// The register was looked at.
-    public mutating func saw(_ sight: Sight) -> Next {
-        switch sight {
+    public mutating func saw(_ reading: Reading) -> Next {
+        switch reading {
         case .holds(let decision): return .tell(decision)
         case .silent: return .unknown
         case .nothing:
-            hasLooked = true
+            hasRead = true
             return .readRow
         }
     }

@@ -25,13 +25,13 @@ public struct EndInquiry: Hashable, Sendable {
     /// What is known of a branch without a look.
     public struct Branch: Hashable, Sendable {
         /// How it takes part in the end.
-        public let ending: Ending
+        public let commitMode: CommitMode
         /// How it ended, as far as that is known.
         public let outcome: Outcome?
 
         /// Makes it of its parts.
-        public init(ending: Ending, outcome: Outcome?) {
-            self.ending = ending
+        public init(commitMode: CommitMode, outcome: Outcome?) {
+            self.commitMode = commitMode
             self.outcome = outcome
         }
 
@@ -39,11 +39,11 @@ public struct EndInquiry: Hashable, Sendable {
         var isHeuristic: Bool { outcome?.isAsDecided == false }
 
         /// A register's commit is the decision itself, and of a read-only branch nothing is kept.
-        var isSeenByDecision: Bool { ending != .twoPhase || outcome == .committed }
+        var isProvedByDecision: Bool { commitMode != .twoPhase || outcome == .committed }
     }
 
     /// What a branch was seen to be.
-    public enum Sight: Hashable, Sendable {
+    public enum Reading: Hashable, Sendable {
         /// It has committed, as its evidence proves.
         case committed
         /// It is prepared.
@@ -69,7 +69,7 @@ public struct EndInquiry: Hashable, Sendable {
             // It has not ended as decided, whatever is seen of the others; the record tells how.
             return .tell(.committing)
         case .committing:
-            unseen = branches.indices.filter { !branches[$0].isSeenByDecision }
+            unseen = branches.indices.filter { !branches[$0].isProvedByDecision }
             return next
         }
     }
@@ -79,8 +79,8 @@ public struct EndInquiry: Hashable, Sendable {
     /// One that is still prepared was so when the look was taken, so that nobody had been told
     /// "committed" before. Where a participant does not answer, the record is all that can tell; the
     /// row was read before the look, and it may be there by now.
-    public mutating func saw(_ sight: Sight) -> Next {
-        switch sight {
+    public mutating func saw(_ reading: Reading) -> Next {
+        switch reading {
         case .committed:
             unseen.removeFirst()
             return next
@@ -92,7 +92,7 @@ public struct EndInquiry: Hashable, Sendable {
     private var next: Next { unseen.first.map { .look(branch: $0) } ?? .tell(.committed) }
 
     /// Whether a state may be told by whoever reached it before it is recorded.
-    public static func isToldAhead(_ state: TransactionState) -> Bool {
+    public static func isReportedAhead(_ state: TransactionState) -> Bool {
         switch state {
         case .active, .preparing, .committing, .aborting, .committed: true
         case .aborted, .needsOperator: false

@@ -29,7 +29,7 @@ public struct Branch: Hashable, Sendable {
     }
 
     /// How it takes part in the end.
-    public let ending: Ending
+    public let commitMode: CommitMode
     /// Where the branch stands.
     public internal(set) var progress: Progress = .waiting
     /// The vote, once it is known; kept after the branch has ended.

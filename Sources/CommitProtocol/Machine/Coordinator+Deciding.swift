@@ -10,16 +10,17 @@ extension Coordinator {
         for (index, branch) in recovered.branches.enumerated() {
             recall(branch, index, recovered.decision)
         }
-        let isRegistersCase =
-            register.map { branches[$0].ending == .journal || recovered.isDelegated } ?? false
+        let isDecidedAtCommitPoint =
+            commitPoint.map { branches[$0].commitMode == .journal || recovered.isDelegated }
+            ?? false
         if let decision = recovered.decision {
             if decision == .abort { cause = .decidedElsewhere }
             phase = .deciding(decision, viaTombstone: false)
             decided(decision, [], &step)
-        } else if isRegistersCase {
+        } else if isDecidedAtCommitPoint {
             cause = .recovered
-            phase = .asking(isAccepted: true)
-            askRegister(&step)
+            phase = .queryingCommitPoint(isAccepted: true)
+            queryCommitPoint(&step)
         } else {
             cause = .recovered
             phase = .deciding(.abort, viaTombstone: false)
@@ -29,7 +30,7 @@ extension Coordinator {
 
     private mutating func recall(_ found: RecoveredBranch, _ index: Int, _ decision: Decision?) {
         branches[index].evidence = found.evidence
-        switch branches[index].ending {
+        switch branches[index].commitMode {
         case .twoPhase: branches[index].vote = found.evidence == nil ? nil : .prepared
         case .readOnly: branches[index].vote = decision == .commit ? .readOnly : nil
         case .onePhase, .journal: break
@@ -55,9 +56,10 @@ extension Coordinator {
             if decision == .abort, asked == .commit { cause = .decidedElsewhere }
         case .delegating:
             if decision == .abort { cause = .decidedElsewhere }
-        case .copying(let registered, _):
-            if decision != registered { registerWasOverruled() }
-        case .idle, .preparing, .registering, .asking, .finishing, .withdrawing, .ended,
+        case .copying(let copied, _):
+            if decision != copied { commitPointWasOverruled() }
+        case .idle, .preparing, .committingLocally, .queryingCommitPoint, .finishing, .withdrawing,
+            .ended,
             .withdrawn, .undecidable:
             preconditionFailure("the log answers one decision once")
         }
@@ -69,12 +71,12 @@ extension Coordinator {
 
     /// Only an operator's force can have put another decision into the row than the register holds;
     /// the branch did end the other way, and that is not hidden.
-    private mutating func registerWasOverruled() {
-        guard let register else { preconditionFailure("the row is the register") }
-        switch branches[register].progress {
-        case .ended(.committed): branches[register].progress = .ended(.heuristicCommit)
+    private mutating func commitPointWasOverruled() {
+        guard let commitPoint else { preconditionFailure("the row is the register") }
+        switch branches[commitPoint].progress {
+        case .ended(.committed): branches[commitPoint].progress = .ended(.heuristicCommit)
         case .ended(.rolledBack), .refused:
-            branches[register].progress = .ended(.heuristicRollback)
+            branches[commitPoint].progress = .ended(.heuristicRollback)
         case .waiting, .working, .prepared, .held, .ready, .preparedAgainstVote, .doubtful,
             .recovered, .ended:
             break
@@ -83,7 +85,7 @@ extension Coordinator {
 
     /// Orders the end of every branch; the caller may hear of a durable commit before.
     mutating func finishBranches(_ step: inout Step) {
-        for branch in branches.indices { orderEnd(branch, &step) }
+        for branch in branches.indices { finishBranch(branch, &step) }
         endIfDone(&step)
         if repliesAtDecision, case .finishing(.commit) = phase { say(.committing, &step) }
     }
@@ -99,7 +101,8 @@ extension Coordinator {
         case .deciding(_, viaTombstone: true), .copying:
             // An insert that left no row is no answer: it is made again, and not in a hot loop.
             decisionUnknown(&step)
-        case .idle, .preparing, .registering, .asking, .finishing, .withdrawing, .ended,
+        case .idle, .preparing, .committingLocally, .queryingCommitPoint, .finishing, .withdrawing,
+            .ended,
             .withdrawn, .undecidable:
             preconditionFailure("the log answers one decision once")
         }
@@ -112,7 +115,8 @@ extension Coordinator {
     mutating func decisionUnknown(_ step: inout Step) {
         switch phase {
         case .deciding, .delegating, .copying: break
-        case .idle, .preparing, .registering, .asking, .finishing, .withdrawing, .ended,
+        case .idle, .preparing, .committingLocally, .queryingCommitPoint, .finishing, .withdrawing,
+            .ended,
             .withdrawn, .undecidable:
             preconditionFailure("the log answers one decision once")
         }
@@ -127,12 +131,12 @@ extension Coordinator {
             abort(.deadlinePassed, &step)
         case .decideAgain:
             decideAgain(&step)
-        case .askAgain:
-            guard case .asking = phase else { return }
-            askRegister(&step)
+        case .queryAgain:
+            guard case .queryingCommitPoint = phase else { return }
+            queryCommitPoint(&step)
         case .finishAgain(let branch):
             guard branches[branch].outcome == nil else { return }
-            orderEnd(branch, &step)
+            finishBranch(branch, &step)
             endIfDone(&step)
         case .finishWait:
             finishWaitPassed(&step)
@@ -145,7 +149,8 @@ extension Coordinator {
         case .deciding(let decision, viaTombstone: false): step.log = .decide(decision)
         case .delegating: step.log = .delegate
         case .copying(let decision, _): step.log = .copy(decision)
-        case .idle, .preparing, .registering, .asking, .finishing, .withdrawing, .ended,
+        case .idle, .preparing, .committingLocally, .queryingCommitPoint, .finishing, .withdrawing,
+            .ended,
             .withdrawn, .undecidable:
             break
         }
@@ -154,9 +159,11 @@ extension Coordinator {
     /// Answers the caller with no more than is known when the answer cannot wait any longer.
     private mutating func finishWaitPassed(_ step: inout Step) {
         switch phase {
-        case .deciding(.commit, _), .delegating, .registering, .asking(isAccepted: true):
+        case .deciding(.commit, _), .delegating, .committingLocally,
+            .queryingCommitPoint(isAccepted: true):
             say(.outcomeUnknown, &step)
-        case .deciding(.abort, _), .asking(isAccepted: false), .copying(.abort, isAccepted: false):
+        case .deciding(.abort, _), .queryingCommitPoint(isAccepted: false),
+            .copying(.abort, isAccepted: false):
             say(.neverCommits, &step)
         case .finishing where hasHeuristicOutcome:
             say(.needsOperator, &step)

@@ -1,7 +1,7 @@
 extension Coordinator {
     /// Orders the end of a branch, by the decision and by where the branch stands.
-    mutating func orderEnd(_ branch: Int, _ step: inout Step) {
-        if case .finishing(.commit) = phase { return orderCommit(branch, &step) }
+    mutating func finishBranch(_ branch: Int, _ step: inout Step) {
+        if case .finishing(.commit) = phase { return commitBranch(branch, &step) }
         switch branches[branch].progress {
         case .waiting, .refused:
             branches[branch].progress = .ended(.rolledBack)
@@ -17,8 +17,8 @@ extension Coordinator {
         }
     }
 
-    private mutating func orderCommit(_ branch: Int, _ step: inout Step) {
-        switch (branches[branch].progress, branches[branch].ending) {
+    private mutating func commitBranch(_ branch: Int, _ step: inout Step) {
+        switch (branches[branch].progress, branches[branch].commitMode) {
         case (.ended, _), (.working, _):
             break
         case (.held, _):
@@ -52,17 +52,18 @@ extension Coordinator {
         switch phase {
         case .finishing(let decision): commits = decision == .commit
         case .withdrawing: commits = false
-        case .idle, .preparing, .deciding, .delegating, .registering, .asking, .copying, .ended,
+        case .idle, .preparing, .deciding, .delegating, .committingLocally, .queryingCommitPoint,
+            .copying, .ended,
             .withdrawn, .undecidable:
             preconditionFailure("no branch is being ended in \(phase)")
         }
-        let isRegister = branches[branch].ending.isRegister
+        let isCommitPoint = branches[branch].commitMode.isCommitPoint
         switch reply {
-        case .done where commits && isRegister:
+        case .done where commits && isCommitPoint:
             // A commit that was forced upon the row, and a register that was told to roll back.
             branches[branch].progress = .ended(.heuristicRollback)
-        case .done where commits && branches[branch].ending == .readOnly,
-            .provedRolledBack where commits && branches[branch].ending == .readOnly:
+        case .done where commits && branches[branch].commitMode == .readOnly,
+            .provedRolledBack where commits && branches[branch].commitMode == .readOnly:
             branches[branch].progress = .ended(.committed)
         case .done:
             branches[branch].progress = .ended(commits ? .committed : .rolledBack)
@@ -119,7 +120,8 @@ extension Coordinator {
         case .withdrawing:
             phase = .withdrawn
             step.isLast = true
-        case .idle, .preparing, .deciding, .delegating, .registering, .asking, .copying, .ended,
+        case .idle, .preparing, .deciding, .delegating, .committingLocally, .queryingCommitPoint,
+            .copying, .ended,
             .withdrawn, .undecidable:
             preconditionFailure("branches end by a decision only")
         }

@@ -1,5 +1,5 @@
 extension Coordinator {
-    mutating func begin(_ order: AcceptanceOrder, _ step: inout Step) {
+    mutating func begin(_ order: AcceptanceTiming, _ step: inout Step) {
         precondition(phase == .idle, "a transaction begins once")
         phase = .preparing(isAccepted: false, abort: nil)
         step.log = .accept
@@ -17,7 +17,8 @@ extension Coordinator {
                 startWork(&step)
                 decideIfReady(now, deadline, &step)
             }
-        case .idle, .preparing(isAccepted: true, _), .deciding, .delegating, .registering, .asking,
+        case .idle, .preparing(isAccepted: true, _), .deciding, .delegating, .committingLocally,
+            .queryingCommitPoint,
             .copying, .finishing, .withdrawing, .ended, .withdrawn, .undecidable:
             preconditionFailure("the log answers one accept once")
         }
@@ -31,12 +32,13 @@ extension Coordinator {
         switch phase {
         case .preparing(isAccepted: false, let earlier):
             cause = earlier ?? .acceptanceUnknown
-            if decidesInJournal { return abortAtRegister(isAccepted: false, &step) }
+            if decidesInJournal { return abortAtCommitPoint(isAccepted: false, &step) }
             phase = .deciding(.abort, viaTombstone: true)
             step.log = .tombstone
             cancelWork(&step)
             armFinishWait(&step)
-        case .idle, .preparing(isAccepted: true, _), .deciding, .delegating, .registering, .asking,
+        case .idle, .preparing(isAccepted: true, _), .deciding, .delegating, .committingLocally,
+            .queryingCommitPoint,
             .copying, .finishing, .withdrawing, .ended, .withdrawn, .undecidable:
             preconditionFailure("the log answers one accept once")
         }
@@ -52,7 +54,7 @@ extension Coordinator {
         phase = .withdrawing
         say(reply, &step)
         cancelWork(&step)
-        for branch in branches.indices { orderEnd(branch, &step) }
+        for branch in branches.indices { finishBranch(branch, &step) }
         endIfDone(&step)
     }
 
@@ -70,21 +72,21 @@ extension Coordinator {
                 abort(.refused(branch: branch), &step)
             }
         case .finishing(.abort), .withdrawing:
-            orderEnd(branch, &step)
+            finishBranch(branch, &step)
             endIfDone(&step)
         case .deciding, .copying:
             // An abort is being recorded; its answer orders the ends.
             break
-        case .asking:
+        case .queryingCommitPoint:
             // The others are ended by what the register holds; it could not be asked before.
-            if branch == register { askRegister(&step) }
+            if branch == commitPoint { queryCommitPoint(&step) }
         case .finishing(.commit):
             // Commit was found in the row although a branch had not voted here: obey it.
-            orderEnd(branch, &step)
+            finishBranch(branch, &step)
             endIfDone(&step)
         case .undecidable:
             stopUndecided(&step)
-        case .idle, .delegating, .registering, .ended, .withdrawn:
+        case .idle, .delegating, .committingLocally, .ended, .withdrawn:
             preconditionFailure("no branch works in \(phase)")
         }
     }
@@ -120,7 +122,7 @@ extension Coordinator {
             branches.allSatisfy(\.isInFavor)
         else { return }
         guard now < deadline else { return abort(.deadlinePassed, &step) }
-        guard register == nil else { return letRegisterDecide(&step) }
+        guard commitPoint == nil else { return decideAtCommitPoint(&step) }
         phase = .deciding(.commit, viaTombstone: false)
         step.log = .decide(.commit)
         armFinishWait(&step)
@@ -133,7 +135,7 @@ extension Coordinator {
         switch phase {
         case .preparing(isAccepted: true, _):
             cause = why
-            if decidesInJournal { return abortAtRegister(isAccepted: true, &step) }
+            if decidesInJournal { return abortAtCommitPoint(isAccepted: true, &step) }
             phase = .deciding(.abort, viaTombstone: false)
             step.log = .decide(.abort)
             cancelWork(&step)
@@ -142,7 +144,8 @@ extension Coordinator {
             cause = earlier ?? why
             phase = .preparing(isAccepted: false, abort: cause)
             cancelWork(&step)
-        case .idle, .deciding, .delegating, .registering, .asking, .copying, .finishing,
+        case .idle, .deciding, .delegating, .committingLocally, .queryingCommitPoint, .copying,
+            .finishing,
             .withdrawing, .ended, .withdrawn, .undecidable:
             break
         }
@@ -151,7 +154,7 @@ extension Coordinator {
     /// Whether the journal is the register from the acceptance on.
     ///
     /// A one-phase branch becomes the register later, by delegation; until then the row is.
-    private var decidesInJournal: Bool { register.map { branches[$0].ending } == .journal }
+    private var decidesInJournal: Bool { commitPoint.map { branches[$0].commitMode } == .journal }
 
     private mutating func startWork(_ step: inout Step) {
         for branch in branches.indices where branches[branch].progress == .waiting {

@@ -4,7 +4,7 @@
 /// about one transaction is here and nowhere else.
 ///
 /// Where the decision is made is its *register*. It is the row, unless one branch is the register
-/// (`Ending.isRegister`): then the row holds a copy, which is written after the fact and only ever
+/// (`CommitMode.isCommitPoint`): then the row holds a copy, which is written after the fact and only ever
 /// says what the register said.
 public struct Coordinator: Hashable, Sendable {
     /// Where the transaction stands.
@@ -16,20 +16,20 @@ public struct Coordinator: Hashable, Sendable {
         case idle
         /// Branches work. `isAccepted`: the row is durable. `abort`: an abort that waits for the
         /// row, because there is nothing yet that could hold it. To `deciding`, `delegating`,
-        /// `registering`, `asking`, `withdrawing`.
+        /// `committingLocally`, `asking`, `withdrawing`.
         case preparing(isAccepted: Bool, abort: AbortCause?)
         /// A decision was asked of the row and is not known to be durable. To `finishing` of the
         /// decision that the log answers, whichever it is; to `asking` if a register decides.
         case deciding(Decision, viaTombstone: Bool)
-        /// The row is being told that the one writing branch decides. To `registering`, or to
+        /// The row is being told that the one writing branch decides. To `committingLocally`, or to
         /// `finishing` if the row was decided before.
         case delegating
         /// The register was told to commit, and has not answered. To `finishing`, `copying` of an
         /// abort, or `asking`.
-        case registering
+        case committingLocally
         /// What the register holds is being asked; where it holds nothing, it is made to hold abort.
         /// Not begun while the register still works. To `copying` or `undecidable`.
-        case asking(isAccepted: Bool)
+        case queryingCommitPoint(isAccepted: Bool)
         /// The register has decided; the row is being made to say so. To `finishing`.
         case copying(Decision, isAccepted: Bool)
         /// The decision is durable; branches are being ended. To `ended`.
@@ -58,7 +58,7 @@ public struct Coordinator: Hashable, Sendable {
     /// many have been answered and are not finished.
     public var repliesAtDecision: Bool
     /// The branch that decides, if it is not the row.
-    public let register: Int?
+    public let commitPoint: Int?
     /// How often the log or the register could not say what was decided.
     var decisionRetries = 0
     /// Whether the caller has been answered.
@@ -72,30 +72,31 @@ public struct Coordinator: Hashable, Sendable {
     ///
     /// At most one is the register; beside a `onePhase` branch all are `readOnly`.
     public init(
-        transaction: GlobalTransactionID, endings: [Ending], repliesAtDecision: Bool = false
+        transaction: GlobalTransactionID, commitModes: [CommitMode], repliesAtDecision: Bool = false
     ) {
-        precondition(!endings.isEmpty, "a transaction has at least one branch")
-        precondition(endings.count(where: \.isRegister) <= 1, "one branch decides at most")
+        precondition(!commitModes.isEmpty, "a transaction has at least one branch")
+        precondition(commitModes.count(where: \.isCommitPoint) <= 1, "one branch decides at most")
         precondition(
-            !endings.contains(.onePhase) || endings.count { $0 != .readOnly } == 1,
+            !commitModes.contains(.onePhase) || commitModes.count { $0 != .readOnly } == 1,
             "a one-phase branch is the only one that writes")
         self.transaction = transaction
         self.repliesAtDecision = repliesAtDecision
-        register = endings.firstIndex(where: \.isRegister)
-        branches = endings.map { Branch(ending: $0) }
+        commitPoint = commitModes.firstIndex(where: \.isCommitPoint)
+        branches = commitModes.map { Branch(commitMode: $0) }
     }
 
     /// A transaction of this many branches, at least one, which are all prepared.
     public init(transaction: GlobalTransactionID, branchCount: Int) {
         self.init(
-            transaction: transaction, endings: Array(repeating: .twoPhase, count: branchCount))
+            transaction: transaction, commitModes: Array(repeating: .twoPhase, count: branchCount))
     }
 
     /// What a caller is shown.
     public var state: TransactionState {
         switch phase {
         case .idle: .active
-        case .preparing, .deciding, .delegating, .registering, .asking: .preparing
+        case .preparing, .deciding, .delegating, .committingLocally, .queryingCommitPoint:
+            .preparing
         case .finishing where hasHeuristicOutcome: .needsOperator
         case .copying(.commit, _), .finishing(.commit): .committing
         case .copying(.abort, _), .finishing(.abort), .withdrawing: .aborting
@@ -124,7 +125,8 @@ public struct Coordinator: Hashable, Sendable {
     public var decision: Decision? {
         switch phase {
         case .copying(let decision, _), .finishing(let decision), .ended(let decision): decision
-        case .idle, .preparing, .deciding, .delegating, .registering, .asking, .withdrawing,
+        case .idle, .preparing, .deciding, .delegating, .committingLocally, .queryingCommitPoint,
+            .withdrawing,
             .withdrawn, .undecidable:
             nil
         }
@@ -134,7 +136,7 @@ public struct Coordinator: Hashable, Sendable {
     /// others may have read it, so that "undecided" may be said no more.
     public var awaitsDecision: Bool {
         switch phase {
-        case .deciding, .delegating, .registering, .asking: true
+        case .deciding, .delegating, .committingLocally, .queryingCommitPoint: true
         case .idle, .preparing, .copying, .finishing, .ended, .withdrawing, .withdrawn,
             .undecidable:
             false
@@ -145,11 +147,12 @@ public struct Coordinator: Hashable, Sendable {
     public var isAccepted: Bool {
         switch phase {
         case .idle, .withdrawing, .withdrawn, .preparing(isAccepted: false, _),
-            .deciding(_, viaTombstone: true), .asking(isAccepted: false),
+            .deciding(_, viaTombstone: true), .queryingCommitPoint(isAccepted: false),
             .copying(_, isAccepted: false):
             false
         case .preparing(isAccepted: true, _), .deciding(_, viaTombstone: false), .delegating,
-            .registering, .asking(isAccepted: true), .copying(_, isAccepted: true), .finishing,
+            .committingLocally, .queryingCommitPoint(isAccepted: true),
+            .copying(_, isAccepted: true), .finishing,
             .ended, .undecidable:
             true
         }
@@ -174,8 +177,8 @@ public struct Coordinator: Hashable, Sendable {
         case .decisionUnknown: decisionUnknown(&step)
         case .delegated: delegated(&step)
         case .delegationFound(let evidence): delegationFound(evidence, &step)
-        case .registered(let reply): registered(reply, &step)
-        case .registerAnswered(let answer): registerAnswered(answer, &step)
+        case .localCommitAnswered(let reply): localCommitAnswered(reply, &step)
+        case .commitPointAnswered(let answer): commitPointAnswered(answer, &step)
         case .finished(let branch, let reply): finished(branch, reply, &step)
         case .due(let timer): due(timer, &step)
         case .rollbackRequested: abort(.requested, &step)

@@ -1,7 +1,7 @@
 /// What happened, as told to a coordinator by the shell around it.
 public enum Event: Hashable, Sendable {
     /// The caller's request begins.
-    case begin(AcceptanceOrder)
+    case begin(AcceptanceTiming)
     /// Recovery took the transaction over.
     case adopt(RecoveredTransaction)
     /// The accept row is durable.
@@ -27,9 +27,9 @@ public enum Event: Hashable, Sendable {
     /// evidence of every branch in the row.
     case delegationFound(evidence: [PreparedEvidence?])
     /// The register answered the order to commit.
-    case registered(RegisterReply)
+    case localCommitAnswered(LocalCommitReply)
     /// The register answered what it holds.
-    case registerAnswered(RegisterAnswer)
+    case commitPointAnswered(CommitPointAnswer)
     /// A branch answered the order to end.
     case finished(branch: Int, FinishReply)
     /// A timer that a step asked for has fired.
@@ -39,7 +39,7 @@ public enum Event: Hashable, Sendable {
 }
 
 /// Whether work may overlap the acceptance.
-public enum AcceptanceOrder: Hashable, Sendable {
+public enum AcceptanceTiming: Hashable, Sendable {
     /// Work is sent at once; for requests without a key.
     case overlapping
     /// Work waits for the durable row, so that a key's second use sends nothing.
@@ -63,7 +63,7 @@ public enum WorkReply: Hashable, Sendable {
 }
 
 /// The register's answer to the order to commit its own transaction.
-public enum RegisterReply: Hashable, Sendable {
+public enum LocalCommitReply: Hashable, Sendable {
     /// The tag was `COMMIT`, without a warning: the decision is commit, and durable.
     case committed
     /// PostgreSQL refused, and the transaction was rolled back; it can never commit.
@@ -73,7 +73,7 @@ public enum RegisterReply: Hashable, Sendable {
 }
 
 /// What a register holds, asked behind the fence.
-public enum RegisterAnswer: Hashable, Sendable {
+public enum CommitPointAnswer: Hashable, Sendable {
     /// This decision, durably; with the evidence that it keeps of every branch, empty if none.
     case decided(Decision, evidence: [PreparedEvidence?] = [])
     /// Unreachable, busy or unknown: it has to be asked again.
@@ -105,7 +105,7 @@ public enum Timer: Hashable, Sendable {
     /// The next attempt to learn or make the decision.
     case decideAgain
     /// The next attempt to learn what the register holds.
-    case askAgain
+    case queryAgain
     /// The next attempt to end this branch.
     case finishAgain(branch: Int)
 }

@@ -63,8 +63,8 @@ public enum BranchCommand: Hashable, Sendable {
     /// Have the register commit its own transaction: the decision. Answered by `registered`.
     case commitLocally(branch: Int)
     /// Make certain that no session can still decide, then learn what the register holds; where it
-    /// holds nothing, make it hold abort. Answered by `registerAnswered`.
-    case askRegister(branch: Int)
+    /// holds nothing, make it hold abort. Answered by `commitPointAnswered`.
+    case queryCommitPoint(branch: Int)
     /// End the transaction that a read-only branch or the register holds open. Answered by
     /// `finished`.
     case release(branch: Int, Decision)

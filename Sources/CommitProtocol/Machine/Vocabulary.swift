@@ -55,7 +55,7 @@ public enum Vote: String, Hashable, Sendable {
 }
 
 /// How a branch takes part in the end of its transaction.
-public enum Ending: String, Hashable, Sendable, CaseIterable {
+public enum CommitMode: String, Hashable, Sendable, CaseIterable {
     /// It is prepared, and waits for the decision.
     case twoPhase
     /// Declared READ ONLY: its session is held until the decision, and nothing can be lost with it.
@@ -68,7 +68,7 @@ public enum Ending: String, Hashable, Sendable, CaseIterable {
     case journal
 
     /// Whether the decision is made in this branch's participant, and only copied to the row.
-    public var isRegister: Bool {
+    public var isCommitPoint: Bool {
         switch self {
         case .twoPhase, .readOnly: false
         case .onePhase, .journal: true

@@ -6,25 +6,25 @@ extension Exhaustion {
         var moves: [(move: Move, price: Int)] = []
         for flight in state.flights {
             moves.append((.land(flight, .done), 0))
-            if flight.life == nil {
+            if flight.incarnation == nil {
                 moves.append((.land(flight, .lost), 0))
                 continue
             }
-            let endings = state.setting.endings
-            for fate in Fate.faulty(flight.order, { endings[$0] }) {
+            let commitModes = state.setting.commitModes
+            for fate in Fate.faulty(flight.order, { commitModes[$0] }) {
                 moves.append((.land(flight, fate), 1))
             }
         }
-        for life in state.lives {
-            for armed in life.timers {
+        for incarnation in state.incarnations {
+            for armed in incarnation.timers {
                 let isBound = armed.timer == .deadline || armed.timer == .finishWait
-                moves.append((.fire(armed, life: life.number), isBound ? 1 : 0))
+                moves.append((.fire(armed, incarnation: incarnation.number), isBound ? 1 : 0))
             }
-            moves.append((.suffer(.crash(life: life.number)), 1))
+            moves.append((.suffer(.crash(incarnation: incarnation.number)), 1))
         }
-        addUnheard(of: state, &moves)
-        if state.lifeCount < livesMax, state.world.row != nil {
-            if !state.lives.isEmpty { moves.append((.suffer(.takeOver), 1)) }
+        addLostReplies(of: state, &moves)
+        if state.incarnationCount < incarnationsMax, state.world.row != nil {
+            if !state.incarnations.isEmpty { moves.append((.suffer(.takeOver), 1)) }
         }
         if state.world.row != nil { moves.append((.suffer(.deadlineElsewhere), 1)) }
         if state.world.row?.isReplicated == false || state.world.row?.isEndReplicated == false {
@@ -32,8 +32,10 @@ extension Exhaustion {
         }
         // The scan of another replica may meet a branch whose row is not there yet.
         let isRowless = state.world.row == nil && !state.listed().isEmpty
-        if isRowless, !state.lives.isEmpty { moves.append((.pass, 1)) }
-        if moves.allSatisfy({ $0.price > 0 }), state.lives.isEmpty { moves.append((.pass, 0)) }
+        if isRowless, !state.incarnations.isEmpty { moves.append((.pass, 1)) }
+        if moves.allSatisfy({ $0.price > 0 }), state.incarnations.isEmpty {
+            moves.append((.pass, 0))
+        }
         addQuestions(of: state, &moves)
         return moves
     }
@@ -42,20 +44,22 @@ extension Exhaustion {
     private func addQuestions(
         of state: Simulation, _ moves: inout [(move: Move, price: Int)]
     ) {
-        for life in state.lives { moves.append((.suffer(.ask(life: life.number)), 0)) }
-        moves.append((.suffer(state.observer == nil ? .ask(life: nil) : .lookOn), 0))
+        for incarnation in state.incarnations {
+            moves.append((.suffer(.ask(incarnation: incarnation.number)), 0))
+        }
+        moves.append((.suffer(state.observer == nil ? .ask(incarnation: nil) : .lookOn), 0))
     }
 
-    private func addUnheard(
+    private func addLostReplies(
         of state: Simulation, _ moves: inout [(move: Move, price: Int)]
     ) {
         for (branch, site) in state.world.sites.enumerated() {
             switch site.session {
-            case .worksUnheard, .commitsUnheard:
-                moves.append((.suffer(.unheardRuns(branch: branch)), 0))
-                moves.append((.suffer(.unheardEnds(branch: branch)), 0))
+            case .workReplyLost, .commitReplyLost:
+                moves.append((.suffer(.runReplyLost(branch: branch)), 0))
+                moves.append((.suffer(.finishReplyLost(branch: branch)), 0))
             case .holds where state.index(of: 0) == nil:
-                moves.append((.suffer(.unheardEnds(branch: branch)), 0))
+                moves.append((.suffer(.finishReplyLost(branch: branch)), 0))
             case .none, .holds, .gone: break
             }
         }

@@ -19,7 +19,7 @@ package struct Exhaustion {
 
     enum Move: Hashable {
         case land(Flight, Fate)
-        case fire(Life.Armed, life: Int)
+        case fire(Incarnation.Armed, incarnation: Int)
         case suffer(Disturbance)
         /// Nobody drives it: a pass over the rows and the participants.
         case pass
@@ -27,7 +27,7 @@ package struct Exhaustion {
         var prose: String {
             switch self {
             case .land(let flight, let fate): "\(flight.prose): \(fate)"
-            case .fire(let armed, let life): "timer \(armed.timer) of life \(life)"
+            case .fire(let armed, let incarnation): "timer \(armed.timer) of life \(incarnation)"
             case .suffer(let disturbance): "* \(disturbance)"
             case .pass: "* a pass"
             }
@@ -39,22 +39,22 @@ package struct Exhaustion {
         var faults: Int
     }
 
-    let livesMax: Int
+    let incarnationsMax: Int
     private var seen: Set<Int> = []
     private var path: [Move] = []
     private var result = Result()
 
-    private init(livesMax: Int) { self.livesMax = livesMax }
+    private init(incarnationsMax: Int) { self.incarnationsMax = incarnationsMax }
 
     /// Searches all histories of these branches.
     package static func search(
-        endings: [String], overlapping: Bool, faults: Int, livesMax: Int = 2,
+        commitModes: [String], overlapping: Bool, faults: Int, incarnationsMax: Int = 2,
         broken: BrokenWorld? = nil
     ) -> Result {
-        var setting = Setting(endings: endings.compactMap(Ending.init))
+        var setting = Setting(commitModes: commitModes.compactMap(CommitMode.init))
         setting.order = overlapping ? .overlapping : .first
         setting.broken = broken
-        var search = Exhaustion(livesMax: livesMax)
+        var search = Exhaustion(incarnationsMax: incarnationsMax)
         var start = Node(state: Simulation(setting), faults: faults)
         do throws(Violation) {
             try start.state.begin(Outside())
@@ -84,8 +84,8 @@ package struct Exhaustion {
             path.removeLast()
         }
         guard isAtRest else { return }
-        if let life = node.state.lives.first {
-            throw Violation("AC5: life \(life.number) waits for nothing")
+        if let incarnation = node.state.incarnations.first {
+            throw Violation("AC5: life \(incarnation.number) waits for nothing")
         }
         result.ends += 1
         try node.state.checkAtRest()
@@ -94,10 +94,10 @@ package struct Exhaustion {
     private func take(_ move: Move, _ state: inout Simulation) throws(Violation) {
         switch move {
         case .land(let flight, let fate): try state.land(flight, fate, Outside())
-        case .fire(let armed, let life): try state.fire(armed, of: life, Outside())
+        case .fire(let armed, let incarnation): try state.fire(armed, of: incarnation, Outside())
         case .suffer(let disturbance): try state.suffer(disturbance, Outside())
         case .pass:
-            if !state.lives.isEmpty { state.hasFailed = true }
+            if !state.incarnations.isEmpty { state.hasFailed = true }
             if try state.takeOver(Outside()) { return }
             if state.world.row?.isReported == true { return }
             state.scan = state.listed()

@@ -5,7 +5,7 @@ internal import CommitProtocol
 /// The seed is the whole history: the same seed, the same run.
 package struct History {
     /// What chooses, and what writes down; shared with the moves that it is lent to.
-    final class Teller {
+    final class Narrator {
         var random: SplitMix64
         /// When somebody asks for the status; dice of its own, so that the rest of a history does not
         /// depend on it.
@@ -18,7 +18,7 @@ package struct History {
         }
     }
 
-    let teller: Teller
+    let narrator: Narrator
     var state: Simulation
     var clock: Int64 = 0
     /// How often, in a hundred, an order or its answer goes wrong.
@@ -32,7 +32,7 @@ package struct History {
     var healed: Int64 = 0
     let isTranscribed: Bool
     /// What happened, line by line, where somebody wants to read it.
-    package var transcript: [String] { teller.lines }
+    package var transcript: [String] { narrator.lines }
 
     /// How long a lease lasts, and how often a pass looks, in milliseconds.
     static let lease: Int64 = 5_000
@@ -47,7 +47,7 @@ package struct History {
         isTranscribed: Bool = false
     ) {
         var random = SplitMix64(seed: seed)
-        var setting = Setting(endings: Self.endings(&random))
+        var setting = Setting(commitModes: Self.commitModes(&random))
         setting.order = random.percent(50) ? .overlapping : .first
         setting.repliesAtDecision = random.percent(25)
         setting.mistake = mistake
@@ -58,32 +58,32 @@ package struct History {
         disturbancePercent = [0, 3, 10, 25][random.below(4)]
         faultyTurns = faultPercent + disturbancePercent == 0 ? 0 : 5 + random.below(50)
         self.isTranscribed = isTranscribed
-        teller = Teller(random, curiosity: SplitMix64(seed: ~seed))
+        narrator = Narrator(random, curiosity: SplitMix64(seed: ~seed))
     }
 
     /// One to three branches, of every mixture that the core allows.
-    private static func endings(_ random: inout SplitMix64) -> [Ending] {
-        var endings = [Ending](repeating: .twoPhase, count: 1 + random.below(3))
+    private static func commitModes(_ random: inout SplitMix64) -> [CommitMode] {
+        var commitModes = [CommitMode](repeating: .twoPhase, count: 1 + random.below(3))
         let shape = random.below(10)
         switch shape {
-        case 4, 5: endings[random.below(endings.count)] = .readOnly
+        case 4, 5: commitModes[random.below(commitModes.count)] = .readOnly
         case 6, 7:
-            endings = endings.map { _ in .readOnly }
-            endings[random.below(endings.count)] = .onePhase
-        case 8: endings[random.below(endings.count)] = .journal
+            commitModes = commitModes.map { _ in .readOnly }
+            commitModes[random.below(commitModes.count)] = .onePhase
+        case 8: commitModes[random.below(commitModes.count)] = .journal
         case 9:
-            endings[0] = .journal
-            if endings.count > 2 { endings[2] = .readOnly }
+            commitModes[0] = .journal
+            if commitModes.count > 2 { commitModes[2] = .readOnly }
         default: break
         }
-        return endings
+        return commitModes
     }
 
     /// Runs to the end.
     package mutating func run() throws(Violation) {
-        state.world.isKeyTaken = teller.random.percent(faultPercent / 4)
+        state.world.isKeyTaken = narrator.random.percent(faultPercent / 4)
         if state.world.isKeyTaken { state.hasFailed = true }
-        note("branches \(state.setting.endings.map(\.rawValue)), work \(state.setting.order)")
+        note("branches \(state.setting.commitModes.map(\.rawValue)), work \(state.setting.order)")
         try state.begin(outside())
         while try turn() {
             turns += 1
@@ -98,20 +98,20 @@ package struct History {
     }
 
     func note(_ line: @autoclosure () -> String) {
-        if isTranscribed { teller.lines.append("\(clock) ms  \(line())") }
+        if isTranscribed { narrator.lines.append("\(clock) ms  \(line())") }
     }
 
     /// Latencies are short, and under faults sometimes longer than a deadline.
     private func outside() -> Outside {
         let slowPercent = isFaulty ? faultPercent / 3 : 0
         var outside = Outside(now: clock)
-        outside.latency = { [teller] in
-            let isSlow = teller.random.percent(slowPercent)
-            return Int64(1 + teller.random.below(isSlow ? 3_000 : 20))
+        outside.latency = { [narrator] in
+            let isSlow = narrator.random.percent(slowPercent)
+            return Int64(1 + narrator.random.below(isSlow ? 3_000 : 20))
         }
         outside.isNoted = isTranscribed
         if isTranscribed {
-            outside.note = { [teller, clock] in teller.lines.append("\(clock) ms  \($0)") }
+            outside.note = { [narrator, clock] in narrator.lines.append("\(clock) ms  \($0)") }
         }
         return outside
     }
@@ -122,7 +122,7 @@ package struct History {
         if let question = question() { try state.suffer(question, outside()) }
         if isFaulty {
             healed = clock
-            if teller.random.percent(disturbancePercent) {
+            if narrator.random.percent(disturbancePercent) {
                 let disturbance = disturbance()
                 try state.suffer(disturbance, outside())
                 return true
@@ -134,20 +134,20 @@ package struct History {
     /// The earliest of what is on its way.
     private mutating func next() throws(Violation) -> Bool {
         let flight = state.flights.min { $0.due < $1.due }
-        var armed: (timer: Life.Armed, life: Int)?
-        for life in state.lives {
-            for timer in life.timers where timer.due < armed?.timer.due ?? .max {
-                armed = (timer, life.number)
+        var armed: (timer: Incarnation.Armed, incarnation: Int)?
+        for incarnation in state.incarnations {
+            for timer in incarnation.timers where timer.due < armed?.timer.due ?? .max {
+                armed = (timer, incarnation.number)
             }
         }
         if let flight, flight.due <= armed?.timer.due ?? .max {
             try land(flight)
         } else if let armed {
             clock = max(clock, armed.timer.due)
-            try state.fire(armed.timer, of: armed.life, outside())
+            try state.fire(armed.timer, of: armed.incarnation, outside())
         } else {
-            if let life = state.lives.first {
-                throw Violation("AC5: life \(life.number) waits for nothing")
+            if let incarnation = state.incarnations.first {
+                throw Violation("AC5: life \(incarnation.number) waits for nothing")
             }
             return try pass() || isFaulty
         }
@@ -158,19 +158,19 @@ package struct History {
         clock = max(clock, flight.due)
         let setting = state.setting
         var fate = Fate.done
-        if flight.life == nil {
-            if !teller.random.percent(60) { fate = .lost }
+        if flight.incarnation == nil {
+            if !narrator.random.percent(60) { fate = .lost }
             healed = clock
-        } else if isFaulty, teller.random.percent(faultPercent) {
-            let fates = Fate.faulty(flight.order) { setting.endings[$0] }
-            fate = fates[teller.random.below(fates.count)]
+        } else if isFaulty, narrator.random.percent(faultPercent) {
+            let fates = Fate.faulty(flight.order) { setting.commitModes[$0] }
+            fate = fates[narrator.random.below(fates.count)]
         } else if case .branch(.work(let branch)) = flight.order,
             state.index(of: flight.sender).map({
-                state.lives[$0].cancelled & 1 << branch != 0
+                state.incarnations[$0].cancelled & 1 << branch != 0
             }) ?? false
         {
-            let fates = Fate.faulty(flight.order) { setting.endings[$0] } + [.done]
-            fate = fates[teller.random.below(fates.count)]
+            let fates = Fate.faulty(flight.order) { setting.commitModes[$0] } + [.done]
+            fate = fates[narrator.random.below(fates.count)]
         }
         try state.land(flight, fate, outside())
     }
@@ -194,14 +194,14 @@ package struct History {
         healed = clock
         for branch in state.world.sites.indices {
             switch state.world.sites[branch].session {
-            case .worksUnheard, .commitsUnheard:
-                if teller.random.percent(50) { try state.runUnheard(branch) }
+            case .workReplyLost, .commitReplyLost:
+                if narrator.random.percent(50) { try state.runWithLostReply(branch) }
                 if state.index(of: 0) == nil { state.world.sites[branch].endSession() }
             case .holds where state.index(of: 0) == nil: state.world.sites[branch].endSession()
             case .none, .holds, .gone: break
             }
-            if state.world.sites[branch].session == .worksUnheard
-                || state.world.sites[branch].session == .commitsUnheard
+            if state.world.sites[branch].session == .workReplyLost
+                || state.world.sites[branch].session == .commitReplyLost
             {
                 state.world.sites[branch].endSession()
             }

@@ -29,9 +29,9 @@ package enum BrokenMachine: CaseIterable, Hashable, Sendable {
     /// Siblings are committed before the journal has decided.
     case siblingsBeforeJournal
     /// A register that did not answer is taken to have rolled back.
-    case unknownRegisterIsAbort
+    case unknownCommitPointIsAbort
     /// A register that did not answer is taken to have committed.
-    case unknownRegisterIsCommit
+    case unknownCommitPointIsCommit
     /// A read-only branch is committed while the decision is being written.
     case readOnlyBeforeDecided
 
@@ -44,16 +44,17 @@ package enum BrokenMachine: CaseIterable, Hashable, Sendable {
             machine.phase == .deciding(.commit, viaTombstone: false) ? .decided(.commit) : event
         case (.unknownAcceptanceIsRefusal, .acceptUnknown): .acceptRefused
         case (.refusalIsYes, .voted(let branch, .refused)):
-            machine.branches[branch].ending == .twoPhase
+            machine.branches[branch].commitMode == .twoPhase
                 ? .voted(branch: branch, .prepared(Self.inventedEvidence)) : event
         case (.preparedAgainstVoteIsRefused, .voted(let branch, .preparedAgainstVote)):
             .voted(branch: branch, .refused)
         case (.lateVoteDropped, .voted): machine.state == .aborting ? nil : event
         case (.foreignCommitIsAbort, .decided):
             machine.phase == .deciding(.abort, viaTombstone: false) ? .decided(.abort) : event
-        case (.unknownRegisterIsAbort, .registerAnswered(.tryAgain)):
-            .registerAnswered(.decided(.abort))
-        case (.unknownRegisterIsCommit, .registered(.unknown)): .registered(.committed)
+        case (.unknownCommitPointIsAbort, .commitPointAnswered(.tryAgain)):
+            .commitPointAnswered(.decided(.abort))
+        case (.unknownCommitPointIsCommit, .localCommitAnswered(.unknown)):
+            .localCommitAnswered(.committed)
         default: event
         }
     }
@@ -76,11 +77,11 @@ package enum BrokenMachine: CaseIterable, Hashable, Sendable {
         case .answeredBeforeTag where isLocalCommit: step.reply = .committed
         case .siblingsBeforeJournal where isLocalCommit:
             step.commands += machine.branches.indices.filter {
-                machine.branches[$0].ending == .twoPhase
+                machine.branches[$0].commitMode == .twoPhase
             }.map { .commitPrepared(branch: $0) }
         case .readOnlyBeforeDecided where step.log == .decide(.commit):
             step.commands += machine.branches.indices.filter {
-                machine.branches[$0].ending == .readOnly
+                machine.branches[$0].commitMode == .readOnly
             }.map { .release(branch: $0, .commit) }
         default: break
         }

@@ -5,7 +5,7 @@ struct Flight: Hashable, Sendable {
     enum Order: Hashable { case log(LogRequest), branch(BranchCommand) }
 
     /// Who hears the answer; nil once the sender is gone or has given it up.
-    var life: Int?
+    var incarnation: Int?
     /// Who sent it.
     let sender: Int
     let order: Order
@@ -30,7 +30,7 @@ enum Fate: Hashable {
     /// The state database is known not to have it.
     case unavailable
     /// Carried out; the answer is lost.
-    case unheard
+    case lostReply
     /// Visible to others, not durable, and not answered.
     case onlyVisible
     /// Never carried out, and nobody knows.
@@ -39,21 +39,22 @@ enum Fate: Hashable {
     case late
 
     /// The fates, beside being done, that an order can meet.
-    static func faulty(_ order: Flight.Order, _ ending: (Int) -> Ending) -> [Fate] {
+    static func faulty(_ order: Flight.Order, _ commitMode: (Int) -> CommitMode) -> [Fate] {
         switch order {
-        case .log(.accept): [.unavailable, .unheard, .lost, .late]
-        case .log(.decide): [.unheard, .onlyVisible, .lost, .late]
-        case .log(.tombstone), .log(.delegate), .log(.copy): [.unheard, .lost, .late]
+        case .log(.accept): [.unavailable, .lostReply, .lost, .late]
+        case .log(.decide): [.lostReply, .onlyVisible, .lost, .late]
+        case .log(.tombstone), .log(.delegate), .log(.copy): [.lostReply, .lost, .late]
         case .log(.finish): [.onlyVisible, .lost, .late]
         case .log(.report), .log(.noteOutcomes): [.lost, .late]
         case .branch(.work(let branch)):
-            ending(branch) == .twoPhase
-                ? [.refused, .against, .unheard, .lost, .late] : [.refused, .unheard, .lost, .late]
-        case .branch(.commitLocally): [.refused, .unheard, .lost, .late]
+            commitMode(branch) == .twoPhase
+                ? [.refused, .against, .lostReply, .lost, .late]
+                : [.refused, .lostReply, .lost, .late]
+        case .branch(.commitLocally): [.refused, .lostReply, .lost, .late]
         case .branch(.commitPrepared), .branch(.rollbackPrepared), .branch(.fenceAndRollBack),
-            .branch(.askRegister):
-            [.unheard, .lost, .late]
-        case .branch(.release): [.unheard, .lost]
+            .branch(.queryCommitPoint):
+            [.lostReply, .lost, .late]
+        case .branch(.release): [.lostReply, .lost]
         case .branch(.cancel): []
         }
     }

@@ -14,7 +14,7 @@ struct Observer: Hashable, Sendable {
     enum Look: Hashable {
         case row
         case confirmedRow
-        case register
+        case commitPoint
         /// The row of what has been decided so, which may have ended elsewhere by now.
         case endInRow(Decision)
         case confirmedEnd
@@ -25,7 +25,7 @@ struct Observer: Hashable, Sendable {
     var ends = EndInquiry()
     var next: Look
     /// The replica's own life, if it drives the transaction and knows of no decision.
-    let life: Int?
+    let incarnation: Int?
     /// What anybody had been told when it began to look.
     let told: Told
     /// What came with the decision.
@@ -35,12 +35,12 @@ struct Observer: Hashable, Sendable {
 /// I5: what is told, at any replica, is durable, and no other takes it back.
 extension Simulation {
     /// Somebody asks a replica; one that knows a decision looks for the end, and any other for both.
-    mutating func ask(_ life: Int?, _ outside: Outside) throws(Violation) {
+    mutating func ask(_ incarnation: Int?, _ outside: Outside) throws(Violation) {
         guard observer == nil else { return }
-        guard let index = life.flatMap({ self.index(of: $0) }),
-            lives[index].machine.isAccepted
+        guard let index = incarnation.flatMap({ self.index(of: $0) }),
+            incarnations[index].machine.isAccepted
         else { return try beginToLook(nil, outside) }
-        let machine = lives[index].machine
+        let machine = incarnations[index].machine
         if world.broken == .phaseIsTold {
             return try tell(Told(decision: machine.decision), after: told)
         }
@@ -49,24 +49,25 @@ extension Simulation {
         switch machine.decision {
         case nil:
             // Others may have decided abort without it.
-            try beginToLook(life, outside)
+            try beginToLook(incarnation, outside)
         case .commit?:
             observer = Observer(
-                next: .row, life: nil, told: told, evidence: machine.branches.map(\.evidence))
+                next: .row, incarnation: nil, told: told, evidence: machine.branches.map(\.evidence)
+            )
             try lookForEnd(.committing, machine.branches.map(\.outcome), outside)
         case .abort?:
-            observer = Observer(next: .endInRow(.abort), life: nil, told: told)
+            observer = Observer(next: .endInRow(.abort), incarnation: nil, told: told)
         }
     }
 
     /// The first look, at the row.
     private mutating func beginToLook(
-        _ life: Int?, _ outside: Outside
+        _ incarnation: Int?, _ outside: Outside
     ) throws(Violation) {
         guard let row = world.row else { return }
-        let beginning = Observer(next: .row, life: life, told: told)
+        let beginning = Observer(next: .row, incarnation: incarnation, told: told)
         observer = beginning
-        try go(on: beginning.inquiry.read(sight(of: row), isConfirmed: false), outside)
+        try go(on: beginning.inquiry.read(reading(of: row), isConfirmed: false), outside)
     }
 
     /// The next look.
@@ -76,15 +77,15 @@ extension Simulation {
         case .confirmedRow:
             if world.broken != .readIsTold { try world.replicate() }
             guard let row = world.row else { return observer = nil }
-            try go(on: looking.inquiry.read(sight(of: row), isConfirmed: true), outside)
+            try go(on: looking.inquiry.read(reading(of: row), isConfirmed: true), outside)
         case .row:
             guard let row = world.row else { return observer = nil }
-            try go(on: looking.inquiry.read(sight(of: row), isConfirmed: false), outside)
-        case .register:
+            try go(on: looking.inquiry.read(reading(of: row), isConfirmed: false), outside)
+        case .commitPoint:
             let next = looking.inquiry.saw(world.look())
             observer?.inquiry = looking.inquiry
-            if let register = world.register, world.sites[register].journal == .commit {
-                observer?.evidence = world.sites[register].journalEvidence
+            if let commitPoint = world.commitPoint, world.sites[commitPoint].journal == .commit {
+                observer?.evidence = world.sites[commitPoint].journalEvidence
             }
             try go(on: next, outside)
         case .endInRow(let decision):
@@ -93,8 +94,8 @@ extension Simulation {
             if world.broken != .endReadIsTold { try world.replicate() }
             try lookForEnd(inRowOf: .abort, isRecorded: true, outside)
         case .branch(let branch):
-            let sight = world.lookAtEnd(of: branch, looking.evidence)
-            let next = looking.ends.saw(sight)
+            let reading = world.lookAtEnd(of: branch, looking.evidence)
+            let next = looking.ends.saw(reading)
             observer?.ends = looking.ends
             try goOn(next, outside)
         }
@@ -119,18 +120,18 @@ extension Simulation {
         guard let looking = observer else { return }
         if outside.isNoted { outside.note("  somebody looks: \(next)") }
         switch next {
-        case .tell(let decision) where looking.next == .register:
+        case .tell(let decision) where looking.next == .commitPoint:
             // The row was undecided when it was read.
-            let none = [Outcome?](repeating: nil, count: setting.endings.count)
+            let none = [Outcome?](repeating: nil, count: setting.commitModes.count)
             try lookForEnd(decision == .commit ? .committing : .aborting, none, outside)
         case .tell(let decision): try lookForEnd(of: decision, outside)
         case .unknown: observer = nil
-        case .lookAtRegister where world.broken == .rowReadAlone,
+        case .readCommitPoint where world.broken == .rowReadAlone,
             .readRow where world.broken == .lookedOnce:
             observer = nil
             try tell(Told(), after: looking.told)
         case .confirmRow: observer?.next = .confirmedRow
-        case .lookAtRegister: observer?.next = .register
+        case .readCommitPoint: observer?.next = .commitPoint
         case .readRow: observer?.next = .row
         }
     }
@@ -155,8 +156,8 @@ extension Simulation {
         _ state: TransactionState, _ outcomes: [Outcome?], _ outside: Outside
     ) throws(Violation) {
         guard var looking = observer else { return }
-        let branches = setting.endings.indices.map {
-            EndInquiry.Branch(ending: setting.endings[$0], outcome: outcomes[$0])
+        let branches = setting.commitModes.indices.map {
+            EndInquiry.Branch(commitMode: setting.commitModes[$0], outcome: outcomes[$0])
         }
         let next = looking.ends.read(state, branches, isRecorded: false)
         observer?.ends = looking.ends
@@ -189,10 +190,11 @@ extension Simulation {
         }
     }
 
-    private func sight(of row: Row) -> DecisionInquiry.Row {
+    private func reading(of row: Row) -> DecisionInquiry.Row {
         DecisionInquiry.Row(
             decision: row.decision, isSettled: row.isFinished || row.isReported,
-            namesRegister: row.owner != observer?.life && (world.hasJournal || row.isDelegated))
+            namesCommitPoint: row.owner != observer?.incarnation
+                && (world.hasJournal || row.isDelegated))
     }
 
     /// `earlier`: what had been told when the looks began.
@@ -215,7 +217,7 @@ extension Simulation {
             switch said.decision {
             case nil: true
             case .commit: world.isCommitDurable
-            case .abort: world.isAbortDurable || isRolledBackRegister
+            case .abort: world.isAbortDurable || isRolledBackCommitPoint
             }
         guard isKnown else { throw Violation("I5: a decision is told that is not durable") }
         guard !said.isEnd || world.hasEnded(said.decision) else {

@@ -2,10 +2,10 @@ internal import CommitProtocol
 
 /// Something that nobody asked for.
 enum Disturbance: Hashable {
-    case crash(life: Int)
+    case crash(incarnation: Int)
     /// A lease is taken for expired: another process takes over, whether or not the owner lives.
     case takeOver
-    case rollbackRequest(life: Int)
+    case rollbackRequest(incarnation: Int)
     /// Another replica aborts a row that is past its deadline.
     case deadlineElsewhere
     /// An operator ends a prepared branch by hand.
@@ -13,16 +13,16 @@ enum Disturbance: Hashable {
     /// A participant is restored from a backup.
     case restore(branch: Int)
     /// A session that nobody listens to does what it was sent.
-    case unheardRuns(branch: Int)
+    case runReplyLost(branch: Int)
     /// Or it ends.
-    case unheardEnds(branch: Int)
-    case echo(life: Int, vote: Int)
+    case finishReplyLost(branch: Int)
+    case echo(incarnation: Int, vote: Int)
     case failOver(losesRow: Bool)
     /// A scan lists what is prepared, or goes on with a list that may be old by now.
     case scanLists, scanActs
     case removeJournalRow
     /// Somebody asks for the status: of a life, or of a replica that does not drive it.
-    case ask(life: Int?)
+    case ask(incarnation: Int?)
     /// And goes on looking.
     case lookOn
 
@@ -31,7 +31,7 @@ enum Disturbance: Hashable {
         switch self {
         case .ask, .lookOn: false
         case .crash, .takeOver, .rollbackRequest, .deadlineElsewhere, .meddle, .restore,
-            .unheardRuns, .unheardEnds, .echo, .failOver, .scanLists, .scanActs,
+            .runReplyLost, .finishReplyLost, .echo, .failOver, .scanLists, .scanActs,
             .removeJournalRow:
             true
         }
@@ -43,22 +43,23 @@ extension Simulation {
         if outside.isNoted { outside.note("* \(disturbance)") }
         if disturbance.isFault { hasFailed = true }
         switch disturbance {
-        case .crash(let life): crash(life, outside)
+        case .crash(let incarnation): crash(incarnation, outside)
         case .takeOver: _ = try takeOver(outside)
-        case .rollbackRequest(let life): try deliver(.rollbackRequested, to: life, outside)
+        case .rollbackRequest(let incarnation):
+            try deliver(.rollbackRequested, to: incarnation, outside)
         case .deadlineElsewhere: try passDeadlineElsewhere()
         case .meddle(let branch, let commits): world.meddle(branch, commits: commits)
         case .restore(let branch): world.restore(branch)
-        case .unheardRuns(let branch): try runUnheard(branch)
-        case .unheardEnds(let branch): world.sites[branch].endSession()
-        case .echo(let life, let vote):
-            guard let index = index(of: life) else { return }
-            try deliver(lives[index].votes[vote], to: life, isEcho: true, outside)
+        case .runReplyLost(let branch): try runWithLostReply(branch)
+        case .finishReplyLost(let branch): world.sites[branch].endSession()
+        case .echo(let incarnation, let vote):
+            guard let index = index(of: incarnation) else { return }
+            try deliver(incarnations[index].votes[vote], to: incarnation, isEcho: true, outside)
         case .failOver(let losesRow): world.failOver(losesRow: losesRow)
         case .scanLists: scan = listed()
         case .scanActs: try actOnScan(outside)
         case .removeJournalRow: world.removeJournalRow()
-        case .ask(let life): try ask(life, outside)
+        case .ask(let incarnation): try ask(incarnation, outside)
         case .lookOn: try lookOn(outside)
         }
     }
@@ -78,10 +79,10 @@ extension Simulation {
         try world.replicate()
     }
 
-    mutating func runUnheard(_ branch: Int) throws(Violation) {
+    mutating func runWithLostReply(_ branch: Int) throws(Violation) {
         switch world.sites[branch].session {
-        case .worksUnheard: try world.runWork(branch)
-        case .commitsUnheard:
+        case .workReplyLost: try world.runWork(branch)
+        case .commitReplyLost:
             let evidence = world.sites.indices.map { self.evidence($0) as PreparedEvidence? }
             _ = try world.runLocalCommit(branch, evidence)
         case .none, .holds, .gone: break
@@ -89,21 +90,21 @@ extension Simulation {
     }
 
     /// A process ends; what it had sent arrives late or never.
-    private mutating func crash(_ life: Int, _ outside: Outside) {
-        guard let index = index(of: life) else { return }
-        lives.remove(at: index)
-        for index in flights.indices.reversed() where flights[index].life == life {
-            flights[index].life = nil
+    private mutating func crash(_ incarnation: Int, _ outside: Outside) {
+        guard let index = index(of: incarnation) else { return }
+        incarnations.remove(at: index)
+        for index in flights.indices.reversed() where flights[index].incarnation == incarnation {
+            flights[index].incarnation = nil
             switch flights[index].order {
             case .branch(.work(let branch)):
                 flights.remove(at: index)
                 guard !world.sites[branch].isFenced || world.broken == .sessionsUnregistered
                 else { continue }
-                world.sites[branch].session = .worksUnheard
+                world.sites[branch].session = .workReplyLost
             case .branch(.commitLocally(let branch)):
                 flights.remove(at: index)
                 if world.sites[branch].session == .holds {
-                    world.sites[branch].session = .commitsUnheard
+                    world.sites[branch].session = .commitReplyLost
                 }
             case .branch(.release):
                 flights.remove(at: index)
@@ -114,11 +115,11 @@ extension Simulation {
 
     /// A process claims the row and goes on with it; false where there is nothing to go on with.
     mutating func takeOver(_ outside: Outside) throws(Violation) -> Bool {
-        guard let recovered = try world.claim(by: lifeCount) else { return false }
-        let life = lifeCount
-        lifeCount += 1
-        lives.append(Life(number: life, machine: machine()))
-        try deliver(.adopt(recovered), to: life, outside)
+        guard let recovered = try world.claim(by: incarnationCount) else { return false }
+        let incarnation = incarnationCount
+        incarnationCount += 1
+        incarnations.append(Incarnation(number: incarnation, machine: machine()))
+        try deliver(.adopt(recovered), to: incarnation, outside)
         return true
     }
 
@@ -139,7 +140,7 @@ extension Simulation {
             case nil: .missing
             case let row? where row.isReported: .owned
             case let row? where row.isFinished: .finished(row.decision ?? .abort)
-            case _? where lives.isEmpty: .adoptable
+            case _? where incarnations.isEmpty: .adoptable
             case _?: .owned
             }
         let isBlind = world.broken == .scanIgnoresRows

@@ -8,39 +8,41 @@ extension Simulation {
         guard let index = flights.firstIndex(of: flight) else { return }
         flights.remove(at: index)
         if outside.isNoted { outside.note("\(flight.prose): \(fate)") }
-        if case .branch(.askRegister(let branch)) = flight.order,
+        if case .branch(.queryCommitPoint(let branch)) = flight.order,
             world.isRefused(askingFor: branch, by: flight.sender)
         {
             return exit(flight.sender, outside)
         }
-        guard let life = flight.life else {
+        guard let incarnation = flight.incarnation else {
             // Its sender is gone: it is carried out, or never is.
             if fate == .done { _ = try carryOut(flight) }
             return
         }
         if fate != .done { hasFailed = true }
         if case .branch(.work(let branch)) = flight.order {
-            return try landWork(of: branch, fate, life, outside)
+            return try landWork(of: branch, fate, incarnation, outside)
         }
         if case .branch(.commitLocally(let branch)) = flight.order {
-            return try landCommit(of: branch, flight, fate, life, outside)
+            return try landCommit(of: branch, flight, fate, incarnation, outside)
         }
         switch fate {
         case .done:
-            if let event = try carryOut(flight) { try deliver(event, to: life, outside) }
+            if let event = try carryOut(flight) { try deliver(event, to: incarnation, outside) }
             return
-        case .unavailable: return try deliver(.acceptUnavailable, to: life, outside)
-        case .unheard, .refused, .against: _ = try carryOut(flight)
+        case .unavailable: return try deliver(.acceptUnavailable, to: incarnation, outside)
+        case .lostReply, .refused, .against: _ = try carryOut(flight)
         case .onlyVisible:
-            if let event = try showOnly(flight) { return try deliver(event, to: life, outside) }
+            if let event = try showOnly(flight) {
+                return try deliver(event, to: incarnation, outside)
+            }
         case .lost: break
         case .late:
             var late = flight
-            late.life = nil
+            late.incarnation = nil
             late.due = outside.now + outside.latency()
             flights.append(late)
         }
-        if let event = unknown(flight.order) { try deliver(event, to: life, outside) }
+        if let event = unknown(flight.order) { try deliver(event, to: incarnation, outside) }
     }
 
     /// A write is visible, and not durable; its answer, if there is one all the same.
@@ -59,11 +61,13 @@ extension Simulation {
     }
 
     /// A superseded process closes everything and ends.
-    private mutating func exit(_ life: Int, _ outside: Outside) {
-        guard let index = index(of: life) else { return }
-        if outside.isNoted { outside.note("life \(life) is superseded, and ends") }
-        lives.remove(at: index)
-        for index in flights.indices where flights[index].life == life { flights[index].life = nil }
+    private mutating func exit(_ incarnation: Int, _ outside: Outside) {
+        guard let index = index(of: incarnation) else { return }
+        if outside.isNoted { outside.note("life \(incarnation) is superseded, and ends") }
+        incarnations.remove(at: index)
+        for index in flights.indices where flights[index].incarnation == incarnation {
+            flights[index].incarnation = nil
+        }
     }
 
     /// What the sender of an order hears when there is no answer.
@@ -75,7 +79,7 @@ extension Simulation {
         case .branch(.commitPrepared(let branch)), .branch(.rollbackPrepared(let branch)),
             .branch(.fenceAndRollBack(let branch)), .branch(.release(let branch, _)):
             .finished(branch: branch, .tryAgain)
-        case .branch(.askRegister): .registerAnswered(.tryAgain)
+        case .branch(.queryCommitPoint): .commitPointAnswered(.tryAgain)
         case .branch(.work), .branch(.commitLocally), .branch(.cancel): nil
         }
     }
@@ -124,18 +128,19 @@ extension Simulation {
                 try world.rollBack(branch, flight.evidence[branch], isFenced: true))
         case .release(let branch, let decision):
             .finished(branch: branch, world.release(branch, decision))
-        case .askRegister(let branch):
-            .registerAnswered(try world.askRegister(branch))
+        case .queryCommitPoint(let branch):
+            .commitPointAnswered(try world.queryCommitPoint(branch))
         case .work, .commitLocally, .cancel: nil
         }
     }
 
     /// A branch's work; a vote is heard in every case, since a session's end is noticed.
     private mutating func landWork(
-        of branch: Int, _ fate: Fate, _ life: Int, _ outside: Outside
+        of branch: Int, _ fate: Fate, _ incarnation: Int, _ outside: Outside
     ) throws(Violation) {
         var fate = fate
-        let isCancelled = index(of: life).map { lives[$0].cancelled & 1 << branch != 0 } ?? false
+        let isCancelled =
+            index(of: incarnation).map { incarnations[$0].cancelled & 1 << branch != 0 } ?? false
         if isCancelled, fate == .done { fate = .refused }
         let isCounted = world.broken == .sessionsUnregistered || !world.sites[branch].isFenced
         var reply = WorkReply.lost
@@ -147,15 +152,15 @@ extension Simulation {
         case .against:
             _ = try world.work(branch)
             reply = .preparedAgainstVote(evidence(branch))
-        case .unheard:
+        case .lostReply:
             _ = try world.work(branch)
         case .late:
-            world.sites[branch].session = .worksUnheard
+            world.sites[branch].session = .workReplyLost
         case .lost, .unavailable, .onlyVisible:
             world.sites[branch].session = .gone
         case .done:
             _ = try world.work(branch)
-            switch world.sites[branch].ending {
+            switch world.sites[branch].commitMode {
             case .twoPhase: reply = .prepared(evidence(branch))
             case .readOnly: reply = .held
             case .onePhase, .journal: reply = .ready(evidence(branch))
@@ -163,15 +168,17 @@ extension Simulation {
         }
         if reply == .lost || reply == .refused { hasFailed = true }
         let event = Event.voted(branch: branch, reply)
-        if setting.echoes, let index = index(of: life) { lives[index].votes.append(event) }
-        try deliver(event, to: life, outside)
+        if setting.echoes, let index = index(of: incarnation) {
+            incarnations[index].votes.append(event)
+        }
+        try deliver(event, to: incarnation, outside)
     }
 
     /// The register's COMMIT; a connection that is lost leaves it to run, or not.
     private mutating func landCommit(
-        of branch: Int, _ flight: Flight, _ fate: Fate, _ life: Int, _ outside: Outside
+        of branch: Int, _ flight: Flight, _ fate: Fate, _ incarnation: Int, _ outside: Outside
     ) throws(Violation) {
-        var reply = RegisterReply.unknown
+        var reply = LocalCommitReply.unknown
         let isOpen = world.sites[branch].session == .holds && !world.sites[branch].isFenced
         switch fate {
         case _ where !isOpen: break
@@ -179,15 +186,15 @@ extension Simulation {
         case .refused:
             world.sites[branch].endSession()
             reply = .rolledBack
-        case .unheard: _ = try world.commitLocally(branch, flight.evidence)
-        case .late: world.sites[branch].session = .commitsUnheard
+        case .lostReply: _ = try world.commitLocally(branch, flight.evidence)
+        case .late: world.sites[branch].session = .commitReplyLost
         case .against, .unavailable, .onlyVisible, .lost: world.sites[branch].endSession()
         }
         if reply == .unknown, world.broken == .onePhaseRetried {
-            if world.sites[branch].ending == .onePhase { try runAgain(branch, flight) }
+            if world.sites[branch].commitMode == .onePhase { try runAgain(branch, flight) }
         }
         if reply != .committed { hasFailed = true }
-        try deliver(.registered(reply), to: life, outside)
+        try deliver(.localCommitAnswered(reply), to: incarnation, outside)
     }
 
     /// The mistake of `onePhaseRetried`: work and COMMIT once more, on a new session.

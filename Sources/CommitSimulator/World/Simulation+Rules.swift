@@ -3,16 +3,16 @@ internal import CommitProtocol
 /// The invariants, checked against what is true in the world.
 extension Simulation {
     /// I2 and its mirror: no end is ordered before the decision is durable.
-    func checkOrders(_ step: Step, _ machine: Coordinator) throws(Violation) {
+    func checkOrdering(_ step: Step, _ machine: Coordinator) throws(Violation) {
         for command in step.commands {
             switch command {
-            case .work, .cancel, .askRegister: break
+            case .work, .cancel, .queryCommitPoint: break
             case .commitPrepared, .release(_, .commit):
                 guard world.isCommitDurable else {
                     throw Violation("I2: \(command) without a durable decision")
                 }
             case .fenceAndRollBack(let branch)
-            where world.sites[branch].ending == .readOnly && world.isCommitDurable:
+            where world.sites[branch].commitMode == .readOnly && world.isCommitDurable:
                 // Its session alone is ended; a commit keeps nothing of a read.
                 break
             case .rollbackPrepared, .fenceAndRollBack, .release(_, .abort):
@@ -32,12 +32,12 @@ extension Simulation {
     }
 
     /// AC3 for a register: all others have voted, and what recovery needs is durable.
-    private func checkLocalCommit(of register: Int) throws(Violation) {
+    private func checkLocalCommit(of commitPoint: Int) throws(Violation) {
         guard let row = world.row else { throw Violation("register: no row names it") }
-        if world.sites[register].ending == .onePhase {
+        if world.sites[commitPoint].commitMode == .onePhase {
             guard row.isDelegated else { throw Violation("register: its id is not durable") }
         }
-        for (branch, site) in world.sites.enumerated() where site.ending == .twoPhase {
+        for (branch, site) in world.sites.enumerated() where site.commitMode == .twoPhase {
             // Once another life has decided abort, a fence has made this commit impossible.
             guard site.standing == .prepared || site.isMeddledWith || world.isAbortDurable else {
                 throw Violation("AC3: the register decides before branch \(branch) is prepared")
@@ -47,7 +47,7 @@ extension Simulation {
 
     /// A caller hears once, and never more than is known.
     mutating func checkReply(_ said: Reply, of index: Int) throws(Violation) {
-        guard lives[index].number == 0, reply == nil else {
+        guard incarnations[index].number == 0, reply == nil else {
             throw Violation("I5: a second answer, \(said) after \(reply.map { "\($0)" } ?? "none")")
         }
         reply = said
@@ -56,10 +56,10 @@ extension Simulation {
             case .committed:
                 world.isCommitDurable || world.isMeddledWith
                     ? world.sites.allSatisfy {
-                        $0.standing == .committed || $0.isMeddledWith || $0.ending == .readOnly
+                        $0.standing == .committed || $0.isMeddledWith || $0.commitMode == .readOnly
                     } : false
             case .committing: world.isCommitDurable || world.isMeddledWith
-            case .aborted: world.isAbortDurable || isRolledBackRegister
+            case .aborted: world.isAbortDurable || isRolledBackCommitPoint
             case .needsOperator: world.isMeddledWith
             case .keyTaken: world.isKeyTaken || world.row != nil
             case .outcomeUnknown, .notAccepted, .neverCommits: true
@@ -75,14 +75,16 @@ extension Simulation {
     }
 
     /// A one-phase branch that PostgreSQL rolled back is the abort.
-    var isRolledBackRegister: Bool {
-        world.register.map { world.sites[$0].standing == .rolledBack } ?? false
+    var isRolledBackCommitPoint: Bool {
+        world.commitPoint.map { world.sites[$0].standing == .rolledBack } ?? false
     }
 
     /// What a life believes when it forgets the transaction.
-    func checkEnd(of life: Life) throws(Violation) {
-        let machine = life.machine
-        if life.number == 0, reply == nil { throw Violation("AC5: the caller was never answered") }
+    func checkEnd(of incarnation: Incarnation) throws(Violation) {
+        let machine = incarnation.machine
+        if incarnation.number == 0, reply == nil {
+            throw Violation("AC5: the caller was never answered")
+        }
         if machine.phase == .undecidable {
             guard world.isMeddledWith else {
                 throw Violation("I9: an operator is called for nothing")
@@ -92,7 +94,7 @@ extension Simulation {
         if case .ended(let decision) = machine.phase {
             let isTrue =
                 world.row?.decision == decision
-                || world.register.map { world.sites[$0].registered == decision } ?? false
+                || world.commitPoint.map { world.sites[$0].recordedDecision == decision } ?? false
             guard isTrue || world.isMeddledWith else {
                 throw Violation("I1: ended by \(decision), which nothing says")
             }
@@ -116,9 +118,9 @@ extension Simulation {
         let isTrue =
             switch branch.outcome {
             case nil: false
-            case .committed where site.ending == .readOnly: site.standing != .open
+            case .committed where site.commitMode == .readOnly: site.standing != .open
             // A restored register may have lost what it had answered.
-            case .committed where site.ending.isRegister:
+            case .committed where site.commitMode.isCommitPoint:
                 site.standing == .committed || site.isMeddledWith
             case .committed, .heuristicCommit: site.standing == .committed
             // Without evidence the fence cannot tell an operator's commit from a rollback.
@@ -138,7 +140,8 @@ extension Simulation {
 
     /// What must hold once nothing happens any more.
     func checkAtRest() throws(Violation) {
-        let decision = world.row?.decision ?? world.register.flatMap { world.sites[$0].registered }
+        let decision =
+            world.row?.decision ?? world.commitPoint.flatMap { world.sites[$0].recordedDecision }
         if let row = world.row, !row.isFinished, !row.isReported {
             throw Violation("AC5: the row is unfinished")
         }
@@ -165,12 +168,12 @@ extension Simulation {
     ) throws(Violation) {
         if site.executions > 1 { throw Violation("AC2: branch \(branch) took effect twice") }
         switch site.session {
-        case .worksUnheard, .commitsUnheard, .holds:
+        case .workReplyLost, .commitReplyLost, .holds:
             throw Violation("I4: a session of branch \(branch) is left behind")
         case .none, .gone: break
         }
         if world.row?.isReported == true { return }
-        let isReadOnly = site.ending == .readOnly
+        let isReadOnly = site.commitMode == .readOnly
         let isLegal =
             switch site.standing {
             case .nothing: decision != .commit || isReadOnly

@@ -6,11 +6,11 @@ internal import CommitProtocol
 /// a seeded history takes one of them, the exhaustive search takes all.
 struct Simulation: Hashable, Sendable {
     var world: World
-    var lives: [Life] = []
+    var incarnations: [Incarnation] = []
     var flights: [Flight] = []
     /// The first list of a scan that has not looked at the rows yet.
     var scan: [RecoveryPlan.Found]?
-    var lifeCount = 0
+    var incarnationCount = 0
     /// Whether anything happened that excuses an abort.
     var hasFailed = false
     /// What the caller was told.
@@ -23,7 +23,7 @@ struct Simulation: Hashable, Sendable {
 
     init(_ setting: Setting) {
         self.setting = setting
-        world = World(endings: setting.endings, broken: setting.broken)
+        world = World(commitModes: setting.commitModes, broken: setting.broken)
     }
 
     /// The gids that this installation would write.
@@ -38,17 +38,17 @@ struct Simulation: Hashable, Sendable {
 
     func machine() -> Coordinator {
         Coordinator(
-            transaction: Self.transaction, endings: setting.endings,
+            transaction: Self.transaction, commitModes: setting.commitModes,
             repliesAtDecision: setting.repliesAtDecision)
     }
 
-    func index(of life: Int) -> Int? { lives.firstIndex { $0.number == life } }
+    func index(of incarnation: Int) -> Int? { incarnations.firstIndex { $0.number == incarnation } }
 }
 
 /// What a run is about.
 struct Setting: Hashable, Sendable {
-    var endings: [Ending]
-    var order: AcceptanceOrder = .overlapping
+    var commitModes: [CommitMode]
+    var order: AcceptanceTiming = .overlapping
     var repliesAtDecision = false
     var mistake: BrokenMachine?
     var broken: BrokenWorld?
@@ -70,8 +70,8 @@ struct Outside {
 /// Events go in, steps come out, are checked, and are sent.
 extension Simulation {
     mutating func begin(_ outside: Outside) throws(Violation) {
-        lives.append(Life(number: 0, machine: machine()))
-        lifeCount = 1
+        incarnations.append(Incarnation(number: 0, machine: machine()))
+        incarnationCount = 1
         try deliver(.begin(setting.order), to: 0, outside)
     }
 
@@ -79,45 +79,48 @@ extension Simulation {
     ///
     /// An echo answers no order.
     mutating func deliver(
-        _ event: Event, to life: Int, isEcho: Bool = false, _ outside: Outside
+        _ event: Event, to incarnation: Int, isEcho: Bool = false, _ outside: Outside
     ) throws(Violation) {
-        guard let index = index(of: life) else { return }
-        if outside.isNoted { outside.note("life \(life) hears \(event)") }
-        if !isEcho { lives[index].hear(event) }
+        guard let index = index(of: incarnation) else { return }
+        if outside.isNoted { outside.note("life \(incarnation) hears \(event)") }
+        if !isEcho { incarnations[index].hear(event) }
         var heard = event
         if let mistake = setting.mistake {
-            guard let changed = mistake.hears(event, lives[index].machine) else { return }
+            guard let changed = mistake.hears(event, incarnations[index].machine) else { return }
             heard = changed
         }
-        let before = lives[index].machine.state
-        var step = lives[index].machine.handle(
+        let before = incarnations[index].machine.state
+        var step = incarnations[index].machine.handle(
             heard, at: outside.now, deadline: setting.deadline)
-        setting.mistake?.says(&step, lives[index].machine)
-        if outside.isNoted, step != Step() { outside.note("life \(life) says \(step.prose)") }
+        setting.mistake?.says(&step, incarnations[index].machine)
+        if outside.isNoted, step != Step() {
+            outside.note("life \(incarnation) says \(step.prose)")
+        }
         if outside.now >= setting.deadline { hasFailed = true }
-        try Life.checkMove(from: before, to: lives[index].machine.state)
-        try lives[index].checkShape(step)
-        try checkOrders(step, lives[index].machine)
+        try Incarnation.checkMove(from: before, to: incarnations[index].machine.state)
+        try incarnations[index].checkShape(step)
+        try checkOrdering(step, incarnations[index].machine)
         if let said = step.reply { try checkReply(said, of: index) }
         send(step, of: index, outside)
         if step.isLast {
-            let life = lives.remove(at: index)
-            try checkEnd(of: life)
-            if world.broken == .abortEndIsTold, life.machine.phase == .ended(.abort) {
+            let incarnation = incarnations.remove(at: index)
+            try checkEnd(of: incarnation)
+            if world.broken == .abortEndIsTold, incarnation.machine.phase == .ended(.abort) {
                 try tell(Told(decision: .abort, isEnd: true), after: Told())
             }
         }
     }
 
     private mutating func send(_ step: Step, of index: Int, _ outside: Outside) {
-        let life = lives[index].number
-        let machine = lives[index].machine
+        let incarnation = incarnations[index].number
+        let machine = incarnations[index].machine
         let evidence = machine.branches.map(\.evidence)
         let outcomes = machine.branches.map(\.outcome)
         let hasReadDecided = world.broken == .readThenAct && world.row?.decision != nil
         func flight(_ order: Flight.Order) -> Flight {
             Flight(
-                life: life, sender: life, order: order, evidence: evidence, outcomes: outcomes,
+                incarnation: incarnation, sender: incarnation, order: order, evidence: evidence,
+                outcomes: outcomes,
                 decision: machine.decision, hasReadDecided: hasReadDecided,
                 due: outside.now + outside.latency())
         }
@@ -127,18 +130,20 @@ extension Simulation {
             flights.append(flight(.branch(command)))
         }
         for request in step.timers {
-            lives[index].timers.removeAll { $0.timer == request.timer }
+            incarnations[index].timers.removeAll { $0.timer == request.timer }
             let delay =
                 request.delayMilliseconds ?? (request.timer == .deadline ? setting.deadline : 2_000)
-            lives[index].timers.append(
-                Life.Armed(timer: request.timer, due: outside.now + delay))
+            incarnations[index].timers.append(
+                Incarnation.Armed(timer: request.timer, due: outside.now + delay))
         }
     }
 
-    mutating func fire(_ armed: Life.Armed, of life: Int, _ outside: Outside) throws(Violation) {
-        guard let index = index(of: life) else { return }
-        lives[index].timers.removeAll { $0 == armed }
+    mutating func fire(_ armed: Incarnation.Armed, of incarnation: Int, _ outside: Outside)
+        throws(Violation)
+    {
+        guard let index = index(of: incarnation) else { return }
+        incarnations[index].timers.removeAll { $0 == armed }
         if armed.timer == .deadline { hasFailed = true }
-        try deliver(.due(armed.timer), to: life, outside)
+        try deliver(.due(armed.timer), to: incarnation, outside)
     }
 }

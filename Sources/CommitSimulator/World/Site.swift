@@ -11,14 +11,14 @@ struct Site: Hashable, Sendable {
         /// Not used yet.
         case none
         /// Its client gave it up; what it was sent runs at some time, or never.
-        case worksUnheard, commitsUnheard
+        case workReplyLost, commitReplyLost
         /// Its transaction is open.
         case holds
         /// Closed or terminated.
         case gone
     }
 
-    let ending: Ending
+    let commitMode: CommitMode
     var standing = Standing.nothing
     var session = Session.none
     /// A fence has passed: no session of an older epoch counts here any more.
@@ -35,11 +35,11 @@ struct Site: Hashable, Sendable {
     /// How often the work took effect.
     var executions = 0
 
-    init(ending: Ending) { self.ending = ending }
+    init(commitMode: CommitMode) { self.commitMode = commitMode }
 
     /// What a register holds, where something is held.
-    var registered: Decision? {
-        switch ending {
+    var recordedDecision: Decision? {
+        switch commitMode {
         case .twoPhase, .readOnly: nil
         case .journal: journal
         case .onePhase: standing == .committed ? .commit : nil
@@ -55,7 +55,7 @@ struct Site: Hashable, Sendable {
     /// The session does its work.
     mutating func work() {
         guard standing == .nothing else { return }
-        switch ending {
+        switch commitMode {
         case .twoPhase:
             standing = .prepared
             session = .gone
@@ -66,15 +66,15 @@ struct Site: Hashable, Sendable {
     }
 
     /// The session's COMMIT runs: the work, and in the journal the decision with it.
-    mutating func commitLocally(_ evidence: [PreparedEvidence?]) -> RegisterReply {
+    mutating func commitLocally(_ evidence: [PreparedEvidence?]) -> LocalCommitReply {
         defer { session = .gone }
-        guard standing == .open, ending != .journal || journal == nil else {
+        guard standing == .open, commitMode != .journal || journal == nil else {
             if standing == .open { standing = .rolledBack }
             return .rolledBack
         }
         standing = .committed
         executions += 1
-        if ending == .journal {
+        if commitMode == .journal {
             journal = .commit
             journalEvidence = evidence
         }

@@ -66,11 +66,12 @@ extension World {
     }
 
     private func checkCopy(_ decision: Decision) throws(Violation) {
-        guard let register else { throw Violation("register: a copy, and the row decides") }
-        let site = sites[register]
+        guard let commitPoint else { throw Violation("register: a copy, and the row decides") }
+        let site = sites[commitPoint]
         let isTrue =
             site.isMeddledWith
-            || (decision == .commit ? site.registered == .commit : site.registered != .commit)
+            || (decision == .commit
+                ? site.recordedDecision == .commit : site.recordedDecision != .commit)
         guard isTrue else { throw Violation("register: the copy says \(decision), it does not") }
     }
 
@@ -80,10 +81,10 @@ extension World {
     /// asking for it, and would then write a tombstone in its place.
     mutating func finish(
         _ outcomes: [Outcome?], _ decision: Decision?, _ evidence: [PreparedEvidence?],
-        by life: Int, isReplicated: Bool = true
+        by incarnation: Int, isReplicated: Bool = true
     ) throws(Violation) {
         guard let found = row, !found.isFinished else { return }
-        guard life == found.owner || broken == .formerOwnerFinishes else { return }
+        guard incarnation == found.owner || broken == .formerOwnerFinishes else { return }
         if found.decision == nil, let decision {
             try checkCopy(decision)
             try write(decision, evidence)
@@ -96,15 +97,15 @@ extension World {
     }
 
     /// A heuristic outcome is recorded before the end; whoever takes the row over keeps it.
-    mutating func note(_ outcomes: [Outcome?], by life: Int) {
-        guard let found = row, !found.isFinished, life == found.owner else { return }
+    mutating func note(_ outcomes: [Outcome?], by incarnation: Int) {
+        guard let found = row, !found.isFinished, incarnation == found.owner else { return }
         row?.outcomes = outcomes
     }
 
     /// A write of one's own: what it answers is durable.
-    mutating func claim(by life: Int) throws(Violation) -> RecoveredTransaction? {
+    mutating func claim(by incarnation: Int) throws(Violation) -> RecoveredTransaction? {
         guard let found = row, !found.isFinished, !found.isReported else { return nil }
-        row?.owner = life
+        row?.owner = incarnation
         if broken != .readNotClaimed { try replicate() }
         let branches = sites.indices.map {
             RecoveredBranch(evidence: found.evidence[$0], outcome: found.outcomes[$0])
@@ -129,15 +130,15 @@ extension World {
             row?.evidence = Array(repeating: nil, count: sites.count)
             row?.isReplicated = true
         }
-        let isRegisters = hasJournal && broken != .acceptNotDurable || found.isDelegated
-        if losesRow, row?.decision == nil, !isRegisters { row = nil }
+        let isAtCommitPoint = hasJournal && broken != .acceptNotDurable || found.isDelegated
+        if losesRow, row?.decision == nil, !isAtCommitPoint { row = nil }
     }
 
     private mutating func write(
         _ decision: Decision, _ evidence: [PreparedEvidence?]
     ) throws(Violation) {
         if decision == .commit {
-            for (branch, site) in sites.enumerated() where site.ending == .twoPhase {
+            for (branch, site) in sites.enumerated() where site.commitMode == .twoPhase {
                 let isDone = site.standing == .prepared || site.standing == .committed
                 guard isDone || site.isMeddledWith else {
                     throw Violation("AC3: commit is recorded, and branch \(branch) has not voted")

@@ -17,28 +17,29 @@ struct World: Hashable, Sendable {
     var firstDecision: Decision?
     let broken: BrokenWorld?
 
-    init(endings: [Ending], broken: BrokenWorld?) {
-        sites = endings.map(Site.init)
+    init(commitModes: [CommitMode], broken: BrokenWorld?) {
+        sites = commitModes.map(Site.init)
         self.broken = broken
     }
 
-    var register: Int? { sites.firstIndex { $0.ending.isRegister } }
-    var hasJournal: Bool { sites.contains { $0.ending == .journal } }
+    var commitPoint: Int? { sites.firstIndex { $0.commitMode.isCommitPoint } }
+    var hasJournal: Bool { sites.contains { $0.commitMode == .journal } }
     /// An operator or a backup has interfered: heuristic outcomes may be true.
     var isMeddledWith: Bool { sites.contains(where: \.isMeddledWith) }
 
     /// Whether commit is durable where this transaction's decision is made.
     var isCommitDurable: Bool {
-        guard let register else { return isCommitInRow }
+        guard let commitPoint else { return isCommitInRow }
         // A backup can take it away again; who had heard of it was right all the same.
-        let wasRegistered = sites[register].isRestored && firstDecision == .commit
-        return sites[register].registered == .commit || wasRegistered || isCommitInRow
+        let wasDecidedAtCommitPoint = sites[commitPoint].isRestored && firstDecision == .commit
+        return sites[commitPoint].recordedDecision == .commit || wasDecidedAtCommitPoint
+            || isCommitInRow
     }
 
     /// Whether an abort is durable: in the row, or in the register that the row is a copy of.
     var isAbortDurable: Bool {
         row?.decision == .abort && row?.isReplicated == true
-            || register.map { sites[$0].registered == .abort } ?? false
+            || commitPoint.map { sites[$0].recordedDecision == .abort } ?? false
     }
 
     private var isCommitInRow: Bool { row?.decision == .commit && row?.isReplicated == true }
@@ -124,7 +125,7 @@ extension World {
     }
 
     /// What a branch of a commit shows to somebody who only looks.
-    func lookAtEnd(of branch: Int, _ evidence: [PreparedEvidence?]) -> EndInquiry.Sight {
+    func lookAtEnd(of branch: Int, _ evidence: [PreparedEvidence?]) -> EndInquiry.Reading {
         if sites[branch].standing == .prepared { return .open }
         guard evidence.indices.contains(branch) else { return .silent }
         return inquire(branch, evidence[branch]) == .provedCommitted ? .committed : .silent
@@ -135,7 +136,7 @@ extension World {
         sites.allSatisfy { site in
             switch decision {
             case nil: false
-            case .commit: site.standing == .committed || site.ending == .readOnly
+            case .commit: site.standing == .committed || site.commitMode == .readOnly
             case .abort: site.standing != .prepared && site.standing != .open
             }
         }
@@ -165,8 +166,8 @@ extension World {
     /// A backup from before the branch takes the participant's place.
     mutating func restore(_ branch: Int) {
         let site = sites[branch]
-        let isRegister = site.ending.isRegister && site.registered == .commit
-        guard site.standing == .prepared || isRegister, row?.isFinished != true else { return }
+        let isCommitPoint = site.commitMode.isCommitPoint && site.recordedDecision == .commit
+        guard site.standing == .prepared || isCommitPoint, row?.isFinished != true else { return }
         sites[branch].standing = .rolledBack
         sites[branch].journal = nil
         sites[branch].journalEvidence = []

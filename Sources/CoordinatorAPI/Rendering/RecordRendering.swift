@@ -66,7 +66,7 @@ enum RecordRendering {
             writer.member("branch", index)
             writer.member("participant", branch.participant)
             writer.member("gid", branch.gid)
-            writer.member("ending", branch.ending.rawValue)
+            writer.member("commitMode", branch.commitMode.rawValue)
             nullable("vote", branch.vote?.rawValue, &writer)
             nullable("outcome", branch.outcome?.rawValue, &writer)
             // The attempt that ended a prepared branch counts as well.

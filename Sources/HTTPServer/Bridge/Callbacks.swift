@@ -37,7 +37,7 @@ enum Callbacks {
                 }
                 if let server = unsafe Server.from(context), let connection = unsafe connection {
                     // The answer before is over, and this one is not begun: the keeper may answer.
-                    unsafe server.keeper.setFarewell(
+                    unsafe server.keeper.setTimeoutResponse(
                         cmhd_socket(connection), server.timeoutAnswer)
                 }
                 return unsafe Unmanaged.passRetained(Exchange(target: text)).toOpaque()
@@ -68,7 +68,7 @@ enum Callbacks {
                 Int(bitPattern: text) != server.targetStart
             {
                 unsafe server.keeper.cut(
-                    cmhd_socket(connection), farewell: server.brokenTargetAnswer)
+                    cmhd_socket(connection), timeoutResponse: server.brokenTargetAnswer)
             }
             return unsafe strlen(text)
         }

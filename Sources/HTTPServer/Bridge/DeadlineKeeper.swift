@@ -9,7 +9,7 @@ final class DeadlineKeeper: Sendable {
     private struct Entry {
         let deadline: ContinuousClock.Instant
         /// What is sent before the cut: whole answers, and only while no other one can be under way.
-        let farewell: Farewell?
+        let timeoutResponse: Farewell?
     }
 
     private let entries = Guarded<[Int32: Entry]>([:])
@@ -38,16 +38,17 @@ final class DeadlineKeeper: Sendable {
     }
 
     /// Replaces the socket's deadline; at its end the farewell is sent, as far as it can be at once.
-    func set(_ socket: Int32, within duration: Duration, farewell: Farewell? = nil) {
-        let entry = Entry(deadline: ContinuousClock.now + duration, farewell: farewell)
+    func set(_ socket: Int32, within duration: Duration, timeoutResponse: Farewell? = nil) {
+        let entry = Entry(
+            deadline: ContinuousClock.now + duration, timeoutResponse: timeoutResponse)
         entries.with { $0[socket] = entry }
     }
 
     /// Sets what is sent at the end of the deadline that the socket has, if it has one.
-    func setFarewell(_ socket: Int32, _ farewell: Farewell) {
+    func setTimeoutResponse(_ socket: Int32, _ timeoutResponse: Farewell) {
         entries.with { entries in
             guard let entry = entries[socket] else { return }
-            entries[socket] = Entry(deadline: entry.deadline, farewell: farewell)
+            entries[socket] = Entry(deadline: entry.deadline, timeoutResponse: timeoutResponse)
         }
     }
 
@@ -56,9 +57,9 @@ final class DeadlineKeeper: Sendable {
     }
 
     /// Cuts a socket now, which has to be the caller's own and open; again, it does nothing.
-    func cut(_ socket: Int32, farewell: Farewell) {
+    func cut(_ socket: Int32, timeoutResponse: Farewell) {
         entries.with { entries in
-            Self.cut(socket, farewell: farewell)
+            Self.cut(socket, timeoutResponse: timeoutResponse)
             entries[socket] = nil
         }
     }
@@ -66,11 +67,11 @@ final class DeadlineKeeper: Sendable {
     /// Wakes the thread and waits for its end.
     func stop() {
         alarm.ring()
-        let ending = thread.with { thread in
+        let commitMode = thread.with { thread in
             defer { thread = nil }
             return thread
         }
-        if let ending { pthread_join(ending, nil) }
+        if let commitMode { pthread_join(commitMode, nil) }
     }
 
     private func run() {
@@ -78,16 +79,16 @@ final class DeadlineKeeper: Sendable {
             let now = ContinuousClock.now
             entries.with { entries in
                 for (socket, entry) in entries where entry.deadline <= now {
-                    Self.cut(socket, farewell: entry.farewell)
+                    Self.cut(socket, timeoutResponse: entry.timeoutResponse)
                     entries[socket] = nil
                 }
             }
         }
     }
 
-    private static func cut(_ socket: Int32, farewell: Farewell?) {
-        if let farewell {
-            _ = unsafe farewell.bytes.withUnsafeBytes { bytes in
+    private static func cut(_ socket: Int32, timeoutResponse: Farewell?) {
+        if let timeoutResponse {
+            _ = unsafe timeoutResponse.bytes.withUnsafeBytes { bytes in
                 unsafe send(
                     socket, bytes.baseAddress, bytes.count,
                     Int32(MSG_NOSIGNAL) | Int32(MSG_DONTWAIT))

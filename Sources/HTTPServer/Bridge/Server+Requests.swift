@@ -32,7 +32,8 @@ extension Server {
     ) -> MHD_Result {
         // Until the body is whole nobody answers on this connection, so the keeper may.
         unsafe keeper.set(
-            cmhd_socket(connection), within: configuration.bodyTimeout, farewell: timeoutAnswer)
+            cmhd_socket(connection), within: configuration.bodyTimeout,
+            timeoutResponse: timeoutAnswer)
         if head.size > configuration.headerBytesMax {
             // Beside so large a head there may be no memory left for that of an answer.
             let failure: ProtocolFailure =
@@ -40,7 +41,7 @@ extension Server {
                 ? .targetTooLong(limit: configuration.targetBytesMax)
                 : .headTooLarge(limit: configuration.headerBytesMax)
             unsafe keeper.cut(
-                cmhd_socket(connection), farewell: Farewell(renderFailure(failure)))
+                cmhd_socket(connection), timeoutResponse: Farewell(renderFailure(failure)))
             return .NO
         }
         switch Framing.check(head, limits: configuration) {

@@ -142,14 +142,14 @@ import HTTPTypes
         traffic.with { $0.phase = .draining }
         let listener = unsafe MHD_quiesce_daemon(taken)
         if listener >= 0 { close(listener) }
-        await becomesIdle(within: limit)
+        await waitUntilIdle(within: limit)
         // From here no handler starts; a request between the two moments is found here.
         let late = traffic.with { traffic in
             traffic.phase = .stopping
             return Array(traffic.exchanges.values)
         }
         for exchange in late { finish(exchange, renderFailure(.stopping)) }
-        await becomesIdle(within: .seconds(5))
+        await waitUntilIdle(within: .seconds(5))
         keeper.stop()
         unsafe MHD_stop_daemon(taken)
         unsafe Unmanaged.passUnretained(self).release()
@@ -157,7 +157,7 @@ import HTTPTypes
     }
 
     /// Returns when no request is under way, or at the limit.
-    func becomesIdle(within limit: Duration) async {
+    func waitUntilIdle(within limit: Duration) async {
         let deadline = ContinuousClock.now + limit
         let timer = Task {
             try await Task.sleep(until: deadline, clock: .continuous)

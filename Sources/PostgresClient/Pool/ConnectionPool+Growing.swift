@@ -37,7 +37,7 @@ extension ConnectionPool {
 
     private func adopt(_ connection: PostgresConnection) {
         failuresInARow = 0
-        isHurried = false
+        isFiredNow = false
         lastFailure = nil
         if isClosed { return connection.close() }
         let identity = ObjectIdentifier(connection)
@@ -51,8 +51,8 @@ extension ConnectionPool {
     private func note(_ error: any Error) {
         // What a closed pool gives up says nothing of the server.
         guard !isClosed else { return }
-        if !isHurried { failuresInARow += 1 }
-        isHurried = false
+        if !isFiredNow { failuresInARow += 1 }
+        isFiredNow = false
         lastFailure = Failure(error: error, at: .now)
         if backoffTimer == nil {
             backoffTimer = EventLoop.shared.schedule(

@@ -55,7 +55,7 @@ public final class ConnectionPool {
     /// Runs while a failed attempt is not to be repeated yet.
     var backoffTimer: LoopTimer?
     /// Whether the attempt under way came before its time, which its failure does not make longer.
-    var isHurried = false
+    var isFiredNow = false
     var sweepTimer: LoopTimer?
     var isClosed = false
     var closeWaiters: [CheckedContinuation<Void, Never>] = []
@@ -173,7 +173,7 @@ public final class ConnectionPool {
             if isHasty, let backoffTimer {
                 backoffTimer.cancel()
                 self.backoffTimer = nil
-                isHurried = true
+                isFiredNow = true
             }
             grow()
         }

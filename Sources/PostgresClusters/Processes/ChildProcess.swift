@@ -15,18 +15,18 @@ public final class ChildProcess: Sendable {
 
     /// The child's process id.
     public let processID: pid_t
-    private let ending: Task<ExitStatus, Never>
+    private let commitMode: Task<ExitStatus, Never>
     private let isReaped = Lock(false)
 
-    private init(processID: pid_t, ending: Task<ExitStatus, Never>) {
+    private init(processID: pid_t, commitMode: Task<ExitStatus, Never>) {
         self.processID = processID
-        self.ending = ending
+        self.commitMode = commitMode
     }
 
     /// Starts `command`; throws `SystemError` when it cannot be started.
     public static func start(_ command: Command) async throws -> ChildProcess {
         let (statuses, report) = AsyncStream.makeStream(of: ExitStatus.self)
-        let ending = Task {
+        let commitMode = Task {
             for await status in statuses { return status }
             return ExitStatus.exited(0)
         }
@@ -37,7 +37,8 @@ public final class ChildProcess: Sendable {
                 // that starts the child is one that stays until the child has ended.
                 try startThread {
                     do {
-                        let child = ChildProcess(processID: try spawn(command), ending: ending)
+                        let child = ChildProcess(
+                            processID: try spawn(command), commitMode: commitMode)
                         continuation.resume(returning: child)
                         report.yield(child.waitAndReap())
                         report.finish()
@@ -55,7 +56,7 @@ public final class ChildProcess: Sendable {
 
     /// Waits for the child to end, and says how; any number of callers may wait.
     public func exitStatus() async -> ExitStatus {
-        await ending.value
+        await commitMode.value
     }
 
     /// Sends `signal`; without effect on a child that has ended.

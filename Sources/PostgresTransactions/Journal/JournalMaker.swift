@@ -37,7 +37,7 @@ enum JournalMaker {
             """
             SELECT session_user,
                 pg_catalog.has_database_privilege(pg_catalog.current_database(), 'CREATE')
-            """, timeout: Doctor.patience)
+            """, timeout: Diagnostics.patience)
         let sql = JournalSchema.statements(role: row.text(row: 0, column: 0) ?? "")
             .map { $0 + ";" }.joined(separator: "\n")
         return row.text(row: 0, column: 1) == "t"

@@ -10,5 +10,5 @@ final class JournalStanding: Sendable {
     /// Whether it was found in order.
     var isReady: Bool { ready.withLock { $0 } }
 
-    func foundInOrder() { ready.withLock { $0 = true } }
+    func markUsable() { ready.withLock { $0 = true } }
 }

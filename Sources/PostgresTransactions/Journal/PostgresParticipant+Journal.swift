@@ -32,14 +32,14 @@ extension PostgresParticipant {
                 "the journal belongs to tandem's own role, so callers' SQL could change decisions",
                 metadata: ["participant": "\(options.name)"])
         }
-        journal.foundInOrder()
+        journal.markUsable()
         return true
     }
 
     /// Asks what the register here holds, behind the fence.
-    func ask(_ order: RegisterOrder) async -> RegisterReport {
+    func ask(_ order: CommitPointQuery) async -> CommitPointReport {
         guard circuit == .closed else {
-            return RegisterReport(.tryAgain, error: unreachable)
+            return CommitPointReport(.tryAgain, error: unreachable)
         }
         do {
             let obstacle = try await obstacle(of: order.fence)
@@ -47,13 +47,13 @@ extension PostgresParticipant {
                 connection in
                 // Before the obstacle: a session of the register's is never seen to be gone on another
                 // server, which would be asked again for ever.
-                guard try self.isServer(of: order.register, connection) else {
-                    return RegisterReport(Self.changedServer, whenNothing: "")
+                guard try self.isServer(of: order.commitPoint, connection) else {
+                    return CommitPointReport(Self.changedServer, whenNothing: "")
                 }
-                if let obstacle { return RegisterReport(.tryAgain, error: obstacle) }
-                switch order.register {
+                if let obstacle { return CommitPointReport(.tryAgain, error: obstacle) }
+                switch order.commitPoint {
                 case .transactionStatus(let evidence):
-                    return RegisterReport(
+                    return CommitPointReport(
                         try await self.status(of: evidence, on: connection, within: .seconds(60)),
                         whenNothing: "still in progress")
                 case .journal:
@@ -61,23 +61,23 @@ extension PostgresParticipant {
                 }
             }
         } catch {
-            return RegisterReport(.tryAgain, error: "\(error)")
+            return CommitPointReport(.tryAgain, error: "\(error)")
         }
     }
 
     /// Looks at what the register here holds; somebody waits for the answer, so that it is soon
     /// taken for silent.
-    func look(_ order: RegisterOrder) async -> RegisterSight {
+    func look(_ order: CommitPointQuery) async -> CommitPointReading {
         guard circuit == .closed else {
             return .unknown(reason: unreachable)
         }
         do {
             return try await finishers.withConnection(timeout: options.connectTimeout) {
                 connection in
-                guard try self.isServer(of: order.register, connection) else {
+                guard try self.isServer(of: order.commitPoint, connection) else {
                     return Self.changedServer
                 }
-                switch order.register {
+                switch order.commitPoint {
                 case .transactionStatus(let evidence):
                     return try await self.status(
                         of: evidence, on: connection, within: Self.patience)
@@ -94,15 +94,15 @@ extension PostgresParticipant {
     private static let patience = Duration.seconds(5)
 
     private static let changedServer =
-        RegisterSight.unprovable(reason: "the server is not the one that decided")
+        CommitPointReading.unprovable(reason: "the server is not the one that decided")
 
     /// Whether a connection leads to the server that the register was on.
     private func isServer(
-        of register: RegisterOrder.Register, _ connection: PostgresConnection
+        of commitPoint: CommitPointQuery.Source, _ connection: PostgresConnection
     ) throws(PostgresError) -> Bool {
         let found = try factsIfOpen(of: connection).server
         let server: ServerTimeline? =
-            switch register {
+            switch commitPoint {
             case .transactionStatus(let evidence):
                 evidence.map {
                     ServerTimeline(
@@ -119,7 +119,7 @@ extension PostgresParticipant {
     /// it to another.
     private func status(
         of evidence: PreparedEvidence?, on connection: PostgresConnection, within limit: Duration
-    ) async throws -> RegisterSight {
+    ) async throws -> CommitPointReading {
         guard let evidence else { return Self.changedServer }
         let row = try await connection.query(
             "SELECT pg_xact_status($1::xid8), pg_is_in_recovery()", ["\(evidence.transactionID)"],
@@ -143,21 +143,21 @@ extension PostgresParticipant {
     /// What the journal holds; where it holds nothing, abort.
     private func decision(
         of transaction: GlobalTransactionID, on connection: PostgresConnection
-    ) async throws -> RegisterReport {
+    ) async throws -> CommitPointReport {
         let tombstone = JournalEntry(transaction: transaction, evidence: [], results: nil)
         let written = try await durably(
             Journal.decide(.abort, tombstone, installation: installation), on: connection)
         switch written {
         case .durable:
-            return RegisterReport(.decided(.abort))
+            return CommitPointReport(.decided(.abort))
         case .refused(let message) where message.state == .uniqueViolation:
-            return RegisterReport(
+            return CommitPointReport(
                 try await claim(transaction, on: connection, within: .seconds(60)),
                 whenNothing: "the decision went while it was read")
         case .refused(let message):
-            return RegisterReport(.tryAgain, error: message.message)
+            return CommitPointReport(.tryAgain, error: message.message)
         case .unconfirmed:
-            return RegisterReport(
+            return CommitPointReport(
                 .tryAgain, error: "nothing confirms yet that the abort is durable")
         }
     }
@@ -165,7 +165,7 @@ extension PostgresParticipant {
     private func claim(
         _ transaction: GlobalTransactionID, on connection: PostgresConnection,
         within limit: Duration
-    ) async throws -> RegisterSight {
+    ) async throws -> CommitPointReading {
         let written = try await durably(
             Journal.claim(transaction, installation: installation), on: connection, within: limit)
         switch written {

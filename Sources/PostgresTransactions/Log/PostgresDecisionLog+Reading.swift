@@ -72,10 +72,10 @@ extension PostgresDecisionLog {
     public func operatorQueue() async throws(LogUnavailable) -> OperatorQueue? {
         let result = try await rows(
             """
-            SELECT number, salt, (extract(epoch FROM operator_wanted_at) * 1000000)::bigint,
+            SELECT number, salt, (extract(epoch FROM needs_operator_since) * 1000000)::bigint,
                 count(*) OVER ()
-            FROM tandem.transactions WHERE operator_wanted_at IS NOT NULL
-            ORDER BY operator_wanted_at LIMIT 1
+            FROM tandem.transactions WHERE needs_operator_since IS NOT NULL
+            ORDER BY needs_operator_since LIMIT 1
             """, [])
         guard result.rowCount > 0 else { return nil }
         func value(_ column: Int) -> Int64? {
@@ -119,7 +119,7 @@ extension PostgresDecisionLog {
                     RETURNING low_water_mark)
                 SELECT x.n, x.s FROM mark, unnest($1::bigint[], $2::bigint[]) AS x(n, s)
                     LEFT JOIN tandem.transactions AS t ON t.number = x.n AND t.salt = x.s
-                WHERE (t.finished_at IS NOT NULL AND t.decision_from = 'register')
+                WHERE (t.finished_at IS NOT NULL AND t.decision_from = 'commitPoint')
                     OR (t.number IS NULL AND x.n < mark.low_water_mark)
                 """,
                 [
@@ -149,7 +149,7 @@ extension PostgresDecisionLog {
             WITH old AS MATERIALIZED (
                 SELECT number FROM tandem.transactions
                 WHERE finished_at < now() - $1::bigint * interval '1 second'
-                    AND operator_wanted_at IS NULL
+                    AND needs_operator_since IS NULL
                 ORDER BY number LIMIT \(limit) FOR UPDATE SKIP LOCKED),
             gone AS (
                 DELETE FROM tandem.transactions AS t USING old WHERE t.number = old.number

@@ -5,7 +5,7 @@ public import TransactionEngine
 
 extension PostgresDecisionLog {
     /// Who drives a row; `t` is the row.
-    private static let ownerLives = """
+    private static let ownerIsAlive = """
         EXISTS (SELECT FROM tandem.replicas AS r WHERE r.name = t.owner AND r.epoch = t.epoch
             AND \(StateDatabase.isAlive))
         """
@@ -41,10 +41,10 @@ extension PostgresDecisionLog {
     /// there is a session for the claim: what is accepted while leases are judged, or while the
     /// sessions are taken, would be claimed from itself.
     public func claimUnowned(
-        limit: Int, known: [String], driven: @Sendable () async -> [GlobalTransactionID]
+        limit: Int, known: [String], active: @Sendable () async -> [GlobalTransactionID]
     ) async throws(LogUnavailable) -> [TransactionRecord] {
         do {
-            let ended = try await state.endExpiredLives()
+            let ended = try await state.endExpiredIncarnations()
             if !ended.isEmpty {
                 logger.warning("leases ran out", metadata: ["replicas": "\(ended)"])
             }
@@ -58,7 +58,7 @@ extension PostgresDecisionLog {
                 WHERE t.finished_at IS NULL AND \(Self.isNotQuarantined)
                     AND \(Self.isNotUndecidable) AND \(Self.isFamiliar) AND (
                     (t.owner = $1 AND t.epoch = $2::bigint AND t.number <> ALL ($3::bigint[]))
-                    OR NOT \(Self.ownerLives))
+                    OR NOT \(Self.ownerIsAlive))
                     AND EXISTS (SELECT FROM tandem.replicas AS r
                         WHERE r.name = $1 AND r.epoch = $2::bigint AND \(StateDatabase.isAlive))
                 ORDER BY t.number LIMIT \(limit) FOR UPDATE OF t SKIP LOCKED)
@@ -68,7 +68,7 @@ extension PostgresDecisionLog {
             """
         ) {
             [
-                replica, "\(epoch)", ArrayLiteral.write(await driven().map { "\($0.number)" }),
+                replica, "\(epoch)", ArrayLiteral.write(await active().map { "\($0.number)" }),
                 ArrayLiteral.write(known),
             ]
         }
@@ -84,7 +84,7 @@ extension PostgresDecisionLog {
             WHERE t.finished_at IS NULL AND t.decision IS NULL AND \(Self.isNotQuarantined)
                 AND NOT t.delegated AND t.journal IS NULL
                 AND t.expires_at < now() - interval '1 second'
-                AND NOT (t.owner = $1 AND t.epoch = $2::bigint) AND \(Self.ownerLives)
+                AND NOT (t.owner = $1 AND t.epoch = $2::bigint) AND \(Self.ownerIsAlive)
             ORDER BY t.number LIMIT \(limit)
             """, [replica, "\(epoch)"])
     }
@@ -118,7 +118,7 @@ extension PostgresDecisionLog {
     ) async throws(LogUnavailable) -> [GlobalTransactionID: RowStanding] {
         let result = try await rows(
             """
-            SELECT t.number, t.salt, t.decision, t.finished_at IS NOT NULL, \(Self.ownerLives),
+            SELECT t.number, t.salt, t.decision, t.finished_at IS NOT NULL, \(Self.ownerIsAlive),
                 t.gids
             FROM tandem.transactions AS t WHERE t.number = ANY ($1::bigint[])
             """, [ArrayLiteral.write(ids.map { "\($0.number)" })])

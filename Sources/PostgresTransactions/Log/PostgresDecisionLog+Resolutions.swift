@@ -48,8 +48,8 @@ extension PostgresDecisionLog {
         case .outcome(let outcome, let state, let isLast):
             return """
                 \(update), outcomes[$2::integer + 1] = \(add(outcome.rawValue)),
-                    operator_wanted_at = CASE WHEN \(add(isLast ? "t" : "f"))::boolean
-                        THEN NULL ELSE t.operator_wanted_at END,
+                    needs_operator_since = CASE WHEN \(add(isLast ? "t" : "f"))::boolean
+                        THEN NULL ELSE t.needs_operator_since END,
                     state = \(add(state.rawValue)) \(isSame) AND t.finished_at IS NOT NULL
                 """
         case .decision(let decision):

@@ -15,7 +15,7 @@ enum RowCoding {
         t.evidence, t.outcomes, t.retries, t.errors, t.results, t.results_omitted, t.problem,
         t.versions, t.resolutions, t.decision IS NULL
             AND t.number < (SELECT quarantine_number FROM tandem.installation),
-        t.endings, t.journal, t.delegated, t.rollback_requested
+        t.commit_modes, t.journal, t.delegated, t.rollback_requested
         """
 
     /// Reads a row; nil if it is not one that tandem writes.
@@ -73,12 +73,12 @@ enum RowCoding {
             [participants.count, votes.count, evidence.count, outcomes.count, retries.count]
                 .allSatisfy({ $0 == gids.count }), errors.count == gids.count
         else { return nil }
-        let endings = list(29)
+        let commitModes = list(29)
         return gids.indices.map { index in
-            let ending = endings.flatMap { $0[index] }.flatMap(Ending.init(rawValue:))
+            let commitMode = commitModes.flatMap { $0[index] }.flatMap(CommitMode.init(rawValue:))
             var branch = BranchRecord(
                 participant: participants[index] ?? "", gid: gids[index] ?? "",
-                ending: ending ?? .twoPhase)
+                commitMode: commitMode ?? .twoPhase)
             branch.vote = votes[index].flatMap(Vote.init(rawValue:))
             branch.evidence = evidence[index].flatMap(self.evidence(of:))
             branch.outcome = outcomes[index].flatMap(Outcome.init(rawValue:))

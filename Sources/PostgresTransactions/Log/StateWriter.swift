@@ -26,7 +26,7 @@ final class StateWriter {
     ///
     /// It takes no lock: a flush that this check lets through a moment before the life ends writes
     /// what any other life might find and has a rule for.
-    private static let checkLife = """
+    private static let checkIncarnation = """
         SELECT 1 / count(*) FROM tandem.replicas AS r WHERE name = $1 AND epoch = $2::bigint
             AND \(StateDatabase.isAlive)
         """
@@ -49,8 +49,8 @@ final class StateWriter {
     }
 
     func finish(_ record: TransactionRecord) async {
-        let hasRegister = record.branches.contains { $0.ending.isRegister }
-        await withCheckedContinuation { add(.end(hasRegister ? .settle : .finish, record, $0)) }
+        let hasCommitPoint = record.branches.contains { $0.commitMode.isCommitPoint }
+        await withCheckedContinuation { add(.end(hasCommitPoint ? .settle : .finish, record, $0)) }
     }
 
     func report(_ record: TransactionRecord) async {
@@ -146,9 +146,9 @@ final class StateWriter {
             fail(batch, error, wasSent: false)
             return .answered
         }
-        let life = [state.replica, "\(state.epoch)"]
+        let incarnation = [state.replica, "\(state.epoch)"]
         let commands =
-            [Command("BEGIN"), Command(Self.checkLife, life)] + batch.statements
+            [Command("BEGIN"), Command(Self.checkIncarnation, incarnation)] + batch.statements
             + [Command("COMMIT")]
         do {
             let replies = try await connection.execute([commands], timeout: state.timeout)

@@ -17,7 +17,7 @@ enum WriterStatements {
                 texts(records.map { tombstones ? "\($0.decidedAt ?? $0.acceptedAt)" : nil }),
                 texts(records.map { tombstones ? $0.problem.map(text) : nil }),
                 texts(records.map(versions)),
-                texts(records.map(endings)),
+                texts(records.map(commitModes)),
                 texts(records.map { $0.journal.map(RowCoding.text(of:)) }),
             ])
     }
@@ -47,16 +47,16 @@ enum WriterStatements {
     }
 
     /// Nothing where every branch is prepared, as is usual.
-    static func endings(_ record: TransactionRecord) -> String? {
-        guard record.branches.contains(where: { $0.ending != .twoPhase }) else { return nil }
-        return ArrayLiteral.write(record.branches.map(\.ending.rawValue))
+    static func commitModes(_ record: TransactionRecord) -> String? {
+        guard record.branches.contains(where: { $0.commitMode != .twoPhase }) else { return nil }
+        return ArrayLiteral.write(record.branches.map(\.commitMode.rawValue))
     }
 
     private static let insert = """
         INSERT INTO tandem.transactions AS t (number, salt, principal, key_digest, request_digest,
             isolation, label_names, label_values, owner, epoch, accepted_at, deadline, state,
             participants, gids, votes, evidence, outcomes, retries, errors, decision, decided_at,
-            problem, expires_at, versions, endings, journal)
+            problem, expires_at, versions, commit_modes, journal)
         SELECT n, s, p,
             CASE WHEN dec IS NOT NULL AND EXISTS (SELECT FROM tandem.transactions AS h
                 WHERE h.principal = p AND h.key_digest = k::bytea AND h.number <> n)

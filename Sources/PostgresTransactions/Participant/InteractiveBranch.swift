@@ -11,7 +11,7 @@ import TransactionEngine
 @LoopActor
 final class InteractiveBranch: OpenBranch {
     /// How the caller's code ended.
-    enum Ending: Sendable {
+    enum WorkCompletion: Sendable {
         case returned
         case threw
         /// It did not end in the time that it had after it was cancelled.
@@ -20,7 +20,7 @@ final class InteractiveBranch: OpenBranch {
 
     private let connection: PostgresConnection
     private let limits: ResultLimits
-    private let order: WorkOrder
+    private let order: WorkRequest
     /// What is set in the session before BEGIN.
     private let adjustments: [Command]
     /// The reply to BEGIN, once it was sent with the first statement.
@@ -44,10 +44,10 @@ final class InteractiveBranch: OpenBranch {
     private var isBusy = false
     private var waiting: [CheckedContinuation<Void, Never>] = []
     private var task: Task<Void, Never>?
-    private var ending: CheckedContinuation<Ending, Never>?
+    private var completion: CheckedContinuation<WorkCompletion, Never>?
 
     init(
-        _ connection: PostgresConnection, limits: ResultLimits, order: WorkOrder,
+        _ connection: PostgresConnection, limits: ResultLimits, order: WorkRequest,
         adjustments: [Command] = []
     ) {
         self.connection = connection
@@ -59,15 +59,15 @@ final class InteractiveBranch: OpenBranch {
 
     /// Runs the caller's code to its end, or until it is abandoned; afterwards the branch is over,
     /// and whoever kept it gets a clear error.
-    func run(_ work: InteractiveWork) async -> Ending {
-        let ending = await withCheckedContinuation { continuation in
-            self.ending = continuation
+    func run(_ work: InteractiveWork) async -> WorkCompletion {
+        let completion = await withCheckedContinuation { continuation in
+            self.completion = continuation
             // A task of its own, and off the loop unless the caller wants it there, so that code which
             // computes, blocks or never returns delays nobody else.
             task = Task(executorPreference: work.executorPreference) { await self.perform(work) }
         }
         isOver = true
-        return ending
+        return completion
     }
 
     /// Begins on the executor of the caller's code, and comes back with its end alone.
@@ -92,15 +92,15 @@ final class InteractiveBranch: OpenBranch {
     /// Goes on without the caller's code, which was told to stop and does not.
     func abandon() { end(.abandoned) }
 
-    private func end(_ how: Ending) {
-        ending?.resume(returning: how)
-        ending = nil
+    private func end(_ how: WorkCompletion) {
+        completion?.resume(returning: how)
+        completion = nil
     }
 
     /// Why the branch votes no, if it does; nil if it is to be prepared.
-    func refusal(after ending: Ending) -> BranchFailure? {
+    func refusal(after completion: WorkCompletion) -> BranchFailure? {
         if let failure { return failure }
-        switch ending {
+        switch completion {
         case .threw: return BranchFailure(.workThrew)
         case .abandoned: return BranchFailure(.cancelled)
         case .returned:
@@ -162,7 +162,7 @@ final class InteractiveBranch: OpenBranch {
         do throws(StatementRefusal) {
             let found = try StatementGate.inspect(statement.sql)
             try found.check(statement.parameters)
-            try found.check(order.ending)
+            try found.check(order.commitMode)
             return found.returnsRows
         } catch {
             failure =
@@ -184,7 +184,7 @@ final class InteractiveBranch: OpenBranch {
             if replies.contains(where: { $0.error != nil }) { failedCall = (commands, replies) }
             return replies[...]
         }
-        let opening = [WorkPlan.begin(order.isolation, order.ending)] + commands
+        let opening = [WorkPlan.begin(order.isolation, order.commitMode)] + commands
         let setup = adjustments.isEmpty ? [] : [adjustments]
         var replies = try await connection.execute(setup + [opening], limits: limits)[setup.count]
         if await shouldRepeat(opening, replies) {

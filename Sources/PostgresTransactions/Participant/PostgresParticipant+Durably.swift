@@ -93,7 +93,7 @@ extension PostgresParticipant {
 
     /// Whether a commit that was seen here is as durable as such a write; false after a second, in which
     /// the write goes on for whoever asks next.
-    func hasConfirmed(_ order: EndOrder) async -> Bool {
+    func hasConfirmed(_ order: FinishRequest) async -> Bool {
         guard let evidence = order.evidence else { return false }
         let server = ServerTimeline(
             systemIdentifier: evidence.systemIdentifier, timeline: evidence.timeline)

@@ -59,7 +59,7 @@ extension PostgresParticipant {
     private func recount(_ server: ServerSlots) async {
         await server.countOnce {
             // If there is no answer, what was known stays, and the next request asks again.
-            try? await self.lookers.withConnection(timeout: Self.patience, isHasty: true) {
+            try? await self.statusReaders.withConnection(timeout: Self.patience, isHasty: true) {
                 try await self.countSlots(on: $0, timeout: Self.patience)
             }
         }

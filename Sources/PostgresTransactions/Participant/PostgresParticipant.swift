@@ -20,9 +20,9 @@ final class PostgresParticipant {
     let workers: ConnectionPool
     let finishers: ConnectionPool
     /// One session that looks for those who ask for a status, so that they take none that ends branches.
-    let lookers: ConnectionPool
+    let statusReaders: ConnectionPool
     /// The finishing sessions as the ends of branches use them: several on one, pipelined.
-    let endings: SharedConnections
+    let sharedFinishers: SharedConnections
     /// Called when it can be reached again.
     var onAnswering: (@LoopActor () -> Void)?
     private var wasOpen = false
@@ -76,10 +76,10 @@ final class PostgresParticipant {
             "finish", .finish,
             PoolConfiguration(
                 size: options.finishers, minimumIdle: options.finishers, connectTimeout: timeout))
-        lookers = try pool(
+        statusReaders = try pool(
             "look", .look,
             PoolConfiguration(size: 1, connectTimeout: timeout, idleTimeout: .seconds(60)))
-        endings = SharedConnections(finishers)
+        sharedFinishers = SharedConnections(finishers)
         admission.participant = self
         workers.start()
         finishers.start()
@@ -122,7 +122,7 @@ final class PostgresParticipant {
     /// Which of these server processes wait for locks, and for whom; asked by the session that looks.
     private func lockWaits(of processIDs: [Int32]) async throws -> [Int32: LockWait] {
         let patience = Duration.seconds(1)
-        return try await lookers.withConnection(timeout: patience) {
+        return try await statusReaders.withConnection(timeout: patience) {
             try await LockWait.find(processIDs, on: $0, timeout: patience)
         }
     }
@@ -219,7 +219,7 @@ final class PostgresParticipant {
     ///
     /// Calls that come while a fence runs share the next one: a fence only counts for what was
     /// known to be over before it began.
-    func fenceFormerLives() async -> Bool {
+    func fenceFormerIncarnations() async -> Bool {
         await fence { [self] in
             do {
                 return try await endFormerSessions()
@@ -318,7 +318,7 @@ final class PostgresParticipant {
     func close() async {
         await workers.close(cutsLent: true)
         await finishers.close(cutsLent: true)
-        await lookers.close()
+        await statusReaders.close()
     }
 }
 

@@ -79,7 +79,7 @@ extension PostgresParticipants {
                 let connection = member.workers.takeIdle()
             else { preconditionFailure("idle sessions were counted a moment ago") }
             return WorkingSession(
-                participant: member, connection: connection, ending: request.ending)
+                participant: member, connection: connection, commitMode: request.commitMode)
         }
     }
 
@@ -96,7 +96,7 @@ extension PostgresParticipants {
     ) -> AdmissionFailure? {
         let name = member.options.name
         var (here, onServer) = (0, 0)
-        for request in requests where request.ending == .twoPhase {
+        for request in requests where request.commitMode == .twoPhase {
             if request.participant == name { here += 1 }
             // Several participants may be databases of one server.
             guard let server = member.server, members[request.participant]?.server === server

@@ -69,7 +69,7 @@ public final class PostgresParticipants: Participants {
 
     /// Refuses what can never be part of a transaction whose branches end so.
     public nonisolated func inspect(
-        _ branches: [TransactionRequest.Branch], _ endings: [Ending]
+        _ branches: [TransactionRequest.Branch], _ commitModes: [CommitMode]
     ) throws(AdmissionFailure) {
         var counts: [String: Int] = [:]
         for (index, branch) in branches.enumerated() {
@@ -87,7 +87,7 @@ public final class PostgresParticipants: Participants {
                 do throws(StatementRefusal) {
                     let found = try StatementGate.inspect(statement.sql)
                     try found.check(statement.parameters)
-                    try found.check(endings[index])
+                    try found.check(commitModes[index])
                 } catch {
                     throw .unacceptableSQL(
                         branch: index, statement: position, reason: error.sentence)
@@ -117,25 +117,25 @@ public final class PostgresParticipants: Participants {
     }
 
     /// Ends a prepared branch.
-    public func end(_ order: EndOrder) async -> EndReport {
+    public func end(_ order: FinishRequest) async -> FinishReport {
         guard let member = members[order.participant] else {
-            return EndReport(
+            return FinishReport(
                 .tryAgain, error: "no participant named \(order.participant) is configured")
         }
         return await member.end(order)
     }
 
     /// Asks a register what it holds.
-    public func ask(_ order: RegisterOrder) async -> RegisterReport {
+    public func ask(_ order: CommitPointQuery) async -> CommitPointReport {
         guard let member = members[order.participant] else {
-            return RegisterReport(
+            return CommitPointReport(
                 .tryAgain, error: "no participant named \(order.participant) is configured")
         }
         return await member.ask(order)
     }
 
     /// Looks at what a register holds.
-    public func look(_ order: RegisterOrder) async -> RegisterSight {
+    public func look(_ order: CommitPointQuery) async -> CommitPointReading {
         guard let member = members[order.participant] else {
             return .unknown(reason: "no participant named \(order.participant) is configured")
         }
@@ -143,12 +143,12 @@ public final class PostgresParticipants: Participants {
     }
 
     /// Looks whether a branch of a commit has committed.
-    public func look(at order: EndOrder) async -> EndInquiry.Sight {
+    public func look(at order: FinishRequest) async -> EndInquiry.Reading {
         await members[order.participant]?.look(at: order) ?? .silent
     }
 
     /// Whether a later write than a branch's commit is through.
-    public func hasConfirmed(_ order: EndOrder) async -> Bool {
+    public func hasConfirmed(_ order: FinishRequest) async -> Bool {
         await members[order.participant]?.hasConfirmed(order) ?? false
     }
 

@@ -60,10 +60,10 @@ extension WorkPlan {
 
     /// The evidence of a journal's branch: as above, and whether cursors or temporary tables would
     /// outlive COMMIT.
-    static let registerEvidence = Command(
+    static let commitPointEvidence = Command(
         """
         SELECT \(cleanRole), pg_catalog.pg_current_xact_id(),
-            pg_catalog.pg_current_wal_insert_lsn(), \(remnants)
+            pg_catalog.pg_current_wal_insert_lsn(), \(sessionResidue)
         """)
 
     /// The same with a record in the write-ahead log that names the transaction id.
@@ -73,19 +73,19 @@ extension WorkPlan {
     static let loggedEvidence = Command(
         """
         SELECT \(cleanRole), pg_catalog.pg_current_xact_id(),
-            pg_catalog.pg_logical_emit_message(true, 'tandem', ''), \(remnants)
+            pg_catalog.pg_logical_emit_message(true, 'tandem', ''), \(sessionResidue)
         """)
 
     /// Whether a branch that was declared read only is still so, and has written nothing; and what it
     /// leaves, as above.
-    static let innocence = Command(
+    static let readOnlyCheck = Command(
         """
         SELECT pg_catalog.current_setting('transaction_read_only'),
-            pg_catalog.pg_current_xact_id_if_assigned() IS NULL, \(cleanRole), \(remnants)
+            pg_catalog.pg_current_xact_id_if_assigned() IS NULL, \(cleanRole), \(sessionResidue)
         """)
 
     /// Who the session is, and what is left in it that `cleaning` does not undo; its locks go.
-    private static let remnants = """
+    private static let sessionResidue = """
         session_user, pg_catalog.pg_my_temp_schema(),
             EXISTS (SELECT FROM pg_catalog.pg_cursors WHERE is_holdable),
             pg_catalog.pg_advisory_unlock_all(), \(untimed)
@@ -97,8 +97,8 @@ extension WorkPlan {
 
     /// A working session's defaults are read committed and read write, so that the usual BEGIN has
     /// nothing to set.
-    static func begin(_ isolation: Isolation, _ ending: Ending) -> Command {
-        let access = ending == .readOnly ? " READ ONLY" : ""
+    static func begin(_ isolation: Isolation, _ commitMode: CommitMode) -> Command {
+        let access = commitMode == .readOnly ? " READ ONLY" : ""
         return switch isolation {
         case .readCommitted: Command("BEGIN\(access)")
         case .repeatableRead: Command("BEGIN ISOLATION LEVEL REPEATABLE READ\(access)")
@@ -111,19 +111,19 @@ extension WorkPlan {
     }
 
     /// What follows the work, by the way in which the branch takes part in the end.
-    static func closing(_ order: WorkOrder, hasWitness: Bool) -> [Command] {
-        switch order.ending {
+    static func closing(_ order: WorkRequest, hasWitness: Bool) -> [Command] {
+        switch order.commitMode {
         case .twoPhase:
             cleaning + [cleanEvidence] + (hasWitness ? [Witness.record(order.gid)] : [])
                 + [prepare(order.gid)]
-        case .readOnly: cleaning + [unlisten, innocence]
+        case .readOnly: cleaning + [unlisten, readOnlyCheck]
         case .onePhase: cleaning + [unlisten, loggedEvidence]
-        case .journal: cleaning + [unlisten, registerEvidence]
+        case .journal: cleaning + [unlisten, commitPointEvidence]
         }
     }
 
     /// How far behind the start of `closing` its proof is.
-    static func proofOffset(_ ending: Ending) -> Int {
-        ending == .twoPhase ? cleaning.count : cleaning.count + 1
+    static func proofOffset(_ commitMode: CommitMode) -> Int {
+        commitMode == .twoPhase ? cleaning.count : cleaning.count + 1
     }
 }

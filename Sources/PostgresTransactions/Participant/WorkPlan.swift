@@ -11,27 +11,27 @@ struct WorkPlan {
     /// Which commands are the caller's: the limits are for their rows, not for the evidence.
     let limited: Range<Int>
     private let statements: [Statement]
-    private let ending: Ending
+    private let commitMode: CommitMode
     /// Where the evidence is among the replies (of a branch that only reads: whether it still does).
     private let proofIndex: Int
     /// Where the last reply is: of a branch that is prepared, PREPARE's.
     private let lastIndex: Int
 
     /// Everything from BEGIN to PREPARE around statements that are known beforehand.
-    init(_ statements: [Statement], _ order: WorkOrder, hasWitness: Bool = false) {
+    init(_ statements: [Statement], _ order: WorkRequest, hasWitness: Bool = false) {
         self.statements = statements
-        ending = order.ending
+        commitMode = order.commitMode
         // What the gate refuses has been refused before; it may not come here.
         returnsRows = statements.contains {
             (try? StatementGate.inspect($0.sql))?.returnsRows ?? true
         }
-        var work = [Self.begin(order.isolation, order.ending)]
+        var work = [Self.begin(order.isolation, order.commitMode)]
         for statement in statements {
             if !statement.lists.isEmpty { lists[work.count] = statement.lists }
             work.append(Command(statement.sql, statement.parameters))
         }
         limited = 1..<work.count
-        proofIndex = work.count + Self.proofOffset(order.ending)
+        proofIndex = work.count + Self.proofOffset(order.commitMode)
         work += Self.closing(order, hasWitness: hasWitness)
         lastIndex = work.count - 1
         commands = work
@@ -39,17 +39,17 @@ struct WorkPlan {
 
     /// What follows the caller's own code, of which BEGIN (if it was not sent yet) is a part.
     init(
-        closing order: WorkOrder, hasBegun: Bool, hasWitness: Bool = false
+        closing order: WorkRequest, hasBegun: Bool, hasWitness: Bool = false
     ) {
         statements = []
-        ending = order.ending
+        commitMode = order.commitMode
         returnsRows = false
         limited = 0..<0
-        proofIndex = 1 + Self.proofOffset(order.ending)
+        proofIndex = 1 + Self.proofOffset(order.commitMode)
         let closing = Self.closing(order, hasWitness: hasWitness)
         lastIndex = closing.count
         // The same replies either way, so that there is one reading of them.
-        commands = hasBegun ? closing : [Self.begin(order.isolation, order.ending)] + closing
+        commands = hasBegun ? closing : [Self.begin(order.isolation, order.commitMode)] + closing
     }
 
     /// The same work with nothing in it that was prepared before, not even by the work itself.
@@ -70,7 +70,7 @@ struct WorkPlan {
             case .completed(let proof) = replies[proofIndex],
             proof.text(row: 0, column: 3) == facts.user
         else { return false }
-        return ending == .twoPhase
+        return commitMode == .twoPhase
             ? last.tag == "PREPARE TRANSACTION"
             : proof.text(row: 0, column: 4) == "0" && proof.text(row: 0, column: 5) == "f"
     }
@@ -104,7 +104,7 @@ struct WorkPlan {
         }
         guard case .completed(let proof) = replies[proofIndex],
             case .completed(let last) = replies[lastIndex],
-            ending != .twoPhase || last.tag == "PREPARE TRANSACTION"
+            commitMode != .twoPhase || last.tag == "PREPARE TRANSACTION"
         else {
             // In a failed transaction PREPARE succeeds, with the tag ROLLBACK.
             return refused(BranchFailure(unknownKind), results, facts)
@@ -116,12 +116,12 @@ struct WorkPlan {
         _ replies: [CommandReply], _ results: [StatementResult], _ proof: CommandResult,
         _ last: CommandResult, _ facts: SessionFacts
     ) -> WorkReport {
-        let failure = disappointment(replies, last)
-        if ending == .readOnly {
-            let isInnocent =
+        let failure = voteFailure(replies, last)
+        if commitMode == .readOnly {
+            let isStillReadOnly =
                 proof.text(row: 0, column: 0) == "on" && proof.text(row: 0, column: 1) == "t"
             if let failure { return refused(failure, results, facts) }
-            guard isInnocent else {
+            guard isStillReadOnly else {
                 return refused(BranchFailure(.wroteWhileReadOnly), results, facts)
             }
             return WorkReport(
@@ -139,19 +139,20 @@ struct WorkPlan {
             transactionID: transactionID, owner: facts.user,
             systemIdentifier: facts.systemIdentifier, timeline: facts.timeline,
             location: location)
-        if ending != .twoPhase, let failure { return refused(failure, results, facts) }
+        if commitMode != .twoPhase, let failure { return refused(failure, results, facts) }
         if let failure {
             return WorkReport(
                 reply: .preparedAgainstVote(evidence), results: results, failure: failure,
                 session: facts.identity)
         }
         return WorkReport(
-            reply: ending == .twoPhase ? .prepared(evidence) : .ready(evidence), results: results,
+            reply: commitMode == .twoPhase ? .prepared(evidence) : .ready(evidence),
+            results: results,
             failure: nil, session: facts.identity)
     }
 
     /// What went wrong where nothing says what.
-    private var unknownKind: BranchFailure.Kind { ending == .twoPhase ? .prepare : .commit }
+    private var unknownKind: BranchFailure.Kind { commitMode == .twoPhase ? .prepare : .commit }
 
     private func refused(
         _ failure: BranchFailure, _ results: [StatementResult], _ facts: SessionFacts
@@ -161,10 +162,10 @@ struct WorkPlan {
 
     /// Prepared, and yet not a yes: an expectation was missed, or the wait for a synchronous
     /// standby was cancelled, which PostgreSQL reports as a success with a warning.
-    private func disappointment(
+    private func voteFailure(
         _ replies: [CommandReply], _ prepare: CommandResult
     ) -> BranchFailure? {
-        if ending == .twoPhase, prepare.isUnconfirmed { return BranchFailure(.notDurable) }
+        if commitMode == .twoPhase, prepare.isUnconfirmed { return BranchFailure(.notDurable) }
         return excess(replies) ?? missedExpectation(replies[...])
     }
 
@@ -227,7 +228,7 @@ struct WorkPlan {
         if index == statements.count + 1 {
             return BranchFailure(.constraintAtPrepare, report: report)
         }
-        guard ending == .twoPhase, index == lastIndex else {
+        guard commitMode == .twoPhase, index == lastIndex else {
             return BranchFailure(unknownKind, report: report)
         }
         return BranchFailure(.init(ofPrepare: message), report: report)

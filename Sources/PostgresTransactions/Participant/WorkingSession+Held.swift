@@ -14,10 +14,10 @@ extension WorkingSession {
     /// What is deferred has run, and the role is ours again, since the work ended. Cursors that the
     /// caller's SQL holds would run within COMMIT, so they are closed. `synchronous_commit` is set last
     /// of all.
-    func commit(_ entry: JournalEntry?) async -> CommitReport {
+    func commit(_ entry: JournalEntry?) async -> LocalCommitReport {
         guard connection.isOpen, connection.transactionStatus == .inTransaction else {
             giveBack()
-            return CommitReport(.unknown)
+            return LocalCommitReport(.unknown)
         }
         var commands = endsClean ? [] : [WorkPlan.closingCursors]
         if let entry {
@@ -26,14 +26,14 @@ extension WorkingSession {
             commands.append(Self.synchronous)
         }
         commands.append(Command("COMMIT"))
-        let report: CommitReport
+        let report: LocalCommitReport
         do {
             let replies = try await connection.execute(
                 [commands] + cleaning, timeout: .seconds(60))
             report = Self.read(replies[0])
             isClean = hasCleaned(replies)
         } catch {
-            report = CommitReport(.unknown)
+            report = LocalCommitReport(.unknown)
         }
         switch report.reply {
         case .committed: break
@@ -57,28 +57,30 @@ extension WorkingSession {
         WorkPlan.haveCompleted(endsClean ? replies[0] : replies[1])
     }
 
-    private static func read(_ replies: [CommandReply]) -> CommitReport {
+    private static func read(_ replies: [CommandReply]) -> LocalCommitReport {
         for (index, reply) in replies.enumerated() {
             guard case .failed(let message) = reply else { continue }
             // A backend that is ended inside COMMIT may have committed.
-            if message.endsSession { return CommitReport(.unknown) }
+            if message.endsSession { return LocalCommitReport(.unknown) }
             // Before COMMIT come commands of our own, in which nothing of the caller's runs.
             let kind =
                 index == replies.count - 1 ? BranchFailure.Kind(ofCommit: message) : .commit
-            return CommitReport(
+            return LocalCommitReport(
                 .rolledBack,
                 failure: BranchFailure(kind, report: BranchFailure.ServerReport(message)))
         }
-        guard case .completed(let commit)? = replies.last else { return CommitReport(.unknown) }
+        guard case .completed(let commit)? = replies.last else {
+            return LocalCommitReport(.unknown)
+        }
         switch commit.tag {
         case "COMMIT":
             // A cut-short wait for a standby is a success with a warning: committed, and perhaps
             // not yet where it has to be.
-            return CommitReport(commit.isUnconfirmed ? .unknown : .committed)
+            return LocalCommitReport(commit.isUnconfirmed ? .unknown : .committed)
         case "ROLLBACK":
-            return CommitReport(.rolledBack, failure: BranchFailure(.commit))
+            return LocalCommitReport(.rolledBack, failure: BranchFailure(.commit))
         default:
-            return CommitReport(.unknown)
+            return LocalCommitReport(.unknown)
         }
     }
 
@@ -86,11 +88,11 @@ extension WorkingSession {
     ///
     /// A COMMIT that PostgreSQL refuses has ended it as well, and keeps nothing of what a branch
     /// that only reads has done.
-    func finish(_ decision: Decision) async -> EndReport {
+    func finish(_ decision: Decision) async -> FinishReport {
         guard connection.isOpen, connection.transactionStatus != .active else {
             connection.close()
             giveBack()
-            return EndReport(.tryAgain, error: "its session was lost")
+            return FinishReport(.tryAgain, error: "its session was lost")
         }
         do {
             let verb = decision == .commit ? "COMMIT" : "ROLLBACK"
@@ -100,12 +102,12 @@ extension WorkingSession {
             if !hasEnded { connection.close() }
             isClean = hasCleaned(replies)
             giveBack()
-            guard hasEnded else { return EndReport(.tryAgain, error: "its session was lost") }
-            return EndReport(.done, error: replies[0][0].error?.message)
+            guard hasEnded else { return FinishReport(.tryAgain, error: "its session was lost") }
+            return FinishReport(.done, error: replies[0][0].error?.message)
         } catch {
             connection.close()
             giveBack()
-            return EndReport(.tryAgain, error: "\(error)")
+            return FinishReport(.tryAgain, error: "\(error)")
         }
     }
 }

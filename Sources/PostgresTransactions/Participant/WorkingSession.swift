@@ -33,17 +33,17 @@ final class WorkingSession: BranchSession {
     /// The transaction that the caller's own code has, while it has it.
     private(set) var interactive: InteractiveBranch?
 
-    init(participant: PostgresParticipant, connection: PostgresConnection, ending: Ending) {
+    init(participant: PostgresParticipant, connection: PostgresConnection, commitMode: CommitMode) {
         self.participant = participant
         self.connection = connection
         participantVersion = participant.facts(of: connection)?.version
-        wantsSlot = ending == .twoPhase
+        wantsSlot = commitMode == .twoPhase
         participant.forgetOutdatedStatements(of: connection)
         if wantsSlot { participant.slots.reserve() }
     }
 
     /// Does the work and prepares it; the vote is the command tag.
-    func work(_ order: WorkOrder) async -> WorkReport {
+    func work(_ order: WorkRequest) async -> WorkReport {
         guard let facts = participant.facts(of: connection), !wasCancelled else {
             return close(
                 WorkReport(
@@ -66,7 +66,7 @@ final class WorkingSession: BranchSession {
 
     /// Everything from BEGIN to PREPARE in one round trip.
     private func run(
-        _ statements: [Statement], _ order: WorkOrder, _ facts: SessionFacts
+        _ statements: [Statement], _ order: WorkRequest, _ facts: SessionFacts
     ) async -> WorkReport {
         let plan = WorkPlan(
             statements, order, hasWitness: participant.options.hasWitness)
@@ -101,7 +101,7 @@ final class WorkingSession: BranchSession {
 
     /// The caller's own code, then evidence and PREPARE in one round trip.
     private func run(
-        _ work: InteractiveWork, _ order: WorkOrder, _ facts: SessionFacts
+        _ work: InteractiveWork, _ order: WorkRequest, _ facts: SessionFacts
     ) async -> WorkReport {
         let branch = InteractiveBranch(
             connection,
@@ -109,9 +109,9 @@ final class WorkingSession: BranchSession {
                 rows: participant.options.resultRowsMax, bytes: participant.options.resultBytesMax),
             order: order, adjustments: facts.adjustments)
         interactive = branch
-        let ending = await branch.run(work)
+        let commitMode = await branch.run(work)
         interactive = nil
-        if let failure = branch.refusal(after: ending) {
+        if let failure = branch.refusal(after: commitMode) {
             await rollBack()
             if await branch.metOutdatedStatement() { participant.outdateStatements() }
             // Nothing can be prepared, since no PREPARE was sent. But a statement may still run in
@@ -136,13 +136,13 @@ final class WorkingSession: BranchSession {
     }
 
     /// Holds what is to be held, and rolls back what was refused and is still open.
-    private func settle(_ report: WorkReport, _ order: WorkOrder) async -> WorkReport {
+    private func settle(_ report: WorkReport, _ order: WorkRequest) async -> WorkReport {
         switch report.reply {
         case .held where !wasCancelled && !isRefused:
             isWorking = false
             return report
         case .ready where !wasCancelled && !isRefused:
-            if order.ending == .onePhase, !(await participant.writesThrough()) {
+            if order.commitMode == .onePhase, !(await participant.writesThrough()) {
                 return await refuse(report, BranchFailure(.notDurable), order)
             }
             guard !wasCancelled, !isRefused else { return await refuse(report, stopped, order) }
@@ -162,7 +162,7 @@ final class WorkingSession: BranchSession {
     }
 
     private func refuse(
-        _ report: WorkReport, _ failure: BranchFailure, _ order: WorkOrder
+        _ report: WorkReport, _ failure: BranchFailure, _ order: WorkRequest
     ) async -> WorkReport {
         await rollBack()
         return close(
@@ -180,7 +180,7 @@ final class WorkingSession: BranchSession {
         isClean = replies.map { WorkPlan.haveCompleted($0[0]) } ?? false
     }
 
-    private func close(_ report: WorkReport, _ order: WorkOrder) -> WorkReport {
+    private func close(_ report: WorkReport, _ order: WorkRequest) -> WorkReport {
         isWorking = false
         switch report.reply {
         case .refused, .held, .ready: break

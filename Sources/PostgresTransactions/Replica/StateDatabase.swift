@@ -52,7 +52,7 @@ public final class StateDatabase {
     nonisolated var timeout: Duration { options.timeout }
     let readers: ConnectionPool
     /// One session for the lease alone: the readers may all be waiting for locks that somebody holds.
-    let leaseKeeper: ConnectionPool
+    let leaseRenewer: ConnectionPool
     let identity: StateIdentity
     private var writer: PostgresConnection?
     private let logger: Logger
@@ -86,7 +86,7 @@ public final class StateDatabase {
                 })
         }
         readers = pool(options.readers)
-        leaseKeeper = pool(1)
+        leaseRenewer = pool(1)
     }
 
     /// Connects, migrates, and takes a new epoch for this replica's name: an older process of that
@@ -118,7 +118,7 @@ public final class StateDatabase {
         }
         let identity = StateIdentity(options: options, logger: logger)
         try await identity.check(writer)
-        let epoch = try await begin(lifeOf: options, on: writer)
+        let epoch = try await begin(incarnationOf: options, on: writer)
         let state = StateDatabase(
             options: options, installation: installation, epoch: epoch, writer: writer,
             identity: identity, logger: logger)
@@ -181,7 +181,7 @@ public final class StateDatabase {
 
     /// The settings with which the state database must not be used, if it has them.
     static func unsafeSettings(_ connection: PostgresConnection) async throws -> String? {
-        try await connection.query("SELECT \(doubtfulSettings)", timeout: Doctor.patience)
+        try await connection.query("SELECT \(doubtfulSettings)", timeout: Diagnostics.patience)
             .text(row: 0, column: 0)
     }
 
@@ -319,9 +319,9 @@ public final class StateDatabase {
     private func giveUp() async {
         heartbeatTimer?.cancel()
         // Who took this name earlier, and was not noticed yet, is news still.
-        if let wasAlive = try? await endOwnLife(), !wasAlive { reportSuperseded() }
+        if let wasAlive = try? await endOwnIncarnation(), !wasAlive { reportSuperseded() }
         closeWriter()
-        await leaseKeeper.close()
+        await leaseRenewer.close()
         await readers.close()
     }
 }

@@ -7,19 +7,19 @@ extension Migration {
     static let operatorQueue = Migration(
         number: 6, name: "transactions that wait for an operator",
         statements: [
-            "ALTER TABLE tandem.transactions ADD COLUMN operator_wanted_at timestamptz",
+            "ALTER TABLE tandem.transactions ADD COLUMN needs_operator_since timestamptz",
             """
-            UPDATE tandem.transactions SET operator_wanted_at = coalesce(finished_at, now())
+            UPDATE tandem.transactions SET needs_operator_since = coalesce(finished_at, now())
             WHERE state = 'needsOperator'
             """,
             """
-            CREATE INDEX transactions_operator ON tandem.transactions (operator_wanted_at)
-                WHERE operator_wanted_at IS NOT NULL
+            CREATE INDEX transactions_operator ON tandem.transactions (needs_operator_since)
+                WHERE needs_operator_since IS NOT NULL
             """,
             """
             CREATE FUNCTION tandem.call_operator() RETURNS trigger LANGUAGE plpgsql AS $$
             BEGIN
-                NEW.operator_wanted_at := CASE WHEN NEW.state = 'needsOperator'
+                NEW.needs_operator_since := CASE WHEN NEW.state = 'needsOperator'
                     AND (NEW.decision IS NULL OR EXISTS (
                         SELECT FROM unnest(NEW.outcomes) WITH ORDINALITY AS o(outcome, place)
                         WHERE o.outcome LIKE 'heuristic%' AND NOT EXISTS (

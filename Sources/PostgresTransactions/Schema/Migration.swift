@@ -8,7 +8,7 @@ struct Migration: Sendable {
 
     /// All migrations, by number from 1.
     static let all: [Migration] = [
-        .first, .replicas, .endings, .rollbackRequests, .knownParticipants,
+        .first, .replicas, .commitModes, .rollbackRequests, .knownParticipants,
         .operatorQueue,
     ]
 }

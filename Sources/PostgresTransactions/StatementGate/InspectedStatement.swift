@@ -20,8 +20,8 @@ public struct InspectedStatement: Hashable, Sendable {
     /// Refuses what a branch that ends so cannot do.
     ///
     /// - Throws: ``StatementRefusal`` with the reason `cannotBePrepared`.
-    public func check(_ ending: Ending) throws(StatementRefusal) {
-        guard isNotification, ending == .twoPhase else { return }
+    public func check(_ commitMode: CommitMode) throws(StatementRefusal) {
+        guard isNotification, commitMode == .twoPhase else { return }
         throw StatementRefusal(
             .cannotBePrepared,
             "PostgreSQL cannot prepare a transaction that ran NOTIFY, and this branch is to be "

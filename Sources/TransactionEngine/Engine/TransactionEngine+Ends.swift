@@ -12,7 +12,7 @@ extension TransactionEngine {
         if let here = current(known.id), recentlyEnded[here.id] != nil || isUnrecorded(here) {
             return try await recorded(here)
         }
-        var isRowRead = drives[known.id] == nil
+        var isRowRead = transactions[known.id] == nil
         var record = known
         var inquiry = EndInquiry()
         var next = inquiry.read(record.state, record.inquired, isRecorded: false)
@@ -58,7 +58,7 @@ extension TransactionEngine {
     private func recordingWhatIsSeen(_ record: TransactionRecord) async -> TransactionRecord {
         let seen = record.told(.committed)
         for (index, branch) in record.branches.enumerated()
-        where branch.ending == .twoPhase && branch.outcome != .committed {
+        where branch.commitMode == .twoPhase && branch.outcome != .committed {
             guard await participants.hasConfirmed(record.question(index)) else { return seen }
         }
         var ended = seen
@@ -110,15 +110,15 @@ extension TransactionEngine {
 
 extension TransactionRecord {
     fileprivate var inquired: [EndInquiry.Branch] {
-        branches.map { EndInquiry.Branch(ending: $0.ending, outcome: $0.outcome) }
+        branches.map { EndInquiry.Branch(commitMode: $0.commitMode, outcome: $0.outcome) }
     }
 
     /// Whether an end is recorded in this row.
     fileprivate var hasEnd: Bool { finishedAt != nil || state == .needsOperator }
 
     /// What is asked about a branch of a commit.
-    fileprivate func question(_ branch: Int) -> EndOrder {
-        EndOrder(
+    fileprivate func question(_ branch: Int) -> FinishRequest {
+        FinishRequest(
             participant: branches[branch].participant, gid: branches[branch].gid,
             decision: .commit, evidence: branches[branch].evidence, fence: .none,
             version: branches[branch].version)

@@ -4,27 +4,27 @@ import Logging
 /// Branches that ended against the decision, or in a way that nothing proves.
 extension TransactionEngine {
     /// Logs each of them once, with all that is known: an operator may have nothing else to go by.
-    func logHeuristics(of drive: Drive) {
-        for (index, branch) in drive.machine.branches.enumerated() {
+    func logHeuristics(of transaction: ActiveTransaction) {
+        for (index, branch) in transaction.machine.branches.enumerated() {
             guard let outcome = branch.outcome, !outcome.isAsDecided,
-                drive.loggedHeuristics.insert(index).inserted
+                transaction.loggedHeuristics.insert(index).inserted
             else { continue }
-            let record = drive.record.branches[index]
+            let record = transaction.record.branches[index]
             let evidence = branch.evidence.map {
                 "transaction id \($0.transactionID) of role \($0.owner), system identifier "
                     + "\($0.systemIdentifier), timeline \($0.timeline), at \($0.location)"
             }
             var metadata: Logger.Metadata = [
-                "transaction": "\(drive.machine.transaction)", "branch": "\(index)",
+                "transaction": "\(transaction.machine.transaction)", "branch": "\(index)",
                 "participant": "\(record.participant)", "gid": "\(record.gid)",
                 "evidence": "\(evidence ?? "none was recorded")",
-                "decision": "\(drive.machine.decision?.rawValue ?? "unknown")",
+                "decision": "\(transaction.machine.decision?.rawValue ?? "unknown")",
                 "outcome": "\(outcome.rawValue)", "noticedBy": "\(log.replica)",
             ]
             if let finding = record.lastError { metadata["finding"] = "\(finding)" }
-            let word = drive.record.resolutions.last { $0.branch == index }
+            let word = transaction.record.resolutions.last { $0.branch == index }
             if let word { metadata["resolvedBy"] = "\(word.actor)" }
-            logger.error("\(Self.sentence(outcome, drive.machine))", metadata: metadata)
+            logger.error("\(Self.sentence(outcome, transaction.machine))", metadata: metadata)
         }
     }
 
@@ -43,19 +43,21 @@ extension TransactionEngine {
 
     /// Has the row tell how branches ended while others cannot be ended yet: then every replica
     /// answers so, and lists it.
-    func noteOutcomes(_ drive: Drive) {
-        let record = drive.view
+    func noteOutcomes(_ transaction: ActiveTransaction) {
+        let record = transaction.view
         spawn { engine in
             await engine.log.noteOutcomes(record)
-            engine.drives[record.id]?.notedHeuristics = record.heuristicCount
+            engine.transactions[record.id]?.notedHeuristics = record.heuristicCount
             engine.releaseDistant(record.id)
         }
     }
 
     /// Whether a state that is told by its record alone is known here, and not recorded yet.
     func isUnrecorded(_ known: TransactionRecord) -> Bool {
-        guard !EndInquiry.isToldAhead(known.state) else { return false }
-        if let drive = drives[known.id] { return drive.notedHeuristics < known.heuristicCount }
+        guard !EndInquiry.isReportedAhead(known.state) else { return false }
+        if let transaction = transactions[known.id] {
+            return transaction.notedHeuristics < known.heuristicCount
+        }
         return recentlyEnded[known.id] != nil
     }
 

@@ -135,7 +135,7 @@ extension TransactionEngine {
         let answer = try await write(resolution, found: found.reason, record, .note)
         guard case .recorded = answer else { return answer }
         let report = await participants.end(
-            EndOrder(
+            FinishRequest(
                 participant: found.participant, gid: found.gid,
                 decision: resolution.action.decision, evidence: nil, fence: .none))
         if let error = report.error { return .pending(error) }
@@ -186,14 +186,14 @@ extension TransactionEngine {
 
     /// Ends the branches of a transaction driven here that an operator has resolved.
     func applyResolutions(to id: GlobalTransactionID) async throws(LogUnavailable) {
-        guard drives[id] != nil else { return }
+        guard transactions[id] != nil else { return }
         let resolutions = try await log.resolutions(of: id)
-        drives[id]?.record.resolutions = resolutions
-        drives[id]?.record.resolutionCount = resolutions.count
+        transactions[id]?.record.resolutions = resolutions
+        transactions[id]?.record.resolutionCount = resolutions.count
         for resolution in resolutions {
-            guard let drive = drives[id], case .finishing = drive.machine.phase,
-                drive.machine.branches.indices.contains(resolution.branch),
-                drive.machine.branches[resolution.branch].outcome == nil
+            guard let transaction = transactions[id], case .finishing = transaction.machine.phase,
+                transaction.machine.branches.indices.contains(resolution.branch),
+                transaction.machine.branches[resolution.branch].outcome == nil
             else { continue }
             let reply: FinishReply =
                 resolution.action == .committed ? .provedCommitted : .provedRolledBack

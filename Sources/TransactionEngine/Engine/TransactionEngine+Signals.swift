@@ -32,7 +32,7 @@ extension TransactionEngine {
             if row.isHeld { return .held }
             // What a register has decided needs no request; where it is silent, its owner may know.
             if let known = try? await confirmed(row) { row = known }
-            if row.decision == nil, drives[id] == nil {
+            if row.decision == nil, transactions[id] == nil {
                 switch await recordAbort(of: row, until: until) {
                 case .decided: await signals.send(.rollBack(id))
                 case .delegated: try await askOwner(toRollBack: id, principal, until: until)
@@ -98,16 +98,16 @@ extension TransactionEngine {
             releaseDistant(id)
         case .watch(let id):
             // Its end is told when it is recorded, for only then can the one who waits read it.
-            if drives[id] != nil || recentlyEnded[id] != nil { watchedElsewhere.insert(id) }
+            if transactions[id] != nil || recentlyEnded[id] != nil { watchedElsewhere.insert(id) }
         case .resolved(let id):
             try? await applyResolutions(to: id)
         case .rollBack(let id):
-            guard drives[id] != nil else { return }
+            guard transactions[id] != nil else { return }
             // A signal proves nothing: anybody with a session there can send one.
             guard let row = try? await log.record(id) else { return }
             if row.decision == .abort {
                 // Whoever wrote the abort knew why: a request, or a deadline that passed.
-                drives[id]?.obeyAbort(of: row)
+                transactions[id]?.obeyAbort(of: row)
             } else if !row.isRollbackRequested {
                 return
             }

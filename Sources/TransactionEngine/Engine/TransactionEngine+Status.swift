@@ -28,7 +28,7 @@ extension TransactionEngine {
         _ id: GlobalTransactionID
     ) async throws(LogUnavailable) -> TransactionRecord? {
         let until = clock.milliseconds + 5000
-        while let machine = drives[id]?.machine, machine.isAccepted, machine.awaitsDecision {
+        while let machine = transactions[id]?.machine, machine.isAccepted, machine.awaitsDecision {
             let left = until - clock.milliseconds
             guard left > 0 else {
                 throw LogUnavailable(
@@ -46,14 +46,16 @@ extension TransactionEngine {
         _ id: GlobalTransactionID, principal: String?, waiting limit: Duration
     ) async throws(LogUnavailable) -> TransactionRecord? {
         let until = clock.milliseconds + limit.milliseconds
-        var asked: Life?
+        var asked: Incarnation?
         var pause: Int64 = 50
         while true {
             let left = until - clock.milliseconds
             guard left > 0 else { break }
             // For an operator nobody waits here.
-            if let drive = drives[id] {
-                guard drive.record.isOf(principal), drive.machine.state != .needsOperator else {
+            if let transaction = transactions[id] {
+                guard transaction.record.isOf(principal),
+                    transaction.machine.state != .needsOperator
+                else {
                     break
                 }
                 await change(of: id, within: .milliseconds(left))
@@ -62,11 +64,11 @@ extension TransactionEngine {
             guard recentlyEnded[id] == nil, let row = try await log.record(id),
                 row.isOf(principal), row.finishedAt == nil, row.state != .needsOperator
             else { break }
-            if drives[id] != nil { continue }
+            if transactions[id] != nil { continue }
             // Whoever drives it is asked to tell, and is asked again when that is somebody else.
-            let life = Life(replica: row.owner, epoch: row.epoch)
-            if asked != life {
-                asked = life
+            let incarnation = Incarnation(replica: row.owner, epoch: row.epoch)
+            if asked != incarnation {
+                asked = incarnation
                 await signals.send(.watch(id))
             }
             await distantChange(of: id, within: .milliseconds(min(left, pause)))
@@ -76,7 +78,7 @@ extension TransactionEngine {
         return try await status(id, principal: principal)
     }
 
-    private struct Life: Equatable {
+    private struct Incarnation: Equatable {
         let replica: String
         let epoch: Int64
     }
@@ -91,20 +93,20 @@ extension TransactionEngine {
         }
         var (row, silence) = (record, "")
         var inquiry = DecisionInquiry()
-        var next = inquiry.read(sight(of: row), isConfirmed: false)
+        var next = inquiry.read(reading(of: row), isConfirmed: false)
         while true {
             switch next {
             case .tell: return row
             case .confirmRow:
                 row = try await log.confirmedRecord(row.id) ?? row
-                next = inquiry.read(sight(of: row), isConfirmed: true)
+                next = inquiry.read(reading(of: row), isConfirmed: true)
             case .readRow:
                 row = try await log.record(row.id) ?? row
-                next = inquiry.read(sight(of: row), isConfirmed: false)
-            case .lookAtRegister:
+                next = inquiry.read(reading(of: row), isConfirmed: false)
+            case .readCommitPoint:
                 let seen = await look(at: row)
                 (row, silence) = (seen.row, seen.reason)
-                next = inquiry.saw(seen.sight)
+                next = inquiry.saw(seen.reading)
             case .unknown: throw LogUnavailable(silence, isOutcomeUnknown: true)
             }
         }
@@ -117,20 +119,22 @@ extension TransactionEngine {
     public func list(_ filter: RecordFilter) async throws(LogUnavailable) -> RecordPage {
         let rows = try await log.records(filter)
         // One durable write after the read vouches for every decision that was read.
-        if let row = rows.first(where: { isToldElsewhere($0) && $0.decision != nil }) {
+        if let row = rows.first(where: { isActiveElsewhere($0) && $0.decision != nil }) {
             _ = try await log.confirmedRecord(row.id)
         }
         var silent: Set<String> = []
         var records: [TransactionRecord] = []
         for row in rows {
             var known = row
-            let register = row.branches.first(where: \.ending.isRegister)?.participant
-            if let register, isToldElsewhere(row), row.decision == nil, !silent.contains(register) {
+            let commitPoint = row.branches.first(where: \.commitMode.isCommitPoint)?.participant
+            if let commitPoint, isActiveElsewhere(row), row.decision == nil,
+                !silent.contains(commitPoint)
+            {
                 do {
                     known = try await confirmed(row)
                 } catch {
                     guard error.isOutcomeUnknown else { throw error }
-                    silent.insert(register)
+                    silent.insert(commitPoint)
                 }
             }
             known = listed(known)
@@ -144,7 +148,7 @@ extension TransactionEngine {
     }
 
     /// Whether another replica may know more of it than its row says.
-    private func isToldElsewhere(_ row: TransactionRecord) -> Bool {
+    private func isActiveElsewhere(_ row: TransactionRecord) -> Bool {
         row.finishedAt == nil && current(row.id) == nil
     }
 
@@ -168,8 +172,8 @@ extension TransactionEngine {
             Task { await self?.release(id) }
         }
         await withCheckedContinuation { continuation in
-            guard drives[id] != nil else { return continuation.resume() }
-            drives[id]?.watchers.append(continuation)
+            guard transactions[id] != nil else { return continuation.resume() }
+            transactions[id]?.watchers.append(continuation)
         }
         timer.cancel()
     }
@@ -191,8 +195,8 @@ extension TransactionEngine {
 
     /// Wakes those who watch; each looks at its own clock.
     private func release(_ id: GlobalTransactionID) {
-        guard let watchers = drives[id]?.watchers else { return }
-        drives[id]?.watchers = []
+        guard let watchers = transactions[id]?.watchers else { return }
+        transactions[id]?.watchers = []
         for watcher in watchers { watcher.resume() }
     }
 
@@ -210,20 +214,20 @@ extension TransactionEngine {
             idleWaiters.append(waiter)
         }
         timer.cancel()
-        return drives.isEmpty && beginning == 0
+        return transactions.isEmpty && beginning == 0
     }
 
     /// Asks for the abort of all that nothing is decided of, begins nothing that still waits for
     /// sessions, then waits as `drain` does.
     public func rollBackAll(within limit: Duration) async -> Bool {
         beginsNothing = true
-        for id in Array(drives.keys) { deliver(.rollbackRequested, to: id) }
+        for id in Array(transactions.keys) { deliver(.rollbackRequested, to: id) }
         return await drain(within: limit)
     }
 
     /// Whether nothing is under way, and every end is recorded: an end that is written lazily would
     /// else be found again by the next life, and proved by it.
-    private var isIdle: Bool { drives.isEmpty && recentlyEnded.isEmpty && beginning == 0 }
+    private var isIdle: Bool { transactions.isEmpty && recentlyEnded.isEmpty && beginning == 0 }
 
     func wakeIfIdle() {
         if isIdle { stopWaitingForIdle() }

@@ -4,69 +4,69 @@ import Logging
 extension TransactionEngine {
     /// Hands an event to a transaction's machine and does what the step says.
     func deliver(_ event: Event, to id: GlobalTransactionID) {
-        guard let drive = drives[id] else { return }
-        let before = drive.machine.state
-        if drive.prefersDecision, drive.answer != nil {
+        guard let transaction = transactions[id] else { return }
+        let before = transaction.machine.state
+        if transaction.prefersDecision, transaction.answer != nil {
             // Whoever is answered early makes room for another at once; whoever waits does not, and
             // so the work that is taken in slows to what the participants can end.
-            drive.machine.repliesAtDecision = unattended < limits.committingMax
+            transaction.machine.repliesAtDecision = unattended < limits.committingMax
         }
-        let step = drive.machine.handle(
-            event, at: clock.milliseconds, deadline: drive.deadline)
-        if step.log == .finish { drive.record.finishedAt = clock.wallTime }
-        if drive.machine.hasHeuristicOutcome { logHeuristics(of: drive) }
+        let step = transaction.machine.handle(
+            event, at: clock.milliseconds, deadline: transaction.deadline)
+        if step.log == .finish { transaction.record.finishedAt = clock.wallTime }
+        if transaction.machine.hasHeuristicOutcome { logHeuristics(of: transaction) }
         if let request = step.log { ask(request, id) }
         for command in step.commands { order(command, id) }
         for timer in step.timers { start(timer, id) }
-        if let reply = step.reply { say(reply, to: event, drive) }
-        if drive.machine.state != before { wakeWatchers(id) }
+        if let reply = step.reply { say(reply, to: event, transaction) }
+        if transaction.machine.state != before { wakeWatchers(id) }
         if step.isLast { forget(id) }
     }
 
     private func ask(_ request: LogRequest, _ id: GlobalTransactionID) {
-        guard let drive = drives[id] else { return }
+        guard let transaction = transactions[id] else { return }
         switch request {
         case .accept:
-            let record = drive.record
+            let record = transaction.record
             spawn { engine in
                 let answer = await engine.log.accept(record)
                 if case .unavailable(let reason) = answer {
-                    engine.drives[id]?.unavailability = reason
+                    engine.transactions[id]?.unavailability = reason
                 }
                 engine.deliver(Self.event(answer), to: id)
             }
         case .decide(let decision):
-            prepareOutcome(decision, drive)
-            let record = drive.view
+            prepareOutcome(decision, transaction)
+            let record = transaction.view
             spawn { engine in
                 let answer = await engine.log.decide(decision, record)
                 engine.deliver(engine.event(answer, id), to: id)
             }
         case .tombstone:
-            prepareOutcome(.abort, drive)
-            let record = drive.view
+            prepareOutcome(.abort, transaction)
+            let record = transaction.view
             spawn { engine in
                 let answer = await engine.log.tombstone(record)
                 engine.deliver(engine.event(answer, id), to: id)
             }
         case .delegate:
-            prepareOutcome(.commit, drive)
-            let record = drive.view
+            prepareOutcome(.commit, transaction)
+            let record = transaction.view
             spawn { engine in
                 let answer = await engine.log.delegate(record)
                 engine.deliver(engine.answered(delegation: answer, id), to: id)
             }
         case .copy(let decision):
-            prepareOutcome(decision, drive)
-            let record = drive.view
+            prepareOutcome(decision, transaction)
+            let record = transaction.view
             spawn { engine in
                 let answer = await engine.log.copy(decision, record)
                 engine.deliver(engine.event(answer, id), to: id)
             }
         case .noteOutcomes:
-            noteOutcomes(drive)
+            noteOutcomes(transaction)
         case .finish, .report:
-            record(request, drive.view)
+            record(request, transaction.view)
         }
     }
 
@@ -120,47 +120,47 @@ extension TransactionEngine {
     }
 
     private func order(_ command: BranchCommand, _ id: GlobalTransactionID) {
-        guard let drive = drives[id] else { return }
+        guard let transaction = transactions[id] else { return }
         switch command {
         case .work(let branch):
-            if drive.order == .sequential, branch > 0 {
-                drives[id]?.queued.append(branch)
+            if transaction.order == .sequential, branch > 0 {
+                transactions[id]?.queued.append(branch)
             } else {
                 begin(branch, id)
             }
         case .cancel(let branch):
-            guard let session = drive.sessions[branch] else { return }
-            if drive.queued.contains(branch) {
+            guard let session = transaction.sessions[branch] else { return }
+            if transaction.queued.contains(branch) {
                 withdraw(branch, session, id)
             } else {
                 spawn { _ in await session.cancel() }
             }
         case .commitPrepared(let branch):
-            end(branch, .commit, .none, drive)
+            end(branch, .commit, .none, transaction)
         case .rollbackPrepared(let branch):
-            end(branch, .abort, .none, drive)
+            end(branch, .abort, .none, transaction)
         case .fenceAndRollBack(let branch):
             fenceAndRollBack(branch, id)
         case .commitLocally(let branch):
             commitLocally(branch, id)
-        case .askRegister(let branch):
-            askRegister(branch, id)
+        case .queryCommitPoint(let branch):
+            queryCommitPoint(branch, id)
         case .release(let branch, let decision):
             releaseHeld(branch, decision, id)
         }
     }
 
     private func begin(_ branch: Int, _ id: GlobalTransactionID) {
-        guard let drive = drives[id], let session = drive.sessions[branch] else {
+        guard let transaction = transactions[id], let session = transaction.sessions[branch] else {
             preconditionFailure("work is ordered of a reserved session")
         }
-        let work = drive.work[branch]
+        let work = transaction.work[branch]
         spawn { engine in engine.worked(await session.work(work), branch, id) }
     }
 
     /// Answers for a branch whose turn has not come: nothing was sent, and nothing will be.
     private func withdraw(_ branch: Int, _ session: any BranchSession, _ id: GlobalTransactionID) {
-        drives[id]?.queued.removeAll { $0 == branch }
+        transactions[id]?.queued.removeAll { $0 == branch }
         let report = WorkReport(
             reply: .refused, results: [], failure: BranchFailure(.cancelled), session: nil)
         spawn { engine in
@@ -170,54 +170,55 @@ extension TransactionEngine {
     }
 
     private func worked(_ report: WorkReport, _ branch: Int, _ id: GlobalTransactionID) {
-        guard let drive = drives[id] else { return }
-        drive.reports[branch] = report
-        if let failure = report.failure { drive.work[branch].onRefusal?(failure) }
+        guard let transaction = transactions[id] else { return }
+        transaction.reports[branch] = report
+        if let failure = report.failure { transaction.work[branch].onRefusal?(failure) }
         switch report.reply {
         case .held, .ready:
             break
         case .lost:
-            drives[id]?.sessions[branch] = nil
-            drives[id]?.fences[branch] = report.session.map { .session($0) } ?? .none
+            transactions[id]?.sessions[branch] = nil
+            transactions[id]?.fences[branch] = report.session.map { .session($0) } ?? .none
         case .prepared, .preparedAgainstVote, .refused:
-            drives[id]?.sessions[branch] = nil
+            transactions[id]?.sessions[branch] = nil
         }
         deliver(.voted(branch: branch, report.reply), to: id)
         // A no vote or an abort has emptied the queue by now.
-        if let next = drives[id]?.queued.first {
-            drives[id]?.queued.removeFirst()
+        if let next = transactions[id]?.queued.first {
+            transactions[id]?.queued.removeFirst()
             begin(next, id)
         }
     }
 
-    func end(_ branch: Int, _ decision: Decision, _ fence: Fence, _ drive: Drive) {
-        let id = drive.machine.transaction
-        let record = drive.record.branches[branch]
+    func end(_ branch: Int, _ decision: Decision, _ fence: Fence, _ transaction: ActiveTransaction)
+    {
+        let id = transaction.machine.transaction
+        let record = transaction.record.branches[branch]
         // A journal branch's transaction id may have been lost with the log of a server that
         // crashed, and may be another's now; its proof is the journal.
         let evidence =
-            record.ending == .journal ? nil : drive.machine.branches[branch].evidence
-        let order = EndOrder(
+            record.commitMode == .journal ? nil : transaction.machine.branches[branch].evidence
+        let order = FinishRequest(
             participant: record.participant, gid: record.gid, decision: decision,
             evidence: evidence, fence: fence, version: record.version,
-            checksOwner: drive.isAdopted || drive.machine.branches[branch].retries > 0)
+            checksOwner: transaction.isAdopted || transaction.machine.branches[branch].retries > 0)
         spawn { engine in
             let report = await engine.participants.end(order)
             engine.ended(report, branch, id)
         }
     }
 
-    func ended(_ report: EndReport, _ branch: Int, _ id: GlobalTransactionID) {
-        if let error = report.error { drives[id]?.record.branches[branch].lastError = error }
+    func ended(_ report: FinishReport, _ branch: Int, _ id: GlobalTransactionID) {
+        if let error = report.error { transactions[id]?.record.branches[branch].lastError = error }
         deliver(.finished(branch: branch, report.reply), to: id)
     }
 
     private func start(_ request: TimerRequest, _ id: GlobalTransactionID) {
-        guard let drive = drives[id] else { return }
+        guard let transaction = transactions[id] else { return }
         let delay: Duration
         switch (request.delayMilliseconds, request.timer) {
         case (nil, .deadline):
-            delay = .milliseconds(max(0, drive.deadline - clock.milliseconds))
+            delay = .milliseconds(max(0, transaction.deadline - clock.milliseconds))
         case (nil, _):
             delay = limits.finishWait
         case (let milliseconds?, _):
@@ -225,42 +226,42 @@ extension TransactionEngine {
             let jitter = Int64.random(in: 0...(milliseconds / 4))
             delay = .milliseconds(milliseconds - jitter)
         }
-        drives[id]?.timers[request.timer]?.cancel()
-        drives[id]?.timers[request.timer] = clock.schedule(after: delay) { [weak self] in
+        transactions[id]?.timers[request.timer]?.cancel()
+        transactions[id]?.timers[request.timer] = clock.schedule(after: delay) { [weak self] in
             Task { await self?.fire(request.timer, id) }
         }
     }
 
     private func fire(_ timer: Timer, _ id: GlobalTransactionID) {
         // Called off after it had fired, or fired early because its participant is back.
-        guard drives[id]?.timers.removeValue(forKey: timer) != nil else { return }
+        guard transactions[id]?.timers.removeValue(forKey: timer) != nil else { return }
         deliver(.due(timer), to: id)
     }
 
     /// A participant that could not be reached answers again: branches that wait for their next
     /// attempt, and registers for their next question, need not wait any longer.
     public func participantAnswers(_ name: String) {
-        for (id, drive) in drives {
-            for (branch, record) in drive.record.branches.enumerated()
+        for (id, transaction) in transactions {
+            for (branch, record) in transaction.record.branches.enumerated()
             where record.participant == name {
-                hurry(.finishAgain(branch: branch), id)
-                if branch == drive.machine.register { hurry(.askAgain, id) }
+                fireNow(.finishAgain(branch: branch), id)
+                if branch == transaction.machine.commitPoint { fireNow(.queryAgain, id) }
             }
         }
     }
 
     /// Has a timer that is running fire now.
-    private func hurry(_ timer: Timer, _ id: GlobalTransactionID) {
-        drives[id]?.timers[timer]?.cancel()
+    private func fireNow(_ timer: Timer, _ id: GlobalTransactionID) {
+        transactions[id]?.timers[timer]?.cancel()
         fire(timer, id)
     }
 
-    private func say(_ reply: Reply, to event: Event, _ drive: Drive) {
-        guard let answer = drive.answer else { return }
-        drive.answer = nil
+    private func say(_ reply: Reply, to event: Event, _ transaction: ActiveTransaction) {
+        guard let answer = transaction.answer else { return }
+        transaction.answer = nil
         var isAtDecision = false
         if reply == .committing {
-            drive.isUnattended = true
+            transaction.isUnattended = true
             unattended += 1
             if case .due = event {
                 // The bound on the answer has passed; the decision may be long known.
@@ -269,25 +270,25 @@ extension TransactionEngine {
             }
         }
         answer.resume(
-            returning: Drive.Said(
-                reply: reply, record: drive.view, unavailability: drive.unavailability,
+            returning: ActiveTransaction.CallerReply(
+                reply: reply, record: transaction.view, unavailability: transaction.unavailability,
                 isAtDecision: isAtDecision))
     }
 
     private func wakeWatchers(_ id: GlobalTransactionID) {
-        guard let watchers = drives[id]?.watchers, !watchers.isEmpty else { return }
-        drives[id]?.watchers = []
+        guard let watchers = transactions[id]?.watchers, !watchers.isEmpty else { return }
+        transactions[id]?.watchers = []
         for watcher in watchers { watcher.resume() }
     }
 
     private func forget(_ id: GlobalTransactionID) {
-        guard let drive = drives.removeValue(forKey: id) else { return }
-        if drive.isUnattended { unattended -= 1 }
-        for timer in drive.timers.values { timer.cancel() }
+        guard let transaction = transactions.removeValue(forKey: id) else { return }
+        if transaction.isUnattended { unattended -= 1 }
+        for timer in transaction.timers.values { timer.cancel() }
         // Sessions that were reserved and never sent any work; those that worked gave themselves
         // back.
-        for case let session? in drive.sessions { spawn { _ in await session.release() } }
-        for watcher in drive.watchers { watcher.resume() }
+        for case let session? in transaction.sessions { spawn { _ in await session.release() } }
+        for watcher in transaction.watchers { watcher.resume() }
         wakeIfIdle()
     }
 }

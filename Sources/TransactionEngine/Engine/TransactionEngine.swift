@@ -16,7 +16,7 @@ public actor TransactionEngine {
     let signals: any ReplicaSignals
     let logger: Logger
 
-    var drives: [GlobalTransactionID: Drive] = [:]
+    var transactions: [GlobalTransactionID: ActiveTransaction] = [:]
     /// Ended here a moment ago, until their ends are recorded: status never falls back.
     var recentlyEnded: [GlobalTransactionID: TransactionRecord] = [:]
     /// Keys in use by requests under way here.
@@ -84,17 +84,17 @@ public actor TransactionEngine {
     }
 
     /// How many transactions this replica is driving.
-    public var inFlight: Int { drives.count }
+    public var inFlight: Int { transactions.count }
 
     /// Runs a transaction to its answer.
     ///
     /// It goes on to its end whether or not anybody still waits.
     public func run(_ request: TransactionRequest) async -> TransactionAnswer {
         if isDraining { return .refused(.draining) }
-        let endings: [Ending]
+        let commitModes: [CommitMode]
         do {
-            endings = try self.endings(of: request)
-            try participants.inspect(request.branches, endings)
+            commitModes = try self.commitModes(of: request)
+            try participants.inspect(request.branches, commitModes)
         } catch {
             return .refused(error)
         }
@@ -104,7 +104,9 @@ public actor TransactionEngine {
         }
         admitted += 1
         defer { admitted -= 1 }
-        guard let idempotency = request.idempotency else { return await begin(request, endings) }
+        guard let idempotency = request.idempotency else {
+            return await begin(request, commitModes)
+        }
         let key = RunningKey(principal: request.principal, digest: idempotency.keyDigest)
         if let running = runningKeys[key] { return refusal(of: idempotency, for: running) }
         do {
@@ -117,7 +119,7 @@ public actor TransactionEngine {
         } catch {
             return .refused(.stateUnavailable(reason: error.reason))
         }
-        return await begin(request, endings)
+        return await begin(request, commitModes)
     }
 
     /// Why a request is refused whose key another one is using on this replica.
@@ -128,7 +130,9 @@ public actor TransactionEngine {
     private func refusal(
         of idempotency: TransactionRequest.Idempotency, for running: RunningRequest
     ) -> TransactionAnswer {
-        guard drives[running.id]?.machine.isAccepted == true else { return .keyInProgress(nil) }
+        guard transactions[running.id]?.machine.isAccepted == true else {
+            return .keyInProgress(nil)
+        }
         return running.digest == idempotency.requestDigest
             ? .keyInProgress(running.id) : .keyReused(running.id)
     }
@@ -161,23 +165,25 @@ public actor TransactionEngine {
     /// Whether a row that was read will stay (I5): one that is visible may still be lost with a failover,
     /// as long as no standby has it.
     private func isDurable(_ row: TransactionRecord) async throws(LogUnavailable) -> Bool {
-        if row.finishedAt != nil || drives[row.id]?.machine.isAccepted == true { return true }
+        if row.finishedAt != nil || transactions[row.id]?.machine.isAccepted == true { return true }
         return try await log.confirmedRecord(row.id) != nil
     }
 
     /// What this replica knows of a transaction beyond its row.
     func current(_ id: GlobalTransactionID) -> TransactionRecord? {
-        if let drive = drives[id] { return drive.machine.isAccepted ? drive.view : nil }
+        if let transaction = transactions[id] {
+            return transaction.machine.isAccepted ? transaction.view : nil
+        }
         return recentlyEnded[id]
     }
 
     private func begin(
-        _ request: TransactionRequest, _ endings: [Ending]
+        _ request: TransactionRequest, _ commitModes: [CommitMode]
     ) async -> TransactionAnswer {
         beginning += 1
-        let plan: Result<DrivePlan, AdmissionFailure>
+        let plan: Result<TransactionPlan, AdmissionFailure>
         do throws(AdmissionFailure) {
-            plan = .success(try await self.plan(request, endings))
+            plan = .success(try await self.plan(request, commitModes))
         } catch {
             plan = .failure(error)
         }
@@ -188,30 +194,30 @@ public actor TransactionEngine {
         case .success(let plan) where beginsNothing:
             for session in plan.sessions { await session.release() }
             return .refused(.draining)
-        case .success(let plan): return await drive(request, plan)
+        case .success(let plan): return await transaction(request, plan)
         case .failure(let failure): return .refused(failure)
         }
     }
 
     /// Takes all that a transaction needs before it can begin.
     private func plan(
-        _ request: TransactionRequest, _ endings: [Ending]
-    ) async throws(AdmissionFailure) -> DrivePlan {
+        _ request: TransactionRequest, _ commitModes: [CommitMode]
+    ) async throws(AdmissionFailure) -> TransactionPlan {
         let start = clock.milliseconds
         let sessions = try await participants.reserve(
-            zip(request.branches, endings).map {
-                SessionRequest(participant: $0.participant, ending: $1)
+            zip(request.branches, commitModes).map {
+                SessionRequest(participant: $0.participant, commitMode: $1)
             }, within: request.timeout)
         do throws(AdmissionFailure) {
             if request.isCancellable, Task.isCancelled { throw .cancelled }
-            var plan = DrivePlan(
-                id: try await nextTransactionID(), sessions: sessions, endings: endings,
+            var plan = TransactionPlan(
+                id: try await nextTransactionID(), sessions: sessions, commitModes: commitModes,
                 start: start)
-            if let register = endings.firstIndex(of: .journal) {
+            if let commitPoint = commitModes.firstIndex(of: .journal) {
                 // The accept row names the server, so that no other is ever asked.
-                guard let server = await sessions[register].server() else {
+                guard let server = await sessions[commitPoint].server() else {
                     throw .participantUnavailable(
-                        name: request.branches[register].participant, reason: "connection lost")
+                        name: request.branches[commitPoint].participant, reason: "connection lost")
                 }
                 plan.journal = server
             }
@@ -231,16 +237,16 @@ public actor TransactionEngine {
     }
 
     /// What is settled when a transaction begins.
-    struct DrivePlan {
+    struct TransactionPlan {
         let id: GlobalTransactionID
         let sessions: [any BranchSession]
-        let endings: [Ending]
+        let commitModes: [CommitMode]
         let start: Int64
         var journal: ServerTimeline?
     }
 
-    private func drive(
-        _ request: TransactionRequest, _ plan: DrivePlan
+    private func transaction(
+        _ request: TransactionRequest, _ plan: TransactionPlan
     ) async -> TransactionAnswer {
         let (id, sessions) = (plan.id, plan.sessions)
         var key: RunningKey?
@@ -256,7 +262,7 @@ public actor TransactionEngine {
         }
         let said = await withTaskCancellationHandler {
             await withCheckedContinuation { continuation in
-                drives[id] = makeDrive(request, plan, continuation)
+                transactions[id] = makeActiveTransaction(request, plan, continuation)
                 deliver(.begin(request.idempotency == nil ? .overlapping : .first), to: id)
                 // Cancelled before there was anything to cancel.
                 if request.isCancellable, Task.isCancelled { deliver(.rollbackRequested, to: id) }
@@ -270,10 +276,10 @@ public actor TransactionEngine {
         return await answer(said, request)
     }
 
-    private func makeDrive(
-        _ request: TransactionRequest, _ plan: DrivePlan,
-        _ answer: CheckedContinuation<Drive.Said, Never>
-    ) -> Drive {
+    private func makeActiveTransaction(
+        _ request: TransactionRequest, _ plan: TransactionPlan,
+        _ answer: CheckedContinuation<ActiveTransaction.CallerReply, Never>
+    ) -> ActiveTransaction {
         let id = plan.id
         let now = clock.wallTime
         let timeout = request.timeout.milliseconds
@@ -282,14 +288,14 @@ public actor TransactionEngine {
                 participant: branch.participant,
                 gid: log.preparedName(
                     of: id, branch: index, branchCount: request.branches.count),
-                ending: plan.endings[index])
+                commitMode: plan.commitModes[index])
             record.version = plan.sessions[index].participantVersion
             return record
         }
         let work = zip(request.branches, branches).map { branch, record in
-            var order = WorkOrder(
+            var order = WorkRequest(
                 gid: record.gid, work: branch.work, isolation: request.isolation,
-                ending: record.ending)
+                commitMode: record.commitMode)
             order.onRefusal = branch.onRefusal
             return order
         }
@@ -297,18 +303,18 @@ public actor TransactionEngine {
             id: id, request: request, owner: log.replica, epoch: log.epoch, acceptedAt: now,
             deadline: now + timeout * 1000, branches: branches)
         record.journal = plan.journal
-        let drive = Drive(
-            machine: Coordinator(transaction: id, endings: plan.endings),
+        let transaction = ActiveTransaction(
+            machine: Coordinator(transaction: id, commitModes: plan.commitModes),
             record: record, work: work, order: request.order, sessions: plan.sessions,
             reports: Array(repeating: nil, count: branches.count),
             fences: Array(repeating: .none, count: branches.count),
             deadline: plan.start + timeout, answer: answer)
-        drive.prefersDecision = request.repliesAtDecision
-        return drive
+        transaction.prefersDecision = request.repliesAtDecision
+        return transaction
     }
 
     /// How each branch ends: as declared, and the first that writes where a journal is kept decides.
-    func endings(of request: TransactionRequest) throws(AdmissionFailure) -> [Ending] {
+    func commitModes(of request: TransactionRequest) throws(AdmissionFailure) -> [CommitMode] {
         let branches = request.branches
         if request.isOnePhase {
             let writers = branches.count { !$0.isReadOnly }
@@ -325,7 +331,7 @@ public actor TransactionEngine {
     }
 
     private func answer(
-        _ said: Drive.Said, _ request: TransactionRequest
+        _ said: ActiveTransaction.CallerReply, _ request: TransactionRequest
     ) async -> TransactionAnswer {
         let record = said.record
         switch said.reply {

@@ -70,10 +70,10 @@ struct FailingLog: DecisionLog {
 
     /// Every pass asks; only one that took something over made something durable.
     func claimUnowned(
-        limit: Int, known: [String], driven: @Sendable () async -> [GlobalTransactionID]
+        limit: Int, known: [String], active: @Sendable () async -> [GlobalTransactionID]
     ) async throws(LogUnavailable) -> [TransactionRecord] {
         points.hit(.claim, .before)
-        let rows = try await inner.claimUnowned(limit: limit, known: known, driven: driven)
+        let rows = try await inner.claimUnowned(limit: limit, known: known, active: active)
         if !rows.isEmpty { points.hit(.claim, .after) }
         return rows
     }

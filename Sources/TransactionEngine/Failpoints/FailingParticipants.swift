@@ -9,7 +9,7 @@ struct FailingParticipants: Participants {
 
     var names: [String] { inner.names }
 
-    func end(_ order: EndOrder) async -> EndReport {
+    func end(_ order: FinishRequest) async -> FinishReport {
         let branch = number(ofBranch: order.gid, installation)
         let step: Failpoint.Step
         if order.fence != .none {
@@ -23,18 +23,18 @@ struct FailingParticipants: Participants {
         return report
     }
 
-    func ask(_ order: RegisterOrder) async -> RegisterReport {
-        points.hit(.askRegister, .before, branch: order.branch)
+    func ask(_ order: CommitPointQuery) async -> CommitPointReport {
+        points.hit(.queryCommitPoint, .before, branch: order.branch)
         let report = await inner.ask(order)
-        points.hit(.askRegister, .after, branch: order.branch)
+        points.hit(.queryCommitPoint, .after, branch: order.branch)
         return report
     }
 
-    func look(_ order: RegisterOrder) async -> RegisterSight { await inner.look(order) }
+    func look(_ order: CommitPointQuery) async -> CommitPointReading { await inner.look(order) }
 
-    func look(at order: EndOrder) async -> EndInquiry.Sight { await inner.look(at: order) }
+    func look(at order: FinishRequest) async -> EndInquiry.Reading { await inner.look(at: order) }
 
-    func hasConfirmed(_ order: EndOrder) async -> Bool { await inner.hasConfirmed(order) }
+    func hasConfirmed(_ order: FinishRequest) async -> Bool { await inner.hasConfirmed(order) }
 
     func keepsJournal(_ name: String) -> Bool { inner.keepsJournal(name) }
 
@@ -47,9 +47,9 @@ struct FailingParticipants: Participants {
     }
 
     func inspect(
-        _ branches: [TransactionRequest.Branch], _ endings: [Ending]
+        _ branches: [TransactionRequest.Branch], _ commitModes: [CommitMode]
     ) throws(AdmissionFailure) {
-        try inner.inspect(branches, endings)
+        try inner.inspect(branches, commitModes)
     }
 
     func prepared(
@@ -69,7 +69,7 @@ struct FailingSession: BranchSession {
 
     var participantVersion: Int? { inner.participantVersion }
 
-    func work(_ order: WorkOrder) async -> WorkReport {
+    func work(_ order: WorkRequest) async -> WorkReport {
         points.hit(.work, .before, branch: branch)
         let report = await inner.work(order)
         points.hit(.work, .after, branch: branch)
@@ -78,14 +78,14 @@ struct FailingSession: BranchSession {
 
     func server() async -> ServerTimeline? { await inner.server() }
 
-    func commit(_ entry: JournalEntry?) async -> CommitReport {
+    func commit(_ entry: JournalEntry?) async -> LocalCommitReport {
         points.hit(.commitLocally, .before, branch: branch)
         let report = await inner.commit(entry)
         points.hit(.commitLocally, .after, branch: branch)
         return report
     }
 
-    func finish(_ decision: Decision) async -> EndReport {
+    func finish(_ decision: Decision) async -> FinishReport {
         points.hit(.release, .before, branch: branch)
         let report = await inner.finish(decision)
         points.hit(.release, .after, branch: branch)

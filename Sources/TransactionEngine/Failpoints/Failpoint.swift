@@ -29,7 +29,7 @@ struct Failpoint: Hashable, CustomStringConvertible {
         /// The register's own COMMIT, which is the decision.
         case commitLocally
         /// The question what a register holds.
-        case askRegister
+        case queryCommitPoint
         /// The copy of a register's decision.
         case copy
         /// The end of what a branch that is not prepared holds open.

@@ -56,7 +56,7 @@ public protocol DecisionLog: Sendable {
     /// participant that is not among `known` is left to another living replica that knows all of its
     /// participants.
     func claimUnowned(
-        limit: Int, known: [String], driven: @Sendable () async -> [GlobalTransactionID]
+        limit: Int, known: [String], active: @Sendable () async -> [GlobalTransactionID]
     ) async throws(LogUnavailable) -> [TransactionRecord]
     /// Undecided rows that other living replicas own, and whose deadline is past by the log's own
     /// clock: anybody aborts them.

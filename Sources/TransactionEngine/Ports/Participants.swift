@@ -11,7 +11,7 @@ public protocol Participants: Sendable {
     /// Refuses what can never be part of a transaction whose branches end so, before anything is
     /// accepted.
     func inspect(
-        _ branches: [TransactionRequest.Branch], _ endings: [Ending]
+        _ branches: [TransactionRequest.Branch], _ commitModes: [CommitMode]
     ) throws(AdmissionFailure)
     /// Takes a session for every branch, all or none, so that nobody who waits for one
     /// participant holds another's session.
@@ -19,16 +19,16 @@ public protocol Participants: Sendable {
         _ requests: [SessionRequest], within: Duration
     ) async throws(AdmissionFailure) -> [any BranchSession]
     /// Ends a prepared branch.
-    func end(_ order: EndOrder) async -> EndReport
+    func end(_ order: FinishRequest) async -> FinishReport
     /// Asks a register what it holds, and makes it hold abort where it holds nothing.
-    func ask(_ order: RegisterOrder) async -> RegisterReport
+    func ask(_ order: CommitPointQuery) async -> CommitPointReport
     /// Looks at what a register holds; fences nobody, and leaves it as it is.
-    func look(_ order: RegisterOrder) async -> RegisterSight
+    func look(_ order: CommitPointQuery) async -> CommitPointReading
     /// Looks whether a branch of a commit has committed; ends nothing.
-    func look(at order: EndOrder) async -> EndInquiry.Sight
+    func look(at order: FinishRequest) async -> EndInquiry.Reading
     /// Whether a commit that was seen there is confirmed by the standbys that are to confirm it, as a
     /// later write shows; false if that takes longer than somebody who asks for a status waits.
-    func hasConfirmed(_ order: EndOrder) async -> Bool
+    func hasConfirmed(_ order: FinishRequest) async -> Bool
     /// This installation's prepared transactions in one participant, and those on its server that
     /// bear this installation's name and that no participant here can end.
     func prepared(in name: String) async throws(ParticipantUnreachable) -> [PreparedTransaction]
@@ -89,12 +89,12 @@ public struct SessionRequest: Sendable, Hashable {
     /// The participant's name.
     public let participant: String
     /// How the branch ends, which tells whether it will need a slot for prepared transactions.
-    public let ending: Ending
+    public let commitMode: CommitMode
 
     /// Makes a request of its parts.
-    public init(participant: String, ending: Ending) {
+    public init(participant: String, commitMode: CommitMode) {
         self.participant = participant
-        self.ending = ending
+        self.commitMode = commitMode
     }
 }
 
@@ -107,11 +107,11 @@ public protocol BranchSession: Sendable {
     func server() async -> ServerTimeline?
     /// Runs the work and prepares it, and gives the session back; or holds it, by the order's
     /// ending. Never throws: failures are votes.
-    func work(_ order: WorkOrder) async -> WorkReport
+    func work(_ order: WorkRequest) async -> WorkReport
     /// Has the register commit what it holds; with this in its journal, if it keeps one.
-    func commit(_ entry: JournalEntry?) async -> CommitReport
+    func commit(_ entry: JournalEntry?) async -> LocalCommitReport
     /// Ends what it holds, and gives the session back.
-    func finish(_ decision: Decision) async -> EndReport
+    func finish(_ decision: Decision) async -> FinishReport
     /// Cancels the work that is running.
     func cancel() async
     /// Gives the session back unused.
@@ -119,7 +119,7 @@ public protocol BranchSession: Sendable {
 }
 
 /// What a branch has to do.
-public struct WorkOrder: Sendable {
+public struct WorkRequest: Sendable {
     /// The name to prepare under.
     public let gid: String
     /// What to do before.
@@ -127,18 +127,18 @@ public struct WorkOrder: Sendable {
     /// The isolation.
     public let isolation: Isolation
     /// Whether it is prepared, or held open.
-    public let ending: Ending
+    public let commitMode: CommitMode
     /// Told why the branch votes no, if it does.
     var onRefusal: (@Sendable (BranchFailure) -> Void)?
 
     /// Makes an order of its parts.
     public init(
-        gid: String, work: BranchWork, isolation: Isolation, ending: Ending = .twoPhase
+        gid: String, work: BranchWork, isolation: Isolation, commitMode: CommitMode = .twoPhase
     ) {
         self.gid = gid
         self.work = work
         self.isolation = isolation
-        self.ending = ending
+        self.commitMode = commitMode
     }
 }
 
@@ -189,11 +189,11 @@ public enum Fence: Sendable, Hashable {
     /// This one.
     case session(SessionIdentity)
     /// Every session of this replica's former lives, and of dead replicas.
-    case formerLives
+    case formerIncarnations
 }
 
 /// The order to end a branch.
-public struct EndOrder: Sendable {
+public struct FinishRequest: Sendable {
     /// The participant's name.
     public let participant: String
     /// The exact gid.
@@ -228,7 +228,7 @@ public struct EndOrder: Sendable {
 }
 
 /// How ending a branch went.
-public struct EndReport: Sendable {
+public struct FinishReport: Sendable {
     /// The reply, for the protocol.
     public let reply: FinishReply
     /// The failure, safe to show.

@@ -11,7 +11,7 @@ public struct BranchRecord: Sendable, Hashable {
     /// number within the transaction it tells.
     public let gid: String
     /// How it takes part in the end.
-    public let ending: Ending
+    public let commitMode: CommitMode
     /// The version of the participant, which names the very server; nil if it was not recorded.
     public var version: Int?
     /// The vote, once known.
@@ -26,10 +26,10 @@ public struct BranchRecord: Sendable, Hashable {
     public var lastError: String?
 
     /// Makes a branch that has not voted.
-    public init(participant: String, gid: String, ending: Ending = .twoPhase) {
+    public init(participant: String, gid: String, commitMode: CommitMode = .twoPhase) {
         self.participant = participant
         self.gid = gid
-        self.ending = ending
+        self.commitMode = commitMode
     }
 }
 

@@ -45,7 +45,7 @@ extension TransactionEngine {
     public func recoverOnce() async throws(LogUnavailable) -> RecoveryPass {
         let rows = try await log.claimUnowned(
             limit: limits.claimBatch, known: participants.names,
-            driven: { await self.drivenOrEnded })
+            active: { await self.activeOrEnded })
         var adoptedCount = 0
         for row in rows where adopt(row) { adoptedCount += 1 }
         if adoptedCount > 0 {
@@ -57,8 +57,8 @@ extension TransactionEngine {
         return RecoveryPass(adoptedCount: adoptedCount, isFull: rows.count == limits.claimBatch)
     }
 
-    private var drivenOrEnded: [GlobalTransactionID] {
-        Array(drives.keys) + Array(recentlyEnded.keys)
+    private var activeOrEnded: [GlobalTransactionID] {
+        Array(transactions.keys) + Array(recentlyEnded.keys)
     }
 
     /// Aborts what other living replicas left undecided past its deadline (AC5).
@@ -83,7 +83,7 @@ extension TransactionEngine {
         guard !prepared.isEmpty else { return report([], in: participant) }
         let ids = prepared.compactMap { transaction(of: $0.found.name) }
         // A: who is driven here is asked now, before the rows, and no later answer replaces it.
-        let driven = Set(ids.filter { drives[$0] != nil || recentlyEnded[$0] != nil })
+        let driven = Set(ids.filter { transactions[$0] != nil || recentlyEnded[$0] != nil })
         let rows = ids.isEmpty ? [:] : try await log.standing(of: ids)
         let mark = try await log.lowWaterMark()
         let again = try await participants.prepared(in: participant)
@@ -177,15 +177,15 @@ extension TransactionEngine {
     ) async {
         // The decision was read; only a write of one's own makes it one to act on.
         do throws(LogUnavailable) {
-            guard try await log.confirmedRecord(id)?.decision == .abort, drives[id] == nil
+            guard try await log.confirmedRecord(id)?.decision == .abort, transactions[id] == nil
             else { return }
         } catch {
             return
         }
         let report = await participants.end(
-            EndOrder(
+            FinishRequest(
                 participant: participant, gid: name, decision: .abort, evidence: nil,
-                fence: .formerLives))
+                fence: .formerIncarnations))
         logger.notice(
             "rolled back a branch that was prepared late",
             metadata: ["gid": "\(name)", "reply": "\(report.reply)"])
@@ -208,20 +208,20 @@ extension TransactionEngine {
     /// Drives a row from now on; false if that is done here already.
     private func adopt(_ row: TransactionRecord) -> Bool {
         // Accepted here after the claim was sent, or ended here before it was answered.
-        guard drives[row.id] == nil, recentlyEnded[row.id] == nil else { return false }
-        drives[row.id] = Drive(
-            machine: Coordinator(transaction: row.id, endings: row.branches.map(\.ending)),
+        guard transactions[row.id] == nil, recentlyEnded[row.id] == nil else { return false }
+        transactions[row.id] = ActiveTransaction(
+            machine: Coordinator(transaction: row.id, commitModes: row.branches.map(\.commitMode)),
             record: row, work: [], order: .parallel,
             sessions: Array(repeating: nil, count: row.branches.count),
             reports: Array(repeating: nil, count: row.branches.count),
-            fences: Array(repeating: .formerLives, count: row.branches.count), deadline: 0)
+            fences: Array(repeating: .formerIncarnations, count: row.branches.count), deadline: 0)
         let recovered = RecoveredTransaction(
             decision: row.decision, isDelegated: row.isDelegated,
             branches: row.branches.map {
                 RecoveredBranch(evidence: $0.evidence, outcome: $0.outcome)
             })
-        drives[row.id]?.notedHeuristics = row.heuristicCount
-        drives[row.id]?.loggedHeuristics = row.heuristicBranches
+        transactions[row.id]?.notedHeuristics = row.heuristicCount
+        transactions[row.id]?.loggedHeuristics = row.heuristicBranches
         deliver(.adopt(recovered), to: row.id)
         if row.resolutionCount > 0 { Task { try? await applyResolutions(to: row.id) } }
         return true

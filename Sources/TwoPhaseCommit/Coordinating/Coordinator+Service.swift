@@ -8,15 +8,16 @@ extension Coordinator: Service {
     /// - Throws: ``CoordinatorError`` if it cannot start, or if another process has started under
     ///   this replica's name.
     public func run() async throws {
-        let life: AsyncStream<Never>
+        let incarnation: AsyncStream<Never>
         do {
-            life = try await cancelWhenGracefulShutdown { try await self.runtime() }.life()
+            incarnation = try await cancelWhenGracefulShutdown { try await self.runtime() }
+                .incarnation()
         } catch let error as CoordinatorError where error.code == .cancelled {
             return await shutdown()
         }
         let wasSuperseded = await withTaskGroup(of: Bool.self) { group in
             group.addTask {
-                for await _ in life {}
+                for await _ in incarnation {}
                 return !Task.isCancelled
             }
             group.addTask {

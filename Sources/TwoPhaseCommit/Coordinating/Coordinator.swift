@@ -18,11 +18,11 @@ public final class Coordinator: Sendable {
     /// What it was made of.
     public let configuration: Configuration
     let metrics: CoordinatorMetrics
-    private let life = Lock(Life.idle)
+    private let incarnation = Lock(Incarnation.idle)
 
     private typealias Start = Task<Result<Runtime, CoordinatorError>, Never>
 
-    private enum Life: Sendable {
+    private enum Incarnation: Sendable {
         case idle
         case starting(Start)
         case running(Runtime)
@@ -74,9 +74,9 @@ public final class Coordinator: Sendable {
     /// coordinator. Without one, what is prepared and not ended by then stays prepared.
     public func shutdown() async {
         let grace = configuration.shutdownGrace
-        let task = life.withLock { life in
+        let task = incarnation.withLock { incarnation in
             let task: Task<Void, Never>
-            switch life {
+            switch incarnation {
             case .stopped(let earlier): return earlier
             case .idle: task = Task {}
             case .starting(let start):
@@ -89,7 +89,7 @@ public final class Coordinator: Sendable {
                 }
             case .running(let runtime): task = Task { await runtime.close(within: grace) }
             }
-            life = .stopped(task)
+            incarnation = .stopped(task)
             return task
         }
         await task.value
@@ -106,9 +106,9 @@ public final class Coordinator: Sendable {
 
     /// The same; nil if it has not started within a time, or until the task was cancelled.
     func runtime(within limit: Duration) async throws(CoordinatorError) -> Runtime? {
-        let present = life.withLock { life in
-            if case .idle = life { life = .starting(Task { await open() }) }
-            return life
+        let present = incarnation.withLock { incarnation in
+            if case .idle = incarnation { incarnation = .starting(Task { await open() }) }
+            return incarnation
         }
         switch present {
         case .running(let runtime): return runtime
@@ -121,13 +121,13 @@ public final class Coordinator: Sendable {
 
     private func open() async -> Result<Runtime, CoordinatorError> {
         let result = await Runtime.open(configuration)
-        return life.withLock { life in
+        return incarnation.withLock { incarnation in
             // If it was shut down meanwhile, that is why it failed.
-            guard case .starting = life else { return result.mapError { _ in Self.stopped } }
+            guard case .starting = incarnation else { return result.mapError { _ in Self.stopped } }
             switch result {
-            case .success(let runtime): life = .running(runtime)
+            case .success(let runtime): incarnation = .running(runtime)
             // The next who asks tries again.
-            case .failure: life = .idle
+            case .failure: incarnation = .idle
             }
             return result
         }

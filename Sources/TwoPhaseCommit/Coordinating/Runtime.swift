@@ -13,7 +13,7 @@ final class Runtime {
     nonisolated let engine: TransactionEngine
     nonisolated let isLogless: Bool
     private var isSuperseded = false
-    private var lives: [AsyncStream<Never>.Continuation] = []
+    private var incarnations: [AsyncStream<Never>.Continuation] = []
     private let participants: PostgresParticipants
     private let state: PostgresTransactions.StateDatabase?
     private let duties: ReplicaDuties?
@@ -55,15 +55,15 @@ final class Runtime {
 
     private func superseded() {
         isSuperseded = true
-        for life in lives { life.finish() }
+        for incarnation in incarnations { incarnation.finish() }
     }
 
     /// Ends when another process has taken this replica's name; one for each who asks, since a stream
     /// ends for all when one of them is cancelled.
-    func life() -> AsyncStream<Never> {
-        let (life, end) = AsyncStream<Never>.makeStream()
-        if isSuperseded { end.finish() } else { lives.append(end) }
-        return life
+    func incarnation() -> AsyncStream<Never> {
+        let (incarnation, end) = AsyncStream<Never>.makeStream()
+        if isSuperseded { end.finish() } else { incarnations.append(end) }
+        return incarnation
     }
 
     static func open(_ configuration: Configuration) async -> Result<Runtime, CoordinatorError> {

@@ -99,7 +99,7 @@ final class MemoryDecisionLog: DecisionLog {
     func requestRollback(_ id: GlobalTransactionID) async throws(LogUnavailable) {}
 
     func claimUnowned(
-        limit: Int, known: [String], driven: @Sendable () async -> [GlobalTransactionID]
+        limit: Int, known: [String], active: @Sendable () async -> [GlobalTransactionID]
     ) async throws(LogUnavailable) -> [TransactionRecord] { [] }
 
     func expired(limit: Int) async throws(LogUnavailable) -> [TransactionRecord] { [] }

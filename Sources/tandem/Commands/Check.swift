@@ -44,18 +44,18 @@ struct Check: AsyncParsableCommand {
     func run() async throws {
         let configuration = try Configuration.load(file: options.config)
         let fsyncOff = configuration.state.allowFsyncOff
-        var found: [(name: String, purpose: Doctor.Purpose, diagnosis: Diagnosis)] = []
-        let state = await Doctor.examine(
+        var found: [(name: String, purpose: Diagnostics.Purpose, diagnosis: Diagnosis)] = []
+        let state = await Diagnostics.examine(
             configuration.state.connection, as: .state, allowsFsyncOff: fsyncOff,
             timeout: .milliseconds(configuration.state.timeoutMilliseconds))
         found.append(("state", .state, state))
         if !json { show("state", state) }
-        let leftovers = await Doctor.leftovers(
+        let leftovers = await Diagnostics.leftovers(
             state: configuration.state.connection,
             participants: configuration.participants.map { ($0.name, $0.connection) },
             timeout: .milliseconds(configuration.state.timeoutMilliseconds))
         for participant in configuration.participants {
-            let diagnosis = await Doctor.examine(
+            let diagnosis = await Diagnostics.examine(
                 participant.connection, as: .participant, allowsFsyncOff: fsyncOff,
                 timeout: .milliseconds(participant.connectTimeoutMilliseconds),
                 journal: participant.journal
@@ -81,7 +81,8 @@ struct Check: AsyncParsableCommand {
     }
 
     private func line(
-        _ found: [(name: String, purpose: Doctor.Purpose, diagnosis: Diagnosis)], _ isWell: Bool
+        _ found: [(name: String, purpose: Diagnostics.Purpose, diagnosis: Diagnosis)],
+        _ isWell: Bool
     ) throws -> String {
         let report = Report(
             status: isWell ? "ok" : "failing",

@@ -49,7 +49,7 @@ import Testing
 
     @Test func theCallerMayHearOfTheDecisionBeforeTheEnd() {
         var machine = Coordinator(
-            transaction: someTransaction, endings: [.twoPhase], repliesAtDecision: true)
+            transaction: someTransaction, commitModes: [.twoPhase], repliesAtDecision: true)
         for event: Event in [.begin(.overlapping), .accepted, .yes(0)] {
             #expect(machine.tell(event).reply == nil)
         }
@@ -59,7 +59,7 @@ import Testing
 
     @Test func theShellMayHaveTheCallerWaitForTheEndAfterAll() {
         var machine = Coordinator(
-            transaction: someTransaction, endings: [.twoPhase], repliesAtDecision: true)
+            transaction: someTransaction, commitModes: [.twoPhase], repliesAtDecision: true)
         for event: Event in [.begin(.overlapping), .accepted, .yes(0)] { machine.tell(event) }
         machine.repliesAtDecision = false
         #expect(machine.tell(.decided(.commit)).reply == nil)
@@ -68,7 +68,7 @@ import Testing
 
     @Test func anAbortIsToldAtTheEndAllTheSame() {
         var machine = Coordinator(
-            transaction: someTransaction, endings: [.twoPhase], repliesAtDecision: true)
+            transaction: someTransaction, commitModes: [.twoPhase], repliesAtDecision: true)
         for event: Event in [.begin(.overlapping), .accepted, .yes(0)] { machine.tell(event) }
         #expect(machine.tell(.decided(.abort)).reply == nil)
         #expect(machine.tell(.finished(branch: 0, .done)).reply == .aborted(.decidedElsewhere))

@@ -3,8 +3,8 @@ import Testing
 
 /// What is looked at before an end is told.
 @Suite struct EndInquiryTests {
-    private static func branches(_ endings: Ending...) -> [EndInquiry.Branch] {
-        endings.map { EndInquiry.Branch(ending: $0, outcome: nil) }
+    private static func branches(_ commitModes: CommitMode...) -> [EndInquiry.Branch] {
+        commitModes.map { EndInquiry.Branch(commitMode: $0, outcome: nil) }
     }
 
     @Test func aCommitIsLookedForInEveryBranchThatIsPrepared() {
@@ -32,11 +32,11 @@ import Testing
 
     @Test(arguments: Outcome.allCases.filter { !$0.isAsDecided })
     func aBranchThatDidNotEndAsDecidedIsNeverSeenAsCommitted(_ outcome: Outcome) {
-        for ending in Ending.allCases {
+        for commitMode in CommitMode.allCases {
             var inquiry = EndInquiry()
             let branches = [
-                EndInquiry.Branch(ending: .twoPhase, outcome: .committed),
-                EndInquiry.Branch(ending: ending, outcome: outcome),
+                EndInquiry.Branch(commitMode: .twoPhase, outcome: .committed),
+                EndInquiry.Branch(commitMode: commitMode, outcome: outcome),
             ]
             let next = inquiry.read(.committing, branches, isRecorded: false)
             #expect(next == .tell(.committing))
@@ -45,7 +45,7 @@ import Testing
 
     @Test func whatIsKnownIsNotLookedFor() {
         var inquiry = EndInquiry()
-        let branches = [EndInquiry.Branch(ending: .twoPhase, outcome: .committed)]
+        let branches = [EndInquiry.Branch(commitMode: .twoPhase, outcome: .committed)]
         #expect(inquiry.read(.committing, branches, isRecorded: false) == .tell(.committed))
         #expect(
             inquiry.read(.committing, Self.branches(.onePhase, .readOnly), isRecorded: false)
@@ -56,7 +56,7 @@ import Testing
     func anEndThatNothingElseProvesIsConfirmed(_ state: TransactionState) {
         var inquiry = EndInquiry()
         let isOnlyRecorded = state == .aborted || state == .needsOperator
-        #expect(EndInquiry.isToldAhead(state) != isOnlyRecorded)
+        #expect(EndInquiry.isReportedAhead(state) != isOnlyRecorded)
         guard state != .committing else { return }
         let next = inquiry.read(state, Self.branches(.twoPhase), isRecorded: false)
         #expect(next == (isOnlyRecorded ? .confirmRow : .tell(state)))

@@ -11,7 +11,7 @@ import Testing
         return machine
     }
 
-    private static func registering() -> Coordinator {
+    private static func committingLocally() -> Coordinator {
         var machine = ready()
         machine.tell(.delegated)
         return machine
@@ -24,14 +24,16 @@ import Testing
         #expect(asked.log == .delegate && asked.commands.isEmpty)
         let delegated = machine.tell(.delegated)
         #expect(delegated.commands == [.commitLocally(branch: 0)] && delegated.reply == nil)
-        let last = machine.tell(.registered(.committed))
+        let last = machine.tell(.localCommitAnswered(.committed))
         #expect(last.isLast && last.log == .finish && last.reply == .committed)
     }
 
     @Test func readersAreReleasedByTheCommit() {
-        var machine = Self.registering()
+        var machine = Self.committingLocally()
         #expect(
-            machine.tell(.registered(.committed)).commands == [.release(branch: 1, .commit)])
+            machine.tell(.localCommitAnswered(.committed)).commands == [
+                .release(branch: 1, .commit)
+            ])
         #expect(machine.tell(.finished(branch: 1, .done)).reply == .committed)
     }
 
@@ -59,20 +61,21 @@ import Testing
     }
 
     @Test func aLostCommitIsAskedForAndNeverSentAgain() {
-        var machine = Self.registering()
-        #expect(machine.tell(.registered(.unknown)).commands == [.askRegister(branch: 0)])
-        let later = machine.tell(.registerAnswered(.tryAgain))
-        #expect(later.commands.isEmpty && later.timers.map(\.timer) == [.askAgain])
+        var machine = Self.committingLocally()
+        #expect(
+            machine.tell(.localCommitAnswered(.unknown)).commands == [.queryCommitPoint(branch: 0)])
+        let later = machine.tell(.commitPointAnswered(.tryAgain))
+        #expect(later.commands.isEmpty && later.timers.map(\.timer) == [.queryAgain])
         #expect(machine.tell(.due(.finishWait)).reply == .outcomeUnknown)
-        #expect(machine.tell(.due(.askAgain)).commands == [.askRegister(branch: 0)])
-        let known = machine.tell(.registerAnswered(.decided(.commit)))
+        #expect(machine.tell(.due(.queryAgain)).commands == [.queryCommitPoint(branch: 0)])
+        let known = machine.tell(.commitPointAnswered(.decided(.commit)))
         #expect(known.log == .copy(.commit) && known.commands.isEmpty)
         #expect(machine.tell(.decided(.commit)).commands == [.release(branch: 1, .commit)])
     }
 
     @Test func aRefusedCommitIsCopiedBeforeAnybodyIsTold() {
-        var machine = Self.registering()
-        let refused = machine.tell(.registered(.rolledBack))
+        var machine = Self.committingLocally()
+        let refused = machine.tell(.localCommitAnswered(.rolledBack))
         #expect(refused.log == .copy(.abort) && refused.reply == nil)
         machine.tell(.decided(.abort))
         #expect(
@@ -80,9 +83,9 @@ import Testing
     }
 
     @Test func whatNothingProvesIsLeftToAnOperator() {
-        var machine = Self.registering()
-        machine.tell(.registered(.unknown))
-        let last = machine.tell(.registerAnswered(.unprovable))
+        var machine = Self.committingLocally()
+        machine.tell(.localCommitAnswered(.unknown))
+        let last = machine.tell(.commitPointAnswered(.unprovable))
         #expect(last.isLast && last.log == .report && last.reply == .needsOperator)
         #expect(machine.state == .needsOperator && machine.decision == nil)
         #expect(machine.branches[0].outcome == .heuristicHazard)
@@ -90,19 +93,19 @@ import Testing
 
     @Test func anAdoptedDelegationIsAsked() {
         var (machine, step) = Coordinator.adopted(
-            nil, endings: [.onePhase], isDelegated: true, .open(evidence(0)))
-        #expect(step.log == nil && step.commands == [.askRegister(branch: 0)])
-        #expect(machine.tell(.registerAnswered(.decided(.abort))).log == .copy(.abort))
+            nil, commitModes: [.onePhase], isDelegated: true, .open(evidence(0)))
+        #expect(step.log == nil && step.commands == [.queryCommitPoint(branch: 0)])
+        #expect(machine.tell(.commitPointAnswered(.decided(.abort))).log == .copy(.abort))
         #expect(machine.tell(.decided(.abort)).isLast)
         #expect(machine.state == .aborted)
     }
 
     /// The owner was only paused: between the reading of its row and the abort it delegated.
     @Test func anAbortThatFindsADelegationAsksInstead() {
-        var (machine, step) = Coordinator.adopted(nil, endings: [.onePhase], .open())
+        var (machine, step) = Coordinator.adopted(nil, commitModes: [.onePhase], .open())
         #expect(step.log == .decide(.abort))
         let found = machine.tell(.delegationFound(evidence: [evidence(0)]))
-        #expect(found.commands == [.askRegister(branch: 0)])
+        #expect(found.commands == [.queryCommitPoint(branch: 0)])
         #expect(machine.branches[0].evidence == evidence(0))
     }
 }

@@ -48,7 +48,7 @@ import Testing
     /// A paused owner may still hold the session, and with it locks.
     @Test func anAdoptedCommitHasOnlyTheSessionToEndThere() {
         let adopted = Coordinator.adopted(
-            .commit, endings: [.readOnly, .twoPhase], .open(), .open(evidence(1)))
+            .commit, commitModes: [.readOnly, .twoPhase], .open(), .open(evidence(1)))
         var machine = adopted.machine
         #expect(
             adopted.step.commands

@@ -12,7 +12,7 @@ let someTransaction = GlobalTransactionID(number: 7, salt: 0xfeed)
 
 extension Coordinator {
     /// A machine that has begun.
-    static func begun(_ branchCount: Int, _ order: AcceptanceOrder = .overlapping) -> Self {
+    static func begun(_ branchCount: Int, _ order: AcceptanceTiming = .overlapping) -> Self {
         var machine = Coordinator(transaction: someTransaction, branchCount: branchCount)
         machine.tell(.begin(order))
         return machine
@@ -26,20 +26,20 @@ extension Coordinator {
     }
 
     /// A machine whose branches end in these ways, and that has begun.
-    static func begun(_ endings: [Ending]) -> Self {
-        var machine = Coordinator(transaction: someTransaction, endings: endings)
+    static func begun(_ commitModes: [CommitMode]) -> Self {
+        var machine = Coordinator(transaction: someTransaction, commitModes: commitModes)
         machine.tell(.begin(.overlapping))
         return machine
     }
 
     /// A machine that adopted a row; every branch is prepared unless its ending is given.
     static func adopted(
-        _ decision: Decision?, endings: [Ending]? = nil, isDelegated: Bool = false,
+        _ decision: Decision?, commitModes: [CommitMode]? = nil, isDelegated: Bool = false,
         _ branches: RecoveredBranch...
     ) -> (machine: Self, step: Step) {
         var machine = Coordinator(
             transaction: someTransaction,
-            endings: endings ?? Array(repeating: .twoPhase, count: branches.count))
+            commitModes: commitModes ?? Array(repeating: .twoPhase, count: branches.count))
         let recovered = RecoveredTransaction(
             decision: decision, isDelegated: isDelegated, branches: branches)
         let step = machine.tell(.adopt(recovered))

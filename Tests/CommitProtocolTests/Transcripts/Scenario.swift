@@ -19,14 +19,14 @@ struct Scenario {
             if line.isEmpty || line.hasPrefix("#") { continue }
             if line.hasPrefix("branches ") {
                 let words = line.split(separator: " ").dropFirst()
-                let endings = words.compactMap { Ending(rawValue: String($0)) }
+                let commitModes = words.compactMap { CommitMode(rawValue: String($0)) }
                 machine = Coordinator(
-                    transaction: someTransaction, endings: endings,
+                    transaction: someTransaction, commitModes: commitModes,
                     repliesAtDecision: words.last == "answerAtDecision")
                 continue
             }
-            let endings = machine?.branches.map(\.ending) ?? []
-            guard let event = Wording.event(line, endings: endings),
+            let commitModes = machine?.branches.map(\.commitMode) ?? []
+            guard let event = Wording.event(line, commitModes: commitModes),
                 let step = machine?.tell(event), let after = machine
             else {
                 fault = fault ?? String(line)

@@ -2,21 +2,21 @@ import CommitProtocol
 
 /// The words of a scenario, as events.
 enum Wording {
-    static func event(_ line: Substring, endings: [Ending]) -> Event? {
+    static func event(_ line: Substring, commitModes: [CommitMode]) -> Event? {
         let words: [String] = line.split(separator: " ").map { String($0) }
         guard let verb = words.first else { return nil }
         let object = words.dropFirst().joined(separator: " ")
         switch verb {
         case "begin": return object == "first" ? .begin(.first) : .begin(.overlapping)
         case "accept": return acceptance(object)
-        case "adopt": return .adopt(row(object, endings))
+        case "adopt": return .adopt(row(object, commitModes))
         case "decision": return decision(object)
         case "delegation": return object == "found" ? .delegationFound(evidence: []) : .delegated
-        case "register": return register(object)
+        case "commitPoint": return commitPoint(object)
         case "timer": return timer(words.dropFirst()).map { .due($0) }
         case "caller": return .rollbackRequested
         case "branch":
-            guard words.count > 2, let branch = Int(words[1]), branch < endings.count else {
+            guard words.count > 2, let branch = Int(words[1]), branch < commitModes.count else {
                 return nil
             }
             let answer = words.dropFirst(2).joined(separator: " ")
@@ -46,15 +46,15 @@ enum Wording {
         }
     }
 
-    private static func register(_ text: String) -> Event? {
+    private static func commitPoint(_ text: String) -> Event? {
         switch text {
-        case "COMMIT": .registered(.committed)
-        case "rolled back": .registered(.rolledBack)
-        case "lost": .registered(.unknown)
-        case "holds commit": .registerAnswered(.decided(.commit))
-        case "holds abort": .registerAnswered(.decided(.abort))
-        case "silent": .registerAnswered(.tryAgain)
-        case "restored": .registerAnswered(.unprovable)
+        case "COMMIT": .localCommitAnswered(.committed)
+        case "rolled back": .localCommitAnswered(.rolledBack)
+        case "lost": .localCommitAnswered(.unknown)
+        case "holds commit": .commitPointAnswered(.decided(.commit))
+        case "holds abort": .commitPointAnswered(.decided(.abort))
+        case "silent": .commitPointAnswered(.tryAgain)
+        case "restored": .commitPointAnswered(.unprovable)
         default: nil
         }
     }
@@ -87,20 +87,20 @@ enum Wording {
         case "deadline": .deadline
         case "finishWait": .finishWait
         case "decideAgain": .decideAgain
-        case "askAgain": .askAgain
+        case "queryAgain": .queryAgain
         case "finishAgain": words.last.flatMap { Int($0) }.map { .finishAgain(branch: $0) }
         default: nil
         }
     }
 
     /// A row: undecided, delegated, commit or abort; evidence came with commit and delegation.
-    private static func row(_ text: String, _ endings: [Ending]) -> RecoveredTransaction {
+    private static func row(_ text: String, _ commitModes: [CommitMode]) -> RecoveredTransaction {
         let hasEvidence = text == "commit" || text == "delegated"
         return RecoveredTransaction(
             decision: Decision(rawValue: text), isDelegated: text == "delegated",
-            branches: endings.enumerated().map { branch, ending in
+            branches: commitModes.enumerated().map { branch, commitMode in
                 RecoveredBranch(
-                    evidence: hasEvidence && ending != .readOnly ? evidence(branch) : nil,
+                    evidence: hasEvidence && commitMode != .readOnly ? evidence(branch) : nil,
                     outcome: nil)
             })
     }
@@ -129,7 +129,7 @@ extension LogRequest {
         case .decide(let decision): "the decision \(decision.rawValue), if there is none"
         case .tombstone: "an abort tombstone"
         case .delegate: "that the branch decides, with its transaction id"
-        case .copy(let decision): "a copy of the register's \(decision.rawValue)"
+        case .copy(let decision): "a copy of the commit point's \(decision.rawValue)"
         case .finish: "the end, lazily"
         case .report: "that nobody can tell, lazily"
         case .noteOutcomes: "the outcomes so far, lazily"
@@ -145,7 +145,7 @@ extension BranchCommand {
         case .commitPrepared(let branch): "branch \(branch): COMMIT PREPARED"
         case .rollbackPrepared(let branch): "branch \(branch): ROLLBACK PREPARED"
         case .commitLocally(let branch): "branch \(branch): COMMIT"
-        case .askRegister(let branch): "branch \(branch): fence, then say what you hold"
+        case .queryCommitPoint(let branch): "branch \(branch): fence, then say what you hold"
         case .release(let branch, let decision):
             "branch \(branch): end the open transaction, \(decision.rawValue)"
         case .fenceAndRollBack(let branch): "branch \(branch): fence, then roll back what is found"

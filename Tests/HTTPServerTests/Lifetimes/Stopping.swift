@@ -151,7 +151,7 @@ import Testing
             }
             #expect(site.server.requestsInFlight == 10)
             await gate.open()
-            await site.server.becomesIdle(within: .seconds(60))
+            await site.server.waitUntilIdle(within: .seconds(60))
             #expect(site.server.requestsInFlight == 0)
         }
     }

@@ -208,7 +208,7 @@ import Testing
                 await gate.open()
                 for try await isRight in group { #expect(isRight) }
             }
-            await site.server.becomesIdle(within: .seconds(5))
+            await site.server.waitUntilIdle(within: .seconds(5))
             #expect(site.server.requestsInFlight == 0)
         }
     }

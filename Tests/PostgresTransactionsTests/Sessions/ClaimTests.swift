@@ -73,7 +73,7 @@ struct ClaimTests {
         _ state: StateDatabase, _ known: [String]
     ) async throws -> [GlobalTransactionID] {
         let log = await PostgresDecisionLog(state, logger: Logger(label: "test"))
-        let rows = try await log.claimUnowned(limit: 10, known: known, driven: { [] })
+        let rows = try await log.claimUnowned(limit: 10, known: known, active: { [] })
         return rows.map(\.id).sorted()
     }
 }

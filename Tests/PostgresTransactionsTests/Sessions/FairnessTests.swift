@@ -113,7 +113,7 @@ struct FairnessTests {
     }
 
     private func requests(_ name: String) -> [SessionRequest] {
-        [SessionRequest(participant: name, ending: .twoPhase)]
+        [SessionRequest(participant: name, commitMode: .twoPhase)]
     }
 
     private func release(_ sessions: Sessions) async {

@@ -34,7 +34,7 @@ struct HandoverTests {
         let participants = try PostgresParticipants(
             logless: [options], installation: "i", allowsFsyncOff: true, queueMax: 10,
             logger: logger)
-        let wanted = [SessionRequest(participant: "users", ending: .twoPhase)]
+        let wanted = [SessionRequest(participant: "users", commitMode: .twoPhase)]
         let day = Duration.seconds(86_400)
         for turns in turns {
             let lent = try await participants.reserve(wanted, within: day)

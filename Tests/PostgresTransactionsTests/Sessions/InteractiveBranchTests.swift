@@ -10,7 +10,7 @@ import TransactionEngine
 @LoopActor
 struct InteractiveBranchTests {
     private static func branch(_ connection: PostgresConnection) -> InteractiveBranch {
-        let order = WorkOrder(
+        let order = WorkRequest(
             gid: "g", work: .interactive(InteractiveWork { _ in }), isolation: .readCommitted)
         return InteractiveBranch(
             connection, limits: ResultLimits(rows: 10, bytes: 1000), order: order)

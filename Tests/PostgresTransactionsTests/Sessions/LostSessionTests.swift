@@ -15,21 +15,21 @@ struct LostSessionTests {
     private static let transaction = GlobalTransactionID(number: 1, salt: 1)
 
     @Test("a register is asked again, and is not taken for gone", arguments: [true, false])
-    func register(isJournal: Bool) async throws {
+    func commitPoint(isJournal: Bool) async throws {
         try await onParticipant { participants, member in
             let facts = try #require(member.latestFacts)
             let evidence = PreparedEvidence(
                 transactionID: 3, owner: facts.user, systemIdentifier: facts.systemIdentifier,
                 timeline: facts.timeline, location: "0/0")
-            let order = RegisterOrder(
+            let order = CommitPointQuery(
                 participant: "users", transaction: Self.transaction, branch: 0,
-                register: isJournal ? .journal(facts.server) : .transactionStatus(evidence),
+                commitPoint: isJournal ? .journal(facts.server) : .transactionStatus(evidence),
                 fence: .none)
             let report = try await losing(member) { await participants.ask(order) }
             #expect(report.answer == .tryAgain)
-            let sight = try await losing(member) { await participants.look(order) }
-            guard case .unknown = sight else {
-                Issue.record("\(sight) was seen")
+            let reading = try await losing(member) { await participants.look(order) }
+            guard case .unknown = reading else {
+                Issue.record("\(reading) was seen")
                 return
             }
         }

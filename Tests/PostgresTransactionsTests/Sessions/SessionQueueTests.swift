@@ -14,7 +14,9 @@ struct SessionQueueTests {
         queue.append(
             SessionWaiter(
                 ticket: ticket,
-                requests: participants.map { SessionRequest(participant: $0, ending: .twoPhase) },
+                requests: participants.map {
+                    SessionRequest(participant: $0, commitMode: .twoPhase)
+                },
                 reply: nil, timer: nil))
     }
 

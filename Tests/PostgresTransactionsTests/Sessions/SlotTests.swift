@@ -24,13 +24,13 @@ struct SlotTests {
             options.preparedSlots = 1
             let participants = try PostgresParticipants(
                 [options], state: state, queueMax: 10, logger: Logger(label: "test"))
-            let request = SessionRequest(participant: "users", ending: .twoPhase)
+            let request = SessionRequest(participant: "users", commitMode: .twoPhase)
             let session = try #require(
                 try await participants.reserve([request], within: .seconds(60)).first)
             let gid = "tandem:\(state.installation):1-0000000000000001:0"
-            let work = WorkOrder(
+            let work = WorkRequest(
                 gid: gid, work: .statements([Statement(sql: "CREATE TABLE t ()")]),
-                isolation: .readCommitted, ending: .twoPhase)
+                isolation: .readCommitted, commitMode: .twoPhase)
             guard case .prepared = await session.work(work).reply else {
                 Issue.record("it was not prepared")
                 return
@@ -51,12 +51,12 @@ struct SlotTests {
         }
     }
 
-    private static let request = SessionRequest(participant: "users", ending: .twoPhase)
+    private static let request = SessionRequest(participant: "users", commitMode: .twoPhase)
 
     @Test("is one of its server: other databases and strangers have theirs from the same number")
     func shared() async throws {
         try await onTwoDatabases(slots: 2) { cluster, participants in
-            let both = [Self.request, SessionRequest(participant: "orders", ending: .twoPhase)]
+            let both = [Self.request, SessionRequest(participant: "orders", commitMode: .twoPhase)]
             let first = try await participants.reserve(both, within: .seconds(60))
             // Both of the server's slots are spoken for, one by each database.
             await #expect(

@@ -106,7 +106,7 @@ struct StandbyTests {
     }
 
     private static func claim(_ log: PostgresDecisionLog) async throws -> [TransactionRecord] {
-        try await log.claimUnowned(limit: 10, known: ["users"], driven: { [] })
+        try await log.claimUnowned(limit: 10, known: ["users"], active: { [] })
     }
 
     @LoopActor

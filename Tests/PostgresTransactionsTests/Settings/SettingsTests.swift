@@ -135,7 +135,7 @@ struct SettingsTests {
                 _ = try await StateDatabase.connect(options)
             }
             #expect(refused?.description.contains(setting) == true)
-            let check = await Doctor.examine(
+            let check = await Diagnostics.examine(
                 connection, as: .state, allowsFsyncOff: true, timeout: .seconds(60))
             #expect(check.checks.first { $0.name == "settings" }?.verdict == .failing)
         }

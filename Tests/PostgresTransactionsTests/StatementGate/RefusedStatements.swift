@@ -58,14 +58,14 @@ struct RefusedStatements {
     @Test("What can never be prepared is refused of a branch that will be, and of no other")
     func unpreparable() throws {
         let found = try StatementGate.inspect("; /* now */ notify a, 'b'")
-        for ending in [Ending.onePhase, .journal, .readOnly] {
-            #expect(throws: Never.self) { try found.check(ending) }
+        for commitMode in [CommitMode.onePhase, .journal, .readOnly] {
+            #expect(throws: Never.self) { try found.check(commitMode) }
         }
         let refusal = #expect(throws: StatementRefusal.self) { try found.check(.twoPhase) }
         #expect(refusal?.reason == .cannotBePrepared)
         #expect(refusal?.sentence.contains("onePhase") == true)
         #expect(throws: Never.self) {
-            try StatementGate.inspect("SELECT 'NOTIFY'").check(Ending.twoPhase)
+            try StatementGate.inspect("SELECT 'NOTIFY'").check(CommitMode.twoPhase)
         }
     }
 

@@ -12,29 +12,29 @@ struct ExactnessTests {
             "123456789012345678901234567890.000000000000000000000000000001", "0.10", "-0.0",
             "1e-30", "1.50E+2",
         ]
-        try await onStage { stage in
+        try await withTestbed { testbed in
             for (index, amount) in amounts.enumerated() {
-                let answer = try await stage.post(
+                let answer = try await testbed.post(
                     #"{"branches":[{"participant":"orders","statements":[{"sql":"INSERT INTO "#
                         + #"orders VALUES ($1, 'u', $2) RETURNING amount, amount = $2 AS same","#
                         + #""parameters":["o\#(index)",\#(amount)]}]}]}"#)
                 #expect(answer.status == 201, "\(amount)")
                 let row = answer.body["branches"]?[0]?["statements"]?[0]?["rows"]?[0]
                 #expect(row?["same"] == .bool(true), "\(amount)")
-                let stored = try await stage.value(
+                let stored = try await testbed.value(
                     "orders", "SELECT amount FROM orders WHERE id = 'o\(index)'")
-                let expected = try await stage.value("orders", "SELECT '\(amount)'::numeric")
+                let expected = try await testbed.value("orders", "SELECT '\(amount)'::numeric")
                 #expect(stored == expected)
                 #expect(row?["amount"] == stored.map(JSONValue.number), "\(amount)")
             }
-            try await stage.expectQuiet(users: 0, orders: amounts.count)
+            try await testbed.expectQuiet(users: 0, orders: amounts.count)
         }
     }
 
     @Test("what is no number of JSON, NULL, booleans, text, json and jsonb")
     func kinds() async throws {
-        try await onStage { stage in
-            let answer = try await stage.run(
+        try await withTestbed { testbed in
+            let answer = try await testbed.run(
                 "SELECT 'NaN'::numeric AS nan, '-Infinity'::float8 AS low, $1::text AS nothing, "
                     + "$2::bool AS yes, $3::text AS text, $4::jsonb AS tree, "
                     + "$5::json->'n' AS big, 9223372036854775807 AS max",
@@ -56,9 +56,9 @@ struct ExactnessTests {
     /// The type json keeps its author's white space, line breaks included.
     @Test("json with line breaks stays in its own branch")
     func lineBreaks() async throws {
-        try await onStage { stage in
+        try await withTestbed { testbed in
             let json = #"{\"a\":\n1,\r\n\"b\":[\n2]}"#
-            let answer = try await stage.post(
+            let answer = try await testbed.post(
                 #"{"branches":[{"participant":"users","statements":[{"sql":"SELECT $1::json AS j","#
                     + #""parameters":["\#(json)"]}]},{"participant":"orders","statements":[{"#
                     + #""sql":"SELECT 7 AS seven"}]}]}"#)
@@ -69,7 +69,7 @@ struct ExactnessTests {
             #expect(
                 branches?[1]?["statements"]?[0]?["rows"]?[0]?["seven"]?.integer == 7)
             let id = try #require(answer.body["id"]?.string)
-            #expect(try await stage.get("/v1/transactions/\(id)").text == answer.text)
+            #expect(try await testbed.get("/v1/transactions/\(id)").text == answer.text)
         }
     }
 }

@@ -6,13 +6,13 @@ import Testing
 @Suite("HTTP as RFC 9110 and RFC 9112 have it, from outside")
 struct HTTPTests {
     private static func ask(
-        _ stage: Stage, _ line: String, _ fields: [String] = [], body: String = ""
-    ) async throws -> Stage.Answer {
+        _ testbed: Testbed, _ line: String, _ fields: [String] = [], body: String = ""
+    ) async throws -> Testbed.Answer {
         let length = body.isEmpty ? [] : ["Content-Length: \(body.utf8.count)"]
         let head = [line + " HTTP/1.1", "Host: t", "Connection: close"] + fields + length
-        let answer = try await stage.client.send(
+        let answer = try await testbed.client.send(
             head.joined(separator: "\r\n") + "\r\n\r\n" + body)
-        return try Stage.answer(answer, isJSON: answer.body.hasPrefix("{"))
+        return try Testbed.answer(answer, isJSON: answer.body.hasPrefix("{"))
     }
 
     /// The head without what tells one moment from another.
@@ -22,10 +22,10 @@ struct HTTPTests {
 
     @Test("HEAD is answered as GET is, on every resource, without the body")
     func head() async throws {
-        try await onStage { stage in
-            let posted = try await stage.post(Stage.pair("u1", "o1"))
+        try await withTestbed { testbed in
+            let posted = try await testbed.post(Testbed.pair("u1", "o1"))
             let id = try #require(posted.body["id"]?.string)
-            try await stage.expectQuiet(users: 1, orders: 1)
+            try await testbed.expectQuiet(users: 1, orders: 1)
             for path in [
                 "/v1/transactions", "/v1/transactions/\(id)", "/v1/transactions/\(id)?wait=1",
                 "/v1/transactions?limit=0", "/v1/transactions/9-0000000000000009",
@@ -33,8 +33,8 @@ struct HTTPTests {
                 "/v1/transactions/\(id)/rollback",
             ] {
                 for fields in [[], ["Accept: text/plain"]] {
-                    let get = try await Self.ask(stage, "GET \(path)", fields)
-                    let head = try await Self.ask(stage, "HEAD \(path)", fields)
+                    let get = try await Self.ask(testbed, "GET \(path)", fields)
+                    let head = try await Self.ask(testbed, "HEAD \(path)", fields)
                     #expect(lasting(head.head) == lasting(get.head), "\(path)")
                     #expect(head.field("content-length") == "\(get.text.utf8.count)")
                     #expect(head.field("date") != nil)
@@ -46,32 +46,33 @@ struct HTTPTests {
 
     @Test("conditions: If-None-Match compares weakly, If-Match strongly, and says so")
     func conditions() async throws {
-        try await onStage { stage in
-            let id = try #require(try await stage.post(Stage.pair("u1", "o1")).body["id"]?.string)
-            try await stage.expectQuiet(users: 1, orders: 1)
+        try await withTestbed { testbed in
+            let id = try #require(
+                try await testbed.post(Testbed.pair("u1", "o1")).body["id"]?.string)
+            try await testbed.expectQuiet(users: 1, orders: 1)
             let path = "/v1/transactions/\(id)"
-            let tag = try await stage.entityTag(id)
+            let tag = try await testbed.entityTag(id)
             for condition in [tag, "W/\(tag)", "\"x\", W/\(tag)", "*"] {
                 for method in ["GET", "HEAD"] {
                     let same = try await Self.ask(
-                        stage, "\(method) \(path)", ["If-None-Match: \(condition)"])
+                        testbed, "\(method) \(path)", ["If-None-Match: \(condition)"])
                     #expect(same.status == 304, "\(condition)")
                     #expect(same.field("etag") == tag)
                     #expect(same.text.isEmpty)
                 }
                 let isWeak = condition.contains("W/")
-                let get = try await Self.ask(stage, "GET \(path)", ["If-Match: \(condition)"])
+                let get = try await Self.ask(testbed, "GET \(path)", ["If-Match: \(condition)"])
                 #expect(get.status == (isWeak ? 412 : 200), "\(condition)")
                 // The refusal that is not for the condition: nothing is left to resolve.
-                let word = try await stage.post(
+                let word = try await testbed.post(
                     path + "/resolution", ResolutionTests.body(0, "committed"),
                     fields: ["If-Match: \(condition)"])
                 #expect(word.status == (isWeak ? 412 : 409), "\(condition)")
                 // The decision stands; nothing is asked of it under a condition that fails.
-                let back = try await stage.post(
+                let back = try await testbed.post(
                     path + "/rollback", "", fields: ["If-Match: \(condition)"])
                 #expect(back.status == (isWeak ? 412 : 409), "\(condition)")
-                let problem = try Stage.answer(word)
+                let problem = try Testbed.answer(word)
                 let detail = try #require(problem.body["detail"]?.string)
                 #expect(detail.contains("W/") == isWeak, "\(detail)")
                 // Nothing has changed where all of the tags are weak.
@@ -80,7 +81,8 @@ struct HTTPTests {
             for condition in ["x", "\"x", "w/\"x\"", "*, \"x\""] {
                 for line in ["GET \(path)", "POST \(path)/resolution"] {
                     let refused = try await Self.ask(
-                        stage, line, ["If-Match: \(condition)", "Content-Type: application/json"],
+                        testbed, line,
+                        ["If-Match: \(condition)", "Content-Type: application/json"],
                         body: ResolutionTests.body(0, "committed"))
                     #expect(refused.status == 400, "\(condition)")
                     #expect(refused.body["errors"]?[0]?["header"]?.string == "If-Match")
@@ -91,10 +93,10 @@ struct HTTPTests {
 
     @Test("a coded body is refused with 415 and what is taken; an expectation with 417")
     func bodies() async throws {
-        try await onStage { stage in
-            func post(_ fields: [String]) async throws -> Stage.Answer {
+        try await withTestbed { testbed in
+            func post(_ fields: [String]) async throws -> Testbed.Answer {
                 try await Self.ask(
-                    stage, "POST /v1/transactions", fields, body: Stage.pair("u1", "o1"))
+                    testbed, "POST /v1/transactions", fields, body: Testbed.pair("u1", "o1"))
             }
             let json = "Content-Type: application/json"
             for coding in ["gzip", "identity, br", "x-gzip"] {
@@ -114,38 +116,38 @@ struct HTTPTests {
             #expect(unmet.status == 417)
             #expect(unmet.type == "/problems/expectation-failed")
             let zipped = try await Self.ask(
-                stage, "POST /v1/transactions", [json, "Transfer-Encoding: gzip, chunked"])
+                testbed, "POST /v1/transactions", [json, "Transfer-Encoding: gzip, chunked"])
             #expect(zipped.status == 501)
             #expect(zipped.type == "/problems/not-implemented")
             #expect(
-                try await stage.value("state", "SELECT count(*) FROM tandem.transactions") == "0")
+                try await testbed.value("state", "SELECT count(*) FROM tandem.transactions") == "0")
             let plain = try await post([json, "Content-Encoding: identity"])
             #expect([201, 202].contains(plain.status))
-            try await stage.expectQuiet(users: 1, orders: 1)
+            try await testbed.expectQuiet(users: 1, orders: 1)
         }
     }
 
     @Test("a target is a path, a whole URI, or the server; a tunnel is not offered")
     func targets() async throws {
-        try await onStage { stage in
+        try await withTestbed { testbed in
             let posted = try await Self.ask(
-                stage, "POST http://elsewhere:1/v1/transactions",
-                ["Content-Type: application/json"], body: Stage.pair("u1", "o1"))
+                testbed, "POST http://elsewhere:1/v1/transactions",
+                ["Content-Type: application/json"], body: Testbed.pair("u1", "o1"))
             #expect([201, 202].contains(posted.status))
             let location = try #require(posted.field("location"))
             #expect(location.hasPrefix("/v1/transactions/"))
-            try await stage.expectQuiet(users: 1, orders: 1)
+            try await testbed.expectQuiet(users: 1, orders: 1)
             for target in [
                 location, "http://elsewhere\(location)?wait=1", "https://elsewhere\(location)",
                 location.replacing("transactions", with: "%74ransactions"),
             ] {
-                let status = try await Self.ask(stage, "GET \(target)")
+                let status = try await Self.ask(testbed, "GET \(target)")
                 #expect(status.body["state"]?.string == "committed", "\(target)")
             }
-            let options = try await Self.ask(stage, "OPTIONS *")
+            let options = try await Self.ask(testbed, "OPTIONS *")
             #expect(options.status == 204)
             #expect(options.field("allow") == "GET, HEAD, OPTIONS, POST")
-            let tunnel = try await Self.ask(stage, "CONNECT elsewhere:80")
+            let tunnel = try await Self.ask(testbed, "CONNECT elsewhere:80")
             #expect(tunnel.status == 501)
             #expect(tunnel.type == "/problems/not-implemented")
         }

@@ -87,14 +87,14 @@ struct ListTests {
 
     @Test("each as its type wants it, in the table and in the answer")
     func roundTrips() async throws {
-        try await onStage { stage in
-            try await stage.asStranger("users", Self.types)
+        try await withTestbed { testbed in
+            try await testbed.asStranger("users", Self.types)
             for (number, list) in Self.lists.enumerated() {
                 let table = "t\(number)"
-                try await stage.asStranger("users", ["CREATE TABLE \(table) (v \(list.type))"])
+                try await testbed.asStranger("users", ["CREATE TABLE \(table) (v \(list.type))"])
                 // Prepared first, and then again as it is kept.
                 for _ in 1...2 {
-                    let answer = try await stage.run(
+                    let answer = try await testbed.run(
                         "INSERT INTO \(table) VALUES ($1) RETURNING v", "[\(list.json)]")
                     #expect(answer.status == 201, "\(list.testDescription) \(answer.text)")
                     let back = answer.body["branches"]?[0]?["statements"]?[0]?["rows"]?[0]?["v"]
@@ -103,15 +103,15 @@ struct ListTests {
                             == Self.compact(try Self.value(list.back ?? list.json)),
                         "\(list.testDescription) \(answer.text)")
                     let id = try #require(answer.body["id"]?.string)
-                    #expect(try await stage.get("/v1/transactions/\(id)").text == answer.text)
+                    #expect(try await testbed.get("/v1/transactions/\(id)").text == answer.text)
                 }
                 #expect(
-                    try await stage.value(
+                    try await testbed.value(
                         "users",
                         "SELECT count(*) FROM \(table) WHERE v::text = (\(list.sql))::text") == "2",
                     "\(list.testDescription)")
             }
-            try await stage.expectQuiet(users: 0, orders: 0)
+            try await testbed.expectQuiet(users: 0, orders: 0)
         }
     }
 
@@ -124,8 +124,8 @@ struct ListTests {
 
     @Test("where a statement compares with any of them, and beside whatever else a branch does")
     func branches() async throws {
-        try await onStage { stage in
-            let answer = try await stage.post(
+        try await withTestbed { testbed in
+            let answer = try await testbed.post(
                 #"{"branches":[{"participant":"users","statements":["#
                     + #"{"sql":"CREATE TABLE made (id int, tags text[])"},"#
                     + #"{"sql":"INSERT INTO made SELECT n, $2 FROM unnest($1::int[]) AS n","#
@@ -142,9 +142,9 @@ struct ListTests {
             #expect(statements?[2]?["columns"]?[1]?["type"] == .string("text[]"))
             #expect(statements?[3]?["rows"]?[2]?["id"] == .number("3"))
             #expect(
-                try await stage.value("users", "SELECT string_agg(id::text, ' ') FROM made")
+                try await testbed.value("users", "SELECT string_agg(id::text, ' ') FROM made")
                     == "1 2 3")
-            try await stage.expectQuiet(users: 0, orders: 0)
+            try await testbed.expectQuiet(users: 0, orders: 0)
         }
     }
 
@@ -155,11 +155,11 @@ struct ListTests {
             (#"["\u0000"]"#, "22021"), ("[[[[[[[1]]]]]]]", "54000"), ("[2147483648]", "22003"),
         ])
     func refusals(_ json: String, _ state: String) async throws {
-        try await onStage(keys: ["users": "poolSize: 1"]) { stage in
-            try await stage.asStranger("users", ["CREATE TABLE m (v int[])"])
+        try await withTestbed(keys: ["users": "poolSize: 1"]) { testbed in
+            try await testbed.asStranger("users", ["CREATE TABLE m (v int[])"])
             let insert = #"{"sql":"INSERT INTO m VALUES ($1)","parameters":[\#(json)]}"#
             for number in 1...3 {
-                let answer = try await stage.post(
+                let answer = try await testbed.post(
                     #"{"branches":[{"participant":"users","statements":["#
                         + #"{"sql":"INSERT INTO users VALUES ('u\#(number)', 'Ada')"},"#
                         + #"\#(insert)]}]}"#, key: "k\(number)")
@@ -167,16 +167,16 @@ struct ListTests {
                 #expect(answer.body["sqlstate"]?.string == state, "\(answer.text)")
                 #expect(answer.body["statement"]?.integer == 1, "\(answer.text)")
             }
-            try await stage.expectQuiet(users: 0, orders: 0)
+            try await testbed.expectQuiet(users: 0, orders: 0)
         }
     }
 
     /// The rows that come before and behind the question for a type are within one limit.
     @Test("The limit of a branch's rows counts them all")
     func limits() async throws {
-        try await onStage(
+        try await withTestbed(
             settings: ["limits: { resultRows: 4 }"], keys: ["users": "poolSize: 1"]
-        ) { stage in
+        ) { testbed in
             func body(_ last: Int) -> String {
                 #"{"branches":[{"participant":"users","statements":["#
                     + #"{"sql":"SELECT * FROM generate_series(1, 2)"},"#
@@ -184,10 +184,10 @@ struct ListTests {
                     + #"{"sql":"SELECT * FROM generate_series(1, $1::int)","parameters":[\#(last)]}]}]}"#
             }
             for (last, status) in [(2, 409), (1, 201), (2, 409)] {
-                let answer = try await stage.post(body(last))
+                let answer = try await testbed.post(body(last))
                 #expect(answer.status == status, "\(answer.text)")
             }
-            try await stage.expectQuiet(users: 0, orders: 0)
+            try await testbed.expectQuiet(users: 0, orders: 0)
         }
     }
 }

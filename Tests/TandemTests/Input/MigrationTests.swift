@@ -129,75 +129,75 @@ struct MigrationTests {
 
     @Test("whatever it was", arguments: changes)
     func change(_ change: Change) async throws {
-        try await onStage(keys: ["users": "poolSize: 1"]) { stage in
-            try await stage.asStranger("users", change.before)
-            for _ in 1...2 { #expect(try await stage.commits(Self.body(change.statements))) }
-            try await stage.asStranger("users", change.change)
+        try await withTestbed(keys: ["users": "poolSize: 1"]) { testbed in
+            try await testbed.asStranger("users", change.before)
+            for _ in 1...2 { #expect(try await testbed.commits(Self.body(change.statements))) }
+            try await testbed.asStranger("users", change.change)
             let body = Self.body(change.afterwards ?? change.statements)
-            let first = try await stage.post(body, key: "first")
+            let first = try await testbed.post(body, key: "first")
             #expect(first.status == 201, "\(first.text)")
             if let look = change.look {
-                #expect(try await stage.value("users", look) == change.found)
+                #expect(try await testbed.value("users", look) == change.found)
             }
-            let replayed = try await stage.post(body, key: "first")
+            let replayed = try await testbed.post(body, key: "first")
             #expect(replayed.text == first.text)
-            try await stage.expectQuiet(users: 0, orders: 0)
+            try await testbed.expectQuiet(users: 0, orders: 0)
         }
     }
 
     @Test(
         "in none of the sessions, with several such statements, and with whatever end",
         arguments: ["", #","onePhase":true"#, "journal", "readOnly"])
-    func everySession(_ ending: String) async throws {
-        let key = ending == "journal" ? "poolSize: 3, journal: true" : "poolSize: 3"
-        let more = ending.hasPrefix(",") ? ending : ""
+    func everySession(_ commitMode: String) async throws {
+        let key = commitMode == "journal" ? "poolSize: 3, journal: true" : "poolSize: 3"
+        let more = commitMode.hasPrefix(",") ? commitMode : ""
         func body(_ statements: String) -> String {
             let branch = #"{"participant":"users","statements":[\#(statements)]}"#
             let reading = String(branch.dropLast()) + #","readOnly":true}"#
             // A branch that only reads needs another that writes, and is the whole of it here.
-            return #"{"branches":[\#(ending == "readOnly" ? reading : branch)]\#(more)}"#
+            return #"{"branches":[\#(commitMode == "readOnly" ? reading : branch)]\#(more)}"#
         }
-        try await onStage(keys: ["users": key]) { stage in
-            try await stage.asStranger(
+        try await withTestbed(keys: ["users": key]) { testbed in
+            try await testbed.asStranger(
                 "users",
                 [
                     "CREATE TABLE mig (id int, a int)", "INSERT INTO mig VALUES (1, 2)",
                 ])
-            let waiting = body(Self.whole + #",{"sql":"\#(Stage.waiting)"}"#)
-            for answer in try await Self.together(stage, waiting, [nil, nil, nil]) {
+            let waiting = body(Self.whole + #",{"sql":"\#(Testbed.waiting)"}"#)
+            for answer in try await Self.together(testbed, waiting, [nil, nil, nil]) {
                 #expect(answer.status == 201)
             }
-            try await stage.asStranger("users", ["ALTER TABLE mig ADD COLUMN b int"])
-            for answer in try await Self.together(stage, waiting, ["k1", "k2", "k3"]) {
+            try await testbed.asStranger("users", ["ALTER TABLE mig ADD COLUMN b int"])
+            for answer in try await Self.together(testbed, waiting, ["k1", "k2", "k3"]) {
                 #expect(answer.status == 201, "\(answer.text)")
                 for statement in 0...1 {
                     let rows = answer.body["branches"]?[0]?["statements"]?[statement]?["rows"]
                     #expect(rows?[0]?["b"] == .null && rows?[0]?["a"]?.integer == 2)
                 }
             }
-            try await stage.expectQuiet(users: 0, orders: 0)
+            try await testbed.expectQuiet(users: 0, orders: 0)
         }
     }
 
     /// Runs branches that are in their statements at once, so that each has a session of its own.
     private static func together(
-        _ stage: Stage, _ body: String, _ keys: [String?]
-    ) async throws -> [Stage.Answer] {
-        try await stage.asStranger("users", ["DELETE FROM accounts WHERE id = 'go'"])
-        let client = stage.client
-        return try await withThrowingTaskGroup(of: Stage.Answer.self) { group in
+        _ testbed: Testbed, _ body: String, _ keys: [String?]
+    ) async throws -> [Testbed.Answer] {
+        try await testbed.asStranger("users", ["DELETE FROM accounts WHERE id = 'go'"])
+        let client = testbed.client
+        return try await withThrowingTaskGroup(of: Testbed.Answer.self) { group in
             for key in keys {
                 group.addTask {
-                    try Stage.answer(await client.post("/v1/transactions", body, key: key))
+                    try Testbed.answer(await client.post("/v1/transactions", body, key: key))
                 }
             }
-            try await stage.until("all are at work") {
-                try await stage.value(
+            try await testbed.until("all are at work") {
+                try await testbed.value(
                     "users",
                     "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'DO %' "
                         + "AND pid <> pg_backend_pid() AND state = 'active'") == "\(keys.count)"
             }
-            try await stage.go("users")
+            try await testbed.go("users")
             return try await group.reduce(into: []) { $0.append($1) }
         }
     }
@@ -215,8 +215,8 @@ struct MigrationTests {
             ("INSERT INTO m VALUES (1), (1)", "23505"),
         ])
     func ownFailures(_ what: String, _ state: String) async throws {
-        try await onStage(keys: ["users": "poolSize: 1"]) { stage in
-            try await stage.asStranger(
+        try await withTestbed(keys: ["users": "poolSize: 1"]) { testbed in
+            try await testbed.asStranger(
                 "users",
                 [
                     "CREATE TABLE m (v int PRIMARY KEY)", "CREATE SEQUENCE calls",
@@ -227,14 +227,14 @@ struct MigrationTests {
                     END $$
                     """,
                 ])
-            #expect(try await stage.run("SELECT f($1)", "[0]").status == 201)
+            #expect(try await testbed.run("SELECT f($1)", "[0]").status == 201)
             for _ in 1...3 {
-                let answer = try await stage.run("SELECT f($1)", "[1]")
+                let answer = try await testbed.run("SELECT f($1)", "[1]")
                 #expect(answer.status == 409)
                 #expect(answer.body["sqlstate"]?.string == state, "\(answer.text)")
             }
-            #expect(try await stage.value("users", "SELECT last_value FROM calls") == "3")
-            try await stage.expectQuiet(users: 0, orders: 0)
+            #expect(try await testbed.value("users", "SELECT last_value FROM calls") == "3")
+            try await testbed.expectQuiet(users: 0, orders: 0)
         }
     }
 }

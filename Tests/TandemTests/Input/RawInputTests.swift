@@ -69,9 +69,9 @@ struct RawInputTests {
 
     @Test("each is answered with a problem, and nothing runs")
     func refused() async throws {
-        try await onStage(settings: ["limits: { bodyBytes: 2048 }"]) { stage in
+        try await withTestbed(settings: ["limits: { bodyBytes: 2048 }"]) { testbed in
             for item in Self.cases {
-                let wire = try Wire(port: stage.client.port)
+                let wire = try Wire(port: testbed.client.port)
                 await wire.send(item.request)
                 let text = try #require(await wire.readToEnd(), "\(item.name): hangs")
                 let end = try #require(text.firstRange(of: "\r\n\r\n"), "\(item.name)")
@@ -82,7 +82,7 @@ struct RawInputTests {
                 #expect(body["type"]?.string == "/problems/\(item.type)", "\(item.name)")
                 #expect(body["detail"]?.string?.isEmpty == false, "\(item.name)")
             }
-            let rows = try await stage.value("state", "SELECT count(*) FROM tandem.transactions")
+            let rows = try await testbed.value("state", "SELECT count(*) FROM tandem.transactions")
             #expect(rows == "0")
         }
     }
@@ -90,9 +90,9 @@ struct RawInputTests {
     @Test("a result beyond the rows or the bytes allowed aborts the whole")
     func resultCaps() async throws {
         let settings = ["limits: { resultRows: 10, resultBytes: 2000 }"]
-        try await onStage(settings: settings) { stage in
-            func run(_ select: String) async throws -> Stage.Answer {
-                try await stage.post(
+        try await withTestbed(settings: settings) { testbed in
+            func run(_ select: String) async throws -> Testbed.Answer {
+                try await testbed.post(
                     #"{"branches":[{"participant":"orders","statements":[{"sql":"INSERT INTO "#
                         + #"orders VALUES ('x', 'y', 1)"}]},{"participant":"users","statements":"#
                         + #"[{"sql":"SELECT 1"},{"sql":"\#(select)"}]}]}"#)
@@ -107,16 +107,16 @@ struct RawInputTests {
                 #expect(answer.body["branch"]?.integer == 1)
                 #expect(answer.body["statement"]?.integer == 1)
             }
-            try await stage.expectQuiet(users: 0, orders: 0)
+            try await testbed.expectQuiet(users: 0, orders: 0)
             let allowed = try await run("SELECT generate_series(1, 9)")  // and one before it
             #expect(allowed.status == 201)
-            try await stage.expectQuiet(users: 0, orders: 1)
+            try await testbed.expectQuiet(users: 0, orders: 1)
         }
     }
 
     @Test("an error says which statement of which branch, and what PostgreSQL said")
     func whichStatement() async throws {
-        try await onStage { stage in
+        try await withTestbed { testbed in
             func body(_ branch: Int, _ statement: Int) -> String {
                 let branches = (0..<3).map { index in
                     let work = (0..<3).map { position in
@@ -132,7 +132,7 @@ struct RawInputTests {
             }
             for branch in 0..<3 {
                 for statement in 0..<3 {
-                    let answer = try await stage.post(body(branch, statement))
+                    let answer = try await testbed.post(body(branch, statement))
                     #expect(answer.status == 409)
                     #expect(answer.type == "/problems/statement-failed")
                     #expect(answer.body["branch"]?.integer == branch)
@@ -145,14 +145,14 @@ struct RawInputTests {
                 }
             }
             for name in ["users", "orders"] {
-                #expect(try await stage.value(name, "SELECT count(*) FROM accounts") == "0")
+                #expect(try await testbed.value(name, "SELECT count(*) FROM accounts") == "0")
             }
-            let misspelt = try await stage.run("SELECT id FROM users WHERE nmae = 'a'")
+            let misspelt = try await testbed.run("SELECT id FROM users WHERE nmae = 'a'")
             #expect(misspelt.body["sqlstate"]?.string == "42703")
             #expect(misspelt.body["postgres"]?["position"]?.integer == 28)
-            #expect(try await stage.commits(body(9, 9)))
-            #expect(try await stage.value("users", "SELECT count(*) FROM accounts") == "6")
-            try await stage.expectQuiet(users: 0, orders: 0)
+            #expect(try await testbed.commits(body(9, 9)))
+            #expect(try await testbed.value("users", "SELECT count(*) FROM accounts") == "6")
+            try await testbed.expectQuiet(users: 0, orders: 0)
         }
     }
 }

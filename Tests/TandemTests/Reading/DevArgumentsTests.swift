@@ -16,9 +16,9 @@ struct DevArgumentsTests {
 
     @Test("a port where another server listens is refused, and that one not taken for one's own")
     func takenPort() async throws {
-        try await onStage { stage in
+        try await withTestbed { testbed in
             await #expect(throws: LoopbackHTTP.Failure.self) {
-                try await stage.sandbox.startReplica(2, port: stage.client.port, isQuiet: true)
+                try await testbed.sandbox.startReplica(2, port: testbed.client.port, isQuiet: true)
             }
         }
     }

@@ -5,23 +5,23 @@ import Testing
 
 @Suite("What is recorded can be read: status, lists, lines for shells")
 struct ReadingTests {
-    private static func get(_ stage: Stage, _ path: String, _ fields: String) async throws
+    private static func get(_ testbed: Testbed, _ path: String, _ fields: String) async throws
         -> LoopbackHTTP.Answer
     {
-        try await stage.client.send(
+        try await testbed.client.send(
             "GET \(path) HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\(fields)\r\n\r\n")
     }
 
     /// The ids in the lines of a page and of those that follow it by `Link`.
-    private static func lines(_ stage: Stage, from path: String) async throws -> [String] {
+    private static func lines(_ testbed: Testbed, from path: String) async throws -> [String] {
         var ids: [String] = []
         var next: String? = path
         while let path = next, ids.count < 100 {
-            let answer = try await get(stage, path, "Accept: text/plain")
+            let answer = try await get(testbed, path, "Accept: text/plain")
             for line in answer.body.split(separator: "\n") {
                 ids += line.split(separator: "\t").prefix(1).map(String.init)
             }
-            let link = try Stage.answer(answer, isJSON: false).field("link")
+            let link = try Testbed.answer(answer, isJSON: false).field("link")
             next = link?.split(separator: ">").first.map { String($0.dropFirst()) }
         }
         return ids
@@ -29,15 +29,15 @@ struct ReadingTests {
 
     /// Begins and commits, and answers the id once the end is recorded: lists show no more than that,
     /// and a status that runs ahead of it has another entity tag.
-    private static func commit(_ stage: Stage, _ user: String, _ label: String) async throws
+    private static func commit(_ testbed: Testbed, _ user: String, _ label: String) async throws
         -> String
     {
-        let answer = try await stage.run(
+        let answer = try await testbed.run(
             "INSERT INTO users VALUES ($1, 'x')", #"["\#(user)"]"#,
             #","labels":{"kind":"\#(label)"}"#)
         let id = try #require(answer.body["id"]?.string, "\(answer.text)")
-        try await stage.until("\(id) is recorded as committed") {
-            let newest = try await stage.get("/v1/transactions?limit=1&state=committed")
+        try await testbed.until("\(id) is recorded as committed") {
+            let newest = try await testbed.get("/v1/transactions?limit=1&state=committed")
             return newest.body["transactions"]?[0]?["id"]?.string == id
         }
         return id
@@ -45,17 +45,17 @@ struct ReadingTests {
 
     @Test("pages from the newest to the oldest, each transaction once; filters; lines of text")
     func lists() async throws {
-        try await onStage { stage in
+        try await withTestbed { testbed in
             var ids: [String] = []
             for number in 0..<5 {
                 ids.append(
-                    try await Self.commit(stage, "u\(number)", number == 2 ? "even" : "odd"))
+                    try await Self.commit(testbed, "u\(number)", number == 2 ? "even" : "odd"))
             }
             var seen: [String] = []
             var path = "/v1/transactions?limit=2"
             var pages = 0
             while pages < 5 {
-                let page = try await stage.get(path)
+                let page = try await testbed.get(path)
                 for index in 0..<2 {
                     let item = page.body["transactions"]?[index]
                     if let id = item?["id"]?.string { seen.append(id) }
@@ -67,7 +67,7 @@ struct ReadingTests {
             #expect(seen == ids.reversed())
             #expect(pages == 3)
             let labelled = try await Self.get(
-                stage, "/v1/transactions?label=kind:even&state=committed&participant=users",
+                testbed, "/v1/transactions?label=kind:even&state=committed&participant=users",
                 "Accept: text/plain")
             #expect(labelled.head.lowercased().contains("content-type: text/plain"))
             let line = labelled.body.split(separator: "\t", omittingEmptySubsequences: false)
@@ -76,10 +76,10 @@ struct ReadingTests {
             #expect(line.last == "users\n")
             #expect(line.dropFirst().first == "committed")
             let lines = try await Self.lines(
-                stage, from: "/v1/transactions?limit=2&state=committed")
+                testbed, from: "/v1/transactions?limit=2&state=committed")
             #expect(lines == ids.reversed())
             let none = try await Self.get(
-                stage, "/v1/transactions?state=aborted", "Accept: text/plain")
+                testbed, "/v1/transactions?state=aborted", "Accept: text/plain")
             #expect(none.status == 200)
             #expect(none.body.isEmpty)
         }
@@ -87,48 +87,49 @@ struct ReadingTests {
 
     @Test("an entity tag spares the body, a wait ends with the transaction, and 406 comes first")
     func one() async throws {
-        try await onStage { stage in
-            let id = try await Self.commit(stage, "u", "x")
+        try await withTestbed { testbed in
+            let id = try await Self.commit(testbed, "u", "x")
             let path = "/v1/transactions/\(id)"
-            let whole = try await stage.get(path)
+            let whole = try await testbed.get(path)
             let tag = try #require(whole.field("etag"))
-            let same = try await Self.get(stage, path, "If-None-Match: \(tag)")
+            let same = try await Self.get(testbed, path, "If-None-Match: \(tag)")
             #expect(same.status == 304)
             #expect(same.body.isEmpty)
-            let other = try await Self.get(stage, path, "If-None-Match: \"other\"")
+            let other = try await Self.get(testbed, path, "If-None-Match: \"other\"")
             #expect(other.status == 200)
-            let line = try await Self.get(stage, path, "Accept: text/plain, application/json;q=0.5")
+            let line = try await Self.get(
+                testbed, path, "Accept: text/plain, application/json;q=0.5")
             #expect(line.body.hasPrefix("\(id)\tcommitted\t"))
             // What was said in one of the two is no answer in the other.
-            let lineTag = try #require(try Stage.answer(line, isJSON: false).field("etag"))
+            let lineTag = try #require(try Testbed.answer(line, isJSON: false).field("etag"))
             #expect(lineTag != tag)
             for (known, status) in [(tag, 200), (lineTag, 304)] {
                 let answer = try await Self.get(
-                    stage, path, "Accept: text/plain\r\nIf-None-Match: \(known)")
+                    testbed, path, "Accept: text/plain\r\nIf-None-Match: \(known)")
                 #expect(answer.status == status)
                 #expect(answer.head.lowercased().contains("\r\nvary: accept"))
             }
-            let ended = try await stage.get(path + "?wait=60")
+            let ended = try await testbed.get(path + "?wait=60")
             #expect(ended.body["state"]?.string == "committed")
-            let refused = try await stage.client.send(
+            let refused = try await testbed.client.send(
                 "POST /v1/transactions HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
                     + "Accept: text/html\r\nContent-Type: application/json\r\n"
-                    + "Content-Length: \(Stage.pair("a", "b").utf8.count)\r\n\r\n"
-                    + Stage.pair("a", "b"))
+                    + "Content-Length: \(Testbed.pair("a", "b").utf8.count)\r\n\r\n"
+                    + Testbed.pair("a", "b"))
             #expect(refused.status == 406)
             #expect(refused.body.contains("/problems/not-acceptable"))
-            try await stage.expectQuiet(users: 1, orders: 0)
+            try await testbed.expectQuiet(users: 1, orders: 0)
         }
     }
 
     @Test("participants are listed in the order of the configuration")
     func participants() async throws {
-        try await onStage { stage in
-            let list = try await stage.get("/v1/participants").body["participants"]
+        try await withTestbed { testbed in
+            let list = try await testbed.get("/v1/participants").body["participants"]
             let names = [0, 1].map { list?[$0]?["name"]?.string }
             #expect(names == Sandbox.participantNames)
             #expect(names != names.sorted { ($0 ?? "") < ($1 ?? "") })
-            let checks = try await stage.get("/readyz?verbose").body["checks"]
+            let checks = try await testbed.get("/readyz?verbose").body["checks"]
             let examined = (0..<10).compactMap { checks?[$0]?["name"]?.string }
             #expect(
                 examined.filter { $0.hasPrefix("participant ") }
@@ -138,23 +139,23 @@ struct ReadingTests {
 
     @Test("a wait that begins before the end is woken by it")
     func waiting() async throws {
-        try await onStage { stage in
+        try await withTestbed { testbed in
             // The row is there from the acceptance: a key has it written before the work.
             let body =
                 #"{"timeoutMilliseconds":60000,"branches":[{"participant":"users","statements":[{"#
-                + #""sql":"\#(Stage.waiting)"}]},{"participant":"orders","#
+                + #""sql":"\#(Testbed.waiting)"}]},{"participant":"orders","#
                 + #""statements":[{"sql":"SELECT 1"}]}]}"#
-            let client = stage.client
+            let client = testbed.client
             async let work = client.post("/v1/transactions", body, key: "w")
-            try await stage.untilRunning("DO ", in: "users")
-            let list = try await stage.get("/v1/transactions?idempotencyKey=w")
+            try await testbed.untilRunning("DO ", in: "users")
+            let list = try await testbed.get("/v1/transactions?idempotencyKey=w")
             let id = try #require(list.body["transactions"]?[0]?["id"]?.string)
-            let before = try await stage.get("/v1/transactions/\(id)?wait=0")
+            let before = try await testbed.get("/v1/transactions/\(id)?wait=0")
             #expect(before.status == 200)
             #expect(before.body["finishedAt"]?.string == nil)
             async let waiter = client.get("/v1/transactions/\(id)?wait=60")
-            try await stage.go("users")
-            let waited = try await Stage.answer(waiter)
+            try await testbed.go("users")
+            let waited = try await Testbed.answer(waiter)
             #expect(waited.body["state"]?.string == "committed")
             #expect(waited.field("etag") != before.field("etag"))
             _ = try await work

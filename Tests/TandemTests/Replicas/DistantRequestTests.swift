@@ -10,7 +10,7 @@ import Testing
 struct DistantRequestTests {
     @Test("a rollback on another replica cancels the owner's SQL at once, and repeats its outcome")
     func rollBackElsewhere() async throws {
-        try await onReplicaStage { replicas in
+        try await withReplicas { replicas in
             let request = try await replicas.startEndless(timeoutMilliseconds: 60000)
             let id = try await replicas.newestID()
             let path = "/v1/transactions/\(id)/rollback"
@@ -29,7 +29,7 @@ struct DistantRequestTests {
                 #expect(
                     again.body["problem"]?["type"]?.string == "/problems/rolled-back-by-request")
             }
-            try await replicas.stage.expectQuiet(users: 0, orders: 0)
+            try await replicas.testbed.expectQuiet(users: 0, orders: 0)
         }
     }
 
@@ -37,8 +37,8 @@ struct DistantRequestTests {
         "a rollback after the decision to commit is a conflict on every replica, and changes nothing"
     )
     func rollBackTooLate() async throws {
-        try await onReplicaStage { replicas in
-            let done = try await replicas.stage.post(Stage.pair("u1", "o1"))
+        try await withReplicas { replicas in
+            let done = try await replicas.testbed.post(Testbed.pair("u1", "o1"))
             let id = try #require(done.body["id"]?.string)
             for client in [replicas.one, replicas.two] {
                 let answer = try await replicas.postJSON(
@@ -49,54 +49,54 @@ struct DistantRequestTests {
                     client, "/v1/transactions/999999-0000000000000001/rollback")
                 #expect(missing.status == 404)
             }
-            try await replicas.stage.expectQuiet(users: 1, orders: 1)
+            try await replicas.testbed.expectQuiet(users: 1, orders: 1)
         }
     }
 
     @Test("waiting on another replica ends when the owner has ended the transaction")
     func waitElsewhere() async throws {
         let settings = ["transactions: { finishWaitMilliseconds: 1000 }"]
-        try await onReplicaStage(settings: settings) { replicas in
-            let stage = replicas.stage
-            let frozen = try await stage.freezeFinishers(of: "users", replica: 1)
-            let answer = try await stage.post(Stage.pair("u1", "o1"))
+        try await withReplicas(settings: settings) { replicas in
+            let testbed = replicas.testbed
+            let frozen = try await testbed.freezeFinishers(of: "users", replica: 1)
+            let answer = try await testbed.post(Testbed.pair("u1", "o1"))
             #expect(answer.status == 202)
             let id = try #require(answer.body["id"]?.string)
             let two = replicas.two
             let waiting = Task {
-                try Stage.answer(await two.get("/v1/transactions/\(id)?wait=60"))
+                try Testbed.answer(await two.get("/v1/transactions/\(id)?wait=60"))
             }
             try await Task.sleep(for: .milliseconds(500))
             for pid in frozen { kill(pid, SIGCONT) }
             let status = try await waiting.value
             let told = Date().timeIntervalSince1970
             #expect(status.body["state"]?.string == "committed")
-            let finished = try await stage.value(
+            let finished = try await testbed.value(
                 "state",
                 "SELECT extract(epoch FROM finished_at) FROM tandem.transactions")
             if let finished = finished.flatMap(Double.init) {
                 print("told on the other replica \(Int((told - finished) * 1000)) ms after the end")
             }
-            try await stage.expectQuiet(users: 1, orders: 1)
+            try await testbed.expectQuiet(users: 1, orders: 1)
         }
     }
 
     @Test("a signal alone aborts nothing: the row is what counts")
     func forgedSignal() async throws {
-        try await onReplicaStage { replicas in
+        try await withReplicas { replicas in
             let one = replicas.one
             let request = Task {
-                try Stage.answer(
+                try Testbed.answer(
                     await one.post(
                         "/v1/transactions",
-                        ReplicaStage.body("INSERT INTO users SELECT 'a', pg_sleep(2)::text")))
+                        ReplicaTestbed.body("INSERT INTO users SELECT 'a', pg_sleep(2)::text")))
             }
             try await replicas.untilRuns("pg_sleep(2)")
             let id = try await replicas.newestID()
-            _ = try await replicas.stage.value(
+            _ = try await replicas.testbed.value(
                 "state", "SELECT pg_notify('tandem', 'rollBack \(id)')")
             #expect(try await request.value.status == 201)
-            try await replicas.stage.expectQuiet(users: 1, orders: 0)
+            try await replicas.testbed.expectQuiet(users: 1, orders: 0)
         }
     }
 }

@@ -9,10 +9,11 @@ import Testing
 @Suite("I7: what bears our name and is not ours to end is reported, and not touched", .serialized)
 struct LeftToOperatorTests {
     /// A participant's entry for a prepared transaction that is left to an operator.
-    static func entry(_ gid: String, in name: String, _ stage: Stage) async throws -> JSONValue {
+    static func entry(_ gid: String, in name: String, _ testbed: Testbed) async throws -> JSONValue
+    {
         var found: JSONValue?
-        try await stage.until("\(gid) is reported") {
-            let body = try await stage.get("/v1/participants/\(name)").body
+        try await testbed.until("\(gid) is reported") {
+            let body = try await testbed.get("/v1/participants/\(name)").body
             guard case .array(let entries)? = body["reported"] else { return false }
             found = entries.first { $0["gid"]?.string == gid }
             return found != nil
@@ -27,10 +28,10 @@ struct LeftToOperatorTests {
 
     @Test("without a row: under another role, in another database, with a name that is not ours")
     func rowless() async throws {
-        try await onStage(settings: ResolutionTests.quick) { stage in
-            let users = try stage.cluster("users")
+        try await withTestbed(settings: ResolutionTests.quick) { testbed in
+            let users = try testbed.cluster("users")
             let installation = try #require(
-                try await stage.value("state", "SELECT id FROM tandem.installation"))
+                try await testbed.value("state", "SELECT id FROM tandem.installation"))
             let prefix = "tandem:\(installation):"
             let (role, place, name) = (
                 "\(prefix)900001-00000000000000ab:0", "\(prefix)900002-00000000000000ab:0",
@@ -42,7 +43,7 @@ struct LeftToOperatorTests {
             _ = try await users.psql(Self.prepare(name, "n"))
             _ = try await users.psql(
                 "BEGIN; CREATE TABLE t (); PREPARE TRANSACTION '\(place)'", database: "elsewhere")
-            let other = try await Self.entry(role, in: "users", stage)
+            let other = try await Self.entry(role, in: "users", testbed)
             #expect(other["owner"]?.string == "other")
             #expect(other["database"]?.string == "postgres")
             #expect(other["preparedAt"]?.string != nil)
@@ -50,28 +51,28 @@ struct LeftToOperatorTests {
                 other["remedy"]?.string
                     == "Nothing says that it was committed: as role \"other\" or a superuser, in "
                     + "database \"postgres\", run ROLLBACK PREPARED '\(role)'.")
-            let distant = try await Self.entry(place, in: "users", stage)
+            let distant = try await Self.entry(place, in: "users", testbed)
             #expect(distant["reason"]?.string?.contains("\"elsewhere\"") == true)
             let strange = try await Self.entry(
-                name.replacing("''", with: "'"), in: "users", stage)
+                name.replacing("''", with: "'"), in: "users", testbed)
             #expect(strange["remedy"]?.string?.contains("ROLLBACK PREPARED '\(name)'") == true)
             // No resolution touches what is another's.
-            let answer = try await stage.post(
+            let answer = try await testbed.post(
                 "/v1/transactions/900001-00000000000000ab/resolution",
                 ResolutionTests.body(0, "rolledBack"), fields: ["If-Match: *"])
             #expect(answer.status == 409)
             #expect(
-                try await stage.value("users", "SELECT count(*) FROM pg_prepared_xacts") == "3")
+                try await testbed.value("users", "SELECT count(*) FROM pg_prepared_xacts") == "3")
             #expect(
-                try await stage.value("state", "SELECT count(*) FROM tandem.transactions") == "0")
-            let ready = try await stage.get("/readyz?verbose")
+                try await testbed.value("state", "SELECT count(*) FROM tandem.transactions") == "0")
+            let ready = try await testbed.get("/readyz?verbose")
             #expect(ready.status == 200)
             #expect(ready.text.contains("3 prepared there and left to an operator"))
             for gid in [role, place] {
-                let lines = stage.log(of: 1).split(separator: "\n").filter { $0.contains(gid) }
+                let lines = testbed.log(of: 1).split(separator: "\n").filter { $0.contains(gid) }
                 #expect(lines.count == 1, "\(lines)")
             }
-            let check = try await stage.sandbox.runProgram(["check"])
+            let check = try await testbed.sandbox.runProgram(["check"])
             for gid in [role, place, "what''s this"] {
                 #expect(check.output.contains("ROLLBACK PREPARED '"), "\(check.output)")
                 #expect(check.output.contains(gid), "\(check.output)")
@@ -79,8 +80,8 @@ struct LeftToOperatorTests {
             // What the remedies say ends them, and the reports with them.
             for gid in [role, name] { _ = try await users.psql("ROLLBACK PREPARED '\(gid)'") }
             _ = try await users.psql("ROLLBACK PREPARED '\(place)'", database: "elsewhere")
-            try await stage.until("nothing is reported") {
-                let text = try await stage.get("/v1/participants/users").text
+            try await testbed.until("nothing is reported") {
+                let text = try await testbed.get("/v1/participants/users").text
                 return text.contains(#""reported":[]"#)
             }
         }
@@ -88,48 +89,53 @@ struct LeftToOperatorTests {
 
     @Test("a decided branch that another role prepared: the status says who ends it, and how")
     func decidedUnderAnotherRole() async throws {
-        try await onStage(settings: ResolutionTests.quick) { stage in
-            let id = try await stage.leaveInDoubt("u1", "o1")
-            let gid = try await stage.gid(1)
+        try await withTestbed(settings: ResolutionTests.quick) { testbed in
+            let id = try await testbed.leaveInDoubt("u1", "o1")
+            let gid = try await testbed.gid(1)
             // From now on tandem works there as a role that may not end what the former one prepared.
-            _ = try await stage.cluster("users").psql("CREATE ROLE plain LOGIN")
-            stage.sandbox.addresses["users"] = try stage.cluster("users").connectionString(
+            _ = try await testbed.cluster("users").psql("CREATE ROLE plain LOGIN")
+            testbed.sandbox.addresses["users"] = try testbed.cluster("users").connectionString(
                 user: "plain")
-            try await stage.startAgain()
+            try await testbed.startAgain()
             let sql = "COMMIT PREPARED '\(gid)'"
-            let status = try await stage.status(id, "the branch says what to do") {
+            let status = try await testbed.status(id, "the branch says what to do") {
                 $0["branches"]?[0]?["lastError"]?.string?.contains(sql) == true
             }
             #expect(
                 status["branches"]?[0]?["lastError"]?.string?.contains("role \"postgres\"") == true)
             #expect(status["state"]?.string == "committing")
-            let entry = try await Self.entry(gid, in: "users", stage)
+            let entry = try await Self.entry(gid, in: "users", testbed)
             #expect(entry["remedy"]?.string?.contains(sql) == true)
             #expect(
                 entry["remedy"]?.string?.hasPrefix("The decision is to commit: ") == true)
-            _ = try await stage.cluster("users").psql(sql)
-            _ = try await stage.status(id, "it is committed") { $0["state"]?.string == "committed" }
-            try await stage.expectQuiet(users: 1, orders: 1)
+            _ = try await testbed.cluster("users").psql(sql)
+            _ = try await testbed.status(id, "it is committed") {
+                $0["state"]?.string == "committed"
+            }
+            try await testbed.expectQuiet(users: 1, orders: 1)
         }
     }
 
     @Test("a branch that the row does not name is reported while the row is open")
     func noSuchBranch() async throws {
-        try await onStage(settings: ResolutionTests.quick) { stage in
-            try await stage.untilAvailable()
-            let frozen = try await stage.freezeFinishers(of: "orders")
+        try await withTestbed(settings: ResolutionTests.quick) { testbed in
+            try await testbed.untilAvailable()
+            let frozen = try await testbed.freezeFinishers(of: "orders")
             let id = try #require(
-                try await stage.post(Stage.pair("u1", "o1")).body["id"]?.string)
-            let installation = try await stage.value("state", "SELECT id FROM tandem.installation")
+                try await testbed.post(Testbed.pair("u1", "o1")).body["id"]?.string)
+            let installation = try await testbed.value(
+                "state", "SELECT id FROM tandem.installation")
             let gid = "tandem:\(try #require(installation)):\(id):7"
-            _ = try await stage.cluster("users").psql(Self.prepare(gid, "s"))
-            let entry = try await Self.entry(gid, in: "users", stage)
+            _ = try await testbed.cluster("users").psql(Self.prepare(gid, "s"))
+            let entry = try await Self.entry(gid, in: "users", testbed)
             #expect(entry["reason"]?.string?.contains("names no such branch") == true)
             #expect(entry["remedy"]?.string?.contains("ROLLBACK PREPARED '\(gid)'") == true)
             for pid in frozen { kill(pid, SIGCONT) }
-            _ = try await stage.status(id, "it is committed") { $0["state"]?.string == "committed" }
-            _ = try await stage.cluster("users").psql("ROLLBACK PREPARED '\(gid)'")
-            try await stage.expectQuiet(users: 1, orders: 1)
+            _ = try await testbed.status(id, "it is committed") {
+                $0["state"]?.string == "committed"
+            }
+            _ = try await testbed.cluster("users").psql("ROLLBACK PREPARED '\(gid)'")
+            try await testbed.expectQuiet(users: 1, orders: 1)
         }
     }
 }

@@ -12,8 +12,8 @@ import Testing
 @Suite("The state database changes its timeline", .serialized)
 struct QuarantineTests {
     /// An undecided row of a dead life, with one branch prepared, and the change of timeline.
-    private func leaveUndecided(_ stage: Stage) async throws -> String {
-        let client = stage.client
+    private func leaveUndecided(_ testbed: Testbed) async throws -> String {
+        let client = testbed.client
         let request = Task {
             try? await client.post(
                 "/v1/transactions",
@@ -21,16 +21,17 @@ struct QuarantineTests {
                     + #"VALUES ('a', 'b')"}]},{"participant":"orders","statements":[{"sql":"#
                     + #""SELECT pg_sleep(600)"}]}]}"#)
         }
-        try await stage.until("one branch is prepared, and the row is there") {
-            let prepared = try await stage.value("users", "SELECT count(*) FROM pg_prepared_xacts")
-            let rows = try await stage.value("state", "SELECT count(*) FROM tandem.transactions")
+        try await testbed.until("one branch is prepared, and the row is there") {
+            let prepared = try await testbed.value(
+                "users", "SELECT count(*) FROM pg_prepared_xacts")
+            let rows = try await testbed.value("state", "SELECT count(*) FROM tandem.transactions")
             return prepared == "1" && rows == "1"
         }
-        await stage.replica.kill()
+        await testbed.replica.kill()
         _ = await request.value
-        try await stage.cluster("state").becomeStandby()
-        try await stage.cluster("state").promote()
-        let id = try await stage.value(
+        try await testbed.cluster("state").becomeStandby()
+        try await testbed.cluster("state").promote()
+        let id = try await testbed.value(
             "state",
             "SELECT number || '-' || lpad(to_hex(salt), 16, '0') FROM tandem.transactions")
         return try #require(id)
@@ -38,71 +39,74 @@ struct QuarantineTests {
 
     @Test("undecided rows and rowless gids are held and reported until an operator releases them")
     func held() async throws {
-        try await onStage(settings: ResolutionTests.quick) { stage in
-            let id = try await leaveUndecided(stage)
-            let installation = try await stage.value("state", "SELECT id FROM tandem.installation")
+        try await withTestbed(settings: ResolutionTests.quick) { testbed in
+            let id = try await leaveUndecided(testbed)
+            let installation = try await testbed.value(
+                "state", "SELECT id FROM tandem.installation")
             let rowless = "tandem:\(try #require(installation)):900001-00000000000000ab:0"
-            _ = try await stage.cluster("orders").psql(
+            _ = try await testbed.cluster("orders").psql(
                 "BEGIN; INSERT INTO orders VALUES ('x'); PREPARE TRANSACTION '\(rowless)'")
-            try await stage.startAgain()
-            try await stage.until("the rowless one is reported") {
-                try await stage.get("/v1/participants/orders").body["reported"]?[0]?["gid"]?.string
+            try await testbed.startAgain()
+            try await testbed.until("the rowless one is reported") {
+                try await testbed.get("/v1/participants/orders").body["reported"]?[0]?["gid"]?
+                    .string
                     == rowless
             }
-            let status = try await stage.get("/v1/transactions/\(id)")
+            let status = try await testbed.get("/v1/transactions/\(id)")
             #expect(status.body["held"] == .bool(true))
             #expect(status.body["decision"] == .null)
-            let ready = try await stage.get("/readyz?verbose")
+            let ready = try await testbed.get("/readyz?verbose")
             #expect(ready.status == 200)
             #expect(ready.text.contains("rows and decisions may be lost"))
-            let refused = try await stage.post(
+            let refused = try await testbed.post(
                 "/v1/transactions/\(id)/rollback", "", fields: [])
             #expect(refused.status == 409)
-            try await stage.untilAvailable()
+            try await testbed.untilAvailable()
             // New work goes on, with numbers that the former server cannot have handed out.
-            #expect(try await stage.run("INSERT INTO users VALUES ('u2', 'x')").status == 201)
+            #expect(try await testbed.run("INSERT INTO users VALUES ('u2', 'x')").status == 201)
             #expect(
-                try await stage.value("users", "SELECT count(*) FROM pg_prepared_xacts") == "1")
+                try await testbed.value("users", "SELECT count(*) FROM pg_prepared_xacts") == "1")
             #expect(
-                try await stage.value("orders", "SELECT count(*) FROM pg_prepared_xacts") == "1")
-            let address = try stage.cluster("state").connectionString()
+                try await testbed.value("orders", "SELECT count(*) FROM pg_prepared_xacts") == "1")
+            let address = try testbed.cluster("state").connectionString()
             let isReleased = try await Self.release(address)
             #expect(isReleased)
-            try await stage.until("the row is aborted, and both gids are gone") {
-                let one = try await stage.value("users", "SELECT count(*) FROM pg_prepared_xacts")
-                let two = try await stage.value("orders", "SELECT count(*) FROM pg_prepared_xacts")
+            try await testbed.until("the row is aborted, and both gids are gone") {
+                let one = try await testbed.value("users", "SELECT count(*) FROM pg_prepared_xacts")
+                let two = try await testbed.value(
+                    "orders", "SELECT count(*) FROM pg_prepared_xacts")
                 return one == "0" && two == "0"
             }
-            try await stage.expectQuiet(users: 1, orders: 0)
+            try await testbed.expectQuiet(users: 1, orders: 0)
             #expect(
-                try await stage.value("state", "SELECT actor FROM tandem.resolutions") == "ada")
+                try await testbed.value("state", "SELECT actor FROM tandem.resolutions") == "ada")
         }
     }
 
     @Test("synchronouslyReplicated lifts it for a promotion")
     func promotion() async throws {
         let keys = ["state": "synchronouslyReplicated: true"]
-        try await onStage(settings: ResolutionTests.quick, keys: keys) { stage in
-            let id = try await leaveUndecided(stage)
-            try await stage.startAgain()
-            let ended = try await stage.status(id, "it is aborted") {
+        try await withTestbed(settings: ResolutionTests.quick, keys: keys) { testbed in
+            let id = try await leaveUndecided(testbed)
+            try await testbed.startAgain()
+            let ended = try await testbed.status(id, "it is aborted") {
                 $0["state"]?.string == "aborted"
             }
             #expect(ended["problem"]?["retryable"] == .bool(true), "it was not the work's fault")
-            try await stage.expectQuiet(users: 0, orders: 0)
+            try await testbed.expectQuiet(users: 0, orders: 0)
         }
     }
 
     @Test("but never for another system")
     func restore() async throws {
         let keys = ["state": "synchronouslyReplicated: true"]
-        try await onStage(settings: ResolutionTests.quick, keys: keys) { stage in
-            await stage.replica.kill()
+        try await withTestbed(settings: ResolutionTests.quick, keys: keys) { testbed in
+            await testbed.replica.kill()
             // What a dump that was restored into another cluster looks like.
-            _ = try await stage.cluster("state").psql(
+            _ = try await testbed.cluster("state").psql(
                 "UPDATE tandem.installation SET system_identifier = '1'")
-            try await stage.startAgain()
-            let ready = try await stage.get("/readyz?verbose")
+            try await testbed.startAgain()
+            let ready = try await testbed.get("/readyz?verbose")
             #expect(ready.text.contains("rows and decisions may be lost"))
         }
     }

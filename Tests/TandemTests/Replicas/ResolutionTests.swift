@@ -21,67 +21,68 @@ struct ResolutionTests {
         "42704 with evidence of a rollback by hand: needsOperator; resolved under If-Match, audited for ever"
     )
     func rolledBackByHand() async throws {
-        try await onStage(settings: Self.quick) { stage in
-            let id = try await stage.leaveInDoubt("u1", "o1")
-            let gid = try await stage.gid(1)
-            _ = try await stage.cluster("users").psql("ROLLBACK PREPARED '\(gid)'")
-            try await stage.startAgain()
-            let status = try await stage.status(id, "an operator is wanted") {
+        try await withTestbed(settings: Self.quick) { testbed in
+            let id = try await testbed.leaveInDoubt("u1", "o1")
+            let gid = try await testbed.gid(1)
+            _ = try await testbed.cluster("users").psql("ROLLBACK PREPARED '\(gid)'")
+            try await testbed.startAgain()
+            let status = try await testbed.status(id, "an operator is wanted") {
                 $0["state"]?.string == "needsOperator"
             }
             #expect(status["branches"]?[0]?["outcome"]?.string == "heuristicRollback")
             #expect(status["branches"]?[1]?["outcome"]?.string == "committed")
             #expect(status["branches"]?[0]?["evidence"]?["owner"]?.string == "postgres")
             let path = "/v1/transactions/\(id)/resolution"
-            let tag = "If-Match: " + (try await stage.entityTag(id))
+            let tag = "If-Match: " + (try await testbed.entityTag(id))
             let right = Self.body(0, "committed", force: true)
-            #expect(try await stage.post(path, right, fields: []).status == 428)
-            #expect(try await stage.post(path, right, fields: ["If-Match: \"old\""]).status == 412)
+            #expect(try await testbed.post(path, right, fields: []).status == 428)
+            #expect(
+                try await testbed.post(path, right, fields: ["If-Match: \"old\""]).status == 412)
             // It is proved that it was rolled back.
             let unforced = Self.body(0, "committed")
-            #expect(try await stage.post(path, unforced, fields: [tag]).status == 409)
+            #expect(try await testbed.post(path, unforced, fields: [tag]).status == 409)
             // The tag of the line is of the same state: the refusal is not for the condition.
             let contradiction = Self.body(0, "rolledBack")
-            let line = "If-Match: " + (try await stage.entityTag(id, accept: "text/plain"))
+            let line = "If-Match: " + (try await testbed.entityTag(id, accept: "text/plain"))
             #expect(line != tag)
-            #expect(try await stage.post(path, contradiction, fields: [line]).status == 409)
+            #expect(try await testbed.post(path, contradiction, fields: [line]).status == 409)
             let settled = Self.body(1, "committed")
-            #expect(try await stage.post(path, settled, fields: [tag]).status == 409)
-            let answer = try await Stage.answer(stage.post(path, right, fields: [tag]))
+            #expect(try await testbed.post(path, settled, fields: [tag]).status == 409)
+            let answer = try await Testbed.answer(testbed.post(path, right, fields: [tag]))
             #expect(answer.status == 200)
             #expect(answer.body["state"]?.string == "committed")
             #expect(answer.body["resolutions"]?[0]?["actor"]?.string == "ada")
             #expect(answer.body["resolutions"]?[0]?["found"]?.string == "heuristicRollback")
             // The same tag a second time: it is another version by now.
-            #expect(try await stage.post(path, right, fields: [tag]).status == 412)
+            #expect(try await testbed.post(path, right, fields: [tag]).status == 412)
             for statement in [
                 "DELETE FROM tandem.resolutions", "TRUNCATE tandem.resolutions",
                 "UPDATE tandem.resolutions SET actor = 'eve'",
             ] {
                 await #expect(throws: (any Error).self) {
-                    _ = try await stage.cluster("state").psql(statement)
+                    _ = try await testbed.cluster("state").psql(statement)
                 }
             }
             #expect(
-                try await stage.value("state", "SELECT count(*) FROM tandem.resolutions") == "1")
+                try await testbed.value("state", "SELECT count(*) FROM tandem.resolutions") == "1")
         }
     }
 
     @Test(
         "pg_xact_status after a failover is not believed: a gid gone on a new timeline is a hazard")
     func goneOnANewTimeline() async throws {
-        try await onStage(settings: Self.quick) { stage in
-            let id = try await stage.leaveInDoubt("u1", "o1")
-            let gid = try await stage.gid(1)
+        try await withTestbed(settings: Self.quick) { testbed in
+            let id = try await testbed.leaveInDoubt("u1", "o1")
+            let gid = try await testbed.gid(1)
             // Committed in fact; but nothing on the new timeline proves it.
-            _ = try await stage.cluster("users").psql("COMMIT PREPARED '\(gid)'")
-            try await stage.cluster("users").becomeStandby()
-            try await stage.cluster("users").promote()
+            _ = try await testbed.cluster("users").psql("COMMIT PREPARED '\(gid)'")
+            try await testbed.cluster("users").becomeStandby()
+            try await testbed.cluster("users").promote()
             // The other one comes through the change with its prepared transaction, and is finished.
-            try await stage.cluster("orders").becomeStandby()
-            try await stage.cluster("orders").promote()
-            try await stage.startAgain()
-            let status = try await stage.status(id, "an operator is wanted") {
+            try await testbed.cluster("orders").becomeStandby()
+            try await testbed.cluster("orders").promote()
+            try await testbed.startAgain()
+            let status = try await testbed.status(id, "an operator is wanted") {
                 $0["state"]?.string == "needsOperator"
             }
             #expect(status["branches"]?[0]?["outcome"]?.string == "heuristicHazard")
@@ -91,50 +92,53 @@ struct ResolutionTests {
                 (Self.body(0, "rolledBack"), 200), (Self.body(0, "committed"), 409),
                 (Self.body(0, "committed", force: true), 200),
             ] {
-                let answer = try await stage.post(
+                let answer = try await testbed.post(
                     "/v1/transactions/\(id)/resolution", word,
-                    fields: ["If-Match: " + (try await stage.entityTag(id))])
+                    fields: ["If-Match: " + (try await testbed.entityTag(id))])
                 #expect(answer.status == status, "\(word)")
             }
-            let after = try await stage.get("/v1/transactions/\(id)")
+            let after = try await testbed.get("/v1/transactions/\(id)")
             #expect(after.body["state"]?.string == "committed")
-            try await stage.expectQuiet(users: 1, orders: 1)
+            try await testbed.expectQuiet(users: 1, orders: 1)
         }
     }
 
     @Test("a witness row proves the commit on a new timeline, where the status proves nothing")
     func witness() async throws {
         let keys = ["users": "witness: true"]
-        try await onStage(settings: Self.quick, keys: keys) { stage in
-            let id = try await stage.leaveInDoubt("u1", "o1")
-            let gid = try await stage.gid(1)
-            _ = try await stage.cluster("users").psql("COMMIT PREPARED '\(gid)'")
-            try await stage.cluster("users").becomeStandby()
-            try await stage.cluster("users").promote()
-            try await stage.startAgain()
-            let status = try await stage.status(id, "it is committed") {
+        try await withTestbed(settings: Self.quick, keys: keys) { testbed in
+            let id = try await testbed.leaveInDoubt("u1", "o1")
+            let gid = try await testbed.gid(1)
+            _ = try await testbed.cluster("users").psql("COMMIT PREPARED '\(gid)'")
+            try await testbed.cluster("users").becomeStandby()
+            try await testbed.cluster("users").promote()
+            try await testbed.startAgain()
+            let status = try await testbed.status(id, "it is committed") {
                 $0["state"]?.string == "committed"
             }
             #expect(status["branches"]?[0]?["outcome"]?.string == "committed")
-            try await stage.expectQuiet(users: 1, orders: 1)
+            try await testbed.expectQuiet(users: 1, orders: 1)
         }
     }
 
     @Test("a standby shows no prepared transactions, and its silence is not believed")
     func standby() async throws {
-        try await onStage(settings: Self.quick) { stage in
-            let id = try await stage.leaveInDoubt("u1", "o1")
-            try await stage.cluster("orders").becomeStandby()
-            try await stage.startAgain()
-            let status = try await stage.status(id, "the other branch is committed, this one waits")
-            {
+        try await withTestbed(settings: Self.quick) { testbed in
+            let id = try await testbed.leaveInDoubt("u1", "o1")
+            try await testbed.cluster("orders").becomeStandby()
+            try await testbed.startAgain()
+            let status = try await testbed.status(
+                id, "the other branch is committed, this one waits"
+            ) {
                 $0["branches"]?[0]?["outcome"]?.string == "committed"
                     && $0["branches"]?[1]?["lastError"]?.string != nil
             }
             #expect(status["state"]?.string == "committing")
-            try await stage.cluster("orders").promote()
-            _ = try await stage.status(id, "it is committed") { $0["state"]?.string == "committed" }
-            try await stage.expectQuiet(users: 1, orders: 1)
+            try await testbed.cluster("orders").promote()
+            _ = try await testbed.status(id, "it is committed") {
+                $0["state"]?.string == "committed"
+            }
+            try await testbed.expectQuiet(users: 1, orders: 1)
         }
     }
 
@@ -142,92 +146,96 @@ struct ResolutionTests {
         "a gid without a row from before a timeline's change is reported, not touched, until it is resolved"
     )
     func rowlessFromBefore() async throws {
-        try await onStage(settings: Self.quick) { stage in
-            await stage.replica.kill()
-            let installation = try await stage.value("state", "SELECT id FROM tandem.installation")
+        try await withTestbed(settings: Self.quick) { testbed in
+            await testbed.replica.kill()
+            let installation = try await testbed.value(
+                "state", "SELECT id FROM tandem.installation")
             let id = "900001-00000000000000ab"
             let gid = "tandem:\(try #require(installation)):\(id):0"
-            _ = try await stage.cluster("users").psql(
+            _ = try await testbed.cluster("users").psql(
                 "BEGIN; INSERT INTO users VALUES ('x', 'y'); PREPARE TRANSACTION '\(gid)'")
-            try await stage.cluster("users").becomeStandby()
-            try await stage.cluster("users").promote()
-            try await stage.startAgain()
-            try await stage.until("it is reported") {
-                try await stage.get("/v1/participants/users").body["reported"]?[0]?["gid"]?.string
+            try await testbed.cluster("users").becomeStandby()
+            try await testbed.cluster("users").promote()
+            try await testbed.startAgain()
+            try await testbed.until("it is reported") {
+                try await testbed.get("/v1/participants/users").body["reported"]?[0]?["gid"]?.string
                     == gid
             }
             #expect(
-                try await stage.value("users", "SELECT count(*) FROM pg_prepared_xacts") == "1")
+                try await testbed.value("users", "SELECT count(*) FROM pg_prepared_xacts") == "1")
             let path = "/v1/transactions/\(id)/resolution"
             let commit = Self.body(0, "committed")
-            #expect(try await stage.post(path, commit, fields: ["If-Match: *"]).status == 409)
+            #expect(try await testbed.post(path, commit, fields: ["If-Match: *"]).status == 409)
             let back = Self.body(0, "rolledBack")
-            #expect(try await stage.post(path, back, fields: ["If-Match: *"]).status == 204)
-            try await stage.until("it is rolled back") {
-                try await stage.value("users", "SELECT count(*) FROM pg_prepared_xacts") == "0"
+            #expect(try await testbed.post(path, back, fields: ["If-Match: *"]).status == 204)
+            try await testbed.until("it is rolled back") {
+                try await testbed.value("users", "SELECT count(*) FROM pg_prepared_xacts") == "0"
             }
-            try await stage.expectQuiet(users: 0, orders: 0)
+            try await testbed.expectQuiet(users: 0, orders: 0)
             // One prepared after the change is an orphan like any other.
             let later = gid.replacing("900001", with: "900002")
-            _ = try await stage.cluster("users").psql(
+            _ = try await testbed.cluster("users").psql(
                 "BEGIN; INSERT INTO users VALUES ('x', 'y'); PREPARE TRANSACTION '\(later)'")
-            try await stage.until("the later one is rolled back by itself") {
-                try await stage.value("users", "SELECT count(*) FROM pg_prepared_xacts") == "0"
+            try await testbed.until("the later one is rolled back by itself") {
+                try await testbed.value("users", "SELECT count(*) FROM pg_prepared_xacts") == "0"
             }
         }
     }
 
     @Test("a forced word ends a branch that cannot be ended, and is asked for only once")
     func forcedBeforeItsEnd() async throws {
-        try await onStage(settings: Self.quick) { stage in
-            let id = try await stage.leaveInDoubt("u1", "o1")
+        try await withTestbed(settings: Self.quick) { testbed in
+            let id = try await testbed.leaveInDoubt("u1", "o1")
             // "orders" is now the server of "users": the branch waits for its own.
-            stage.sandbox.addresses["orders"] = try stage.cluster("users").connectionString()
-            try await stage.startAgain()
-            _ = try await stage.status(id, "the other branch has ended") {
+            testbed.sandbox.addresses["orders"] = try testbed.cluster("users").connectionString()
+            try await testbed.startAgain()
+            _ = try await testbed.status(id, "the other branch has ended") {
                 $0["branches"]?[0]?["outcome"]?.string == "committed"
                     && $0["branches"]?[1]?["lastError"]?.string != nil
             }
             // The tag changes with each attempt to end the branch.
-            try await stage.until("the word is taken") {
-                let tag = "If-Match: " + (try await stage.entityTag(id))
+            try await testbed.until("the word is taken") {
+                let tag = "If-Match: " + (try await testbed.entityTag(id))
                 let word = Self.body(1, "rolledBack", force: true)
-                return try await stage.post(
+                return try await testbed.post(
                     "/v1/transactions/\(id)/resolution", word, fields: [tag]
                 ).status == 200
             }
-            let status = try await stage.status(id, "it has ended") {
+            let status = try await testbed.status(id, "it has ended") {
                 $0["finishedAt"]?.string != nil
             }
             #expect(status["state"]?.string == "needsOperator")
             #expect(status["branches"]?[1]?["outcome"]?.string == "heuristicRollback")
             #expect(
-                try await stage.value(
+                try await testbed.value(
                     "state",
-                    "SELECT count(*) FROM tandem.transactions WHERE operator_wanted_at IS NOT NULL")
+                    "SELECT count(*) FROM tandem.transactions WHERE needs_operator_since IS NOT NULL"
+                )
                     == "0")
-            let gid = try await stage.gid(2)
-            _ = try await stage.cluster("orders").psql("ROLLBACK PREPARED '\(gid)'")
+            let gid = try await testbed.gid(2)
+            _ = try await testbed.cluster("orders").psql("ROLLBACK PREPARED '\(gid)'")
         }
     }
 
     @Test("changed conninfo while in doubt: the branch waits for its own server, and says so")
     func anotherServer() async throws {
-        try await onStage(settings: Self.quick) { stage in
-            let id = try await stage.leaveInDoubt("u1", "o1")
+        try await withTestbed(settings: Self.quick) { testbed in
+            let id = try await testbed.leaveInDoubt("u1", "o1")
             // "orders" is now the server of "users", which has the tables as well.
-            stage.sandbox.addresses["orders"] = try stage.cluster("users").connectionString()
-            try await stage.startAgain()
-            let status = try await stage.status(id, "the branch says why it waits") {
+            testbed.sandbox.addresses["orders"] = try testbed.cluster("users").connectionString()
+            try await testbed.startAgain()
+            let status = try await testbed.status(id, "the branch says why it waits") {
                 $0["branches"]?[1]?["lastError"]?.string?.contains("another server") == true
             }
             #expect(status["state"]?.string == "committing")
-            stage.sandbox.addresses["orders"] = nil
-            try await stage.startAgain()
-            _ = try await stage.status(id, "it is committed") { $0["state"]?.string == "committed" }
-            try await stage.expectQuiet(users: 1, orders: 1)
+            testbed.sandbox.addresses["orders"] = nil
+            try await testbed.startAgain()
+            _ = try await testbed.status(id, "it is committed") {
+                $0["state"]?.string == "committed"
+            }
+            try await testbed.expectQuiet(users: 1, orders: 1)
             #expect(
-                try await stage.value(
+                try await testbed.value(
                     "state", "SELECT count(*) FROM tandem.participants WHERE name = 'orders'")
                     == "2")
         }

@@ -6,7 +6,7 @@ import Testing
 
 @testable import tandem
 
-extension Stage {
+extension Testbed {
     /// Posts with more header fields.
     func post(_ path: String, _ body: String, fields: [String]) async throws -> LoopbackHTTP.Answer
     {

@@ -65,34 +65,34 @@ struct UpgradeTests {
     @Test("SQL that changes the role: the branch is still our own to end, who are no superuser")
     func roleChanged() async throws {
         let keys = ["users": "connectTimeoutMilliseconds: 30000"]
-        try await onStage(settings: ResolutionTests.quick, keys: keys) { stage in
-            await stage.replica.stop()
+        try await withTestbed(settings: ResolutionTests.quick, keys: keys) { testbed in
+            await testbed.replica.stop()
             for sql in [
                 "CREATE ROLE app LOGIN", "CREATE ROLE other", "GRANT other TO app",
                 "GRANT ALL ON ALL TABLES IN SCHEMA public TO app, other",
             ] {
-                _ = try await stage.value("users", sql)
+                _ = try await testbed.value("users", sql)
             }
-            stage.sandbox.addresses["users"] = try stage.cluster("users")
+            testbed.sandbox.addresses["users"] = try testbed.cluster("users")
                 .connectionString(user: "app")
-            try await stage.startAgain()
-            try await stage.untilAvailable()
-            let committed = try await stage.commits(
-                Stage.request([
-                    Stage.branch("users", "SELECT set_config('role', 'other', false)"),
-                    Stage.branch("users", "INSERT INTO users VALUES ('a', 'x')"),
-                    Stage.branch("orders", "INSERT INTO orders VALUES ('a', 'a', 1)"),
+            try await testbed.startAgain()
+            try await testbed.untilAvailable()
+            let committed = try await testbed.commits(
+                Testbed.request([
+                    Testbed.branch("users", "SELECT set_config('role', 'other', false)"),
+                    Testbed.branch("users", "INSERT INTO users VALUES ('a', 'x')"),
+                    Testbed.branch("orders", "INSERT INTO orders VALUES ('a', 'a', 1)"),
                 ]))
             #expect(committed)
-            try await stage.expectQuiet(users: 1, orders: 1)
+            try await testbed.expectQuiet(users: 1, orders: 1)
         }
     }
 
     @Test("a witness table of another role: refused with the SQL that allows it, then used")
     func foreignWitness() async throws {
         let keys = ["users": "witness: true, connectTimeoutMilliseconds: 30000"]
-        try await onStage(settings: ResolutionTests.quick, keys: keys) { stage in
-            await stage.replica.stop()
+        try await withTestbed(settings: ResolutionTests.quick, keys: keys) { testbed in
+            await testbed.replica.stop()
             for sql in [
                 "DROP SCHEMA IF EXISTS tandem_participant CASCADE", "CREATE ROLE app LOGIN",
                 "GRANT ALL ON ALL TABLES IN SCHEMA public TO app",
@@ -100,14 +100,14 @@ struct UpgradeTests {
                 "CREATE TABLE tandem_participant.witness (gid text PRIMARY KEY, "
                     + "at timestamptz NOT NULL DEFAULT clock_timestamp())",
             ] {
-                _ = try await stage.value("users", sql)
+                _ = try await testbed.value("users", sql)
             }
-            stage.sandbox.addresses["users"] = try stage.cluster("users")
+            testbed.sandbox.addresses["users"] = try testbed.cluster("users")
                 .connectionString(user: "app")
-            try await stage.startAgain()
+            try await testbed.startAgain()
             var told = ""
-            try await stage.until("it says what is missing") {
-                told = try await stage.get("/v1/participants/users").text
+            try await testbed.until("it says what is missing") {
+                told = try await testbed.get("/v1/participants/users").text
                 return told.contains("GRANT SELECT, INSERT, DELETE")
             }
             #expect(told.contains("GRANT USAGE ON SCHEMA tandem_participant"))
@@ -115,18 +115,19 @@ struct UpgradeTests {
                 "GRANT USAGE ON SCHEMA tandem_participant TO app",
                 "GRANT SELECT, INSERT, DELETE ON tandem_participant.witness TO app",
             ] {
-                _ = try await stage.value("users", sql)
+                _ = try await testbed.value("users", sql)
             }
-            try await stage.untilAvailable()
+            try await testbed.untilAvailable()
             #expect(
-                try await stage.commits(ReplicaStage.body("INSERT INTO users VALUES ('a', 'x')")))
+                try await testbed.commits(
+                    ReplicaTestbed.body("INSERT INTO users VALUES ('a', 'x')")))
             #expect(
-                try await stage.value(
+                try await testbed.value(
                     "users", "SELECT count(*) FROM tandem_participant.witness") == "1")
-            let changed = try await stage.run(
+            let changed = try await testbed.run(
                 "DO $$BEGIN EXECUTE 'UPDATE tandem_' || 'participant.witness SET gid = gid'; END$$")
             #expect(changed.body["sqlstate"]?.string == "42501")
-            try await stage.expectQuiet(users: 1, orders: 0)
+            try await testbed.expectQuiet(users: 1, orders: 0)
         }
     }
 }

@@ -26,22 +26,22 @@ struct DeferredTriggerRoleTests {
     /// PREPARE; and whoever prepared the branch can end it.
     @Test("they run before the role is reset, as PostgreSQL's own COMMIT would run them")
     func role() async throws {
-        try await onEndingStage { stage in
-            try await stage.asStranger("users", Self.tables)
-            let login = try await stage.value("users", "SELECT current_user")
+        try await withCommitModes { testbed in
+            try await testbed.asStranger("users", Self.tables)
+            let login = try await testbed.value("users", "SELECT current_user")
             let keepsRole = ["SET ROLE clerk", "INSERT INTO notes VALUES ('kept')"]
             let resetsRole = ["SET ROLE clerk", "INSERT INTO notes VALUES ('reset')", "RESET ROLE"]
             for work in [keepsRole, resetsRole] {
                 let statements = work.map { #"{"sql":"\#($0)"}"# }.joined(separator: ",")
                 #expect(
-                    try await stage.commits(
+                    try await testbed.commits(
                         #"{"branches":[{"participant":"users","statements":[\#(statements)]},"#
-                            + Stage.branch("orders", "SELECT 1") + "]}"))
+                            + Testbed.branch("orders", "SELECT 1") + "]}"))
             }
-            try await stage.expectQuiet(users: 0, orders: 0)
-            let kept = try await stage.value("users", "SELECT who FROM seen WHERE id = 'kept'")
+            try await testbed.expectQuiet(users: 0, orders: 0)
+            let kept = try await testbed.value("users", "SELECT who FROM seen WHERE id = 'kept'")
             #expect(kept == "clerk")
-            let reset = try await stage.value("users", "SELECT who FROM seen WHERE id = 'reset'")
+            let reset = try await testbed.value("users", "SELECT who FROM seen WHERE id = 'reset'")
             #expect(reset == (try await ServerVersion.isAtLeast(18) ? "clerk" : login))
         }
     }

@@ -28,31 +28,31 @@ struct LoginTriggerTests {
 
     @Test("the first transaction of a session, its end, and the state database work as without it")
     func isUndone() async throws {
-        try await onEndingStage(keys: JournalEndings.keys) { first in
+        try await withCommitModes(keys: JournalCommitTests.keys) { first in
             await first.replica.stop()
             for server in Sandbox.serverNames { try await first.asStranger(server, Self.trigger) }
             let replica = try await first.sandbox.startReplica(
                 1, port: first.client.port, isQuiet: true)
-            let stage = Stage(sandbox: first.sandbox, client: first.client, replica: replica)
-            try await stage.untilAvailable()
-            let seen = try await stage.post(
-                Stage.request([
-                    Stage.branch("users", "INSERT INTO users VALUES ('a', 'x')"),
-                    Stage.branch("orders", Self.look),
+            let testbed = Testbed(sandbox: first.sandbox, client: first.client, replica: replica)
+            try await testbed.untilAvailable()
+            let seen = try await testbed.post(
+                Testbed.request([
+                    Testbed.branch("users", "INSERT INTO users VALUES ('a', 'x')"),
+                    Testbed.branch("orders", Self.look),
                 ]))
             #expect(seen.status == 201, "\(seen.text)")
             let row = seen.body["branches"]?[1]?["statements"]?[0]?["rows"]?[0]
             let found = ["synchronous", "path", "role", "lock"].map { row?[$0]?.string }
             #expect(found == ["on", "\"$user\", public", "none", "5s"], "\(seen.text)")
-            #expect(try await stage.commits(Stage.pair("u1", "o1")))
-            #expect(try await stage.commits(Stage.journalled("j")))
+            #expect(try await testbed.commits(Testbed.pair("u1", "o1")))
+            #expect(try await testbed.commits(Testbed.journalled("j")))
             for server in Sandbox.serverNames {
-                let locks = try await stage.value(
+                let locks = try await testbed.value(
                     server,
                     "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND objid = 42")
                 #expect(locks == "0", "\(server)")
             }
-            try await stage.expectQuiet(users: 3, orders: 2)
+            try await testbed.expectQuiet(users: 3, orders: 2)
         }
     }
 }

@@ -58,24 +58,24 @@ struct HostileDefaults {
 
     private static let journal = ["users": "journal: true, witness: true"]
 
-    private func onHostileStage(
-        keys: [String: String] = Self.journal, _ body: (Stage) async throws -> Void
+    private func withHostileDefaults(
+        keys: [String: String] = Self.journal, _ body: (Testbed) async throws -> Void
     ) async throws {
-        try await onCarelessStage(settings: ResolutionTests.quick, keys: keys) { stage in
+        try await withCarelessDefaults(settings: ResolutionTests.quick, keys: keys) { testbed in
             for name in Sandbox.serverNames {
-                try await stage.asStranger(name, Self.decoys)
-                try await stage.set(Self.everywhere + Self.timeouts(name), in: name)
+                try await testbed.asStranger(name, Self.decoys)
+                try await testbed.set(Self.everywhere + Self.timeouts(name), in: name)
                 // New in PostgreSQL 17; it ends the session of whoever takes longer.
                 let isKnown = "SELECT count(*) FROM pg_settings WHERE name = 'transaction_timeout'"
-                if try await stage.value(name, isKnown) == "1" {
-                    try await stage.set(["transaction_timeout = '2s'"], in: name)
+                if try await testbed.value(name, isKnown) == "1" {
+                    try await testbed.set(["transaction_timeout = '2s'"], in: name)
                 }
-                try await stage.setDatabase(
+                try await testbed.setDatabase(
                     ["synchronous_commit = 'local'", "bytea_output = 'escape'"], in: name)
             }
             for name in Sandbox.participantNames {
-                try await stage.asStranger(name, ["CREATE ROLE guest"])
-                try await stage.set(["role = 'guest'"], in: name)
+                try await testbed.asStranger(name, ["CREATE ROLE guest"])
+                try await testbed.set(["role = 'guest'"], in: name)
             }
         } _: {
             try await body($0)
@@ -84,34 +84,34 @@ struct HostileDefaults {
 
     @Test("the main job: both, none, and the same answer to the same key; by every way to end")
     func mainJob() async throws {
-        try await onHostileStage { stage in
-            let answer = try await stage.post(Stage.pair("u1", "o1"), key: "k")
+        try await withHostileDefaults { testbed in
+            let answer = try await testbed.post(Testbed.pair("u1", "o1"), key: "k")
             #expect([201, 202].contains(answer.status), "\(answer.text)")
-            try await stage.until("it is committed") {
-                try await stage.newest("state") == ["committed"]
+            try await testbed.until("it is committed") {
+                try await testbed.newest("state") == ["committed"]
             }
-            let again = try await stage.post(Stage.pair("u1", "o1"), key: "k")
+            let again = try await testbed.post(Testbed.pair("u1", "o1"), key: "k")
             #expect(again.status == 201 && again.body["id"] == answer.body["id"])
-            let refused = try await stage.post(Stage.pair("u1", "o2"))
+            let refused = try await testbed.post(Testbed.pair("u1", "o2"))
             #expect(refused.status == 409)
             #expect(refused.body["sqlstate"]?.string == "23505", "\(refused.text)")
-            #expect(try await stage.commits(Stage.journalled("a")))
-            #expect(try await stage.newest("journal IS NOT NULL") == ["t"])
-            #expect(try await stage.commits(Stage.onePhase("b", orders: 2)))
+            #expect(try await testbed.commits(Testbed.journalled("a")))
+            #expect(try await testbed.newest("journal IS NOT NULL") == ["t"])
+            #expect(try await testbed.commits(Testbed.onePhase("b", orders: 2)))
             let reads = [
-                Stage.branch("users", "SELECT 1", readOnly: true),
-                Stage.branch("orders", "INSERT INTO orders VALUES ('c', 'c', 1)"),
+                Testbed.branch("users", "SELECT 1", readOnly: true),
+                Testbed.branch("orders", "INSERT INTO orders VALUES ('c', 'c', 1)"),
             ]
-            #expect(try await stage.commits(Stage.request(reads)))
-            try await stage.expectQuiet(users: 3, orders: 3)
-            try await expectOurTables(stage)
+            #expect(try await testbed.commits(Testbed.request(reads)))
+            try await testbed.expectQuiet(users: 3, orders: 3)
+            try await expectOurTables(testbed)
         }
     }
 
     /// None of what we made is of another kind than we need.
-    private func expectOurTables(_ stage: Stage) async throws {
+    private func expectOurTables(_ testbed: Testbed) async throws {
         for name in ["state", "users"] {
-            let methods = try await stage.value(
+            let methods = try await testbed.value(
                 name,
                 "SELECT string_agg(DISTINCT a.amname, ' ') FROM pg_class AS c "
                     + "JOIN pg_am AS a ON a.oid = c.relam WHERE c.relkind = 'r' "
@@ -136,15 +136,15 @@ struct HostileDefaults {
             "at": .string("2026-01-01 05:45:00.000001+05:45"), "gap": .bool(true),
             "zone": .string("Asia/Kathmandu"), "decoy": .string("off"),
         ]
-        try await onHostileStage { stage in
+        try await withHostileDefaults { testbed in
             for request in [
-                Stage.request([Stage.branch("orders", look)]),
-                Stage.request([Stage.branch("orders", look)]),
-                Stage.request([Stage.branch("orders", look)], onePhase: true),
-                Stage.request([Stage.branch("orders", look, readOnly: true)]),
-                Stage.request([Stage.branch("users", look)]),
+                Testbed.request([Testbed.branch("orders", look)]),
+                Testbed.request([Testbed.branch("orders", look)]),
+                Testbed.request([Testbed.branch("orders", look)], onePhase: true),
+                Testbed.request([Testbed.branch("orders", look, readOnly: true)]),
+                Testbed.request([Testbed.branch("users", look)]),
             ] {
-                let answer = try await stage.post(request)
+                let answer = try await testbed.post(request)
                 let row = answer.body["branches"]?[0]?["statements"]?[0]?["rows"]?[0]
                 for (name, value) in expected {
                     #expect(row?[name] == value, "\(name) in \(answer.text)")
@@ -153,7 +153,7 @@ struct HostileDefaults {
             // The limit of rows still counts the caller's, and nothing else.
             for (count, isWithin) in [(1000, true), (1001, false)] {
                 let sql = "SELECT pg_catalog.generate_series(1, \(count)) AS n"
-                let rows = try await stage.post(Stage.request([Stage.branch("orders", sql)]))
+                let rows = try await testbed.post(Testbed.request([Testbed.branch("orders", sql)]))
                 #expect((rows.type != "/problems/result-too-large") == isWithin, "\(count)")
             }
         }
@@ -161,26 +161,26 @@ struct HostileDefaults {
 
     @Test("recovery: the decision that a dead replica left is carried out by the next life")
     func recovery() async throws {
-        try await onHostileStage(keys: [:]) { stage in
-            _ = try await stage.leaveInDoubt("u1", "o1")
-            try await stage.startAgain()
-            try await stage.until("the next life commits it") {
-                try await stage.newest("state") == ["committed"]
+        try await withHostileDefaults(keys: [:]) { testbed in
+            _ = try await testbed.leaveInDoubt("u1", "o1")
+            try await testbed.startAgain()
+            try await testbed.until("the next life commits it") {
+                try await testbed.newest("state") == ["committed"]
             }
-            try await stage.expectQuiet(users: 1, orders: 1)
+            try await testbed.expectQuiet(users: 1, orders: 1)
         }
     }
 
     @Test("recovery: what a dead replica left to a journal is aborted there")
     func journalRecovery() async throws {
-        try await onHostileStage { stage in
-            try await stage.dies(at: "commitLocally.before.0", Stage.journalled("a"))
-            try await stage.nextLife()
-            try await stage.until("it is aborted") {
-                try await stage.newest("state") == ["aborted"]
+        try await withHostileDefaults { testbed in
+            try await testbed.dies(at: "commitLocally.before.0", Testbed.journalled("a"))
+            try await testbed.nextIncarnation()
+            try await testbed.until("it is aborted") {
+                try await testbed.newest("state") == ["aborted"]
             }
-            #expect(try await stage.journal() == ["abort"])
-            try await stage.expectQuiet(users: 0, orders: 0)
+            #expect(try await testbed.journal() == ["abort"])
+            try await testbed.expectQuiet(users: 0, orders: 0)
         }
     }
 }

@@ -1,0 +1,109 @@
+import EventLoop
+import InMemoryLogging
+import Logging
+import PostgresClient
+import PostgresClusters
+import Testing
+import TransactionEngine
+
+@testable import PostgresTransactions
+
+@Suite("Who hears that a life is over", .timeLimit(.minutes(2)))
+@LoopActor
+struct IncarnationEndTests {
+    private let notes = InMemoryLogHandler()
+    private let reports = Lock(0)
+
+    private var alarms: [Logger.Message] {
+        notes.entries.filter { $0.level == .critical }.map(\.message)
+    }
+
+    /// A life whose heart beats when the test says so.
+    private func open(_ cluster: PostgresCluster) async throws -> StateDatabase {
+        let notes = notes
+        let logger = Logger(label: "test") { _ in notes }
+        let state = try await StateDatabase.open(cluster, "one", logger: logger) {
+            $0.heartbeat = .seconds(86_400)
+            $0.readers = 4
+        }
+        state.onSuperseded = { [reports] in reports.withLock { $0 += 1 } }
+        return state
+    }
+
+    private func log(_ state: StateDatabase) -> PostgresDecisionLog {
+        PostgresDecisionLog(state, logger: Logger(label: "test"))
+    }
+
+    private static func admit(
+        _ cluster: PostgresCluster, _ registry: SessionRegistry
+    ) async throws {
+        let options = ParticipantOptions(
+            name: "users", connection: try ConnectionOptions(conninfo: cluster.connectionString()))
+        try await registry.admitNewSession(of: options)
+    }
+
+    @Test("nobody, if it is given up here: what was under way finds it over, and that is no news")
+    func givenUp() async throws {
+        try await PostgresCluster.withTemporaryOnLoop { try await givenUp($0) }
+    }
+
+    private func givenUp(_ cluster: PostgresCluster) async throws {
+        let state = try await open(cluster)
+        let log = log(state)
+        let record = try await log.unacceptedRecord(in: "users")
+        let registry = SessionRegistry(state: state, logger: Logger(label: "test"))
+        // The first makes the participant's version known, so that nothing else is written.
+        try await Self.admit(cluster, registry)
+        let hold = try await cluster.hold("SELECT FROM tandem.replicas FOR UPDATE")
+        let closing = Task { await state.close() }
+        try await cluster.untilLocksAreAwaited(by: 1)
+        // They queue for the row behind the write that ends the life.
+        let beat = Task { await state.beat() }
+        try await cluster.untilLocksAreAwaited(by: 2)
+        let admission = Task { try await Self.admit(cluster, registry) }
+        try await cluster.untilLocksAreAwaited(by: 3)
+        let again = Task { await state.close() }
+        let accepted = await log.accept(record)
+        #expect(accepted == .unavailable(StateDatabaseError.closed.sentence))
+        hold.release()
+        await beat.value
+        await #expect(throws: SessionRefusal.self) { try await admission.value }
+        await closing.value
+        await again.value
+        #expect(reports.withLock { $0 } == 0)
+        #expect(alarms == [])
+        #expect(try await cluster.psql("SELECT is_over FROM tandem.replicas") == "t")
+        await state.close()
+    }
+
+    @Test("the replica, once, if its name was taken before, however many find it over")
+    func taken() async throws {
+        try await PostgresCluster.withTemporaryOnLoop { cluster in
+            let state = try await open(cluster)
+            let log = log(state)
+            let record = try await log.unacceptedRecord(in: "users")
+            let heir = try await StateDatabase.open(cluster, "one")
+            let reason = StateDatabaseError.superseded(replica: "one").sentence
+            #expect(await log.accept(record) == .unavailable(reason))
+            #expect(reports.withLock { $0 } == 1)
+            await state.beat()
+            await state.close()
+            #expect(reports.withLock { $0 } == 1)
+            #expect(alarms.count == 1)
+            await heir.close()
+        }
+    }
+
+    @Test("the replica, if nobody has found it over before it is given up")
+    func takenUnnoticed() async throws {
+        try await PostgresCluster.withTemporaryOnLoop { cluster in
+            let state = try await open(cluster)
+            let heir = try await StateDatabase.open(cluster, "one")
+            await state.close()
+            #expect(reports.withLock { $0 } == 1)
+            #expect(alarms.count == 1)
+            #expect(try await cluster.psql("SELECT is_over FROM tandem.replicas") == "f")
+            await heir.close()
+        }
+    }
+}
