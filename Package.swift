@@ -45,9 +45,6 @@ let floor1: [Target] = [
     .target(
         name: "CommitSimulator", dependencies: ["CommitProtocol"], swiftSettings: strict),
     .target(name: "EventLoop", dependencies: ["CLinux"], swiftSettings: strictOverC),
-    .target(
-        name: "TransactionEngine", dependencies: ["CommitProtocol", logging],
-        swiftSettings: failing),
 ]
 
 let floor2: [Target] = [
@@ -56,6 +53,9 @@ let floor2: [Target] = [
     .target(name: "PostgresClusters", swiftSettings: strict),
     .target(
         name: "PostgresClient", dependencies: ["CLibpq", "EventLoop"], swiftSettings: strictOverC),
+    .target(
+        name: "TransactionEngine", dependencies: ["CommitProtocol", "EventLoop", logging],
+        swiftSettings: failing),
 ]
 
 let floor3: [Target] = [

@@ -11,9 +11,11 @@ struct Bench {
     let participants = FakeParticipants()
     let engine: TransactionEngine
 
+    @LoopActor
     init(_ limits: EngineLimits = EngineLimits(), logger: Logger = Logger(label: "test")) {
         engine = TransactionEngine(
-            executor: EventLoop.shared, log: log, participants: participants, clock: clock,
+            ports: EnginePorts(
+                log: log, participants: participants, clock: clock, random: { $0.lowerBound }),
             encoding: OutcomeEncoding(results: { _ in [] }, problem: { _, _, _ in [] }),
             limits: limits, logger: logger)
     }
@@ -40,7 +42,7 @@ struct Bench {
     }
 
     func status() async throws(LogUnavailable) -> TransactionRecord? {
-        try await engine.status(Self.id, principal: "p")
+        try await engine.status(of: Self.id, principal: "p")
     }
 
     /// What a repeated key is told.

@@ -10,7 +10,7 @@ struct CommitPointStatusTests {
     @Test("what the register holds is told, though the row says nothing yet")
     func held() async throws {
         for commitMode in [CommitMode.journal, .onePhase] {
-            let bench = Bench()
+            let bench = await Bench()
             bench.log.put(Bench.row(commitMode))
             bench.participants.state.withLock {
                 $0.look = { _ in .holds(.commit, evidence: [], results: [7]) }
@@ -34,7 +34,7 @@ struct CommitPointStatusTests {
 
     @Test("an abort that the register holds is told, and is no answer to a key without its reason")
     func aborted() async throws {
-        let bench = Bench()
+        let bench = await Bench()
         bench.log.put(Bench.row(.journal))
         bench.participants.state.withLock {
             $0.look = { _ in .holds(.abort, evidence: [], results: nil) }
@@ -48,7 +48,7 @@ struct CommitPointStatusTests {
 
     @Test("a decision that leaves its register while it is looked for is in the row by then")
     func leaves() async throws {
-        let bench = Bench()
+        let bench = await Bench()
         bench.log.put(Bench.row(.journal))
         let log = bench.log
         bench.participants.state.withLock {
@@ -63,7 +63,7 @@ struct CommitPointStatusTests {
 
     @Test("what is in neither is undecided")
     func undecided() async throws {
-        let bench = Bench()
+        let bench = await Bench()
         bench.log.put(Bench.row(.journal))
         let status = try #require(try await bench.status())
         #expect(status.decision == nil)
@@ -72,7 +72,7 @@ struct CommitPointStatusTests {
 
     @Test("a register that does not answer makes the status unknown, and not undecided")
     func silent() async throws {
-        let bench = Bench()
+        let bench = await Bench()
         bench.log.put(Bench.row(.journal))
         for reading in [CommitPointReading.unknown(reason: "x"), .unprovable(reason: "x")] {
             bench.participants.state.withLock { $0.look = { _ in reading } }
@@ -93,7 +93,7 @@ struct CommitPointStatusTests {
 
     @Test("a list asks a silent register once, and vouches for what it read by one write")
     func listed() async throws {
-        let bench = Bench()
+        let bench = await Bench()
         for number in 1...3 as ClosedRange<Int64> {
             bench.log.put(Bench.row(.journal, number: number))
             bench.log.put(Bench.row(.twoPhase, decision: .commit, number: 10 + number))
@@ -107,7 +107,7 @@ struct CommitPointStatusTests {
 
     @Test("a row that is in another state by now ends no list before its end")
     func page() async throws {
-        let bench = Bench()
+        let bench = await Bench()
         bench.log.put(Bench.row(.twoPhase, number: 1))
         bench.log.put(Bench.row(.journal, number: 2))
         bench.participants.state.withLock {
@@ -128,7 +128,7 @@ struct CommitPointStatusTests {
     @Test("a decision that is only read is told behind a durable write")
     func confirmed() async throws {
         for decision in [Decision.commit, .abort] {
-            let bench = Bench()
+            let bench = await Bench()
             bench.log.put(Bench.row(.twoPhase, decision: decision))
             #expect(try await bench.status()?.decision == decision)
             #expect(bench.log.state.withLock { $0.confirmations } == 1)
@@ -137,7 +137,7 @@ struct CommitPointStatusTests {
 
     @Test("rows that decide themselves are asked of nobody")
     func ordinary() async throws {
-        let bench = Bench()
+        let bench = await Bench()
         bench.log.put(Bench.row(.twoPhase))
         #expect(try await bench.status()?.decision == nil)
         #expect(bench.participants.state.withLock { $0.looks.isEmpty })
@@ -146,7 +146,7 @@ struct CommitPointStatusTests {
 
     @Test("whoever takes over says nothing before it has asked what its predecessor may have told")
     func takenOver() async throws {
-        let bench = Bench()
+        let bench = await Bench()
         try await bench.takeOver(Bench.row(.journal))
         async let status = bench.status()
         await bench.untilItWaits()
@@ -156,7 +156,7 @@ struct CommitPointStatusTests {
 
     @Test("a register that was silent is asked again as soon as its participant answers")
     func answersAgain() async throws {
-        let bench = Bench()
+        let bench = await Bench()
         try await bench.takeOver(Bench.row(.journal))
         while !bench.participants.answer(.tryAgain) { await Task.yield() }
         while bench.clock.armed == 0 { await Task.yield() }
@@ -172,7 +172,7 @@ struct CommitPointStatusTests {
 
     @Test("a question without an answer is not waited for without end")
     func unanswered() async throws {
-        let bench = Bench()
+        let bench = await Bench()
         try await bench.takeOver(Bench.row(.journal))
         async let status = bench.status()
         await bench.untilItWaits()

@@ -16,7 +16,7 @@ struct FinishStatusTests {
 
     @Test("a commit that every branch shows is told, though its end is not recorded")
     func committed() async throws {
-        let bench = Bench()
+        let bench = await Bench()
         bench.log.put(Self.committing())
         bench.participants.state.withLock { $0.reading = .committed }
         let status = try #require(try await bench.status())
@@ -34,7 +34,7 @@ struct FinishStatusTests {
 
     @Test("what was seen is recorded before it is told, for whoever is asked next may see nothing")
     func recordedBeforeItIsTold() async throws {
-        let bench = Bench()
+        let bench = await Bench()
         bench.log.put(Self.committing())
         bench.participants.state.withLock { $0.reading = .committed }
         // Others may have told it, so that it is told though it cannot be recorded.
@@ -48,7 +48,7 @@ struct FinishStatusTests {
 
     @Test("what no standby has confirmed is told, and not recorded: the branch may come back")
     func unconfirmed() async throws {
-        let bench = Bench()
+        let bench = await Bench()
         bench.log.put(Self.committing())
         bench.participants.state.withLock {
             ($0.reading, $0.areEndsConfirmed) = (.committed, false)
@@ -60,7 +60,7 @@ struct FinishStatusTests {
 
     @Test("a commit is under way where a branch is open, or does not show what it is")
     func open() async throws {
-        let bench = Bench()
+        let bench = await Bench()
         bench.log.put(Self.committing())
         #expect(try await bench.status()?.state == .committing)
         #expect(bench.participants.state.withLock { $0.endLooks.count } == 1)
@@ -68,7 +68,7 @@ struct FinishStatusTests {
 
     @Test("where a participant is silent the row is read again: the end is just being recorded")
     func silent() async throws {
-        let bench = Bench()
+        let bench = await Bench()
         bench.log.put(Self.committing())
         bench.participants.state.withLock { $0.reading = .silent }
         let asking = Task { try await bench.status() }
@@ -93,7 +93,7 @@ struct FinishStatusTests {
 
     @Test("an abort's end is told behind a durable write, for it may only be visible")
     func abortedElsewhere() async throws {
-        let bench = Bench()
+        let bench = await Bench()
         var row = Bench.row(.twoPhase, decision: .abort)
         row.state = .aborting
         let lost = row
@@ -109,7 +109,7 @@ struct FinishStatusTests {
 
     @Test("an abort's end is told once it is recorded, and is under way until then")
     func abortWaitsForItsRecord() async throws {
-        let bench = Bench()
+        let bench = await Bench()
         bench.log.state.withLock {
             $0.decision = .decided(.abort, evidence: [nil])
             $0.isFinishHeld = true
@@ -132,7 +132,7 @@ struct FinishStatusTests {
     @Test("that nobody can say is told once it is recorded, and the outcome is unknown until then")
     func reportWaitsForItsRecord() async throws {
         for isRecorded in [false, true] {
-            let bench = Bench()
+            let bench = await Bench()
             bench.log.state.withLock {
                 $0.delegation = .delegated(evidence: [nil])
                 $0.isFinishHeld = true
@@ -165,7 +165,7 @@ struct FinishStatusTests {
 
     @Test("a repeated key is told no more than the status")
     func repeatedKey() async throws {
-        let bench = Bench()
+        let bench = await Bench()
         bench.log.put(Bench.row(.onePhase, number: 2, salt: 2))
         try await bench.takeOver(Bench.row(.onePhase, number: 2, salt: 2))
         bench.log.state.withLock { $0.isFinishHeld = true }
@@ -194,7 +194,7 @@ struct FinishStatusTests {
         let isAnswered = Lock(false)
         let asking = Task {
             defer { isAnswered.withLock { $0 = true } }
-            return try await bench.engine.status(Self.own, principal: "p")
+            return try await bench.engine.status(of: Self.own, principal: "p")
         }
         while bench.clock.armed == 0, !isAnswered.withLock({ $0 }) { await Task.yield() }
         body()
@@ -211,7 +211,7 @@ struct FinishStatusTests {
     private func driven(
         _ decision: Decision, _ body: (Bench) async throws -> Void
     ) async throws {
-        let bench = Bench()
+        let bench = await Bench()
         bench.log.state.withLock { $0.decision = .decided(decision, evidence: [nil]) }
         bench.participants.state.withLock { $0.isEndHeld = true }
         let running = Task { await bench.run(nil) }
@@ -230,10 +230,10 @@ struct FinishStatusTests {
             let row = Bench.row(.twoPhase, decision: .commit, number: 2, salt: 2)
             bench.log.put(row)
             #expect(
-                try await bench.engine.status(Self.own, principal: "p")?.state == .committing)
+                try await bench.engine.status(of: Self.own, principal: "p")?.state == .committing)
             bench.participants.state.withLock { $0.reading = .committed }
             #expect(
-                try await bench.engine.status(Self.own, principal: "p")?.state == .committed)
+                try await bench.engine.status(of: Self.own, principal: "p")?.state == .committed)
         }
     }
 
@@ -247,7 +247,7 @@ struct FinishStatusTests {
                 row.state = state
                 row.finishedAt = 1
                 bench.log.put(row)
-                #expect(try await bench.engine.status(Self.own, principal: "p")?.state == state)
+                #expect(try await bench.engine.status(of: Self.own, principal: "p")?.state == state)
                 #expect(bench.log.state.withLock { $0.confirmations } == 1)
             }
         }

@@ -7,18 +7,18 @@ import TransactionEngine
 struct ForeignAbortTests {
     @Test("I5: an owner that is still at work tells an abort that others may have told")
     func whileItWorks() async throws {
-        let bench = Bench()
+        let bench = await Bench()
         bench.participants.state.withLock { $0.isEndless = true }
         let running = Task { await bench.run(nil) }
         while bench.participants.state.withLock({ $0.working.isEmpty }) { await Task.yield() }
         let id = GlobalTransactionID(number: 2, salt: 2)
         var row = Bench.row(.twoPhase, number: 2, salt: 2)
         bench.log.put(row)
-        #expect(try await bench.engine.status(id, principal: "p")?.decision == nil)
+        #expect(try await bench.engine.status(of: id, principal: "p")?.decision == nil)
         row.decision = .abort
         row.state = .aborting
         bench.log.put(row)
-        #expect(try await bench.engine.status(id, principal: "p")?.state == .aborting)
+        #expect(try await bench.engine.status(of: id, principal: "p")?.state == .aborting)
         #expect(try await bench.engine.list(RecordFilter()).records.map(\.state) == [.aborting])
         let told = try await Self.told(running, bench, rolledBack: id) {
             bench.participants.state.withLock { $0.ends.isEmpty }
@@ -28,7 +28,7 @@ struct ForeignAbortTests {
 
     @Test("an owner that has asked for commit tells the row's reason, and no results")
     func afterCommitWasAskedFor() async throws {
-        let bench = Bench()
+        let bench = await Bench()
         let running = Task { await bench.run(nil) }
         while bench.log.state.withLock({ $0.decisions == 0 }) { await Task.yield() }
         var row = Bench.row(.twoPhase, decision: .abort, number: 2, salt: 2)

@@ -7,7 +7,7 @@ import TransactionEngine
 struct KeylessTests {
     @Test("a tombstone that came before the acceptance: it never commits, and is told so")
     func tombstoneCameFirst() async throws {
-        let bench = Bench()
+        let bench = await Bench()
         bench.log.state.withLock { $0.acceptance = .keyTaken }
         guard case .neverCommits = await bench.run(nil) else {
             Issue.record("nobody but this coordinator could have committed it")

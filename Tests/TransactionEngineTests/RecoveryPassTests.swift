@@ -11,11 +11,11 @@ struct RecoveryPassTests {
     private let notes = InMemoryLogHandler()
     private let bench: Bench
 
-    init() {
+    init() async {
         var limits = EngineLimits()
         limits.claimBatch = 2
         let notes = notes
-        bench = Bench(limits, logger: Logger(label: "test") { _ in notes })
+        bench = await Bench(limits, logger: Logger(label: "test") { _ in notes })
         bench.log.state.withLock { $0.decision = .decided(.commit, evidence: [nil]) }
         bench.participants.state.withLock { $0.isEndless = true }
     }

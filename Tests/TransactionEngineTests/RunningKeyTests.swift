@@ -7,7 +7,7 @@ import TransactionEngine
 struct RunningKeyTests {
     @Test("I5: its transaction is told, and that it is another request, once the row is durable")
     func beforeAndAfterAcceptance() async {
-        let bench = Bench()
+        let bench = await Bench()
         bench.participants.state.withLock { $0.isEndless = true }
         bench.log.state.withLock { $0.isAcceptHeld = true }
         let running = Task { await Self.ask(bench, request: 2) }
@@ -41,7 +41,7 @@ struct RunningKeyTests {
 
     @Test("I3, I5: a key whose row was read is in use, and its id is told only of a row that stays")
     func rowThatMayBeLost() async {
-        let bench = Bench()
+        let bench = await Bench()
         bench.log.put(Bench.row(.twoPhase))
         for refuses in [true, false] {
             bench.log.state.withLock { $0.refusesConfirmations = refuses }
@@ -60,7 +60,7 @@ struct RunningKeyTests {
 
     @Test("a key of a decided row is never told to be unused, whatever cannot be read")
     func decidedRowThatCannotBeConfirmed() async {
-        let bench = Bench()
+        let bench = await Bench()
         bench.log.put(Bench.row(.twoPhase, decision: .commit))
         bench.log.state.withLock { $0.refusesConfirmations = true }
         guard case .keyInProgress(nil) = await bench.replay() else {

@@ -7,7 +7,7 @@ import TransactionEngine
 struct ScanTests {
     @Test("a row that landed behind the look is ended as it stands, with all its branches")
     func landedBehindTheLook() async throws {
-        let bench = Bench()
+        let bench = await Bench()
         let name = PreparedTransactionName(
             installation: bench.log.installation, transaction: Bench.id, branch: 1)
         // The tombstone meets the acceptance, and aborts it.

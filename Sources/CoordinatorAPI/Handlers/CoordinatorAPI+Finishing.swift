@@ -46,7 +46,7 @@ extension CoordinatorAPI {
         try EntityTag.requireCondition(condition)
         let found: TransactionRecord?
         do throws(LogUnavailable) {
-            found = try await engine.status(id, principal: nil)
+            found = try await engine.status(of: id, principal: nil)
         } catch {
             throw Self.unavailable(error, id)
         }

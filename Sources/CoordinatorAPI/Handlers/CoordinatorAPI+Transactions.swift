@@ -127,8 +127,8 @@ extension CoordinatorAPI {
             found =
                 query.waitSeconds > 0
                 ? try await engine.status(
-                    id, principal: nil, waiting: .seconds(query.waitSeconds))
-                : try await engine.status(id, principal: nil)
+                    of: id, principal: nil, waiting: .seconds(query.waitSeconds))
+                : try await engine.status(of: id, principal: nil)
         } catch {
             throw Self.unavailable(error, id)
         }

@@ -1,75 +1,82 @@
 import CommitProtocol
+import EventLoop
 
-/// One transaction that this replica is driving: the machine, and what the shell holds for it.
+/// One transaction that this replica coordinates: its machine, its record, its branches' sessions
+/// and its caller.
 ///
-/// It is an object because every event changes it: a copy in and out of the table of drives would
-/// cost more than what the machine does. The engine alone touches it.
+/// It is an object because every event changes it: copying it in and out of a table would cost more
+/// than the machine does.
+@LoopActor
 final class ActiveTransaction {
+    let id: GlobalTransactionID
     var machine: Coordinator
     var record: TransactionRecord
-    let work: [WorkRequest]
-    /// When the branches work; those that were ordered to, and wait for their turn.
-    let order: TransactionRequest.Order
+    var branches: [ActiveBranch]
+    /// Whether an earlier incarnation, or another replica, began it.
+    let isAdopted: Bool
+    let execution: TransactionRequest.ExecutionOrder
+    /// Branches whose work waits for its turn.
     var queued: [Int] = []
-    var sessions: [(any BranchSession)?]
-    var reports: [WorkReport?]
-    var fences: [Fence]
-    /// The decision that the record was completed for.
-    var preparedFor: Decision? = nil
-    /// Whether the record's problem is the one that another replica wrote beside the abort.
-    private(set) var obeysAbort = false
+    /// In milliseconds of the engine's clock.
     let deadline: Int64
     var timers: [Timer: any ScheduledTimer] = [:]
-    var answer: CheckedContinuation<CallerReply, Never>? = nil
-    /// Whether its caller would rather hear of the decision than of the end.
-    var prefersDecision = false
-    /// Whether its caller was told of the commit before its end: it is under way, and nobody waits.
+    /// The waiting request; nil once it is answered.
+    var caller: CheckedContinuation<CallerReply, Never>?
+    /// Whether the caller prefers the answer at the decision to the one at the finish.
+    let prefersDecision: Bool
+    /// Whether the caller was answered before the finish: nobody waits for the rest.
     var isUnattended = false
-    var watchers: [CheckedContinuation<Void, Never>] = []
+    /// Whether it has ended here: late reports about it are dropped.
+    var isOver = false
     /// Why the log did not take the acceptance, if it did not.
-    var unavailability: String? = nil
-    /// Branches whose heuristic outcome is in the log, and how many such outcomes the row tells of.
+    var unavailability: String?
+    /// Branches whose heuristic outcome was logged.
     var loggedHeuristics: Set<Int> = []
-    var notedHeuristics = 0
+    /// How many heuristic outcomes the row holds.
+    var notedHeuristicCount = 0
+    /// Whether the record's problem is the one that another replica wrote with its abort.
+    private(set) var hasForeignProblem = false
+    /// The decision that the record's results and problem belong to.
+    private var completedFor: Decision?
 
+    /// A transaction that is about to begin.
     init(
-        machine: Coordinator, record: TransactionRecord, work: [WorkRequest],
-        order: TransactionRequest.Order, sessions: [(any BranchSession)?],
-        reports: [WorkReport?], fences: [Fence], deadline: Int64,
-        answer: CheckedContinuation<CallerReply, Never>? = nil
+        _ record: TransactionRecord, _ branches: [ActiveBranch], request: TransactionRequest,
+        deadline: Int64
     ) {
-        self.machine = machine
+        id = record.id
+        machine = Coordinator(
+            transaction: record.id, commitModes: record.branches.map(\.commitMode))
         self.record = record
-        self.work = work
-        self.order = order
-        self.sessions = sessions
-        self.reports = reports
-        self.fences = fences
+        self.branches = branches
+        isAdopted = false
+        execution = request.execution
         self.deadline = deadline
-        self.answer = answer
+        prefersDecision = request.repliesAtDecision
     }
 
-    /// What the caller is told: the reply, and all that was known at that moment.
+    /// A transaction whose row this replica has claimed.
+    init(adopting row: TransactionRecord) {
+        id = row.id
+        machine = Coordinator(transaction: row.id, commitModes: row.branches.map(\.commitMode))
+        record = row
+        branches = row.branches.map { _ in ActiveBranch(fence: .formerIncarnations) }
+        isAdopted = true
+        execution = .parallel
+        deadline = 0
+        prefersDecision = false
+        notedHeuristicCount = row.heuristicCount
+        loggedHeuristics = row.heuristicBranches
+    }
+
+    /// What the caller gets: the machine's reply, and the record at that moment.
     struct CallerReply {
         let reply: Reply
         let record: TransactionRecord
         /// Why the log did not take the acceptance, if it did not.
         let unavailability: String?
-        /// Said at the decision because that was preferred, and not because a bound had passed.
+        /// Answered at the decision because the caller preferred it, and not because a bound passed.
         let isAtDecision: Bool
-    }
-
-    /// Whether it was taken over: another life began it.
-    var isAdopted: Bool { work.isEmpty }
-
-    /// Tells the caller the reason that the row holds, whatever makes the machine abort.
-    func obeyAbort(of row: TransactionRecord) {
-        guard machine.decision == nil, let problem = row.problem else { return }
-        record.problem = problem
-        // A commit may have been asked for, with these beside it; it cannot be answered any more.
-        record.results = nil
-        record.areResultsOmitted = false
-        obeysAbort = true
     }
 
     /// The record with all that the machine knows.
@@ -89,6 +96,69 @@ final class ActiveTransaction {
     /// The failure of the branch that made the transaction abort.
     var decisiveFailure: BranchFailure? {
         guard case .refused(let branch) = machine.cause else { return nil }
-        return reports[branch]?.failure
+        return branches[branch].report?.failure
+    }
+
+    /// Adopts the problem that another replica recorded with its abort, whatever makes this
+    /// machine abort.
+    func adoptProblem(of row: TransactionRecord) {
+        guard machine.decision == nil, let problem = row.problem else { return }
+        record.problem = problem
+        // A commit may have been asked for with results; it cannot be the answer any more.
+        record.results = nil
+        record.areResultsOmitted = false
+        hasForeignProblem = true
+    }
+
+    /// Completes the record with what is written beside the decision: results, or the problem.
+    ///
+    /// A commit point may refuse to commit; what belongs to one decision is then replaced by what
+    /// belongs to the other.
+    func complete(
+        for decision: Decision, at time: Timestamp, encoding: OutcomeEncoding,
+        _ limits: EngineLimits
+    ) {
+        guard completedFor != decision else { return }
+        completedFor = decision
+        record.decidedAt = time
+        switch decision {
+        case .commit where !isAdopted:
+            let results = encoding.results(branches.map { $0.report?.results ?? [] })
+            record.results = results
+            if results.count > limits.storedResultBytesMax { record.areResultsOmitted = true }
+        case .commit:
+            // The results were in the memory of the incarnation that did the work.
+            if record.results == nil { record.areResultsOmitted = true }
+        case .abort:
+            record.results = nil
+            record.areResultsOmitted = false
+            guard !hasForeignProblem, let cause = machine.cause else { return }
+            record.problem = encoding.problem(record, cause, decisiveFailure)
+        }
+    }
+
+    /// Completes the record for an abort that the log answered and this machine did not ask for.
+    func completeForForeignAbort(_ encoding: OutcomeEncoding) {
+        guard record.problem == nil else { return }
+        record.problem = encoding.problem(
+            record, machine.cause ?? .decidedElsewhere, decisiveFailure)
+        record.results = nil
+    }
+}
+
+/// What the engine holds for one branch of an active transaction.
+struct ActiveBranch {
+    /// What to do before the vote; nil if an earlier incarnation did the work.
+    var work: WorkRequest?
+    /// The branch's session, until it has voted, or finished if it is not prepared.
+    var session: (any BranchSession)?
+    /// How the work went.
+    var report: WorkReport?
+    /// Which sessions have to be gone before an absent gid is believed.
+    var fence = Fence.none
+
+    /// Believes an absent gid only once the session that worked is gone.
+    mutating func fenceSession() {
+        if let session = report?.session { fence = .session(session) }
     }
 }

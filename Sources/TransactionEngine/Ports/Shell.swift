@@ -1,5 +1,35 @@
 public import CommitProtocol
 
+/// What the engine reaches the world through.
+public struct EnginePorts: Sendable {
+    /// The durable record of decisions.
+    public var log: any DecisionLog
+    /// The registered participants.
+    public var participants: any Participants
+    /// Time.
+    public var clock: any EngineClock
+    /// The way to the other replicas.
+    public var signals: any ReplicaSignals
+    /// Receives what the engine does, if anything is to.
+    public var observer: (any EngineObserver)?
+    /// A random number of a range, for jitter.
+    public var random: @Sendable (ClosedRange<Int64>) -> Int64
+
+    /// Makes the ports of one that is alone and observed by nobody.
+    public init(
+        log: any DecisionLog, participants: any Participants, clock: any EngineClock,
+        signals: any ReplicaSignals = NoSignals(), observer: (any EngineObserver)? = nil,
+        random: @escaping @Sendable (ClosedRange<Int64>) -> Int64
+    ) {
+        self.log = log
+        self.participants = participants
+        self.clock = clock
+        self.signals = signals
+        self.observer = observer
+        self.random = random
+    }
+}
+
 /// Time, as the engine needs it.
 ///
 /// The production one is the event loop's.
@@ -80,4 +110,11 @@ public enum TransactionAnswer: Sendable {
     case keyInProgress(GlobalTransactionID?)
     /// The key was used by another request, whose transaction this is.
     case keyReused(GlobalTransactionID)
+}
+
+extension Duration {
+    /// Whole milliseconds.
+    var milliseconds: Int64 {
+        components.seconds * 1000 + components.attoseconds / 1_000_000_000_000_000
+    }
 }

@@ -66,3 +66,20 @@ public enum ResolutionChange: Sendable, Hashable {
     /// The row stays as it is, but for the count of resolutions.
     case note
 }
+
+/// The transactions that wait for an operator.
+public struct OperatorQueue: Sendable, Hashable {
+    /// How many there are.
+    public let count: Int
+    /// The one that has waited longest.
+    public let oldest: GlobalTransactionID
+    /// Since when it has.
+    public let since: Timestamp
+
+    /// Makes it of its parts.
+    public init(count: Int, oldest: GlobalTransactionID, since: Timestamp) {
+        self.count = count
+        self.oldest = oldest
+        self.since = since
+    }
+}

@@ -121,11 +121,11 @@ public struct TransactionRequest: Sendable {
     }
 
     /// When branches work.
-    public enum Order: Sendable, Hashable {
+    public enum ExecutionOrder: Sendable, Hashable {
         /// All at once.
         case parallel
         /// Each after the one before it has voted yes.
-        case sequential
+        case inOrder
     }
 
     /// A caller's key, digested, so that the key itself is stored nowhere.
@@ -155,7 +155,7 @@ public struct TransactionRequest: Sendable {
     /// The caller's labels, sorted by name.
     public let labels: [Label]
     /// When the branches work.
-    public let order: Order
+    public let execution: ExecutionOrder
     /// Whether cancelling the task that runs it asks for an abort, if nothing is decided yet.
     ///
     /// A server's caller who goes away does not.
@@ -182,7 +182,8 @@ public struct TransactionRequest: Sendable {
     /// Makes a request of its parts.
     public init(
         principal: String, idempotency: Idempotency?, branches: [Branch], isolation: Isolation,
-        timeout: Duration, labels: [Label], order: Order = .parallel, isCancellable: Bool = false,
+        timeout: Duration, labels: [Label], execution: ExecutionOrder = .parallel,
+        isCancellable: Bool = false,
         isOnePhase: Bool = false, repliesAtDecision: Bool = false
     ) {
         self.principal = principal
@@ -191,7 +192,7 @@ public struct TransactionRequest: Sendable {
         self.isolation = isolation
         self.timeout = timeout
         self.labels = labels
-        self.order = order
+        self.execution = execution
         self.isCancellable = isCancellable
         self.isOnePhase = isOnePhase
         self.repliesAtDecision = repliesAtDecision

@@ -121,6 +121,21 @@ public struct TransactionRecord: Sendable {
         self.branches = branches
     }
 
+    /// Makes the record of a row that is inserted, decided to abort, for prepared transactions that
+    /// have none.
+    init(
+        orphan id: GlobalTransactionID, _ branches: [(participant: String, gid: String)],
+        _ log: any DecisionLog, at now: Timestamp
+    ) {
+        self.init(
+            id: id, principal: "", idempotency: nil, isolation: .readCommitted, labels: [],
+            owner: log.replica, epoch: log.epoch, acceptedAt: now, deadline: now,
+            state: .aborting,
+            branches: branches.map { BranchRecord(participant: $0.participant, gid: $0.gid) })
+        decision = .abort
+        decidedAt = now
+    }
+
     /// A number that changes whenever what a caller is shown changes.
     public var version: String {
         let ended = branches.count { $0.outcome != nil }

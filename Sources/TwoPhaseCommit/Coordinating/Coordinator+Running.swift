@@ -57,7 +57,7 @@ extension Coordinator {
         guard let known = GlobalTransactionID(id.description) else { return nil }
         let runtime = try await runtime()
         do {
-            let record = try await runtime.engine.status(known, principal: Runtime.principal)
+            let record = try await runtime.engine.status(of: known, principal: Runtime.principal)
             return record.map(TransactionStatus.init)
         } catch {
             throw CoordinatorError(.stateDatabase, error.reason)
@@ -106,7 +106,7 @@ extension Coordinator {
             branches: works.map(\.branch), isolation: Isolation(isolation),
             // A first run may have had to start the coordinator.
             timeout: (timeout - start.duration(to: .now)).bounded, labels: [],
-            order: order == .parallel ? .parallel : .sequential, isCancellable: true)
+            execution: order == .parallel ? .parallel : .inOrder, isCancellable: true)
         // From here on the engine keeps to the loop's thread, and closures run where they prefer to.
         let answer = await withTaskExecutorPreference(EventLoop.shared) {
             await runtime.engine.run(request)

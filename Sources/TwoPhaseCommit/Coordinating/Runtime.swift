@@ -30,11 +30,13 @@ final class Runtime {
         isLogless = state == nil
         let signals = state.map { StateSignals($0, logger: configuration.logger) }
         engine = TransactionEngine(
-            executor: EventLoop.shared, log: log, participants: participants, clock: LoopClock(),
+            ports: EnginePorts(
+                log: log, participants: participants, clock: LoopClock(),
+                signals: signals ?? NoSignals(), random: { .random(in: $0) }),
             encoding: OutcomeEncoding(
                 results: { _ in [] },
                 problem: { _, cause, failure in StoredProblem(cause, failure).bytes }),
-            limits: limits, signals: signals ?? NoSignals(), logger: configuration.logger)
+            limits: limits, logger: configuration.logger)
         if case .database(let options) = configuration.log,
             let log = log as? PostgresDecisionLog, let signals
         {

@@ -37,9 +37,10 @@ final class Replica {
         signals = StateSignals(state, logger: logger)
         let ports = try Self.withFailpoints(log, participants)
         engine = TransactionEngine(
-            executor: EventLoop.shared, log: ports.0, participants: ports.1,
-            clock: LoopClock(), encoding: .json, limits: configuration.engineLimits,
-            signals: signals, logger: logger)
+            ports: EnginePorts(
+                log: ports.0, participants: ports.1, clock: LoopClock(), signals: signals,
+                random: { .random(in: $0) }),
+            encoding: .json, limits: configuration.engineLimits, logger: logger)
         var retention = RetentionOptions()
         retention.period = .seconds(configuration.transactions.retentionHours * 3600)
         retention.batch = configuration.transactions.retentionBatch

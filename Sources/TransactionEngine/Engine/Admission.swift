@@ -1,0 +1,343 @@
+import CommitProtocol
+import EventLoop
+
+/// Lets requests in: limits, idempotency keys, sessions, and the end of all that when the replica
+/// stops.
+@LoopActor
+final class Admission {
+    private let ports: EnginePorts
+    private let limits: EngineLimits
+    private let table: TransactionTable
+    private let driver: TransactionDriver
+    private let status: StatusReader
+    /// The keys of requests that this replica is running.
+    private var runningKeys: [RunningKey: RunningRequest] = [:]
+    private var admittedCount = 0
+    private var isDraining = false
+    /// Whether even requests that were let in before begin no transaction any more.
+    private var beginsNothing = false
+
+    init(
+        _ ports: EnginePorts, limits: EngineLimits, table: TransactionTable,
+        driver: TransactionDriver, status: StatusReader
+    ) {
+        self.ports = ports
+        self.limits = limits
+        self.table = table
+        self.driver = driver
+        self.status = status
+    }
+
+    private struct RunningKey: Hashable {
+        let principal: String
+        let digest: [UInt8]
+    }
+
+    private struct RunningRequest {
+        let id: GlobalTransactionID
+        let digest: [UInt8]
+    }
+
+    /// What a transaction needs before it begins.
+    private struct Reservation {
+        let id: GlobalTransactionID
+        let sessions: [any BranchSession]
+        let commitModes: [CommitMode]
+        let start: Int64
+        /// The server that keeps the journal; recorded, so that no other server is ever asked.
+        let journal: ServerTimeline?
+
+        func release() async {
+            for session in sessions { await session.release() }
+        }
+    }
+
+    /// Runs a transaction to its answer. It goes on to its finish whether or not anybody still waits.
+    func run(_ request: TransactionRequest) async -> TransactionAnswer {
+        if isDraining { return .refused(.draining) }
+        let commitModes: [CommitMode]
+        do {
+            commitModes = try self.commitModes(of: request)
+            try ports.participants.inspect(request.branches, commitModes)
+        } catch {
+            return .refused(error)
+        }
+        // Before anything is read for it: this bounds what waits for the log's readers as well.
+        guard admittedCount < limits.inFlightMax else {
+            return .refused(.overloaded(.transactions(limit: limits.inFlightMax)))
+        }
+        admittedCount += 1
+        defer { admittedCount -= 1 }
+        guard let idempotency = request.idempotency else {
+            return await reserveAndRun(request, commitModes)
+        }
+        let key = RunningKey(principal: request.principal, digest: idempotency.keyDigest)
+        if let running = runningKeys[key] { return refusal(of: idempotency, for: running) }
+        do {
+            // Before any session is taken: a repeated request costs one read.
+            if let earlier = try await ports.log.record(
+                principal: request.principal, keyDigest: idempotency.keyDigest)
+            {
+                return await replay(earlier, for: idempotency)
+            }
+        } catch {
+            return .refused(.stateUnavailable(reason: error.reason))
+        }
+        return await reserveAndRun(request, commitModes)
+    }
+
+    /// The commit mode of each branch. The first that writes where a journal is kept is the commit
+    /// point.
+    private func commitModes(
+        of request: TransactionRequest
+    ) throws(AdmissionFailure) -> [CommitMode] {
+        let branches = request.branches
+        if request.isOnePhase {
+            let writers = branches.count { !$0.isReadOnly }
+            guard writers == 1 else { throw .notOnePhase(writers: writers) }
+            return branches.map { $0.isReadOnly ? .readOnly : .onePhase }
+        }
+        let journal = branches.firstIndex {
+            !$0.isReadOnly && ports.participants.keepsJournal($0.participant)
+        }
+        return branches.enumerated().map { index, branch in
+            if branch.isReadOnly { return .readOnly }
+            return index == journal ? .journal : .twoPhase
+        }
+    }
+
+    // MARK: Beginning
+
+    private func reserveAndRun(
+        _ request: TransactionRequest, _ commitModes: [CommitMode]
+    ) async -> TransactionAnswer {
+        table.admissionBegan()
+        let reservation: Result<Reservation, AdmissionFailure>
+        do throws(AdmissionFailure) {
+            reservation = .success(try await reserve(request, commitModes))
+        } catch {
+            reservation = .failure(error)
+        }
+        // From here until the transaction is in the table there is no suspension.
+        table.admissionEnded()
+        defer { table.wakeIfIdle() }
+        switch reservation {
+        case .success(let reservation) where beginsNothing:
+            await reservation.release()
+            return .refused(.draining)
+        case .success(let reservation): return await run(request, reservation)
+        case .failure(let failure): return .refused(failure)
+        }
+    }
+
+    private func reserve(
+        _ request: TransactionRequest, _ commitModes: [CommitMode]
+    ) async throws(AdmissionFailure) -> Reservation {
+        let start = ports.clock.milliseconds
+        let sessions = try await ports.participants.reserve(
+            zip(request.branches, commitModes).map {
+                SessionRequest(participant: $0.participant, commitMode: $1)
+            }, within: request.timeout)
+        do throws(AdmissionFailure) {
+            if request.isCancellable, Task.isCancelled { throw .cancelled }
+            let id = try await nextTransactionID()
+            var journal: ServerTimeline?
+            if let commitPoint = commitModes.firstIndex(of: .journal) {
+                journal = await sessions[commitPoint].server()
+                guard journal != nil else {
+                    throw .participantUnavailable(
+                        name: request.branches[commitPoint].participant, reason: "connection lost")
+                }
+            }
+            return Reservation(
+                id: id, sessions: sessions, commitModes: commitModes, start: start,
+                journal: journal)
+        } catch {
+            for session in sessions { await session.release() }
+            throw error
+        }
+    }
+
+    private func nextTransactionID() async throws(AdmissionFailure) -> GlobalTransactionID {
+        do {
+            return try await ports.log.nextTransactionID()
+        } catch {
+            throw .stateUnavailable(reason: error.reason)
+        }
+    }
+
+    private func run(
+        _ request: TransactionRequest, _ reservation: Reservation
+    ) async -> TransactionAnswer {
+        var key: RunningKey?
+        if let idempotency = request.idempotency {
+            let own = RunningKey(principal: request.principal, digest: idempotency.keyDigest)
+            if let running = runningKeys[own] {
+                let answer = refusal(of: idempotency, for: running)
+                await reservation.release()
+                return answer
+            }
+            runningKeys[own] = RunningRequest(
+                id: reservation.id, digest: idempotency.requestDigest)
+            key = own
+        }
+        let transaction = makeTransaction(request, reservation)
+        let reply = await withTaskCancellationHandler {
+            await withCheckedContinuation { continuation in
+                transaction.caller = continuation
+                driver.begin(transaction, request.idempotency == nil ? .overlapping : .first)
+                // Cancelled before there was anything to cancel.
+                if request.isCancellable, Task.isCancelled {
+                    driver.requestRollback(of: transaction)
+                }
+            }
+        } onCancel: {
+            guard request.isCancellable else { return }
+            Task { @LoopActor in driver.requestRollback(of: transaction) }
+        }
+        if let key { runningKeys[key] = nil }
+        return await answer(reply, request)
+    }
+
+    private func makeTransaction(
+        _ request: TransactionRequest, _ reservation: Reservation
+    ) -> ActiveTransaction {
+        let (id, log) = (reservation.id, ports.log)
+        let now = ports.clock.wallTime
+        let timeout = request.timeout.milliseconds
+        var records: [BranchRecord] = []
+        var branches: [ActiveBranch] = []
+        for (index, branch) in request.branches.enumerated() {
+            var record = BranchRecord(
+                participant: branch.participant,
+                gid: log.preparedName(
+                    of: id, branch: index, branchCount: request.branches.count),
+                commitMode: reservation.commitModes[index])
+            record.version = reservation.sessions[index].participantVersion
+            var work = WorkRequest(
+                gid: record.gid, work: branch.work, isolation: request.isolation,
+                commitMode: record.commitMode)
+            work.onRefusal = branch.onRefusal
+            records.append(record)
+            branches.append(ActiveBranch(work: work, session: reservation.sessions[index]))
+        }
+        var record = TransactionRecord(
+            id: id, request: request, owner: log.replica, epoch: log.epoch, acceptedAt: now,
+            deadline: now + timeout * 1000, branches: records)
+        record.journal = reservation.journal
+        return ActiveTransaction(
+            record, branches, request: request, deadline: reservation.start + timeout)
+    }
+
+    // MARK: Answers
+
+    private func answer(
+        _ reply: ActiveTransaction.CallerReply, _ request: TransactionRequest
+    ) async -> TransactionAnswer {
+        // It may have finished by now, and be forgotten here: then the record of the reply is the
+        // answer.
+        let known = table.record(of: reply.record.id) ?? reply.record
+        switch reply.reply {
+        case .committing where reply.isAtDecision:
+            return .decided(known)
+        case .needsOperator:
+            // Until it is recorded no other replica can report it.
+            guard let recorded = try? await status.recordedView(of: known) else {
+                return .outcomeUnknown(known.id)
+            }
+            return .known(recorded)
+        case .committed, .aborted, .committing:
+            return .known(known)
+        case .outcomeUnknown:
+            return .outcomeUnknown(known.id)
+        case .neverCommits:
+            return .neverCommits
+        case .notAccepted:
+            return .refused(
+                .stateUnavailable(reason: reply.unavailability ?? "no reason is known"))
+        case .keyTaken:
+            return await answerOfTakenKey(request)
+        }
+    }
+
+    private func answerOfTakenKey(_ request: TransactionRequest) async -> TransactionAnswer {
+        // Without a key, a scan's tombstone came first: its branches had been prepared for long, and
+        // it had no row. Only this coordinator could have committed it.
+        guard let idempotency = request.idempotency else { return .neverCommits }
+        let earlier = try? await ports.log.record(
+            principal: request.principal, keyDigest: idempotency.keyDigest)
+        // No row: retention removed the key's owner in between, long after its finish, and the same
+        // request, sent again, finds the key free.
+        guard let earlier = earlier ?? nil else { return .keyInProgress(nil) }
+        return await replay(earlier, for: idempotency)
+    }
+
+    /// Refuses a request whose key another request is using on this replica.
+    ///
+    /// Until that one's row is durable its id cannot be looked up, and other replicas do not know it.
+    /// So the answer has neither its id nor the news that the requests differ: its acceptance may
+    /// still fail, and leave the key unused.
+    private func refusal(
+        of idempotency: TransactionRequest.Idempotency, for running: RunningRequest
+    ) -> TransactionAnswer {
+        guard table[running.id]?.machine.isAccepted == true else { return .keyInProgress(nil) }
+        return running.digest == idempotency.requestDigest
+            ? .keyInProgress(running.id) : .keyReused(running.id)
+    }
+
+    /// Answers a repeated key with the recorded outcome, if the request is the same.
+    ///
+    /// A row was read, so the key is not unused, whatever else cannot be read now.
+    private func replay(
+        _ earlier: TransactionRecord, for idempotency: TransactionRequest.Idempotency
+    ) async -> TransactionAnswer {
+        do throws(LogUnavailable) {
+            guard earlier.idempotency?.requestDigest == idempotency.requestDigest else {
+                return try await isDurable(earlier) ? .keyReused(earlier.id) : .keyInProgress(nil)
+            }
+            let known = try await status.view(of: earlier, .decision)
+            if known.isOpen { return .keyInProgress(try await isDurable(known) ? known.id : nil) }
+            // An abort is answered with its problem, which speaks of no finish but one against it.
+            let isPlainAbort = known.decision == .abort && !known.needsOperator
+            return .replayed(isPlainAbort ? known : try await status.view(ofDecided: known))
+        } catch {
+            return .keyInProgress(error.isOutcomeUnknown ? earlier.id : nil)
+        }
+    }
+
+    /// Whether a row that was read will stay (I5): one that is visible may still be lost with a
+    /// failover, as long as no standby has it.
+    private func isDurable(_ row: TransactionRecord) async throws(LogUnavailable) -> Bool {
+        if row.finishedAt != nil || table[row.id]?.machine.isAccepted == true { return true }
+        return try await ports.log.confirmedRecord(row.id) != nil
+    }
+
+    // MARK: Stopping
+
+    /// Refuses new requests and waits until nothing is under way, at most for `limit`; true if
+    /// every transaction has ended.
+    ///
+    /// The next incarnation of this replica, or another replica, finishes the rest.
+    func drain(within limit: Duration) async -> Bool {
+        isDraining = true
+        await table.waitUntilIdle(within: limit)
+        return table.isEmpty
+    }
+
+    /// Rolls back every undecided transaction, begins none that still waits for sessions, then waits
+    /// as `drain` does.
+    func rollBackAll(within limit: Duration) async -> Bool {
+        beginsNothing = true
+        for transaction in table.all { driver.requestRollback(of: transaction) }
+        return await drain(within: limit)
+    }
+}
+
+extension TransactionRecord {
+    /// Whether a repeated key has no answer yet: the decision is open, or an abort whose problem the
+    /// owner has not recorded. One that waits for an operator's decision has: that it waits.
+    fileprivate var isOpen: Bool {
+        finishedAt == nil && state != .needsOperator
+            && (decision == nil || decision == .abort && problem == nil)
+    }
+}

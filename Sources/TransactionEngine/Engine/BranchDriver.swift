@@ -1,0 +1,220 @@
+import CommitProtocol
+import EventLoop
+
+/// Carries the machine's commands to branches, and their answers back as events.
+///
+/// Every command is answered by one event, but for `cancel`.
+@LoopActor
+final class BranchDriver {
+    private let participants: any Participants
+    private let complete: @LoopActor (ActiveTransaction, Decision) -> Void
+    private let deliver: @LoopActor (Event, ActiveTransaction) -> Void
+
+    /// `complete` completes the record for a decision; `deliver` hands an event to the machine.
+    init(
+        _ participants: any Participants,
+        complete: @escaping @LoopActor (ActiveTransaction, Decision) -> Void,
+        deliver: @escaping @LoopActor (Event, ActiveTransaction) -> Void
+    ) {
+        self.participants = participants
+        self.complete = complete
+        self.deliver = deliver
+    }
+
+    func perform(_ command: BranchCommand, _ transaction: ActiveTransaction) {
+        switch command {
+        case .work(let branch):
+            if transaction.execution == .inOrder, branch > 0 {
+                transaction.queued.append(branch)
+            } else {
+                work(branch, transaction)
+            }
+        case .cancel(let branch): cancel(branch, transaction)
+        case .commitPrepared(let branch): finish(branch, .commit, .none, transaction)
+        case .rollbackPrepared(let branch): finish(branch, .abort, .none, transaction)
+        case .fenceAndRollBack(let branch): fenceAndRollBack(branch, transaction)
+        case .commitLocally(let branch): commitLocally(branch, transaction)
+        case .queryCommitPoint(let branch): queryCommitPoint(branch, transaction)
+        case .release(let branch, let decision): release(branch, decision, transaction)
+        }
+    }
+
+    // MARK: Work
+
+    private func work(_ branch: Int, _ transaction: ActiveTransaction) {
+        guard let session = transaction.branches[branch].session,
+            let request = transaction.branches[branch].work
+        else {
+            preconditionFailure("the machine commands work of branches with a reserved session")
+        }
+        spawn { [self] in worked(await session.work(request), branch, transaction) }
+    }
+
+    private func cancel(_ branch: Int, _ transaction: ActiveTransaction) {
+        guard let session = transaction.branches[branch].session else { return }
+        guard let place = transaction.queued.firstIndex(of: branch) else {
+            return spawn { await session.cancel() }
+        }
+        // Its turn has not come: nothing was sent, and nothing will be.
+        transaction.queued.remove(at: place)
+        let report = WorkReport(
+            reply: .refused, results: [], failure: BranchFailure(.cancelled), session: nil)
+        spawn { [self] in
+            await session.release()
+            worked(report, branch, transaction)
+        }
+    }
+
+    private func worked(_ report: WorkReport, _ branch: Int, _ transaction: ActiveTransaction) {
+        guard !transaction.isOver else { return }
+        transaction.branches[branch].report = report
+        if let failure = report.failure {
+            transaction.branches[branch].work?.onRefusal?(failure)
+        }
+        switch report.reply {
+        case .held, .ready:
+            break
+        case .lost:
+            transaction.branches[branch].session = nil
+            transaction.branches[branch].fence = report.session.map { .session($0) } ?? .none
+        case .prepared, .preparedAgainstVote, .refused:
+            transaction.branches[branch].session = nil
+        }
+        deliver(.voted(branch: branch, report.reply), transaction)
+        // A no vote or an abort has emptied the queue by now.
+        guard !transaction.isOver, !transaction.queued.isEmpty else { return }
+        work(transaction.queued.removeFirst(), transaction)
+    }
+
+    // MARK: Prepared branches
+
+    private func finish(
+        _ branch: Int, _ decision: Decision, _ fence: Fence, _ transaction: ActiveTransaction
+    ) {
+        let record = transaction.record.branches[branch]
+        let state = transaction.machine.branches[branch]
+        let request = FinishRequest(
+            participant: record.participant, gid: record.gid, decision: decision,
+            // A journal branch's transaction id may have been lost with the log of a server that
+            // crashed, and be another transaction's now. The journal is its proof.
+            evidence: record.commitMode == .journal ? nil : state.evidence,
+            fence: fence, version: record.version,
+            checksOwner: transaction.isAdopted || state.retries > 0)
+        spawn { [self] in finished(await participants.end(request), branch, transaction) }
+    }
+
+    private func finished(_ report: FinishReport, _ branch: Int, _ transaction: ActiveTransaction) {
+        if let error = report.error { transaction.record.branches[branch].lastError = error }
+        deliver(.finished(branch: branch, report.reply), transaction)
+    }
+
+    /// Rolls back what may still be open or prepared, once no session can prepare it any more.
+    private func fenceAndRollBack(_ branch: Int, _ transaction: ActiveTransaction) {
+        spawn { [self] in
+            let isRolledBack = await rollBackHeldSession(of: branch, transaction)
+            if transaction.isOver { return }
+            if isRolledBack {
+                deliver(.finished(branch: branch, .done), transaction)
+            } else {
+                finish(branch, .abort, transaction.branches[branch].fence, transaction)
+            }
+        }
+    }
+
+    // MARK: Held branches and the commit point
+
+    /// Has the commit point commit its own transaction, once.
+    private func commitLocally(_ branch: Int, _ transaction: ActiveTransaction) {
+        guard let session = transaction.branches[branch].session else {
+            preconditionFailure("the commit point's session is held until it has finished")
+        }
+        complete(transaction, .commit)
+        let entry = journalEntry(branch, transaction)
+        spawn { [self] in committedLocally(await session.commit(entry), branch, transaction) }
+    }
+
+    /// What the journal keeps; nil for a commit point without a journal.
+    private func journalEntry(_ branch: Int, _ transaction: ActiveTransaction) -> JournalEntry? {
+        let record = transaction.record
+        guard record.branches[branch].commitMode == .journal else { return nil }
+        // Only a key can ask for the results again.
+        let keepsResults = record.idempotency != nil && !record.areResultsOmitted
+        return JournalEntry(
+            transaction: record.id, evidence: transaction.machine.branches.map(\.evidence),
+            results: keepsResults ? record.results : nil)
+    }
+
+    private func committedLocally(
+        _ report: LocalCommitReport, _ branch: Int, _ transaction: ActiveTransaction
+    ) {
+        guard !transaction.isOver else { return }
+        transaction.branches[branch].session = nil
+        switch report.reply {
+        case .committed: break
+        case .rolledBack:
+            transaction.branches[branch].report = WorkReport(
+                reply: .refused, results: [], failure: report.failure,
+                session: transaction.branches[branch].report?.session)
+            if let failure = report.failure {
+                transaction.branches[branch].work?.onRefusal?(failure)
+            }
+        case .unknown: transaction.branches[branch].fenceSession()
+        }
+        deliver(.localCommitAnswered(report.reply), transaction)
+    }
+
+    /// Asks the commit point what it decided, after rolling back what it still holds open here.
+    private func queryCommitPoint(_ branch: Int, _ transaction: ActiveTransaction) {
+        spawn { [self] in
+            _ = await rollBackHeldSession(of: branch, transaction)
+            if transaction.isOver { return }
+            let query = CommitPointQuery(
+                about: branch, of: transaction.view, fence: transaction.branches[branch].fence)
+            let report = await participants.ask(query)
+            if let error = report.error { transaction.record.branches[branch].lastError = error }
+            transaction.record.results = transaction.record.results ?? report.results
+            deliver(.commitPointAnswered(report.answer), transaction)
+        }
+    }
+
+    /// Finishes the transaction that a session holds open.
+    private func release(_ branch: Int, _ decision: Decision, _ transaction: ActiveTransaction) {
+        let session = transaction.branches[branch].session
+        spawn { [self] in
+            let report =
+                await session?.finish(decision)
+                ?? FinishReport(.tryAgain, error: "its session is not held")
+            transaction.branches[branch].session = nil
+            if report.reply == .tryAgain { transaction.branches[branch].fenceSession() }
+            finished(report, branch, transaction)
+        }
+    }
+
+    /// Rolls back what a session still holds; true if it did.
+    ///
+    /// A session that does not confirm it is left to the fence.
+    private func rollBackHeldSession(
+        of branch: Int, _ transaction: ActiveTransaction
+    ) async -> Bool {
+        guard !transaction.isOver, let session = transaction.branches[branch].session,
+            transaction.branches[branch].report != nil
+        else { return false }
+        transaction.branches[branch].session = nil
+        let report = await session.finish(.abort)
+        guard report.reply == .tryAgain else { return true }
+        transaction.branches[branch].fenceSession()
+        return false
+    }
+}
+
+extension CommitPointQuery {
+    /// Asks about the commit point of a transaction, which is this branch.
+    init(about branch: Int, of record: TransactionRecord, fence: Fence) {
+        let found = record.branches[branch]
+        self.init(
+            participant: found.participant, transaction: record.id, branch: branch,
+            commitPoint: found.commitMode == .journal
+                ? .journal(record.journal) : .transactionStatus(found.evidence),
+            fence: fence)
+    }
+}

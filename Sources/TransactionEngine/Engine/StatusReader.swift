@@ -1,0 +1,398 @@
+import CommitProtocol
+import EventLoop
+
+/// Finds out what may be reported of a transaction, whichever replica coordinates it.
+///
+/// A report must never take back what another replica has reported. `DecisionInquiry` and
+/// `EndInquiry` say what has to be read before a decision or a finish may be reported; this reads it.
+@LoopActor
+final class StatusReader {
+    private let ports: EnginePorts
+    private let table: TransactionTable
+    private var log: any DecisionLog { ports.log }
+    private var clock: any EngineClock { ports.clock }
+
+    init(_ ports: EnginePorts, table: TransactionTable) {
+        self.ports = ports
+        self.table = table
+    }
+
+    /// How much of a row is found out.
+    enum Depth {
+        /// The decision. The state may lag behind a finish.
+        case decision
+        /// The decision, and whether it is finished.
+        case finish
+    }
+
+    // MARK: One transaction
+
+    /// What may be reported of a transaction; nil if no row of this principal has the id. A
+    /// principal of nil stands for an operator, who sees every row.
+    func view(
+        of id: GlobalTransactionID, principal: String?
+    ) async throws(LogUnavailable) -> TransactionRecord? {
+        if let known = table.record(of: id), !known.isOf(principal) { return nil }
+        if let known = try await settledRecord(of: id), known.isDecided {
+            return try await withResolutions(view(ofDecided: known))
+        }
+        guard let row = try await log.record(id), row.isOf(principal) else { return nil }
+        // This replica may have taken it over, or finished it, while the row was being read.
+        if let known = try await settledRecord(of: id), known.isDecided {
+            return try await withResolutions(view(ofDecided: known))
+        }
+        return try await withResolutions(view(of: row))
+    }
+
+    /// What may be reported of a row that was read.
+    func view(
+        of row: TransactionRecord, _ depth: Depth = .finish
+    ) async throws(LogUnavailable) -> TransactionRecord {
+        let decided = latest(try await decision(of: row))
+        return depth == .decision ? decided : try await view(ofDecided: decided)
+    }
+
+    /// The decision of a transaction, with its resolutions, for an operator.
+    func decidedView(
+        of id: GlobalTransactionID
+    ) async throws(LogUnavailable) -> TransactionRecord? {
+        if let known = table.record(of: id), known.isDecided { return known }
+        guard let row = try await log.record(id) else { return nil }
+        return try await withResolutions(view(of: row, .decision))
+    }
+
+    /// Like `view(of:principal:)`, but first waits until the transaction is finished, at most for
+    /// `limit`.
+    func view(
+        of id: GlobalTransactionID, principal: String?, waiting limit: Duration
+    ) async throws(LogUnavailable) -> TransactionRecord? {
+        let end = clock.milliseconds + limit.milliseconds
+        var asked: Coordination?
+        var pause: Int64 = 50
+        while true {
+            let left = end - clock.milliseconds
+            guard left > 0 else { break }
+            if let transaction = table[id] {
+                // Nobody waits here for an operator.
+                guard transaction.record.isOf(principal),
+                    transaction.machine.state != .needsOperator
+                else { break }
+                await table.waitForChange(of: id, within: .milliseconds(left))
+                continue
+            }
+            guard !table.isRecording(id), let row = try await log.record(id),
+                row.isOf(principal), row.finishedAt == nil, row.state != .needsOperator
+            else { break }
+            if table[id] != nil { continue }
+            // The owner is asked to signal the finish; a new owner is asked again.
+            let coordination = Coordination(owner: row.owner, epoch: row.epoch)
+            if asked != coordination {
+                asked = coordination
+                await ports.signals.send(.watch(id))
+            }
+            await table.waitForFinishRecord(of: id, within: .milliseconds(min(left, pause)))
+            // The signal may be lost, or may have met nobody: then the row has to be read again.
+            pause = min(pause * 2, 1000)
+        }
+        return try await view(of: id, principal: principal)
+    }
+
+    private struct Coordination: Equatable {
+        let owner: String
+        let epoch: Int64
+    }
+
+    /// A record with the resolutions that are recorded for it.
+    private func withResolutions(
+        _ record: TransactionRecord
+    ) async throws(LogUnavailable) -> TransactionRecord {
+        guard record.resolutionCount > 0 else { return record }
+        var record = record
+        record.resolutions = try await log.resolutions(of: record.id)
+        return record
+    }
+
+    // MARK: Lists
+
+    /// Rows that match, newest first, with what this replica knows beyond them.
+    ///
+    /// A list waits for nothing. Where a decision was just asked for, or a commit point does not
+    /// answer, it shows what is recorded; it asks no commit point again that did not answer.
+    func page(_ filter: RecordFilter) async throws(LogUnavailable) -> RecordPage {
+        let rows = try await log.records(filter)
+        // One durable write after the read vouches for every decision that was read.
+        if let row = rows.first(where: { isActiveElsewhere($0) && $0.decision != nil }) {
+            _ = try await log.confirmedRecord(row.id)
+        }
+        var silent: Set<String> = []
+        var records: [TransactionRecord] = []
+        for row in rows {
+            var known = row
+            let commitPoint = row.branches.first(where: \.commitMode.isCommitPoint)?.participant
+            if let commitPoint, isActiveElsewhere(row), row.decision == nil,
+                !silent.contains(commitPoint)
+            {
+                do {
+                    known = try await decision(of: row)
+                } catch {
+                    guard error.isOutcomeUnknown else { throw error }
+                    silent.insert(commitPoint)
+                }
+            }
+            known = latest(known)
+            if table.isUnrecorded(known) { known = known.beforeFinish ?? row }
+            if filter.states.isEmpty || filter.states.contains(known.state) {
+                records.append(known)
+            }
+        }
+        // A row that is known here to be in another state has had its place on the page.
+        let next = rows.count == filter.limit ? rows.last?.id.number : nil
+        return RecordPage(records: records, next: next)
+    }
+
+    // MARK: The decision
+
+    /// Whether another replica may know more of it than its row says.
+    private func isActiveElsewhere(_ row: TransactionRecord) -> Bool {
+        row.finishedAt == nil && table.record(of: row.id) == nil
+    }
+
+    /// A row, or what this replica knows beyond it.
+    ///
+    /// An owner that has not asked for a decision yet does not know of the abort that another
+    /// replica may have recorded, and reported.
+    private func latest(_ row: TransactionRecord) -> TransactionRecord {
+        guard let known = table.record(of: row.id), known.isDecided || !row.isDecided else {
+            return row
+        }
+        return known
+    }
+
+    /// What this replica knows beyond the row; nil if that is nothing.
+    ///
+    /// A decision that has been asked for may be durable before its answer arrives, and another
+    /// replica may have reported it: "undecided" would take that back. So this waits for the answer.
+    private func settledRecord(
+        of id: GlobalTransactionID
+    ) async throws(LogUnavailable) -> TransactionRecord? {
+        let end = clock.milliseconds + 5000
+        while let machine = table[id]?.machine, machine.isAccepted, machine.awaitsDecision {
+            let left = end - clock.milliseconds
+            guard left > 0 else {
+                throw LogUnavailable(
+                    "The log was asked for the decision and has not answered yet.",
+                    isOutcomeUnknown: true)
+            }
+            await table.waitForChange(of: id, within: .milliseconds(left))
+        }
+        return table.record(of: id)
+    }
+
+    /// A row with the decision that may be reported.
+    private func decision(
+        of record: TransactionRecord
+    ) async throws(LogUnavailable) -> TransactionRecord {
+        guard record.finishedAt == nil, !(table.record(of: record.id)?.isDecided ?? false) else {
+            return record
+        }
+        var (row, silence) = (record, "")
+        var inquiry = DecisionInquiry()
+        var next = inquiry.read(reading(of: row), isConfirmed: false)
+        while true {
+            switch next {
+            case .tell: return row
+            case .confirmRow:
+                row = try await log.confirmedRecord(row.id) ?? row
+                next = inquiry.read(reading(of: row), isConfirmed: true)
+            case .readRow:
+                row = try await log.record(row.id) ?? row
+                next = inquiry.read(reading(of: row), isConfirmed: false)
+            case .readCommitPoint:
+                let found = await readCommitPoint(of: row)
+                (row, silence) = (found.row, found.silence)
+                next = inquiry.saw(found.reading)
+            case .unknown: throw LogUnavailable(silence, isOutcomeUnknown: true)
+            }
+        }
+    }
+
+    /// What a row says of its decision.
+    ///
+    /// A commit point may have decided without the row knowing, but not where this incarnation owns
+    /// the row: then only this replica asks its commit point, and knows the answer.
+    private func reading(of row: TransactionRecord) -> DecisionInquiry.Row {
+        let isOwn = table[row.id] != nil && row.owner == log.replica && row.epoch == log.epoch
+        return DecisionInquiry.Row(
+            decision: row.decision,
+            isSettled: row.finishedAt != nil || row.isHeld || row.state == .needsOperator,
+            namesCommitPoint: !isOwn && (row.journal != nil || row.isDelegated))
+    }
+
+    /// What the commit point of an undecided row holds, and the row with it.
+    private func readCommitPoint(
+        of row: TransactionRecord
+    ) async -> (reading: DecisionInquiry.Reading, row: TransactionRecord, silence: String) {
+        guard let branch = row.branches.firstIndex(where: \.commitMode.isCommitPoint) else {
+            return (.nothing, row, "")
+        }
+        switch await ports.participants.look(CommitPointQuery(about: branch, of: row, fence: .none))
+        {
+        case .holds(let decision, let evidence, let results):
+            return (.holds(decision), row.decided(decision, evidence, results), "")
+        case .nothing: return (.nothing, row, "")
+        case .unknown(let reason), .unprovable(let reason):
+            let name = row.branches[branch].participant
+            return (.silent, row, "\(name) holds the decision and cannot be read: \(reason).")
+        }
+    }
+
+    // MARK: The finish
+
+    /// A record whose decision may be reported, with what may be reported of its finish.
+    ///
+    /// The coordinating replica does not know what others have found: a participant's last answer
+    /// may be on its way, or another incarnation may have finished everything.
+    func view(
+        ofDecided known: TransactionRecord
+    ) async throws(LogUnavailable) -> TransactionRecord {
+        if let here = table.record(of: known.id),
+            table.isRecording(here.id) || table.isUnrecorded(here)
+        {
+            return try await recordedView(of: here)
+        }
+        var isRowRead = table[known.id] == nil
+        var record = known
+        var inquiry = EndInquiry()
+        var next = inquiry.read(record.state, record.inquired, isRecorded: false)
+        while true {
+            switch next {
+            case .look(let branch):
+                next = inquiry.saw(await ports.participants.look(at: record.question(branch)))
+            case .awaitRecord:
+                isRowRead = true
+                next = .tell(.committing)
+                if let row = try await finishedRow(record.id) {
+                    record = row
+                    next = inquiry.read(row.state, row.inquired, isRecorded: false)
+                }
+            case .confirmRow:
+                record = try await log.confirmedRecord(record.id) ?? record
+                next = inquiry.read(record.state, record.inquired, isRecorded: true)
+            case .tell(let state):
+                if !isRowRead, state == .committing || state == .aborting {
+                    isRowRead = true
+                    if let row = try await log.record(record.id), row.isFinishRecorded {
+                        record = row
+                        next = inquiry.read(row.state, row.inquired, isRecorded: false)
+                        continue
+                    }
+                }
+                guard state == .committed, record.state == .committing else { return record }
+                return await recordingFinish(of: record)
+            }
+        }
+    }
+
+    /// A commit that was read to have committed everywhere: recorded before it is reported, for the
+    /// next replica that is asked may not be able to read the same, its owner among them.
+    ///
+    /// A standby that has not received a commit may yet be promoted, and would have the branch
+    /// prepared again. So this records the finish only once later writes are replicated; else the
+    /// replica that finishes the branches does.
+    ///
+    /// Where recording fails, the commit is reported all the same, for others may have reported it.
+    /// A decision that only a commit point holds gets its finish record from its owner alone.
+    private func recordingFinish(of record: TransactionRecord) async -> TransactionRecord {
+        let seen = record.committedEverywhere
+        for (index, branch) in record.branches.enumerated()
+        where branch.commitMode == .twoPhase && branch.outcome != .committed {
+            guard await ports.participants.hasConfirmed(record.question(index)) else { return seen }
+        }
+        var finished = seen
+        finished.finishedAt = clock.wallTime
+        try? await log.recordEnd(finished)
+        return seen
+    }
+
+    /// The row, once its finish is recorded; nil if that takes longer than a moment.
+    private func finishedRow(
+        _ id: GlobalTransactionID
+    ) async throws(LogUnavailable) -> TransactionRecord? {
+        if let row = try await log.record(id), row.isFinishRecorded { return row }
+        await ports.signals.send(.watch(id))
+        await table.waitForFinishRecord(of: id, within: .milliseconds(250))
+        let row = try await log.record(id)
+        return row?.isFinishRecorded == true ? row : nil
+    }
+
+    /// What finished here: at once where other replicas can read the same, else once it is recorded;
+    /// as still finishing, if recording takes too long.
+    func recordedView(
+        of known: TransactionRecord
+    ) async throws(LogUnavailable) -> TransactionRecord {
+        let end = clock.milliseconds + 1000
+        var finished = known
+        while table.isUnrecorded(finished) {
+            let left = end - clock.milliseconds
+            guard left > 0 else {
+                guard let before = finished.beforeFinish else {
+                    throw LogUnavailable(
+                        "Nothing proves what was decided, and that is not recorded yet.",
+                        isOutcomeUnknown: true)
+                }
+                return before
+            }
+            await table.waitForFinishRecord(of: finished.id, within: .milliseconds(left))
+            finished = table.record(of: finished.id) ?? finished
+        }
+        return finished
+    }
+}
+
+extension TransactionRecord {
+    fileprivate var inquired: [EndInquiry.Branch] {
+        branches.map { EndInquiry.Branch(commitMode: $0.commitMode, outcome: $0.outcome) }
+    }
+
+    /// Whether this row records a finish.
+    fileprivate var isFinishRecorded: Bool { finishedAt != nil || state == .needsOperator }
+
+    /// Asks whether a branch of a commit has committed.
+    fileprivate func question(_ branch: Int) -> FinishRequest {
+        FinishRequest(
+            participant: branches[branch].participant, gid: branches[branch].gid,
+            decision: .commit, evidence: branches[branch].evidence, fence: .none,
+            version: branches[branch].version)
+    }
+
+    fileprivate var committedEverywhere: TransactionRecord {
+        var record = self
+        record.state = .committed
+        for index in record.branches.indices { record.branches[index].outcome = .committed }
+        return record
+    }
+
+    /// As it was before it finished; nil if nothing was decided.
+    fileprivate var beforeFinish: TransactionRecord? {
+        guard let decision else { return nil }
+        var record = self
+        record.state = decision == .commit ? .committing : .aborting
+        record.finishedAt = nil
+        for branch in record.heuristicBranches { record.branches[branch].outcome = nil }
+        return record
+    }
+
+    /// With the decision that a commit point holds, and what it keeps beside that.
+    fileprivate func decided(
+        _ decision: Decision, _ evidence: [PreparedEvidence?], _ results: [UInt8]?
+    ) -> TransactionRecord {
+        var row = self
+        row.decision = decision
+        row.state = decision == .commit ? .committing : .aborting
+        for (index, found) in evidence.enumerated() where row.branches.indices.contains(index) {
+            row.branches[index].evidence = row.branches[index].evidence ?? found
+        }
+        if decision == .commit { row.results = row.results ?? results }
+        return row
+    }
+}

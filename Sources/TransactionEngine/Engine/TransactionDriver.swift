@@ -1,0 +1,283 @@
+import CommitProtocol
+import EventLoop
+import Logging
+
+/// Drives active transactions: hands events to the machine and does what its steps say.
+///
+/// It makes no decision. A step's parts are done in the step's order: the request to the log, the
+/// commands to branches, the timers, the reply.
+@LoopActor
+final class TransactionDriver {
+    private let ports: EnginePorts
+    private let encoding: OutcomeEncoding
+    private let limits: EngineLimits
+    private let table: TransactionTable
+    private let heuristics: HeuristicLog
+    private let logger: Logger
+    private lazy var branches = BranchDriver(
+        ports.participants, complete: { [unowned self] in complete($0, for: $1) },
+        deliver: { [unowned self] in deliver($0, to: $1) })
+    /// Transactions whose callers were answered at the decision, and which have not finished.
+    private var unattendedCount = 0
+
+    init(
+        _ ports: EnginePorts, encoding: OutcomeEncoding, limits: EngineLimits,
+        table: TransactionTable, logger: Logger
+    ) {
+        self.ports = ports
+        self.encoding = encoding
+        self.limits = limits
+        self.table = table
+        self.logger = logger
+        heuristics = HeuristicLog(replica: ports.log.replica, logger: logger)
+    }
+
+    /// Begins a transaction, and takes it into the table.
+    func begin(_ transaction: ActiveTransaction, _ acceptance: AcceptanceTiming) {
+        table.insert(transaction)
+        deliver(.begin(acceptance), to: transaction)
+    }
+
+    /// Coordinates a claimed row from now on; false if this replica does so already.
+    func adopt(_ row: TransactionRecord) -> Bool {
+        // Accepted here after the claim was sent, or finished here before it was answered.
+        guard !table.contains(row.id) else { return false }
+        let transaction = ActiveTransaction(adopting: row)
+        table.insert(transaction)
+        let recovered = RecoveredTransaction(
+            decision: row.decision, isDelegated: row.isDelegated,
+            branches: row.branches.map {
+                RecoveredBranch(evidence: $0.evidence, outcome: $0.outcome)
+            })
+        deliver(.adopt(recovered), to: transaction)
+        return true
+    }
+
+    /// Asks the machine for an abort; one that has asked for a commit ignores it.
+    func requestRollback(of transaction: ActiveTransaction) {
+        deliver(.rollbackRequested, to: transaction)
+    }
+
+    /// Finishes the branches that an operator has resolved.
+    func apply(_ resolutions: [Resolution], to transaction: ActiveTransaction) {
+        transaction.record.resolutions = resolutions
+        transaction.record.resolutionCount = resolutions.count
+        for resolution in resolutions {
+            guard case .finishing = transaction.machine.phase,
+                transaction.machine.branches.indices.contains(resolution.branch),
+                transaction.machine.branches[resolution.branch].outcome == nil
+            else { continue }
+            let reply: FinishReply =
+                resolution.action == .committed ? .provedCommitted : .provedRolledBack
+            deliver(.finished(branch: resolution.branch, reply), to: transaction)
+        }
+    }
+
+    /// A participant answers again after a failure: nothing that waits for its next attempt there
+    /// needs to wait any longer.
+    func participantAnswers(_ name: String) {
+        for transaction in table.all {
+            for (branch, record) in transaction.record.branches.enumerated()
+            where record.participant == name {
+                fireNow(.finishAgain(branch: branch), transaction)
+                if branch == transaction.machine.commitPoint {
+                    fireNow(.queryAgain, transaction)
+                }
+            }
+        }
+    }
+
+    // MARK: Steps
+
+    private func deliver(_ event: Event, to transaction: ActiveTransaction) {
+        guard !transaction.isOver else { return }
+        let before = transaction.machine.state
+        if transaction.prefersDecision, transaction.caller != nil {
+            // A caller that is answered at the decision makes room for another at once, and one that
+            // waits does not. So the intake slows down to what the participants can finish.
+            transaction.machine.repliesAtDecision = unattendedCount < limits.committingMax
+        }
+        let step = transaction.machine.handle(
+            event, at: ports.clock.milliseconds, deadline: transaction.deadline)
+        if step.log == .finish { transaction.record.finishedAt = ports.clock.wallTime }
+        if transaction.machine.hasHeuristicOutcome { reportHeuristics(of: transaction) }
+        if let request = step.log { write(request, transaction) }
+        for command in step.commands { branches.perform(command, transaction) }
+        for timer in step.timers { start(timer, transaction) }
+        if let reply = step.reply { answer(reply, to: event, transaction) }
+        if transaction.machine.state != before { table.stateChanged(transaction.id) }
+        if step.isLast { end(transaction) }
+    }
+
+    private func reportHeuristics(of transaction: ActiveTransaction) {
+        for branch in heuristics.logNew(of: transaction) {
+            ports.observer?.observe(
+                .heuristicOutcome(participant: transaction.record.branches[branch].participant))
+        }
+    }
+
+    private func answer(_ reply: Reply, to event: Event, _ transaction: ActiveTransaction) {
+        guard let caller = transaction.caller else { return }
+        transaction.caller = nil
+        var isAtDecision = false
+        if reply == .committing {
+            transaction.isUnattended = true
+            unattendedCount += 1
+            if case .due = event {
+                // The bound on the answer has passed; the decision may be long known.
+            } else {
+                isAtDecision = true
+            }
+        }
+        caller.resume(
+            returning: ActiveTransaction.CallerReply(
+                reply: reply, record: transaction.view, unavailability: transaction.unavailability,
+                isAtDecision: isAtDecision))
+    }
+
+    private func end(_ transaction: ActiveTransaction) {
+        transaction.isOver = true
+        if transaction.isUnattended { unattendedCount -= 1 }
+        for timer in transaction.timers.values { timer.cancel() }
+        // Reserved sessions that were never sent any work; those that worked are back already.
+        for case let session? in transaction.branches.map(\.session) {
+            spawn { await session.release() }
+        }
+        table.remove(transaction)
+        ports.observer?.observe(.ended(transaction.view))
+    }
+
+    // MARK: The log
+
+    private func write(_ request: LogRequest, _ transaction: ActiveTransaction) {
+        let log = ports.log
+        switch request {
+        case .accept:
+            let record = transaction.record
+            spawn { [self] in accepted(await log.accept(record), transaction) }
+        case .decide(let decision):
+            complete(transaction, for: decision)
+            let record = transaction.view
+            spawn { [self] in decided(await log.decide(decision, record), transaction) }
+        case .tombstone:
+            complete(transaction, for: .abort)
+            let record = transaction.view
+            spawn { [self] in decided(await log.tombstone(record), transaction) }
+        case .delegate:
+            complete(transaction, for: .commit)
+            let record = transaction.view
+            spawn { [self] in
+                let answer = await log.delegate(record)
+                if case .delegated = answer {
+                    deliver(.delegated, to: transaction)
+                } else {
+                    decided(answer, transaction)
+                }
+            }
+        case .copy(let decision):
+            complete(transaction, for: decision)
+            let record = transaction.view
+            spawn { [self] in decided(await log.copy(decision, record), transaction) }
+        case .noteOutcomes:
+            noteOutcomes(transaction)
+        case .finish, .report:
+            recordFinish(request, transaction.view)
+        }
+    }
+
+    private func accepted(_ answer: AcceptAnswer, _ transaction: ActiveTransaction) {
+        switch answer {
+        case .accepted: deliver(.accepted, to: transaction)
+        case .keyTaken: deliver(.acceptRefused, to: transaction)
+        case .unavailable(let reason):
+            transaction.unavailability = reason
+            deliver(.acceptUnavailable, to: transaction)
+        case .unknown: deliver(.acceptUnknown, to: transaction)
+        }
+    }
+
+    private func decided(_ answer: DecideAnswer, _ transaction: ActiveTransaction) {
+        switch answer {
+        case .decided(let decision, let evidence):
+            if decision == .abort { transaction.completeForForeignAbort(encoding) }
+            deliver(.decided(decision, evidence: evidence), to: transaction)
+        case .delegated(let evidence):
+            deliver(.delegationFound(evidence: evidence), to: transaction)
+        case .missing:
+            deliver(.decisionMissing, to: transaction)
+        case .unknown(let reason):
+            logger.warning(
+                "whether the decision was recorded is unknown; asking the log again",
+                metadata: ["transaction": "\(transaction.id)", "reason": "\(reason)"])
+            deliver(.decisionUnknown, to: transaction)
+        }
+    }
+
+    private func complete(_ transaction: ActiveTransaction, for decision: Decision) {
+        transaction.complete(
+            for: decision, at: ports.clock.wallTime, encoding: encoding, limits)
+    }
+
+    /// Has the row hold how branches ended while others cannot be finished yet: then every replica
+    /// reports and lists it.
+    private func noteOutcomes(_ transaction: ActiveTransaction) {
+        let record = transaction.view
+        spawn { [ports, table] in
+            await ports.log.noteOutcomes(record)
+            transaction.notedHeuristicCount = record.heuristicCount
+            table.finishRecorded(transaction.id)
+        }
+    }
+
+    /// Writes a lazy record. Until it is durable, statuses show what was reached here.
+    private func recordFinish(_ request: LogRequest, _ record: TransactionRecord) {
+        table.beginRecording(record)
+        spawn { [ports, table] in
+            if request == .report {
+                await ports.log.report(record)
+            } else {
+                await ports.log.finish(record)
+            }
+            if table.endRecording(record.id) { await ports.signals.send(.ended(record.id)) }
+        }
+    }
+
+    // MARK: Timers
+
+    private func start(_ request: TimerRequest, _ transaction: ActiveTransaction) {
+        let delay: Duration
+        switch (request.delayMilliseconds, request.timer) {
+        case (nil, .deadline):
+            delay = .milliseconds(max(0, transaction.deadline - ports.clock.milliseconds))
+        case (nil, _):
+            delay = limits.finishWait
+        case (let milliseconds?, _):
+            // Up to a quarter less, so that branches that wait together do not all try at once.
+            delay = .milliseconds(milliseconds - ports.random(0...(milliseconds / 4)))
+        }
+        transaction.timers[request.timer]?.cancel()
+        transaction.timers[request.timer] = ports.clock.schedule(after: delay) {
+            Task { @LoopActor [weak self, weak transaction] in
+                guard let transaction else { return }
+                self?.fire(request.timer, transaction)
+            }
+        }
+    }
+
+    private func fire(_ timer: Timer, _ transaction: ActiveTransaction) {
+        // Cancelled after it had fired, or fired early because its participant is back.
+        guard transaction.timers.removeValue(forKey: timer) != nil else { return }
+        deliver(.due(timer), to: transaction)
+    }
+
+    private func fireNow(_ timer: Timer, _ transaction: ActiveTransaction) {
+        transaction.timers[timer]?.cancel()
+        fire(timer, transaction)
+    }
+}
+
+/// Starts a task that stays on the loop: an unstructured task inherits no executor preference, and
+/// without one each call to a port would change threads and change back.
+func spawn(_ body: @escaping @LoopActor @Sendable () async -> Void) {
+    Task(executorPreference: EventLoop.shared, operation: body)
+}

@@ -1,0 +1,50 @@
+import EventLoop
+
+/// Tasks that wait for an event about a key, each no longer than it wants to.
+///
+/// A wake-up proves nothing: each task looks again at what it waits for, and at its own clock.
+@LoopActor
+final class WaitList<Key: Hashable & Sendable> {
+    private let clock: any EngineClock
+    private var waiting: [Key: [CheckedContinuation<Void, Never>]] = [:]
+
+    init(_ clock: any EngineClock) {
+        self.clock = clock
+    }
+
+    /// Waits for the next wake-up of the key, at most for `limit`; not at all if `isOver`.
+    ///
+    /// `isOver` is evaluated where the wait begins. A task that does not prefer the loop is enqueued
+    /// anew before that, and what it waits for may happen in between.
+    func wait(
+        for key: Key, within limit: Duration, unless isOver: @LoopActor () -> Bool = { false }
+    ) async {
+        let timer = clock.schedule(after: limit) { [weak self] in
+            Task { @LoopActor in self?.wake(key) }
+        }
+        await withCheckedContinuation { continuation in
+            guard !isOver() else { return continuation.resume() }
+            waiting[key, default: []].append(continuation)
+        }
+        timer.cancel()
+    }
+
+    /// Wakes the tasks that wait for the key.
+    func wake(_ key: Key) {
+        for continuation in waiting.removeValue(forKey: key) ?? [] { continuation.resume() }
+    }
+
+    /// Wakes every task.
+    func wakeAll() {
+        for key in Array(waiting.keys) { wake(key) }
+    }
+}
+
+extension EngineClock {
+    /// Waits for as long as this.
+    func pause(_ duration: Duration) async {
+        await withCheckedContinuation { continuation in
+            _ = schedule(after: duration) { continuation.resume() }
+        }
+    }
+}

@@ -1,0 +1,253 @@
+import CommitProtocol
+import EventLoop
+import Logging
+
+/// Compares each participant's prepared transactions with the rows, finishes what has no owner, and
+/// reports to operators what it must not touch.
+@LoopActor
+final class ParticipantScanner {
+    private let ports: EnginePorts
+    private let limits: EngineLimits
+    private let table: TransactionTable
+    private let logger: Logger
+    /// Prepared transactions that are left to an operator, by gid.
+    private var reported: [String: ReportedTransaction] = [:]
+    private var log: any DecisionLog { ports.log }
+
+    init(_ ports: EnginePorts, limits: EngineLimits, table: TransactionTable, logger: Logger) {
+        self.ports = ports
+        self.limits = limits
+        self.table = table
+        self.logger = logger
+    }
+
+    /// Scans a participant again and again until the task is cancelled.
+    func scanContinuously(_ participant: String) async {
+        while !Task.isCancelled {
+            do {
+                try await scan(participant)
+            } catch let error as ParticipantUnreachable {
+                logger.debug(
+                    "the scan waits for its participant",
+                    metadata: ["participant": "\(participant)", "reason": "\(error.reason)"])
+            } catch {
+                logger.warning(
+                    "the scan failed",
+                    metadata: ["participant": "\(participant)", "error": "\(error)"])
+            }
+            await ports.clock.pause(limits.scanInterval)
+        }
+    }
+
+    // MARK: One scan
+
+    /// What one scan has read, in the order P, A, T, Q of `RecoveryPlan`.
+    private struct Findings {
+        let participant: String
+        /// P: the prepared transactions.
+        let prepared: [PreparedTransaction]
+        /// A: those of them that this replica answered for before the rows were read.
+        let active: Set<GlobalTransactionID>
+        /// T: the rows.
+        let rows: [GlobalTransactionID: RowStanding]
+        let lowWaterMark: Int64
+        /// Q: the prepared transactions, once more.
+        let preparedAgain: [PreparedTransaction]
+    }
+
+    /// Scans a participant once.
+    func scan(_ participant: String) async throws {
+        let prepared = try await ports.participants.prepared(in: participant)
+        guard !prepared.isEmpty else { return report([], in: participant) }
+        let ids = prepared.compactMap { transaction(of: $0.found.name) }
+        // A is taken now, before the rows, and no later answer replaces it.
+        let active = Set(ids.filter(table.contains))
+        let findings = Findings(
+            participant: participant, prepared: prepared, active: active,
+            rows: ids.isEmpty ? [:] : try await log.standing(of: ids),
+            lowWaterMark: try await log.lowWaterMark(),
+            preparedAgain: try await ports.participants.prepared(in: participant))
+        var reasons: [String: String] = [:]
+        for isFromBefore in [false, true] {
+            for action in actions(findings, isFromBefore) {
+                if let (name, reason) = await take(action, findings, isFromBefore) {
+                    reasons[name] = reason
+                }
+            }
+        }
+        report(reports(findings, reasons), in: participant)
+    }
+
+    /// What to do about our prepared transactions. Those from before the server or its timeline
+    /// changed are reported if they have no row, as if retention might have removed it.
+    private func actions(_ findings: Findings, _ isFromBefore: Bool) -> [RecoveryPlan.Action] {
+        RecoveryPlan.actions(
+            prepared: findings.prepared.filter {
+                $0.claim == .ours && $0.isFromBefore == isFromBefore
+            }.map(\.found),
+            active: { findings.active.contains($0) },
+            rows: { findings.rows[$0]?.row ?? .missing },
+            preparedAgain: findings.preparedAgain.map(\.found), installation: log.installation,
+            graceSeconds: graceSeconds,
+            lowWaterMark: isFromBefore ? .max : findings.lowWaterMark)
+    }
+
+    private var graceSeconds: Double { Double(limits.orphanGrace.milliseconds) / 1000 }
+
+    /// Takes an action; returns a gid with the reason if it is left to an operator.
+    private func take(
+        _ action: RecoveryPlan.Action, _ findings: Findings, _ isFromBefore: Bool
+    ) async -> (name: String, reason: String)? {
+        switch action {
+        case .adopt:
+            // The next pass over the rows claims it; only a claim may be acted on.
+            return nil
+        case .tombstone(let id, _, let name):
+            let row = TransactionRecord(
+                orphan: id, [(findings.participant, name)], log, at: ports.clock.wallTime)
+            // The row is obeyed, whoever inserted it. It is left to the pass over the rows even if
+            // our abort is in it: an acceptance may have landed there meanwhile, with more branches
+            // than were found here.
+            switch await log.tombstone(row) {
+            case .decided, .delegated, .unknown: return nil
+            case .missing: return (name, "its number belongs to another transaction")
+            }
+        case .end(let id, _, let name, .abort):
+            await rollBackResurrected(id, name, findings.participant)
+            return nil
+        case .end(_, _, let name, .commit):
+            return (name, "its row says that it was committed, and finished")
+        case .report(let name):
+            let reason =
+                isFromBefore
+                ? "it has no row, and is from before the participant's server or timeline changed"
+                : findings.lowWaterMark == .max
+                    ? "it has no row, and the state database may have lost it"
+                    : "its row may have been removed"
+            return (name, reason)
+        }
+    }
+
+    /// Rolls back a gid that appeared after its transaction had been aborted and finished.
+    ///
+    /// A failure is left to the next scan, which finds it again.
+    private func rollBackResurrected(
+        _ id: GlobalTransactionID, _ name: String, _ participant: String
+    ) async {
+        // The decision was read; only a write of one's own makes it one to act on.
+        guard let row = try? await log.confirmedRecord(id), row.decision == .abort, table[id] == nil
+        else { return }
+        let report = await ports.participants.end(
+            FinishRequest(
+                participant: participant, gid: name, decision: .abort, evidence: nil,
+                fence: .formerIncarnations))
+        logger.notice(
+            "rolled back a branch that was prepared late",
+            metadata: ["gid": "\(name)", "reply": "\(report.reply)"])
+    }
+
+    // MARK: What is left to operators
+
+    /// The prepared transactions that were there twice, are old enough, and nobody finishes.
+    private func reports(
+        _ findings: Findings, _ reasons: [String: String]
+    ) -> [ReportedTransaction] {
+        let still = Set(findings.preparedAgain.map(\.found.name))
+        return findings.prepared.compactMap { prepared in
+            let name = prepared.found.name
+            guard prepared.found.ageSeconds >= graceSeconds, still.contains(name),
+                let reason = reasons[name] ?? reasonToReport(prepared, findings)
+            else { return nil }
+            let id = transaction(of: name)
+            let mayHaveLostRow =
+                prepared.isFromBefore || id.map { $0.number < findings.lowWaterMark } ?? false
+            return ReportedTransaction(
+                participant: findings.participant, gid: name, reason: reason,
+                remedy: prepared.remedy(
+                    id, id.flatMap { findings.rows[$0] }, mayHaveLostRow: mayHaveLostRow),
+                owner: prepared.owner, database: prepared.database,
+                preparedAt: ports.clock.wallTime
+                    - Timestamp(prepared.found.ageSeconds * 1_000_000),
+                isOurs: prepared.claim == .ours)
+        }
+    }
+
+    /// Why a prepared transaction stays although the scan does nothing about it; nil if a replica
+    /// finishes it.
+    ///
+    /// Another living replica's row is that replica's affair: it may work in the participant as the
+    /// role that prepared, and reports the transaction if it does not.
+    private func reasonToReport(_ found: PreparedTransaction, _ findings: Findings) -> String? {
+        guard let id = transaction(of: found.found.name) else {
+            return "its name begins as ours do, and is none that tandem gives"
+        }
+        let row = findings.rows[id]
+        switch found.claim {
+        case .ours:
+            guard let row, !row.gids.contains(found.found.name), row.row == .owned else {
+                return nil
+            }
+            return "the row of its transaction names no such branch"
+        case .otherRole, .otherDatabase:
+            if row?.row == .owned, !findings.active.contains(id) { return nil }
+            return found.claim == .otherRole
+                ? "role \"\(found.owner)\" prepared it, and this replica works there as another"
+                : "it is in database \"\(found.database)\", where this replica works not at all, or "
+                    + "as another role than \"\(found.owner)\""
+        }
+    }
+
+    /// Replaces what is reported of one participant; logs what is new, in at most ten lines.
+    private func report(_ found: [ReportedTransaction], in participant: String) {
+        let new = found.filter { reported[$0.gid] == nil }
+        for entry in new.prefix(10) {
+            logger.error(
+                "a prepared transaction is left to an operator",
+                metadata: [
+                    "gid": "\(entry.gid)", "participant": "\(participant)",
+                    "reason": "\(entry.reason)", "owner": "\(entry.owner)",
+                    "database": "\(entry.database)", "remedy": "\(entry.remedy)",
+                    "ageSeconds": "\((ports.clock.wallTime - entry.preparedAt) / 1_000_000)",
+                ])
+        }
+        if new.count > 10 {
+            logger.error(
+                "more prepared transactions are left to an operator; see /v1/participants",
+                metadata: ["participant": "\(participant)", "count": "\(new.count - 10)"])
+        }
+        reported = reported.filter { $1.participant != participant }
+        for entry in found { reported[entry.gid] = entry }
+        ports.observer?.observe(.scanned(participant: participant, reportedCount: found.count))
+    }
+
+    /// What is left to an operator in one participant.
+    func reported(in participant: String) -> [ReportedTransaction] {
+        reported.values.filter { $0.participant == participant }.sorted { $0.gid < $1.gid }
+    }
+
+    /// What is left to an operator of one branch.
+    func reported(_ id: GlobalTransactionID, _ branch: Int) -> ReportedTransaction? {
+        reported.values.first { entry in
+            PreparedTransactionName.ownership(of: entry.gid, installation: log.installation)
+                == .ours(id, branch: branch)
+        }
+    }
+
+    /// What is left to an operator of one transaction, as far as a resolution may finish it.
+    func reportedBranches(of id: GlobalTransactionID) -> [ReportedTransaction] {
+        reported.values.filter { $0.isOurs && transaction(of: $0.gid) == id }
+            .sorted { $0.gid < $1.gid }
+    }
+
+    /// Drops reports that an operator has resolved.
+    func forget(_ gids: [String]) {
+        for gid in gids { reported[gid] = nil }
+    }
+
+    private func transaction(of name: String) -> GlobalTransactionID? {
+        switch PreparedTransactionName.ownership(of: name, installation: log.installation) {
+        case .ours(let id, _): id
+        case .foreign: nil
+        }
+    }
+}
