@@ -39,6 +39,7 @@ let floor0: [Target] = [
         name: "CMicrohttpd", pkgConfig: "libmicrohttpd",
         providers: [.apt(["libmicrohttpd-dev"])]),
     .target(name: "CommitProtocol", swiftSettings: strict),
+    .target(name: "StatementGate", swiftSettings: strict),
 ]
 
 let floor1: [Target] = [
@@ -54,7 +55,8 @@ let floor2: [Target] = [
     .target(
         name: "PostgresClient", dependencies: ["CLibpq", "EventLoop"], swiftSettings: strictOverC),
     .target(
-        name: "TransactionEngine", dependencies: ["CommitProtocol", "EventLoop", logging],
+        name: "TransactionEngine",
+        dependencies: ["CommitProtocol", "EventLoop", "StatementGate", logging],
         swiftSettings: failing),
 ]
 
@@ -69,7 +71,8 @@ let floor3: [Target] = [
     .target(
         name: "PostgresTransactions",
         dependencies: [
-            "CommitProtocol", "EventLoop", "PostgresClient", "TransactionEngine", logging,
+            "CommitProtocol", "EventLoop", "PostgresClient", "StatementGate", "TransactionEngine",
+            logging,
         ], swiftSettings: strict),
 ]
 
@@ -109,6 +112,8 @@ let unitTests: [Target] = [
     .testTarget(name: "EventLoopTests", dependencies: ["EventLoop"], swiftSettings: strict),
     .testTarget(
         name: "HTTPServerTests", dependencies: ["HTTPServer", httpTypes], swiftSettings: strict),
+    .testTarget(
+        name: "StatementGateTests", dependencies: ["StatementGate"], swiftSettings: strict),
 ]
 
 let wholeTests: [Target] = [

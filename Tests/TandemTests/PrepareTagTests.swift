@@ -28,8 +28,8 @@ struct PrepareTagTests {
         let connection = try await PostgresConnection.connect(
             ConnectionOptions(conninfo: conninfo), timeout: .seconds(30))
         defer { connection.close() }
-        let plan = WorkPlan(
-            [Statement(sql: "SELECT 1")],
+        let plan = try WorkPlan(
+            [InspectedStatement(inspecting: Statement(sql: "SELECT 1"), for: .twoPhase)],
             WorkRequest(gid: "of-a-failed-one", work: .statements([]), isolation: .readCommitted))
         let whole = try await connection.execute([
             [Command("BEGIN"), Command("SELECT 1")] + WorkPlan.cleaning

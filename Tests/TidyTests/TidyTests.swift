@@ -15,7 +15,7 @@ import Testing
         ("HTTPServer", "import CommitProtocol\npublic import CoordinatorAPI"),
         ("PostgresClient", "import HTTPServer"),
         ("EventLoop", "internal import TransactionEngine"),
-        ("CommitProtocol", "import Foundation"),
+        ("CommitProtocol", "import Foundation"), ("StatementGate", "import EventLoop"),
         ("tandem", "import CLibpq"),
         ("PostgresTransactions", "@preconcurrency import CLinux"),
         ("CoordinatorAPI", "import struct PostgresTransactions.Doctor"),

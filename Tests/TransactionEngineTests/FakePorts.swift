@@ -267,9 +267,7 @@ final class FakeParticipants: Participants {
 
     func keepsJournal(_ name: String) -> Bool { false }
 
-    func inspect(
-        _ branches: [TransactionRequest.Branch], _ commitModes: [CommitMode]
-    ) throws(AdmissionFailure) {}
+    func sessionsMax(of name: String) -> Int? { 10 }
 
     func reserve(
         _ requests: [SessionRequest], within: Duration

@@ -1,5 +1,6 @@
 import EventLoop
 import PostgresClient
+import StatementGate
 import TransactionEngine
 
 /// The open transaction of a branch while the caller's own code works in it.
@@ -136,9 +137,9 @@ final class InteractiveBranch: OpenBranch {
         statementCount += new.count
         running = (first, new)
         var returnsRows = false
-        for (offset, statement) in new.enumerated()
-        where try inspect(statement, first + offset) {
-            returnsRows = true
+        for (offset, statement) in new.enumerated() {
+            let inspected = try inspect(statement, number: first + offset)
+            returnsRows = returnsRows || inspected.returnsRows
         }
         let replies: ArraySlice<CommandReply>
         do throws(PostgresError) {
@@ -155,20 +156,15 @@ final class InteractiveBranch: OpenBranch {
         return results
     }
 
-    /// Refuses what can be part of no branch, and says whether rows may come back.
+    /// Inspects a statement of the caller's code; one that the branch cannot run makes it vote no.
     private func inspect(
-        _ statement: Statement, _ number: Int
-    ) throws(OpenBranchError) -> Bool {
+        _ statement: Statement, number: Int
+    ) throws(OpenBranchError) -> InspectedStatement {
         do throws(StatementRefusal) {
-            let found = try StatementGate.inspect(statement.sql)
-            try found.check(statement.parameters)
-            try found.check(order.commitMode)
-            return found.returnsRows
+            return try InspectedStatement(inspecting: statement, for: order.commitMode)
         } catch {
-            failure =
-                failure
-                ?? BranchFailure(.unacceptableSQL(reason: error.sentence), statement: number)
-            throw .refused(statement: number, reason: error.sentence)
+            refuse(BranchFailure(.unacceptableSQL(reason: error.message), statement: number))
+            throw .refused(statement: number, reason: error.message)
         }
     }
 

@@ -9,7 +9,7 @@ public import TransactionEngine
 public final class PostgresParticipants: Participants {
     /// The names, in the order of the configuration.
     public nonisolated let names: [String]
-    private nonisolated let options: [String: ParticipantOptions]
+    private nonisolated let poolSizes: [String: Int]
     let members: [String: PostgresParticipant]
     private nonisolated let journals: [String: JournalStanding]
     let waiting = SessionQueue()
@@ -47,16 +47,14 @@ public final class PostgresParticipants: Participants {
     ) throws(PostgresError) {
         let servers = ServerDirectory()
         var members: [String: PostgresParticipant] = [:]
-        var byName: [String: ParticipantOptions] = [:]
         for option in options {
-            byName[option.name] = option
             members[option.name] = try PostgresParticipant(
                 option, registry: registry, servers: servers, installation: installation,
                 replica: replica, logger: logger)
         }
         self.members = members
         journals = members.mapValues(\.journal)
-        self.options = byName
+        poolSizes = members.mapValues(\.options.poolSize)
         self.queueMax = queueMax
         names = options.map(\.name)
         for member in members.values {
@@ -67,34 +65,8 @@ public final class PostgresParticipants: Participants {
         }
     }
 
-    /// Refuses what can never be part of a transaction whose branches end so.
-    public nonisolated func inspect(
-        _ branches: [TransactionRequest.Branch], _ commitModes: [CommitMode]
-    ) throws(AdmissionFailure) {
-        var counts: [String: Int] = [:]
-        for (index, branch) in branches.enumerated() {
-            guard let participant = options[branch.participant] else {
-                throw .unknownParticipant(branch: index, name: branch.participant)
-            }
-            counts[branch.participant, default: 0] += 1
-            guard counts[branch.participant, default: 0] <= participant.poolSize else {
-                throw .tooManyBranches(
-                    branch: index, participant: branch.participant,
-                    count: branches.count { $0.participant == branch.participant },
-                    limit: participant.poolSize)
-            }
-            for (position, statement) in branch.work.statements.enumerated() {
-                do throws(StatementRefusal) {
-                    let found = try StatementGate.inspect(statement.sql)
-                    try found.check(statement.parameters)
-                    try found.check(commitModes[index])
-                } catch {
-                    throw .unacceptableSQL(
-                        branch: index, statement: position, reason: error.sentence)
-                }
-            }
-        }
-    }
+    /// The most sessions that branches may have in a participant; nil if none has that name.
+    public nonisolated func sessionsMax(of name: String) -> Int? { poolSizes[name] }
 
     /// Takes a session for every branch, all or none.
     ///

@@ -18,13 +18,10 @@ struct WorkPlan {
     private let lastIndex: Int
 
     /// Everything from BEGIN to PREPARE around statements that are known beforehand.
-    init(_ statements: [Statement], _ order: WorkRequest, hasWitness: Bool = false) {
-        self.statements = statements
+    init(_ inspected: [InspectedStatement], _ order: WorkRequest, hasWitness: Bool = false) {
+        statements = inspected.map(\.statement)
         commitMode = order.commitMode
-        // What the gate refuses has been refused before; it may not come here.
-        returnsRows = statements.contains {
-            (try? StatementGate.inspect($0.sql))?.returnsRows ?? true
-        }
+        returnsRows = inspected.contains(where: \.returnsRows)
         var work = [Self.begin(order.isolation, order.commitMode)]
         for statement in statements {
             if !statement.lists.isEmpty { lists[work.count] = statement.lists }

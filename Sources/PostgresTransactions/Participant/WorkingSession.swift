@@ -54,19 +54,20 @@ final class WorkingSession: BranchSession {
         isWorking = true
         isClean = false
         gid = order.gid
-        statements = order.work.statements
         processID = facts.identity.processID
         participant.lockWatch.begin(self, facts.identity.processID)
         if wantsSlot { participant.slots.begin(order.gid) }
         switch order.work {
-        case .statements(let statements): return await run(statements, order, facts)
+        case .statements(let inspected):
+            statements = inspected.map(\.statement)
+            return await run(inspected, order, facts)
         case .interactive(let work): return await run(work, order, facts)
         }
     }
 
     /// Everything from BEGIN to PREPARE in one round trip.
     private func run(
-        _ statements: [Statement], _ order: WorkRequest, _ facts: SessionFacts
+        _ statements: [InspectedStatement], _ order: WorkRequest, _ facts: SessionFacts
     ) async -> WorkReport {
         let plan = WorkPlan(
             statements, order, hasWitness: participant.options.hasWitness)

@@ -42,7 +42,7 @@ final class Admission {
     private struct Reservation {
         let id: GlobalTransactionID
         let sessions: [any BranchSession]
-        let commitModes: [CommitMode]
+        let branches: [InspectedBranch]
         let start: Int64
         /// The server that keeps the journal; recorded, so that no other server is ever asked.
         let journal: ServerTimeline?
@@ -55,10 +55,9 @@ final class Admission {
     /// Runs a transaction to its answer. It goes on to its finish whether or not anybody still waits.
     func run(_ request: TransactionRequest) async -> TransactionAnswer {
         if isDraining { return .refused(.draining) }
-        let commitModes: [CommitMode]
+        let branches: [InspectedBranch]
         do {
-            commitModes = try self.commitModes(of: request)
-            try ports.participants.inspect(request.branches, commitModes)
+            branches = try request.inspected(for: ports.participants)
         } catch {
             return .refused(error)
         }
@@ -69,7 +68,7 @@ final class Admission {
         admittedCount += 1
         defer { admittedCount -= 1 }
         guard let idempotency = request.idempotency else {
-            return await reserveAndRun(request, commitModes)
+            return await reserveAndRun(request, branches)
         }
         let key = RunningKey(principal: request.principal, digest: idempotency.keyDigest)
         if let running = runningKeys[key] { return refusal(of: idempotency, for: running) }
@@ -83,38 +82,18 @@ final class Admission {
         } catch {
             return .refused(.stateUnavailable(reason: error.reason))
         }
-        return await reserveAndRun(request, commitModes)
-    }
-
-    /// The commit mode of each branch. The first that writes where a journal is kept is the commit
-    /// point.
-    private func commitModes(
-        of request: TransactionRequest
-    ) throws(AdmissionFailure) -> [CommitMode] {
-        let branches = request.branches
-        if request.isOnePhase {
-            let writers = branches.count { !$0.isReadOnly }
-            guard writers == 1 else { throw .notOnePhase(writers: writers) }
-            return branches.map { $0.isReadOnly ? .readOnly : .onePhase }
-        }
-        let journal = branches.firstIndex {
-            !$0.isReadOnly && ports.participants.keepsJournal($0.participant)
-        }
-        return branches.enumerated().map { index, branch in
-            if branch.isReadOnly { return .readOnly }
-            return index == journal ? .journal : .twoPhase
-        }
+        return await reserveAndRun(request, branches)
     }
 
     // MARK: Beginning
 
     private func reserveAndRun(
-        _ request: TransactionRequest, _ commitModes: [CommitMode]
+        _ request: TransactionRequest, _ branches: [InspectedBranch]
     ) async -> TransactionAnswer {
         table.admissionBegan()
         let reservation: Result<Reservation, AdmissionFailure>
         do throws(AdmissionFailure) {
-            reservation = .success(try await reserve(request, commitModes))
+            reservation = .success(try await reserve(request, branches))
         } catch {
             reservation = .failure(error)
         }
@@ -131,26 +110,26 @@ final class Admission {
     }
 
     private func reserve(
-        _ request: TransactionRequest, _ commitModes: [CommitMode]
+        _ request: TransactionRequest, _ branches: [InspectedBranch]
     ) async throws(AdmissionFailure) -> Reservation {
         let start = ports.clock.milliseconds
         let sessions = try await ports.participants.reserve(
-            zip(request.branches, commitModes).map {
-                SessionRequest(participant: $0.participant, commitMode: $1)
+            branches.map {
+                SessionRequest(participant: $0.participant, commitMode: $0.commitMode)
             }, within: request.timeout)
         do throws(AdmissionFailure) {
             if request.isCancellable, Task.isCancelled { throw .cancelled }
             let id = try await nextTransactionID()
             var journal: ServerTimeline?
-            if let commitPoint = commitModes.firstIndex(of: .journal) {
+            if let commitPoint = branches.firstIndex(where: { $0.commitMode == .journal }) {
                 journal = await sessions[commitPoint].server()
                 guard journal != nil else {
                     throw .participantUnavailable(
-                        name: request.branches[commitPoint].participant, reason: "connection lost")
+                        name: branches[commitPoint].participant, reason: "connection lost")
                 }
             }
             return Reservation(
-                id: id, sessions: sessions, commitModes: commitModes, start: start,
+                id: id, sessions: sessions, branches: branches, start: start,
                 journal: journal)
         } catch {
             for session in sessions { await session.release() }
@@ -207,12 +186,12 @@ final class Admission {
         let timeout = request.timeout.milliseconds
         var records: [BranchRecord] = []
         var branches: [ActiveBranch] = []
-        for (index, branch) in request.branches.enumerated() {
+        for (index, branch) in reservation.branches.enumerated() {
             var record = BranchRecord(
                 participant: branch.participant,
                 gid: log.preparedName(
-                    of: id, branch: index, branchCount: request.branches.count),
-                commitMode: reservation.commitModes[index])
+                    of: id, branch: index, branchCount: reservation.branches.count),
+                commitMode: branch.commitMode)
             record.version = reservation.sessions[index].participantVersion
             var work = WorkRequest(
                 gid: record.gid, work: branch.work, isolation: request.isolation,

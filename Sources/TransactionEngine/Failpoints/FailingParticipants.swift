@@ -38,18 +38,14 @@ struct FailingParticipants: Participants {
 
     func keepsJournal(_ name: String) -> Bool { inner.keepsJournal(name) }
 
+    func sessionsMax(of name: String) -> Int? { inner.sessionsMax(of: name) }
+
     func reserve(
         _ requests: [SessionRequest], within limit: Duration
     ) async throws(AdmissionFailure) -> [any BranchSession] {
         try await inner.reserve(requests, within: limit).enumerated().map { branch, session in
             FailingSession(inner: session, points: points, branch: branch)
         }
-    }
-
-    func inspect(
-        _ branches: [TransactionRequest.Branch], _ commitModes: [CommitMode]
-    ) throws(AdmissionFailure) {
-        try inner.inspect(branches, commitModes)
     }
 
     func prepared(

@@ -1,17 +1,9 @@
 /// What one branch has to do before it votes.
 public enum BranchWork: Sendable {
     /// These statements, in order, all of them known beforehand.
-    case statements([Statement])
+    case statements([InspectedStatement])
     /// The caller's own code, which runs statements, reads their rows and decides what comes next.
     case interactive(InteractiveWork)
-
-    /// The statements that are known beforehand.
-    public var statements: [Statement] {
-        switch self {
-        case .statements(let statements): statements
-        case .interactive: []
-        }
-    }
 }
 
 /// The caller's own code over the open transaction of a branch.

@@ -8,11 +8,8 @@ public protocol Participants: Sendable {
     var names: [String] { get }
     /// Whether a journal of decisions is kept there.
     func keepsJournal(_ name: String) -> Bool
-    /// Refuses what can never be part of a transaction whose branches end so, before anything is
-    /// accepted.
-    func inspect(
-        _ branches: [TransactionRequest.Branch], _ commitModes: [CommitMode]
-    ) throws(AdmissionFailure)
+    /// The most sessions that branches may have in a participant; nil if none has that name.
+    func sessionsMax(of name: String) -> Int?
     /// Takes a session for every branch, all or none, so that nobody who waits for one
     /// participant holds another's session.
     func reserve(

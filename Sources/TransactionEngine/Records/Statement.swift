@@ -99,7 +99,7 @@ public struct TransactionRequest: Sendable {
         /// The participant's registered name.
         public let participant: String
         /// What it has to do.
-        public let work: BranchWork
+        public let work: Work
         /// Whether it is declared to write nothing; PostgreSQL then refuses any write.
         public let isReadOnly: Bool
         /// Told why the branch votes no, if it does: in PostgreSQL's own words, which are recorded
@@ -113,11 +113,19 @@ public struct TransactionRequest: Sendable {
         }
 
         /// Makes a branch of its parts.
-        public init(participant: String, work: BranchWork, isReadOnly: Bool = false) {
+        public init(participant: String, work: Work, isReadOnly: Bool = false) {
             self.participant = participant
             self.work = work
             self.isReadOnly = isReadOnly
         }
+    }
+
+    /// What a branch has to do, before its statements are inspected.
+    public enum Work: Sendable {
+        /// These statements, in order, all of them known beforehand.
+        case statements([Statement])
+        /// The caller's own code.
+        case interactive(InteractiveWork)
     }
 
     /// When branches work.

@@ -12,7 +12,7 @@ struct Work<Value: Sendable>: Sendable {
     init(_ participant: Participant<Value>, executorPreference: (any TaskExecutor)?) {
         let result = Lock<Result<Value, any Error>?>(nil)
         self.result = result
-        let work: BranchWork
+        let work: TransactionRequest.Work
         switch participant.work {
         case .closure(let body):
             work = .interactive(

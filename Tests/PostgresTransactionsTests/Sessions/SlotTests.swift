@@ -28,8 +28,10 @@ struct SlotTests {
             let session = try #require(
                 try await participants.reserve([request], within: .seconds(60)).first)
             let gid = "tandem:\(state.installation):1-0000000000000001:0"
-            let work = WorkRequest(
-                gid: gid, work: .statements([Statement(sql: "CREATE TABLE t ()")]),
+            let statement = Statement(sql: "CREATE TABLE t ()")
+            let work = try WorkRequest(
+                gid: gid,
+                work: .statements([InspectedStatement(inspecting: statement, for: .twoPhase)]),
                 isolation: .readCommitted, commitMode: .twoPhase)
             guard case .prepared = await session.work(work).reply else {
                 Issue.record("it was not prepared")

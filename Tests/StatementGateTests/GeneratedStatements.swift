@@ -1,4 +1,4 @@
-import PostgresTransactions
+import StatementGate
 import Testing
 
 /// Statements put together from pieces whose meaning is known, and so the gate's verdict.
@@ -53,7 +53,7 @@ struct GeneratedStatements {
                 #expect((0...65535).contains(inspected.parameterCount))
             } catch {
                 #expect((0...sql.utf8.count).contains(error.offset ?? 0), "\(sql)")
-                #expect(error.sentence.hasSuffix("."))
+                #expect(error.message.hasSuffix("."))
             }
         }
     }

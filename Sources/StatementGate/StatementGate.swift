@@ -1,5 +1,3 @@
-import EventLoop
-
 /// The gate that every statement of a caller passes before anything is sent to a participant.
 ///
 /// The caller writes the work of a branch, and the coordinator alone begins, prepares and ends it:
@@ -13,23 +11,10 @@ public enum StatementGate {
     /// - Parameter sql: The statement, as the caller wrote it.
     /// - Returns: What is to be known about it before it is sent.
     /// - Throws: ``StatementRefusal`` for the first rule that it breaks.
-    public static func inspect(_ sql: String) throws(StatementRefusal) -> InspectedStatement {
-        if let known = known.withLock({ $0[sql] }) { return known }
+    public static func inspect(_ sql: String) throws(StatementRefusal) -> StatementFacts {
         var inspection = StatementInspection(Array(sql.utf8))
-        let found = try inspection.run()
-        if sql.utf8.count <= knownBytesMax {
-            known.withLock { known in
-                if known.count >= knownMax { known.removeAll(keepingCapacity: true) }
-                known[sql] = found
-            }
-        }
-        return found
+        return try inspection.run()
     }
-
-    /// Services send the same few texts again and again; what passed is remembered by its text.
-    private static let known = Lock<[String: InspectedStatement]>([:])
-    private static let knownMax = 1024
-    private static let knownBytesMax = 4096
 }
 
 /// One walk over the tokens of one statement.
@@ -54,7 +39,7 @@ private struct StatementInspection {
         lexer = StatementLexer(bytes)
     }
 
-    mutating func run() throws(StatementRefusal) -> InspectedStatement {
+    mutating func run() throws(StatementRefusal) -> StatementFacts {
         var isEmpty = true
         while let token = try lexer.next() {
             if token == .semicolon {
@@ -75,7 +60,7 @@ private struct StatementInspection {
                 "The schema tandem_participant is the coordinator's own, so a statement that names "
                     + "it is refused.")
         }
-        return InspectedStatement(
+        return StatementFacts(
             returnsRows: hasReturning || opening.returnsRows,
             parameterCount: opening.createsRoutine ? 0 : placeholderMax,
             isNotification: opening.words.first == "NOTIFY")

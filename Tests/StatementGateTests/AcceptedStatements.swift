@@ -1,4 +1,4 @@
-import PostgresTransactions
+import StatementGate
 import Testing
 
 @Suite("Statements that the gate lets pass")
@@ -39,7 +39,9 @@ struct AcceptedStatements {
                 + "select case when true then 1 end; select 2; end;",
         ])
     func divided(_ sql: String) throws {
-        #expect(try StatementGate.inspect(sql) == InspectedStatement(rows: false, parameters: 0))
+        let facts = try StatementGate.inspect(sql)
+        #expect(!facts.returnsRows)
+        #expect(facts.parameterCount == 0)
     }
 
     @Test(
@@ -77,20 +79,13 @@ struct AcceptedStatements {
     @Test("A wrong number of values is refused with both numbers")
     func parameterCount() throws {
         let inspected = try StatementGate.inspect("SELECT $1, $2")
-        try inspected.check(["1", nil])
+        try inspected.checkValues(["1", nil])
         let refusal = #expect(throws: StatementRefusal.self) {
-            try inspected.check(["1"])
+            try inspected.checkValues(["1"])
         }
         #expect(refusal?.reason == .parameterCount)
         #expect(
-            refusal?.sentence
+            refusal?.message
                 == "The statement has placeholders for 2 values, but 1 value is given.")
-    }
-}
-
-extension InspectedStatement {
-    fileprivate init(rows: Bool, parameters: Int) throws {
-        self = try StatementGate.inspect(rows ? "SELECT 1" : "LOCK TABLE a")
-        parameterCount = parameters
     }
 }

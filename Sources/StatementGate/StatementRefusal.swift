@@ -31,14 +31,14 @@ public struct StatementRefusal: Error, Hashable, Sendable, CustomStringConvertib
     /// Where: bytes from the start of the statement; `nil` if it is not about one place.
     public var offset: Int?
     /// What is wrong, for the caller; it quotes keywords of the statement and no values.
-    public var sentence: String
+    public var message: String
 
-    /// The sentence, safe to log.
-    public var description: String { sentence }
+    /// The message, safe to log.
+    public var description: String { message }
 
-    init(_ reason: Reason, at offset: Int? = nil, _ sentence: String) {
+    init(_ reason: Reason, at offset: Int? = nil, _ message: String) {
         self.reason = reason
         self.offset = offset
-        self.sentence = sentence
+        self.message = message
     }
 }

@@ -1,0 +1,49 @@
+/// What the gate found out about a statement that it lets pass.
+public struct StatementFacts: Hashable, Sendable {
+    /// Whether the statement can return rows.
+    ///
+    /// It errs on the side of true (`SELECT ... INTO` returns none), so that no limit on rows is missed.
+    public let returnsRows: Bool
+
+    /// The highest number of a placeholder, 0 if there is none: how many values the statement needs.
+    ///
+    /// Placeholders in the body of `CREATE FUNCTION` and `CREATE PROCEDURE` are the arguments of
+    /// that routine, and are not counted.
+    public let parameterCount: Int
+
+    /// Whether it is a `NOTIFY`, which PostgreSQL refuses to prepare.
+    public let isNotification: Bool
+
+    /// Refuses values that do not fit the placeholders, or that no text of PostgreSQL can hold.
+    ///
+    /// - Throws: ``StatementRefusal`` with the reason `parameterCount` or `nulCharacter`.
+    public func checkValues(_ values: [String?]) throws(StatementRefusal) {
+        guard values.count == parameterCount else {
+            throw StatementRefusal(
+                .parameterCount,
+                "The statement has placeholders for \(Self.counted(parameterCount)), but "
+                    + "\(Self.counted(values.count)) \(values.count == 1 ? "is" : "are") given.")
+        }
+        for (index, value) in values.enumerated() where value?.utf8.contains(0) ?? false {
+            throw StatementRefusal(
+                .nulCharacter,
+                "The value of $\(index + 1) has a NUL in it, which no text of PostgreSQL can hold.")
+        }
+    }
+
+    /// Refuses a statement that a branch cannot run if it is to be prepared.
+    ///
+    /// - Throws: ``StatementRefusal`` with the reason `cannotBePrepared`.
+    public func checkIsPreparable() throws(StatementRefusal) {
+        guard isNotification else { return }
+        throw StatementRefusal(
+            .cannotBePrepared,
+            "PostgreSQL cannot prepare a transaction that ran NOTIFY, and this branch is to be "
+                + "prepared. Notify in a branch that commits by itself: one that is read only, or the "
+                + "only one that writes, in a request with `onePhase`.")
+    }
+
+    private static func counted(_ count: Int) -> String {
+        count == 1 ? "1 value" : "\(count) values"
+    }
+}

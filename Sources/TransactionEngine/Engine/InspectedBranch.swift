@@ -1,0 +1,81 @@
+import CommitProtocol
+import StatementGate
+
+/// A branch of a request that may begin: its participant exists, and its statements are inspected.
+struct InspectedBranch: Sendable {
+    let participant: String
+    let commitMode: CommitMode
+    let work: BranchWork
+    let onRefusal: (@Sendable (BranchFailure) -> Void)?
+}
+
+extension TransactionRequest {
+    /// Refuses a request that can never run, and inspects its statements, which is done once.
+    ///
+    /// - Throws: ``AdmissionFailure`` for the first fault, in the order of the branches.
+    func inspected(
+        for participants: some Participants
+    ) throws(AdmissionFailure) -> [InspectedBranch] {
+        let commitModes = try commitModes(on: participants)
+        var counts: [String: Int] = [:]
+        var inspected: [InspectedBranch] = []
+        for (index, branch) in branches.enumerated() {
+            guard let limit = participants.sessionsMax(of: branch.participant) else {
+                throw .unknownParticipant(branch: index, name: branch.participant)
+            }
+            counts[branch.participant, default: 0] += 1
+            guard counts[branch.participant, default: 0] <= limit else {
+                throw .tooManyBranches(
+                    branch: index, participant: branch.participant,
+                    count: branches.count { $0.participant == branch.participant }, limit: limit)
+            }
+            inspected.append(
+                InspectedBranch(
+                    participant: branch.participant, commitMode: commitModes[index],
+                    work: try branch.work.inspected(branch: index, for: commitModes[index]),
+                    onRefusal: branch.onRefusal))
+        }
+        return inspected
+    }
+
+    /// How each branch commits: as declared, and the first that writes where a journal is kept decides.
+    private func commitModes(
+        on participants: some Participants
+    ) throws(AdmissionFailure) -> [CommitMode] {
+        if isOnePhase {
+            let writers = branches.count { !$0.isReadOnly }
+            guard writers == 1 else { throw .notOnePhase(writers: writers) }
+            return branches.map { $0.isReadOnly ? .readOnly : .onePhase }
+        }
+        let journal = branches.firstIndex {
+            !$0.isReadOnly && participants.keepsJournal($0.participant)
+        }
+        return branches.enumerated().map { index, branch in
+            if branch.isReadOnly { return .readOnly }
+            return index == journal ? .journal : .twoPhase
+        }
+    }
+}
+
+extension TransactionRequest.Work {
+    fileprivate func inspected(
+        branch: Int, for commitMode: CommitMode
+    ) throws(AdmissionFailure) -> BranchWork {
+        switch self {
+        case .interactive(let work): return .interactive(work)
+        case .statements(let statements):
+            var inspected: [InspectedStatement] = []
+            inspected.reserveCapacity(statements.count)
+            for (index, statement) in statements.enumerated() {
+                do throws(StatementRefusal) {
+                    inspected.append(
+                        try InspectedStatement(inspecting: statement, for: commitMode))
+                } catch {
+                    throw .unacceptableSQL(
+                        branch: branch, statement: index, reason: error.message)
+                }
+            }
+            return .statements(inspected)
+        }
+    }
+}
