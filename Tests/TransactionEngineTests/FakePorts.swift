@@ -294,10 +294,10 @@ final class FakeParticipants: Participants {
         for reply in working { reply.resume() }
     }
 
-    func end(_ order: FinishRequest) async -> FinishReport {
+    func finish(_ request: FinishRequest) async -> FinishReport {
         await withCheckedContinuation { reply in
             let isHeld = state.withLock {
-                $0.ends.append(order)
+                $0.ends.append(request)
                 if $0.isEndHeld { $0.commitMode.append(reply) }
                 return $0.isEndHeld
             }
@@ -314,7 +314,7 @@ final class FakeParticipants: Participants {
         for reply in waiting { reply.resume() }
     }
 
-    func ask(_ order: CommitPointQuery) async -> CommitPointReport {
+    func queryCommitPoint(_ query: CommitPointQuery) async -> CommitPointReport {
         await withCheckedContinuation { reply in
             state.withLock { $0.questions.append(reply) }
         }
@@ -330,26 +330,26 @@ final class FakeParticipants: Participants {
         return !waiting.isEmpty
     }
 
-    func look(_ order: CommitPointQuery) async -> CommitPointReading {
+    func readCommitPoint(_ query: CommitPointQuery) async -> CommitPointReading {
         let look = state.withLock {
-            $0.looks.append(order)
+            $0.looks.append(query)
             return $0.look
         }
-        return look(order)
+        return look(query)
     }
 
-    func hasConfirmed(_ order: FinishRequest) async -> Bool {
+    func isCommitReplicated(_ branch: FinishRequest) async -> Bool {
         state.withLock { $0.areEndsConfirmed }
     }
 
-    func look(at order: FinishRequest) async -> EndInquiry.Reading {
+    func commitStatus(of branch: FinishRequest) async -> EndInquiry.Reading {
         state.withLock {
-            $0.endLooks.append(order)
+            $0.endLooks.append(branch)
             return $0.reading
         }
     }
 
-    func prepared(
+    func preparedTransactions(
         in name: String
     ) async throws(ParticipantUnreachable) -> [PreparedTransaction] {
         state.withLock { $0.prepared }

@@ -37,7 +37,7 @@ extension LibraryTests {
                         """
                         SELECT decision, decision_from FROM tandem.transactions
                         WHERE journal IS NOT NULL ORDER BY number DESC LIMIT 1
-                        """, database: "state") == "commit|register"
+                        """, database: "state") == "commit|commitPoint"
                 }
                 #expect(try await coordinator.status(of: committed.id) == .committed)
                 _ = try await coordinator.run([testbed.user("u2"), testbed.order("o2")])

@@ -89,39 +89,39 @@ public final class PostgresParticipants: Participants {
     }
 
     /// Ends a prepared branch.
-    public func end(_ order: FinishRequest) async -> FinishReport {
-        guard let member = members[order.participant] else {
+    public func finish(_ request: FinishRequest) async -> FinishReport {
+        guard let member = members[request.participant] else {
             return FinishReport(
-                .tryAgain, error: "no participant named \(order.participant) is configured")
+                .tryAgain, error: "no participant named \(request.participant) is configured")
         }
-        return await member.end(order)
+        return await member.end(request)
     }
 
     /// Asks a register what it holds.
-    public func ask(_ order: CommitPointQuery) async -> CommitPointReport {
-        guard let member = members[order.participant] else {
+    public func queryCommitPoint(_ query: CommitPointQuery) async -> CommitPointReport {
+        guard let member = members[query.participant] else {
             return CommitPointReport(
-                .tryAgain, error: "no participant named \(order.participant) is configured")
+                .tryAgain, error: "no participant named \(query.participant) is configured")
         }
-        return await member.ask(order)
+        return await member.ask(query)
     }
 
     /// Looks at what a register holds.
-    public func look(_ order: CommitPointQuery) async -> CommitPointReading {
-        guard let member = members[order.participant] else {
-            return .unknown(reason: "no participant named \(order.participant) is configured")
+    public func readCommitPoint(_ query: CommitPointQuery) async -> CommitPointReading {
+        guard let member = members[query.participant] else {
+            return .unknown(reason: "no participant named \(query.participant) is configured")
         }
-        return await member.look(order)
+        return await member.look(query)
     }
 
     /// Looks whether a branch of a commit has committed.
-    public func look(at order: FinishRequest) async -> EndInquiry.Reading {
-        await members[order.participant]?.look(at: order) ?? .silent
+    public func commitStatus(of branch: FinishRequest) async -> EndInquiry.Reading {
+        await members[branch.participant]?.look(at: branch) ?? .silent
     }
 
     /// Whether a later write than a branch's commit is through.
-    public func hasConfirmed(_ order: FinishRequest) async -> Bool {
-        await members[order.participant]?.hasConfirmed(order) ?? false
+    public func isCommitReplicated(_ branch: FinishRequest) async -> Bool {
+        await members[branch.participant]?.hasConfirmed(branch) ?? false
     }
 
     /// Whether a journal is kept there, and was found in order.
@@ -134,7 +134,7 @@ public final class PostgresParticipants: Participants {
     ///
     /// Of several participants on one server the first one of that database names such a one, or the
     /// first of all.
-    public func prepared(
+    public func preparedTransactions(
         in name: String
     ) async throws(ParticipantUnreachable) -> [PreparedTransaction] {
         guard let member = members[name] else { return [] }

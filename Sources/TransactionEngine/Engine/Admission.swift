@@ -5,9 +5,7 @@ import EventLoop
 /// stops.
 @LoopActor
 final class Admission {
-    private let ports: EnginePorts
-    private let limits: EngineLimits
-    private let table: TransactionTable
+    private let context: EngineContext
     private let driver: TransactionDriver
     private let status: StatusReader
     /// The keys of requests that this replica is running.
@@ -17,13 +15,8 @@ final class Admission {
     /// Whether even requests that were let in before begin no transaction any more.
     private var beginsNothing = false
 
-    init(
-        _ ports: EnginePorts, limits: EngineLimits, table: TransactionTable,
-        driver: TransactionDriver, status: StatusReader
-    ) {
-        self.ports = ports
-        self.limits = limits
-        self.table = table
+    init(_ context: EngineContext, driver: TransactionDriver, status: StatusReader) {
+        self.context = context
         self.driver = driver
         self.status = status
     }
@@ -52,18 +45,20 @@ final class Admission {
         }
     }
 
-    /// Runs a transaction to its answer. It goes on to its finish whether or not anybody still waits.
+    /// Runs a transaction to its answer.
+    ///
+    /// It goes on to its finish whether or not anybody still waits.
     func run(_ request: TransactionRequest) async -> TransactionAnswer {
         if isDraining { return .refused(.draining) }
         let branches: [InspectedBranch]
         do {
-            branches = try request.inspected(for: ports.participants)
+            branches = try request.inspected(for: context.participants)
         } catch {
             return .refused(error)
         }
         // Before anything is read for it: this bounds what waits for the log's readers as well.
-        guard admittedCount < limits.inFlightMax else {
-            return .refused(.overloaded(.transactions(limit: limits.inFlightMax)))
+        guard admittedCount < context.limits.inFlightMax else {
+            return .refused(.overloaded(.transactions(limit: context.limits.inFlightMax)))
         }
         admittedCount += 1
         defer { admittedCount -= 1 }
@@ -74,7 +69,7 @@ final class Admission {
         if let running = runningKeys[key] { return refusal(of: idempotency, for: running) }
         do {
             // Before any session is taken: a repeated request costs one read.
-            if let earlier = try await ports.log.record(
+            if let earlier = try await context.log.record(
                 principal: request.principal, keyDigest: idempotency.keyDigest)
             {
                 return await replay(earlier, for: idempotency)
@@ -90,7 +85,7 @@ final class Admission {
     private func reserveAndRun(
         _ request: TransactionRequest, _ branches: [InspectedBranch]
     ) async -> TransactionAnswer {
-        table.admissionBegan()
+        context.table.admissionBegan()
         let reservation: Result<Reservation, AdmissionFailure>
         do throws(AdmissionFailure) {
             reservation = .success(try await reserve(request, branches))
@@ -98,8 +93,8 @@ final class Admission {
             reservation = .failure(error)
         }
         // From here until the transaction is in the table there is no suspension.
-        table.admissionEnded()
-        defer { table.wakeIfIdle() }
+        context.table.admissionEnded()
+        defer { context.table.wakeIfIdle() }
         switch reservation {
         case .success(let reservation) where beginsNothing:
             await reservation.release()
@@ -112,8 +107,8 @@ final class Admission {
     private func reserve(
         _ request: TransactionRequest, _ branches: [InspectedBranch]
     ) async throws(AdmissionFailure) -> Reservation {
-        let start = ports.clock.milliseconds
-        let sessions = try await ports.participants.reserve(
+        let start = context.clock.milliseconds
+        let sessions = try await context.participants.reserve(
             branches.map {
                 SessionRequest(participant: $0.participant, commitMode: $0.commitMode)
             }, within: request.timeout)
@@ -139,7 +134,7 @@ final class Admission {
 
     private func nextTransactionID() async throws(AdmissionFailure) -> GlobalTransactionID {
         do {
-            return try await ports.log.nextTransactionID()
+            return try await context.log.nextTransactionID()
         } catch {
             throw .stateUnavailable(reason: error.reason)
         }
@@ -181,8 +176,8 @@ final class Admission {
     private func makeTransaction(
         _ request: TransactionRequest, _ reservation: Reservation
     ) -> ActiveTransaction {
-        let (id, log) = (reservation.id, ports.log)
-        let now = ports.clock.wallTime
+        let (id, log) = (reservation.id, context.log)
+        let now = context.clock.wallTime
         let timeout = request.timeout.milliseconds
         var records: [BranchRecord] = []
         var branches: [ActiveBranch] = []
@@ -215,7 +210,7 @@ final class Admission {
     ) async -> TransactionAnswer {
         // It may have finished by now, and be forgotten here: then the record of the reply is the
         // answer.
-        let known = table.record(of: reply.record.id) ?? reply.record
+        let known = context.table.record(of: reply.record.id) ?? reply.record
         switch reply.reply {
         case .committing where reply.isAtDecision:
             return .decided(known)
@@ -243,7 +238,7 @@ final class Admission {
         // Without a key, a scan's tombstone came first: its branches had been prepared for long, and
         // it had no row. Only this coordinator could have committed it.
         guard let idempotency = request.idempotency else { return .neverCommits }
-        let earlier = try? await ports.log.record(
+        let earlier = try? await context.log.record(
             principal: request.principal, keyDigest: idempotency.keyDigest)
         // No row: retention removed the key's owner in between, long after its finish, and the same
         // request, sent again, finds the key free.
@@ -259,7 +254,9 @@ final class Admission {
     private func refusal(
         of idempotency: TransactionRequest.Idempotency, for running: RunningRequest
     ) -> TransactionAnswer {
-        guard table[running.id]?.machine.isAccepted == true else { return .keyInProgress(nil) }
+        guard context.table[running.id]?.machine.isAccepted == true else {
+            return .keyInProgress(nil)
+        }
         return running.digest == idempotency.requestDigest
             ? .keyInProgress(running.id) : .keyReused(running.id)
     }
@@ -287,8 +284,10 @@ final class Admission {
     /// Whether a row that was read will stay (I5): one that is visible may still be lost with a
     /// failover, as long as no standby has it.
     private func isDurable(_ row: TransactionRecord) async throws(LogUnavailable) -> Bool {
-        if row.finishedAt != nil || table[row.id]?.machine.isAccepted == true { return true }
-        return try await ports.log.confirmedRecord(row.id) != nil
+        if row.finishedAt != nil || context.table[row.id]?.machine.isAccepted == true {
+            return true
+        }
+        return try await context.log.confirmedRecord(row.id) != nil
     }
 
     // MARK: Stopping
@@ -299,22 +298,24 @@ final class Admission {
     /// The next incarnation of this replica, or another replica, finishes the rest.
     func drain(within limit: Duration) async -> Bool {
         isDraining = true
-        await table.waitUntilIdle(within: limit)
-        return table.isEmpty
+        await context.table.waitUntilIdle(within: limit)
+        return context.table.isEmpty
     }
 
     /// Rolls back every undecided transaction, begins none that still waits for sessions, then waits
     /// as `drain` does.
     func rollBackAll(within limit: Duration) async -> Bool {
         beginsNothing = true
-        for transaction in table.all { driver.requestRollback(of: transaction) }
+        for transaction in context.table.all { driver.requestRollback(of: transaction) }
         return await drain(within: limit)
     }
 }
 
 extension TransactionRecord {
-    /// Whether a repeated key has no answer yet: the decision is open, or an abort whose problem the
-    /// owner has not recorded. One that waits for an operator's decision has: that it waits.
+    /// Whether a repeated key has no answer yet.
+    ///
+    /// The decision is open, or it is an abort whose problem the owner has not recorded. One that
+    /// waits for an operator does have an answer: that it waits.
     fileprivate var isOpen: Bool {
         finishedAt == nil && state != .needsOperator
             && (decision == nil || decision == .abort && problem == nil)

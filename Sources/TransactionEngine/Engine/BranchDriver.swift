@@ -100,7 +100,7 @@ final class BranchDriver {
             evidence: record.commitMode == .journal ? nil : state.evidence,
             fence: fence, version: record.version,
             checksOwner: transaction.isAdopted || state.retries > 0)
-        spawn { [self] in finished(await participants.end(request), branch, transaction) }
+        spawn { [self] in finished(await participants.finish(request), branch, transaction) }
     }
 
     private func finished(_ report: FinishReport, _ branch: Int, _ transaction: ActiveTransaction) {
@@ -170,7 +170,7 @@ final class BranchDriver {
             if transaction.isOver { return }
             let query = CommitPointQuery(
                 about: branch, of: transaction.view, fence: transaction.branches[branch].fence)
-            let report = await participants.ask(query)
+            let report = await participants.queryCommitPoint(query)
             if let error = report.error { transaction.record.branches[branch].lastError = error }
             transaction.record.results = transaction.record.results ?? report.results
             deliver(.commitPointAnswered(report.answer), transaction)

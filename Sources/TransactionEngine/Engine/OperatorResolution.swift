@@ -5,27 +5,21 @@ import Logging
 /// Takes an operator's word for branches that could not be finished, or could not be proved.
 @LoopActor
 final class OperatorResolution {
-    private let ports: EnginePorts
-    private let table: TransactionTable
+    private let context: EngineContext
     private let driver: TransactionDriver
     private let status: StatusReader
     private let recovery: RecoveryService
     private let scanner: ParticipantScanner
-    private let logger: Logger
-    private var log: any DecisionLog { ports.log }
 
     init(
-        _ ports: EnginePorts, table: TransactionTable, driver: TransactionDriver,
-        status: StatusReader, recovery: RecoveryService, scanner: ParticipantScanner,
-        logger: Logger
+        _ context: EngineContext, driver: TransactionDriver, status: StatusReader,
+        recovery: RecoveryService, scanner: ParticipantScanner
     ) {
-        self.ports = ports
-        self.table = table
+        self.context = context
         self.driver = driver
         self.status = status
         self.recovery = recovery
         self.scanner = scanner
-        self.logger = logger
     }
 
     /// Records a resolution and acts on it.
@@ -76,18 +70,18 @@ final class OperatorResolution {
 
     /// Finishes the branches of a transaction of this replica that an operator has resolved.
     func applyRecorded(to id: GlobalTransactionID) async throws(LogUnavailable) {
-        guard table[id] != nil else { return }
-        let resolutions = try await log.resolutions(of: id)
-        if let transaction = table[id] { driver.apply(resolutions, to: transaction) }
+        guard context.table[id] != nil else { return }
+        let resolutions = try await context.log.resolutions(of: id)
+        if let transaction = context.table[id] { driver.apply(resolutions, to: transaction) }
     }
 
     /// What finished here a moment ago is changed where it is recorded, so it has to be there.
     private func waitUntilRecorded(_ id: GlobalTransactionID) async throws(LogUnavailable) {
-        let end = ports.clock.milliseconds + 2000
-        while table.isRecording(id) {
-            let left = end - ports.clock.milliseconds
+        let end = context.clock.milliseconds + 2000
+        while context.table.isRecording(id) {
+            let left = end - context.clock.milliseconds
             guard left > 0 else { throw LogUnavailable("its finish is not recorded yet") }
-            await table.waitForFinishRecord(of: id, within: .milliseconds(left))
+            await context.table.waitForFinishRecord(of: id, within: .milliseconds(left))
         }
     }
 
@@ -115,7 +109,7 @@ final class OperatorResolution {
             resolution, found: record.branches[resolution.branch].lastError ?? "unended", record,
             .note)
         guard case .recorded = answer else { return answer }
-        await ports.signals.send(.resolved(record.id))
+        await context.signals.send(.resolved(record.id))
         try await applyRecorded(to: record.id)
         guard let now = try await status.decidedView(of: record.id) else { return .notFound }
         return .recorded(now)
@@ -156,7 +150,7 @@ final class OperatorResolution {
         }
         let answer = try await write(resolution, found: found.reason, record, .note)
         guard case .recorded = answer else { return answer }
-        let report = await ports.participants.end(
+        let report = await context.participants.finish(
             FinishRequest(
                 participant: found.participant, gid: found.gid,
                 decision: resolution.action.decision, evidence: nil, fence: .none))
@@ -177,7 +171,8 @@ final class OperatorResolution {
         }
         let all = scanner.reportedBranches(of: id)
         var record = TransactionRecord(
-            orphan: id, all.map { ($0.participant, $0.gid) }, log, at: ports.clock.wallTime)
+            orphan: id, all.map { ($0.participant, $0.gid) }, context.log,
+            at: context.clock.wallTime)
         record.decision = resolution.action.decision
         let answer = try await write(
             resolution, found: found.reason, record, .insert(resolution.action.decision))
@@ -193,8 +188,8 @@ final class OperatorResolution {
     ) async throws(LogUnavailable) -> ResolutionAnswer {
         var resolution = resolution
         resolution.found = found
-        guard try await log.resolve(record, resolution, change) else { return .changed }
-        logger.warning(
+        guard try await context.log.resolve(record, resolution, change) else { return .changed }
+        context.logger.warning(
             "an operator resolved a branch",
             metadata: [
                 "transaction": "\(record.id)", "branch": "\(resolution.branch)",

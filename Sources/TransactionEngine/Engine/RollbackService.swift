@@ -16,22 +16,12 @@ public enum RollbackAnswer: Sendable {
 /// Rolls transactions back on request, whichever replica coordinates them.
 @LoopActor
 final class RollbackService {
-    private let ports: EnginePorts
-    private let encoding: OutcomeEncoding
-    private let limits: EngineLimits
-    private let table: TransactionTable
+    private let context: EngineContext
     private let driver: TransactionDriver
     private let status: StatusReader
-    private var clock: any EngineClock { ports.clock }
 
-    init(
-        _ ports: EnginePorts, encoding: OutcomeEncoding, limits: EngineLimits,
-        table: TransactionTable, driver: TransactionDriver, status: StatusReader
-    ) {
-        self.ports = ports
-        self.encoding = encoding
-        self.limits = limits
-        self.table = table
+    init(_ context: EngineContext, driver: TransactionDriver, status: StatusReader) {
+        self.context = context
         self.driver = driver
         self.status = status
     }
@@ -43,21 +33,21 @@ final class RollbackService {
     func rollBack(
         _ id: GlobalTransactionID, principal: String?
     ) async throws(LogUnavailable) -> RollbackAnswer {
-        let end = clock.milliseconds + limits.finishWait.milliseconds
-        if let known = table.record(of: id) {
+        let end = context.clock.milliseconds + context.limits.finishWait.milliseconds
+        if let known = context.table.record(of: id) {
             guard known.isOf(principal) else { return .notFound }
             requestHere(id)
         } else {
-            guard var row = try await ports.log.record(id), row.isOf(principal) else {
+            guard var row = try await context.log.record(id), row.isOf(principal) else {
                 return .notFound
             }
             if row.isHeld { return .held }
             // A commit point that has decided makes the request needless. Where it does not answer,
             // the owner may know.
             if let decided = try? await status.view(of: row, .decision) { row = decided }
-            if row.decision == nil, table[id] == nil {
+            if row.decision == nil, context.table[id] == nil {
                 switch await recordAbort(of: row, until: end) {
-                case .decided: await ports.signals.send(.rollBack(id))
+                case .decided: await context.signals.send(.rollBack(id))
                 case .delegated: try await askOwner(toRollBack: id, principal, until: end)
                 case .missing, .unknown: return .outcomeUnknown
                 }
@@ -65,7 +55,7 @@ final class RollbackService {
                 requestHere(id)
             }
         }
-        let left = max(0, end - clock.milliseconds)
+        let left = max(0, end - context.clock.milliseconds)
         do {
             let record = try await status.view(
                 of: id, principal: principal, waiting: .milliseconds(left))
@@ -82,8 +72,8 @@ final class RollbackService {
     /// The signal proves nothing, since any session of the state database can send it: the row says
     /// whether it is true.
     func receiveRollback(of id: GlobalTransactionID) async {
-        guard table[id] != nil, let row = try? await ports.log.record(id),
-            let transaction = table[id]
+        guard context.table[id] != nil, let row = try? await context.log.record(id),
+            let transaction = context.table[id]
         else { return }
         if row.decision == .abort {
             // The replica that recorded the abort knew why: a request, or a deadline that passed.
@@ -95,7 +85,7 @@ final class RollbackService {
     }
 
     private func requestHere(_ id: GlobalTransactionID) {
-        if let transaction = table[id] { driver.requestRollback(of: transaction) }
+        if let transaction = context.table[id] { driver.requestRollback(of: transaction) }
     }
 
     /// Asks the owner, for only the owner can ask its commit point: notes the request in the row and
@@ -103,16 +93,16 @@ final class RollbackService {
     private func askOwner(
         toRollBack id: GlobalTransactionID, _ principal: String?, until end: Int64
     ) async throws(LogUnavailable) {
-        try await ports.log.requestRollback(id)
-        while clock.milliseconds < end {
-            await ports.signals.send(.rollBack(id))
-            let left = Duration.milliseconds(min(1000, end - clock.milliseconds))
+        try await context.log.requestRollback(id)
+        while context.clock.milliseconds < end {
+            await context.signals.send(.rollBack(id))
+            let left = Duration.milliseconds(min(1000, end - context.clock.milliseconds))
             do {
                 let row = try await status.view(of: id, principal: principal, waiting: left)
                 guard let row, row.decision == nil else { return }
             } catch {
                 guard error.isOutcomeUnknown else { throw error }
-                await clock.pause(left)
+                await context.clock.pause(left)
             }
         }
     }
@@ -120,16 +110,16 @@ final class RollbackService {
     /// Records the abort of a row that another replica coordinates; returns what the row then says.
     private func recordAbort(of row: TransactionRecord, until end: Int64) async -> DecideAnswer {
         var row = row
-        row.decidedAt = clock.wallTime
-        row.problem = encoding.problem(row, .requested, nil)
+        row.decidedAt = context.clock.wallTime
+        row.problem = context.encoding.problem(row, .requested, nil)
         while true {
-            let answer = await ports.log.decide(.abort, row)
+            let answer = await context.log.decide(.abort, row)
             switch answer {
             case .decided, .delegated: return answer
             case .missing, .unknown: break
             }
-            guard clock.milliseconds + 50 < end else { return answer }
-            await clock.pause(.milliseconds(50))
+            guard context.clock.milliseconds + 50 < end else { return answer }
+            await context.clock.pause(.milliseconds(50))
         }
     }
 }

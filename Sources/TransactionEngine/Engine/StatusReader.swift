@@ -7,14 +7,10 @@ import EventLoop
 /// `EndInquiry` say what has to be read before a decision or a finish may be reported; this reads it.
 @LoopActor
 final class StatusReader {
-    private let ports: EnginePorts
-    private let table: TransactionTable
-    private var log: any DecisionLog { ports.log }
-    private var clock: any EngineClock { ports.clock }
+    private let context: EngineContext
 
-    init(_ ports: EnginePorts, table: TransactionTable) {
-        self.ports = ports
-        self.table = table
+    init(_ context: EngineContext) {
+        self.context = context
     }
 
     /// How much of a row is found out.
@@ -27,16 +23,17 @@ final class StatusReader {
 
     // MARK: One transaction
 
-    /// What may be reported of a transaction; nil if no row of this principal has the id. A
-    /// principal of nil stands for an operator, who sees every row.
+    /// What may be reported of a transaction; nil if no row of this principal has the id.
+    ///
+    /// A principal of nil stands for an operator, who sees every row.
     func view(
         of id: GlobalTransactionID, principal: String?
     ) async throws(LogUnavailable) -> TransactionRecord? {
-        if let known = table.record(of: id), !known.isOf(principal) { return nil }
+        if let known = context.table.record(of: id), !known.isOf(principal) { return nil }
         if let known = try await settledRecord(of: id), known.isDecided {
             return try await withResolutions(view(ofDecided: known))
         }
-        guard let row = try await log.record(id), row.isOf(principal) else { return nil }
+        guard let row = try await context.log.record(id), row.isOf(principal) else { return nil }
         // This replica may have taken it over, or finished it, while the row was being read.
         if let known = try await settledRecord(of: id), known.isDecided {
             return try await withResolutions(view(ofDecided: known))
@@ -56,8 +53,8 @@ final class StatusReader {
     func decidedView(
         of id: GlobalTransactionID
     ) async throws(LogUnavailable) -> TransactionRecord? {
-        if let known = table.record(of: id), known.isDecided { return known }
-        guard let row = try await log.record(id) else { return nil }
+        if let known = context.table.record(of: id), known.isDecided { return known }
+        guard let row = try await context.log.record(id) else { return nil }
         return try await withResolutions(view(of: row, .decision))
     }
 
@@ -66,31 +63,31 @@ final class StatusReader {
     func view(
         of id: GlobalTransactionID, principal: String?, waiting limit: Duration
     ) async throws(LogUnavailable) -> TransactionRecord? {
-        let end = clock.milliseconds + limit.milliseconds
+        let end = context.clock.milliseconds + limit.milliseconds
         var asked: Coordination?
         var pause: Int64 = 50
         while true {
-            let left = end - clock.milliseconds
+            let left = end - context.clock.milliseconds
             guard left > 0 else { break }
-            if let transaction = table[id] {
+            if let transaction = context.table[id] {
                 // Nobody waits here for an operator.
                 guard transaction.record.isOf(principal),
                     transaction.machine.state != .needsOperator
                 else { break }
-                await table.waitForChange(of: id, within: .milliseconds(left))
+                await context.table.waitForChange(of: id, within: .milliseconds(left))
                 continue
             }
-            guard !table.isRecording(id), let row = try await log.record(id),
+            guard !context.table.isRecording(id), let row = try await context.log.record(id),
                 row.isOf(principal), row.finishedAt == nil, row.state != .needsOperator
             else { break }
-            if table[id] != nil { continue }
+            if context.table[id] != nil { continue }
             // The owner is asked to signal the finish; a new owner is asked again.
             let coordination = Coordination(owner: row.owner, epoch: row.epoch)
             if asked != coordination {
                 asked = coordination
-                await ports.signals.send(.watch(id))
+                await context.signals.send(.watch(id))
             }
-            await table.waitForFinishRecord(of: id, within: .milliseconds(min(left, pause)))
+            await context.table.waitForFinishRecord(of: id, within: .milliseconds(min(left, pause)))
             // The signal may be lost, or may have met nobody: then the row has to be read again.
             pause = min(pause * 2, 1000)
         }
@@ -108,7 +105,7 @@ final class StatusReader {
     ) async throws(LogUnavailable) -> TransactionRecord {
         guard record.resolutionCount > 0 else { return record }
         var record = record
-        record.resolutions = try await log.resolutions(of: record.id)
+        record.resolutions = try await context.log.resolutions(of: record.id)
         return record
     }
 
@@ -119,10 +116,10 @@ final class StatusReader {
     /// A list waits for nothing. Where a decision was just asked for, or a commit point does not
     /// answer, it shows what is recorded; it asks no commit point again that did not answer.
     func page(_ filter: RecordFilter) async throws(LogUnavailable) -> RecordPage {
-        let rows = try await log.records(filter)
+        let rows = try await context.log.records(filter)
         // One durable write after the read vouches for every decision that was read.
         if let row = rows.first(where: { isActiveElsewhere($0) && $0.decision != nil }) {
-            _ = try await log.confirmedRecord(row.id)
+            _ = try await context.log.confirmedRecord(row.id)
         }
         var silent: Set<String> = []
         var records: [TransactionRecord] = []
@@ -140,7 +137,7 @@ final class StatusReader {
                 }
             }
             known = latest(known)
-            if table.isUnrecorded(known) { known = known.beforeFinish ?? row }
+            if context.table.isUnrecorded(known) { known = known.beforeFinish ?? row }
             if filter.states.isEmpty || filter.states.contains(known.state) {
                 records.append(known)
             }
@@ -154,7 +151,7 @@ final class StatusReader {
 
     /// Whether another replica may know more of it than its row says.
     private func isActiveElsewhere(_ row: TransactionRecord) -> Bool {
-        row.finishedAt == nil && table.record(of: row.id) == nil
+        row.finishedAt == nil && context.table.record(of: row.id) == nil
     }
 
     /// A row, or what this replica knows beyond it.
@@ -162,7 +159,7 @@ final class StatusReader {
     /// An owner that has not asked for a decision yet does not know of the abort that another
     /// replica may have recorded, and reported.
     private func latest(_ row: TransactionRecord) -> TransactionRecord {
-        guard let known = table.record(of: row.id), known.isDecided || !row.isDecided else {
+        guard let known = context.table.record(of: row.id), known.isDecided || !row.isDecided else {
             return row
         }
         return known
@@ -175,24 +172,25 @@ final class StatusReader {
     private func settledRecord(
         of id: GlobalTransactionID
     ) async throws(LogUnavailable) -> TransactionRecord? {
-        let end = clock.milliseconds + 5000
-        while let machine = table[id]?.machine, machine.isAccepted, machine.awaitsDecision {
-            let left = end - clock.milliseconds
+        let end = context.clock.milliseconds + 5000
+        while let machine = context.table[id]?.machine, machine.isAccepted, machine.awaitsDecision {
+            let left = end - context.clock.milliseconds
             guard left > 0 else {
                 throw LogUnavailable(
                     "The log was asked for the decision and has not answered yet.",
                     isOutcomeUnknown: true)
             }
-            await table.waitForChange(of: id, within: .milliseconds(left))
+            await context.table.waitForChange(of: id, within: .milliseconds(left))
         }
-        return table.record(of: id)
+        return context.table.record(of: id)
     }
 
     /// A row with the decision that may be reported.
     private func decision(
         of record: TransactionRecord
     ) async throws(LogUnavailable) -> TransactionRecord {
-        guard record.finishedAt == nil, !(table.record(of: record.id)?.isDecided ?? false) else {
+        guard record.finishedAt == nil, !(context.table.record(of: record.id)?.isDecided ?? false)
+        else {
             return record
         }
         var (row, silence) = (record, "")
@@ -202,10 +200,10 @@ final class StatusReader {
             switch next {
             case .tell: return row
             case .confirmRow:
-                row = try await log.confirmedRecord(row.id) ?? row
+                row = try await context.log.confirmedRecord(row.id) ?? row
                 next = inquiry.read(reading(of: row), isConfirmed: true)
             case .readRow:
-                row = try await log.record(row.id) ?? row
+                row = try await context.log.record(row.id) ?? row
                 next = inquiry.read(reading(of: row), isConfirmed: false)
             case .readCommitPoint:
                 let found = await readCommitPoint(of: row)
@@ -221,7 +219,9 @@ final class StatusReader {
     /// A commit point may have decided without the row knowing, but not where this incarnation owns
     /// the row: then only this replica asks its commit point, and knows the answer.
     private func reading(of row: TransactionRecord) -> DecisionInquiry.Row {
-        let isOwn = table[row.id] != nil && row.owner == log.replica && row.epoch == log.epoch
+        let isOwn =
+            context.table[row.id] != nil && row.owner == context.log.replica
+            && row.epoch == context.log.epoch
         return DecisionInquiry.Row(
             decision: row.decision,
             isSettled: row.finishedAt != nil || row.isHeld || row.state == .needsOperator,
@@ -235,7 +235,8 @@ final class StatusReader {
         guard let branch = row.branches.firstIndex(where: \.commitMode.isCommitPoint) else {
             return (.nothing, row, "")
         }
-        switch await ports.participants.look(CommitPointQuery(about: branch, of: row, fence: .none))
+        switch await context.participants.readCommitPoint(
+            CommitPointQuery(about: branch, of: row, fence: .none))
         {
         case .holds(let decision, let evidence, let results):
             return (.holds(decision), row.decided(decision, evidence, results), "")
@@ -255,19 +256,20 @@ final class StatusReader {
     func view(
         ofDecided known: TransactionRecord
     ) async throws(LogUnavailable) -> TransactionRecord {
-        if let here = table.record(of: known.id),
-            table.isRecording(here.id) || table.isUnrecorded(here)
+        if let here = context.table.record(of: known.id),
+            context.table.isRecording(here.id) || context.table.isUnrecorded(here)
         {
             return try await recordedView(of: here)
         }
-        var isRowRead = table[known.id] == nil
+        var isRowRead = context.table[known.id] == nil
         var record = known
         var inquiry = EndInquiry()
         var next = inquiry.read(record.state, record.inquired, isRecorded: false)
         while true {
             switch next {
             case .look(let branch):
-                next = inquiry.saw(await ports.participants.look(at: record.question(branch)))
+                next = inquiry.saw(
+                    await context.participants.commitStatus(of: record.question(branch)))
             case .awaitRecord:
                 isRowRead = true
                 next = .tell(.committing)
@@ -276,12 +278,12 @@ final class StatusReader {
                     next = inquiry.read(row.state, row.inquired, isRecorded: false)
                 }
             case .confirmRow:
-                record = try await log.confirmedRecord(record.id) ?? record
+                record = try await context.log.confirmedRecord(record.id) ?? record
                 next = inquiry.read(record.state, record.inquired, isRecorded: true)
             case .tell(let state):
                 if !isRowRead, state == .committing || state == .aborting {
                     isRowRead = true
-                    if let row = try await log.record(record.id), row.isFinishRecorded {
+                    if let row = try await context.log.record(record.id), row.isFinishRecorded {
                         record = row
                         next = inquiry.read(row.state, row.inquired, isRecorded: false)
                         continue
@@ -306,11 +308,13 @@ final class StatusReader {
         let seen = record.committedEverywhere
         for (index, branch) in record.branches.enumerated()
         where branch.commitMode == .twoPhase && branch.outcome != .committed {
-            guard await ports.participants.hasConfirmed(record.question(index)) else { return seen }
+            guard await context.participants.isCommitReplicated(record.question(index)) else {
+                return seen
+            }
         }
         var finished = seen
-        finished.finishedAt = clock.wallTime
-        try? await log.recordEnd(finished)
+        finished.finishedAt = context.clock.wallTime
+        try? await context.log.recordEnd(finished)
         return seen
     }
 
@@ -318,10 +322,10 @@ final class StatusReader {
     private func finishedRow(
         _ id: GlobalTransactionID
     ) async throws(LogUnavailable) -> TransactionRecord? {
-        if let row = try await log.record(id), row.isFinishRecorded { return row }
-        await ports.signals.send(.watch(id))
-        await table.waitForFinishRecord(of: id, within: .milliseconds(250))
-        let row = try await log.record(id)
+        if let row = try await context.log.record(id), row.isFinishRecorded { return row }
+        await context.signals.send(.watch(id))
+        await context.table.waitForFinishRecord(of: id, within: .milliseconds(250))
+        let row = try await context.log.record(id)
         return row?.isFinishRecorded == true ? row : nil
     }
 
@@ -330,10 +334,10 @@ final class StatusReader {
     func recordedView(
         of known: TransactionRecord
     ) async throws(LogUnavailable) -> TransactionRecord {
-        let end = clock.milliseconds + 1000
+        let end = context.clock.milliseconds + 1000
         var finished = known
-        while table.isUnrecorded(finished) {
-            let left = end - clock.milliseconds
+        while context.table.isUnrecorded(finished) {
+            let left = end - context.clock.milliseconds
             guard left > 0 else {
                 guard let before = finished.beforeFinish else {
                     throw LogUnavailable(
@@ -342,8 +346,8 @@ final class StatusReader {
                 }
                 return before
             }
-            await table.waitForFinishRecord(of: finished.id, within: .milliseconds(left))
-            finished = table.record(of: finished.id) ?? finished
+            await context.table.waitForFinishRecord(of: finished.id, within: .milliseconds(left))
+            finished = context.table.record(of: finished.id) ?? finished
         }
         return finished
     }

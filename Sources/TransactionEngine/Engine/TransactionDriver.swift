@@ -8,42 +8,31 @@ import Logging
 /// commands to branches, the timers, the reply.
 @LoopActor
 final class TransactionDriver {
-    private let ports: EnginePorts
-    private let encoding: OutcomeEncoding
-    private let limits: EngineLimits
-    private let table: TransactionTable
+    private let context: EngineContext
     private let heuristics: HeuristicLog
-    private let logger: Logger
     private lazy var branches = BranchDriver(
-        ports.participants, complete: { [unowned self] in complete($0, for: $1) },
+        context.participants, complete: { [unowned self] in complete($0, for: $1) },
         deliver: { [unowned self] in deliver($0, to: $1) })
     /// Transactions whose callers were answered at the decision, and which have not finished.
     private var unattendedCount = 0
 
-    init(
-        _ ports: EnginePorts, encoding: OutcomeEncoding, limits: EngineLimits,
-        table: TransactionTable, logger: Logger
-    ) {
-        self.ports = ports
-        self.encoding = encoding
-        self.limits = limits
-        self.table = table
-        self.logger = logger
-        heuristics = HeuristicLog(replica: ports.log.replica, logger: logger)
+    init(_ context: EngineContext) {
+        self.context = context
+        heuristics = HeuristicLog(replica: context.log.replica, logger: context.logger)
     }
 
-    /// Begins a transaction, and takes it into the table.
+    /// Begins a transaction, and takes it into the context.table.
     func begin(_ transaction: ActiveTransaction, _ acceptance: AcceptanceTiming) {
-        table.insert(transaction)
+        context.table.insert(transaction)
         deliver(.begin(acceptance), to: transaction)
     }
 
     /// Coordinates a claimed row from now on; false if this replica does so already.
     func adopt(_ row: TransactionRecord) -> Bool {
         // Accepted here after the claim was sent, or finished here before it was answered.
-        guard !table.contains(row.id) else { return false }
+        guard !context.table.contains(row.id) else { return false }
         let transaction = ActiveTransaction(adopting: row)
-        table.insert(transaction)
+        context.table.insert(transaction)
         let recovered = RecoveredTransaction(
             decision: row.decision, isDelegated: row.isDelegated,
             branches: row.branches.map {
@@ -76,7 +65,7 @@ final class TransactionDriver {
     /// A participant answers again after a failure: nothing that waits for its next attempt there
     /// needs to wait any longer.
     func participantAnswers(_ name: String) {
-        for transaction in table.all {
+        for transaction in context.table.all {
             for (branch, record) in transaction.record.branches.enumerated()
             where record.participant == name {
                 fireNow(.finishAgain(branch: branch), transaction)
@@ -95,23 +84,23 @@ final class TransactionDriver {
         if transaction.prefersDecision, transaction.caller != nil {
             // A caller that is answered at the decision makes room for another at once, and one that
             // waits does not. So the intake slows down to what the participants can finish.
-            transaction.machine.repliesAtDecision = unattendedCount < limits.committingMax
+            transaction.machine.repliesAtDecision = unattendedCount < context.limits.committingMax
         }
         let step = transaction.machine.handle(
-            event, at: ports.clock.milliseconds, deadline: transaction.deadline)
-        if step.log == .finish { transaction.record.finishedAt = ports.clock.wallTime }
+            event, at: context.clock.milliseconds, deadline: transaction.deadline)
+        if step.log == .finish { transaction.record.finishedAt = context.clock.wallTime }
         if transaction.machine.hasHeuristicOutcome { reportHeuristics(of: transaction) }
         if let request = step.log { write(request, transaction) }
         for command in step.commands { branches.perform(command, transaction) }
         for timer in step.timers { start(timer, transaction) }
         if let reply = step.reply { answer(reply, to: event, transaction) }
-        if transaction.machine.state != before { table.stateChanged(transaction.id) }
+        if transaction.machine.state != before { context.table.stateChanged(transaction.id) }
         if step.isLast { end(transaction) }
     }
 
     private func reportHeuristics(of transaction: ActiveTransaction) {
         for branch in heuristics.logNew(of: transaction) {
-            ports.observer?.observe(
+            context.ports.observer?.observe(
                 .heuristicOutcome(participant: transaction.record.branches[branch].participant))
         }
     }
@@ -143,31 +132,30 @@ final class TransactionDriver {
         for case let session? in transaction.branches.map(\.session) {
             spawn { await session.release() }
         }
-        table.remove(transaction)
-        ports.observer?.observe(.ended(transaction.view))
+        context.table.remove(transaction)
+        context.ports.observer?.observe(.ended(transaction.view))
     }
 
     // MARK: The log
 
     private func write(_ request: LogRequest, _ transaction: ActiveTransaction) {
-        let log = ports.log
         switch request {
         case .accept:
             let record = transaction.record
-            spawn { [self] in accepted(await log.accept(record), transaction) }
+            spawn { [self] in accepted(await context.log.accept(record), transaction) }
         case .decide(let decision):
             complete(transaction, for: decision)
             let record = transaction.view
-            spawn { [self] in decided(await log.decide(decision, record), transaction) }
+            spawn { [self] in decided(await context.log.decide(decision, record), transaction) }
         case .tombstone:
             complete(transaction, for: .abort)
             let record = transaction.view
-            spawn { [self] in decided(await log.tombstone(record), transaction) }
+            spawn { [self] in decided(await context.log.tombstone(record), transaction) }
         case .delegate:
             complete(transaction, for: .commit)
             let record = transaction.view
             spawn { [self] in
-                let answer = await log.delegate(record)
+                let answer = await context.log.delegate(record)
                 if case .delegated = answer {
                     deliver(.delegated, to: transaction)
                 } else {
@@ -177,7 +165,7 @@ final class TransactionDriver {
         case .copy(let decision):
             complete(transaction, for: decision)
             let record = transaction.view
-            spawn { [self] in decided(await log.copy(decision, record), transaction) }
+            spawn { [self] in decided(await context.log.copy(decision, record), transaction) }
         case .noteOutcomes:
             noteOutcomes(transaction)
         case .finish, .report:
@@ -199,14 +187,14 @@ final class TransactionDriver {
     private func decided(_ answer: DecideAnswer, _ transaction: ActiveTransaction) {
         switch answer {
         case .decided(let decision, let evidence):
-            if decision == .abort { transaction.completeForForeignAbort(encoding) }
+            if decision == .abort { transaction.completeForForeignAbort(context.encoding) }
             deliver(.decided(decision, evidence: evidence), to: transaction)
         case .delegated(let evidence):
             deliver(.delegationFound(evidence: evidence), to: transaction)
         case .missing:
             deliver(.decisionMissing, to: transaction)
         case .unknown(let reason):
-            logger.warning(
+            context.logger.warning(
                 "whether the decision was recorded is unknown; asking the log again",
                 metadata: ["transaction": "\(transaction.id)", "reason": "\(reason)"])
             deliver(.decisionUnknown, to: transaction)
@@ -215,30 +203,34 @@ final class TransactionDriver {
 
     private func complete(_ transaction: ActiveTransaction, for decision: Decision) {
         transaction.complete(
-            for: decision, at: ports.clock.wallTime, encoding: encoding, limits)
+            for: decision, at: context.clock.wallTime, encoding: context.encoding, context.limits)
     }
 
     /// Has the row hold how branches ended while others cannot be finished yet: then every replica
     /// reports and lists it.
     private func noteOutcomes(_ transaction: ActiveTransaction) {
         let record = transaction.view
-        spawn { [ports, table] in
-            await ports.log.noteOutcomes(record)
+        spawn { [context] in
+            await context.log.noteOutcomes(record)
             transaction.notedHeuristicCount = record.heuristicCount
-            table.finishRecorded(transaction.id)
+            context.table.finishRecorded(transaction.id)
         }
     }
 
-    /// Writes a lazy record. Until it is durable, statuses show what was reached here.
+    /// Writes a lazy record.
+    ///
+    /// Until it is durable, statuses show what was reached here.
     private func recordFinish(_ request: LogRequest, _ record: TransactionRecord) {
-        table.beginRecording(record)
-        spawn { [ports, table] in
+        context.table.beginRecording(record)
+        spawn { [context] in
             if request == .report {
-                await ports.log.report(record)
+                await context.log.report(record)
             } else {
-                await ports.log.finish(record)
+                await context.log.finish(record)
             }
-            if table.endRecording(record.id) { await ports.signals.send(.ended(record.id)) }
+            if context.table.endRecording(record.id) {
+                await context.signals.send(.ended(record.id))
+            }
         }
     }
 
@@ -248,15 +240,15 @@ final class TransactionDriver {
         let delay: Duration
         switch (request.delayMilliseconds, request.timer) {
         case (nil, .deadline):
-            delay = .milliseconds(max(0, transaction.deadline - ports.clock.milliseconds))
+            delay = .milliseconds(max(0, transaction.deadline - context.clock.milliseconds))
         case (nil, _):
-            delay = limits.finishWait
+            delay = context.limits.finishWait
         case (let milliseconds?, _):
             // Up to a quarter less, so that branches that wait together do not all try at once.
-            delay = .milliseconds(milliseconds - ports.random(0...(milliseconds / 4)))
+            delay = .milliseconds(milliseconds - context.ports.random(0...(milliseconds / 4)))
         }
         transaction.timers[request.timer]?.cancel()
-        transaction.timers[request.timer] = ports.clock.schedule(after: delay) {
+        transaction.timers[request.timer] = context.clock.schedule(after: delay) {
             Task { @LoopActor [weak self, weak transaction] in
                 guard let transaction else { return }
                 self?.fire(request.timer, transaction)

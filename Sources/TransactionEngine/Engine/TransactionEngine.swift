@@ -24,21 +24,16 @@ public final class TransactionEngine {
     ) {
         self.ports = ports
         table = TransactionTable(ports.clock)
-        driver = TransactionDriver(
-            ports, encoding: encoding, limits: limits, table: table, logger: logger)
-        status = StatusReader(ports, table: table)
-        admission = Admission(
-            ports, limits: limits, table: table, driver: driver, status: status)
-        rollbacks = RollbackService(
-            ports, encoding: encoding, limits: limits, table: table, driver: driver,
-            status: status)
-        recovery = RecoveryService(
-            ports, encoding: encoding, limits: limits, table: table, driver: driver,
-            logger: logger)
-        scanner = ParticipantScanner(ports, limits: limits, table: table, logger: logger)
+        let context = EngineContext(
+            ports: ports, encoding: encoding, limits: limits, logger: logger, table: table)
+        driver = TransactionDriver(context)
+        status = StatusReader(context)
+        admission = Admission(context, driver: driver, status: status)
+        rollbacks = RollbackService(context, driver: driver, status: status)
+        recovery = RecoveryService(context, driver: driver)
+        scanner = ParticipantScanner(context)
         resolution = OperatorResolution(
-            ports, table: table, driver: driver, status: status, recovery: recovery,
-            scanner: scanner, logger: logger)
+            context, driver: driver, status: status, recovery: recovery, scanner: scanner)
         recovery.applyResolutions = { [weak resolution] id in
             try? await resolution?.applyRecorded(to: id)
         }
@@ -49,7 +44,9 @@ public final class TransactionEngine {
     /// How many transactions this replica coordinates now.
     public var inFlight: Int { table.count }
 
-    /// Runs a transaction to its answer. It goes on to its finish whether or not anybody still waits.
+    /// Runs a transaction to its answer.
+    ///
+    /// It goes on to its finish whether or not anybody still waits.
     public func run(_ request: TransactionRequest) async -> TransactionAnswer {
         let start = ports.clock.milliseconds
         let answer = await admission.run(request)
@@ -58,8 +55,9 @@ public final class TransactionEngine {
         return answer
     }
 
-    /// What may be reported of a transaction; nil if no row of this principal has the id. A
-    /// principal of nil stands for an operator, who sees every row.
+    /// What may be reported of a transaction; nil if no row of this principal has the id.
+    ///
+    /// A principal of nil stands for an operator, who sees every row.
     public func status(
         of id: GlobalTransactionID, principal: String?
     ) async throws(LogUnavailable) -> TransactionRecord? {

@@ -9,32 +9,38 @@ struct FailingParticipants: Participants {
 
     var names: [String] { inner.names }
 
-    func end(_ order: FinishRequest) async -> FinishReport {
-        let branch = number(ofBranch: order.gid, installation)
+    func finish(_ request: FinishRequest) async -> FinishReport {
+        let branch = number(ofBranch: request.gid, installation)
         let step: Failpoint.Step
-        if order.fence != .none {
+        if request.fence != .none {
             step = .fence
         } else {
-            step = order.decision == .commit ? .commitPrepared : .rollbackPrepared
+            step = request.decision == .commit ? .commitPrepared : .rollbackPrepared
         }
         points.hit(step, .before, branch: branch)
-        let report = await inner.end(order)
+        let report = await inner.finish(request)
         points.hit(step, .after, branch: branch)
         return report
     }
 
-    func ask(_ order: CommitPointQuery) async -> CommitPointReport {
-        points.hit(.queryCommitPoint, .before, branch: order.branch)
-        let report = await inner.ask(order)
-        points.hit(.queryCommitPoint, .after, branch: order.branch)
+    func queryCommitPoint(_ query: CommitPointQuery) async -> CommitPointReport {
+        points.hit(.queryCommitPoint, .before, branch: query.branch)
+        let report = await inner.queryCommitPoint(query)
+        points.hit(.queryCommitPoint, .after, branch: query.branch)
         return report
     }
 
-    func look(_ order: CommitPointQuery) async -> CommitPointReading { await inner.look(order) }
+    func readCommitPoint(_ query: CommitPointQuery) async -> CommitPointReading {
+        await inner.readCommitPoint(query)
+    }
 
-    func look(at order: FinishRequest) async -> EndInquiry.Reading { await inner.look(at: order) }
+    func commitStatus(of branch: FinishRequest) async -> EndInquiry.Reading {
+        await inner.commitStatus(of: branch)
+    }
 
-    func hasConfirmed(_ order: FinishRequest) async -> Bool { await inner.hasConfirmed(order) }
+    func isCommitReplicated(_ branch: FinishRequest) async -> Bool {
+        await inner.isCommitReplicated(branch)
+    }
 
     func keepsJournal(_ name: String) -> Bool { inner.keepsJournal(name) }
 
@@ -48,10 +54,10 @@ struct FailingParticipants: Participants {
         }
     }
 
-    func prepared(
+    func preparedTransactions(
         in name: String
     ) async throws(ParticipantUnreachable) -> [PreparedTransaction] {
-        try await inner.prepared(in: name)
+        try await inner.preparedTransactions(in: name)
     }
 
     func statuses() async -> [ParticipantStatus] { await inner.statuses() }

@@ -1,6 +1,6 @@
 /// What one branch has to do before it votes.
 public enum BranchWork: Sendable {
-    /// These statements, in order, all of them known beforehand.
+    /// These statements, in order, all of them known in advance.
     case statements([InspectedStatement])
     /// The caller's own code, which runs statements, reads their rows and decides what comes next.
     case interactive(InteractiveWork)
@@ -10,8 +10,8 @@ public enum BranchWork: Sendable {
 public struct InteractiveWork: Sendable {
     /// Runs in a task of its own, which is cancelled when the transaction is to abort.
     ///
-    /// Whatever it throws makes the branch vote no; so does a statement that failed, whether or not
-    /// the failure was caught. Whoever hands the code over keeps what it returns or throws.
+    /// The branch votes no if the code throws, or if a statement failed, whether or not the code
+    /// caught the failure. What the code returns or throws stays in the closure.
     public let body: @Sendable (any OpenBranch) async throws -> Void
 
     /// The executor that the code prefers; nil for the global one, off the loop, where it may compute
@@ -32,16 +32,16 @@ public struct InteractiveWork: Sendable {
 public protocol OpenBranch: Sendable {
     /// Runs statements in order and in one round trip; after one that fails no other runs.
     ///
-    /// The transaction is begun by the first one, in the same round trip.
+    /// The first call begins the transaction, in the same round trip.
     func execute(_ statements: [Statement]) async throws(OpenBranchError) -> [StatementResult]
 }
 
-/// Why a statement of the caller's code did not run, or failed.
+/// Why a statement of the caller's code failed, or did not run.
 public enum OpenBranchError: Error, Sendable, Hashable {
     /// It was sent and failed; the branch can only vote no.
     case failed(BranchFailure)
-    /// It can be part of no branch, and was not sent; the sentence says why. The branch votes no.
+    /// It can be part of no branch and was not sent, for this reason. The branch votes no.
     case refused(statement: Int, reason: String)
-    /// The branch has voted, or its time is over: nothing was sent.
+    /// The branch has voted, or its deadline has passed: nothing was sent.
     case isOver
 }

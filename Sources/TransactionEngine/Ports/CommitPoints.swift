@@ -1,6 +1,7 @@
 public import CommitProtocol
 
-/// Which server a session is on; a transaction id, a row or its absence means nothing on another.
+/// Which server a session is on. A transaction id, or the absence of a row, means nothing on another
+/// server or timeline.
 public struct ServerTimeline: Sendable, Hashable {
     /// The cluster's system identifier.
     public let systemIdentifier: String
@@ -14,11 +15,11 @@ public struct ServerTimeline: Sendable, Hashable {
     }
 }
 
-/// The decision commit, as a journal keeps it beside the work that it is about.
+/// The decision to commit, as a journal keeps it with the work that it decides.
 public struct JournalEntry: Sendable, Hashable {
     /// The transaction.
     public let transaction: GlobalTransactionID
-    /// What PREPARE left in each branch to prove its end with.
+    /// The evidence of each prepared branch.
     public let evidence: [PreparedEvidence?]
     /// The encoded results, if a repeated key is to be answered with them.
     public let results: [UInt8]?
@@ -33,7 +34,7 @@ public struct JournalEntry: Sendable, Hashable {
     }
 }
 
-/// How the register's own COMMIT went.
+/// How the commit point's own COMMIT went.
 public struct LocalCommitReport: Sendable {
     /// The reply, for the protocol.
     public let reply: LocalCommitReply
@@ -47,9 +48,9 @@ public struct LocalCommitReport: Sendable {
     }
 }
 
-/// The question what a register holds.
+/// Asks what a commit point decided.
 public struct CommitPointQuery: Sendable {
-    /// What is asked.
+    /// Where the decision is read.
     public enum Source: Sendable, Hashable {
         /// PostgreSQL's own record of the one-phase branch's transaction id.
         case transactionStatus(PreparedEvidence?)
@@ -61,14 +62,14 @@ public struct CommitPointQuery: Sendable {
     public let participant: String
     /// The transaction.
     public let transaction: GlobalTransactionID
-    /// The branch that is the register.
+    /// The branch that is the commit point.
     public let branch: Int
-    /// What is asked.
+    /// Where the decision is read.
     public let commitPoint: Source
     /// Which sessions have to be gone first.
     public let fence: Fence
 
-    /// Makes an order of its parts.
+    /// Makes a query of its parts.
     public init(
         participant: String, transaction: GlobalTransactionID, branch: Int, commitPoint: Source,
         fence: Fence
@@ -81,28 +82,28 @@ public struct CommitPointQuery: Sendable {
     }
 }
 
-/// What a register was seen to hold, by somebody who only looks.
+/// What a commit point holds, as read without changing it.
 public enum CommitPointReading: Sendable, Hashable {
     /// This decision, durably; with the evidence that it keeps of every branch, and the results.
     case holds(Decision, evidence: [PreparedEvidence?], results: [UInt8]?)
-    /// It has not decided; or it has no more need to know, which is after the row says the same.
+    /// No decision: it has not decided, or no longer keeps what the row says by now.
     case nothing
     /// It does not answer, or not for certain.
     case unknown(reason: String)
-    /// It is not the database that it was, and nothing there proves anything.
+    /// It is not the database that it was, so nothing there proves anything.
     case unprovable(reason: String)
 }
 
-/// What a register answered.
+/// What a commit point answered.
 public struct CommitPointReport: Sendable {
     /// The answer, for the protocol.
     public let answer: CommitPointAnswer
-    /// The results that the journal keeps beside a commit.
+    /// The results that the journal keeps with a commit.
     public let results: [UInt8]?
     /// What stood in the way, safe to show.
     public let error: String?
 
-    /// What is seen in a register is its answer; this stands in the way if that is nothing.
+    /// Makes a report of a reading; `obstacle` is the error if the commit point holds nothing.
     public init(_ reading: CommitPointReading, whenNothing obstacle: String) {
         switch reading {
         case .holds(let decision, let evidence, let results):

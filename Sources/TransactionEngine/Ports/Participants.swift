@@ -10,46 +10,47 @@ public protocol Participants: Sendable {
     func keepsJournal(_ name: String) -> Bool
     /// The most sessions that branches may have in a participant; nil if none has that name.
     func sessionsMax(of name: String) -> Int?
-    /// Takes a session for every branch, all or none, so that nobody who waits for one
-    /// participant holds another's session.
+    /// Reserves a session for every branch, all or none: a request that waits for one participant
+    /// holds no session of another.
     func reserve(
         _ requests: [SessionRequest], within: Duration
     ) async throws(AdmissionFailure) -> [any BranchSession]
-    /// Ends a prepared branch.
-    func end(_ order: FinishRequest) async -> FinishReport
-    /// Asks a register what it holds, and makes it hold abort where it holds nothing.
-    func ask(_ order: CommitPointQuery) async -> CommitPointReport
-    /// Looks at what a register holds; fences nobody, and leaves it as it is.
-    func look(_ order: CommitPointQuery) async -> CommitPointReading
-    /// Looks whether a branch of a commit has committed; ends nothing.
-    func look(at order: FinishRequest) async -> EndInquiry.Reading
-    /// Whether a commit that was seen there is confirmed by the standbys that are to confirm it, as a
-    /// later write shows; false if that takes longer than somebody who asks for a status waits.
-    func hasConfirmed(_ order: FinishRequest) async -> Bool
+    /// Commits or rolls back a prepared branch.
+    func finish(_ request: FinishRequest) async -> FinishReport
+    /// Asks a commit point what it decided, and has it decide to abort if it has not decided.
+    func queryCommitPoint(_ query: CommitPointQuery) async -> CommitPointReport
+    /// Reads what a commit point decided; fences no session and changes nothing.
+    func readCommitPoint(_ query: CommitPointQuery) async -> CommitPointReading
+    /// Reads whether a branch of a commit has committed; finishes nothing.
+    func commitStatus(of branch: FinishRequest) async -> EndInquiry.Reading
+    /// Whether the standbys that have to confirm a commit have confirmed one that was read there, as
+    /// a later write shows; false if that takes longer than a request for a status waits.
+    func isCommitReplicated(_ branch: FinishRequest) async -> Bool
     /// This installation's prepared transactions in one participant, and those on its server that
-    /// bear this installation's name and that no participant here can end.
-    func prepared(in name: String) async throws(ParticipantUnreachable) -> [PreparedTransaction]
+    /// bear this installation's name and that no participant here can finish.
+    func preparedTransactions(in name: String) async throws(ParticipantUnreachable)
+        -> [PreparedTransaction]
     /// What is known of each participant, for status.
     func statuses() async -> [ParticipantStatus]
 }
 
-/// A prepared transaction that bears our name, as a participant lists it.
+/// A prepared transaction that bears this installation's name, as a participant lists it.
 public struct PreparedTransaction: Sendable, Hashable {
     /// Its name and age.
     public let found: RecoveryPlan.Found
-    /// Whether it was prepared before the participant's server or timeline changed: then nothing
-    /// follows from the lack of a row.
+    /// Whether it was prepared before the participant's server or timeline changed: then the lack of
+    /// a row proves nothing.
     public let isFromBefore: Bool
-    /// Whether it may be touched.
+    /// Whether this replica may touch it.
     public let claim: Claim
     /// The role that prepared it.
     public let owner: String
     /// The database that it is in.
     public let database: String
 
-    /// Whose it is (I7): only what is ours is ever touched.
+    /// Whose it is (I7): tandem touches only what is its own.
     public enum Claim: Sendable, Hashable {
-        /// The participant's database, and the role that is worked as there.
+        /// It is in the participant's database, prepared by the role that this replica works as.
         case ours
         /// Another role prepared it.
         case otherRole
@@ -81,11 +82,11 @@ public struct ParticipantUnreachable: Error, Sendable, Hashable {
     }
 }
 
-/// A session that is wanted for a branch.
+/// Asks for a session for a branch.
 public struct SessionRequest: Sendable, Hashable {
     /// The participant's name.
     public let participant: String
-    /// How the branch ends, which tells whether it will need a slot for prepared transactions.
+    /// The branch's commit mode, which says whether it needs a slot for a prepared transaction.
     public let commitMode: CommitMode
 
     /// Makes a request of its parts.
@@ -95,19 +96,20 @@ public struct SessionRequest: Sendable, Hashable {
     }
 }
 
-/// A session that one branch has to itself until it has voted, or until it has ended if it is not
-/// prepared.
+/// A session that one branch has to itself until it has voted, or until it has finished if it is
+/// not prepared.
 public protocol BranchSession: Sendable {
     /// The version of the participant, which names the very server; nil if it is not recorded.
     var participantVersion: Int? { get }
     /// The server at the other end, as it was when the session was opened; nil if it is lost.
     func server() async -> ServerTimeline?
-    /// Runs the work and prepares it, and gives the session back; or holds it, by the order's
-    /// ending. Never throws: failures are votes.
-    func work(_ order: WorkRequest) async -> WorkReport
-    /// Has the register commit what it holds; with this in its journal, if it keeps one.
+    /// Runs the work, prepares it and gives the session back; or holds it open, by the commit mode.
+    ///
+    /// It never throws: failures are votes.
+    func work(_ request: WorkRequest) async -> WorkReport
+    /// Has the commit point commit what it holds; with this entry in its journal, if it keeps one.
     func commit(_ entry: JournalEntry?) async -> LocalCommitReport
-    /// Ends what it holds, and gives the session back.
+    /// Commits or rolls back what it holds, and gives the session back.
     func finish(_ decision: Decision) async -> FinishReport
     /// Cancels the work that is running.
     func cancel() async
@@ -119,16 +121,16 @@ public protocol BranchSession: Sendable {
 public struct WorkRequest: Sendable {
     /// The name to prepare under.
     public let gid: String
-    /// What to do before.
+    /// What to do before the vote.
     public let work: BranchWork
     /// The isolation.
     public let isolation: Isolation
-    /// Whether it is prepared, or held open.
+    /// Whether it is prepared, or held open, after the work.
     public let commitMode: CommitMode
-    /// Told why the branch votes no, if it does.
+    /// Called with the reason if the branch votes no.
     var onRefusal: (@Sendable (BranchFailure) -> Void)?
 
-    /// Makes an order of its parts.
+    /// Makes a request of its parts.
     public init(
         gid: String, work: BranchWork, isolation: Isolation, commitMode: CommitMode = .twoPhase
     ) {
@@ -143,7 +145,7 @@ public struct WorkRequest: Sendable {
 public struct WorkReport: Sendable {
     /// The vote, for the protocol.
     public let reply: WorkReply
-    /// What each statement answered, as far as it came.
+    /// The results of the statements that ran.
     public let results: [StatementResult]
     /// Why the vote is no.
     public let failure: BranchFailure?
@@ -162,7 +164,7 @@ public struct WorkReport: Sendable {
     }
 }
 
-/// A server process of PostgreSQL, told from a later one with the same pid by its start.
+/// A server process of PostgreSQL; its start distinguishes it from a later one with the same pid.
 public struct SessionIdentity: Sendable, Hashable {
     /// The backend's pid.
     public let processID: Int32
@@ -185,11 +187,11 @@ public enum Fence: Sendable, Hashable {
     case none
     /// This one.
     case session(SessionIdentity)
-    /// Every session of this replica's former lives, and of dead replicas.
+    /// Every session of this replica's former incarnations, and of dead replicas.
     case formerIncarnations
 }
 
-/// The order to end a branch.
+/// Asks for a prepared branch to be committed or rolled back.
 public struct FinishRequest: Sendable {
     /// The participant's name.
     public let participant: String
@@ -197,19 +199,19 @@ public struct FinishRequest: Sendable {
     public let gid: String
     /// Whether to commit or roll back.
     public let decision: Decision
-    /// What proves an end that somebody else made.
+    /// What proves that it was finished from outside.
     public let evidence: PreparedEvidence?
     /// Which sessions have to be gone first.
     public let fence: Fence
     /// The version of the participant that the branch was given to; nil if it is not known.
     public let version: Int?
-    /// Whether the prepared transaction's owner and database are looked at before it is touched.
+    /// Whether the prepared transaction's owner and database are read before it is touched.
     ///
-    /// A name that this very life has prepared, and has not yet tried to end, can be nobody else's:
-    /// a gid is unique on its server.
+    /// A gid is unique on its server. So one that this very incarnation has prepared, and has not yet
+    /// tried to finish, is its own.
     public let checksOwner: Bool
 
-    /// Makes an order of its parts.
+    /// Makes a request of its parts.
     public init(
         participant: String, gid: String, decision: Decision, evidence: PreparedEvidence?,
         fence: Fence, version: Int? = nil, checksOwner: Bool = true
@@ -224,7 +226,7 @@ public struct FinishRequest: Sendable {
     }
 }
 
-/// How ending a branch went.
+/// How finishing a branch went.
 public struct FinishReport: Sendable {
     /// The reply, for the protocol.
     public let reply: FinishReply
@@ -238,16 +240,16 @@ public struct FinishReport: Sendable {
     }
 }
 
-/// The slots for prepared transactions on a participant's server, as they are known without asking.
+/// The slots for prepared transactions on a participant's server, as known without asking it.
 public struct SlotUsage: Sendable, Hashable {
     /// The server's `max_prepared_transactions`.
     public let limit: Int
-    /// How many of them this replica's branches in the participant may have, if that was configured.
+    /// How many this replica's branches in the participant may hold, if that is configured.
     public let share: Int?
     /// Those that this replica's branches in the participant hold, or will once they are prepared.
     public let own: Int
-    /// Those that all else held when it was last counted: other replicas, other programs, other
-    /// databases of the server; nil as long as nobody has counted.
+    /// Those that others held when they were last counted: other replicas, other programs, other
+    /// databases of the server; nil until the first count.
     public let others: Int?
 
     /// All that are known to be in use.
@@ -262,7 +264,7 @@ public struct SlotUsage: Sendable, Hashable {
     }
 }
 
-/// What is known of a participant, without asking it.
+/// What is known of a participant without asking it.
 public struct ParticipantStatus: Sendable, Hashable {
     /// The registered name.
     public let name: String
@@ -286,15 +288,15 @@ public struct ParticipantStatus: Sendable, Hashable {
     public let timeline: UInt32?
     /// The version of the participant, once known.
     public let version: Int?
-    /// Whether ends of branches are sent to it.
+    /// Whether requests to finish branches are sent to it.
     public let circuit: Circuit
     /// Failed attempts to connect since the last one that succeeded.
     public let failuresInARow: Int
 
-    /// Whether a participant is asked at all.
+    /// Whether requests are sent to a participant at all.
     ///
-    /// While it cannot be reached its branches wait without asking; one attempt to connect at a
-    /// time, at growing intervals, finds out when it is back, and then all of them are tried at once.
+    /// While it cannot be reached, its branches wait and nothing is sent. One attempt to connect at a
+    /// time, at growing intervals, finds out when it is back; then all branches are tried at once.
     public enum Circuit: String, Sendable, Hashable {
         /// It answers.
         case closed

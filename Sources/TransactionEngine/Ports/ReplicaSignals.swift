@@ -1,27 +1,27 @@
 public import CommitProtocol
 
-/// What replicas tell each other, beside what the log says.
+/// A message between replicas.
 ///
-/// A signal only wakes somebody who then looks at the log: it may be lost, late or repeated, and
-/// nothing but speed depends on it.
+/// It only wakes a replica, which then reads the log: it may be lost, late or repeated, and nothing
+/// but speed depends on it.
 public enum ReplicaSignal: Sendable, Hashable {
-    /// Somebody waits for the end: whoever drives it is to tell.
+    /// A replica waits for the finish: the coordinating replica is to signal it.
     case watch(GlobalTransactionID)
-    /// Its end is recorded.
+    /// Its finish is recorded.
     case ended(GlobalTransactionID)
-    /// Its abort was recorded or is wanted: whoever drives it cancels its work at once.
+    /// Its abort is recorded or requested: the coordinating replica cancels its work at once.
     case rollBack(GlobalTransactionID)
-    /// An operator resolved a branch of it: whoever drives it looks at what is recorded.
+    /// An operator resolved a branch: the coordinating replica reads what is recorded.
     case resolved(GlobalTransactionID)
 }
 
 /// The way to the other replicas.
 public protocol ReplicaSignals: Sendable {
-    /// Sends it to every replica, this one included; a failure is nobody's concern.
+    /// Sends it to every replica, this one included; failures are ignored.
     func send(_ signal: ReplicaSignal) async
 }
 
-/// For a replica that is alone.
+/// The signals of a replica that is alone: none.
 public struct NoSignals: ReplicaSignals {
     /// Makes it.
     public init() {}

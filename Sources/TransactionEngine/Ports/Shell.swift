@@ -30,9 +30,7 @@ public struct EnginePorts: Sendable {
     }
 }
 
-/// Time, as the engine needs it.
-///
-/// The production one is the event loop's.
+/// Time, as the engine needs it; in production the event loop's.
 public protocol EngineClock: Sendable {
     /// Monotonic milliseconds; for deadlines.
     var milliseconds: Int64 { get }
@@ -50,8 +48,8 @@ public protocol ScheduledTimer: Sendable {
     func cancel()
 }
 
-/// How the interface wants results and problems stored, so that a repeated request gets the very
-/// same bytes.
+/// How the interface encodes results and problems for the log, so that a repeated request gets the
+/// very same bytes.
 public struct OutcomeEncoding: Sendable {
     /// Encodes each branch's statement results.
     public let results: @Sendable ([[StatementResult]]) -> [UInt8]
@@ -72,14 +70,14 @@ public struct OutcomeEncoding: Sendable {
 public struct EngineLimits: Sendable {
     /// Transactions under way at once; more are refused.
     public var inFlightMax = 1024
-    /// Transactions whose callers heard of the commit before its end; while there are so many, the
-    /// next callers wait for the end.
+    /// Transactions whose callers were answered at the decision and that have not finished; while
+    /// there are this many, further callers wait for the finish.
     public var committingMax = 1024
     /// Results larger than this are not stored with the decision.
     public var storedResultBytesMax = 65_536
     /// From the decision to the answer, at most.
     public var finishWait: Duration = .seconds(5)
-    /// Prepared transactions without a row are left alone for this long.
+    /// Prepared transactions without a row are left alone for at least this long.
     public var orphanGrace: Duration = .seconds(60)
     /// Between two recovery passes.
     public var recoveryInterval: Duration = .seconds(2)
@@ -92,17 +90,17 @@ public struct EngineLimits: Sendable {
     public init() {}
 }
 
-/// What a caller of `TransactionEngine.run` is told.
+/// The answer of `TransactionEngine.run`.
 public enum TransactionAnswer: Sendable {
     /// It was run: this is what is known of it.
     case known(TransactionRecord)
     /// The key was used by the same request before: this is what is known of its transaction.
     case replayed(TransactionRecord)
-    /// It was run, and is answered at its decision to commit, as was preferred.
+    /// It was run, and this is the answer at its decision to commit, as the caller preferred.
     case decided(TransactionRecord)
     /// Nobody can say yet; its status will tell.
     case outcomeUnknown(GlobalTransactionID)
-    /// It will never commit; whether its key is used up cannot be said.
+    /// It will never commit; nobody can say whether its key is used up.
     case neverCommits
     /// Refused; nothing was accepted.
     case refused(AdmissionFailure)

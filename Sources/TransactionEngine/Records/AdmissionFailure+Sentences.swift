@@ -1,6 +1,5 @@
-/// Sentences for people about what was refused; both interfaces show them.
 extension SlotUsage {
-    /// Which slots are in use, and by whom.
+    /// Says which slots are in use, and by whom.
     public func sentence(_ name: String) -> String {
         if let share, own >= share {
             return "This replica's branches in \(name) hold all \(share) slots for prepared "
@@ -15,7 +14,7 @@ extension SlotUsage {
 }
 
 extension SessionUsage {
-    /// Why nobody got a session.
+    /// Says why no session became free.
     public func sentence(_ name: String, waited: Duration) -> String {
         let milliseconds =
             waited.components.seconds * 1000 + waited.components.attoseconds / 1_000_000_000_000_000
@@ -26,13 +25,13 @@ extension SessionUsage {
 }
 
 extension Overload {
-    /// What there is too much of.
+    /// Says which limit is reached.
     public var sentence: String {
         switch self {
         case .transactions(let limit):
-            "\(limit) transactions are under way here, and no more are let in."
+            "This replica already runs \(limit) transactions, which is its limit."
         case .waiting(let limit):
-            "\(limit) requests wait here for sessions of participants, and no more may."
+            "\(limit) requests already wait here for sessions of participants, which is the limit."
         }
     }
 }

@@ -8,7 +8,7 @@ public struct BranchFailure: Error, Sendable, Hashable {
         case rowsUnexpected(expected: Int, actual: Int)
         /// PREPARE refused what the transaction had done (temporary tables, NOTIFY, ...).
         case cannotBePrepared
-        /// What was deferred, a constraint or a trigger's code, failed when the work had ended.
+        /// A deferred constraint or trigger failed after the last statement.
         case constraintAtPrepare
         /// The participant had no slot left for a prepared transaction.
         case slotsExhausted
@@ -18,16 +18,16 @@ public struct BranchFailure: Error, Sendable, Hashable {
         case prepare
         /// The COMMIT of a branch that is not prepared failed for another reason.
         case commit
-        /// It was declared read only, and has written.
+        /// It was declared read-only, and wrote.
         case wroteWhileReadOnly
-        /// More rows or bytes came back than may.
+        /// The results have more rows or bytes than are allowed.
         case resultTooLarge
         /// The connection was lost.
         case connectionLost
-        /// It waits for a lock that this branch of the same transaction holds, which keeps it until both
-        /// have ended; with the statement that runs there, if it is known.
+        /// It waits for a lock that this other branch of the same transaction holds, and keeps until
+        /// both have finished; with the statement that runs there, if it is known.
         case blockedByItself(branch: Int, statement: Int?)
-        /// The work was cancelled because the transaction was already to be aborted.
+        /// The work was cancelled because the transaction is being aborted.
         case cancelled
         /// The participant waits for its standby, and the wait was cancelled: not a yes vote.
         case notDurable
@@ -35,7 +35,7 @@ public struct BranchFailure: Error, Sendable, Hashable {
         case workThrew
         /// The caller's code returned while a statement of its own was still running.
         case workUnfinished
-        /// The caller's code used a statement that can be part of no branch; the reason why.
+        /// The caller's code used a statement that can be part of no branch, for this reason.
         case unacceptableSQL(reason: String)
     }
 
@@ -95,11 +95,11 @@ public struct BranchFailure: Error, Sendable, Hashable {
 public enum AdmissionFailure: Error, Sendable, Hashable {
     /// No participant of this name is registered.
     case unknownParticipant(branch: Int, name: String)
-    /// A statement cannot be part of a transaction; the sentence says why.
+    /// A statement cannot be part of a transaction, for this reason.
     case unacceptableSQL(branch: Int, statement: Int, reason: String)
-    /// More branches name one participant than it has sessions; the branch is the first too many.
+    /// More branches name one participant than it has sessions; `branch` is the first too many.
     case tooManyBranches(branch: Int, participant: String, count: Int, limit: Int)
-    /// A one-phase transaction has exactly one branch that writes, and this one has so many.
+    /// Expected exactly one branch that writes in a one-phase transaction, got this many.
     case notOnePhase(writers: Int)
     /// The participant cannot be reached.
     case participantUnavailable(name: String, reason: String)
@@ -107,15 +107,15 @@ public enum AdmissionFailure: Error, Sendable, Hashable {
     case preparedTransactionsDisabled(name: String)
     /// Too few slots for prepared transactions are left, as they were known then.
     case slotsExhausted(name: String, usage: SlotUsage)
-    /// No session of the participant became free in time: all that could be opened were busy.
+    /// No session of the participant became free in time.
     case participantBusy(name: String, sessions: SessionUsage, waited: Duration)
-    /// As much is under way as may be.
+    /// A limit on what is under way is reached.
     case overloaded(Overload)
     /// This replica is stopping.
     case draining
     /// The caller's task was cancelled.
     case cancelled
-    /// The state database did not take it, so nothing was accepted; the sentence says why.
+    /// The state database did not take the request, so nothing was accepted, for this reason.
     case stateUnavailable(reason: String)
 }
 
@@ -136,9 +136,9 @@ public struct SessionUsage: Sendable, Hashable {
     }
 }
 
-/// Of what there is as much as may be.
+/// Which limit is reached.
 public enum Overload: Sendable, Hashable {
-    /// Transactions that were let in, and have not been answered.
+    /// Transactions that were admitted and not answered yet.
     case transactions(limit: Int)
     /// Requests that wait for sessions of participants.
     case waiting(limit: Int)

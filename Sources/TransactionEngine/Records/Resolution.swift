@@ -1,6 +1,6 @@
 public import CommitProtocol
 
-/// What an operator says about a branch that could not be ended or proved.
+/// An operator's word about a branch that could not be finished or proved.
 public struct Resolution: Sendable, Hashable {
     /// What happened to the branch, or what is to happen to it.
     public enum Action: String, Sendable, Hashable, CaseIterable {
@@ -21,7 +21,7 @@ public struct Resolution: Sendable, Hashable {
     public let actor: String
     /// Why.
     public let reason: String
-    /// Whether it was to be taken although it contradicts what is recorded, or cannot be checked.
+    /// Whether the operator insists although it contradicts what is recorded, or cannot be checked.
     public let isForced: Bool
     /// What was known before: the outcome or the state.
     public var found = ""
@@ -44,26 +44,27 @@ public enum ResolutionAnswer: Sendable {
     case notFound
     /// The transaction is no longer as the operator saw it.
     case changed
-    /// It may not be; the sentence says why.
+    /// It is refused, for this reason.
     case refused(String)
     /// It is recorded, and this is the transaction now.
     case recorded(TransactionRecord)
-    /// It is recorded, and a prepared transaction without a row of its own was ended so.
+    /// It is recorded, and a prepared transaction without a row was finished by it.
     case ended
-    /// It is recorded, and the prepared transaction could not be ended yet.
+    /// It is recorded, and the prepared transaction could not be finished yet, for this reason.
     case pending(String)
 }
 
 /// A change of a row by a resolution, written together with its record.
 public enum ResolutionChange: Sendable, Hashable {
-    /// A finished row's branch gets this outcome, and the row this state; `isLast`: an operator's
-    /// word is there now for every branch that wanted one, whether or not it ended as decided.
+    /// A finished row's branch gets this outcome, and the row this state.
+    ///
+    /// `isLast`: every branch that waited for an operator has been resolved now.
     case outcome(Outcome, TransactionState, isLast: Bool)
     /// An undecided row that was held gets this decision.
     case decision(Decision)
-    /// A row is inserted with this decision, or exists by now.
+    /// A row with this decision is inserted, unless one exists by now.
     case insert(Decision)
-    /// The row stays as it is, but for the count of resolutions.
+    /// The row stays as it is, apart from the count of resolutions.
     case note
 }
 

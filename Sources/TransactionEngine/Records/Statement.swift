@@ -1,4 +1,4 @@
-/// How strictly a branch is isolated from others in its participant.
+/// The isolation level of a branch in its participant.
 public enum Isolation: String, Sendable, Hashable {
     /// `READ COMMITTED`
     case readCommitted
@@ -14,9 +14,9 @@ public struct Statement: Sendable {
     public let sql: String
     /// The parameters in PostgreSQL's text form; nil for NULL.
     public let parameters: [String?]
-    /// Parameters that have another text if the server makes them arrays, by their numbers from 0.
+    /// Parameters whose text differs if the server takes them for arrays, by their numbers from 0.
     ///
-    /// They are of statements that are known beforehand; code sends its arrays as such.
+    /// Only statements that are known in advance have them; code sends its arrays as such.
     public let lists: [Int: any ListParameter]
     /// How many rows must be affected or returned; nil for any number.
     public let expectedRows: Int?
@@ -35,17 +35,17 @@ public struct Statement: Sendable {
 
 /// A list of values, which PostgreSQL may take for an array or for a value of another type.
 ///
-/// Only the server knows which of them a parameter is, and says it when it has analysed the statement.
+/// Only the server knows which, and says so after it has analysed the statement.
 public protocol ListParameter: Sendable {
     /// The list as an array in PostgreSQL's text form.
     func text(as array: ArrayElements) -> String
 }
 
-/// The elements of an array of PostgreSQL's.
+/// The elements of a PostgreSQL array.
 public struct ArrayElements: Sendable, Hashable {
-    /// The OID of their type in `pg_type`; of a domain, the type below it.
+    /// The OID of their type in `pg_type`; for a domain, of its base type.
     public let typeOID: UInt32
-    /// What stands between two of them in the text form.
+    /// The character between two elements in the text form.
     public let delimiter: UInt8
 
     /// Makes elements of their type.
@@ -55,7 +55,7 @@ public struct ArrayElements: Sendable, Hashable {
     }
 }
 
-/// What a statement answered.
+/// The result of a statement.
 public struct StatementResult: Sendable, Hashable {
     /// A column of a result.
     public struct Column: Sendable, Hashable {
@@ -102,8 +102,9 @@ public struct TransactionRequest: Sendable {
         public let work: Work
         /// Whether it is declared to write nothing; PostgreSQL then refuses any write.
         public let isReadOnly: Bool
-        /// Told why the branch votes no, if it does: in PostgreSQL's own words, which are recorded
-        /// nowhere, and before the transaction is answered.
+        /// Called with the reason if the branch votes no, before the transaction is answered.
+        ///
+        /// It has PostgreSQL's own message, which is recorded nowhere.
         public var onRefusal: (@Sendable (BranchFailure) -> Void)?
 
         /// Makes a branch of statements.
@@ -140,7 +141,7 @@ public struct TransactionRequest: Sendable {
     public struct Idempotency: Sendable, Hashable {
         /// SHA-256 of the key.
         public let keyDigest: [UInt8]
-        /// SHA-256 of what the request says, however it is written.
+        /// SHA-256 of what the request means, whatever its spelling.
         public let requestDigest: [UInt8]
 
         /// Makes it of its parts.
@@ -150,7 +151,7 @@ public struct TransactionRequest: Sendable {
         }
     }
 
-    /// Who asks.
+    /// The caller it belongs to.
     public let principal: String
     /// The caller's key, if one was given.
     public let idempotency: Idempotency?
@@ -158,7 +159,7 @@ public struct TransactionRequest: Sendable {
     public let branches: [Branch]
     /// The isolation of every branch.
     public let isolation: Isolation
-    /// The bound on the time from now to the decision.
+    /// The longest time from now to the decision.
     public let timeout: Duration
     /// The caller's labels, sorted by name.
     public let labels: [Label]
@@ -166,7 +167,7 @@ public struct TransactionRequest: Sendable {
     public let execution: ExecutionOrder
     /// Whether cancelling the task that runs it asks for an abort, if nothing is decided yet.
     ///
-    /// A server's caller who goes away does not.
+    /// A client of the server that disconnects does not cancel anything.
     public let isCancellable: Bool
     /// Whether the only branch that writes is to be committed without being prepared.
     public let isOnePhase: Bool

@@ -7,22 +7,22 @@ public typealias Timestamp = Int64
 public struct BranchRecord: Sendable, Hashable {
     /// The participant's registered name.
     public let participant: String
-    /// The exact name given to `PREPARE TRANSACTION`; also of a branch that is not prepared, whose
-    /// number within the transaction it tells.
+    /// The exact name given to `PREPARE TRANSACTION`. A branch that is not prepared has one as well,
+    /// which holds its number within the transaction.
     public let gid: String
-    /// How it takes part in the end.
+    /// How it commits.
     public let commitMode: CommitMode
     /// The version of the participant, which names the very server; nil if it was not recorded.
     public var version: Int?
     /// The vote, once known.
     public var vote: Vote?
-    /// What PREPARE left to prove the end with.
+    /// The evidence that PREPARE left, which proves how the branch ended.
     public var evidence: PreparedEvidence?
     /// How the branch ended.
     public var outcome: Outcome?
-    /// How often ending it had to be tried again.
+    /// How often finishing it had to be tried again.
     public var retries = 0
-    /// The last failure met while ending it; safe to show.
+    /// The last failure met while finishing it; safe to show.
     public var lastError: String?
 
     /// Makes a branch that has not voted.
@@ -37,7 +37,7 @@ public struct BranchRecord: Sendable, Hashable {
 public struct TransactionRecord: Sendable {
     /// The transaction's id.
     public let id: GlobalTransactionID
-    /// Who asked for it.
+    /// The caller it belongs to.
     public let principal: String
     /// The caller's key and body, digested.
     public let idempotency: TransactionRequest.Idempotency?
@@ -45,21 +45,21 @@ public struct TransactionRecord: Sendable {
     public let isolation: Isolation
     /// The caller's labels.
     public let labels: [TransactionRequest.Label]
-    /// The replica that drives it.
+    /// The replica that coordinates it.
     public var owner: String
     /// The owner's epoch.
     public var epoch: Int64
     /// When it was accepted.
     public let acceptedAt: Timestamp
-    /// When it is aborted if nothing is decided.
+    /// When it is aborted if it is still undecided.
     public let deadline: Timestamp
-    /// What a caller is shown.
+    /// What is reported of it.
     public var state: TransactionState
     /// The decision, once durable.
     public var decision: Decision?
     /// When the decision was asked for.
     public var decidedAt: Timestamp?
-    /// When every branch had ended.
+    /// When every branch had finished.
     public var finishedAt: Timestamp?
     /// The branches, by number.
     public var branches: [BranchRecord]
@@ -73,14 +73,13 @@ public struct TransactionRecord: Sendable {
     public var resolutionCount = 0
     /// The resolutions by an operator, where they were asked for.
     public var resolutions: [Resolution] = []
-    /// Whether it is undecided, and left so because the state database may have lost its decision.
+    /// Whether it is left undecided because the state database may have lost its decision.
     public var isHeld = false
-    /// The server that the journal is in, if a journal decides; what is found on another proves
-    /// nothing.
+    /// The server that keeps the journal, if a journal decides; another server's proves nothing.
     public var journal: ServerTimeline?
     /// Whether the row says that the one-phase branch decides.
     public var isDelegated = false
-    /// Whether a rollback was asked for on a replica that could not ask the register itself.
+    /// Whether a replica asked for a rollback that only the owner can ask its commit point for.
     public var isRollbackRequested = false
 
     /// Makes a record of a transaction that is about to be accepted.
@@ -136,7 +135,7 @@ public struct TransactionRecord: Sendable {
         decidedAt = now
     }
 
-    /// A number that changes whenever what a caller is shown changes.
+    /// A text that changes whenever what is reported changes.
     public var version: String {
         let ended = branches.count { $0.outcome != nil }
         let retries = branches.reduce(0) { $0 + $1.retries }
@@ -147,6 +146,6 @@ public struct TransactionRecord: Sendable {
 }
 
 extension TransactionRecord {
-    /// Whether it is of this principal; of nobody in particular, if that is nil.
+    /// Whether this principal may see it; nil stands for an operator, who may see all.
     func isOf(_ principal: String?) -> Bool { principal == nil || self.principal == principal }
 }

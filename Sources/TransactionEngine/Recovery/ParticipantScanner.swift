@@ -6,19 +6,12 @@ import Logging
 /// reports to operators what it must not touch.
 @LoopActor
 final class ParticipantScanner {
-    private let ports: EnginePorts
-    private let limits: EngineLimits
-    private let table: TransactionTable
-    private let logger: Logger
+    private let context: EngineContext
     /// Prepared transactions that are left to an operator, by gid.
     private var reported: [String: ReportedTransaction] = [:]
-    private var log: any DecisionLog { ports.log }
 
-    init(_ ports: EnginePorts, limits: EngineLimits, table: TransactionTable, logger: Logger) {
-        self.ports = ports
-        self.limits = limits
-        self.table = table
-        self.logger = logger
+    init(_ context: EngineContext) {
+        self.context = context
     }
 
     /// Scans a participant again and again until the task is cancelled.
@@ -27,15 +20,15 @@ final class ParticipantScanner {
             do {
                 try await scan(participant)
             } catch let error as ParticipantUnreachable {
-                logger.debug(
+                context.logger.debug(
                     "the scan waits for its participant",
                     metadata: ["participant": "\(participant)", "reason": "\(error.reason)"])
             } catch {
-                logger.warning(
+                context.logger.warning(
                     "the scan failed",
                     metadata: ["participant": "\(participant)", "error": "\(error)"])
             }
-            await ports.clock.pause(limits.scanInterval)
+            await context.clock.pause(context.limits.scanInterval)
         }
     }
 
@@ -57,16 +50,16 @@ final class ParticipantScanner {
 
     /// Scans a participant once.
     func scan(_ participant: String) async throws {
-        let prepared = try await ports.participants.prepared(in: participant)
+        let prepared = try await context.participants.preparedTransactions(in: participant)
         guard !prepared.isEmpty else { return report([], in: participant) }
         let ids = prepared.compactMap { transaction(of: $0.found.name) }
         // A is taken now, before the rows, and no later answer replaces it.
-        let active = Set(ids.filter(table.contains))
+        let active = Set(ids.filter(context.table.contains))
         let findings = Findings(
             participant: participant, prepared: prepared, active: active,
-            rows: ids.isEmpty ? [:] : try await log.standing(of: ids),
-            lowWaterMark: try await log.lowWaterMark(),
-            preparedAgain: try await ports.participants.prepared(in: participant))
+            rows: ids.isEmpty ? [:] : try await context.log.standing(of: ids),
+            lowWaterMark: try await context.log.lowWaterMark(),
+            preparedAgain: try await context.participants.preparedTransactions(in: participant))
         var reasons: [String: String] = [:]
         for isFromBefore in [false, true] {
             for action in actions(findings, isFromBefore) {
@@ -78,8 +71,10 @@ final class ParticipantScanner {
         report(reports(findings, reasons), in: participant)
     }
 
-    /// What to do about our prepared transactions. Those from before the server or its timeline
-    /// changed are reported if they have no row, as if retention might have removed it.
+    /// Decides what to do about our prepared transactions.
+    ///
+    /// Those from before the server or its timeline changed are reported if they have no row, as if
+    /// retention might have removed it.
     private func actions(_ findings: Findings, _ isFromBefore: Bool) -> [RecoveryPlan.Action] {
         RecoveryPlan.actions(
             prepared: findings.prepared.filter {
@@ -87,12 +82,13 @@ final class ParticipantScanner {
             }.map(\.found),
             active: { findings.active.contains($0) },
             rows: { findings.rows[$0]?.row ?? .missing },
-            preparedAgain: findings.preparedAgain.map(\.found), installation: log.installation,
+            preparedAgain: findings.preparedAgain.map(\.found),
+            installation: context.log.installation,
             graceSeconds: graceSeconds,
             lowWaterMark: isFromBefore ? .max : findings.lowWaterMark)
     }
 
-    private var graceSeconds: Double { Double(limits.orphanGrace.milliseconds) / 1000 }
+    private var graceSeconds: Double { Double(context.limits.orphanGrace.milliseconds) / 1000 }
 
     /// Takes an action; returns a gid with the reason if it is left to an operator.
     private func take(
@@ -104,11 +100,11 @@ final class ParticipantScanner {
             return nil
         case .tombstone(let id, _, let name):
             let row = TransactionRecord(
-                orphan: id, [(findings.participant, name)], log, at: ports.clock.wallTime)
+                orphan: id, [(findings.participant, name)], context.log, at: context.clock.wallTime)
             // The row is obeyed, whoever inserted it. It is left to the pass over the rows even if
             // our abort is in it: an acceptance may have landed there meanwhile, with more branches
             // than were found here.
-            switch await log.tombstone(row) {
+            switch await context.log.tombstone(row) {
             case .decided, .delegated, .unknown: return nil
             case .missing: return (name, "its number belongs to another transaction")
             }
@@ -135,13 +131,14 @@ final class ParticipantScanner {
         _ id: GlobalTransactionID, _ name: String, _ participant: String
     ) async {
         // The decision was read; only a write of one's own makes it one to act on.
-        guard let row = try? await log.confirmedRecord(id), row.decision == .abort, table[id] == nil
+        guard let row = try? await context.log.confirmedRecord(id), row.decision == .abort,
+            context.table[id] == nil
         else { return }
-        let report = await ports.participants.end(
+        let report = await context.participants.finish(
             FinishRequest(
                 participant: participant, gid: name, decision: .abort, evidence: nil,
                 fence: .formerIncarnations))
-        logger.notice(
+        context.logger.notice(
             "rolled back a branch that was prepared late",
             metadata: ["gid": "\(name)", "reply": "\(report.reply)"])
     }
@@ -166,7 +163,7 @@ final class ParticipantScanner {
                 remedy: prepared.remedy(
                     id, id.flatMap { findings.rows[$0] }, mayHaveLostRow: mayHaveLostRow),
                 owner: prepared.owner, database: prepared.database,
-                preparedAt: ports.clock.wallTime
+                preparedAt: context.clock.wallTime
                     - Timestamp(prepared.found.ageSeconds * 1_000_000),
                 isOurs: prepared.claim == .ours)
         }
@@ -201,23 +198,24 @@ final class ParticipantScanner {
     private func report(_ found: [ReportedTransaction], in participant: String) {
         let new = found.filter { reported[$0.gid] == nil }
         for entry in new.prefix(10) {
-            logger.error(
+            context.logger.error(
                 "a prepared transaction is left to an operator",
                 metadata: [
                     "gid": "\(entry.gid)", "participant": "\(participant)",
                     "reason": "\(entry.reason)", "owner": "\(entry.owner)",
                     "database": "\(entry.database)", "remedy": "\(entry.remedy)",
-                    "ageSeconds": "\((ports.clock.wallTime - entry.preparedAt) / 1_000_000)",
+                    "ageSeconds": "\((context.clock.wallTime - entry.preparedAt) / 1_000_000)",
                 ])
         }
         if new.count > 10 {
-            logger.error(
+            context.logger.error(
                 "more prepared transactions are left to an operator; see /v1/participants",
                 metadata: ["participant": "\(participant)", "count": "\(new.count - 10)"])
         }
         reported = reported.filter { $1.participant != participant }
         for entry in found { reported[entry.gid] = entry }
-        ports.observer?.observe(.scanned(participant: participant, reportedCount: found.count))
+        context.ports.observer?.observe(
+            .scanned(participant: participant, reportedCount: found.count))
     }
 
     /// What is left to an operator in one participant.
@@ -228,7 +226,7 @@ final class ParticipantScanner {
     /// What is left to an operator of one branch.
     func reported(_ id: GlobalTransactionID, _ branch: Int) -> ReportedTransaction? {
         reported.values.first { entry in
-            PreparedTransactionName.ownership(of: entry.gid, installation: log.installation)
+            PreparedTransactionName.ownership(of: entry.gid, installation: context.log.installation)
                 == .ours(id, branch: branch)
         }
     }
@@ -245,7 +243,7 @@ final class ParticipantScanner {
     }
 
     private func transaction(of name: String) -> GlobalTransactionID? {
-        switch PreparedTransactionName.ownership(of: name, installation: log.installation) {
+        switch PreparedTransactionName.ownership(of: name, installation: context.log.installation) {
         case .ours(let id, _): id
         case .foreign: nil
         }

@@ -14,25 +14,14 @@ public struct RecoveryPass: Sendable, Hashable {
 /// left undecided past its deadline.
 @LoopActor
 final class RecoveryService {
-    private let ports: EnginePorts
-    private let encoding: OutcomeEncoding
-    private let limits: EngineLimits
-    private let table: TransactionTable
+    private let context: EngineContext
     private let driver: TransactionDriver
-    private let logger: Logger
     /// Applies what operators have resolved to a transaction that was taken over.
     var applyResolutions: @LoopActor (GlobalTransactionID) async -> Void = { _ in }
 
-    init(
-        _ ports: EnginePorts, encoding: OutcomeEncoding, limits: EngineLimits,
-        table: TransactionTable, driver: TransactionDriver, logger: Logger
-    ) {
-        self.ports = ports
-        self.encoding = encoding
-        self.limits = limits
-        self.table = table
+    init(_ context: EngineContext, driver: TransactionDriver) {
+        self.context = context
         self.driver = driver
-        self.logger = logger
     }
 
     /// Runs passes until the task is cancelled.
@@ -41,20 +30,20 @@ final class RecoveryService {
             do throws(LogUnavailable) {
                 while try await recoverOnce().isFull {}
             } catch {
-                logger.warning(
+                context.logger.warning(
                     "recovery waits for the state database", metadata: ["reason": "\(error.reason)"]
                 )
             }
-            await ports.clock.pause(limits.recoveryInterval)
+            await context.clock.pause(context.limits.recoveryInterval)
         }
     }
 
     /// Runs one pass over the rows.
     @discardableResult
     func recoverOnce() async throws(LogUnavailable) -> RecoveryPass {
-        let table = table
-        let rows = try await ports.log.claimUnowned(
-            limit: limits.claimBatch, known: ports.participants.names,
+        let table = context.table
+        let rows = try await context.log.claimUnowned(
+            limit: context.limits.claimBatch, known: context.participants.names,
             active: { await table.ids })
         var adoptedCount = 0
         for row in rows where driver.adopt(row) {
@@ -64,14 +53,14 @@ final class RecoveryService {
             spawn { [applyResolutions] in await applyResolutions(id) }
         }
         if adoptedCount > 0 {
-            logger.notice("took transactions over", metadata: ["count": "\(adoptedCount)"])
+            context.logger.notice("took transactions over", metadata: ["count": "\(adoptedCount)"])
         }
         try await abortExpired()
         // A row that was not adopted had its place in the answer all the same, and others may have
         // been left out for it. The next claim leaves it out, so no pass repeats the one before.
         let pass = RecoveryPass(
-            adoptedCount: adoptedCount, isFull: rows.count == limits.claimBatch)
-        ports.observer?.observe(.recoveryPass(pass))
+            adoptedCount: adoptedCount, isFull: rows.count == context.limits.claimBatch)
+        context.ports.observer?.observe(.recoveryPass(pass))
         return pass
     }
 
@@ -80,14 +69,14 @@ final class RecoveryService {
     /// The owner finishes the branches: it obeys the row, and is woken. If it dies, its rows are
     /// claimed like any others.
     private func abortExpired() async throws(LogUnavailable) {
-        for var row in try await ports.log.expired(limit: limits.claimBatch) {
-            row.decidedAt = ports.clock.wallTime
-            row.problem = encoding.problem(row, .deadlinePassed, nil)
-            guard case .decided(.abort, _) = await ports.log.decide(.abort, row) else { continue }
-            logger.notice(
+        for var row in try await context.log.expired(limit: context.limits.claimBatch) {
+            row.decidedAt = context.clock.wallTime
+            row.problem = context.encoding.problem(row, .deadlinePassed, nil)
+            guard case .decided(.abort, _) = await context.log.decide(.abort, row) else { continue }
+            context.logger.notice(
                 "aborted another replica's transaction past its deadline",
                 metadata: ["transaction": "\(row.id)", "owner": "\(row.owner)"])
-            await ports.signals.send(.rollBack(row.id))
+            await context.signals.send(.rollBack(row.id))
         }
     }
 }

@@ -25,9 +25,9 @@ struct LostSessionTests {
                 participant: "users", transaction: Self.transaction, branch: 0,
                 commitPoint: isJournal ? .journal(facts.server) : .transactionStatus(evidence),
                 fence: .none)
-            let report = try await losing(member) { await participants.ask(order) }
+            let report = try await losing(member) { await participants.queryCommitPoint(order) }
             #expect(report.answer == .tryAgain)
-            let reading = try await losing(member) { await participants.look(order) }
+            let reading = try await losing(member) { await participants.readCommitPoint(order) }
             guard case .unknown = reading else {
                 Issue.record("\(reading) was seen")
                 return

@@ -38,13 +38,13 @@ struct SlotTests {
                 return
             }
             // What is prepared still holds its slot.
-            #expect(try await participants.prepared(in: "users").map(\.found.name) == [gid])
+            #expect(try await participants.preparedTransactions(in: "users").map(\.found.name) == [gid])
             let usage = SlotUsage(limit: 10, share: 1, own: 1, others: 0)
             await #expect(throws: AdmissionFailure.slotsExhausted(name: "users", usage: usage)) {
                 try await participants.reserve([request], within: .seconds(60))
             }
             _ = try await cluster.psql("ROLLBACK PREPARED '\(gid)'")
-            #expect(try await participants.prepared(in: "users").isEmpty)
+            #expect(try await participants.preparedTransactions(in: "users").isEmpty)
             for session in try await participants.reserve([request], within: .seconds(60)) {
                 await session.release()
             }
@@ -67,7 +67,7 @@ struct SlotTests {
             ) { try await participants.reserve([Self.request], within: .seconds(60)) }
             for session in first { await session.release() }
             _ = try await cluster.psql("BEGIN; CREATE TABLE s (); PREPARE TRANSACTION 's'")
-            _ = try await participants.prepared(in: "users")
+            _ = try await participants.preparedTransactions(in: "users")
             await #expect(throws: AdmissionFailure.self) {
                 try await participants.reserve(both, within: .seconds(60))
             }
@@ -85,7 +85,7 @@ struct SlotTests {
     func recounted() async throws {
         try await onTwoDatabases(slots: 1) { cluster, participants in
             _ = try await cluster.psql("BEGIN; CREATE TABLE s (); PREPARE TRANSACTION 's'")
-            _ = try await participants.prepared(in: "users")
+            _ = try await participants.preparedTransactions(in: "users")
             // Sessions that were lent here would hold the slot for ever.
             try await #require(
                 throws: AdmissionFailure.slotsExhausted(
@@ -126,7 +126,7 @@ struct SlotTests {
             let participants = try PostgresParticipants(
                 options, state: state, queueMax: 10, logger: Logger(label: "test"))
             // The server is known from the first session on.
-            for name in ["users", "orders"] { _ = try await participants.prepared(in: name) }
+            for name in ["users", "orders"] { _ = try await participants.preparedTransactions(in: name) }
             try await body(cluster, participants)
             await participants.close()
             await state.close()
