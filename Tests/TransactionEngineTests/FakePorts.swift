@@ -86,15 +86,15 @@ final class FakeLog: DecisionLog {
         var finishing: [CheckedContinuation<Void, Never>] = []
         /// Whether an end that was seen cannot be recorded.
         var isUnreachable = false
-        var acceptance = AcceptAnswer.accepted
+        var acceptance = LogAnswer.accepted
         /// Rows are not accepted before the test says so.
         var isAcceptHeld = false
         var accepting: [CheckedContinuation<Void, Never>] = []
-        var decision = DecideAnswer.unknown("")
+        var decision = LogAnswer.unknown(reason: "")
         /// How often a decision was asked for.
         var decisions = 0
-        var delegation = DecideAnswer.unknown("")
-        var tombstone = DecideAnswer.unknown("")
+        var delegation = LogAnswer.unknown(reason: "")
+        var tombstone = LogAnswer.unknown(reason: "")
     }
 
     let installation = "8b7e1c0e-0000-4000-8000-000000000001"
@@ -108,15 +108,42 @@ final class FakeLog: DecisionLog {
         GlobalTransactionID(number: 2, salt: 2)
     }
 
-    func accept(_ record: TransactionRecord) async -> AcceptAnswer {
+    func perform(_ write: LogWrite) async -> LogAnswer {
+        switch write.request {
+        case .accept:
+            await wait { $0.isAcceptHeld ? \.accepting : nil }
+            return state.withLock { $0.acceptance }
+        case .decide:
+            return state.withLock {
+                $0.decisions += 1
+                return $0.decision
+            }
+        case .tombstone: return state.withLock { $0.tombstone }
+        case .delegate: return state.withLock { $0.delegation }
+        case .copy(let decision):
+            var row = write.record
+            row.decision = decision
+            put(row)
+            return .decided(decision, evidence: [])
+        case .finish, .report, .noteOutcomes:
+            await wait { $0.isFinishHeld ? \.finishing : nil }
+            put(write.record)
+            return .recorded
+        }
+    }
+
+    /// Waits among these until the test lets them go on; not at all if there are none to wait among.
+    private func wait(
+        among waiters: (State) -> WritableKeyPath<State, [CheckedContinuation<Void, Never>]>?
+    ) async {
         await withCheckedContinuation { reply in
-            let isHeld = state.withLock {
-                if $0.isAcceptHeld { $0.accepting.append(reply) }
-                return $0.isAcceptHeld
+            let isHeld = state.withLock { state in
+                guard let waiters = waiters(state) else { return false }
+                state[keyPath: waiters].append(reply)
+                return true
             }
             if !isHeld { reply.resume() }
         }
-        return state.withLock { $0.acceptance }
     }
 
     func letAccept() {
@@ -127,46 +154,7 @@ final class FakeLog: DecisionLog {
         for reply in waiting { reply.resume() }
     }
 
-    func decide(_ decision: Decision, _ record: TransactionRecord) async -> DecideAnswer {
-        state.withLock {
-            $0.decisions += 1
-            return $0.decision
-        }
-    }
-
-    func tombstone(_ record: TransactionRecord) async -> DecideAnswer {
-        state.withLock { $0.tombstone }
-    }
-
-    func delegate(_ record: TransactionRecord) async -> DecideAnswer {
-        state.withLock { $0.delegation }
-    }
-
-    func copy(_ decision: Decision, _ record: TransactionRecord) async -> DecideAnswer {
-        var row = record
-        row.decision = decision
-        put(row)
-        return .decided(decision, evidence: [])
-    }
-
-    func finish(_ record: TransactionRecord) async { await end(record) }
-
-    func report(_ record: TransactionRecord) async { await end(record) }
-
-    func noteOutcomes(_ record: TransactionRecord) async { await end(record) }
-
     func operatorQueue() async throws(LogUnavailable) -> OperatorQueue? { nil }
-
-    private func end(_ record: TransactionRecord) async {
-        await withCheckedContinuation { reply in
-            let isHeld = state.withLock {
-                if $0.isFinishHeld { $0.finishing.append(reply) }
-                return $0.isFinishHeld
-            }
-            if !isHeld { reply.resume() }
-        }
-        put(record)
-    }
 
     func recordEnd(_ record: TransactionRecord) async throws(LogUnavailable) {
         if state.withLock({ $0.isUnreachable }) { throw LogUnavailable("") }

@@ -35,48 +35,9 @@ public final class PostgresDecisionLog: DecisionLog {
         return GlobalTransactionID(number: number, salt: UInt64.random(in: .min ... .max))
     }
 
-    /// Inserts the row.
-    public func accept(_ record: TransactionRecord) async -> AcceptAnswer {
-        await writer.accept(record)
-    }
-
-    /// Records the decision unless one is there.
-    public func decide(
-        _ decision: Decision, _ record: TransactionRecord
-    ) async -> DecideAnswer {
-        await writer.decide(decision, record)
-    }
-
-    /// Records abort where no decision is.
-    public func tombstone(_ record: TransactionRecord) async -> DecideAnswer {
-        await writer.tombstone(record)
-    }
-
-    /// Records, unless a decision is there, that the one-phase branch decides.
-    public func delegate(_ record: TransactionRecord) async -> DecideAnswer {
-        await writer.delegate(record)
-    }
-
-    /// Records what a register decided.
-    public func copy(
-        _ decision: Decision, _ record: TransactionRecord
-    ) async -> DecideAnswer {
-        await writer.copy(decision, record)
-    }
-
-    /// Records that nobody can tell the decision.
-    public func report(_ record: TransactionRecord) async {
-        await writer.report(record)
-    }
-
-    /// Records how branches have ended so far.
-    public func noteOutcomes(_ record: TransactionRecord) async {
-        await writer.noteOutcomes(record)
-    }
-
-    /// Records the end.
-    public func finish(_ record: TransactionRecord) async {
-        await writer.finish(record)
+    /// Writes one record with the next flush.
+    public func perform(_ write: LogWrite) async -> LogAnswer {
+        await writer.perform(write)
     }
 
     /// Records an end that was seen; a row that is finished already keeps what it says.

@@ -2,160 +2,127 @@ import CommitProtocol
 import PostgresClient
 import TransactionEngine
 
-/// What a flush writes, and who waits for it.
 extension StateWriter {
-    enum Order {
-        case accept(TransactionRecord, CheckedContinuation<AcceptAnswer, Never>)
-        case decide(Decision, TransactionRecord, CheckedContinuation<DecideAnswer, Never>)
-        case tombstone(TransactionRecord, CheckedContinuation<DecideAnswer, Never>)
-        case delegate(TransactionRecord, CheckedContinuation<DecideAnswer, Never>)
-        case copy(Decision, TransactionRecord, CheckedContinuation<DecideAnswer, Never>)
-        case end(End, TransactionRecord, CheckedContinuation<Void, Never>)
+    /// A write, and the caller that waits for its answer.
+    struct PendingWrite {
+        let write: LogWrite
+        let reply: CheckedContinuation<LogAnswer, Never>
 
-        var isEnd: Bool {
-            if case .end = self { true } else { false }
-        }
+        var isLazy: Bool { write.isLazy }
     }
 
-    /// A record that is written lazily.
-    enum End: CaseIterable {
-        /// Every branch has ended.
-        case finish
-        /// The same, with the decision of a register.
-        case settle
-        /// Nobody can tell the decision.
-        case report
-        /// Some branches have ended, one of them otherwise than decided.
-        case outcomes
-    }
-
-    /// What a flush sends, by kind; the order of the statements is the order of the fields.
+    /// The writes of one flush, grouped by the statement that writes them.
     struct Batch {
-        var accepts: [(TransactionRecord, CheckedContinuation<AcceptAnswer, Never>)] = []
-        var decides: [(Decision, TransactionRecord, CheckedContinuation<DecideAnswer, Never>)] = []
-        var tombstones: [(TransactionRecord, CheckedContinuation<DecideAnswer, Never>)] = []
-        var delegates: [(TransactionRecord, CheckedContinuation<DecideAnswer, Never>)] = []
-        var copies: [(Decision, TransactionRecord, CheckedContinuation<DecideAnswer, Never>)] = []
-        var ends: [(End, TransactionRecord, CheckedContinuation<Void, Never>)] = []
+        private struct Group {
+            let statement: Statement
+            let writes: [PendingWrite]
+        }
 
-        init(_ orders: [Order]) {
-            for order in orders {
-                switch order {
-                case .accept(let record, let reply): accepts.append((record, reply))
-                case .decide(let decision, let record, let reply):
-                    decides.append((decision, record, reply))
-                case .tombstone(let record, let reply): tombstones.append((record, reply))
-                case .delegate(let record, let reply): delegates.append((record, reply))
-                case .copy(let decision, let record, let reply):
-                    copies.append((decision, record, reply))
-                case .end(let end, let record, let reply): ends.append((end, record, reply))
+        let writes: [PendingWrite]
+        private let groups: [Group]
+
+        init(_ writes: [PendingWrite]) {
+            self.writes = writes
+            groups = Statement.allCases.compactMap { statement in
+                let own = writes.filter { Statement(for: $0.write) == statement }
+                return own.isEmpty ? nil : Group(statement: statement, writes: own)
+            }
+        }
+
+        var commands: [Command] { groups.map { $0.statement.command($0.writes.map(\.write)) } }
+
+        /// Answers every write by the results of the commands.
+        func answer(_ results: ArraySlice<CommandResult>) {
+            for (group, result) in zip(groups, results) {
+                let answers = group.statement.answers(result)
+                for pending in group.writes {
+                    pending.reply.resume(
+                        returning: answers[pending.write.record.id.number]
+                            ?? group.statement.answerWithoutRow)
                 }
             }
         }
     }
-}
 
-extension StateWriter.Batch {
-    /// What writes the orders; the answers come in the same order.
-    var statements: [Command] {
-        // Keys in one order everywhere, so that two replicas' batches cannot deadlock on them.
-        let accepts = accepts.map(\.0).sorted { key($0) < key($1) }
-        var commands: [Command] = []
-        if !accepts.isEmpty {
-            commands.append(WriterStatements.accept(accepts, tombstones: false))
-        }
-        if !tombstones.isEmpty {
-            commands.append(WriterStatements.accept(tombstones.map(\.0), tombstones: true))
-        }
-        if !decides.isEmpty {
-            commands.append(
-                WriterStatements.decide(decides.map { ($0.0.rawValue, $0.1) }))
-        }
-        if !delegates.isEmpty {
-            commands.append(WriterStatements.delegate(delegates.map(\.0)))
-        }
-        if !copies.isEmpty {
-            commands.append(WriterStatements.copy(copies.map { ($0.0.rawValue, $0.1) }))
-        }
-        for end in StateWriter.End.allCases {
-            let records = ends.filter { $0.0 == end }.map(\.1)
-            if !records.isEmpty { commands.append(statement(end, records)) }
-        }
-        return commands
-    }
+    /// The kinds of statements in a flush, in the order in which it sends them.
+    enum Statement: CaseIterable {
+        case accept
+        case tombstone
+        case decide
+        case delegate
+        case copy
+        /// The end of a transaction whose decision is in its row.
+        case finish
+        /// The end of one that a commit point decides: the row may have no copy of the decision yet.
+        case finishWithDecision
+        case report
+        case noteOutcomes
 
-    private func statement(_ end: StateWriter.End, _ records: [TransactionRecord]) -> Command {
-        switch end {
-        case .finish: WriterStatements.finish(records)
-        case .settle: WriterStatements.settle(records)
-        case .report: WriterStatements.report(records)
-        case .outcomes: WriterStatements.settle(records, isEnd: false)
+        init(for write: LogWrite) {
+            switch write.request {
+            case .accept: self = .accept
+            case .decide: self = .decide
+            case .tombstone: self = .tombstone
+            case .delegate: self = .delegate
+            case .copy: self = .copy
+            case .finish:
+                let hasCommitPoint = write.record.branches.contains { $0.commitMode.isCommitPoint }
+                self = hasCommitPoint ? .finishWithDecision : .finish
+            case .report: self = .report
+            case .noteOutcomes: self = .noteOutcomes
+            }
         }
-    }
 
-    private func key(_ record: TransactionRecord) -> String {
-        record.idempotency.map { RowCoding.hex($0.keyDigest) } ?? ""
-    }
+        func command(_ writes: [LogWrite]) -> Command {
+            let records = writes.map(\.record)
+            switch self {
+            case .accept:
+                // Keys in one order everywhere, so that two replicas' flushes cannot deadlock.
+                return WriterStatements.accept(records.sorted { Self.key($0) < Self.key($1) })
+            case .tombstone: return WriterStatements.tombstone(records)
+            case .decide: return WriterStatements.decide(writes)
+            case .delegate: return WriterStatements.delegate(records)
+            case .copy: return WriterStatements.copy(writes)
+            case .finish: return WriterStatements.finish(records)
+            case .finishWithDecision: return WriterStatements.settle(records)
+            case .report: return WriterStatements.report(records)
+            case .noteOutcomes: return WriterStatements.settle(records, isEnd: false)
+            }
+        }
 
-    /// Tells everybody what became of the order, by the results of the statements.
-    func answer(_ results: ArraySlice<CommandResult>) {
-        var rest = results
-        if !accepts.isEmpty, let result = rest.popFirst() {
-            var accepted: Set<Int64> = []
+        private static func key(_ record: TransactionRecord) -> String {
+            record.idempotency.map { RowCoding.hex($0.keyDigest) } ?? ""
+        }
+
+        /// The answer to a write that the statement returned no row for.
+        var answerWithoutRow: LogAnswer {
+            switch self {
+            case .accept: .keyTaken
+            // A tombstone's insert that lost on the key, not on the id: no row will ever have this id.
+            case .tombstone, .decide, .delegate, .copy: .missing
+            case .finish, .finishWithDecision, .report, .noteOutcomes: .recorded
+            }
+        }
+
+        /// The answers in the rows that the statement returned, by transaction number.
+        func answers(_ result: CommandResult) -> [Int64: LogAnswer] {
+            var answers: [Int64: LogAnswer] = [:]
             for row in 0..<result.rowCount {
-                if let number = result.text(row: row, column: 0).flatMap(Int64.init) {
-                    accepted.insert(number)
+                guard let number = result.text(row: row, column: 0).flatMap(Int64.init) else {
+                    continue
                 }
+                answers[number] = self == .accept ? .accepted : Self.decision(result, row)
             }
-            for (record, reply) in accepts {
-                reply.resume(
-                    returning: accepted.contains(record.id.number) ? .accepted : .keyTaken)
-            }
+            return answers
         }
-        if !tombstones.isEmpty, let result = rest.popFirst() {
-            let decisions = decisions(result)
-            for (record, reply) in tombstones {
-                // An insert that lost on the key, not on the id: no row will ever hold this id.
-                reply.resume(
-                    returning: decisions[record.id.number] ?? .missing)
-            }
-        }
-        if !decides.isEmpty, let result = rest.popFirst() {
-            let decisions = decisions(result)
-            for (_, record, reply) in decides {
-                reply.resume(
-                    returning: decisions[record.id.number] ?? .missing)
-            }
-        }
-        if !delegates.isEmpty, let result = rest.popFirst() {
-            let decisions = decisions(result)
-            for (record, reply) in delegates {
-                reply.resume(returning: decisions[record.id.number] ?? .missing)
-            }
-        }
-        if !copies.isEmpty, let result = rest.popFirst() {
-            let decisions = decisions(result)
-            for (_, record, reply) in copies {
-                reply.resume(returning: decisions[record.id.number] ?? .missing)
-            }
-        }
-        for (_, _, reply) in ends { reply.resume() }
-    }
 
-    private func decisions(_ result: CommandResult) -> [Int64: DecideAnswer] {
-        var decisions: [Int64: DecideAnswer] = [:]
-        for row in 0..<result.rowCount {
-            guard let number = result.text(row: row, column: 0).flatMap(Int64.init) else {
-                continue
-            }
+        private static func decision(_ result: CommandResult, _ row: Int) -> LogAnswer? {
             let texts = result.text(row: row, column: 2).flatMap(ArrayLiteral.read) ?? []
             let evidence = texts.map { $0.flatMap(RowCoding.evidence(of:)) }
             if let decision = result.text(row: row, column: 1).flatMap(Decision.init(rawValue:)) {
-                decisions[number] = .decided(decision, evidence: evidence)
-            } else if result.text(row: row, column: 3) == "t" {
-                decisions[number] = .delegated(evidence: evidence)
+                return .decided(decision, evidence: evidence)
             }
+            return result.text(row: row, column: 3) == "t" ? .delegated(evidence: evidence) : nil
         }
-        return decisions
     }
 }

@@ -4,28 +4,28 @@ import Logging
 import PostgresClient
 import TransactionEngine
 
-/// Writes accept, decision and finish records: all that gathers while one flush is under way goes
-/// into the next, as one transaction with one synchronous commit.
+/// Writes accept, decision and finish records by group commit: all writes that gather while one flush
+/// is under way go into the next, as one transaction with one synchronous commit.
 ///
-/// Nothing that anybody waits for waits when idle. Nobody waits for the record of an end, which goes
-/// with the next flush that somebody does wait for, or alone after a short while.
+/// When no flush is under way, a write that a caller waits for goes out at the end of the loop's turn.
+/// Nobody waits for lazy writes: they go with the next such flush, or alone after a short while.
 @LoopActor
 final class StateWriter {
     private let state: StateDatabase
     private let logger: Logger
-    private var gathering: [Order] = []
+    private var gathering: [PendingWrite] = []
     private var isFlushing = false
-    /// How many of the gathered orders somebody waits for.
+    /// How many of the gathered writes a caller waits for.
     private var urgentCount = 0
     private var lazyTimer: LoopTimer?
     private let batchMax = 512
-    /// How long ends wait for company.
+    /// How long lazy writes wait for others to go with.
     private let lazyDelay: Duration = .milliseconds(10)
 
-    /// Fails if this life is over, and with it the whole flush.
+    /// Fails if this incarnation is over, and with it the whole flush.
     ///
-    /// It takes no lock: a flush that this check lets through a moment before the life ends writes
-    /// what any other life might find and has a rule for.
+    /// It takes no lock. A flush that passes this check a moment before the incarnation ends writes
+    /// only what another incarnation may find and has a rule for.
     private static let checkIncarnation = """
         SELECT 1 / count(*) FROM tandem.replicas AS r WHERE name = $1 AND epoch = $2::bigint
             AND \(StateDatabase.isAlive)
@@ -36,42 +36,13 @@ final class StateWriter {
         self.logger = logger
     }
 
-    func accept(_ record: TransactionRecord) async -> AcceptAnswer {
-        await withCheckedContinuation { add(.accept(record, $0)) }
+    func perform(_ write: LogWrite) async -> LogAnswer {
+        await withCheckedContinuation { add(PendingWrite(write: write, reply: $0)) }
     }
 
-    func decide(_ decision: Decision, _ record: TransactionRecord) async -> DecideAnswer {
-        await withCheckedContinuation { add(.decide(decision, record, $0)) }
-    }
-
-    func tombstone(_ record: TransactionRecord) async -> DecideAnswer {
-        await withCheckedContinuation { add(.tombstone(record, $0)) }
-    }
-
-    func finish(_ record: TransactionRecord) async {
-        let hasCommitPoint = record.branches.contains { $0.commitMode.isCommitPoint }
-        await withCheckedContinuation { add(.end(hasCommitPoint ? .settle : .finish, record, $0)) }
-    }
-
-    func report(_ record: TransactionRecord) async {
-        await withCheckedContinuation { add(.end(.report, record, $0)) }
-    }
-
-    func noteOutcomes(_ record: TransactionRecord) async {
-        await withCheckedContinuation { add(.end(.outcomes, record, $0)) }
-    }
-
-    func delegate(_ record: TransactionRecord) async -> DecideAnswer {
-        await withCheckedContinuation { add(.delegate(record, $0)) }
-    }
-
-    func copy(_ decision: Decision, _ record: TransactionRecord) async -> DecideAnswer {
-        await withCheckedContinuation { add(.copy(decision, record, $0)) }
-    }
-
-    private func add(_ order: Order) {
-        gathering.append(order)
-        if !order.isEnd { urgentCount += 1 }
+    private func add(_ write: PendingWrite) {
+        gathering.append(write)
+        if !write.isLazy { urgentCount += 1 }
         start()
     }
 
@@ -79,7 +50,7 @@ final class StateWriter {
         guard !isFlushing, !gathering.isEmpty else { return }
         guard urgentCount > 0 || gathering.count >= batchMax else { return startLater() }
         isFlushing = true
-        // At the end of the turn: what other tasks of this turn have to say goes along.
+        // At the end of the turn, so that the writes of other tasks of this turn go along.
         EventLoop.shared.atEndOfTurn { [self] in
             Task(executorPreference: EventLoop.shared) { await self.flushAll() }
         }
@@ -98,41 +69,41 @@ final class StateWriter {
 
     private func flushAll() async {
         repeat {
-            let orders = Array(gathering.prefix(batchMax))
-            gathering.removeFirst(orders.count)
-            urgentCount -= orders.count { !$0.isEnd }
-            await write(orders)
+            let writes = Array(gathering.prefix(batchMax))
+            gathering.removeFirst(writes.count)
+            urgentCount -= writes.count { !$0.isLazy }
+            await write(writes)
         } while urgentCount > 0
         isFlushing = false
         start()
     }
 
-    /// Writes orders in one flush.
+    /// Writes these in one flush.
     ///
-    /// If two of them cannot be written together, as when two scans have found branches of one
-    /// transaction without a row, it is refused, and they are written in two halves, and so on: the
-    /// others have no part in it.
+    /// If the server refuses it because two of them cannot be written together, as when two scans have
+    /// found branches of one transaction without a row, this writes them in two halves, and so on, so
+    /// that no other write fails with them.
     ///
-    /// One that fails because a statement was prepared before a change is written once more.
-    private func write(_ orders: [Order], isFirst: Bool = true) async {
+    /// If a statement was prepared before a change of the schema, this repeats the flush once.
+    private func write(_ writes: [PendingWrite], isFirst: Bool = true) async {
         let flushed = await flush(
-            Batch(orders), isDivisible: orders.count > 1, isRepeatable: isFirst)
+            Batch(writes), isDivisible: writes.count > 1, isRepeatable: isFirst)
         switch flushed {
         case .answered: break
-        case .outdated: await write(orders, isFirst: false)
+        case .outdated: await write(writes, isFirst: false)
         case .refused:
-            let middle = orders.count / 2
-            await write(Array(orders[..<middle]))
-            await write(Array(orders[middle...]))
+            let middle = writes.count / 2
+            await write(Array(writes[..<middle]))
+            await write(Array(writes[middle...]))
         }
     }
 
     private enum Flushed {
-        /// Everybody has an answer.
+        /// Every write has its answer.
         case answered
-        /// Nothing was written: a statement did not fit what it names any more, and is forgotten.
+        /// Nothing was written: a prepared statement did not fit the schema any more, and is gone.
         case outdated
-        /// Nothing was written, and nobody has an answer.
+        /// Nothing was written or answered.
         case refused
     }
 
@@ -148,7 +119,7 @@ final class StateWriter {
         }
         let incarnation = [state.replica, "\(state.epoch)"]
         let commands =
-            [Command("BEGIN"), Command(Self.checkIncarnation, incarnation)] + batch.statements
+            [Command("BEGIN"), Command(Self.checkIncarnation, incarnation)] + batch.commands
             + [Command("COMMIT")]
         do {
             let replies = try await connection.execute([commands], timeout: state.timeout)
@@ -189,31 +160,28 @@ final class StateWriter {
         batch.answer(results[2...])
     }
 
-    /// `wasSent`: it may have been written all the same.
+    /// Answers the writes of a failed flush; if it was sent, it may have been written nevertheless.
     private func fail(_ batch: Batch, _ error: StateDatabaseError, wasSent: Bool) {
-        // What it refuses it will refuse again, until somebody mends it.
+        // The server will refuse it again until an operator acts.
         let level: Logger.Level = if case .refused = error { .error } else { .warning }
         logger.log(
             level: level, "a flush to the state database failed",
             metadata: ["reason": "\(error)", "unknown": "\(wasSent)"])
         let reason = error.sentence
-        for (_, reply) in batch.accepts {
-            reply.resume(returning: wasSent ? .unknown(reason) : .unavailable(reason))
+        // When this incarnation is being given up, the next one finds again what is not recorded.
+        let kept = state.isClosed ? [] : batch.writes.filter(\.isLazy)
+        for pending in batch.writes where state.isClosed || !pending.isLazy {
+            // A decision that was not written is as unknown as any: the engine asks for it again.
+            let isAccept = pending.write.request == .accept
+            let answer: LogAnswer =
+                isAccept && !wasSent ? .notWritten(reason: reason) : .unknown(reason: reason)
+            pending.reply.resume(returning: answer)
         }
-        // An unwritten decision is as unknown as any: it is asked for again.
-        for (_, _, reply) in batch.decides { reply.resume(returning: .unknown(reason)) }
-        for (_, reply) in batch.tombstones { reply.resume(returning: .unknown(reason)) }
-        for (_, reply) in batch.delegates { reply.resume(returning: .unknown(reason)) }
-        for (_, _, reply) in batch.copies { reply.resume(returning: .unknown(reason)) }
-        guard !batch.ends.isEmpty else { return }
-        // The next life finds again what was not recorded before this one was given up.
-        guard !state.isClosed else {
-            for (_, _, reply) in batch.ends { reply.resume() }
-            return
-        }
-        // Ends are kept until they are written: nobody else would record them in this life.
+        guard !kept.isEmpty else { return }
+        // Lazy writes are kept until they are written: no other replica records them while this one
+        // lives.
         _ = EventLoop.shared.schedule(after: .milliseconds(500)) { [weak self] in
-            for (end, record, reply) in batch.ends { self?.add(.end(end, record, reply)) }
+            for pending in kept { self?.add(pending) }
         }
     }
 }

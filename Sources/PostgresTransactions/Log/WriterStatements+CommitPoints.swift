@@ -23,8 +23,8 @@ extension WriterStatements {
     }
 
     /// Has rows say what their registers decided; a row that is not there yet is made.
-    static func copy(_ orders: [(decision: String, record: TransactionRecord)]) -> Command {
-        let records = orders.map(\.record)
+    static func copy(_ writes: [LogWrite]) -> Command {
+        let records = writes.map(\.record)
         return Command(
             """
             INSERT INTO tandem.transactions AS t (number, salt, principal, key_digest,
@@ -66,7 +66,7 @@ extension WriterStatements {
             RETURNING number, decision, evidence, false
             """,
             origin(records) + [
-                texts(orders.map(\.decision)),
+                texts(writes.map(\.decision?.rawValue)),
                 ints(records.map { $0.decidedAt ?? $0.acceptedAt }),
                 texts(records.map { $0.problem.map(text) }), texts(records.map(commitModes)),
                 texts(records.map { $0.journal.map(RowCoding.text(of:)) }),

@@ -9,7 +9,18 @@ import TransactionEngine
 /// Arrays of a transaction's own (its gids, say) travel as array literals inside text arrays.
 enum WriterStatements {
     /// One duplicate key never poisons a batch: who is not returned has lost.
-    static func accept(_ records: [TransactionRecord], tombstones: Bool) -> Command {
+    static func accept(_ records: [TransactionRecord]) -> Command {
+        insertion(of: records, asTombstones: false)
+    }
+
+    /// Inserts aborted rows; a row that is there is aborted if it is undecided.
+    static func tombstone(_ records: [TransactionRecord]) -> Command {
+        insertion(of: records, asTombstones: true)
+    }
+
+    private static func insertion(
+        of records: [TransactionRecord], asTombstones tombstones: Bool
+    ) -> Command {
         Command(
             tombstones ? insert + onTombstone : insert + " ON CONFLICT DO NOTHING RETURNING number",
             origin(records) + [
@@ -97,8 +108,8 @@ enum WriterStatements {
 
     /// Compare-and-set and claim in one: an undecided row takes the decision, a decided one keeps
     /// its own, and both are written, so that the decision returned is as durable as this commit.
-    static func decide(_ orders: [(decision: String, record: TransactionRecord)]) -> Command {
-        let records = orders.map(\.record)
+    static func decide(_ writes: [LogWrite]) -> Command {
+        let records = writes.map(\.record)
         return Command(
             """
             UPDATE tandem.transactions AS t SET
@@ -121,7 +132,7 @@ enum WriterStatements {
             [
                 ints(records.map(\.id.number)),
                 ints(records.map { Int64(bitPattern: $0.id.salt) }),
-                texts(orders.map(\.decision)),
+                texts(writes.map(\.decision?.rawValue)),
                 ints(records.map { $0.decidedAt ?? $0.acceptedAt }),
                 texts(records.map { ArrayLiteral.write($0.branches.map(\.vote?.rawValue)) }),
                 texts(

@@ -49,7 +49,7 @@ final class RollbackService {
                 switch await recordAbort(of: row, until: end) {
                 case .decided: await context.signals.send(.rollBack(id))
                 case .delegated: try await askOwner(toRollBack: id, principal, until: end)
-                case .missing, .unknown: return .outcomeUnknown
+                default: return .outcomeUnknown
                 }
             } else {
                 requestHere(id)
@@ -108,16 +108,13 @@ final class RollbackService {
     }
 
     /// Records the abort of a row that another replica coordinates; returns what the row then says.
-    private func recordAbort(of row: TransactionRecord, until end: Int64) async -> DecideAnswer {
+    private func recordAbort(of row: TransactionRecord, until end: Int64) async -> LogAnswer {
         var row = row
         row.decidedAt = context.clock.wallTime
         row.problem = context.encoding.problem(row, .requested, nil)
         while true {
-            let answer = await context.log.decide(.abort, row)
-            switch answer {
-            case .decided, .delegated: return answer
-            case .missing, .unknown: break
-            }
+            let answer = await context.log.perform(LogWrite(.decide(.abort), of: row))
+            if answer.isKnown { return answer }
             guard context.clock.milliseconds + 50 < end else { return answer }
             await context.clock.pause(.milliseconds(50))
         }

@@ -11,8 +11,8 @@ final class TransactionDriver {
     private let context: EngineContext
     private let heuristics: HeuristicLog
     private lazy var branches = BranchDriver(
-        context.participants, complete: { [unowned self] in complete($0, for: $1) },
-        deliver: { [unowned self] in deliver($0, to: $1) })
+        context.participants, complete: { [weak self] in self?.complete($0, for: $1) },
+        deliver: { [weak self] in self?.deliver($0, to: $1) })
     /// Transactions whose callers were answered at the decision, and which have not finished.
     private var unattendedCount = 0
 
@@ -140,64 +140,46 @@ final class TransactionDriver {
 
     private func write(_ request: LogRequest, _ transaction: ActiveTransaction) {
         switch request {
-        case .accept:
-            let record = transaction.record
-            spawn { [self] in accepted(await context.log.accept(record), transaction) }
-        case .decide(let decision):
-            complete(transaction, for: decision)
-            let record = transaction.view
-            spawn { [self] in decided(await context.log.decide(decision, record), transaction) }
-        case .tombstone:
-            complete(transaction, for: .abort)
-            let record = transaction.view
-            spawn { [self] in decided(await context.log.tombstone(record), transaction) }
-        case .delegate:
-            complete(transaction, for: .commit)
-            let record = transaction.view
-            spawn { [self] in
-                let answer = await context.log.delegate(record)
-                if case .delegated = answer {
-                    deliver(.delegated, to: transaction)
-                } else {
-                    decided(answer, transaction)
-                }
-            }
-        case .copy(let decision):
-            complete(transaction, for: decision)
-            let record = transaction.view
-            spawn { [self] in decided(await context.log.copy(decision, record), transaction) }
-        case .noteOutcomes:
-            noteOutcomes(transaction)
-        case .finish, .report:
-            recordFinish(request, transaction.view)
+        case .accept: break
+        case .decide(let decision), .copy(let decision): complete(transaction, for: decision)
+        case .tombstone: complete(transaction, for: .abort)
+        case .delegate: complete(transaction, for: .commit)
+        case .noteOutcomes: return noteOutcomes(transaction)
+        case .finish, .report: return recordFinish(request, transaction.view)
+        }
+        let write = LogWrite(
+            request, of: request == .accept ? transaction.record : transaction.view)
+        spawn { [self] in
+            let answer = await context.log.perform(write)
+            deliver(event(answer, to: request, transaction), to: transaction)
         }
     }
 
-    private func accepted(_ answer: AcceptAnswer, _ transaction: ActiveTransaction) {
+    private func event(
+        _ answer: LogAnswer, to request: LogRequest, _ transaction: ActiveTransaction
+    ) -> Event {
         switch answer {
-        case .accepted: deliver(.accepted, to: transaction)
-        case .keyTaken: deliver(.acceptRefused, to: transaction)
-        case .unavailable(let reason):
+        case .accepted: return .accepted
+        case .keyTaken: return .acceptRefused
+        case .notWritten(let reason):
             transaction.unavailability = reason
-            deliver(.acceptUnavailable, to: transaction)
-        case .unknown: deliver(.acceptUnknown, to: transaction)
-        }
-    }
-
-    private func decided(_ answer: DecideAnswer, _ transaction: ActiveTransaction) {
-        switch answer {
+            return .acceptUnavailable
         case .decided(let decision, let evidence):
             if decision == .abort { transaction.completeForForeignAbort(context.encoding) }
-            deliver(.decided(decision, evidence: evidence), to: transaction)
+            return .decided(decision, evidence: evidence)
         case .delegated(let evidence):
-            deliver(.delegationFound(evidence: evidence), to: transaction)
+            return request == .delegate ? .delegated : .delegationFound(evidence: evidence)
         case .missing:
-            deliver(.decisionMissing, to: transaction)
+            return .decisionMissing
+        case .unknown where request == .accept:
+            return .acceptUnknown
         case .unknown(let reason):
             context.logger.warning(
                 "whether the decision was recorded is unknown; asking the log again",
                 metadata: ["transaction": "\(transaction.id)", "reason": "\(reason)"])
-            deliver(.decisionUnknown, to: transaction)
+            return .decisionUnknown
+        case .recorded:
+            preconditionFailure("a lazy record has no event")
         }
     }
 
@@ -211,7 +193,7 @@ final class TransactionDriver {
     private func noteOutcomes(_ transaction: ActiveTransaction) {
         let record = transaction.view
         spawn { [context] in
-            await context.log.noteOutcomes(record)
+            _ = await context.log.perform(LogWrite(.noteOutcomes, of: record))
             transaction.notedHeuristicCount = record.heuristicCount
             context.table.finishRecorded(transaction.id)
         }
@@ -223,11 +205,7 @@ final class TransactionDriver {
     private func recordFinish(_ request: LogRequest, _ record: TransactionRecord) {
         context.table.beginRecording(record)
         spawn { [context] in
-            if request == .report {
-                await context.log.report(record)
-            } else {
-                await context.log.finish(record)
-            }
+            _ = await context.log.perform(LogWrite(request, of: record))
             if context.table.endRecording(record.id) {
                 await context.signals.send(.ended(record.id))
             }

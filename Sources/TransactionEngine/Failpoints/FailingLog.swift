@@ -10,17 +10,10 @@ struct FailingLog: DecisionLog {
     var replica: String { inner.replica }
     var epoch: Int64 { inner.epoch }
 
-    func accept(_ record: TransactionRecord) async -> AcceptAnswer {
-        points.hit(.accept, .before)
-        let answer = await inner.accept(record)
-        points.hit(.accept, .after)
-        return answer
-    }
-
-    func decide(_ decision: Decision, _ record: TransactionRecord) async -> DecideAnswer {
-        let step: Failpoint.Step = decision == .commit ? .decideCommit : .decideAbort
+    func perform(_ write: LogWrite) async -> LogAnswer {
+        guard let step = Failpoint.Step(write.request) else { return await inner.perform(write) }
         points.hit(step, .before)
-        let answer = await inner.decide(decision, record)
+        let answer = await inner.perform(write)
         points.hit(step, .after)
         return answer
     }
@@ -29,46 +22,15 @@ struct FailingLog: DecisionLog {
         try await inner.recordEnd(record)
     }
 
-    func tombstone(_ record: TransactionRecord) async -> DecideAnswer {
-        points.hit(.tombstone, .before)
-        let answer = await inner.tombstone(record)
-        points.hit(.tombstone, .after)
-        return answer
-    }
-
-    func delegate(_ record: TransactionRecord) async -> DecideAnswer {
-        points.hit(.delegate, .before)
-        let answer = await inner.delegate(record)
-        points.hit(.delegate, .after)
-        return answer
-    }
-
-    func copy(_ decision: Decision, _ record: TransactionRecord) async -> DecideAnswer {
-        points.hit(.copy, .before)
-        let answer = await inner.copy(decision, record)
-        points.hit(.copy, .after)
-        return answer
-    }
-
-    func report(_ record: TransactionRecord) async { await inner.report(record) }
-
-    func noteOutcomes(_ record: TransactionRecord) async { await inner.noteOutcomes(record) }
-
     func operatorQueue() async throws(LogUnavailable) -> OperatorQueue? {
         try await inner.operatorQueue()
-    }
-
-    func finish(_ record: TransactionRecord) async {
-        points.hit(.finish, .before)
-        await inner.finish(record)
-        points.hit(.finish, .after)
     }
 
     func requestRollback(_ id: GlobalTransactionID) async throws(LogUnavailable) {
         try await inner.requestRollback(id)
     }
 
-    /// Every pass asks; only one that took something over made something durable.
+    /// Every recovery pass claims; only a claim that took rows over made something durable.
     func claimUnowned(
         limit: Int, known: [String], active: @Sendable () async -> [GlobalTransactionID]
     ) async throws(LogUnavailable) -> [TransactionRecord] {
@@ -130,6 +92,22 @@ struct FailingLog: DecisionLog {
 
     func lowWaterMark() async throws(LogUnavailable) -> Int64 {
         try await inner.lowWaterMark()
+    }
+}
+
+extension Failpoint.Step {
+    /// The failpoint of a write; nil for writes that make nothing durable which recovery relies on.
+    fileprivate init?(_ request: LogRequest) {
+        switch request {
+        case .accept: self = .accept
+        case .decide(.commit): self = .decideCommit
+        case .decide(.abort): self = .decideAbort
+        case .tombstone: self = .tombstone
+        case .delegate: self = .delegate
+        case .copy: self = .copy
+        case .finish: self = .finish
+        case .report, .noteOutcomes: return nil
+        }
     }
 }
 #endif

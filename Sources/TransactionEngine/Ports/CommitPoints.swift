@@ -1,7 +1,8 @@
 public import CommitProtocol
 
-/// Which server a session is on. A transaction id, or the absence of a row, means nothing on another
-/// server or timeline.
+/// Which server a session is on.
+///
+/// A transaction id, a row or its absence means nothing on another server or timeline.
 public struct ServerTimeline: Sendable, Hashable {
     /// The cluster's system identifier.
     public let systemIdentifier: String

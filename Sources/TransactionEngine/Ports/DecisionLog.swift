@@ -1,88 +1,81 @@
 public import CommitProtocol
 
-/// The durable record of acceptances, decisions and ends.
+/// The durable record of accepted transactions, their decisions and their ends.
 ///
-/// The production one is a table.
-public protocol DecisionLog: Sendable {
+/// In production this is a table of the state database.
+public protocol DecisionLog: LogReader {
     /// The installation's UUID, which is part of every gid.
     var installation: String { get }
     /// This replica's name.
     var replica: String { get }
-    /// The epoch that this life of the replica took; guards every write.
+    /// The epoch of this incarnation of the replica; every write checks that it is current.
     var epoch: Int64 { get }
 
     /// The name that a branch is prepared under.
     func preparedName(of id: GlobalTransactionID, branch: Int, branchCount: Int) -> String
     /// An unused id, without a round trip in the usual case.
     func nextTransactionID() async throws(LogUnavailable) -> GlobalTransactionID
-    /// Inserts the row.
-    func accept(_ record: TransactionRecord) async -> AcceptAnswer
-    /// Records the decision unless one is there, with evidence, results and problem.
-    func decide(_ decision: Decision, _ record: TransactionRecord) async -> DecideAnswer
-    /// Inserts the row with the decision abort, or aborts the undecided row that is there.
-    func tombstone(_ record: TransactionRecord) async -> DecideAnswer
-    /// Records, unless a decision is there, that the one-phase branch decides; with evidence and
-    /// results.
-    func delegate(_ record: TransactionRecord) async -> DecideAnswer
-    /// Records what a register decided, inserting the row if there is none.
-    func copy(_ decision: Decision, _ record: TransactionRecord) async -> DecideAnswer
-    /// Records the end, and the register's decision if no copy of it was made. It may be written
-    /// late; a loss costs one needless recovery.
-    func finish(_ record: TransactionRecord) async
-    /// Records that nobody can tell the decision. It may be written late.
-    func report(_ record: TransactionRecord) async
-    /// Records how branches have ended so far, one of them against the decision or unprovably. It may
-    /// be written late, and never after the end; a loss costs that it is found again.
-    func noteOutcomes(_ record: TransactionRecord) async
+    /// Writes one record that the protocol asks for, and returns what the row says then.
+    func perform(_ write: LogWrite) async -> LogAnswer
+
+    /// Records durably, and at once, that a commit has ended in every branch, if the row holds its
+    /// decision. Any replica that has seen the end may record it.
+    ///
+    /// A caller is waiting, so this gives up after a moment.
+    func recordEnd(_ record: TransactionRecord) async throws(LogUnavailable)
+    /// Notes in the row that a rollback was requested, for the owner of a commit point to see.
+    ///
+    /// This decides nothing, and may get lost: the request is repeated if need be.
+    func requestRollback(_ id: GlobalTransactionID) async throws(LogUnavailable)
+    /// Makes unfinished rows that no living replica owns this replica's own, and returns them.
+    ///
+    /// The write is synchronous, so the decision in such a row may be acted on.
+    ///
+    /// Rows of this incarnation that are not in `active` are returned as well: the answer of an
+    /// earlier claim may have been lost. The log calls `active` as late as it can, since more
+    /// transactions are accepted all the time; one that is accepted later still may nevertheless be
+    /// returned. A row with a participant that is not in `known` is left to another living replica,
+    /// if there is one that knows all of its participants.
+    func claimUnowned(
+        limit: Int, known: [String], active: @Sendable () async -> [GlobalTransactionID]
+    ) async throws(LogUnavailable) -> [TransactionRecord]
+    /// Returns the row of this id from a durable write, so that its decision may be acted on and
+    /// reported.
+    func confirmedRecord(
+        _ id: GlobalTransactionID
+    ) async throws(LogUnavailable) -> TransactionRecord?
+    /// Records a resolution together with the change that it makes; returns false if the row has
+    /// changed since `record` was read.
+    func resolve(
+        _ record: TransactionRecord, _ resolution: Resolution, _ change: ResolutionChange
+    ) async throws(LogUnavailable) -> Bool
+}
+
+/// The reads of the log.
+///
+/// A row that a plain read returns may still be lost in a failover, so nothing is done to a branch on
+/// the strength of it.
+public protocol LogReader: Sendable {
     /// The row of this id.
     func record(_ id: GlobalTransactionID) async throws(LogUnavailable) -> TransactionRecord?
     /// The row that holds this principal's key.
     func record(
         principal: String, keyDigest: [UInt8]
     ) async throws(LogUnavailable) -> TransactionRecord?
-    /// Those that wait for an operator's word; nil if there are none.
-    func operatorQueue() async throws(LogUnavailable) -> OperatorQueue?
-    /// Rows by descending age.
+    /// Rows, newest first.
     func records(_ filter: RecordFilter) async throws(LogUnavailable) -> [TransactionRecord]
-    /// Has the row say that a rollback is wanted, for the owner of a register to see. It decides
-    /// nothing, and may be lost: whoever wants it asks again.
-    func requestRollback(_ id: GlobalTransactionID) async throws(LogUnavailable)
-    /// Unfinished rows which no living replica owns, after making them this replica's own by a
-    /// synchronous write; the decision in them may therefore be acted on.
-    ///
-    /// Rows of this life that are not among `driven` are answered as well: an earlier claim may have
-    /// landed without its answer. Who is driven is asked as late as the log can, for more is accepted
-    /// all the time; what is accepted later still may be answered nevertheless. A row with a
-    /// participant that is not among `known` is left to another living replica that knows all of its
-    /// participants.
-    func claimUnowned(
-        limit: Int, known: [String], active: @Sendable () async -> [GlobalTransactionID]
-    ) async throws(LogUnavailable) -> [TransactionRecord]
-    /// Undecided rows that other living replicas own, and whose deadline is past by the log's own
-    /// clock: anybody aborts them.
-    func expired(limit: Int) async throws(LogUnavailable) -> [TransactionRecord]
-    /// The row of this id, read by a durable write of one's own: its decision may be acted on, and
-    /// may be told.
-    func confirmedRecord(
-        _ id: GlobalTransactionID
-    ) async throws(LogUnavailable) -> TransactionRecord?
-    /// Records at once, and durably, that a commit has ended in every branch, if its decision is
-    /// recorded; whoever has seen it may do so. A caller waits, so it is given up after a moment.
-    func recordEnd(_ record: TransactionRecord) async throws(LogUnavailable)
-    /// Records a resolution together with the change that it makes; false if the row is no longer as
-    /// the record has it.
-    func resolve(
-        _ record: TransactionRecord, _ resolution: Resolution, _ change: ResolutionChange
-    ) async throws(LogUnavailable) -> Bool
+    /// The transactions that wait for an operator; nil if there are none.
+    func operatorQueue() async throws(LogUnavailable) -> OperatorQueue?
     /// The resolutions recorded for this id, oldest first.
-    func resolutions(
-        of id: GlobalTransactionID
-    ) async throws(LogUnavailable) -> [Resolution]
-    /// Which of these ids have rows, whether somebody alive drives them, and what they say.
+    func resolutions(of id: GlobalTransactionID) async throws(LogUnavailable) -> [Resolution]
+    /// Undecided rows of other living replicas whose deadline has passed by the log's own clock; any
+    /// replica aborts them.
+    func expired(limit: Int) async throws(LogUnavailable) -> [TransactionRecord]
+    /// Which of these ids have rows, whether a living replica owns them, and what they say.
     func standing(
         of ids: [GlobalTransactionID]
     ) async throws(LogUnavailable) -> [GlobalTransactionID: RowStanding]
-    /// Ids with smaller numbers may have lost their rows to retention.
+    /// Retention may have removed the rows of ids with smaller numbers.
     func lowWaterMark() async throws(LogUnavailable) -> Int64
 }
 
@@ -110,30 +103,65 @@ public struct LogUnavailable: Error, Sendable, Hashable {
     }
 }
 
-/// The log's answer to an accept.
-public enum AcceptAnswer: Sendable, Hashable {
-    /// The row is durable.
-    case accepted
-    /// The key is taken.
-    case keyTaken
-    /// Surely not written.
-    case unavailable(String)
-    /// Perhaps written.
-    case unknown(String)
+/// One record to write: what the protocol asks for, and the row as it is to be.
+public struct LogWrite: Sendable {
+    /// What is written, and which answers it can have.
+    public let request: LogRequest
+    /// The transaction with its branches, evidence, results and problem.
+    public let record: TransactionRecord
+
+    /// Makes a write of a transaction's record.
+    public init(_ request: LogRequest, of record: TransactionRecord) {
+        self.request = request
+        self.record = record
+    }
+
+    /// The decision that this writes into an undecided row.
+    public var decision: Decision? {
+        switch request {
+        case .decide(let decision), .copy(let decision): decision
+        case .tombstone: .abort
+        case .accept, .delegate, .finish, .report, .noteOutcomes: nil
+        }
+    }
+
+    /// Whether no caller waits for it: it may be written late, and a loss costs one needless recovery.
+    public var isLazy: Bool {
+        switch request {
+        case .finish, .report, .noteOutcomes: true
+        case .accept, .decide, .tombstone, .delegate, .copy: false
+        }
+    }
 }
 
-/// The log's answer to a decision.
-public enum DecideAnswer: Sendable, Hashable {
-    /// This decision is in the row, durably, with this evidence of each branch; the evidence came
-    /// with the decision, and may be another owner's.
+/// What the log answers to a write.
+public enum LogAnswer: Sendable, Hashable {
+    /// The row is inserted, durably.
+    case accepted
+    /// Another transaction holds the key.
+    case keyTaken
+    /// The row holds this decision, durably, and this evidence of each branch; the evidence came with
+    /// the decision, and may be another owner's.
     case decided(Decision, evidence: [PreparedEvidence?])
-    /// Nothing is decided in the row, and it says, durably, that a branch decides: the one-phase
-    /// branch of this evidence, or a journal.
+    /// The row holds no decision, and says, durably, that a branch decides: the one-phase branch of
+    /// this evidence, or a journal.
     case delegated(evidence: [PreparedEvidence?])
     /// There is no row.
     case missing
-    /// Perhaps written.
-    case unknown(String)
+    /// A lazy write is done.
+    case recorded
+    /// An accept was certainly not written.
+    case notWritten(reason: String)
+    /// It may have been written.
+    case unknown(reason: String)
+
+    /// Whether it says what the row holds, durably: a decision, or where the decision is made.
+    public var isKnown: Bool {
+        switch self {
+        case .decided, .delegated: true
+        case .accepted, .keyTaken, .missing, .recorded, .notWritten, .unknown: false
+        }
+    }
 }
 
 /// Which rows to list.

@@ -7,8 +7,9 @@ public typealias Timestamp = Int64
 public struct BranchRecord: Sendable, Hashable {
     /// The participant's registered name.
     public let participant: String
-    /// The exact name given to `PREPARE TRANSACTION`. A branch that is not prepared has one as well,
-    /// which holds its number within the transaction.
+    /// The exact name given to `PREPARE TRANSACTION`.
+    ///
+    /// A branch that is not prepared has one as well, which holds its number within the transaction.
     public let gid: String
     /// How it commits.
     public let commitMode: CommitMode

@@ -104,10 +104,8 @@ final class ParticipantScanner {
             // The row is obeyed, whoever inserted it. It is left to the pass over the rows even if
             // our abort is in it: an acceptance may have landed there meanwhile, with more branches
             // than were found here.
-            switch await context.log.tombstone(row) {
-            case .decided, .delegated, .unknown: return nil
-            case .missing: return (name, "its number belongs to another transaction")
-            }
+            let answer = await context.log.perform(LogWrite(.tombstone, of: row))
+            return answer == .missing ? (name, "its number belongs to another transaction") : nil
         case .end(let id, _, let name, .abort):
             await rollBackResurrected(id, name, findings.participant)
             return nil

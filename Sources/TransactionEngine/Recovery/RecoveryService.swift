@@ -72,7 +72,8 @@ final class RecoveryService {
         for var row in try await context.log.expired(limit: context.limits.claimBatch) {
             row.decidedAt = context.clock.wallTime
             row.problem = context.encoding.problem(row, .deadlinePassed, nil)
-            guard case .decided(.abort, _) = await context.log.decide(.abort, row) else { continue }
+            let answer = await context.log.perform(LogWrite(.decide(.abort), of: row))
+            guard case .decided(.abort, _) = answer else { continue }
             context.logger.notice(
                 "aborted another replica's transaction past its deadline",
                 metadata: ["transaction": "\(row.id)", "owner": "\(row.owner)"])

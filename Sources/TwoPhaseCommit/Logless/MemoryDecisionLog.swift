@@ -3,11 +3,11 @@ import EventLoop
 import PostgresTransactions
 import TransactionEngine
 
-/// The decision log of a coordinator that keeps none: it lives as long as the program.
+/// The decision log of a coordinator without a state database: it lasts as long as the program.
 ///
-/// The machine runs by the same rules over it. What is missing is only that anybody could finish the
-/// work of a program that has died; so the prepared transactions have names that no recovery acts
-/// on, and that tell an operator which of them belong together.
+/// The protocol is the same. But if the program dies, no other process can finish its transactions; so
+/// the prepared transactions have names that no recovery acts on, and from which an operator sees which
+/// of them belong together.
 @LoopActor
 final class MemoryDecisionLog: DecisionLog {
     nonisolated let installation: String
@@ -15,7 +15,7 @@ final class MemoryDecisionLog: DecisionLog {
     nonisolated let epoch: Int64 = 1
     private var lastNumber: Int64 = 0
     private var records: [GlobalTransactionID: TransactionRecord] = [:]
-    /// Those that have ended, the oldest first: a few are remembered for whoever asks.
+    /// Transactions that have ended, the oldest first; the latest are kept for status requests.
     private var ended: [GlobalTransactionID] = []
     private let endedMax = 10_000
 
@@ -36,12 +36,30 @@ final class MemoryDecisionLog: DecisionLog {
         return GlobalTransactionID(number: lastNumber, salt: UInt64.random(in: .min ... .max))
     }
 
-    func accept(_ record: TransactionRecord) async -> AcceptAnswer {
-        records[record.id] = record
-        return .accepted
+    func perform(_ write: LogWrite) async -> LogAnswer {
+        let record = write.record
+        switch write.request {
+        case .accept:
+            records[record.id] = record
+            return .accepted
+        case .decide(let decision):
+            return decide(decision, record)
+        case .tombstone:
+            return decide(.abort, record)
+        case .report, .noteOutcomes:
+            records[record.id] = record
+            return .recorded
+        case .finish:
+            records[record.id] = record
+            ended.append(record.id)
+            if ended.count > endedMax { records[ended.removeFirst()] = nil }
+            return .recorded
+        case .delegate, .copy:
+            preconditionFailure("without a log no commit point decides")
+        }
     }
 
-    func decide(_ decision: Decision, _ record: TransactionRecord) async -> DecideAnswer {
+    private func decide(_ decision: Decision, _ record: TransactionRecord) -> LogAnswer {
         if let earlier = records[record.id]?.decision { return .decided(earlier, evidence: []) }
         var decided = record
         decided.decision = decision
@@ -50,36 +68,10 @@ final class MemoryDecisionLog: DecisionLog {
         return .decided(decision, evidence: [])
     }
 
-    func tombstone(_ record: TransactionRecord) async -> DecideAnswer {
-        await decide(.abort, record)
-    }
-
-    func delegate(_ record: TransactionRecord) async -> DecideAnswer {
-        preconditionFailure("without a log no branch decides by itself")
-    }
-
-    func copy(_ decision: Decision, _ record: TransactionRecord) async -> DecideAnswer {
-        preconditionFailure("without a log no journal is kept")
-    }
-
-    func report(_ record: TransactionRecord) async {
-        records[record.id] = record
-    }
-
-    func noteOutcomes(_ record: TransactionRecord) async {
-        records[record.id] = record
-    }
-
-    /// There is no list of them: each run's caller is told.
+    /// There is no list of them: each run reports it to its caller.
     func operatorQueue() async throws(LogUnavailable) -> OperatorQueue? { nil }
 
-    func finish(_ record: TransactionRecord) async {
-        records[record.id] = record
-        ended.append(record.id)
-        if ended.count > endedMax { records[ended.removeFirst()] = nil }
-    }
-
-    /// Nobody but its own coordinator can be asked.
+    /// Only its own coordinator knows of a transaction.
     func recordEnd(_ record: TransactionRecord) async throws(LogUnavailable) {}
 
     func record(_ id: GlobalTransactionID) async throws(LogUnavailable) -> TransactionRecord? {
@@ -108,8 +100,8 @@ final class MemoryDecisionLog: DecisionLog {
         _ id: GlobalTransactionID
     ) async throws(LogUnavailable) -> TransactionRecord? { records[id] }
 
-    /// An operator's word is recorded where a coordinator keeps records; here `tandem logless` ends
-    /// what is left, in the databases themselves.
+    /// Without a log there is nowhere to record a resolution: `tandem logless` ends prepared
+    /// transactions that are left, in the databases themselves.
     func resolve(
         _ record: TransactionRecord, _ resolution: Resolution, _ change: ResolutionChange
     ) async throws(LogUnavailable) -> Bool {

@@ -37,10 +37,14 @@ struct BatchTests {
         try await PostgresCluster.withTemporaryOnLoop { cluster in
             let state = try await StateDatabase.open(cluster, "one")
             let log = PostgresDecisionLog(state, logger: Logger(label: "test"))
-            #expect(try await log.accept(log.unacceptedRecord(in: "users")) == .accepted)
+            #expect(
+                try await log.perform(LogWrite(.accept, of: log.unacceptedRecord(in: "users")))
+                    == .accepted)
             let writer = try await state.writerConnection()
             _ = try await writer.query("DO $$ BEGIN EXECUTE 'DEALLOCATE ALL'; END $$")
-            #expect(try await log.accept(log.unacceptedRecord(in: "users")) == .accepted)
+            #expect(
+                try await log.perform(LogWrite(.accept, of: log.unacceptedRecord(in: "users")))
+                    == .accepted)
             #expect(try await cluster.psql("SELECT count(*) FROM tandem.transactions") == "2")
             await state.close()
         }
@@ -61,12 +65,18 @@ struct BatchTests {
             let loop = EventLoop.shared
             // What is asked for while a flush is under way goes into the next one.
             let table = try await cluster.hold("LOCK TABLE tandem.transactions IN SHARE MODE")
-            let accepting = Task(executorPreference: loop) { await log.accept(first) }
+            let accepting = Task(executorPreference: loop) {
+                await log.perform(LogWrite(.accept, of: first))
+            }
             try await cluster.untilLocksAreAwaited(by: 1)
             let burying = tombstones.map { tombstone in
-                Task(executorPreference: loop) { await log.tombstone(tombstone) }
+                Task(executorPreference: loop) {
+                    await log.perform(LogWrite(.tombstone, of: tombstone))
+                }
             }
-            let among = Task(executorPreference: loop) { await log.accept(other) }
+            let among = Task(executorPreference: loop) {
+                await log.perform(LogWrite(.accept, of: other))
+            }
             for _ in 0..<10 { await Task.yield() }
             table.release()
             #expect(await accepting.value == .accepted)

@@ -54,7 +54,7 @@ struct ClaimTests {
                 }
             }
             try await cluster.untilLocksAreAwaited(by: 1)
-            #expect(await log.accept(record) == .accepted)
+            #expect(await log.perform(LogWrite(.accept, of: record)) == .accepted)
             accepted.withLock { $0 = [record.id] }
             let before = try await cluster.psql("SELECT xmin FROM tandem.transactions")
             await hold.release()
@@ -99,7 +99,7 @@ extension PostgresDecisionLog {
     /// A row of one branch, accepted.
     func acceptedRecord(in participant: String) async throws -> TransactionRecord {
         let record = try await unacceptedRecord(in: participant)
-        #expect(await accept(record) == .accepted)
+        #expect(await perform(LogWrite(.accept, of: record)) == .accepted)
         return record
     }
 

@@ -1,3 +1,4 @@
+import CommitProtocol
 import EventLoop
 import InMemoryLogging
 import Logging
@@ -63,8 +64,8 @@ struct IncarnationEndTests {
         let admission = Task { try await Self.admit(cluster, registry) }
         try await cluster.untilLocksAreAwaited(by: 3)
         let again = Task { await state.close() }
-        let accepted = await log.accept(record)
-        #expect(accepted == .unavailable(StateDatabaseError.closed.sentence))
+        let accepted = await log.perform(LogWrite(.accept, of: record))
+        #expect(accepted == .notWritten(reason: StateDatabaseError.closed.sentence))
         hold.release()
         await beat.value
         await #expect(throws: SessionRefusal.self) { try await admission.value }
@@ -84,7 +85,7 @@ struct IncarnationEndTests {
             let record = try await log.unacceptedRecord(in: "users")
             let heir = try await StateDatabase.open(cluster, "one")
             let reason = StateDatabaseError.superseded(replica: "one").sentence
-            #expect(await log.accept(record) == .unavailable(reason))
+            #expect(await log.perform(LogWrite(.accept, of: record)) == .notWritten(reason: reason))
             #expect(reports.withLock { $0 } == 1)
             await state.beat()
             await state.close()

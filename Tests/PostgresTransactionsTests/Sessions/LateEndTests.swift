@@ -16,10 +16,10 @@ struct LateEndTests {
             let state = try await StateDatabase.open(cluster, "one")
             let log = PostgresDecisionLog(state, logger: Logger(label: "test"))
             var ended = try await log.acceptedRecord(in: "users")
-            _ = await log.decide(.commit, ended)
+            _ = await log.perform(LogWrite(.decide(.commit), of: ended))
             (ended.decision, ended.state, ended.finishedAt) = (.commit, .committed, 1)
             await state.close()
-            await log.finish(ended)
+            _ = await log.perform(LogWrite(.finish, of: ended))
             #expect(
                 try await cluster.psql("SELECT finished_at FROM tandem.transactions") == "")
         }

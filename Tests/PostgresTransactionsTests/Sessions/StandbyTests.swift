@@ -99,7 +99,7 @@ struct StandbyTests {
         let state = try await StateDatabase.open(cluster, "former")
         let log = await PostgresDecisionLog(state, logger: Logger(label: "test"))
         let record = try await log.acceptedRecord(in: "users")
-        let decided = await log.decide(.commit, record)
+        let decided = await log.perform(LogWrite(.decide(.commit), of: record))
         #expect(decided == .decided(.commit, evidence: [nil]))
         await state.close()
         return record.id
