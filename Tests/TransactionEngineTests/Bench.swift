@@ -4,7 +4,7 @@ import Logging
 import Testing
 import TransactionEngine
 
-/// An engine over fakes, and the row of a transaction that another replica drives.
+/// An engine over fakes, and the row of a transaction that another replica coordinates.
 struct Bench {
     let clock = FakeClock()
     let log = FakeLog()
@@ -45,7 +45,7 @@ struct Bench {
         try await engine.status(of: Self.id, principal: "p")
     }
 
-    /// What a repeated key is told.
+    /// What a repeated key is reported.
     func replay() async -> TransactionAnswer {
         await run(.init(keyDigest: [1], requestDigest: [2]))
     }
@@ -61,15 +61,15 @@ struct Bench {
                 isOnePhase: isOnePhase))
     }
 
-    /// Has the engine drive a row that another life left.
+    /// Has the engine take over a row of a former incarnation.
     func takeOver(_ row: TransactionRecord) async throws {
         log.put(row)
         log.state.withLock { $0.unowned = [row] }
         try await engine.recoverOnce()
     }
 
-    /// Waits until the register has been asked, and a status waits for its answer.
-    func untilItWaits() async {
+    /// Waits until the commit point is asked and a status waits for the answer.
+    func untilStatusWaits() async {
         while clock.armed == 0 || participants.state.withLock({ $0.questions.isEmpty }) {
             await Task.yield()
         }

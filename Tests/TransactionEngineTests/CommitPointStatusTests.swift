@@ -5,15 +5,15 @@ import Testing
 import TransactionEngine
 
 @Suite(
-    "I5: a decision that a register holds, seen from another replica", .timeLimit(.minutes(2)))
+    "I5: a decision that a commit point holds, read by another replica", .timeLimit(.minutes(2)))
 struct CommitPointStatusTests {
-    @Test("what the register holds is told, though the row says nothing yet")
+    @Test("reports what the commit point holds before the row says it")
     func held() async throws {
         for commitMode in [CommitMode.journal, .onePhase] {
             let bench = await Bench()
             bench.log.put(Bench.row(commitMode))
             bench.participants.state.withLock {
-                $0.look = { _ in .holds(.commit, evidence: [], results: [7]) }
+                $0.commitPoint = { _ in .holds(.commit, evidence: [], results: [7]) }
             }
             let status = try #require(try await bench.status())
             #expect(status.decision == .commit)
@@ -22,37 +22,37 @@ struct CommitPointStatusTests {
             #expect(status.results == [7])
             let listed = try await bench.engine.list(RecordFilter()).records
             #expect(listed.map(\.decision) == [.commit])
-            guard case .replayed(let told) = await bench.replay() else {
-                Issue.record("a key whose transaction is decided is answered")
+            guard case .replayed(let reported) = await bench.replay() else {
+                Issue.record("expected the recorded outcome of a decided key")
                 continue
             }
-            #expect(told.state == .committed)
-            let looks = bench.participants.state.withLock { $0.looks }
-            #expect(looks.allSatisfy { $0.fence == .none && $0.participant == "users" })
+            #expect(reported.state == .committed)
+            let commitPointReads = bench.participants.state.withLock { $0.commitPointReads }
+            #expect(commitPointReads.allSatisfy { $0.fence == .none && $0.participant == "users" })
         }
     }
 
-    @Test("an abort that the register holds is told, and is no answer to a key without its reason")
+    @Test("reports the commit point's abort, which answers no key without its problem")
     func aborted() async throws {
         let bench = await Bench()
         bench.log.put(Bench.row(.journal))
         bench.participants.state.withLock {
-            $0.look = { _ in .holds(.abort, evidence: [], results: nil) }
+            $0.commitPoint = { _ in .holds(.abort, evidence: [], results: nil) }
         }
         #expect(try await bench.status()?.state == .aborting)
         guard case .keyInProgress = await bench.replay() else {
-            Issue.record("whoever drives it knows why, and has not said so")
+            Issue.record("only the owner knows the reason, and has not recorded it")
             return
         }
     }
 
-    @Test("a decision that leaves its register while it is looked for is in the row by then")
+    @Test("finds in the row a decision that leaves its commit point meanwhile")
     func leaves() async throws {
         let bench = await Bench()
         bench.log.put(Bench.row(.journal))
         let log = bench.log
         bench.participants.state.withLock {
-            $0.look = { _ in
+            $0.commitPoint = { _ in
                 log.put(Bench.row(.journal, decision: .commit))
                 return .nothing
             }
@@ -61,7 +61,7 @@ struct CommitPointStatusTests {
         #expect(bench.log.state.withLock { $0.confirmations } == 1)
     }
 
-    @Test("what is in neither is undecided")
+    @Test("reports undecided what is in neither")
     func undecided() async throws {
         let bench = await Bench()
         bench.log.put(Bench.row(.journal))
@@ -70,15 +70,15 @@ struct CommitPointStatusTests {
         #expect(status.state == .preparing)
     }
 
-    @Test("a register that does not answer makes the status unknown, and not undecided")
+    @Test("reports unknown, not undecided, when the commit point does not answer")
     func silent() async throws {
         let bench = await Bench()
         bench.log.put(Bench.row(.journal))
         for reading in [CommitPointReading.unknown(reason: "x"), .unprovable(reason: "x")] {
-            bench.participants.state.withLock { $0.look = { _ in reading } }
+            bench.participants.state.withLock { $0.commitPoint = { _ in reading } }
             do {
                 _ = try await bench.status()
-                Issue.record("nobody can say")
+                Issue.record("expected an unknown outcome")
             } catch {
                 #expect(error.isOutcomeUnknown)
             }
@@ -86,32 +86,32 @@ struct CommitPointStatusTests {
                 Issue.record("an unfinished key is in use")
                 continue
             }
-            // A list waits for nobody.
+            // A list waits for nothing.
             #expect(try await bench.engine.list(RecordFilter()).records.map(\.decision) == [nil])
         }
     }
 
-    @Test("a list asks a silent register once, and vouches for what it read by one write")
+    @Test("asks a silent commit point once a list, and confirms what it read by one write")
     func listed() async throws {
         let bench = await Bench()
         for number in 1...3 as ClosedRange<Int64> {
             bench.log.put(Bench.row(.journal, number: number))
             bench.log.put(Bench.row(.twoPhase, decision: .commit, number: 10 + number))
         }
-        bench.participants.state.withLock { $0.look = { _ in .unknown(reason: "x") } }
+        bench.participants.state.withLock { $0.commitPoint = { _ in .unknown(reason: "x") } }
         let list = try await bench.engine.list(RecordFilter()).records
         #expect(list.map(\.decision) == [.commit, .commit, .commit, nil, nil, nil])
-        #expect(bench.participants.state.withLock { $0.looks.count } == 1)
+        #expect(bench.participants.state.withLock { $0.commitPointReads.count } == 1)
         #expect(bench.log.state.withLock { $0.confirmations } == 1)
     }
 
-    @Test("a row that is in another state by now ends no list before its end")
+    @Test("goes on with a list after a row whose state has changed")
     func page() async throws {
         let bench = await Bench()
         bench.log.put(Bench.row(.twoPhase, number: 1))
         bench.log.put(Bench.row(.journal, number: 2))
         bench.participants.state.withLock {
-            $0.look = { _ in .holds(.commit, evidence: [], results: nil) }
+            $0.commitPoint = { _ in .holds(.commit, evidence: [], results: nil) }
         }
         var filter = RecordFilter()
         filter.states = [.preparing]
@@ -125,7 +125,7 @@ struct CommitPointStatusTests {
         #expect(try await bench.engine.list(filter).next == nil)
     }
 
-    @Test("a decision that is only read is told behind a durable write")
+    @Test("reports a decision it only read after a durable write")
     func confirmed() async throws {
         for decision in [Decision.commit, .abort] {
             let bench = await Bench()
@@ -135,33 +135,33 @@ struct CommitPointStatusTests {
         }
     }
 
-    @Test("rows that decide themselves are asked of nobody")
+    @Test("asks no commit point about rows that hold their own decision")
     func ordinary() async throws {
         let bench = await Bench()
         bench.log.put(Bench.row(.twoPhase))
         #expect(try await bench.status()?.decision == nil)
-        #expect(bench.participants.state.withLock { $0.looks.isEmpty })
+        #expect(bench.participants.state.withLock { $0.commitPointReads.isEmpty })
         #expect(bench.log.state.withLock { $0.confirmations } == 0)
     }
 
-    @Test("whoever takes over says nothing before it has asked what its predecessor may have told")
+    @Test("reports nothing after a takeover before it knows what the predecessor may have reported")
     func takenOver() async throws {
         let bench = await Bench()
         try await bench.takeOver(Bench.row(.journal))
         async let status = bench.status()
-        await bench.untilItWaits()
+        await bench.untilStatusWaits()
         #expect(bench.participants.answer(.decided(.commit)))
         #expect(try await status?.decision == .commit)
     }
 
-    @Test("a register that was silent is asked again as soon as its participant answers")
+    @Test("asks a silent commit point again as soon as its participant answers")
     func answersAgain() async throws {
         let bench = await Bench()
         try await bench.takeOver(Bench.row(.journal))
         while !bench.participants.answer(.tryAgain) { await Task.yield() }
         while bench.clock.armed == 0 { await Task.yield() }
         await bench.engine.participantAnswers("orders")
-        #expect(bench.clock.armed == 1, "another's return is none of its business")
+        #expect(bench.clock.armed == 1, "another participant's return changes nothing")
         await bench.engine.participantAnswers("users")
         while !bench.participants.answer(.decided(.commit)) {
             try Task.checkCancellation()
@@ -170,16 +170,16 @@ struct CommitPointStatusTests {
         #expect(try await bench.status()?.decision == .commit)
     }
 
-    @Test("a question without an answer is not waited for without end")
+    @Test("gives up waiting for a commit point's answer")
     func unanswered() async throws {
         let bench = await Bench()
         try await bench.takeOver(Bench.row(.journal))
         async let status = bench.status()
-        await bench.untilItWaits()
+        await bench.untilStatusWaits()
         bench.clock.advance(milliseconds: 5000)
         do {
             _ = try await status
-            Issue.record("nobody can say")
+            Issue.record("expected an unknown outcome")
         } catch let error as LogUnavailable {
             #expect(error.isOutcomeUnknown)
         }

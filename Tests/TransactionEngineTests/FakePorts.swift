@@ -2,7 +2,7 @@ import CommitProtocol
 import EventLoop
 import TransactionEngine
 
-/// Time that passes when the test says so.
+/// A clock that the test advances.
 final class FakeClock: EngineClock {
     private struct State {
         var now: Int64 = 0
@@ -12,31 +12,31 @@ final class FakeClock: EngineClock {
     final class Timer: ScheduledTimer {
         let due: Int64
         let body: @Sendable () -> Void
-        let isCalledOff = Lock(false)
+        let isCancelled = Lock(false)
 
         init(due: Int64, body: @escaping @Sendable () -> Void) {
             self.due = due
             self.body = body
         }
 
-        func cancel() { isCalledOff.withLock { $0 = true } }
+        func cancel() { isCancelled.withLock { $0 = true } }
     }
 
     private let state = Lock(State())
 
     var milliseconds: Int64 { state.withLock { $0.now } }
     var wallTime: Timestamp { milliseconds * 1000 }
-    /// How many timers wait for their time.
+    /// How many timers are armed.
     var armed: Int {
-        state.withLock { $0.timers.count { !$0.isCalledOff.withLock { $0 } } }
+        state.withLock { $0.timers.count { !$0.isCancelled.withLock { $0 } } }
     }
 
-    /// Lets the next attempt come, if one is due so soon; time stands still until then, however slow
-    /// the machine is.
+    /// Advances the time if a timer is due within it; else time stands still, however slow the
+    /// machine is.
     func attempt(within milliseconds: Int64) {
         let isDue = state.withLock { state in
             state.timers.contains {
-                $0.due <= state.now + milliseconds && !$0.isCalledOff.withLock { $0 }
+                $0.due <= state.now + milliseconds && !$0.isCancelled.withLock { $0 }
             }
         }
         if isDue { advance(milliseconds: milliseconds) }
@@ -62,7 +62,7 @@ final class FakeClock: EngineClock {
             $0.timers.removeAll { $0.due <= now }
             return due
         }
-        for timer in due where !timer.isCalledOff.withLock({ $0 }) { timer.body() }
+        for timer in due where !timer.isCancelled.withLock({ $0 }) { timer.body() }
     }
 }
 
@@ -70,21 +70,21 @@ final class FakeClock: EngineClock {
 final class FakeLog: DecisionLog {
     struct State {
         var rows: [GlobalTransactionID: TransactionRecord] = [:]
-        /// What the next passes over the rows take over, and who was driven when each asked.
+        /// What the next recovery passes take over, and the active transactions when each asked.
         var unowned: [TransactionRecord] = []
         var claims: [Set<GlobalTransactionID>] = []
-        /// Runs before a claim asks who is driven, and before it answers.
+        /// Runs before a claim asks for the active transactions, and before it answers.
         var beforeClaim: @Sendable () async -> Void = {}
         var duringClaim: @Sendable () async -> Void = {}
         var confirmations = 0
-        /// Whether no write of its own can vouch for a row.
+        /// Whether no write can confirm a row.
         var refusesConfirmations = false
-        /// What a durable write of one's own shows instead of the row.
+        /// What a durable write returns instead of the row.
         var confirmed: TransactionRecord?
-        /// Whether records of ends are kept waiting.
+        /// Whether finish records are kept waiting.
         var isFinishHeld = false
         var finishing: [CheckedContinuation<Void, Never>] = []
-        /// Whether an end that was seen cannot be recorded.
+        /// Whether a finish that was read cannot be recorded.
         var isUnreachable = false
         var acceptance = LogAnswer.accepted
         /// Rows are not accepted before the test says so.
@@ -132,7 +132,7 @@ final class FakeLog: DecisionLog {
         }
     }
 
-    /// Waits among these until the test lets them go on; not at all if there are none to wait among.
+    /// Waits until the test lets these go on; not at all if `waiters` is nil.
     private func wait(
         among waiters: (State) -> WritableKeyPath<State, [CheckedContinuation<Void, Never>]>?
     ) async {
@@ -146,7 +146,7 @@ final class FakeLog: DecisionLog {
         }
     }
 
-    func letAccept() {
+    func letAcceptancesLand() {
         let waiting = state.withLock { state in
             defer { state.accepting = [] }
             return state.accepting
@@ -161,7 +161,7 @@ final class FakeLog: DecisionLog {
         put(record)
     }
 
-    func letFinish() {
+    func letFinishRecordsLand() {
         let waiting = state.withLock { state in
             defer { state.finishing = [] }
             return state.finishing
@@ -190,11 +190,11 @@ final class FakeLog: DecisionLog {
         limit: Int, known: [String], active: @Sendable () async -> [GlobalTransactionID]
     ) async throws(LogUnavailable) -> [TransactionRecord] {
         await state.withLock { $0.beforeClaim }()
-        let driven = Set(await active())
+        let active = Set(await active())
         await state.withLock { $0.duringClaim }()
         return state.withLock { state in
-            state.claims.append(driven)
-            let claimed = state.unowned.filter { !driven.contains($0.id) }.prefix(limit)
+            state.claims.append(active)
+            let claimed = state.unowned.filter { !active.contains($0.id) }.prefix(limit)
             state.unowned.removeAll { row in claimed.contains { $0.id == row.id } }
             return Array(claimed)
         }
@@ -227,24 +227,24 @@ final class FakeLog: DecisionLog {
     func lowWaterMark() async throws(LogUnavailable) -> Int64 { 0 }
 }
 
-/// Participants whose registers hold what the test says.
+/// Participants whose commit points hold what the test says.
 final class FakeParticipants: Participants {
     struct State {
-        /// Runs while a register is being looked at, and answers what is seen.
-        var look: @Sendable (CommitPointQuery) -> CommitPointReading = { _ in .nothing }
-        var looks: [CommitPointQuery] = []
-        /// What is seen of a branch of a commit.
+        /// Runs while a commit point is being read, and returns what it holds.
+        var commitPoint: @Sendable (CommitPointQuery) -> CommitPointReading = { _ in .nothing }
+        var commitPointReads: [CommitPointQuery] = []
+        /// What a branch of a commit shows.
         var reading = EndInquiry.Reading.open
-        /// Whether what is seen is confirmed by a later write.
-        var areEndsConfirmed = true
-        var endLooks: [FinishRequest] = []
+        /// Whether a later write shows that standbys have confirmed the commit.
+        var areCommitsReplicated = true
+        var commitReads: [FinishRequest] = []
         var questions: [CheckedContinuation<CommitPointReport, Never>] = []
-        var ends: [FinishRequest] = []
+        var finishRequests: [FinishRequest] = []
         /// What a scan finds.
         var prepared: [PreparedTransaction] = []
-        /// Ends are not answered before the test says so.
-        var isEndHeld = false
-        var commitMode: [CheckedContinuation<Void, Never>] = []
+        /// Requests to finish branches are not answered before the test says so.
+        var isFinishHeld = false
+        var finishing: [CheckedContinuation<Void, Never>] = []
         /// Work goes on until it is cancelled.
         var isEndless = false
         var working: [CheckedContinuation<Void, Never>] = []
@@ -285,19 +285,19 @@ final class FakeParticipants: Participants {
     func finish(_ request: FinishRequest) async -> FinishReport {
         await withCheckedContinuation { reply in
             let isHeld = state.withLock {
-                $0.ends.append(request)
-                if $0.isEndHeld { $0.commitMode.append(reply) }
-                return $0.isEndHeld
+                $0.finishRequests.append(request)
+                if $0.isFinishHeld { $0.finishing.append(reply) }
+                return $0.isFinishHeld
             }
             if !isHeld { reply.resume() }
         }
         return FinishReport(.done)
     }
 
-    func letEnd() {
+    func letBranchesFinish() {
         let waiting = state.withLock { state in
-            defer { state.commitMode = [] }
-            return state.commitMode
+            defer { state.finishing = [] }
+            return state.finishing
         }
         for reply in waiting { reply.resume() }
     }
@@ -308,7 +308,7 @@ final class FakeParticipants: Participants {
         }
     }
 
-    /// Answers those who ask; false if there is nobody.
+    /// Answers the waiting queries; false if there are none.
     func answer(_ answer: CommitPointAnswer) -> Bool {
         let waiting = state.withLock { state in
             defer { state.questions = [] }
@@ -319,20 +319,20 @@ final class FakeParticipants: Participants {
     }
 
     func readCommitPoint(_ query: CommitPointQuery) async -> CommitPointReading {
-        let look = state.withLock {
-            $0.looks.append(query)
-            return $0.look
+        let read = state.withLock {
+            $0.commitPointReads.append(query)
+            return $0.commitPoint
         }
-        return look(query)
+        return read(query)
     }
 
     func isCommitReplicated(_ branch: FinishRequest) async -> Bool {
-        state.withLock { $0.areEndsConfirmed }
+        state.withLock { $0.areCommitsReplicated }
     }
 
     func commitStatus(of branch: FinishRequest) async -> EndInquiry.Reading {
         state.withLock {
-            $0.endLooks.append(branch)
+            $0.commitReads.append(branch)
             return $0.reading
         }
     }
@@ -355,10 +355,10 @@ struct FakeSession: BranchSession {
 
     func server() async -> ServerTimeline? { nil }
 
-    func work(_ order: WorkRequest) async -> WorkReport {
+    func work(_ request: WorkRequest) async -> WorkReport {
         await participants.work()
         return WorkReport(
-            reply: order.commitMode.isCommitPoint
+            reply: request.commitMode.isCommitPoint
                 ? .ready(Self.evidence) : .prepared(Self.evidence),
             results: [], failure: nil, session: nil)
     }

@@ -3,7 +3,7 @@ import EventLoop
 import Testing
 import TransactionEngine
 
-@Suite("I5: an end that was told, seen from another replica")
+@Suite("I5: a finish that one replica has reported, read by another")
 struct FinishStatusTests {
     private static let own = GlobalTransactionID(number: 2, salt: 2)
 
@@ -14,7 +14,7 @@ struct FinishStatusTests {
         return row
     }
 
-    @Test("a commit that every branch shows is told, though its end is not recorded")
+    @Test("reports committed once every branch shows the commit, before the finish is recorded")
     func committed() async throws {
         let bench = await Bench()
         bench.log.put(Self.committing())
@@ -23,21 +23,22 @@ struct FinishStatusTests {
         #expect(status.state == .committed)
         #expect(status.branches.map(\.outcome) == [.committed])
         #expect(status.finishedAt == nil)
-        guard case .replayed(let told) = await bench.replay() else {
-            Issue.record("a key whose transaction is decided is answered")
+        guard case .replayed(let reported) = await bench.replay() else {
+            Issue.record("expected the recorded outcome of a decided key")
             return
         }
-        #expect(told.state == .committed)
-        let looks = bench.participants.state.withLock { $0.endLooks }
-        #expect(looks.allSatisfy { $0.evidence == FakeSession.evidence && $0.gid == "g" })
+        #expect(reported.state == .committed)
+        let commitPointReads = bench.participants.state.withLock { $0.commitReads }
+        #expect(
+            commitPointReads.allSatisfy { $0.evidence == FakeSession.evidence && $0.gid == "g" })
     }
 
-    @Test("what was seen is recorded before it is told, for whoever is asked next may see nothing")
-    func recordedBeforeItIsTold() async throws {
+    @Test("records what it read before it reports it: the next replica may read nothing")
+    func recordsBeforeReporting() async throws {
         let bench = await Bench()
         bench.log.put(Self.committing())
         bench.participants.state.withLock { $0.reading = .committed }
-        // Others may have told it, so that it is told though it cannot be recorded.
+        // Others may have reported it, so it is reported although it cannot be recorded.
         bench.log.state.withLock { $0.isUnreachable = true }
         #expect(try await bench.status()?.state == .committed)
         bench.log.state.withLock { $0.isUnreachable = false }
@@ -46,27 +47,27 @@ struct FinishStatusTests {
         #expect(try await bench.status()?.state == .committed)
     }
 
-    @Test("what no standby has confirmed is told, and not recorded: the branch may come back")
+    @Test("reports but does not record a commit that no standby has confirmed")
     func unconfirmed() async throws {
         let bench = await Bench()
         bench.log.put(Self.committing())
         bench.participants.state.withLock {
-            ($0.reading, $0.areEndsConfirmed) = (.committed, false)
+            ($0.reading, $0.areCommitsReplicated) = (.committed, false)
         }
         #expect(try await bench.status()?.state == .committed)
         bench.participants.state.withLock { $0.reading = .open }
         #expect(try await bench.status()?.state == .committing)
     }
 
-    @Test("a commit is under way where a branch is open, or does not show what it is")
+    @Test("reports committing while a branch is open")
     func open() async throws {
         let bench = await Bench()
         bench.log.put(Self.committing())
         #expect(try await bench.status()?.state == .committing)
-        #expect(bench.participants.state.withLock { $0.endLooks.count } == 1)
+        #expect(bench.participants.state.withLock { $0.commitReads.count } == 1)
     }
 
-    @Test("where a participant is silent the row is read again: the end is just being recorded")
+    @Test("reads the row again when a participant is silent: the finish is being recorded")
     func silent() async throws {
         let bench = await Bench()
         bench.log.put(Self.committing())
@@ -91,7 +92,7 @@ struct FinishStatusTests {
         #expect(try await again.value?.state == .committing)
     }
 
-    @Test("an abort's end is told behind a durable write, for it may only be visible")
+    @Test("reports another replica's finished abort only after a durable write")
     func abortedElsewhere() async throws {
         let bench = await Bench()
         var row = Bench.row(.twoPhase, decision: .abort)
@@ -102,23 +103,23 @@ struct FinishStatusTests {
         bench.log.put(row)
         #expect(try await bench.status()?.state == .aborted)
         #expect(bench.log.state.withLock { $0.confirmations } == 1)
-        // A failover takes it back before anybody could rely on it.
+        // A failover takes it back before it was reported.
         bench.log.state.withLock { $0.confirmed = lost }
         #expect(try await bench.status()?.state == .aborting)
     }
 
-    @Test("an abort's end is told once it is recorded, and is under way until then")
+    @Test("reports aborted once the finish is recorded, and aborting until then")
     func abortWaitsForItsRecord() async throws {
         let bench = await Bench()
         bench.log.state.withLock {
             $0.decision = .decided(.abort, evidence: [nil])
             $0.isFinishHeld = true
         }
-        guard case .known(let told) = await bench.run(nil) else {
+        guard case .known(let reported) = await bench.run(nil) else {
             Issue.record("it is aborted")
             return
         }
-        #expect(told.decision == .abort)
+        #expect(reported.decision == .abort)
         while bench.log.state.withLock({ $0.finishing.isEmpty }) { await Task.yield() }
         bench.log.put(Self.aborting())
         let early = try #require(
@@ -126,10 +127,10 @@ struct FinishStatusTests {
         #expect(early.state == .aborting)
         #expect(early.finishedAt == nil)
         #expect(try await bench.engine.list(RecordFilter()).records.map(\.state) == [.aborting])
-        #expect(try await status(bench) { bench.log.letFinish() }?.state == .aborted)
+        #expect(try await status(bench) { bench.log.letFinishRecordsLand() }?.state == .aborted)
     }
 
-    @Test("that nobody can say is told once it is recorded, and the outcome is unknown until then")
+    @Test("reports needsOperator once it is recorded, and an unknown outcome until then")
     func reportWaitsForItsRecord() async throws {
         for isRecorded in [false, true] {
             let bench = await Bench()
@@ -144,26 +145,26 @@ struct FinishStatusTests {
             }
             while !bench.participants.answer(.unprovable) { await Task.yield() }
             while bench.log.state.withLock({ $0.finishing.isEmpty }) { await Task.yield() }
-            if isRecorded { bench.log.letFinish() }
+            if isRecorded { bench.log.letFinishRecordsLand() }
             while !isAnswered.withLock({ $0 }) {
                 bench.clock.attempt(within: 1000)
                 await Task.yield()
             }
             switch await running.value {
-            case .known(let told):
+            case .known(let reported):
                 #expect(isRecorded)
-                #expect(told.state == .needsOperator)
-                #expect(told.finishedAt == nil)
+                #expect(reported.state == .needsOperator)
+                #expect(reported.finishedAt == nil)
             case .outcomeUnknown(let id):
                 #expect(!isRecorded)
                 #expect(id == Self.own)
-            default: Issue.record("it has ended")
+            default: Issue.record("expected an answer with what is known")
             }
-            bench.log.letFinish()
+            bench.log.letFinishRecordsLand()
         }
     }
 
-    @Test("a repeated key is told no more than the status")
+    @Test("answers a repeated key with no more than the status")
     func repeatedKey() async throws {
         let bench = await Bench()
         bench.log.put(Bench.row(.onePhase, number: 2, salt: 2))
@@ -184,12 +185,12 @@ struct FinishStatusTests {
             Issue.record("no other replica can say so yet")
             return
         }
-        bench.log.letFinish()
+        bench.log.letFinishRecordsLand()
     }
 
-    /// What is told after this happens, if anybody waits for it.
+    /// The status, after this happens if the request waits.
     private func status(
-        _ bench: Bench, whileItWaits body: () -> Void
+        _ bench: Bench, whileWaiting body: () -> Void
     ) async throws -> TransactionRecord? {
         let isAnswered = Lock(false)
         let asking = Task {
@@ -207,26 +208,28 @@ struct FinishStatusTests {
         return row
     }
 
-    /// A transaction driven here whose branch's end is not answered.
-    private func driven(
+    /// Runs the body while a branch of a decided transaction is being finished.
+    private func finishing(
         _ decision: Decision, _ body: (Bench) async throws -> Void
     ) async throws {
         let bench = await Bench()
         bench.log.state.withLock { $0.decision = .decided(decision, evidence: [nil]) }
-        bench.participants.state.withLock { $0.isEndHeld = true }
+        bench.participants.state.withLock { $0.isFinishHeld = true }
         let running = Task { await bench.run(nil) }
-        while bench.participants.state.withLock({ $0.ends.isEmpty }) { await Task.yield() }
+        while bench.participants.state.withLock({ $0.finishRequests.isEmpty }) {
+            await Task.yield()
+        }
         try await body(bench)
-        bench.participants.letEnd()
+        bench.participants.letBranchesFinish()
         guard case .known = await running.value else {
-            Issue.record("it has ended")
+            Issue.record("expected an answer with what is known")
             return
         }
     }
 
-    @Test("an owner looks as well: others may have seen the commit whose answer is on its way")
+    @Test("reads the branches on the owner as well: others may have read the commit already")
     func ownerOfACommit() async throws {
-        try await driven(.commit) { (bench) async throws -> Void in
+        try await finishing(.commit) { (bench) async throws -> Void in
             let row = Bench.row(.twoPhase, decision: .commit, number: 2, salt: 2)
             bench.log.put(row)
             #expect(
@@ -237,12 +240,12 @@ struct FinishStatusTests {
         }
     }
 
-    @Test("an owner that was overtaken tells the end that another life has recorded")
+    @Test("reports the finish that another incarnation has recorded")
     func overtakenOwner() async throws {
         for (decision, state) in [
             (Decision.abort, TransactionState.aborted), (.commit, .needsOperator),
         ] {
-            try await driven(decision) { (bench) async throws -> Void in
+            try await finishing(decision) { (bench) async throws -> Void in
                 var row = Bench.row(.twoPhase, decision: decision, number: 2, salt: 2)
                 row.state = state
                 row.finishedAt = 1

@@ -3,9 +3,9 @@ import EventLoop
 import Testing
 import TransactionEngine
 
-@Suite("An abort that another replica wrote")
+@Suite("An abort that another replica recorded")
 struct ForeignAbortTests {
-    @Test("I5: an owner that is still at work tells an abort that others may have told")
+    @Test("I5: reports an abort that others may have reported while its branches still work")
     func whileItWorks() async throws {
         let bench = await Bench()
         bench.participants.state.withLock { $0.isEndless = true }
@@ -20,13 +20,13 @@ struct ForeignAbortTests {
         bench.log.put(row)
         #expect(try await bench.engine.status(of: id, principal: "p")?.state == .aborting)
         #expect(try await bench.engine.list(RecordFilter()).records.map(\.state) == [.aborting])
-        let told = try await Self.told(running, bench, rolledBack: id) {
-            bench.participants.state.withLock { $0.ends.isEmpty }
+        let reported = try await Self.reported(running, bench, rolledBack: id) {
+            bench.participants.state.withLock { $0.finishRequests.isEmpty }
         }
-        #expect(told.decision == .abort)
+        #expect(reported.decision == .abort)
     }
 
-    @Test("an owner that has asked for commit tells the row's reason, and no results")
+    @Test("answers with the row's problem and no results after it asked for a commit")
     func afterCommitWasAskedFor() async throws {
         let bench = await Bench()
         let running = Task { await bench.run(nil) }
@@ -34,16 +34,16 @@ struct ForeignAbortTests {
         var row = Bench.row(.twoPhase, decision: .abort, number: 2, salt: 2)
         row.problem = [9]
         bench.log.put(row)
-        let told = try await Self.told(running, bench, rolledBack: row.id) {
+        let reported = try await Self.reported(running, bench, rolledBack: row.id) {
             bench.log.state.withLock { $0.decisions == 1 }
         }
-        #expect(told.decision == .abort)
-        #expect(told.problem == [9])
-        #expect(told.results == nil)
+        #expect(reported.decision == .abort)
+        #expect(reported.problem == [9])
+        #expect(reported.results == nil)
     }
 
-    /// What the caller is told once another replica's abort is obeyed; lets time pass until then.
-    private static func told(
+    /// The caller's answer once another replica's abort is obeyed; lets time pass until then.
+    private static func reported(
         _ running: Task<TransactionAnswer, Never>, _ bench: Bench,
         rolledBack id: GlobalTransactionID, while isPending: () -> Bool
     ) async throws -> TransactionRecord {
@@ -53,10 +53,10 @@ struct ForeignAbortTests {
             bench.clock.attempt(within: 50)
             await Task.yield()
         }
-        guard case .known(let told) = await running.value else {
+        guard case .known(let reported) = await running.value else {
             throw Undecided()
         }
-        return told
+        return reported
     }
 
     /// It was decided, and the answer says otherwise.

@@ -3,11 +3,11 @@ import EventLoop
 import Testing
 import TransactionEngine
 
-/// A task that does not prefer the engine's executor leaves it at every await, and others have their
-/// turn between what it saw and what it waits for.
-@Suite("What happens right before a wait begins is not missed", .timeLimit(.minutes(2)))
+/// A task that does not prefer the loop is enqueued anew at every await, and other tasks run between
+/// what it read and what it waits for.
+@Suite("What happens right before a wait begins", .timeLimit(.minutes(2)))
 struct HandoverTests {
-    @Test("a drain does not wait for what ends meanwhile", arguments: 0..<12)
+    @Test("drain does not wait for what has finished", arguments: 0..<12)
     @LoopActor
     func drain(afterTurns turns: Int) async {
         let bench = Bench()
@@ -18,7 +18,7 @@ struct HandoverTests {
         _ = await bench.run(nil)
         while bench.log.state.withLock({ $0.finishing.isEmpty }) { await Task.yield() }
         // The record lands some turns of the loop before the wait begins, or after it.
-        bench.log.letFinish()
+        bench.log.letFinishRecordsLand()
         for _ in 0..<turns { await Task.yield() }
         #expect(await bench.engine.drain(within: .seconds(60)))
     }

@@ -6,7 +6,7 @@ import Testing
 import TransactionEngine
 
 /// A claim takes its time, and a busy replica accepts transactions meanwhile.
-@Suite("What a pass over the rows takes over", .timeLimit(.minutes(2)))
+@Suite("What a recovery pass takes over", .timeLimit(.minutes(2)))
 struct RecoveryPassTests {
     private let notes = InMemoryLogHandler()
     private let bench: Bench
@@ -20,14 +20,14 @@ struct RecoveryPassTests {
         bench.participants.state.withLock { $0.isEndless = true }
     }
 
-    /// How many the log says were taken over, pass by pass.
+    /// How many transactions each pass logged as taken over.
     private var noted: [String] {
         notes.entries.filter { $0.message == "took transactions over" }.map {
             $0.metadata["count"]?.description ?? ""
         }
     }
 
-    /// Begins a transaction, number 2, which works until it is told to end; returns when it does.
+    /// Begins transaction 2, whose work lasts until it is cancelled; returns once it works.
     private static func begin(_ bench: Bench) async -> Task<TransactionAnswer, Never> {
         let task = Task { await bench.run(nil) }
         while bench.participants.state.withLock({ $0.working.isEmpty }) { await Task.yield() }
@@ -37,13 +37,13 @@ struct RecoveryPassTests {
     private func end(_ run: Task<TransactionAnswer, Never>?) async {
         bench.participants.cancelWork()
         guard case .known(let record)? = await run?.value else {
-            Issue.record("it was left alone, and has to commit")
+            Issue.record("expected a commit: recovery has to leave it alone")
             return
         }
         #expect(record.decision == .commit)
     }
 
-    @Test("who is driven is asked when the claim is about to be made, not before")
+    @Test("asks for the active transactions right before the claim")
     func acceptedBeforeTheClaim() async throws {
         let (bench, run) = (bench, Lock<Task<TransactionAnswer, Never>?>(nil))
         bench.log.state.withLock {
@@ -60,7 +60,7 @@ struct RecoveryPassTests {
         await end(run.withLock { $0 })
     }
 
-    @Test("one's own row that is answered all the same is not taken over, and takes a place")
+    @Test("does not adopt its own row that a claim returns, which takes a place in the pass")
     func acceptedDuringTheClaim() async throws {
         let (bench, run) = (bench, Lock<Task<TransactionAnswer, Never>?>(nil))
         bench.log.state.withLock {

@@ -3,10 +3,10 @@ import EventLoop
 import Testing
 import TransactionEngine
 
-@Suite("What a scan finds prepared, and no row for it", .timeLimit(.minutes(2)))
+@Suite("What a scan finds prepared without a row", .timeLimit(.minutes(2)))
 struct ScanTests {
-    @Test("a row that landed behind the look is ended as it stands, with all its branches")
-    func landedBehindTheLook() async throws {
+    @Test("finishes every branch of a row that landed after the scan read the rows")
+    func rowLandsAfterTheRead() async throws {
         let bench = await Bench()
         let name = PreparedTransactionName(
             installation: bench.log.installation, transaction: Bench.id, branch: 1)
@@ -19,7 +19,7 @@ struct ScanTests {
             $0.unowned = [row]
         }
         bench.participants.state.withLock {
-            $0.isEndHeld = true
+            $0.isFinishHeld = true
             $0.prepared = [
                 PreparedTransaction(
                     found: .init(name: "\(name)", ageSeconds: 3600), isFromBefore: false)
@@ -31,11 +31,11 @@ struct ScanTests {
         while ended?.finishedAt == nil {
             try Task.checkCancellation()
             await Task.yield()
-            bench.participants.letEnd()
+            bench.participants.letBranchesFinish()
             ended = bench.log.state.withLock { $0.rows[Bench.id] }
         }
         #expect(ended?.branches.map(\.outcome) == [.rolledBack, .rolledBack])
-        let ends = bench.participants.state.withLock { $0.ends }
+        let ends = bench.participants.state.withLock { $0.finishRequests }
         #expect(Set(ends.map(\.gid)) == ["g", "\(name)"])
     }
 }
