@@ -271,7 +271,7 @@ final class Admission {
             guard earlier.idempotency?.requestDigest == idempotency.requestDigest else {
                 return try await isDurable(earlier) ? .keyReused(earlier.id) : .keyInProgress(nil)
             }
-            let known = try await status.view(of: earlier, .decision)
+            let known = try await status.decidedView(of: earlier)
             if known.isOpen { return .keyInProgress(try await isDurable(known) ? known.id : nil) }
             // An abort is answered with its problem, which speaks of no finish but one against it.
             let isPlainAbort = known.decision == .abort && !known.needsOperator

@@ -30,12 +30,12 @@ final class BranchDriver {
                 work(branch, transaction)
             }
         case .cancel(let branch): cancel(branch, transaction)
-        case .commitPrepared(let branch): finish(branch, .commit, .none, transaction)
-        case .rollbackPrepared(let branch): finish(branch, .abort, .none, transaction)
+        case .commitPrepared(let branch): finish(branch, as: .commit, of: transaction)
+        case .rollbackPrepared(let branch): finish(branch, as: .abort, of: transaction)
         case .fenceAndRollBack(let branch): fenceAndRollBack(branch, transaction)
         case .commitLocally(let branch): commitLocally(branch, transaction)
         case .queryCommitPoint(let branch): queryCommitPoint(branch, transaction)
-        case .release(let branch, let decision): release(branch, decision, transaction)
+        case .release(let branch, let decision): release(branch, as: decision, of: transaction)
         }
     }
 
@@ -47,7 +47,7 @@ final class BranchDriver {
         else {
             preconditionFailure("the machine commands work of branches with a reserved session")
         }
-        spawn { [self] in worked(await session.work(request), branch, transaction) }
+        spawn { [self] in worked(await session.work(request), branch, of: transaction) }
     }
 
     private func cancel(_ branch: Int, _ transaction: ActiveTransaction) {
@@ -61,11 +61,13 @@ final class BranchDriver {
             reply: .refused, results: [], failure: BranchFailure(.cancelled), session: nil)
         spawn { [self] in
             await session.release()
-            worked(report, branch, transaction)
+            worked(report, branch, of: transaction)
         }
     }
 
-    private func worked(_ report: WorkReport, _ branch: Int, _ transaction: ActiveTransaction) {
+    private func worked(
+        _ report: WorkReport, _ branch: Int, of transaction: ActiveTransaction
+    ) {
         guard !transaction.isOver else { return }
         transaction.branches[branch].report = report
         if let failure = report.failure {
@@ -89,7 +91,8 @@ final class BranchDriver {
     // MARK: Prepared branches
 
     private func finish(
-        _ branch: Int, _ decision: Decision, _ fence: Fence, _ transaction: ActiveTransaction
+        _ branch: Int, as decision: Decision, fence: Fence = .none,
+        of transaction: ActiveTransaction
     ) {
         let record = transaction.record.branches[branch]
         let state = transaction.machine.branches[branch]
@@ -100,10 +103,12 @@ final class BranchDriver {
             evidence: record.commitMode == .journal ? nil : state.evidence,
             fence: fence, version: record.version,
             checksOwner: transaction.isAdopted || state.retries > 0)
-        spawn { [self] in finished(await participants.finish(request), branch, transaction) }
+        spawn { [self] in finished(await participants.finish(request), branch, of: transaction) }
     }
 
-    private func finished(_ report: FinishReport, _ branch: Int, _ transaction: ActiveTransaction) {
+    private func finished(
+        _ report: FinishReport, _ branch: Int, of transaction: ActiveTransaction
+    ) {
         if let error = report.error { transaction.record.branches[branch].lastError = error }
         deliver(.finished(branch: branch, report.reply), transaction)
     }
@@ -116,7 +121,8 @@ final class BranchDriver {
             if isRolledBack {
                 deliver(.finished(branch: branch, .done), transaction)
             } else {
-                finish(branch, .abort, transaction.branches[branch].fence, transaction)
+                finish(
+                    branch, as: .abort, fence: transaction.branches[branch].fence, of: transaction)
             }
         }
     }
@@ -130,7 +136,7 @@ final class BranchDriver {
         }
         complete(transaction, .commit)
         let entry = journalEntry(branch, transaction)
-        spawn { [self] in committedLocally(await session.commit(entry), branch, transaction) }
+        spawn { [self] in committedLocally(await session.commit(entry), branch, of: transaction) }
     }
 
     /// What the journal keeps; nil for a commit point without a journal.
@@ -145,7 +151,7 @@ final class BranchDriver {
     }
 
     private func committedLocally(
-        _ report: LocalCommitReport, _ branch: Int, _ transaction: ActiveTransaction
+        _ report: LocalCommitReport, _ branch: Int, of transaction: ActiveTransaction
     ) {
         guard !transaction.isOver else { return }
         transaction.branches[branch].session = nil
@@ -178,7 +184,9 @@ final class BranchDriver {
     }
 
     /// Finishes the transaction that a session holds open.
-    private func release(_ branch: Int, _ decision: Decision, _ transaction: ActiveTransaction) {
+    private func release(
+        _ branch: Int, as decision: Decision, of transaction: ActiveTransaction
+    ) {
         let session = transaction.branches[branch].session
         spawn { [self] in
             let report =
@@ -186,7 +194,7 @@ final class BranchDriver {
                 ?? FinishReport(.tryAgain, error: "its session is not held")
             transaction.branches[branch].session = nil
             if report.reply == .tryAgain { transaction.branches[branch].fenceSession() }
-            finished(report, branch, transaction)
+            finished(report, branch, of: transaction)
         }
     }
 

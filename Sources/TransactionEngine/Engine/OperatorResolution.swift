@@ -33,11 +33,11 @@ final class OperatorResolution {
     ) async throws(LogUnavailable) -> ResolutionAnswer {
         try await waitUntilRecorded(id)
         guard let record = try await status.decidedView(of: id) else {
-            return try await resolveRowless(id, resolution, isExpected)
+            return try await resolveRowless(id, resolution, isExpected: isExpected)
         }
         guard isExpected(record.version) else { return .changed }
         if let found = scanner.reported(id, resolution.branch), record.finishedAt != nil {
-            return try await resolveResurrected(record, found, resolution)
+            return try await resolveResurrected(record, found: found, resolution)
         }
         guard record.branches.indices.contains(resolution.branch) else {
             return .refused("The transaction has no such branch.")
@@ -65,7 +65,7 @@ final class OperatorResolution {
         let resolved = Set(record.resolutions.map(\.branch) + [resolution.branch])
         let change = ResolutionChange.outcome(
             resolution.outcome(under: decision), state, isLast: resolved.isSuperset(of: open))
-        return try await write(resolution, found: outcome.rawValue, record, change)
+        return try await write(resolution, found: outcome.rawValue, in: record, changing: change)
     }
 
     /// Finishes the branches of a transaction of this replica that an operator has resolved.
@@ -106,8 +106,9 @@ final class OperatorResolution {
                     + "be forced.")
         }
         let answer = try await write(
-            resolution, found: record.branches[resolution.branch].lastError ?? "unended", record,
-            .note)
+            resolution, found: record.branches[resolution.branch].lastError ?? "unended",
+            in: record,
+            changing: .note)
         guard case .recorded = answer else { return answer }
         await context.signals.send(.resolved(record.id))
         try await applyRecorded(to: record.id)
@@ -133,7 +134,8 @@ final class OperatorResolution {
             return .refused(Self.nothingSaysCommit)
         }
         return try await write(
-            resolution, found: "undecided", record, .decision(resolution.action.decision))
+            resolution, found: "undecided", in: record,
+            changing: .decision(resolution.action.decision))
     }
 
     private static let nothingSaysCommit =
@@ -142,13 +144,13 @@ final class OperatorResolution {
     /// A finished row, and a branch that is prepared all the same: its participant was restored to
     /// an earlier time.
     private func resolveResurrected(
-        _ record: TransactionRecord, _ found: ReportedTransaction, _ resolution: Resolution
+        _ record: TransactionRecord, found: ReportedTransaction, _ resolution: Resolution
     ) async throws(LogUnavailable) -> ResolutionAnswer {
         guard found.isOurs else { return .refused("\(found.reason). \(found.remedy)") }
         guard resolution.action.decision == record.decision || resolution.isForced else {
             return .refused("This contradicts the decision; it has to be forced.")
         }
-        let answer = try await write(resolution, found: found.reason, record, .note)
+        let answer = try await write(resolution, found: found.reason, in: record, changing: .note)
         guard case .recorded = answer else { return answer }
         let report = await context.participants.finish(
             FinishRequest(
@@ -161,7 +163,7 @@ final class OperatorResolution {
 
     /// A prepared transaction without a row: it gets a decided one, and is finished like any other.
     private func resolveRowless(
-        _ id: GlobalTransactionID, _ resolution: Resolution, _ isExpected: (String?) -> Bool
+        _ id: GlobalTransactionID, _ resolution: Resolution, isExpected: (String?) -> Bool
     ) async throws(LogUnavailable) -> ResolutionAnswer {
         guard let found = scanner.reported(id, resolution.branch) else { return .notFound }
         guard isExpected(nil) else { return .changed }
@@ -175,7 +177,8 @@ final class OperatorResolution {
             at: context.clock.wallTime)
         record.decision = resolution.action.decision
         let answer = try await write(
-            resolution, found: found.reason, record, .insert(resolution.action.decision))
+            resolution, found: found.reason, in: record,
+            changing: .insert(resolution.action.decision))
         guard case .recorded = answer else { return answer }
         scanner.forget(all.map(\.gid))
         try await recovery.recoverOnce()
@@ -183,8 +186,8 @@ final class OperatorResolution {
     }
 
     private func write(
-        _ resolution: Resolution, found: String, _ record: TransactionRecord,
-        _ change: ResolutionChange
+        _ resolution: Resolution, found: String, in record: TransactionRecord,
+        changing change: ResolutionChange
     ) async throws(LogUnavailable) -> ResolutionAnswer {
         var resolution = resolution
         resolution.found = found

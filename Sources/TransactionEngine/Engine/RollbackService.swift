@@ -44,7 +44,7 @@ final class RollbackService {
             if row.isHeld { return .held }
             // A commit point that has decided makes the request needless. Where it does not answer,
             // the owner may know.
-            if let decided = try? await status.view(of: row, .decision) { row = decided }
+            if let decided = try? await status.decidedView(of: row) { row = decided }
             if row.decision == nil, context.table[id] == nil {
                 switch await recordAbort(of: row, until: end) {
                 case .decided: await context.signals.send(.rollBack(id))

@@ -13,14 +13,6 @@ final class StatusReader {
         self.context = context
     }
 
-    /// How much of a row is found out.
-    enum Depth {
-        /// The decision. The state may lag behind a finish.
-        case decision
-        /// The decision, and whether it is finished.
-        case finish
-    }
-
     // MARK: One transaction
 
     /// What may be reported of a transaction; nil if no row of this principal has the id.
@@ -38,15 +30,12 @@ final class StatusReader {
         if let known = try await settledRecord(of: id), known.isDecided {
             return try await withResolutions(view(ofDecided: known))
         }
-        return try await withResolutions(view(of: row))
+        return try await withResolutions(view(ofDecided: decidedView(of: row)))
     }
 
-    /// What may be reported of a row that was read.
-    func view(
-        of row: TransactionRecord, _ depth: Depth = .finish
-    ) async throws(LogUnavailable) -> TransactionRecord {
-        let decided = latest(try await decision(of: row))
-        return depth == .decision ? decided : try await view(ofDecided: decided)
+    /// A row that was read, with the decision that may be reported; its state may lag behind a finish.
+    func decidedView(of row: TransactionRecord) async throws(LogUnavailable) -> TransactionRecord {
+        latest(try await readDecision(of: row))
     }
 
     /// The decision of a transaction, with its resolutions, for an operator.
@@ -55,7 +44,7 @@ final class StatusReader {
     ) async throws(LogUnavailable) -> TransactionRecord? {
         if let known = context.table.record(of: id), known.isDecided { return known }
         guard let row = try await context.log.record(id) else { return nil }
-        return try await withResolutions(view(of: row, .decision))
+        return try await withResolutions(decidedView(of: row))
     }
 
     /// Like `view(of:principal:)`, but first waits until the transaction is finished, at most for
@@ -130,7 +119,7 @@ final class StatusReader {
                 !silent.contains(commitPoint)
             {
                 do {
-                    known = try await decision(of: row)
+                    known = try await readDecision(of: row)
                 } catch {
                     guard error.isOutcomeUnknown else { throw error }
                     silent.insert(commitPoint)
@@ -186,7 +175,7 @@ final class StatusReader {
     }
 
     /// A row with the decision that may be reported.
-    private func decision(
+    private func readDecision(
         of record: TransactionRecord
     ) async throws(LogUnavailable) -> TransactionRecord {
         guard record.finishedAt == nil, !(context.table.record(of: record.id)?.isDecided ?? false)
@@ -239,7 +228,9 @@ final class StatusReader {
             CommitPointQuery(about: branch, of: row, fence: .none))
         {
         case .holds(let decision, let evidence, let results):
-            return (.holds(decision), row.decided(decision, evidence, results), "")
+            return (
+                .holds(decision), row.decided(decision, evidence: evidence, results: results), ""
+            )
         case .nothing: return (.nothing, row, "")
         case .unknown(let reason), .unprovable(let reason):
             let name = row.branches[branch].participant
@@ -388,7 +379,7 @@ extension TransactionRecord {
 
     /// With the decision that a commit point holds, and what it keeps beside that.
     fileprivate func decided(
-        _ decision: Decision, _ evidence: [PreparedEvidence?], _ results: [UInt8]?
+        _ decision: Decision, evidence: [PreparedEvidence?], results: [UInt8]?
     ) -> TransactionRecord {
         var row = self
         row.decision = decision

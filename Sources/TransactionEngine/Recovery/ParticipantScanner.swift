@@ -62,8 +62,9 @@ final class ParticipantScanner {
             preparedAgain: try await context.participants.preparedTransactions(in: participant))
         var reasons: [String: String] = [:]
         for isFromBefore in [false, true] {
-            for action in actions(findings, isFromBefore) {
-                if let (name, reason) = await take(action, findings, isFromBefore) {
+            for action in actions(findings, isFromBefore: isFromBefore) {
+                if let (name, reason) = await take(action, on: findings, isFromBefore: isFromBefore)
+                {
                     reasons[name] = reason
                 }
             }
@@ -75,7 +76,7 @@ final class ParticipantScanner {
     ///
     /// Those from before the server or its timeline changed are reported if they have no row, as if
     /// retention might have removed it.
-    private func actions(_ findings: Findings, _ isFromBefore: Bool) -> [RecoveryPlan.Action] {
+    private func actions(_ findings: Findings, isFromBefore: Bool) -> [RecoveryPlan.Action] {
         RecoveryPlan.actions(
             prepared: findings.prepared.filter {
                 $0.claim == .ours && $0.isFromBefore == isFromBefore
@@ -92,7 +93,7 @@ final class ParticipantScanner {
 
     /// Takes an action; returns a gid with the reason if it is left to an operator.
     private func take(
-        _ action: RecoveryPlan.Action, _ findings: Findings, _ isFromBefore: Bool
+        _ action: RecoveryPlan.Action, on findings: Findings, isFromBefore: Bool
     ) async -> (name: String, reason: String)? {
         switch action {
         case .adopt:
@@ -107,7 +108,7 @@ final class ParticipantScanner {
             let answer = await context.log.perform(LogWrite(.tombstone, of: row))
             return answer == .missing ? (name, "its number belongs to another transaction") : nil
         case .end(let id, _, let name, .abort):
-            await rollBackResurrected(id, name, findings.participant)
+            await rollBackResurrected(name, of: id, in: findings.participant)
             return nil
         case .end(_, _, let name, .commit):
             return (name, "its row says that it was committed, and finished")
@@ -126,7 +127,7 @@ final class ParticipantScanner {
     ///
     /// A failure is left to the next scan, which finds it again.
     private func rollBackResurrected(
-        _ id: GlobalTransactionID, _ name: String, _ participant: String
+        _ name: String, of id: GlobalTransactionID, in participant: String
     ) async {
         // The decision was read; only a write of one's own makes it one to act on.
         guard let row = try? await context.log.confirmedRecord(id), row.decision == .abort,
