@@ -18,7 +18,7 @@ import Testing
         ("CommitProtocol", "import Foundation"), ("StatementGate", "import EventLoop"),
         ("tandem", "import CLibpq"),
         ("PostgresTransactions", "@preconcurrency import CLinux"),
-        ("CoordinatorAPI", "import struct PostgresTransactions.Doctor"),
+        ("CoordinatorAPI", "import struct PostgresTransactions.Diagnostics"),
         ("SomethingNew", "let one = 1"),
     ])
     func `an arrow up or a second importer of C is found`(target: String, text: String) {
@@ -117,5 +117,65 @@ import Testing
         let page = try Repository.text("docs/RELIABILITY.md")
         #expect(page.contains(text))
         #expect(try !proofFaults(page.replacing(text, with: other)).isEmpty)
+    }
+
+    @Test func `the terms of the protocol and the code are the same`() throws {
+        let faults = Terms.faults(
+            page: try Repository.text("docs/PROTOCOL.md"),
+            sources: try Repository.swiftFiles("Sources"))
+        #expect(faults == [])
+    }
+
+    @Test(arguments: [
+        ("public struct FlightPlan {}", "", "", "FlightPlan is in no row of Terms"),
+        ("", "`Decision`", "`Verdict`", "Decision is in no row of Terms"),
+        ("", "`Decision`", "`Verdict`", "Terms names Verdict, which no code has"),
+        ("", "| low-water mark |", "| decision |", "Terms has decision twice"),
+    ])
+    func `an idea without a term, or a term without code, is found`(
+        text: String, term: String, other: String, fault: String
+    ) throws {
+        let page = try Repository.text("docs/PROTOCOL.md")
+        let core = try Repository.swiftFiles("Sources/CommitProtocol")
+        let faults = Terms.faults(
+            page: page.replacing(term, with: other),
+            sources: core + planted("CommitProtocol", text))
+        #expect(faults.contains(fault))
+    }
+
+    private func retired(_ swift: [SourceFile], _ pages: [SourceFile]) throws -> [String] {
+        RetiredWords.faults(
+            swift: swift, pages: pages,
+            decision: try Repository.text("docs/decisions/0009-vocabulary.md"))
+    }
+
+    @Test func `no retired word is used`() throws {
+        let tidy = "Tests/TidyTests/"
+        let swift = try Repository.swiftFiles("Sources") + Repository.swiftFiles("Tests")
+        let pages =
+            try Repository.files("docs", ".md").filter { !$0.path.hasSuffix("0009-vocabulary.md") }
+            + ["README.md", "CONTRIBUTING.md", "openapi.yaml"].map {
+                SourceFile(path: $0, text: try Repository.text($0))
+            }
+        let faults = try retired(swift.filter { !$0.path.hasPrefix(tidy) }, pages)
+        #expect(faults == [])
+    }
+
+    @Test(arguments: [
+        "let registerAnswer = 1", "struct Doctor {}", "func isLifeOver() {}",
+        #"let sql = "SELECT commit_register FROM tandem.transactions""#, "// At first sight.",
+    ])
+    func `a retired word in Swift is found`(line: String) throws {
+        #expect(try retired(planted("tandem", line), []).count == 1)
+    }
+
+    @Test(arguments: [
+        ("The register decides.", 1), ("Its LIFE is over, and whoever drives it is told.", 4),
+        ("Two processor registers.", 0), ("ServiceLifecycle, hindsight, `orders`.", 0),
+    ])
+    func `a retired word on a page is found, and a sound one is not`(
+        line: String, count: Int
+    ) throws {
+        #expect(try retired([], planted("docs", line)).count == count)
     }
 }

@@ -11,7 +11,7 @@ struct SettingsTests {
     private static let sessions: [(column: String, settings: SessionSettings)] = [
         ("state", .state()),
         ("working", .work(statementTimeout: .seconds(30), lockTimeout: .seconds(5))),
-        ("finishing", .finish), ("looking", .look), ("check", .examination),
+        ("finishing", .finish), ("reading", .look), ("check", .examination),
     ]
 
     /// A later PostgreSQL that has one more makes this fail, with its name.
@@ -54,7 +54,7 @@ struct SettingsTests {
         let options = try ConnectionOptions(conninfo: cluster.connectionString())
         for (column, settings) in sessions {
             let isReset = column == "working"
-            let started = isReset || column == "finishing" || column == "looking"
+            let started = isReset || column == "finishing" || column == "reading"
             let connection = try await PostgresConnection.connect(
                 started ? options.overriding(["options": settings.startup]) : options,
                 timeout: .seconds(60))

@@ -6,8 +6,9 @@ enum ProofNames {
     static func faults(
         reliability: String, protocol specification: String, swift: [SourceFile], python: String
     ) -> [String] {
-        let rows = table(below: "## Which test holds what", in: reliability)
-        let facts = table(below: "## Facts about PostgreSQL", in: specification).map(\.first)
+        let rows = MarkdownTable.rows(below: "## Which test holds what", in: reliability)
+        let facts = MarkdownTable.rows(below: "## Facts about PostgreSQL", in: specification)
+            .map(\.first)
         guard rows.count > invariants.count, !facts.isEmpty else {
             return ["the table of the proof cannot be read"]
         }
@@ -17,7 +18,7 @@ enum ProofNames {
         }.map { "\($0) has no test" }
         faults += facts.filter { !subjects.contains($0) }.map { "no test for: \($0)" }
         for row in rows {
-            let names = row.last.matches(of: /`([^`]+)`/).map { String($0.output.1) }
+            let names = MarkdownTable.quoted(row.last)
             if names.isEmpty { faults.append("no test is named for: \(row.first)") }
             faults += names.filter { !exists($0, swift, python) }.map { "there is no test \($0)" }
         }
@@ -35,25 +36,5 @@ enum ProofNames {
         }
         return swift.contains { $0.text.contains("struct \(name) ") }
             || ["def \(name)(", "class \(name)", "\"\(name)\""].contains { python.contains($0) }
-    }
-
-    /// The first and the last cell of each row.
-    private static func table(
-        below title: String, in page: String
-    ) -> [(first: String, last: String)] {
-        guard let section = page.split(separator: title, maxSplits: 1).dropFirst().first else {
-            return []
-        }
-        let lines = section.split(separator: "\n").drop { !$0.hasPrefix("|") }
-            .prefix { $0.hasPrefix("|") }
-        return lines.dropFirst(2).compactMap { line in
-            let cells = line.split(separator: "|").map {
-                String($0.trimmingPrefix(" ").reversed().drop { $0 == " " }.reversed())
-            }
-            guard let first = cells.first, let last = cells.last, cells.count > 1 else {
-                return nil
-            }
-            return (first, last)
-        }
     }
 }
