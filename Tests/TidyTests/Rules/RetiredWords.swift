@@ -7,8 +7,10 @@ enum RetiredWords {
         case identifiers
         /// Comments and strings of Swift.
         case comments
-        /// The documents and the contract.
+        /// The documents.
         case pages
+        /// `openapi.yaml`.
+        case contract
     }
 
     struct Word {
@@ -34,37 +36,43 @@ enum RetiredWords {
     /// The table. A word is refused everywhere unless its row names places.
     static let words = [
         Word(
-            "register", "registers", instead: "commit point", in: [.identifiers, .pages],
-            except: ["processor registers"]),
+            "register", "registers", instead: "commit point",
+            in: [.identifiers, .pages, .contract], except: ["processor registers"]),
         Word(
             "life", "lives", instead: "incarnation", in: [.identifiers, .pages],
-            except: ["data lives", "process lives", "owner lives", "what lives"]),
+            except: ["data lives", "owner lives"]),
         Word(
             "drive", "drives", "driving", instead: "active transaction, coordinating replica",
             in: [.identifiers, .pages]),
-        Word("driven", instead: "active", in: [.pages]),
-        Word("ending", "endings", instead: "commit mode, or finish", in: [.identifiers, .pages]),
+        Word("driven", instead: "active", in: [.pages, .contract]),
+        Word(
+            "ending", "endings", instead: "commit mode, or finish",
+            in: [.identifiers, .pages, .contract]),
         Word("sight", instead: "reading, status"),
         Word("told", "teller", instead: "reported, answered", in: [.pages]),
-        Word("whoever", instead: "the replica, the caller, the operator", in: [.pages]),
+        Word("whoever", instead: "the replica, the caller, the operator", in: [.pages, .contract]),
         Word(
-            "doctor", "vitals", instead: "diagnostics, server probe", in: [.identifiers, .pages]),
+            "doctor", "vitals", instead: "diagnostics, server probe",
+            in: [.identifiers, .pages, .contract]),
         Word("innocence", "disappointment", instead: "read-only check, vote failure"),
         Word("remnants", instead: "session residue"),
-        Word("farewell", instead: "timeout response", in: [.pages]),
+        Word("farewell", instead: "timeout response", in: [.pages, .contract]),
         Word(
             "squatter", "weather", instead: "slot exhaustion, failures",
-            in: [.identifiers, .pages]),
+            in: [.identifiers, .pages, .contract]),
     ]
 
-    /// `decision` is the record of the vocabulary, which has to name each word.
+    /// `pages` are Markdown and `openapi.yaml`; `decision` is the record of the vocabulary, which has to
+    /// name each word.
     static func faults(swift: [SourceFile], pages: [SourceFile], decision: String) -> [String] {
         let named = Set(MarkdownTable.quoted(decision).map { $0.lowercased() })
         return words.flatMap(\.forms).filter { !named.contains($0) }
             .map { "the decision on the vocabulary does not name \($0)" }
             + swift.flatMap(faultsInSwift)
             + pages.flatMap { file in
-                faults(in: file, Words(file.text).words, .pages)
+                faults(
+                    in: file, Words(file.text).words,
+                    file.path == "openapi.yaml" ? .contract : .pages)
             }
     }
 
