@@ -33,7 +33,9 @@ enum RetiredWords {
         }
     }
 
-    /// The table. A word is refused everywhere unless its row names places.
+    /// The table.
+    ///
+    /// A word is refused everywhere unless its row names places.
     static let words = [
         Word(
             "register", "registers", instead: "commit point",
