@@ -7,7 +7,12 @@ struct SwiftCode {
 
     init(_ text: String) {
         bytes = Array(text.utf8)
-        while position < bytes.count { step() }
+        while position < bytes.count {
+            switch bytes[position] {
+            case UInt8(ascii: "/"), UInt8(ascii: "\""), UInt8(ascii: "#"): step()
+            default: position += 1
+            }
+        }
     }
 
     var text: String { String(decoding: bytes, as: UTF8.self) }
@@ -22,7 +27,7 @@ struct SwiftCode {
     private func sees(_ text: StaticString, at offset: Int) -> Bool {
         let length = text.utf8CodeUnitCount
         guard offset + length <= bytes.count else { return false }
-        return "\(text)".utf8.elementsEqual(bytes[offset..<offset + length])
+        return text.withUTF8Buffer { $0.elementsEqual(bytes[offset..<offset + length]) }
     }
 
     private mutating func blank(_ count: Int = 1) {

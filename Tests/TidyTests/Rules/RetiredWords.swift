@@ -11,6 +11,8 @@ enum RetiredWords {
         case pages
         /// `openapi.yaml`.
         case contract
+        /// The harness, the models and the planted bugs.
+        case proof
     }
 
     struct Word {
@@ -64,18 +66,19 @@ enum RetiredWords {
             in: [.identifiers, .pages, .contract]),
     ]
 
-    /// `pages` are Markdown and `openapi.yaml`; `decision` is the record of the vocabulary, which has to
-    /// name each word.
-    static func faults(swift: [SourceFile], pages: [SourceFile], decision: String) -> [String] {
+    /// `others` are all files but Swift; `decision` is the record of the vocabulary, which has to name
+    /// each word.
+    static func faults(swift: [SourceFile], others: [SourceFile], decision: String) -> [String] {
         let named = Set(MarkdownTable.quoted(decision).map { $0.lowercased() })
         return words.flatMap(\.forms).filter { !named.contains($0) }
             .map { "the decision on the vocabulary does not name \($0)" }
             + swift.flatMap(faultsInSwift)
-            + pages.flatMap { file in
-                faults(
-                    in: file, Words(file.text).words,
-                    file.path == "openapi.yaml" ? .contract : .pages)
-            }
+            + others.flatMap { faults(in: $0, Words($0.text).words, place(of: $0.path)) }
+    }
+
+    private static func place(of path: String) -> Place {
+        if path == "openapi.yaml" { return .contract }
+        return path.hasSuffix(".md") ? .pages : .proof
     }
 
     private static func faultsInSwift(_ file: SourceFile) -> [String] {
@@ -95,12 +98,18 @@ enum RetiredWords {
     ) -> [String] {
         let refused = refused[place] ?? [:]
         let lines = file.text.split(separator: "\n", omittingEmptySubsequences: false)
-        return found.compactMap { text, number in
+        // Names are refused where they are declared, and prose may have to quote them.
+        let areNamesRefused = place == .identifiers || place == .proof
+        var known: [String: Word?] = [:]
+        func word(in text: String) -> Word? {
             let parts = Words.parts(of: text)
-            // Names are refused where they are declared, and prose may have to quote them.
-            guard place == .identifiers || parts.count == 1,
-                let word = parts.lazy.compactMap({ refused[$0] }).first
-            else { return nil }
+            guard areNamesRefused || parts.count == 1 else { return nil }
+            return parts.lazy.compactMap { refused[$0] }.first
+        }
+        return found.compactMap { text, number in
+            let word = known[text] ?? word(in: text)
+            known[text] = .some(word)
+            guard let word else { return nil }
             let line = lines[number - 1].lowercased()
             if word.sound.contains(where: line.contains) { return nil }
             return "\(file.path):\(number): \(text): write \(word.instead)"
