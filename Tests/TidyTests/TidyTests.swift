@@ -182,4 +182,26 @@ import Testing
         let page = SourceFile(path: "docs/PLANTED.md", text: line)
         #expect(try retired([], [page]).count == count)
     }
+
+    private func pages() throws -> [SourceFile] {
+        try Repository.files("docs", ".md")
+            + ["README.md", "CONTRIBUTING.md", "CHANGELOG.md"].map {
+                SourceFile(path: $0, text: try Repository.text($0))
+            }
+    }
+
+    @Test func `every link of a document leads somewhere`() throws {
+        #expect(Links.faults(in: try pages(), exists: Repository.exists) == [])
+    }
+
+    @Test(arguments: [
+        "[gone](PROTOCOL.md#gone)", "[gone](GONE.md)", "[gone](#gone)", "[gone](../docs/GONE.md)",
+    ])
+    func `a link that leads nowhere is found`(link: String) throws {
+        let planted = SourceFile(path: "docs/PLANTED.md", text: "# Here\n[here](#here) \(link)")
+        let faults = Links.faults(in: try pages() + [planted]) {
+            $0 == planted.path || Repository.exists($0)
+        }
+        #expect(faults.count == 1)
+    }
 }
