@@ -20,14 +20,16 @@ enum ProofNames {
         for row in rows {
             let names = MarkdownTable.quoted(row.last)
             if names.isEmpty { faults.append("no test is named for: \(row.first)") }
-            faults += names.filter { !exists($0, swift, python) }.map { "there is no test \($0)" }
+            faults += names.filter { !exists($0, swift: swift, python: python) }.map {
+                "there is no test \($0)"
+            }
         }
         return faults
     }
 
     /// `Suite.function` or `Suite` of Swift; a function or class of the harness, or a quoted name
     /// there.
-    private static func exists(_ name: String, _ swift: [SourceFile], _ python: String) -> Bool {
+    private static func exists(_ name: String, swift: [SourceFile], python: String) -> Bool {
         let parts = name.split(separator: ".").map(String.init)
         if parts.count == 2 {
             return swift.contains {
