@@ -36,7 +36,7 @@ package enum BrokenMachine: CaseIterable, Hashable, Sendable {
     case readOnlyBeforeDecided
 
     /// What the mistaken machine makes of an event; nil where it ignores it.
-    func hears(_ event: Event, _ machine: Coordinator) -> Event? {
+    func hears(_ event: Event, _ machine: TransactionMachine) -> Event? {
         switch (self, event) {
         case (.unknownDecisionIsAbort, .decisionUnknown):
             if case .deciding = machine.phase { .decided(.abort) } else { event }
@@ -60,7 +60,7 @@ package enum BrokenMachine: CaseIterable, Hashable, Sendable {
     }
 
     /// What the mistaken machine makes of a step.
-    func says(_ step: inout Step, _ machine: Coordinator) {
+    func says(_ step: inout Step, _ machine: TransactionMachine) {
         let isLocalCommit = step.commands.contains { command in
             if case .commitLocally = command { true } else { false }
         }

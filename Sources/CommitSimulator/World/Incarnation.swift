@@ -10,7 +10,7 @@ struct Incarnation: Hashable, Sendable {
 
     /// Which process; 0 is the one that the caller asked, and the others adopted the row.
     let number: Int
-    var machine: Coordinator
+    var machine: TransactionMachine
     var timers: [Armed] = []
     /// Votes that were heard, and may be heard again.
     var votes: [Event] = []
@@ -23,7 +23,7 @@ struct Incarnation: Hashable, Sendable {
     /// The register was told to commit; it is told once.
     var hasCommittedLocally = false
 
-    init(number: Int, machine: Coordinator) {
+    init(number: Int, machine: TransactionMachine) {
         self.number = number
         self.machine = machine
         hasAccepted = number > 0

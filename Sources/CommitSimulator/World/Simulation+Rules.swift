@@ -3,7 +3,7 @@ internal import CommitProtocol
 /// The invariants, checked against what is true in the world.
 extension Simulation {
     /// I2 and its mirror: no end is ordered before the decision is durable.
-    func checkOrdering(_ step: Step, _ machine: Coordinator) throws(Violation) {
+    func checkOrdering(_ step: Step, _ machine: TransactionMachine) throws(Violation) {
         for command in step.commands {
             switch command {
             case .work, .cancel, .queryCommitPoint: break
@@ -27,7 +27,7 @@ extension Simulation {
     }
 
     /// A copy that a backup made untrue: the register's own transaction is then ended by the fence.
-    private func isEndedAgainstForce(_ machine: Coordinator) -> Bool {
+    private func isEndedAgainstForce(_ machine: TransactionMachine) -> Bool {
         world.isMeddledWith && machine.decision == .commit
     }
 

@@ -36,8 +36,8 @@ struct Simulation: Hashable, Sendable {
             timeline: 1, location: "0/16B3748")
     }
 
-    func machine() -> Coordinator {
-        Coordinator(
+    func machine() -> TransactionMachine {
+        TransactionMachine(
             transaction: Self.transaction, commitModes: setting.commitModes,
             repliesAtDecision: setting.repliesAtDecision)
     }

@@ -9,7 +9,7 @@ import EventLoop
 @LoopActor
 final class ActiveTransaction {
     let id: GlobalTransactionID
-    var machine: Coordinator
+    var machine: TransactionMachine
     var record: TransactionRecord
     var branches: [ActiveBranch]
     /// Whether an earlier incarnation, or another replica, began it.
@@ -45,7 +45,7 @@ final class ActiveTransaction {
         deadline: Int64
     ) {
         id = record.id
-        machine = Coordinator(
+        machine = TransactionMachine(
             transaction: record.id, commitModes: record.branches.map(\.commitMode))
         self.record = record
         self.branches = branches
@@ -58,7 +58,7 @@ final class ActiveTransaction {
     /// A transaction whose row this replica has claimed.
     init(adopting row: TransactionRecord) {
         id = row.id
-        machine = Coordinator(transaction: row.id, commitModes: row.branches.map(\.commitMode))
+        machine = TransactionMachine(transaction: row.id, commitModes: row.branches.map(\.commitMode))
         record = row
         branches = row.branches.map { _ in ActiveBranch(fence: .formerIncarnations) }
         isAdopted = true

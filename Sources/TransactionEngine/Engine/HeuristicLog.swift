@@ -39,7 +39,7 @@ struct HeuristicLog {
         logger.error("\(Self.message(branch.outcome, transaction.machine))", metadata: metadata)
     }
 
-    private static func message(_ outcome: Outcome?, _ machine: Coordinator) -> String {
+    private static func message(_ outcome: Outcome?, _ machine: TransactionMachine) -> String {
         if machine.phase == .undecidable {
             return "nothing proves what was decided; an operator has to look"
         }

@@ -4,7 +4,7 @@ import Testing
 /// The accept row: sent once, and replaced by a tombstone where nobody knows whether it arrived.
 @Suite struct AcceptanceTests {
     @Test func overlappingWorkIsSentWithTheAccept() {
-        var machine = Coordinator(transaction: someTransaction, branchCount: 2)
+        var machine = TransactionMachine(transaction: someTransaction, branchCount: 2)
         let step = machine.tell(.begin(.overlapping))
         #expect(step.log == .accept)
         #expect(step.commands == [.work(branch: 0), .work(branch: 1)])
@@ -12,13 +12,13 @@ import Testing
     }
 
     @Test func keyedWorkWaitsForTheRow() {
-        var machine = Coordinator(transaction: someTransaction, branchCount: 1)
+        var machine = TransactionMachine(transaction: someTransaction, branchCount: 1)
         #expect(machine.tell(.begin(.first)).commands.isEmpty)
         #expect(machine.tell(.accepted).commands == [.work(branch: 0)])
     }
 
     @Test func anUnknownAcceptanceIsMadeATombstoneAndNeverSentAgain() {
-        var machine = Coordinator.begun(2)
+        var machine = TransactionMachine.begun(2)
         machine.tell(.yes(0))
         let unknown = machine.tell(.acceptUnknown)
         #expect(unknown.log == .tombstone)
@@ -35,7 +35,7 @@ import Testing
 
     @Test(arguments: [(Event.acceptRefused, Reply.keyTaken), (.acceptUnavailable, .notAccepted)])
     func aRefusedAcceptCancelsAndRollsBack(_ event: Event, _ reply: Reply) {
-        var machine = Coordinator.begun(3)
+        var machine = TransactionMachine.begun(3)
         machine.tell(.yes(0))
         machine.tell(.voted(branch: 1, .lost))
         let step = machine.tell(event)
@@ -55,7 +55,7 @@ import Testing
     /// Nothing is hidden because no row exists: an operator's own COMMIT PREPARED is reported.
     @Test(arguments: [FinishReply.unprovable, .provedCommitted])
     func aWithdrawalThatEndsOtherwiseNeedsAnOperator(_ reply: FinishReply) {
-        var machine = Coordinator.begun(1)
+        var machine = TransactionMachine.begun(1)
         machine.tell(.yes(0))
         machine.tell(.acceptRefused)
         #expect(machine.tell(.finished(branch: 0, reply)).isLast)
@@ -63,14 +63,14 @@ import Testing
     }
 
     @Test func aRefusedKeySendsNothingWhereWorkWaits() {
-        var machine = Coordinator.begun(2, .first)
+        var machine = TransactionMachine.begun(2, .first)
         let step = machine.tell(.acceptRefused)
         #expect(step.commands.isEmpty && step.isLast)
         #expect(step.reply == .keyTaken)
     }
 
     @Test func anAbortWaitsForTheRowThatIsToHoldIt() {
-        var machine = Coordinator.begun(1)
+        var machine = TransactionMachine.begun(1)
         let step = machine.tell(.rollbackRequested)
         #expect(step.log == nil)
         #expect(step.commands == [.cancel(branch: 0)])

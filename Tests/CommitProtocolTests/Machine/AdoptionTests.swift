@@ -4,7 +4,7 @@ import Testing
 /// Rows taken over by recovery.
 @Suite struct AdoptionTests {
     @Test func anUndecidedRowIsAbortedAndThenFenced() {
-        var (machine, step) = Coordinator.adopted(nil, .open(), .open())
+        var (machine, step) = TransactionMachine.adopted(nil, .open(), .open())
         #expect(step.log == .decide(.abort))
         #expect(step.commands.isEmpty)
         #expect(
@@ -19,7 +19,8 @@ import Testing
     }
 
     @Test func aCommittedRowIsFinished() {
-        let (machine, step) = Coordinator.adopted(.commit, .open(evidence(0)), .open(evidence(1)))
+        let (machine, step) = TransactionMachine.adopted(
+            .commit, .open(evidence(0)), .open(evidence(1)))
         #expect(step.log == nil)
         #expect(step.commands == [.commitPrepared(branch: 0), .commitPrepared(branch: 1)])
         #expect(machine.state == .committing)
@@ -27,13 +28,13 @@ import Testing
     }
 
     @Test func anAbortedRowIsFenced() {
-        let (machine, step) = Coordinator.adopted(.abort, .open(evidence(0)))
+        let (machine, step) = TransactionMachine.adopted(.abort, .open(evidence(0)))
         #expect(step.commands == [.fenceAndRollBack(branch: 0)])
         #expect(machine.state == .aborting)
     }
 
     @Test func onlyOpenBranchesOfAPartlyEndedRowAreOrdered() {
-        var (machine, step) = Coordinator.adopted(
+        var (machine, step) = TransactionMachine.adopted(
             .commit, .ended(.committed), .open(evidence(1)), .ended(.committed))
         #expect(step.commands == [.commitPrepared(branch: 1)])
         #expect(machine.tell(.finished(branch: 1, .provedCommitted)).isLast)
@@ -41,25 +42,25 @@ import Testing
     }
 
     @Test func aRowWhoseBranchesAllEndedIsFinishedAtOnce() {
-        let (machine, step) = Coordinator.adopted(.abort, .ended(.rolledBack))
+        let (machine, step) = TransactionMachine.adopted(.abort, .ended(.rolledBack))
         #expect(step.isLast && step.log == .finish && step.reply == nil)
         #expect(machine.state == .aborted)
     }
 
     @Test func aRecordedHeuristicOutcomeStays() {
-        let (machine, _) = Coordinator.adopted(.commit, .ended(.heuristicHazard))
+        let (machine, _) = TransactionMachine.adopted(.commit, .ended(.heuristicHazard))
         #expect(machine.state == .needsOperator)
     }
 
     /// What was recorded against the decision is shown, however it came to be recorded.
     @Test(arguments: [(Decision.abort, Outcome.committed), (.commit, .rolledBack)])
     func aRecordedEndAgainstTheDecisionIsNotHidden(_ decision: Decision, _ outcome: Outcome) {
-        let (machine, _) = Coordinator.adopted(decision, .ended(outcome))
+        let (machine, _) = TransactionMachine.adopted(decision, .ended(outcome))
         #expect(machine.state == .needsOperator)
     }
 
     @Test func aRowThatIsGoneIsMadeATombstone() {
-        var machine = Coordinator.adopted(nil, .open()).machine
+        var machine = TransactionMachine.adopted(nil, .open()).machine
         #expect(machine.tell(.decisionMissing).log == .tombstone)
         #expect(machine.tell(.decided(.abort)).commands == [.fenceAndRollBack(branch: 0)])
     }

@@ -4,7 +4,7 @@ import Testing
 /// Votes and ends of single branches.
 @Suite struct BranchTests {
     @Test func aLateVoteAfterAnAbortIsRolledBack() {
-        var machine = Coordinator.after(2, .accepted)
+        var machine = TransactionMachine.after(2, .accepted)
         #expect(machine.tell(.voted(branch: 0, .refused)).commands == [.cancel(branch: 1)])
         #expect(machine.tell(.decided(.abort)).commands.isEmpty)
         #expect(machine.state == .aborting)
@@ -15,13 +15,13 @@ import Testing
     }
 
     @Test func aVoteThatArrivesWhileAnAbortIsRecordedWaitsForIt() {
-        var machine = Coordinator.after(2, .accepted, .voted(branch: 0, .refused))
+        var machine = TransactionMachine.after(2, .accepted, .voted(branch: 0, .refused))
         #expect(machine.tell(.yes(1)) == Step())
         #expect(machine.tell(.decided(.abort)).commands == [.rollbackPrepared(branch: 1)])
     }
 
     @Test func aDoubtfulBranchIsFencedEachTime() {
-        var machine = Coordinator.after(1, .accepted, .voted(branch: 0, .lost))
+        var machine = TransactionMachine.after(1, .accepted, .voted(branch: 0, .lost))
         #expect(machine.tell(.decided(.abort)).commands == [.fenceAndRollBack(branch: 0)])
         let again = machine.tell(.finished(branch: 0, .tryAgain))
         #expect(again.timers.map(\.timer) == [.finishAgain(branch: 0)])
@@ -30,7 +30,7 @@ import Testing
     }
 
     @Test func aBranchPreparedAgainstItsVoteIsRolledBackByName() {
-        var machine = Coordinator.after(1, .accepted)
+        var machine = TransactionMachine.after(1, .accepted)
         let step = machine.tell(.voted(branch: 0, .preparedAgainstVote(evidence(0))))
         #expect(step.log == .decide(.abort))
         #expect(machine.branches[0].vote == .no)
@@ -38,7 +38,7 @@ import Testing
     }
 
     @Test func aDuplicateVoteSaysNothing() {
-        var machine = Coordinator.after(2, .accepted, .yes(0))
+        var machine = TransactionMachine.after(2, .accepted, .yes(0))
         let before = machine
         #expect(machine.tell(.voted(branch: 0, .refused)) == Step())
         #expect(machine.tell(.yes(0)) == Step())
@@ -46,14 +46,14 @@ import Testing
     }
 
     @Test func aDuplicateEndSaysNothing() {
-        var machine = Coordinator.after(2, .accepted, .yes(0), .yes(1), .decided(.commit))
+        var machine = TransactionMachine.after(2, .accepted, .yes(0), .yes(1), .decided(.commit))
         machine.tell(.finished(branch: 0, .done))
         #expect(machine.tell(.finished(branch: 0, .unprovable)) == Step())
         #expect(machine.branches[0].outcome == .committed)
     }
 
     @Test func aFailedEndIsTriedAgainAndDelaysNoOther() {
-        var machine = Coordinator.after(2, .accepted, .yes(0), .yes(1), .decided(.commit))
+        var machine = TransactionMachine.after(2, .accepted, .yes(0), .yes(1), .decided(.commit))
         #expect(machine.tell(.finished(branch: 0, .tryAgain)).commands.isEmpty)
         machine.tell(.finished(branch: 1, .done))
         #expect(machine.state == .committing)
@@ -72,7 +72,7 @@ import Testing
     func aHeuristicOutcomeNeedsAnOperator(
         _ decision: Decision, _ reply: FinishReply, _ outcome: Outcome
     ) {
-        var machine = Coordinator.after(2, .accepted, .yes(0), .yes(1), .decided(decision))
+        var machine = TransactionMachine.after(2, .accepted, .yes(0), .yes(1), .decided(decision))
         machine.tell(.finished(branch: 0, .done))
         let last = machine.tell(.finished(branch: 1, reply))
         #expect(last.reply == .needsOperator && last.log == .finish && last.isLast)
@@ -88,7 +88,7 @@ import Testing
     func aHeuristicOutcomeIsNotedAndAnsweredBeforeTheOthersEnd(
         _ decision: Decision, _ reply: FinishReply
     ) {
-        var machine = Coordinator.after(2, .accepted, .yes(0), .yes(1), .decided(decision))
+        var machine = TransactionMachine.after(2, .accepted, .yes(0), .yes(1), .decided(decision))
         let first = machine.tell(.finished(branch: 0, reply))
         #expect(first.log == .noteOutcomes && !first.isLast && first.reply == nil)
         #expect(machine.state == .needsOperator && machine.decision == decision)
@@ -100,7 +100,7 @@ import Testing
     }
 
     @Test func aNotedOutcomeIsKeptByWhoeverTakesTheRowOver() {
-        var (machine, step) = Coordinator.adopted(.abort, .ended(.heuristicCommit), .open())
+        var (machine, step) = TransactionMachine.adopted(.abort, .ended(.heuristicCommit), .open())
         #expect(step.log == nil && machine.state == .needsOperator)
         #expect(machine.tell(.finished(branch: 1, .done)).log == .finish)
         #expect(machine.branches.map(\.outcome) == [.heuristicCommit, .rolledBack])
@@ -113,7 +113,7 @@ import Testing
     func aProvedEndIsAnEnd(
         _ decision: Decision, _ reply: FinishReply, _ state: TransactionState
     ) {
-        var machine = Coordinator.after(1, .accepted, .yes(0), .decided(decision))
+        var machine = TransactionMachine.after(1, .accepted, .yes(0), .decided(decision))
         #expect(machine.tell(.finished(branch: 0, reply)).isLast)
         #expect(machine.state == state)
     }

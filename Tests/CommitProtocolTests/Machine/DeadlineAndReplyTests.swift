@@ -4,7 +4,7 @@ import Testing
 /// Races of the deadline and of the caller, and what the caller is told.
 @Suite struct DeadlineAndReplyTests {
     @Test func theDeadlineBeforeTheLastVoteAborts() {
-        var machine = Coordinator.after(2, .accepted, .yes(0))
+        var machine = TransactionMachine.after(2, .accepted, .yes(0))
         let step = machine.tell(.due(.deadline))
         #expect(step.log == .decide(.abort))
         #expect(step.commands == [.cancel(branch: 1)])
@@ -12,19 +12,19 @@ import Testing
     }
 
     @Test func aVoteThatCompletesAtTheDeadlineAborts() {
-        var machine = Coordinator.after(1, .accepted)
+        var machine = TransactionMachine.after(1, .accepted)
         #expect(machine.tell(.yes(0), at: 1_000).log == .decide(.abort))
         #expect(machine.cause == .deadlinePassed)
     }
 
     @Test func aVoteJustInTimeCommits() {
-        var machine = Coordinator.after(1, .accepted)
+        var machine = TransactionMachine.after(1, .accepted)
         #expect(machine.tell(.yes(0), at: 999).log == .decide(.commit))
     }
 
     @Test(arguments: [Event.due(.deadline), .rollbackRequested])
     func nothingRacesACommitThatWasAskedFor(_ event: Event) {
-        var machine = Coordinator.after(1, .accepted, .yes(0))
+        var machine = TransactionMachine.after(1, .accepted, .yes(0))
         #expect(machine.tell(event) == Step())
         machine.tell(.decided(.commit))
         #expect(machine.tell(event) == Step())
@@ -32,7 +32,7 @@ import Testing
     }
 
     @Test func theFirstCauseOfAnAbortIsKept() {
-        var machine = Coordinator.begun(2)
+        var machine = TransactionMachine.begun(2)
         machine.tell(.due(.deadline))
         machine.tell(.rollbackRequested)
         machine.tell(.voted(branch: 0, .refused))
@@ -41,14 +41,14 @@ import Testing
     }
 
     @Test func theAnswerIsSaidOnce() {
-        var machine = Coordinator.after(1, .accepted, .yes(0), .decided(.commit))
+        var machine = TransactionMachine.after(1, .accepted, .yes(0), .decided(.commit))
         #expect(machine.tell(.due(.finishWait)).reply == .committing)
         #expect(machine.tell(.due(.finishWait)).reply == nil)
         #expect(machine.tell(.finished(branch: 0, .done)).reply == nil)
     }
 
     @Test func theCallerMayHearOfTheDecisionBeforeTheEnd() {
-        var machine = Coordinator(
+        var machine = TransactionMachine(
             transaction: someTransaction, commitModes: [.twoPhase], repliesAtDecision: true)
         for event: Event in [.begin(.overlapping), .accepted, .yes(0)] {
             #expect(machine.tell(event).reply == nil)
@@ -58,7 +58,7 @@ import Testing
     }
 
     @Test func theShellMayHaveTheCallerWaitForTheEndAfterAll() {
-        var machine = Coordinator(
+        var machine = TransactionMachine(
             transaction: someTransaction, commitModes: [.twoPhase], repliesAtDecision: true)
         for event: Event in [.begin(.overlapping), .accepted, .yes(0)] { machine.tell(event) }
         machine.repliesAtDecision = false
@@ -67,7 +67,7 @@ import Testing
     }
 
     @Test func anAbortIsToldAtTheEndAllTheSame() {
-        var machine = Coordinator(
+        var machine = TransactionMachine(
             transaction: someTransaction, commitModes: [.twoPhase], repliesAtDecision: true)
         for event: Event in [.begin(.overlapping), .accepted, .yes(0)] { machine.tell(event) }
         #expect(machine.tell(.decided(.abort)).reply == nil)
@@ -75,32 +75,32 @@ import Testing
     }
 
     @Test func anUndurableCommitIsToldAsUnknown() {
-        var machine = Coordinator.after(1, .accepted, .yes(0), .decisionUnknown)
+        var machine = TransactionMachine.after(1, .accepted, .yes(0), .decisionUnknown)
         #expect(machine.tell(.due(.finishWait)).reply == .outcomeUnknown)
     }
 
     @Test func anUndurableAbortIsToldAsNeverCommitting() {
-        var machine = Coordinator.after(1, .acceptUnknown, .decisionUnknown)
+        var machine = TransactionMachine.after(1, .acceptUnknown, .decisionUnknown)
         #expect(machine.tell(.due(.finishWait)).reply == .neverCommits)
     }
 
     @Test func aDurableAbortIsToldBeforeItsBranchesEnd() {
-        var machine = Coordinator.after(1, .accepted, .yes(0), .decided(.abort))
+        var machine = TransactionMachine.after(1, .accepted, .yes(0), .decided(.abort))
         #expect(machine.tell(.due(.finishWait)).reply == .aborted(.decidedElsewhere))
         #expect(machine.state == .aborting)
     }
 
     @Test func theFinishWaitIsStartedOnceAndNeverForAnAdoptedRow() {
-        var machine = Coordinator.after(1, .accepted)
+        var machine = TransactionMachine.after(1, .accepted)
         #expect(machine.tell(.yes(0)).timers.map(\.timer) == [.finishWait])
         #expect(machine.tell(.decisionMissing).timers.isEmpty)
-        var (adopted, step) = Coordinator.adopted(nil, .open())
+        var (adopted, step) = TransactionMachine.adopted(nil, .open())
         #expect(step.timers.isEmpty)
         #expect(adopted.tell(.due(.finishWait)).reply == nil)
     }
 
     @Test func theStateFollowsTheTransaction() {
-        var machine = Coordinator(transaction: someTransaction, branchCount: 1)
+        var machine = TransactionMachine(transaction: someTransaction, branchCount: 1)
         var states = [machine.state]
         for event: Event in [
             .begin(.first), .accepted, .yes(0), .decided(.commit), .finished(branch: 0, .done),

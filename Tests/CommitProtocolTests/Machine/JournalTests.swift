@@ -3,8 +3,8 @@ import Testing
 
 /// The decision is made in a branch's own participant, and the row copies it.
 @Suite struct JournalTests {
-    private static func prepared(repliesAtDecision: Bool = false) -> Coordinator {
-        var machine = Coordinator(
+    private static func prepared(repliesAtDecision: Bool = false) -> TransactionMachine {
+        var machine = TransactionMachine(
             transaction: someTransaction, commitModes: [.journal, .twoPhase],
             repliesAtDecision: repliesAtDecision)
         for event: Event in [
@@ -26,7 +26,7 @@ import Testing
     }
 
     @Test func theJournalWaitsForTheRowThatNamesIt() {
-        var machine = Coordinator.begun([.journal, .twoPhase])
+        var machine = TransactionMachine.begun([.journal, .twoPhase])
         machine.tell(.yes(1))
         #expect(machine.tell(.voted(branch: 0, .ready(evidence(0)))).commands.isEmpty)
         #expect(machine.tell(.accepted).commands == [.commitLocally(branch: 0)])
@@ -42,7 +42,7 @@ import Testing
     }
 
     @Test func aJournalThatWorksIsAskedAfterItsVote() {
-        var machine = Coordinator.begun([.journal, .twoPhase])
+        var machine = TransactionMachine.begun([.journal, .twoPhase])
         machine.tell(.accepted)
         #expect(
             machine.tell(.due(.deadline)).commands
@@ -61,7 +61,7 @@ import Testing
     }
 
     @Test func anUnknownAcceptanceIsAbortedInTheJournalFirst() {
-        var machine = Coordinator.begun([.journal])
+        var machine = TransactionMachine.begun([.journal])
         machine.tell(.voted(branch: 0, .ready(evidence(0))))
         #expect(machine.tell(.acceptUnknown).commands == [.queryCommitPoint(branch: 0)])
         #expect(!machine.isAccepted)
@@ -74,7 +74,7 @@ import Testing
     }
 
     @Test func anAdoptedRowAsksTheJournalAndBringsItsEvidence() {
-        var (machine, step) = Coordinator.adopted(
+        var (machine, step) = TransactionMachine.adopted(
             nil, commitModes: [.twoPhase, .journal], .open(), .open())
         #expect(step.log == nil && step.commands == [.queryCommitPoint(branch: 1)])
         machine.tell(.commitPointAnswered(.decided(.commit, evidence: [evidence(0), evidence(1)])))
@@ -84,7 +84,7 @@ import Testing
     }
 
     @Test func aRowThatWasForcedTheOtherWayHidesNothing() {
-        var (machine, _) = Coordinator.adopted(
+        var (machine, _) = TransactionMachine.adopted(
             nil, commitModes: [.twoPhase, .journal], .open(), .open())
         machine.tell(.commitPointAnswered(.decided(.commit)))
         #expect(machine.tell(.decided(.abort)).commands == [.fenceAndRollBack(branch: 0)])
@@ -94,7 +94,7 @@ import Testing
     }
 
     @Test func anUndecidableTransactionWaitsForTheWorkThatRuns() {
-        var machine = Coordinator.begun([.journal, .twoPhase])
+        var machine = TransactionMachine.begun([.journal, .twoPhase])
         machine.tell(.accepted)
         machine.tell(.voted(branch: 0, .lost))
         let gone = machine.tell(.commitPointAnswered(.unprovable))

@@ -3,22 +3,22 @@ import Testing
 
 /// The only branch that writes: its COMMIT is the decision, and its fate is asked, never repeated.
 @Suite struct OnePhaseTests {
-    private static func ready() -> Coordinator {
-        var machine = Coordinator.begun([.onePhase, .readOnly])
+    private static func ready() -> TransactionMachine {
+        var machine = TransactionMachine.begun([.onePhase, .readOnly])
         machine.tell(.accepted)
         machine.tell(.voted(branch: 1, .held))
         machine.tell(.voted(branch: 0, .ready(evidence(0))))
         return machine
     }
 
-    private static func committingLocally() -> Coordinator {
+    private static func committingLocally() -> TransactionMachine {
         var machine = ready()
         machine.tell(.delegated)
         return machine
     }
 
     @Test func theTransactionIDIsDurableBeforeTheCommitIsSent() {
-        var machine = Coordinator.begun([.onePhase])
+        var machine = TransactionMachine.begun([.onePhase])
         machine.tell(.accepted)
         let asked = machine.tell(.voted(branch: 0, .ready(evidence(0))))
         #expect(asked.log == .delegate && asked.commands.isEmpty)
@@ -92,7 +92,7 @@ import Testing
     }
 
     @Test func anAdoptedDelegationIsAsked() {
-        var (machine, step) = Coordinator.adopted(
+        var (machine, step) = TransactionMachine.adopted(
             nil, commitModes: [.onePhase], isDelegated: true, .open(evidence(0)))
         #expect(step.log == nil && step.commands == [.queryCommitPoint(branch: 0)])
         #expect(machine.tell(.commitPointAnswered(.decided(.abort))).log == .copy(.abort))
@@ -102,7 +102,7 @@ import Testing
 
     /// The owner was only paused: between the reading of its row and the abort it delegated.
     @Test func anAbortThatFindsADelegationAsksInstead() {
-        var (machine, step) = Coordinator.adopted(nil, commitModes: [.onePhase], .open())
+        var (machine, step) = TransactionMachine.adopted(nil, commitModes: [.onePhase], .open())
         #expect(step.log == .decide(.abort))
         let found = machine.tell(.delegationFound(evidence: [evidence(0)]))
         #expect(found.commands == [.queryCommitPoint(branch: 0)])

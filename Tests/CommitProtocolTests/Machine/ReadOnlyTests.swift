@@ -4,7 +4,7 @@ import Testing
 /// Branches declared READ ONLY: held until the decision, and never prepared.
 @Suite struct ReadOnlyTests {
     @Test func aHeldBranchIsAVoteAndIsReleasedByTheDecision() {
-        var machine = Coordinator.begun([.twoPhase, .readOnly])
+        var machine = TransactionMachine.begun([.twoPhase, .readOnly])
         machine.tell(.accepted)
         machine.tell(.yes(0))
         #expect(machine.tell(.voted(branch: 1, .held)).log == .decide(.commit))
@@ -18,7 +18,7 @@ import Testing
     }
 
     @Test func anAbortReleasesItAndALostSessionIsFenced() {
-        var machine = Coordinator.begun([.readOnly, .twoPhase])
+        var machine = TransactionMachine.begun([.readOnly, .twoPhase])
         machine.tell(.accepted)
         machine.tell(.voted(branch: 0, .held))
         machine.tell(.voted(branch: 1, .refused))
@@ -34,7 +34,7 @@ import Testing
     ///
     /// But its locks are not, before the session is gone.
     @Test func aSessionLostAfterACommitIsFencedAndEndsTheBranch() {
-        var machine = Coordinator.begun([.readOnly])
+        var machine = TransactionMachine.begun([.readOnly])
         machine.tell(.accepted)
         machine.tell(.voted(branch: 0, .held))
         machine.tell(.decided(.commit))
@@ -47,7 +47,7 @@ import Testing
 
     /// A paused owner may still hold the session, and with it locks.
     @Test func anAdoptedCommitHasOnlyTheSessionToEndThere() {
-        let adopted = Coordinator.adopted(
+        let adopted = TransactionMachine.adopted(
             .commit, commitModes: [.readOnly, .twoPhase], .open(), .open(evidence(1)))
         var machine = adopted.machine
         #expect(

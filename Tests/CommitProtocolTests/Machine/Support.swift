@@ -10,10 +10,10 @@ func evidence(_ branch: Int) -> PreparedEvidence {
 
 let someTransaction = GlobalTransactionID(number: 7, salt: 0xfeed)
 
-extension Coordinator {
+extension TransactionMachine {
     /// A machine that has begun.
     static func begun(_ branchCount: Int, _ order: AcceptanceTiming = .overlapping) -> Self {
-        var machine = Coordinator(transaction: someTransaction, branchCount: branchCount)
+        var machine = TransactionMachine(transaction: someTransaction, branchCount: branchCount)
         machine.tell(.begin(order))
         return machine
     }
@@ -27,7 +27,7 @@ extension Coordinator {
 
     /// A machine whose branches end in these ways, and that has begun.
     static func begun(_ commitModes: [CommitMode]) -> Self {
-        var machine = Coordinator(transaction: someTransaction, commitModes: commitModes)
+        var machine = TransactionMachine(transaction: someTransaction, commitModes: commitModes)
         machine.tell(.begin(.overlapping))
         return machine
     }
@@ -37,7 +37,7 @@ extension Coordinator {
         _ decision: Decision?, commitModes: [CommitMode]? = nil, isDelegated: Bool = false,
         _ branches: RecoveredBranch...
     ) -> (machine: Self, step: Step) {
-        var machine = Coordinator(
+        var machine = TransactionMachine(
             transaction: someTransaction,
             commitModes: commitModes ?? Array(repeating: .twoPhase, count: branches.count))
         let recovered = RecoveredTransaction(

@@ -10,7 +10,7 @@ struct Scenario {
     let fault: String?
 
     init(_ text: String) {
-        var machine: Coordinator?
+        var machine: TransactionMachine?
         var lines: [String] = []
         var fault: String?
         for line in text.split(separator: "\n", omittingEmptySubsequences: false) {
@@ -20,7 +20,7 @@ struct Scenario {
             if line.hasPrefix("branches ") {
                 let words = line.split(separator: " ").dropFirst()
                 let commitModes = words.compactMap { CommitMode(rawValue: String($0)) }
-                machine = Coordinator(
+                machine = TransactionMachine(
                     transaction: someTransaction, commitModes: commitModes,
                     repliesAtDecision: words.last == "answerAtDecision")
                 continue

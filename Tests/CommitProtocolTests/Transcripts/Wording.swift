@@ -108,7 +108,7 @@ enum Wording {
 
 /// A step, in the words of a scenario.
 extension Step {
-    func lines(after machine: Coordinator) -> [String] {
+    func lines(after machine: TransactionMachine) -> [String] {
         var lines: [String] = []
         if let log { lines.append("record \(log.words)") }
         lines += commands.map(\.words)

@@ -1,4 +1,4 @@
-extension Coordinator {
+extension TransactionMachine {
     mutating func begin(_ order: AcceptanceTiming, _ step: inout Step) {
         precondition(phase == .idle, "a transaction begins once")
         phase = .preparing(isAccepted: false, abort: nil)

@@ -6,7 +6,7 @@
 /// Where the decision is made is its *register*. It is the row, unless one branch is the register
 /// (`CommitMode.isCommitPoint`): then the row holds a copy, which is written after the fact and only ever
 /// says what the register said.
-public struct Coordinator: Hashable, Sendable {
+public struct TransactionMachine: Hashable, Sendable {
     /// Where the transaction stands.
     ///
     /// Each case names where it can go.

@@ -1,4 +1,4 @@
-extension Coordinator {
+extension TransactionMachine {
     /// Takes over a row.
     ///
     /// The fence comes before any belief that a gid is absent, so branches of an aborted row are

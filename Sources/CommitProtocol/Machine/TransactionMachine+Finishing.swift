@@ -1,4 +1,4 @@
-extension Coordinator {
+extension TransactionMachine {
     /// Orders the end of a branch, by the decision and by where the branch stands.
     mutating func finishBranch(_ branch: Int, _ step: inout Step) {
         if case .finishing(.commit) = phase { return commitBranch(branch, &step) }

@@ -3,7 +3,7 @@
 /// Until that branch is told to commit, nobody can have committed; after that, only the register
 /// knows. So an abort is never recorded in the row on anybody's own authority: the register is made
 /// to say it first, behind the fence, and the row copies.
-extension Coordinator {
+extension TransactionMachine {
     /// Every branch is in favor, in time: the register may decide.
     mutating func decideAtCommitPoint(_ step: inout Step) {
         guard let commitPoint else { preconditionFailure("the row is the register") }
