@@ -50,8 +50,9 @@ let floor1: [Target] = [
 
 let floor2: [Target] = [
     .target(
-        name: "HTTPServer", dependencies: ["CMicrohttpd", httpTypes], swiftSettings: strictOverC),
-    .target(name: "PostgresClusters", swiftSettings: strict),
+        name: "HTTPServer", dependencies: ["CMicrohttpd", "EventLoop", httpTypes],
+        swiftSettings: strictOverC),
+    .target(name: "PostgresClusters", dependencies: ["EventLoop"], swiftSettings: strict),
     .target(
         name: "PostgresClient", dependencies: ["CLibpq", "EventLoop"], swiftSettings: strictOverC),
     .target(
@@ -111,7 +112,8 @@ let unitTests: [Target] = [
         swiftSettings: strict),
     .testTarget(name: "EventLoopTests", dependencies: ["EventLoop"], swiftSettings: strict),
     .testTarget(
-        name: "HTTPServerTests", dependencies: ["HTTPServer", httpTypes], swiftSettings: strict),
+        name: "HTTPServerTests", dependencies: ["EventLoop", "HTTPServer", httpTypes],
+        swiftSettings: strict),
     .testTarget(
         name: "StatementGateTests", dependencies: ["StatementGate"], swiftSettings: strict),
 ]

@@ -1,3 +1,4 @@
+import EventLoop
 import Glibc
 
 /// Cuts clients that drip: libmicrohttpd's own timeout is for inactivity only, and a byte a second
@@ -12,8 +13,8 @@ final class DeadlineKeeper: Sendable {
         let timeoutResponse: Farewell?
     }
 
-    private let entries = Guarded<[Int32: Entry]>([:])
-    private let thread = Guarded<pthread_t?>(nil)
+    private let entries = Lock<[Int32: Entry]>([:])
+    private let thread = Lock<pthread_t?>(nil)
     private let alarm = Alarm()
     /// A deadline is kept to within this.
     private let tickNanoseconds = 100_000_000
@@ -33,7 +34,7 @@ final class DeadlineKeeper: Sendable {
             unsafe context.release()
             return result
         }
-        thread.with { $0 = handle }
+        thread.withLock { $0 = handle }
         return 0
     }
 
@@ -41,24 +42,24 @@ final class DeadlineKeeper: Sendable {
     func set(_ socket: Int32, within duration: Duration, timeoutResponse: Farewell? = nil) {
         let entry = Entry(
             deadline: ContinuousClock.now + duration, timeoutResponse: timeoutResponse)
-        entries.with { $0[socket] = entry }
+        entries.withLock { $0[socket] = entry }
     }
 
     /// Sets what is sent at the end of the deadline that the socket has, if it has one.
     func setTimeoutResponse(_ socket: Int32, _ timeoutResponse: Farewell) {
-        entries.with { entries in
+        entries.withLock { entries in
             guard let entry = entries[socket] else { return }
             entries[socket] = Entry(deadline: entry.deadline, timeoutResponse: timeoutResponse)
         }
     }
 
     func remove(_ socket: Int32) {
-        entries.with { _ = $0.removeValue(forKey: socket) }
+        entries.withLock { _ = $0.removeValue(forKey: socket) }
     }
 
     /// Cuts a socket now, which has to be the caller's own and open; again, it does nothing.
     func cut(_ socket: Int32, timeoutResponse: Farewell) {
-        entries.with { entries in
+        entries.withLock { entries in
             Self.cut(socket, timeoutResponse: timeoutResponse)
             entries[socket] = nil
         }
@@ -67,17 +68,17 @@ final class DeadlineKeeper: Sendable {
     /// Wakes the thread and waits for its end.
     func stop() {
         alarm.ring()
-        let commitMode = thread.with { thread in
+        let ending = thread.withLock { thread in
             defer { thread = nil }
             return thread
         }
-        if let commitMode { pthread_join(commitMode, nil) }
+        if let ending { pthread_join(ending, nil) }
     }
 
     private func run() {
         while !alarm.waits(nanoseconds: tickNanoseconds) {
             let now = ContinuousClock.now
-            entries.with { entries in
+            entries.withLock { entries in
                 for (socket, entry) in entries where entry.deadline <= now {
                     Self.cut(socket, timeoutResponse: entry.timeoutResponse)
                     entries[socket] = nil

@@ -1,3 +1,4 @@
+import EventLoop
 import HTTPTypes
 
 /// One request and its answer, between libmicrohttpd's thread and a task.
@@ -17,7 +18,7 @@ final class Exchange: @unchecked Sendable {
     }
 
     let target: String
-    let progress = Guarded(Progress.receiving)
+    let progress = Lock(Progress.receiving)
     var hasBegun = false
     var body: [UInt8] = []
     var isDiscarding = false
@@ -35,5 +36,12 @@ final class Exchange: @unchecked Sendable {
 ///
 /// It is used on its own thread, or, while suspended, to resume it.
 @safe struct ConnectionHandle: @unchecked Sendable {
+    let pointer: OpaquePointer
+}
+
+/// A running libmicrohttpd daemon.
+///
+/// The functions that stop it may be called on any thread.
+@safe struct DaemonHandle: @unchecked Sendable {
     let pointer: OpaquePointer
 }

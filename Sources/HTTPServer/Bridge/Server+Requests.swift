@@ -1,4 +1,5 @@
 import CMicrohttpd
+import EventLoop
 import HTTPTypes
 
 extension Server {
@@ -11,7 +12,7 @@ extension Server {
             unsafe size.pointee = 0
             return unsafe receive(exchange, connection, data)
         }
-        let answer = exchange.progress.with { progress -> ServerResponse? in
+        let answer = exchange.progress.withLock { progress -> ServerResponse? in
             guard case .answered(let response) = progress else { return nil }
             progress = .over
             return response
@@ -101,13 +102,13 @@ extension Server {
         exchange.body = []
         exchange.request = nil
         exchange.connection = unsafe ConnectionHandle(pointer: connection)
-        let isTaken = traffic.with { traffic in
+        let isTaken = traffic.withLock { traffic in
             guard traffic.phase != .stopping else { return false }
             unsafe comesFirst(connection, true)
             // Suspended before anybody can find it: an answer may come at any moment after, and a
             // drain that ends must find every suspended connection.
             unsafe MHD_suspend_connection(connection)
-            exchange.progress.with { $0 = .running }
+            exchange.progress.withLock { $0 = .running }
             traffic.exchanges[ObjectIdentifier(exchange)] = exchange
             return true
         }
@@ -140,17 +141,17 @@ extension Server {
         for field in answer.headerFields {
             _ = unsafe MHD_add_response_header(response, field.name.rawName, field.value)
         }
-        if closing || traffic.with({ $0.phase != .serving }) {
+        if closing || traffic.withLock({ $0.phase != .serving }) {
             _ = unsafe MHD_add_response_header(response, "Connection", "close")
         }
         return unsafe MHD_queue_response(connection, UInt32(answer.status.code), response)
     }
 
     func completed(_ exchange: Exchange, _ connection: OpaquePointer) {
-        exchange.progress.with { $0 = .over }
+        exchange.progress.withLock { $0 = .over }
         unsafe keeper.set(cmhd_socket(connection), within: configuration.headerTimeout)
         guard exchange.isCounted else { return }
-        let isIdle = traffic.with { traffic in
+        let isIdle = traffic.withLock { traffic in
             traffic.exchanges[ObjectIdentifier(exchange)] = nil
             return traffic.exchanges.isEmpty
         }

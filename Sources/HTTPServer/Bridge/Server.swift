@@ -1,4 +1,5 @@
 import CMicrohttpd
+import EventLoop
 import Glibc
 import HTTPTypes
 
@@ -21,13 +22,13 @@ import HTTPTypes
     let brokenTargetAnswer: Farewell
     /// The address of the target in the request line that libmicrohttpd is reading.
     var targetStart = 0
-    let traffic = Guarded(Traffic())
+    let traffic = Lock(Traffic())
     /// libmicrohttpd's own limit of inactivity: a net below the deadlines kept here.
     let inactivitySecondsMax: Int
     /// libmicrohttpd's memory for one connection: the head, 64 bytes for each of its fields, and the
     /// head of the answer.
     static let connectionBytes = 32_768
-    private let daemon = unsafe Guarded<OpaquePointer?>(nil)
+    private let daemon = Lock<DaemonHandle?>(nil)
 
     enum Phase {
         case serving
@@ -62,7 +63,7 @@ import HTTPTypes
     }
 
     /// How many requests are being answered.
-    public var requestsInFlight: Int { traffic.with { $0.exchanges.count } }
+    public var requestsInFlight: Int { traffic.withLock { $0.exchanges.count } }
 
     /// Begins to listen, and answers the port.
     ///
@@ -97,7 +98,8 @@ import HTTPTypes
             unsafe me.release()
             throw configuration.cannotListen(code)
         }
-        unsafe daemon.with { unsafe $0 = unsafe made }
+        let running = unsafe DaemonHandle(pointer: made)
+        daemon.withLock { $0 = running }
         return unsafe cmhd_bound_port(made)
     }
 
@@ -134,17 +136,17 @@ import HTTPTypes
     /// Answers whether all could finish in time; those that could not were answered 503.
     public func drain(within limit: Duration) async -> Bool {
         // The first call stops the server; another one has nothing to do.
-        let taken = unsafe daemon.with { daemon in
-            defer { unsafe daemon = nil }
-            return unsafe daemon
+        let running = daemon.withLock { daemon in
+            defer { daemon = nil }
+            return daemon
         }
-        guard let taken = unsafe taken else { return true }
-        traffic.with { $0.phase = .draining }
+        guard let taken = unsafe running?.pointer else { return true }
+        traffic.withLock { $0.phase = .draining }
         let listener = unsafe MHD_quiesce_daemon(taken)
         if listener >= 0 { close(listener) }
         await waitUntilIdle(within: limit)
         // From here no handler starts; a request between the two moments is found here.
-        let late = traffic.with { traffic in
+        let late = traffic.withLock { traffic in
             traffic.phase = .stopping
             return Array(traffic.exchanges.values)
         }
@@ -164,7 +166,7 @@ import HTTPTypes
             wakeWaiters()
         }
         await withCheckedContinuation { continuation in
-            let isOver = traffic.with { traffic in
+            let isOver = traffic.withLock { traffic in
                 // A timer that has rung already rings for nobody who comes later.
                 if traffic.exchanges.isEmpty || ContinuousClock.now >= deadline { return true }
                 traffic.waiters.append(continuation)
@@ -176,7 +178,7 @@ import HTTPTypes
     }
 
     func wakeWaiters() {
-        let waiters = traffic.with { traffic in
+        let waiters = traffic.withLock { traffic in
             let waiters = traffic.waiters
             traffic.waiters = []
             return waiters
@@ -186,7 +188,7 @@ import HTTPTypes
 
     /// Hands the answer over and wakes the connection; the first answer counts.
     func finish(_ exchange: Exchange, _ response: ServerResponse) {
-        let connection = exchange.progress.with { progress -> ConnectionHandle? in
+        let connection = exchange.progress.withLock { progress -> ConnectionHandle? in
             guard case .running = progress else { return nil }
             progress = .answered(response)
             return exchange.connection

@@ -1,3 +1,4 @@
+import EventLoop
 public import Glibc
 
 /// A running child of this process, or one that has ended and whose status is known.
@@ -15,18 +16,18 @@ public final class ChildProcess: Sendable {
 
     /// The child's process id.
     public let processID: pid_t
-    private let commitMode: Task<ExitStatus, Never>
+    private let ending: Task<ExitStatus, Never>
     private let isReaped = Lock(false)
 
-    private init(processID: pid_t, commitMode: Task<ExitStatus, Never>) {
+    private init(processID: pid_t, ending: Task<ExitStatus, Never>) {
         self.processID = processID
-        self.commitMode = commitMode
+        self.ending = ending
     }
 
     /// Starts `command`; throws `SystemError` when it cannot be started.
     public static func start(_ command: Command) async throws -> ChildProcess {
         let (statuses, report) = AsyncStream.makeStream(of: ExitStatus.self)
-        let commitMode = Task {
+        let ending = Task {
             for await status in statuses { return status }
             return ExitStatus.exited(0)
         }
@@ -38,7 +39,7 @@ public final class ChildProcess: Sendable {
                 try startThread {
                     do {
                         let child = ChildProcess(
-                            processID: try spawn(command), commitMode: commitMode)
+                            processID: try spawn(command), ending: ending)
                         continuation.resume(returning: child)
                         report.yield(child.waitAndReap())
                         report.finish()
@@ -56,7 +57,7 @@ public final class ChildProcess: Sendable {
 
     /// Waits for the child to end, and says how; any number of callers may wait.
     public func exitStatus() async -> ExitStatus {
-        await commitMode.value
+        await ending.value
     }
 
     /// Sends `signal`; without effect on a child that has ended.

@@ -1,3 +1,4 @@
+import EventLoop
 import HTTPTypes
 import Testing
 
@@ -22,7 +23,7 @@ import Testing
         }
         await gate.arrivals(1)
         async let drained = site.server.drain(within: .seconds(60))
-        while site.server.traffic.with({ $0.phase == .serving }) { await Task.yield() }
+        while site.server.traffic.withLock({ $0.phase == .serving }) { await Task.yield() }
         await gate.open()
         let replies = try await answers
         #expect(replies.map(\.body) == ["/a "])
@@ -87,7 +88,7 @@ import Testing
         }
         await gate.arrivals(1)
         async let drained = site.server.drain(within: .zero)
-        while site.server.traffic.with({ $0.phase != .stopping }) { await Task.yield() }
+        while site.server.traffic.withLock({ $0.phase != .stopping }) { await Task.yield() }
         let status = try await onThread {
             var client = kept
             defer { client.disconnect() }

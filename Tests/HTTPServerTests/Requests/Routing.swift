@@ -1,3 +1,4 @@
+import EventLoop
 import HTTPTypes
 import Testing
 
@@ -16,7 +17,7 @@ import Testing
 
     static func ask(_ method: String, _ path: String) async throws -> Reply? {
         let router = router
-        let answer = Guarded<Reply?>(nil)
+        let answer = Lock<Reply?>(nil)
         try await Site.serve(handler: { await router.handle($0) }) { site in
             let reply = try await Client.with(port: site.port) { client in
                 try client.send(
@@ -27,9 +28,9 @@ import Testing
                 #expect(try client.reply()?.body == "next")
                 return reply
             }
-            answer.with { $0 = reply }
+            answer.withLock { $0 = reply }
         }
-        return answer.with { $0 }
+        return answer.withLock { $0 }
     }
 
     @Test func aParameterIsDecoded() async throws {

@@ -1,3 +1,4 @@
+import EventLoop
 import HTTPTypes
 
 @testable import HTTPServer
@@ -6,10 +7,10 @@ import HTTPTypes
 struct Site: Sendable {
     let server: Server
     let port: UInt16
-    private let seen: Guarded<[String]>
+    private let seen: Lock<[String]>
 
     /// The requests that reached the handler, each as its method and path, in order.
-    var requests: [String] { seen.with { $0 } }
+    var requests: [String] { seen.withLock { $0 } }
 
     /// Serves for the length of a closure, and stops.
     static func serve(
@@ -33,11 +34,11 @@ struct Site: Sendable {
     ) throws {
         var configuration = ServerConfiguration()
         configure(&configuration)
-        let seen = Guarded<[String]>([])
+        let seen = Lock<[String]>([])
         self.seen = seen
         server = Server(configuration: configuration, executor: nil, renderFailure: render) {
             request in
-            seen.with { $0.append("\(request.method) \(request.path)") }
+            seen.withLock { $0.append("\(request.method) \(request.path)") }
             return await handler(request)
         }
         port = try server.start()
