@@ -1,3 +1,5 @@
+import TransactionEngine
+
 extension UTCTime {
     /// Reads a time by RFC 3339, with any offset and with or without a fraction of the second.
     ///
@@ -45,7 +47,7 @@ private struct TimestampReader {
         let isLeap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0)
         let lengths: [Int64] = [31, isLeap ? 29 : 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31]
         guard let day = number(2, in: 1...lengths[Int(month) - 1]) else { return nil }
-        return UTCTime.days(year: year, month: month, day: day)
+        return CivilDate(year: year, month: month, day: day).daysSince1970
     }
 
     /// Seconds since midnight.

@@ -1,3 +1,5 @@
+import TransactionEngine
+
 /// A point in time, with microseconds as PostgreSQL keeps them.
 struct UTCTime: Hashable, Comparable, Sendable {
     /// Microseconds since 1970-01-01T00:00:00Z, leap seconds not counted.
@@ -30,43 +32,17 @@ struct UTCTime: Hashable, Comparable, Sendable {
         String(unsafeUninitializedCapacity: 27) { buffer in
             let time = min(max(self, Self.writable.lowerBound), Self.writable.upperBound)
             let (days, rest) = time.microseconds.flooredDivision(by: 86_400_000_000)
-            let (year, month, day) = Self.civil(days: days)
+            let date = CivilDate(daysSince1970: days)
             var writer = DigitWriter(buffer: buffer)
-            writer.write(year, digits: 4, then: "-")
-            writer.write(month, digits: 2, then: "-")
-            writer.write(day, digits: 2, then: "T")
+            writer.write(date.year, digits: 4, then: "-")
+            writer.write(date.month, digits: 2, then: "-")
+            writer.write(date.day, digits: 2, then: "T")
             writer.write(rest / 3_600_000_000, digits: 2, then: ":")
             writer.write(rest / 60_000_000 % 60, digits: 2, then: ":")
             writer.write(rest / 1_000_000 % 60, digits: 2, then: ".")
             writer.write(rest % 1_000_000, digits: 6, then: "Z")
             return writer.offset
         }
-    }
-
-    // MARK: The calendar
-
-    /// The date of a day, counted from 1970-01-01, in the proleptic Gregorian calendar.
-    ///
-    /// Years are taken to start on 1 March, so that the leap day is a year's last, and are
-    /// gathered in cycles of 400, which all have the same length.
-    private static func civil(days: Int64) -> (year: Int64, month: Int64, day: Int64) {
-        let (cycle, dayOfCycle) = (days + 719_468).flooredDivision(by: 146_097)
-        let yearOfCycle =
-            (dayOfCycle - dayOfCycle / 1_460 + dayOfCycle / 36_524 - dayOfCycle / 146_096) / 365
-        let dayOfYear = dayOfCycle - (365 * yearOfCycle + yearOfCycle / 4 - yearOfCycle / 100)
-        let monthFromMarch = (5 * dayOfYear + 2) / 153
-        let day = dayOfYear - (153 * monthFromMarch + 2) / 5 + 1
-        let month = monthFromMarch < 10 ? monthFromMarch + 3 : monthFromMarch - 9
-        return (yearOfCycle + cycle * 400 + (month <= 2 ? 1 : 0), month, day)
-    }
-
-    /// The day of a date, counted from 1970-01-01: the inverse of ``civil(days:)``.
-    static func days(year: Int64, month: Int64, day: Int64) -> Int64 {
-        let (cycle, yearOfCycle) = (month <= 2 ? year - 1 : year).flooredDivision(by: 400)
-        let monthFromMarch = month > 2 ? month - 3 : month + 9
-        let dayOfYear = (153 * monthFromMarch + 2) / 5 + day - 1
-        let dayOfCycle = yearOfCycle * 365 + yearOfCycle / 4 - yearOfCycle / 100 + dayOfYear
-        return cycle * 146_097 + dayOfCycle - 719_468
     }
 }
 
@@ -83,13 +59,5 @@ private struct DigitWriter {
         }
         buffer[offset + digits] = UInt8(ascii: separator)
         offset += digits + 1
-    }
-}
-
-extension Int64 {
-    /// Quotient and remainder, the remainder never negative.
-    fileprivate func flooredDivision(by divisor: Int64) -> (quotient: Int64, remainder: Int64) {
-        let (quotient, remainder) = quotientAndRemainder(dividingBy: divisor)
-        return remainder < 0 ? (quotient - 1, remainder + divisor) : (quotient, remainder)
     }
 }

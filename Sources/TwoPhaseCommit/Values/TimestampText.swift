@@ -1,20 +1,23 @@
+import TransactionEngine
+
 /// Timestamps in PostgreSQL's ISO style, as microseconds since 1970 in UTC.
 enum TimestampText {
     static func write(_ microseconds: Int64) -> String {
-        let (seconds, fraction) = floorDivide(microseconds, 1_000_000)
-        let (days, secondOfDay) = floorDivide(seconds, 86_400)
-        let (year, month, day) = civil(days)
-        let clock =
-            "\(two(secondOfDay / 3600)):\(two(secondOfDay / 60 % 60)):\(two(secondOfDay % 60))"
-        let digits = String(fraction)
-        let padded = String(repeating: "0", count: 6 - digits.utf8.count) + digits
-        // PostgreSQL counts no year 0: the year before 1 is 1 BC.
-        let shown = year > 0 ? year : 1 - year
-        let text = "\(four(shown))-\(two(month))-\(two(day)) \(clock).\(padded)+00"
-        return year > 0 ? text : text + " BC"
+        let (seconds, fraction) = microseconds.flooredDivision(by: 1_000_000)
+        let (days, secondOfDay) = seconds.flooredDivision(by: 86_400)
+        let date = CivilDate(daysSince1970: days)
+        // PostgreSQL has no year 0: 1 BC is the year before 1.
+        let isBeforeChrist = date.year <= 0
+        let year = padded(isBeforeChrist ? 1 - date.year : date.year, to: 4)
+        let clock = [secondOfDay / 3600, secondOfDay / 60 % 60, secondOfDay % 60]
+            .map { padded($0, to: 2) }.joined(separator: ":")
+        let text =
+            "\(year)-\(padded(date.month, to: 2))-\(padded(date.day, to: 2)) "
+            + "\(clock).\(padded(fraction, to: 6))+00"
+        return isBeforeChrist ? text + " BC" : text
     }
 
-    /// Reads what PostgreSQL prints; nil if it is no time, or later than 64 bits can count.
+    /// Reads PostgreSQL's output; nil if it is not a time or does not fit in 64 bits.
     static func read(_ text: String) -> Int64? {
         let isBeforeChrist = text.hasSuffix(" BC")
         var scanner = Scanner(Array(text.utf8.dropLast(isBeforeChrist ? 3 : 0))[...])
@@ -37,12 +40,12 @@ enum TimestampText {
             seconds -= offset
         }
         guard scanner.isAtEnd else { return nil }
-        let days = days(isBeforeChrist ? 1 - year : year, month, day)
-        let (microseconds, isTooLate) =
-            (days * 86_400 + seconds).multipliedReportingOverflow(by: 1_000_000)
-        if isTooLate { return nil }
-        let (value, isOver) = microseconds.addingReportingOverflow(fraction)
-        return isOver ? nil : value
+        let date = CivilDate(year: isBeforeChrist ? 1 - year : year, month: month, day: day)
+        let (microseconds, isTooLarge) =
+            (date.daysSince1970 * 86_400 + seconds).multipliedReportingOverflow(by: 1_000_000)
+        if isTooLarge { return nil }
+        let (value, overflows) = microseconds.addingReportingOverflow(fraction)
+        return overflows ? nil : value
     }
 
     private struct Scanner {
@@ -63,7 +66,7 @@ enum TimestampText {
             return Int64(String(decoding: digits, as: UTF8.self))
         }
 
-        /// In microseconds; nil for more than the six digits that PostgreSQL has.
+        /// In microseconds; nil for more than PostgreSQL's six digits.
         mutating func fraction() -> Int64? {
             let before = rest.count
             guard let value = number(), before - rest.count <= 6 else { return nil }
@@ -85,36 +88,8 @@ enum TimestampText {
         }
     }
 
-    private static func floorDivide(_ value: Int64, _ by: Int64) -> (Int64, Int64) {
-        let remainder = (value % by + by) % by
-        return ((value - remainder) / by, remainder)
-    }
-
-    /// Days since 1970 of a date of the Gregorian calendar; years of March to February, in eras of
-    /// 400, which all have the same length.
-    private static func days(_ year: Int64, _ month: Int64, _ day: Int64) -> Int64 {
-        let (era, yearOfEra) = floorDivide(month > 2 ? year : year - 1, 400)
-        let dayOfYear = (153 * (month > 2 ? month - 3 : month + 9) + 2) / 5 + day - 1
-        let dayOfEra = yearOfEra * 365 + yearOfEra / 4 - yearOfEra / 100 + dayOfYear
-        return era * 146_097 + dayOfEra - 719_468
-    }
-
-    /// The inverse of `days`.
-    private static func civil(_ days: Int64) -> (Int64, Int64, Int64) {
-        let (era, dayOfEra) = floorDivide(days + 719_468, 146_097)
-        let yearOfEra =
-            (dayOfEra - dayOfEra / 1460 + dayOfEra / 36_524 - dayOfEra / 146_096) / 365
-        let dayOfYear = dayOfEra - (365 * yearOfEra + yearOfEra / 4 - yearOfEra / 100)
-        let shifted = (5 * dayOfYear + 2) / 153
-        let month = shifted < 10 ? shifted + 3 : shifted - 9
-        let year = yearOfEra + era * 400 + (month <= 2 ? 1 : 0)
-        return (year, month, dayOfYear - (153 * shifted + 2) / 5 + 1)
-    }
-
-    private static func two(_ value: Int64) -> String { value < 10 ? "0\(value)" : "\(value)" }
-
-    private static func four(_ value: Int64) -> String {
+    private static func padded(_ value: Int64, to width: Int) -> String {
         let digits = String(value)
-        return String(repeating: "0", count: max(0, 4 - digits.utf8.count)) + digits
+        return String(repeating: "0", count: max(0, width - digits.utf8.count)) + digits
     }
 }
