@@ -25,8 +25,9 @@ struct Server: Service { func run() async throws {} }
 """
 
 PARAMETERS = """\
-    _ users: Database, _ orders: Database, _ usersDatabase: Database, _ state: StateDatabase,
-    _ coordinator: Coordinator, _ configuration: inout Configuration, _ tx: Transaction,
+    _ users: Database, _ orders: Database, _ usersDatabase: Database,
+    _ state: LogLocation.StateDatabase, _ coordinator: Coordinator,
+    _ configuration: inout Coordinator.Configuration, _ tx: Transaction,
     _ user: Participant<Int>, _ stock: Participant<Int>, _ server: Server, _ logger: Logger,
     _ id: UUID, _ userID: UUID, _ orderID: UUID, _ name: String, _ amount: Decimal,
     _ article: String, _ lines: [Line]

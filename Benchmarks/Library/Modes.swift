@@ -188,9 +188,9 @@ struct Library: Sendable {
         users.keepsJournal = log == .journal
         self.users = users
         orders = Database("orders", at: servers.orders.connectionString())
-        let state = StateDatabase(
+        let state = LogLocation.StateDatabase(
             at: servers.state.connectionString(), replica: "bench-\(log)-\(way)".lowercased())
-        var configuration = Configuration(
+        var configuration = Coordinator.Configuration(
             databases: [users, orders], log: log == .none ? .logless : .database(state))
         if way != .closuresOffLoop { configuration.executorPreference = Coordinator.eventLoop }
         coordinator = Coordinator(configuration)

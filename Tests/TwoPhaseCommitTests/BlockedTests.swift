@@ -4,11 +4,11 @@ import Testing
 import TwoPhaseCommit
 
 extension LibraryTests {
-    @Suite("Participants of one run that are in each other's way")
+    @Suite("Participants of one run that block each other")
     struct BlockedTests {
         private static let sql = "INSERT INTO users VALUES ('u', 'x')"
 
-        @Test("the closure that waits is told, and the run is aborted", arguments: [true, false])
+        @Test("a blocked closure gets an error and the run aborts", arguments: [true, false])
         func closures(log: Bool) async throws {
             try await withTestbed(log: log) { testbed in
                 let seen = Lock<[BranchError]>([])

@@ -7,9 +7,9 @@ import Testing
 import TwoPhaseCommit
 
 extension LibraryTests {
-    @Suite("Logs and metrics go where the program has bootstrapped them")
+    @Suite("Logs and metrics go to the bootstrapped systems")
     struct BootstrapTests {
-        @Test func `a run is counted and timed, and what goes wrong is logged`() async throws {
+        @Test func `counts and times a run, and logs failures`() async throws {
             let (metrics, log) = (Bootstrapped.metrics, Bootstrapped.log)
             try await withTestbed { testbed in
                 try await testbed.coordinate { coordinator in

@@ -7,7 +7,7 @@ extension LibraryTests {
         "Cancellation and deadlines: before the decision an abort, afterwards never a lost commit")
     struct CancellationTests {
         @Test(arguments: [(false, true), (true, true), (false, false)])
-        func `cancelling the task aborts, and tells the closure`(
+        func `cancelling the task aborts and cancels the closure`(
             onLoop: Bool, log: Bool
         ) async throws {
             try await withTestbed(log: log) { testbed in
@@ -41,7 +41,7 @@ extension LibraryTests {
             }
         }
 
-        @Test func `cancelling a statement that waits ends it in the database`() async throws {
+        @Test func `cancelling ends a waiting statement in the database`() async throws {
             try await withTestbed { testbed in
                 try await testbed.coordinate { coordinator in
                     let sleeper = Participant(testbed.ordersDatabase) { tx in
@@ -67,7 +67,7 @@ extension LibraryTests {
             }
         }
 
-        @Test func `a closure that never returns is bounded by the deadline`() async throws {
+        @Test func `the deadline ends a run whose closure never returns`() async throws {
             try await withTestbed { testbed in
                 try await testbed.coordinate { coordinator in
                     // Connected by then: it is the closure that takes too long.
@@ -94,7 +94,7 @@ extension LibraryTests {
             }
         }
 
-        @Test func `whenever a task is cancelled, its answer is what the databases hold`()
+        @Test func `a cancelled run reports what the databases hold`()
             async throws
         {
             try await withTestbed { testbed in

@@ -8,7 +8,7 @@ extension LibraryTests {
     struct ClosureTests {
         struct SoldOut: Error {}
 
-        @Test("of five that want one of three, three are served", arguments: [true, false])
+        @Test("three of five runs get one of three items", arguments: [true, false])
         func stock(log: Bool) async throws {
             try await withTestbed(log: log) { testbed in
                 _ = try await testbed.orders.psql(
@@ -52,7 +52,7 @@ extension LibraryTests {
             }
         }
 
-        @Test("who declares to write nothing is confirmed as well", arguments: [true, false])
+        @Test("a read-only participant is confirmed as well", arguments: [true, false])
         func readOnly(log: Bool) async throws {
             try await withTestbed(log: log) { testbed in
                 try await testbed.coordinate { coordinator in
@@ -68,7 +68,7 @@ extension LibraryTests {
             }
         }
 
-        @Test func `a closure is called once a run, and may send several statements at once`()
+        @Test func `a run calls a closure once, and a call may send several statements`()
             async throws
         {
             try await withTestbed(log: false) { testbed in

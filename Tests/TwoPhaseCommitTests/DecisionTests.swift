@@ -4,9 +4,9 @@ import Testing
 import TwoPhaseCommit
 
 extension LibraryTests {
-    @Suite("Cancelling at the edges: while it waits, and while its decision is written")
+    @Suite("Cancelling while a run waits, and while its decision is written")
     struct DecisionTests {
-        @Test("a commit that is being written is not lost to a cancel", arguments: [false, true])
+        @Test("cancelling does not lose a commit that is being written", arguments: [false, true])
         func whileDeciding(journal: Bool) async throws {
             try await withTestbed { testbed in
                 try await testbed.coordinate({ $0.databases[0].keepsJournal = journal }) {
@@ -66,7 +66,7 @@ extension LibraryTests {
             return count
         }
 
-        @Test func `a task that is cancelled already sends nothing`() async throws {
+        @Test func `a cancelled task sends nothing`() async throws {
             try await withTestbed { testbed in
                 try await testbed.coordinate { coordinator in
                     // Connected by then: nothing but the cancel stands in its way.
@@ -90,7 +90,7 @@ extension LibraryTests {
             }
         }
 
-        @Test func `whoever waits for a session is cancelled while it waits`() async throws {
+        @Test func `cancelling ends the wait for a session`() async throws {
             try await withTestbed { testbed in
                 try await testbed.coordinate({ $0.databases[0].connections = 1 }) { coordinator in
                     let isHeld = Gate()
@@ -122,7 +122,7 @@ extension LibraryTests {
             }
         }
 
-        @Test func `any deadline is understood: none left, and for ever`() async throws {
+        @Test func `accepts a timeout of zero and of forever`() async throws {
             try await withTestbed(log: false) { testbed in
                 try await testbed.coordinate { coordinator in
                     _ = try await coordinator.run(

@@ -6,19 +6,19 @@ import TwoPhaseCommit
 extension LibraryTests {
     @Suite("Closures run where the configuration prefers")
     struct ExecutorTests {
-        @Test func `on the global executor by default, off the loop`() async throws {
+        @Test func `by default on the global executor, off the loop`() async throws {
             let loop = await threadOfLoop()
             let threads = try await threadsOfClosures(preferring: nil)
             #expect(!threads.contains(loop))
         }
 
-        @Test func `on the loop's thread throughout, if that is preferred`() async throws {
+        @Test func `on the loop's thread if preferred`() async throws {
             let loop = await threadOfLoop()
             let threads = try await threadsOfClosures(preferring: Coordinator.eventLoop)
             #expect(threads == Array(repeating: loop, count: 6))
         }
 
-        @Test func `on an executor of the program's own`() async throws {
+        @Test func `on the program's own executor`() async throws {
             let desk = Desk()
             try await withTestbed { testbed in
                 try await testbed.coordinate({ $0.executorPreference = desk }) { coordinator in
@@ -33,7 +33,7 @@ extension LibraryTests {
             }
         }
 
-        @Test func `a run is asked for from anywhere, and comes back there`() async throws {
+        @Test func `a run returns to the executor of its caller`() async throws {
             try await withTestbed(log: false) { testbed in
                 try await testbed.coordinate { coordinator in
                     try await Counter().run(coordinator, testbed.user("actor"))

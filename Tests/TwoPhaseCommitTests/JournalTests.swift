@@ -3,7 +3,7 @@ import Testing
 import TwoPhaseCommit
 
 extension LibraryTests {
-    @Suite("A database that keeps a journal decides")
+    @Suite("A database with a journal decides")
     struct JournalTests {
         /// A coordinator whose users keep a journal.
         private func withJournal(
@@ -25,7 +25,7 @@ extension LibraryTests {
             }
         }
 
-        @Test func `closures and statements are committed by it`() async throws {
+        @Test func `a journal commits closures and statements`() async throws {
             try await withJournal { testbed, users, coordinator in
                 let given = Participant(
                     users, statements: [SQLStatement("INSERT INTO users VALUES ('u1')")])
@@ -49,7 +49,7 @@ extension LibraryTests {
             }
         }
 
-        @Test func `a COMMIT that it refuses aborts the whole, and is told in its words`()
+        @Test func `a failed COMMIT of the journal aborts and reports PostgreSQL's error`()
             async throws
         {
             try await withJournal { testbed, users, coordinator in

@@ -3,9 +3,10 @@ import Testing
 import TwoPhaseCommit
 
 extension LibraryTests {
-    @Suite("A journal whose server is lost for good has the decision, and takes it along")
+    @Suite("A decision lost with the journal's server")
     struct LostJournalTests {
-        @Test func `the run is unknown, and an operator is asked for where another server answers`()
+        @Test
+        func `the outcome is unknown, and the status needsOperator once another server answers`()
             async throws
         {
             try await withTestbed { testbed in

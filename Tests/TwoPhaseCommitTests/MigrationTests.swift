@@ -4,7 +4,7 @@ import Testing
 import TwoPhaseCommit
 
 extension LibraryTests {
-    @Suite("Closures over statements that were prepared before a migration")
+    @Suite("Closures with statements prepared before a migration")
     struct MigrationTests {
         private static let tables = """
             CREATE TABLE mig (id int, a int); INSERT INTO mig VALUES (1, 2);
@@ -41,7 +41,7 @@ extension LibraryTests {
             }
         }
 
-        @Test("a value for a parameter whose type is another now is no failure of the first call")
+        @Test("the first call accepts a value for a parameter whose type changed")
         func parameter() async throws {
             try await withTestbed { testbed in
                 _ = try await testbed.users.psql("CREATE TABLE m (v int)")
@@ -63,7 +63,7 @@ extension LibraryTests {
             }
         }
 
-        @Test("what a closure alters itself is known to its next calls")
+        @Test("a closure's own ALTER applies to its next calls")
         func ownAlteration() async throws {
             try await withTestbed { testbed in
                 _ = try await testbed.users.psql(Self.tables)
@@ -82,7 +82,7 @@ extension LibraryTests {
         }
 
         /// Others have run before it, and what the closure has seen of them it has seen.
-        @Test("a later call fails once, and not once a session")
+        @Test("a later call fails once, not once per session")
         func laterCall() async throws {
             try await withTestbed { testbed in
                 _ = try await testbed.users.psql(Self.tables)

@@ -5,7 +5,7 @@ import Testing
 import TwoPhaseCommit
 
 extension LibraryTests {
-    @Suite("Where an operator's hand is in it")
+    @Suite("Branches that an operator ended by hand")
     struct OperatorTests {
         @Test(
             "a branch that was rolled back by hand is reported beside its committed sibling",
@@ -41,7 +41,7 @@ extension LibraryTests {
             }
         }
 
-        @Test("one that was committed by hand before an abort is never told as aborted")
+        @Test("a branch committed by hand before an abort is never reported as aborted")
         func committedByHand() async throws {
             try await withTestbed { testbed in
                 try await testbed.coordinate { coordinator in
@@ -73,7 +73,7 @@ extension LibraryTests {
             arguments: ["commit", "rollback"])
         func whole(verb: String) async throws {
             try await withTestbed(log: false) { testbed in
-                let coordinator = LoglessName.newCoordinator()
+                let coordinator = LoglessName.newCoordinator(random: { .random(in: .min ... .max) })
                 func gid(_ number: Int64, _ branch: Int) -> LoglessName {
                     LoglessName(
                         coordinator: coordinator,

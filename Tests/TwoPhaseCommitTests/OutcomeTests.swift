@@ -26,8 +26,8 @@ import TransactionEngine
             ), (.draining, .notRunning),
             (.stateUnavailable(reason: "x"), .stateDatabaseUnavailable),
         ] as [(AdmissionFailure, Refusal.Code)])
-    func `a refusal is an abort, with its kind`(failure: AdmissionFailure, code: Refusal.Code) {
-        let error = end(.refused(failure))
+    func `a refusal is an abort with its code`(failure: AdmissionFailure, code: Refusal.Code) {
+        let error = transactionError(.refused(failure))
         guard case .refused(let refusal) = error?.aborted else {
             Issue.record("\(String(describing: error))")
             return
@@ -36,14 +36,14 @@ import TransactionEngine
         #expect(error?.description == "aborted: \(refusal.description)")
     }
 
-    @Test func `what is cancelled or never commits is an abort, and the unknown is neither`() {
-        guard case .cancelled? = end(.refused(.cancelled))?.aborted else {
+    @Test func `cancelled and never-committing runs abort, an unknown outcome does not`() {
+        guard case .cancelled? = transactionError(.refused(.cancelled))?.aborted else {
             Issue.record("a cancel is a cause of its own")
             return
         }
-        #expect(end(.neverCommits)?.description.hasPrefix("aborted: ") == true)
+        #expect(transactionError(.neverCommits)?.description.hasPrefix("aborted: ") == true)
         let id = GlobalTransactionID(number: 7, salt: 7)
-        guard case .unknown(let unknown)? = end(.outcomeUnknown(id)) else {
+        guard case .unknown(let unknown)? = transactionError(.outcomeUnknown(id)) else {
             Issue.record("an unknown outcome is a case of its own")
             return
         }
@@ -53,7 +53,7 @@ import TransactionEngine
                 == "outcome unknown: ask the coordinator for the status of \(id)")
     }
 
-    @Test func `a commit in part says where, and whether it is retried`() {
+    @Test func `a commit in part names the databases and whether it is retried`() {
         let branch = UnconfirmedBranch(
             participant: 1, database: "orders", preparedTransaction: "gid", finding: nil)
         for (isRetried, words) in [(true, "retried in: orders"), (false, "otherwise in: orders")] {
@@ -65,7 +65,7 @@ import TransactionEngine
         }
     }
 
-    @Test func `a database's error is found whether or not the closure has passed it on`() {
+    @Test func `branchError finds the failure whether or not the closure rethrew it`() {
         let error = BranchError(.statementFailed, "a statement failed")
         #expect(Aborted(id: nil, cause: .work(participant: 0, error)).branchError == error)
         #expect(Aborted(id: nil, cause: .branch(participant: 0, error)).branchError == error)
@@ -75,9 +75,9 @@ import TransactionEngine
 
     private struct Unrelated: Error {}
 
-    private func end(_ answer: TransactionAnswer) -> TransactionError? {
+    private func transactionError(_ answer: TransactionAnswer) -> TransactionError? {
         do throws(TransactionError) {
-            _ = try RunEnd(answer, [], isLogless: false)
+            _ = try CommitResult(answer, [], isLogless: false)
             Issue.record("it was committed")
             return nil
         } catch {

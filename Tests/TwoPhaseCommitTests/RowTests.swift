@@ -4,7 +4,7 @@ import Testing
 import TwoPhaseCommit
 
 extension LibraryTests {
-    @Suite("Rows: read as what is asked for, or refused by name")
+    @Suite("Decoding rows")
     struct RowTests {
         enum Colour: String, Codable, SQLValue { case red, green }
 
@@ -38,7 +38,7 @@ extension LibraryTests {
 
         struct Named: Codable, Sendable { let name: String }
 
-        @Test func `a Decodable type takes columns by name, of all kinds`() async throws {
+        @Test func `decodes columns of all types by name`() async throws {
             let id = UUID()
             let parcels = try await inTransaction { tx in
                 try await tx.query(
@@ -58,7 +58,7 @@ extension LibraryTests {
                 ])
         }
 
-        @Test func `what wraps a value is read as the value, however deep it is`() async throws {
+        @Test func `decodes nested wrappers as the value`() async throws {
             try await inTransaction { tx in
                 let wall = try await tx.query(
                     "SELECT 'red' AS inside, NULL::text AS outside", as: Wall.self)
@@ -75,7 +75,7 @@ extension LibraryTests {
             }
         }
 
-        @Test func `tuples take columns in order, and their values go back as they came`()
+        @Test func `decodes tuples in column order, and sends the values back unchanged`()
             async throws
         {
             try await inTransaction { tx in
@@ -95,7 +95,7 @@ extension LibraryTests {
             }
         }
 
-        @Test func `what does not fit is refused and said, and costs no commit if it is caught`()
+        @Test func `a decoding error names the column, and does not prevent a commit`()
             async throws
         {
             try await inTransaction { tx in
@@ -114,13 +114,13 @@ extension LibraryTests {
                 await refusal("cannot be read as Int") {
                     try await tx.query("SELECT 1.5 AS a", as: Int.self)
                 }
-                await refusal("2 columns are not one value") {
+                await refusal("expected one column for a value, got 2") {
                     try await tx.query("SELECT 1, 2", as: Int.self)
                 }
-                await refusal("3 columns are not a tuple of 2") {
+                await refusal("expected 2 columns for a tuple, got 3") {
                     try await tx.query("SELECT 1, 2, 3", as: (Int, Int).self)
                 }
-                await refusal("1 columns are not a tuple of 2") {
+                await refusal("expected 2 columns for a tuple, got 1") {
                     try await tx.query("SELECT 1", as: (Int, Int).self)
                 }
                 await refusal("NULL in column \"b\"") {
@@ -142,7 +142,7 @@ extension LibraryTests {
             let scores: [Double?]
         }
 
-        @Test func `arrays are PostgreSQL's, both ways, and lists of JSON are read as well`()
+        @Test func `reads and writes PostgreSQL arrays, and reads JSON lists`()
             async throws
         {
             try await inTransaction { tx in
@@ -172,7 +172,7 @@ extension LibraryTests {
             }
         }
 
-        @Test func `what is no such array is refused, and no value is rounded`() async throws {
+        @Test func `rejects other arrays, and rounds no value`() async throws {
             try await inTransaction { tx in
                 for value in [
                     "ARRAY['x']", "NULL", "ARRAY[1, NULL]", "ARRAY[[1]]", "'[0:1]={1,2}'::int[]",
@@ -193,7 +193,7 @@ extension LibraryTests {
                 await refusal("in column \"a\" cannot be read as Array<Array<Int>>") {
                     try await tx.query("SELECT ARRAY['{1}'] AS a", as: [[Int]].self)
                 }
-                await refusal("2 columns are not one list") {
+                await refusal("expected one column for a list, got 2") {
                     try await tx.query("SELECT 1, 2", as: [Int].self)
                 }
                 for value in ["'NaN'", "'-Infinity'", "1e50 + 1", "0.1 + 1e-40"] {
@@ -222,7 +222,7 @@ extension LibraryTests {
                 sourceLocation: location)
         }
 
-        @Test func `a value that has no form of PostgreSQL's is refused, never written as another`()
+        @Test func `rejects a value that PostgreSQL cannot represent`()
             async throws
         {
             try await withTestbed(log: false) { testbed in

@@ -4,7 +4,7 @@ import Testing
 import TwoPhaseCommit
 
 extension LibraryTests {
-    @Suite("A run: all of it or nothing, and what the caller is told")
+    @Suite("Runs commit everything or nothing")
     struct RunTests {
         struct User: Codable, Sendable, Equatable {
             let id: String
@@ -13,7 +13,7 @@ extension LibraryTests {
 
         struct NoSuchUser: Error, Equatable {}
 
-        @Test func `both databases are written, and values of all kinds come back`() async throws {
+        @Test func `writes both databases and returns values of all types`() async throws {
             try await withTestbed { testbed in
                 try await testbed.coordinate { coordinator in
                     _ = try await coordinator.run([testbed.user("u1"), testbed.order("o1")])
@@ -43,7 +43,7 @@ extension LibraryTests {
             }
         }
 
-        @Test func `an error in one database undoes the other, and is the cause`() async throws {
+        @Test func `an error in one database rolls back the other and is the cause`() async throws {
             try await withTestbed { testbed in
                 try await testbed.coordinate { coordinator in
                     _ = try await coordinator.run([testbed.user("u1"), testbed.order("o1")])
@@ -69,7 +69,7 @@ extension LibraryTests {
             }
         }
 
-        @Test func `a closure that swallows an error cannot vote yes`() async throws {
+        @Test func `a closure that catches a statement's error cannot vote yes`() async throws {
             try await withTestbed { testbed in
                 try await testbed.coordinate { coordinator in
                     for sql in ["INSERT INTO nowhere VALUES (1)", "COMMIT", "SELECT 1; SELECT 2"] {
@@ -105,7 +105,7 @@ extension LibraryTests {
             }
         }
 
-        @Test func `values go to the server and come back as they were`() async throws {
+        @Test func `values make the round trip unchanged`() async throws {
             try await withTestbed(log: false) { testbed in
                 try await testbed.coordinate { coordinator in
                     let date = Date(timeIntervalSince1970: 1_764_000_000.5)
@@ -137,7 +137,7 @@ extension LibraryTests {
             }
         }
 
-        @Test func `what PREPARE refuses is told by its kind`() async throws {
+        @Test func `reports the kind of a failed PREPARE`() async throws {
             try await withTestbed { testbed in
                 _ = try await testbed.users.psql(
                     """
@@ -170,7 +170,7 @@ extension LibraryTests {
             }
         }
 
-        @Test func `a journal decides, and who declares to write nothing is not prepared`()
+        @Test func `a journal decides, and a read-only participant is not prepared`()
             async throws
         {
             try await withTestbed { testbed in
@@ -204,7 +204,7 @@ extension LibraryTests {
             }
         }
 
-        @Test func `closures run at once, or in turn and not after a failure`() async throws {
+        @Test func `closures run in parallel, or in turn until one fails`() async throws {
             try await withTestbed { testbed in
                 try await testbed.coordinate { coordinator in
                     let here = Gate()
@@ -242,7 +242,7 @@ extension LibraryTests {
             }
         }
 
-        @Test func `a transaction kept beyond its closure, or left with work, is refused`()
+        @Test func `rejects a transaction used after its closure or left with a running statement`()
             async throws
         {
             try await withTestbed { testbed in
@@ -274,7 +274,7 @@ extension LibraryTests {
             }
         }
 
-        @Test func `what the databases or the coordinator lack is said before anything is sent`()
+        @Test func `reports missing capacity before sending anything`()
             async throws
         {
             try await withTestbed(log: false) { testbed in

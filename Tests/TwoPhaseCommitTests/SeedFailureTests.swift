@@ -11,7 +11,7 @@ extension LibraryTests {
     /// The four ways in which gosql2pc is known to lose a transaction.
     ///
     /// None of them may happen here. The swallowed error is among the tests of a run.
-    @Suite("The seed's recorded failures")
+    @Suite("Failures recorded from gosql2pc")
     struct SeedFailureTests {
         @Test(
             "a database that fails at COMMIT PREPARED beside a committed one is committed later",
@@ -56,7 +56,7 @@ extension LibraryTests {
             }
         }
 
-        @Test func `a program that dies after PREPARE is rolled back by its next incarnation`()
+        @Test func `the next incarnation rolls back after a death after PREPARE`()
             async throws
         {
             try await withTestbed { testbed in
@@ -70,7 +70,7 @@ extension LibraryTests {
             }
         }
 
-        @Test func `a program that dies after the decision is committed by another`() async throws {
+        @Test func `another coordinator commits after a death after the decision`() async throws {
             try await withTestbed { testbed in
                 try await leaveHalfCommitted(testbed)
                 // Not its next life, but another coordinator, once its lease has run out.
@@ -81,7 +81,7 @@ extension LibraryTests {
         }
 
         @Test
-        func `a program that dies after the decision is committed by a server that shares its log`()
+        func `a server with the same log commits after a death after the decision`()
             async throws
         {
             try await withTestbed { testbed in
@@ -98,7 +98,7 @@ extension LibraryTests {
             }
         }
 
-        @Test func `what a program without a log leaves is found, related and ended by command`()
+        @Test func `tandem logless lists, groups and ends what a program without a log left`()
             async throws
         {
             try await withTestbed(log: false) { testbed in
@@ -138,9 +138,9 @@ extension LibraryTests {
             }
         }
 
-        @Test func `no scan takes a name of the library's for its own`() {
+        @Test func `recovery ignores the names of logless coordinators`() {
             let name = LoglessName(
-                coordinator: LoglessName.newCoordinator(),
+                coordinator: LoglessName.newCoordinator(random: { .random(in: .min ... .max) }),
                 transaction: GlobalTransactionID(number: 7, salt: 7), branch: 1, branchCount: 2)
             #expect(LoglessName(name.description) == name)
             #expect(LoglessName(name.description + "0") != name)

@@ -4,7 +4,7 @@ import TwoPhaseCommit
 
 extension LibraryTests {
     /// The three programs that gosql2pc comes with; `examples/swift` has them as programs.
-    @Suite("The seed's programs, with a log and without")
+    @Suite("gosql2pc's programs, with a log and without")
     struct SeedProgramTests {
         @Test(
             "basic: a user and an order, and then an order that exists", arguments: [true, false])

@@ -10,7 +10,7 @@ import Testing
 extension LibraryTests {
     @Suite("A coordinator as part of a program")
     struct ServiceTests {
-        @Test func `it runs as a service, and a graceful shutdown ends it in order`() async throws {
+        @Test func `a graceful shutdown stops the service`() async throws {
             try await withTestbed { testbed in
                 let coordinator = Coordinator(testbed.configuration())
                 let group = ServiceGroup(
@@ -32,7 +32,7 @@ extension LibraryTests {
             }
         }
 
-        @Test func `cancelling its task ends the service in order, too`() async throws {
+        @Test func `cancelling its task stops the service`() async throws {
             try await withTestbed { testbed in
                 let coordinator = Coordinator(testbed.configuration())
                 let service = Task { try await coordinator.run() }
@@ -74,7 +74,7 @@ extension LibraryTests {
                     await coordinator.shutdown()
                     #expect(
                         await run.value?.description
-                            == "aborted: its rollback was asked for, or its coordinator is being shut down"
+                            == "aborted: its rollback was requested, or its coordinator is shutting down"
                     )
                     await mayEnd.open()
                     try await testbed.expectQuiet(users: 0, orders: 0)
@@ -82,7 +82,7 @@ extension LibraryTests {
             }
         }
 
-        @Test func `a shutdown answers those who wait for a session, and begins none of them`()
+        @Test func `a shutdown refuses runs that wait for a session`()
             async throws
         {
             try await withTestbed(log: false) { testbed in
@@ -98,7 +98,7 @@ extension LibraryTests {
                         await isWorking.open()
                         await mayEnd.pass()
                     }
-                    func commitMode(_ participant: Participant<Void>) -> Task<
+                    func startRun(_ participant: Participant<Void>) -> Task<
                         TransactionError?, Never
                     > {
                         Task {
@@ -108,17 +108,20 @@ extension LibraryTests {
                             }
                         }
                     }
-                    let first = commitMode(holder)
+                    let first = startRun(holder)
                     await isWorking.pass()
                     let isBegun = Lock(false)
-                    let second = commitMode(
+                    let second = startRun(
                         Participant(users) { _ in isBegun.withLock { $0 = true } })
                     // It waits for as long as the first works, whenever it comes.
                     await coordinator.shutdown()
                     for run in [first, second] {
                         // It may come to wait before the shutdown, or be refused at once behind it.
-                        let said = await run.value?.description
-                        #expect(said?.contains("shut down") == true, "\(said ?? "nothing")")
+                        let reason = await run.value?.description
+                        let isShutdown = ["shut down", "shutting down"].contains {
+                            reason?.hasSuffix($0) == true
+                        }
+                        #expect(isShutdown, "\(reason ?? "nothing")")
                     }
                     await mayEnd.open()
                     #expect(!isBegun.withLock { $0 })
@@ -127,13 +130,14 @@ extension LibraryTests {
             }
         }
 
-        @Test func `a configuration that cannot be is refused at the start`() async throws {
+        @Test func `the start rejects an invalid configuration`() async throws {
             let one = Database("one", at: "host=127.0.0.1")
-            let state = StateDatabase(at: "host=127.0.0.1 nonsense", replica: "r")
+            let state = LogLocation.StateDatabase(at: "host=127.0.0.1 nonsense", replica: "r")
             for configuration in [
-                Configuration(databases: [one, one], log: .logless),
-                Configuration(databases: [Database("two", at: "port=x")], log: .logless),
-                Configuration(databases: [one], log: .database(state)),
+                Coordinator.Configuration(databases: [one, one], log: .logless),
+                Coordinator.Configuration(
+                    databases: [Database("two", at: "port=x")], log: .logless),
+                Coordinator.Configuration(databases: [one], log: .database(state)),
             ] {
                 let error = await #expect(throws: CoordinatorError.self) {
                     try await Coordinator(configuration).start()
@@ -143,11 +147,11 @@ extension LibraryTests {
         }
 
         @Test
-        func `a number or a time that cannot be is refused by its name, and stops no program`()
+        func `the start rejects an invalid number or time by its name`()
             async throws
         {
-            let wrongs: [(String, (inout Database, inout StateDatabase) -> Void)] = [
-                ("connections of database \"one\" is 0", { one, _ in one.connections = 0 }),
+            let wrongs: [(String, (inout Database, inout LogLocation.StateDatabase) -> Void)] = [
+                ("connections of database \"one\": expected 1", { one, _ in one.connections = 0 }),
                 ("finishingConnections", { one, _ in one.finishingConnections = 0 }),
                 ("preparedTransactionsMax", { one, _ in one.preparedTransactionsMax = 0 }),
                 ("connectTimeout", { one, _ in one.connectTimeout = .zero }),
@@ -160,10 +164,10 @@ extension LibraryTests {
             ]
             for (what, spoil) in wrongs {
                 var one = Database("one", at: "host=127.0.0.1")
-                var state = StateDatabase(at: "host=127.0.0.1", replica: "r")
+                var state = LogLocation.StateDatabase(at: "host=127.0.0.1", replica: "r")
                 spoil(&one, &state)
                 let coordinator = Coordinator(
-                    Configuration(databases: [one], log: .database(state)))
+                    Coordinator.Configuration(databases: [one], log: .database(state)))
                 let error = await #expect(throws: CoordinatorError.self) {
                     try await coordinator.start()
                 }
@@ -172,7 +176,7 @@ extension LibraryTests {
             }
         }
 
-        @Test func `a start that is held up holds neither a run beyond its time nor a shutdown`()
+        @Test func `a blocked start delays neither a run's timeout nor a shutdown`()
             async throws
         {
             try await withTestbed { testbed in
@@ -190,7 +194,7 @@ extension LibraryTests {
                 let late = await failure { () async throws(TransactionError) in
                     try await coordinator.run([testbed.user("u")], within: .milliseconds(1))
                 }
-                #expect(late?.description == "aborted: the time to the decision was over")
+                #expect(late?.description == "aborted: the timeout passed before the decision")
                 try await waiting(1)
                 let run = Task {
                     await failure { () async throws(TransactionError) in
@@ -218,7 +222,7 @@ extension LibraryTests {
             }
         }
 
-        @Test func `of several hosts the one is used that takes writes`() async throws {
+        @Test func `uses the host that accepts writes`() async throws {
             try await withTestbed { testbed in
                 _ = try await testbed.orders.psql("CREATE DATABASE state")
                 try await testbed.orders.becomeStandby()
@@ -226,10 +230,11 @@ extension LibraryTests {
                     "host=127.0.0.1,127.0.0.1 port=\(testbed.orders.port),\(testbed.users.port) user=postgres"
                 var users = testbed.usersDatabase
                 users.connectionString = "\(hosts) dbname=postgres"
-                var state = StateDatabase(at: "\(hosts) dbname=state", replica: "library-1")
+                var state = LogLocation.StateDatabase(
+                    at: "\(hosts) dbname=state", replica: "library-1")
                 state.timeout = .seconds(60)
                 for log in [LogLocation.database(state), .logless] {
-                    var configuration = Configuration(databases: [users], log: log)
+                    var configuration = Coordinator.Configuration(databases: [users], log: log)
                     configuration.allowsFsyncOff = true
                     try await Coordinator.with(configuration) { coordinator in
                         let inserting = Participant(users) { tx in
@@ -244,7 +249,7 @@ extension LibraryTests {
             }
         }
 
-        @Test func `a service that is cancelled does not tell another that it was superseded`()
+        @Test func `cancelling one service does not supersede another`()
             async throws
         {
             try await withTestbed { testbed in
@@ -259,7 +264,7 @@ extension LibraryTests {
             }
         }
 
-        @Test func `a second coordinator of the same name supersedes the first`() async throws {
+        @Test func `a second coordinator with the same name supersedes the first`() async throws {
             try await withTestbed { testbed in
                 let first = Coordinator(testbed.configuration())
                 let service = Task { try await first.run() }
@@ -275,7 +280,7 @@ extension LibraryTests {
             }
         }
 
-        @Test func `a state database that is down refuses the start, and not for ever`()
+        @Test func `a start fails while the state database is down, and succeeds later`()
             async throws
         {
             try await withTestbed { testbed in
@@ -292,11 +297,13 @@ extension LibraryTests {
             }
         }
 
-        @Test func `outcomes and durations are counted`() throws {
+        @Test func `counts outcomes and records durations`() throws {
             let kit = TestMetrics()
             let metrics = CoordinatorMetrics(factory: kit)
             metrics.committed(in: .milliseconds(3))
-            metrics.failed(.refused(.overloaded, "full"), in: .milliseconds(1))
+            let refusal = Refusal(code: .overloaded, description: "full")
+            metrics.failed(
+                .aborted(Aborted(id: nil, cause: .refused(refusal))), in: .milliseconds(1))
             metrics.failed(.unknown(UnknownOutcome(id: TransactionID("1-0"))), in: .seconds(5))
             func count(_ outcome: String) throws -> Int64 {
                 try kit.expectCounter("tandem_library_transactions", [("outcome", outcome)])
@@ -310,14 +317,16 @@ extension LibraryTests {
                     == [3_000_000, 1_000_000, 5_000_000_000])
         }
 
-        @Test func `nothing shows a password`() {
+        @Test func `descriptions hide passwords`() {
             let database = Database("users", at: "host=h password=secret")
-            let state = StateDatabase(at: "host=h password=secret", replica: "r")
+            let state = LogLocation.StateDatabase(at: "host=h password=secret", replica: "r")
             for shown in ["\(database)", "\(state)", String(reflecting: [database])] {
                 #expect(!shown.contains("secret"))
             }
             var dumped = ""
-            dump(Configuration(databases: [database], log: .database(state)), to: &dumped)
+            dump(
+                Coordinator.Configuration(databases: [database], log: .database(state)), to: &dumped
+            )
             #expect(!dumped.contains("secret"))
         }
     }

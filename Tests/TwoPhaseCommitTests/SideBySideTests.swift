@@ -10,7 +10,7 @@ extension LibraryTests {
     @Suite("A program and a server over one state database")
     struct SideBySideTests {
         @Test
-        func `each leaves the other's work alone while it incarnations, and ends it after a kill`()
+        func `each leaves a living one's transactions alone, and finishes them after a kill`()
             async throws
         {
             let sandbox = try await Sandbox.start(
@@ -38,10 +38,10 @@ extension LibraryTests {
             let state = sandbox.state
             let usersDatabase = Database("users", at: users.connectionString())
             let ordersDatabase = Database("orders", at: orders.connectionString())
-            let configuration = TwoPhaseCommit.Configuration(
+            let configuration = TwoPhaseCommit.Coordinator.Configuration(
                 databases: [usersDatabase, ordersDatabase],
                 log: .database(
-                    StateDatabase(at: state.connectionString(), replica: "program")))
+                    LogLocation.StateDatabase(at: state.connectionString(), replica: "program")))
             try await Coordinator.with(configuration) { coordinator in
                 let user = Participant(usersDatabase) { tx in
                     try await tx.execute("INSERT INTO users VALUES ('u1')")

@@ -3,9 +3,9 @@ import Testing
 import TwoPhaseCommit
 
 extension LibraryTests {
-    @Suite("Calls of several statements, and where they go wrong")
+    @Suite("Calls of several statements, and their failures")
     struct StatementCallTests {
-        @Test func `statements are numbered over all calls of a closure`() async throws {
+        @Test func `numbers statements over all calls of a closure`() async throws {
             try await withTestbed { testbed in
                 try await testbed.coordinate { coordinator in
                     let participant = Participant(testbed.usersDatabase) { tx in
@@ -25,7 +25,7 @@ extension LibraryTests {
             }
         }
 
-        @Test func `a NUL in a value is refused, and costs no session`() async throws {
+        @Test func `rejects a NUL in a value without losing the session`() async throws {
             try await withTestbed { testbed in
                 var users = testbed.usersDatabase
                 users.connections = 1
@@ -59,7 +59,7 @@ extension LibraryTests {
             }
         }
 
-        @Test func `a plan that changed its result is made again, with the whole call`()
+        @Test func `repeats a call whose cached plan changed its result type`()
             async throws
         {
             try await withTestbed { testbed in
@@ -81,7 +81,7 @@ extension LibraryTests {
             }
         }
 
-        @Test func `a column that changed its type takes the values of its new one`() async throws {
+        @Test func `accepts values for a column's new type`() async throws {
             try await withTestbed(log: false) { testbed in
                 var orders = testbed.ordersDatabase
                 orders.connections = 1
@@ -108,7 +108,7 @@ extension LibraryTests {
             }
         }
 
-        @Test func `calls at once take turns, and none is lost`() async throws {
+        @Test func `concurrent calls take turns, and none is lost`() async throws {
             try await withTestbed { testbed in
                 try await testbed.coordinate { coordinator in
                     let participant = Participant(testbed.usersDatabase) { tx in
@@ -128,7 +128,8 @@ extension LibraryTests {
             }
         }
 
-        @Test func `more than the sockets can hold goes through in one call`() async throws {
+        @Test func `one call can send and receive more than the socket buffers hold`() async throws
+        {
             try await withTestbed { testbed in
                 try await testbed.coordinate { coordinator in
                     let long = String(repeating: "x", count: 10_000)
@@ -150,7 +151,7 @@ extension LibraryTests {
             }
         }
 
-        @Test func `a call is cancelled with the whole`() async throws {
+        @Test func `an abort cancels a running call`() async throws {
             try await withTestbed { testbed in
                 try await testbed.coordinate { coordinator in
                     let participant = Participant(
@@ -183,7 +184,7 @@ extension LibraryTests {
             }
         }
 
-        @Test func `no call is taken after the closure has returned, not even an empty one`()
+        @Test func `rejects every call after the closure has returned`()
             async throws
         {
             try await withTestbed { testbed in
@@ -201,7 +202,7 @@ extension LibraryTests {
             }
         }
 
-        @Test func `parameters are not shown`() {
+        @Test func `descriptions hide parameters`() {
             let statement = SQLStatement("SELECT $1", "secret")
             let participant = Participant(Database("users", at: ""), statements: [statement])
             #expect("\(statement)" == "SELECT $1")

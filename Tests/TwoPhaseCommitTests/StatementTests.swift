@@ -3,11 +3,11 @@ import Testing
 import TwoPhaseCommit
 
 extension LibraryTests {
-    @Suite("Statements that are known beforehand, and several in one round trip")
+    @Suite("Participants of statements, and several statements in one round trip")
     struct StatementTests {
-        @Test(arguments: [Order.parallel, .sequential])
-        func `a participant of statements is committed with closures`(
-            _ order: Order
+        @Test(arguments: [ExecutionOrder.parallel, .sequential])
+        func `a participant of statements commits with closures`(
+            _ order: ExecutionOrder
         ) async throws {
             try await withTestbed { testbed in
                 try await testbed.coordinate { coordinator in
@@ -29,7 +29,7 @@ extension LibraryTests {
         }
 
         @Test(arguments: [true, false])
-        func `a statement that fails is the cause, in the server's words`(
+        func `a failed statement is the cause, with the server's message`(
             hasLog: Bool
         ) async throws {
             try await withTestbed(log: hasLog) { testbed in
@@ -59,7 +59,7 @@ extension LibraryTests {
             }
         }
 
-        @Test func `another number of rows than expected aborts the whole`() async throws {
+        @Test func `an unexpected number of rows aborts the transaction`() async throws {
             try await withTestbed { testbed in
                 try await testbed.coordinate { coordinator in
                     let users = Participant(
@@ -74,7 +74,7 @@ extension LibraryTests {
                     #expect(error?.branchError?.code == .unexpectedRows)
                     #expect(
                         error?.branchError?.message
-                            == "statement 1: 1 rows were expected, not 0")
+                            == "statement 1: expected 1 rows, got 0")
                     // The first that went wrong is told, and not what went wrong for its sake.
                     let both = Participant(
                         testbed.usersDatabase,
@@ -101,7 +101,7 @@ extension LibraryTests {
             }
         }
 
-        @Test func `what can be part of no transaction is refused before anything is sent`()
+        @Test func `rejects a forbidden statement before sending anything`()
             async throws
         {
             try await withTestbed { testbed in
@@ -137,7 +137,7 @@ extension LibraryTests {
             }
         }
 
-        @Test func `several statements go together, in order`() async throws {
+        @Test func `sends several statements together, in order`() async throws {
             try await withTestbed { testbed in
                 try await testbed.coordinate { coordinator in
                     let participant = Participant(testbed.usersDatabase) { tx in
@@ -160,7 +160,7 @@ extension LibraryTests {
             }
         }
 
-        @Test func `behind a statement that fails none of its call runs`() async throws {
+        @Test func `runs no statement of a call after one that failed`() async throws {
             try await withTestbed { testbed in
                 try await testbed.coordinate { coordinator in
                     // A sequence shows what ran, for it is not rolled back.
@@ -194,7 +194,7 @@ extension LibraryTests {
             }
         }
 
-        @Test func `what the statements of a call return is bounded together`() async throws {
+        @Test func `limits the results of all statements of a call together`() async throws {
             try await withTestbed { testbed in
                 var users = testbed.usersDatabase
                 users.rowsMax = 10
@@ -219,7 +219,7 @@ extension LibraryTests {
             }
         }
 
-        @Test func `a read-only participant of statements may not write`() async throws {
+        @Test func `a read-only participant of statements cannot write`() async throws {
             try await withTestbed { testbed in
                 try await testbed.coordinate { coordinator in
                     let writer = Participant(
@@ -238,7 +238,7 @@ extension LibraryTests {
             }
         }
 
-        @Test func `an error comes with all that PostgreSQL said of it`() async throws {
+        @Test func `an error holds every field that PostgreSQL reported`() async throws {
             try await withTestbed { testbed in
                 try await testbed.coordinate { coordinator in
                     _ = try await testbed.users.psql(
@@ -272,7 +272,7 @@ extension LibraryTests {
             }
         }
 
-        @Test func `a deferred constraint that fails at PREPARE is told by its name`() async throws
+        @Test func `reports the name of a deferred constraint that fails at PREPARE`() async throws
         {
             try await withTestbed { testbed in
                 try await testbed.coordinate { coordinator in

@@ -84,14 +84,14 @@ final class Testbed: Sendable {
         return database
     }
 
-    func configuration(replica: String = "library-1") -> Configuration {
+    func configuration(replica: String = "library-1") -> Coordinator.Configuration {
         var location = LogLocation.logless
         if hasLog {
-            var database = StateDatabase(at: stateConnection, replica: replica)
+            var database = LogLocation.StateDatabase(at: stateConnection, replica: replica)
             database.timeout = .seconds(60)
             location = .database(database)
         }
-        var configuration = Configuration(
+        var configuration = Coordinator.Configuration(
             databases: [usersDatabase, ordersDatabase], log: location)
         configuration.allowsFsyncOff = true
         configuration.timeout = patience
@@ -101,7 +101,7 @@ final class Testbed: Sendable {
 
     /// A coordinator for the time of a body.
     func coordinate(
-        _ change: (inout Configuration) -> Void = { _ in },
+        _ change: (inout Coordinator.Configuration) -> Void = { _ in },
         _ body: (Coordinator) async throws -> Void
     ) async throws {
         var configuration = configuration()

@@ -3,9 +3,11 @@ import Testing
 import TwoPhaseCommit
 
 extension LibraryTests {
-    @Suite("An unknown outcome is an error of its own, and is learned by its id")
+    @Suite("Unknown outcomes")
     struct UnknownOutcomeTests {
-        @Test func `the state database dies before the decision, and answers later`() async throws {
+        @Test func `the status resolves an unknown outcome when the state database returns`()
+            async throws
+        {
             try await withTestbed { testbed in
                 try await testbed.coordinate({ $0.finishWait = .seconds(1) }) { coordinator in
                     // Both branches are in the other server, so that the log alone is lost.

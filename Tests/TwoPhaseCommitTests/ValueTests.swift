@@ -12,7 +12,7 @@ import Testing
         (951_782_400_000_000, "2000-02-29 00:00:00.000000+00"),
         (-62_135_596_800_000_001, "0001-12-31 23:59:59.999999+00 BC"),
     ])
-    func `a timestamp is written and read to the microsecond`(value: Int64, text: String) {
+    func `writes and reads timestamps to the microsecond`(value: Int64, text: String) {
         #expect(TimestampText.write(value) == text)
         #expect(TimestampText.read(text) == value)
     }
@@ -25,7 +25,7 @@ import Testing
             ("2025-11-24T16:00:00.123456Z", 1_764_000_000_123_456),
             ("0044-03-15 BC", -63_517_824_000_000_000),
         ] as [(String, Int64)])
-    func `offsets, fractions and dates are read`(text: String, value: Int64) {
+    func `reads offsets, fractions and dates`(text: String, value: Int64) {
         #expect(TimestampText.read(text) == value)
     }
 
@@ -37,11 +37,11 @@ import Testing
         // PostgreSQL has dates that 64 bits of microseconds since 1970 do not reach.
         "300000-01-01", "294276-12-31 23:59:59.999999+00",
     ])
-    func `what is no timestamp is nil`(text: String) {
+    func `reads other text as nil`(text: String) {
         #expect(TimestampText.read(text) == nil)
     }
 
-    @Test func `a number that is too large for its type is none, and infinity is one`() {
+    @Test func `reads a number too large for its type as nil, but accepts infinity`() {
         #expect(Float(sqlText: "1e300") == nil)
         #expect(Double(sqlText: "-1e400") == nil)
         #expect(Double(sqlText: "-Infinity") == -.infinity)
@@ -50,7 +50,7 @@ import Testing
         #expect(Double.infinity.sqlText == "Infinity")
     }
 
-    @Test func `bytes are hexadecimal digits`() {
+    @Test func `writes bytes as hexadecimal digits`() {
         let data = Data([0, 15, 255])
         #expect(data.sqlText == "\\x000fff")
         #expect(Data(sqlText: "\\x000fff") == data)
@@ -59,14 +59,14 @@ import Testing
         #expect(Data(sqlText: "plain") == nil)
     }
 
-    @Test func `NULL fits optionals only`() {
+    @Test func `NULL fits only optionals`() {
         #expect(Int.read(column: nil) == nil)
         #expect(Optional<Int>.read(column: nil) == .some(.none))
         #expect(Optional<Int>.read(column: "7") == 7)
         #expect(Optional<Int>.read(column: "seven") == .none)
     }
 
-    @Test func `numbers that do not fit are refused`() {
+    @Test func `rejects numbers that do not fit`() {
         #expect(Int16(sqlText: "40000") == nil)
         #expect(Int64(sqlText: "9223372036854775807") == .max)
         #expect(Double(sqlText: "NaN")?.isNaN == true)

@@ -12,9 +12,9 @@ struct Victim {
         let orders = Database("orders", at: arguments[2])
         var log = LogLocation.logless
         if arguments.count > 4 {
-            log = .database(StateDatabase(at: arguments[3], replica: arguments[4]))
+            log = .database(LogLocation.StateDatabase(at: arguments[3], replica: arguments[4]))
         }
-        var configuration = Configuration(databases: [users, orders], log: log)
+        var configuration = Coordinator.Configuration(databases: [users, orders], log: log)
         configuration.allowsFsyncOff = true
         configuration.timeout = .seconds(600)
         let coordinator = Coordinator(configuration)

@@ -49,10 +49,10 @@ public struct LoglessName: Hashable, Sendable, CustomStringConvertible {
     /// The exact name.
     public var description: String { "\(Self.prefix)\(group):\(branch).\(branchCount)" }
 
-    /// A random name for a coordinator.
-    public static func newCoordinator() -> String {
+    /// Makes a name for a coordinator of 128 random bits.
+    public static func newCoordinator(random: () -> UInt64) -> String {
         let digits = (0..<2).map { _ in
-            let text = String(UInt64.random(in: .min ... .max), radix: 16)
+            let text = String(random(), radix: 16)
             return String(repeating: "0", count: 16 - text.utf8.count) + text
         }
         return digits.joined()

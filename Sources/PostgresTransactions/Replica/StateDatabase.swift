@@ -42,8 +42,9 @@ public final class StateDatabase {
     public nonisolated let installation: String
     /// The epoch that this life of the replica took.
     public nonisolated let epoch: Int64
-    /// Called once when another process took this replica's name.
-    public var onSuperseded: (@LoopActor () -> Void)?
+    /// Each caller of ``waitUntilSuperseded()`` has a stream of its own, since cancelling a task that
+    /// reads a stream ends it for all readers.
+    private var supersessionWaiters: [AsyncStream<Never>.Continuation] = []
 
     /// Why nothing absent is believed, if so; see `StateIdentity`.
     public var quarantineReason: String? { identity.quarantineReason }
@@ -56,7 +57,7 @@ public final class StateDatabase {
     let identity: StateIdentity
     private var writer: PostgresConnection?
     private let logger: Logger
-    private var isSuperseded = false
+    private(set) var isSuperseded = false
     /// Set before this life is given up, and never again.
     private var closing: Task<Void, Never>?
     var isClosed: Bool { closing != nil }
@@ -286,7 +287,16 @@ public final class StateDatabase {
         guard !isSuperseded else { return }
         isSuperseded = true
         logger.critical("\(StateDatabaseError.superseded(replica: replica))")
-        onSuperseded?()
+        for waiter in supersessionWaiters { waiter.finish() }
+        supersessionWaiters = []
+    }
+
+    /// Returns when another process has taken this replica's name, or when the task is cancelled.
+    public func waitUntilSuperseded() async {
+        guard !isSuperseded else { return }
+        let (supersession, waiter) = AsyncStream<Never>.makeStream()
+        supersessionWaiters.append(waiter)
+        for await _ in supersession {}
     }
 
     private func scheduleHeartbeat() {

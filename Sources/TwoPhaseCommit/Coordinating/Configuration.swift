@@ -1,50 +1,53 @@
 public import Logging
 
-/// What a coordinator is made of.
-public struct Configuration: Sendable {
-    /// The databases that may take part in its transactions; each with a name of its own.
-    public var databases: [Database]
-    /// Where decisions are written.
-    public var log: LogLocation
-    /// The bound on a transaction's time from its start to its decision, unless a run says another.
-    public var timeout: Duration = .seconds(30)
-    /// The bound on the wait from the decision to the answer.
-    ///
-    /// When it passes, the answer says what is known by then, and ending goes on.
-    public var finishWait: Duration = .seconds(5)
-    /// Transactions under way at once, at most; more are refused.
-    public var inFlightMax = 1024
-    /// Transactions that may wait for sessions, at most; more are refused.
-    public var queueMax = 1024
-    /// The executor that the closures of participants prefer; nil for the global one.
-    ///
-    /// The choice is between room and speed: see ``Coordinator/eventLoop``.
-    public var executorPreference: (any TaskExecutor)?
-    /// How long a shutdown waits for what is under way, before it aborts what is undecided.
-    public var shutdownGrace: Duration = .seconds(10)
-    /// Accept servers that run with `fsync = off`; for throwaway ones.
-    public var allowsFsyncOff = false
-    /// The logger, by default one of the system that the program has bootstrapped.
-    public var logger = Logger(label: "tandem.coordinator")
+extension Coordinator {
+    /// The databases, the decision log and the limits of a coordinator.
+    public struct Configuration: Sendable {
+        /// The databases that may take part in transactions, each under a unique name.
+        public var databases: [Database]
+        /// Where the coordinator records decisions.
+        public var log: LogLocation
+        /// The time limit of a transaction from its start to its decision, unless a run sets another.
+        public var timeout: Duration = .seconds(30)
+        /// How long a run waits for its databases to finish after the decision.
+        ///
+        /// After this time the run returns or throws with what is known, and the coordinator
+        /// finishes the transaction in the background.
+        public var finishWait: Duration = .seconds(5)
+        /// The maximum number of transactions in progress; the coordinator refuses more.
+        public var inFlightMax = 1024
+        /// The maximum number of transactions that wait for sessions; the coordinator refuses more.
+        public var queueMax = 1024
+        /// The executor on which the participants' closures run; nil for the global one.
+        ///
+        /// See ``Coordinator/eventLoop`` for the faster alternative and its risk.
+        public var executorPreference: (any TaskExecutor)?
+        /// How long a shutdown waits for running transactions before it aborts undecided ones.
+        public var shutdownGrace: Duration = .seconds(10)
+        /// Whether to accept servers with `fsync = off`; only for servers whose data may be lost.
+        public var allowsFsyncOff = false
+        /// The logger; by default one of the bootstrapped logging system.
+        public var logger = Logger(label: "tandem.coordinator")
 
-    /// Makes a configuration with the defaults.
-    public init(databases: [Database], log: LogLocation) {
-        self.databases = databases
-        self.log = log
+        /// Makes a configuration with default values for everything else.
+        public init(databases: [Database], log: LogLocation) {
+            self.databases = databases
+            self.log = log
+        }
     }
 }
 
-/// Why a coordinator cannot start, or had to stop.
+/// The error of a coordinator that cannot start, or had to stop.
 public struct CoordinatorError: Error, Sendable, Hashable, CustomStringConvertible {
     /// The kind of failure.
     public enum Code: Sendable, Hashable {
-        /// A connection string, two databases of one name, or a number or a time that cannot be.
+        /// The configuration is invalid: a connection string, a duplicate name, a number or a time.
         case configuration
         /// The state database cannot be used.
         case stateDatabase
         /// Another process has started under this replica's name.
         case superseded
-        /// It was shut down.
+        /// The coordinator was shut down.
         case stopped
         /// The task that waited for the start was cancelled.
         case cancelled
@@ -59,4 +62,50 @@ public struct CoordinatorError: Error, Sendable, Hashable, CustomStringConvertib
         self.code = code
         self.description = description
     }
+}
+
+extension Coordinator.Configuration {
+    /// Reports an invalid value by its name here; PostgreSQL or a clock would name another.
+    func check() throws(CoordinatorError) {
+        let names = databases.map(\.name)
+        if let duplicate = names.first(where: { name in names.count { $0 == name } > 1 }) {
+            throw CoordinatorError(.configuration, "two databases are named \"\(duplicate)\"")
+        }
+        try check("inFlightMax", inFlightMax, in: 1 ... .max)
+        try check("queueMax", queueMax, in: 0 ... .max)
+        for database in databases {
+            func check<Value: Comparable>(
+                _ property: String, _ value: Value, in range: ClosedRange<Value>
+            ) throws(CoordinatorError) {
+                try self.check("\(property) of database \"\(database.name)\"", value, in: range)
+            }
+            try check("connections", database.connections, in: 1 ... .max)
+            try check("finishingConnections", database.finishingConnections, in: 1 ... .max)
+            try check(
+                "preparedTransactionsMax", database.preparedTransactionsMax ?? 1, in: 1 ... .max)
+            try check("rowsMax", database.rowsMax, in: 0 ... .max)
+            try check("bytesMax", database.bytesMax, in: 0 ... .max)
+            try check("connectTimeout", database.connectTimeout, in: .milliseconds(1) ... .day)
+            // Zero means no limit, as in PostgreSQL.
+            try check("statementTimeout", database.statementTimeout, in: .zero ... .day)
+            try check("lockTimeout", database.lockTimeout, in: .zero ... .day)
+        }
+        guard case .database(let state) = log else { return }
+        try check("timeout of the state database", state.timeout, in: .milliseconds(1) ... .day)
+        try check("lease of the state database", state.lease, in: .seconds(1) ... .day)
+        try check("retention of the state database", state.retention, in: .zero ... .day * 3650)
+    }
+
+    private func check<Value: Comparable>(
+        _ property: String, _ value: Value, in range: ClosedRange<Value>
+    ) throws(CoordinatorError) {
+        guard !range.contains(value) else { return }
+        throw CoordinatorError(
+            .configuration,
+            "\(property): expected \(range.lowerBound) to \(range.upperBound), got \(value)")
+    }
+}
+
+extension Duration {
+    fileprivate static let day = Duration.seconds(24 * 3600)
 }

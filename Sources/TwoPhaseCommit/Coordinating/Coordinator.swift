@@ -1,28 +1,33 @@
+import CommitProtocol
 import EventLoop
+import PostgresTransactions
+public import ServiceLifecycle
+import TransactionEngine
 
-/// Commits a change to several PostgreSQL databases, or to none of them.
+/// Runs transactions that commit in several PostgreSQL databases or in none of them.
 ///
-/// A coordinator starts by itself at its first run, or before that by ``start()``; it looks after
-/// its databases until ``shutdown()``. It is a `Service` of swift-service-lifecycle too, whose
-/// ``run()`` does both. It can be used from any task, actor or executor.
+/// A coordinator starts at its first run, or earlier with ``start()``, and works until ``shutdown()``;
+/// as a `Service` of swift-service-lifecycle, ``run()`` does both. Any task, actor or executor may use it.
 public final class Coordinator: Sendable {
-    /// The thread on which every coordinator of this process works, as an executor.
+    /// The executor of the one thread on which all coordinators of this process work.
     ///
-    /// Closures that prefer it (``Configuration/executorPreference``) spare four changes of threads
-    /// a participant, and two more with every statement after the first. But one that blocks or
-    /// computes for long there holds up all transactions of the process, and in the end its lease
-    /// runs out. So it is for closures that do little more than run statements; what takes time
-    /// belongs into a task of its own, or on the global executor, where closures run by default.
+    /// As ``Configuration/executorPreference`` it runs closures on that thread, which saves four
+    /// thread switches per participant and two per statement after the first. A closure that blocks
+    /// or computes for long there stalls every transaction of the process, and in the end the
+    /// coordinator loses its lease. Use it for closures that do little more than run statements.
     public static var eventLoop: any TaskExecutor { EventLoop.shared }
 
-    /// What it was made of.
+    /// The configuration that the initializer received.
     public let configuration: Configuration
-    let metrics: CoordinatorMetrics
-    private let incarnation = Lock(Incarnation.idle)
+    private let loop: EventLoop
+    private let clock: ContinuousClock
+    private let random: @Sendable () -> UInt64
+    private let metrics: CoordinatorMetrics
+    private let state = Lock(State.idle)
 
     private typealias Start = Task<Result<Runtime, CoordinatorError>, Never>
 
-    private enum Incarnation: Sendable {
+    private enum State: Sendable {
         case idle
         case starting(Start)
         case running(Runtime)
@@ -30,14 +35,28 @@ public final class Coordinator: Sendable {
     }
 
     /// Makes a coordinator, which connects to nothing yet.
-    public init(_ configuration: Configuration) {
-        self.configuration = configuration
-        metrics = CoordinatorMetrics()
+    public convenience init(_ configuration: Configuration) {
+        self.init(
+            configuration, loop: .shared, clock: ContinuousClock(),
+            random: { .random(in: .min ... .max) }, metrics: CoordinatorMetrics())
     }
 
-    /// Starts a coordinator, hands it to a body, and shuts it down when the body ends.
+    init(
+        _ configuration: Configuration, loop: EventLoop, clock: ContinuousClock,
+        random: @escaping @Sendable () -> UInt64, metrics: CoordinatorMetrics
+    ) {
+        self.configuration = configuration
+        self.loop = loop
+        self.clock = clock
+        self.random = random
+        self.metrics = metrics
+    }
+
+    // MARK: Starting and stopping
+
+    /// Starts a coordinator, passes it to a body, and shuts it down when the body ends.
     ///
-    /// The body runs where the caller does, so that it may use what belongs to an actor.
+    /// The body runs in the caller's isolation.
     nonisolated(nonsending) public static func with<Result: Sendable>(
         _ configuration: Configuration,
         _ body: nonisolated(nonsending) (Coordinator) async throws -> Result
@@ -54,33 +73,34 @@ public final class Coordinator: Sendable {
         }
     }
 
-    /// Opens the state database, takes over what is left there, and begins to connect.
+    /// Opens the state database, takes over unfinished transactions, and begins to connect.
     ///
-    /// Harmless if it is started already. A database that is down stops nobody: it is connected
-    /// when it comes back. If the task is cancelled meanwhile it waits no longer, and the start goes on
-    /// until ``shutdown()``.
+    /// Does nothing if the coordinator has started already. An unreachable database does not fail the
+    /// start: the coordinator connects when it comes back. Cancelling the task ends this call only;
+    /// the start continues until ``shutdown()``.
+    ///
+    /// - Throws: ``CoordinatorError`` if the configuration is invalid, the state database cannot be
+    ///   used, the coordinator was shut down, or the task was cancelled.
     public func start() async throws(CoordinatorError) {
         _ = try await runtime()
     }
 
-    /// Refuses new transactions, waits at most ``Configuration/shutdownGrace`` for those under way,
-    /// aborts what is undecided by then, which takes five seconds at most, and closes every
-    /// connection.
+    /// Rejects new transactions, waits for running ones, aborts the rest, and closes all connections.
     ///
-    /// A start that is still under way is given up, and a coordinator that was shut down does not start
-    /// again: make another.
+    /// The wait takes at most ``Configuration/shutdownGrace``, aborting undecided transactions at most
+    /// five seconds more. This gives up a start in progress. A coordinator cannot be started again.
     ///
-    /// With a decision log, what is not finished by then is finished by the next life or by another
-    /// coordinator. Without one, what is prepared and not ended by then stays prepared.
+    /// With a decision log, the next incarnation or another coordinator finishes what is still
+    /// unfinished. Without one, branches that are still prepared stay prepared.
     public func shutdown() async {
         let grace = configuration.shutdownGrace
-        let task = incarnation.withLock { incarnation in
+        let task = state.withLock { state in
             let task: Task<Void, Never>
-            switch incarnation {
+            switch state {
             case .stopped(let earlier): return earlier
             case .idle: task = Task {}
             case .starting(let start):
-                // The state database may hold its answer back for as long as it likes.
+                // The state database may never answer.
                 start.cancel()
                 task = Task {
                     if case .success(let runtime) = await start.value {
@@ -89,14 +109,14 @@ public final class Coordinator: Sendable {
                 }
             case .running(let runtime): task = Task { await runtime.close(within: grace) }
             }
-            incarnation = .stopped(task)
+            state = .stopped(task)
             return task
         }
         await task.value
     }
 
-    /// The running engine; starts it if need be, and waits for that as long as the task lives.
-    func runtime() async throws(CoordinatorError) -> Runtime {
+    /// Starts the coordinator if necessary, and waits for that until the task is cancelled.
+    private func runtime() async throws(CoordinatorError) -> Runtime {
         guard let runtime = try await runtime(within: .longest) else {
             throw CoordinatorError(
                 .cancelled, "the task was cancelled while the coordinator started")
@@ -104,15 +124,15 @@ public final class Coordinator: Sendable {
         return runtime
     }
 
-    /// The same; nil if it has not started within a time, or until the task was cancelled.
-    func runtime(within limit: Duration) async throws(CoordinatorError) -> Runtime? {
-        let present = incarnation.withLock { incarnation in
-            if case .idle = incarnation { incarnation = .starting(Task { await open() }) }
-            return incarnation
+    /// Returns nil if the start takes longer than the limit, or the task is cancelled before it ends.
+    private func runtime(within limit: Duration) async throws(CoordinatorError) -> Runtime? {
+        let present = state.withLock { state in
+            if case .idle = state { state = .starting(Task { await open() }) }
+            return state
         }
         switch present {
         case .running(let runtime): return runtime
-        case .starting(let start): return try await Self.value(of: start, within: limit)?.get()
+        case .starting(let start): return try await value(of: start, within: limit)?.get()
         case .idle, .stopped: throw Self.stopped
         }
     }
@@ -120,21 +140,21 @@ public final class Coordinator: Sendable {
     private static let stopped = CoordinatorError(.stopped, "the coordinator is shut down")
 
     private func open() async -> Result<Runtime, CoordinatorError> {
-        let result = await Runtime.open(configuration)
-        return incarnation.withLock { incarnation in
-            // If it was shut down meanwhile, that is why it failed.
-            guard case .starting = incarnation else { return result.mapError { _ in Self.stopped } }
+        let result = await Runtime.open(configuration, on: loop, random: random)
+        return state.withLock { state in
+            // If the coordinator was shut down meanwhile, that explains the failure.
+            guard case .starting = state else { return result.mapError { _ in Self.stopped } }
             switch result {
-            case .success(let runtime): incarnation = .running(runtime)
-            // The next who asks tries again.
-            case .failure: incarnation = .idle
+            case .success(let runtime): state = .running(runtime)
+            // The next caller tries again.
+            case .failure: state = .idle
             }
             return result
         }
     }
 
-    /// What a task comes to, which others may wait for as well, and longer.
-    private static func value<Value: Sendable>(
+    /// Waits for a task with a limit, and leaves it running for other callers that wait longer.
+    private func value<Value: Sendable>(
         of task: Task<Value, Never>, within limit: Duration
     ) async -> Value? {
         let (values, end) = AsyncStream<Value>.makeStream()
@@ -142,16 +162,202 @@ public final class Coordinator: Sendable {
             end.yield(await task.value)
             end.finish()
         }
-        let timer = Task {
-            try? await Task.sleep(for: limit)
+        let timer = Task { [clock] in
+            try? await Task.sleep(for: limit, clock: clock)
             end.finish()
         }
         defer { timer.cancel() }
         return await values.first { _ in true }
     }
+
+    // MARK: Transactions
+
+    /// Runs a transaction over these participants: it commits in all of them or in none.
+    ///
+    /// - Parameters:
+    ///   - participants: At least one; several may use the same database.
+    ///   - order: Whether the participants work in parallel or one after the other.
+    ///   - isolation: The isolation level in each database.
+    ///   - timeout: The time limit from now to the decision; nil for ``Configuration/timeout``.
+    /// - Returns: The values that the closures returned, in the order of the participants.
+    /// - Throws: ``TransactionError``, which states the outcome. Cancelling the task before the
+    ///   decision aborts the transaction. After the decision, cancelling has no effect.
+    public func run<Value: Sendable>(
+        _ participants: [Participant<Value>], order: ExecutionOrder = .parallel,
+        isolation: IsolationLevel = .readCommitted, within timeout: Duration? = nil
+    ) async throws(TransactionError) -> Committed<[Value]> {
+        let works = participants.map { work($0) }
+        // Closures instead of key paths, which generic code would build at each run.
+        let result = try await run(
+            works.map { $0.erased }, order: order, isolation: isolation, within: timeout)
+        return Committed(
+            id: result.id, value: works.map { $0.value }, unconfirmed: result.unconfirmed)
+    }
+
+    /// Runs a transaction over participants of different types, and returns their values as a tuple.
+    ///
+    /// Otherwise the same as ``run(_:order:isolation:within:)``.
+    public func run<First: Sendable, each Other: Sendable>(
+        _ first: Participant<First>, _ other: repeat Participant<each Other>,
+        order: ExecutionOrder = .parallel, isolation: IsolationLevel = .readCommitted,
+        within timeout: Duration? = nil
+    ) async throws(TransactionError) -> Committed<(First, repeat each Other)> {
+        let firstWork = work(first)
+        let otherWorks = (repeat work(each other))
+        var works = [firstWork.erased]
+        for work in repeat each otherWorks { works.append(work.erased) }
+        let result = try await run(works, order: order, isolation: isolation, within: timeout)
+        return Committed(
+            id: result.id, value: (firstWork.value, repeat (each otherWorks).value),
+            unconfirmed: result.unconfirmed)
+    }
+
+    /// Returns the status of a transaction; use it to learn an unknown outcome.
+    ///
+    /// With a decision log, every coordinator that shares the log can answer. Without one, only this
+    /// coordinator can, for its recent transactions.
+    ///
+    /// - Returns: Nil if there is no record of the transaction and it is not running here. With a
+    ///   decision log, a transaction whose outcome was unknown has then not been committed.
+    /// - Throws: ``CoordinatorError`` if the state database does not answer or reports an error.
+    public func status(
+        of id: TransactionID
+    ) async throws(CoordinatorError) -> TransactionStatus? {
+        guard let known = GlobalTransactionID(id.description) else { return nil }
+        let runtime = try await runtime()
+        do {
+            let record = try await runtime.engine.status(of: known, principal: Runtime.principal)
+            return record.map(TransactionStatus.init)
+        } catch {
+            throw CoordinatorError(.stateDatabase, error.reason)
+        }
+    }
+
+    private func work<Value>(_ participant: Participant<Value>) -> Work<Value> {
+        Work(participant, executorPreference: configuration.executorPreference)
+    }
+
+    private func run(
+        _ works: [ErasedWork], order: ExecutionOrder, isolation: IsolationLevel,
+        within timeout: Duration?
+    ) async throws(TransactionError) -> CommitResult {
+        let start = clock.now
+        do throws(TransactionError) {
+            let timeout = (timeout ?? configuration.timeout).bounded
+            let result = try await attempt(
+                works, order: order, isolation: isolation, within: timeout)
+            metrics.committed(in: start.duration(to: clock.now))
+            return result
+        } catch {
+            metrics.failed(error, in: start.duration(to: clock.now))
+            throw error
+        }
+    }
+
+    private func attempt(
+        _ works: [ErasedWork], order: ExecutionOrder, isolation: IsolationLevel,
+        within timeout: Duration
+    ) async throws(TransactionError) -> CommitResult {
+        func refused(_ code: Refusal.Code, _ reason: String) -> TransactionError {
+            .aborted(
+                Aborted(id: nil, cause: .refused(Refusal(code: code, description: reason))))
+        }
+        guard !works.isEmpty else {
+            throw refused(.invalid, "expected at least one participant, got none")
+        }
+        let start = clock.now
+        let started: Runtime?
+        do {
+            started = try await runtime(within: timeout)
+        } catch {
+            throw refused(
+                error.code == .stateDatabase ? .stateDatabaseUnavailable : .notRunning,
+                error.description)
+        }
+        guard let runtime = started else {
+            throw .aborted(Aborted(id: nil, cause: Task.isCancelled ? .cancelled : .deadline))
+        }
+        let request = TransactionRequest(
+            principal: Runtime.principal, idempotency: nil,
+            branches: works.map(\.branch), isolation: Isolation(isolation),
+            // The first run may have had to start the coordinator.
+            timeout: (timeout - start.duration(to: clock.now)).bounded, labels: [],
+            execution: order == .parallel ? .parallel : .inOrder, isCancellable: true)
+        // From here on the engine stays on the loop's thread, and closures run where they prefer to.
+        let answer = await withTaskExecutorPreference(loop) {
+            await runtime.engine.run(request)
+        }
+        return try CommitResult(answer, works, isLogless: runtime.isLogless)
+    }
+}
+
+extension Coordinator: Service {
+    /// Runs the coordinator until a graceful shutdown or cancellation, then shuts it down.
+    ///
+    /// Transactions may run before and meanwhile, from any task.
+    ///
+    /// - Throws: ``CoordinatorError`` if the coordinator cannot start, or if another process has
+    ///   started under this replica's name.
+    public func run() async throws {
+        let runtime: Runtime
+        do {
+            runtime = try await cancelWhenGracefulShutdown { try await self.runtime() }
+        } catch let error as CoordinatorError where error.code == .cancelled {
+            return await shutdown()
+        }
+        let wasSuperseded = await withTaskGroup(of: Bool.self) { group in
+            if let state = runtime.state {
+                group.addTask {
+                    await state.waitUntilSuperseded()
+                    return !Task.isCancelled
+                }
+            }
+            group.addTask {
+                // It throws when the task is cancelled, which ends the service as well.
+                try? await gracefulShutdown()
+                return false
+            }
+            let first = await group.next() ?? false
+            group.cancelAll()
+            return first
+        }
+        await shutdown()
+        if wasSuperseded {
+            throw CoordinatorError(
+                .superseded, "another process has started under this replica's name")
+        }
+    }
 }
 
 extension Duration {
-    /// A year, which is for ever: what is reckoned with it does not overflow.
-    static let longest = Duration.seconds(365 * 24 * 3600)
+    /// A year stands for no limit; adding it to a clock's time does not overflow.
+    fileprivate static let longest = Duration.seconds(365 * 24 * 3600)
+
+    fileprivate var bounded: Duration { min(max(self, .zero), .longest) }
+}
+
+extension Isolation {
+    fileprivate init(_ level: IsolationLevel) {
+        switch level {
+        case .readCommitted: self = .readCommitted
+        case .repeatableRead: self = .repeatableRead
+        case .serializable: self = .serializable
+        }
+    }
+}
+
+extension TransactionStatus {
+    fileprivate init(_ record: TransactionRecord) {
+        if record.needsOperator {
+            self = .needsOperator
+            return
+        }
+        switch record.state {
+        case .active, .preparing: self = .undecided
+        case .committing: self = .committing
+        case .committed: self = .committed
+        case .aborting, .aborted: self = .aborted
+        case .needsOperator: self = .needsOperator
+        }
+    }
 }

@@ -1,4 +1,4 @@
-/// One database's part of a transaction: where, and what to do there.
+/// One database's part of a transaction: the database and the work to do there.
 ///
 /// ```swift
 /// let users = Participant(usersDatabase) { tx in
@@ -6,38 +6,33 @@
 /// }
 /// ```
 ///
-/// A participant is a description, and nothing happens before it is run. It can be run again: every
-/// run calls the closure once.
+/// A participant only describes work. It can be run several times; each run calls the closure once.
 public struct Participant<Value: Sendable>: Sendable {
-    /// The database to work in; one of the coordinator's.
+    /// The database to work in, one of the coordinator's.
     public let database: Database
-    /// Whether it is declared to write nothing; PostgreSQL then refuses any write, and nothing has
-    /// to be prepared.
+    /// Whether the participant writes nothing; PostgreSQL rejects its writes, and it is not prepared.
     public let isReadOnly: Bool
     let work: Work
 
-    /// What there is to do.
     enum Work: Sendable {
         case closure(@Sendable (Transaction) async throws -> Value)
-        /// Statements, and what they answer together.
+        /// Statements, and the value to return for all of them.
         case statements([SQLStatement], Value)
     }
 
-    /// Makes a participant of a database and a closure.
+    /// Makes a participant from a database and a closure.
     ///
-    /// The closure may read, decide and write. It runs on the global executor, or the one that
-    /// ``Configuration/executorPreference`` names, in a task that is cancelled when the whole is to
-    /// be aborted. Whatever it throws aborts the whole and is the cause of the error that
-    /// ``Coordinator/run(_:order:isolation:within:)`` throws; so does a statement that failed, even
-    /// if the closure caught its error. What it returns is handed out only if the whole is
-    /// committed.
+    /// The closure may read, decide and write. It runs on the global executor, or on
+    /// ``Coordinator/Configuration/executorPreference``, in a task that is cancelled if the
+    /// transaction aborts. An error that it throws aborts the transaction and is the cause in the
+    /// error of ``Coordinator/run(_:order:isolation:within:)``. A failed statement aborts the
+    /// transaction even if the closure catches its error. The caller receives the returned value
+    /// only if the transaction commits.
     public init(
         _ database: Database, isReadOnly: Bool = false,
         work: @escaping @Sendable (Transaction) async throws -> Value
     ) {
-        self.database = database
-        self.isReadOnly = isReadOnly
-        self.work = .closure(work)
+        self.init(database, isReadOnly: isReadOnly, .closure(work))
     }
 
     private init(_ database: Database, isReadOnly: Bool, _ work: Work) {
@@ -46,7 +41,7 @@ public struct Participant<Value: Sendable>: Sendable {
         self.work = work
     }
 
-    /// The same work without its value, so that participants of different kinds fit in one array.
+    /// The same participant without its value, for arrays of participants of different types.
     public var discardingValue: Participant<Void> {
         switch work {
         case .closure(let body):
@@ -60,7 +55,7 @@ public struct Participant<Value: Sendable>: Sendable {
 }
 
 extension Participant<Void> {
-    /// Makes a participant of a database and statements that are known beforehand.
+    /// Makes a participant from a database and statements that are known in advance.
     ///
     /// ```swift
     /// let users = Participant(usersDatabase, statements: [
@@ -68,10 +63,9 @@ extension Participant<Void> {
     /// ])
     /// ```
     ///
-    /// All of it takes one round trip, from BEGIN to PREPARE, where a closure takes one for each call
-    /// and one more; so this is the cheapest participant. A statement that fails aborts the whole, and so
-    /// does one that changes another number of rows than it was to. What the statements return is
-    /// not kept.
+    /// This is the cheapest participant: one round trip from BEGIN to PREPARE, where a closure needs
+    /// one per call and one more. A statement that fails, or affects another number of rows than
+    /// expected, aborts the transaction. The rows that statements return are discarded.
     public init(
         _ database: Database, isReadOnly: Bool = false, statements: [SQLStatement]
     ) {
@@ -79,15 +73,15 @@ extension Participant<Void> {
     }
 }
 
-/// When the participants of a transaction do their work.
-public enum Order: Sendable, Hashable {
+/// Whether the participants of a transaction work at once or in turn.
+public enum ExecutionOrder: Sendable, Hashable {
     /// All at once.
     case parallel
-    /// One after the other, each after the one before it has been prepared.
+    /// One after the other; each starts when the one before it is prepared.
     case sequential
 }
 
-/// How strictly the work in each database is isolated from other transactions there.
+/// The isolation from other transactions in each database.
 ///
 /// There is no isolation between databases: see <doc:FailureSemantics>.
 public enum IsolationLevel: Sendable, Hashable {

@@ -2,10 +2,10 @@ import CommitProtocol
 import FoundationEssentials
 import TransactionEngine
 
-/// Why a transaction was aborted, as it is recorded with the decision: a problem (RFC 9457) of the
-/// server's contract, so that each can show the other's.
+/// The reason for an abort as recorded with the decision: a problem (RFC 9457) of the server's API.
 ///
-/// It has none of the values that PostgreSQL's words may hold.
+/// So the library and the server can show each other's. It holds no values of the caller, which
+/// PostgreSQL's own messages may contain.
 struct StoredProblem: Codable {
     private static let aborted = "/problems/aborted"
     private static let deadlineExceeded = "/problems/deadline-exceeded"
@@ -20,9 +20,9 @@ struct StoredProblem: Codable {
     private var branch: Int?
     private var sqlstate: String?
 
-    /// What there is to say when nothing was recorded.
-    private static let silent = StoredProblem(
-        "it was aborted by another coordinator, or by recovery", isRetryable: true)
+    /// The problem if none was recorded.
+    private static let unrecorded = StoredProblem(
+        "another coordinator or recovery aborted it", isRetryable: true)
 
     private init(_ detail: String, type: String = Self.aborted, isRetryable: Bool = false) {
         self.type = type
@@ -39,25 +39,25 @@ struct StoredProblem: Codable {
             let state = failure?.report?.sqlState
             self.init(
                 "participant \(branch) voted no: \(reason)",
-                // A conflict with others: serialization, a deadlock, a lock waited for too long.
+                // Conflicts with other transactions: serialization failure, deadlock, lock timeout.
                 isRetryable: ["40001", "40P01", "55P03"].contains(state))
             self.branch = branch
             sqlstate = state
         case .deadlinePassed:
             self.init(
-                "the time to the decision was over", type: Self.deadlineExceeded,
+                "the timeout passed before the decision", type: Self.deadlineExceeded,
                 isRetryable: true)
         case .requested:
             self.init(
-                "the task that ran it was cancelled, or its coordinator was shut down",
+                "its task was cancelled, or its coordinator was shut down",
                 type: Self.rolledBackByRequest)
         case .acceptanceUnknown:
             self.init(
-                "the state database could not say whether it was accepted", isRetryable: true)
+                "the state database did not confirm the accept record", isRetryable: true)
         case .recovered:
-            self.init("the coordinator stopped before anything was decided", isRetryable: true)
+            self.init("the coordinator stopped before the decision", isRetryable: true)
         case .decidedElsewhere:
-            self = Self.silent
+            self = Self.unrecorded
         }
     }
 
@@ -65,7 +65,7 @@ struct StoredProblem: Codable {
         guard let bytes,
             let stored = try? JSONDecoder().decode(StoredProblem.self, from: Data(bytes))
         else {
-            self = Self.silent
+            self = Self.unrecorded
             return
         }
         self = stored
@@ -77,17 +77,16 @@ struct StoredProblem: Codable {
         return (try? encoder.encode(self)).map { Array($0) } ?? Array("null".utf8)
     }
 
-    /// The cause for the caller; what a closure threw, and PostgreSQL's own words, are here in memory
-    /// and nowhere else.
+    /// Returns the cause for the caller; closures' errors and PostgreSQL's messages are only in memory.
     func cause(_ works: [ErasedWork]) -> Aborted.Cause {
         if let branch {
             guard works.indices.contains(branch) else { return .coordinator(detail) }
-            if let error = works[branch].error() { return .work(participant: branch, error) }
-            if let refusal = works[branch].refusal() {
-                return .branch(participant: branch, BranchError(refusal))
+            if let error = works[branch].thrownError() { return .work(participant: branch, error) }
+            if let failure = works[branch].voteFailure() {
+                return .branch(participant: branch, BranchError(failure))
             }
             let server = sqlstate.map {
-                ServerError(sqlState: $0, message: detail)
+                ServerError(BranchFailure.ServerReport(sqlState: $0, message: detail))
             }
             return .branch(
                 participant: branch, BranchError(.prepareFailed, detail, server: server))
@@ -97,8 +96,7 @@ struct StoredProblem: Codable {
         case Self.rolledBackByRequest:
             return Task.isCancelled
                 ? .cancelled
-                : .coordinator(
-                    "its rollback was asked for, or its coordinator is being shut down")
+                : .coordinator("its rollback was requested, or its coordinator is shutting down")
         default: return .coordinator(detail)
         }
     }

@@ -1,10 +1,9 @@
 import EventLoop
 import TransactionEngine
 
-/// A participant's work in one run, and what came of it.
+/// A participant's work in one run, and its result.
 ///
-/// A closure's value and its error stay here: they are the caller's own, and nothing below this
-/// room needs to know their types.
+/// The closure's value and error stay here; no lower target needs to know their types.
 struct Work<Value: Sendable>: Sendable {
     let erased: ErasedWork
     private let result: Lock<Result<Value, any Error>?>
@@ -32,19 +31,19 @@ struct Work<Value: Sendable>: Sendable {
         var branch = TransactionRequest.Branch(
             participant: participant.database.name, work: work,
             isReadOnly: participant.isReadOnly)
-        let refusal = Lock<BranchFailure?>(nil)
-        branch.onRefusal = { failure in refusal.withLock { $0 = failure } }
+        let voteFailure = Lock<BranchFailure?>(nil)
+        branch.onRefusal = { failure in voteFailure.withLock { $0 = failure } }
         erased = ErasedWork(
             branch: branch,
-            error: {
+            thrownError: {
                 result.withLock { result in
                     if case .failure(let error)? = result { error } else { nil }
                 }
             },
-            refusal: { refusal.withLock { $0 } })
+            voteFailure: { voteFailure.withLock { $0 } })
     }
 
-    /// What the work answers; asked for only after a commit.
+    /// The value of the work; available after a commit.
     var value: Value {
         let result = result.withLock { $0 }
         guard case .success(let value)? = result else {
@@ -57,8 +56,8 @@ struct Work<Value: Sendable>: Sendable {
 /// A participant's work without its type.
 struct ErasedWork: Sendable {
     let branch: TransactionRequest.Branch
-    /// What the closure threw, if it did.
-    let error: @Sendable () -> (any Error)?
-    /// Why it voted no, if it did.
-    let refusal: @Sendable () -> BranchFailure?
+    /// The error that the closure threw, if any.
+    let thrownError: @Sendable () -> (any Error)?
+    /// Why the participant voted no, if it did.
+    let voteFailure: @Sendable () -> BranchFailure?
 }

@@ -1,49 +1,48 @@
-/// A PostgreSQL database that can take part in transactions, and how to use it.
+/// A PostgreSQL database that can take part in transactions, and its limits.
 ///
-/// A coordinator is given all of its databases at once, since it has to look after each of them
-/// also when no transaction is running. The database needs PostgreSQL 15 or later and a
-/// `max_prepared_transactions` above zero.
+/// A coordinator gets all of its databases at once, since it also finishes transactions in them while
+/// no run is active. The server needs PostgreSQL 15 or later and a `max_prepared_transactions` above 0.
 public struct Database: Sendable {
-    /// The name under which the coordinator knows the database.
+    /// The coordinator's name for the database.
     ///
-    /// It is recorded with every transaction. Coordinators and servers that share a state database
-    /// must give one database one name.
+    /// Every transaction records it. Coordinators and servers that share a state database must use
+    /// the same name for the same database.
     public let name: String
-    /// Where it is: `host=... dbname=... user=...` or `postgresql://...`, as libpq reads it.
+    /// The address as libpq reads it: `host=... dbname=... user=...` or `postgresql://...`.
     ///
-    /// Of several hosts (`host=one,two`) the first that takes writes, and is no former primary, is used;
-    /// together they have the time of ``connectTimeout``. What is not said here comes from libpq's
-    /// environment variables and its password file.
+    /// Of several hosts (`host=one,two`) the coordinator uses the first that accepts writes and is no
+    /// former primary; ``connectTimeout`` covers them all. Missing values come from libpq's
+    /// environment variables and password file.
     public var connectionString: String
-    /// Sessions that work, at most; a transaction has one in each of its databases until it is
-    /// prepared.
+    /// The maximum number of working sessions; each transaction holds one per participant until PREPARE.
     public var connections = 12
-    /// Sessions that end prepared transactions; apart from the others, so that ending never waits
-    /// for work.
+    /// The maximum number of sessions that finish prepared transactions.
+    ///
+    /// They are separate, so that finishing a transaction never waits for the work of others.
     public var finishingConnections = 4
-    /// The bound on making a connection.
+    /// The time limit for opening a connection.
     public var connectTimeout: Duration = .seconds(3)
-    /// PostgreSQL's `statement_timeout` in sessions that work.
+    /// PostgreSQL's `statement_timeout` in working sessions; zero for none.
     public var statementTimeout: Duration = .seconds(30)
-    /// PostgreSQL's `lock_timeout` in sessions that work.
+    /// PostgreSQL's `lock_timeout` in working sessions; zero for none.
     public var lockTimeout: Duration = .seconds(5)
-    /// Transactions that may be prepared here at once, at most; nil for the server's
+    /// The maximum number of prepared transactions here; nil for the server's
     /// `max_prepared_transactions`.
     public var preparedTransactionsMax: Int?
-    /// Keeps a journal of decisions here: the first participant of a run that writes here decides by
-    /// its own COMMIT, together with the decision, and is not prepared.
+    /// Whether this database keeps a journal of decisions.
     ///
-    /// That is faster. It needs a decision log, and schema `tandem_participant` in the database, which
-    /// is made at the start if the role may.
+    /// The first participant of a run that writes here is then the commit point: its own COMMIT
+    /// writes the decision, and it is not prepared. This is faster. It needs a decision log, and the
+    /// schema `tandem_participant` in this database, which the start creates if the role may.
     public var keepsJournal = false
-    /// Rows that one call may bring back: one statement, or all that are sent together.
+    /// The maximum number of rows that one call returns, over all of its statements.
     public var rowsMax = 100_000
-    /// Bytes that one call may bring back.
+    /// The maximum number of bytes that one call returns.
     public var bytesMax = 64 << 20
 
-    /// Makes a database of its name and its address.
+    /// Makes a database from its name and its address.
     ///
-    /// Nothing is connected, and the address is read only when the coordinator starts.
+    /// The coordinator reads the address when it starts.
     public init(_ name: String, at connectionString: String) {
         self.name = name
         self.connectionString = connectionString
@@ -51,9 +50,9 @@ public struct Database: Sendable {
 }
 
 extension Database: CustomStringConvertible, CustomReflectable {
-    /// The name; the connection string may hold a password and is never shown.
+    /// The name; never the connection string, which may hold a password.
     public var description: String { name }
 
-    /// Shows what `description` shows.
+    /// The name only.
     public var customMirror: Mirror { Mirror(self, children: ["name": name]) }
 }

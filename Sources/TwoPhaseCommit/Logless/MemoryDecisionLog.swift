@@ -3,11 +3,11 @@ import EventLoop
 import PostgresTransactions
 import TransactionEngine
 
-/// The decision log of a coordinator without a state database: it lasts as long as the program.
+/// Keeps decisions in memory, for a coordinator without a decision log.
 ///
-/// The protocol is the same. But if the program dies, no other process can finish its transactions; so
-/// the prepared transactions have names that no recovery acts on, and from which an operator sees which
-/// of them belong together.
+/// The protocol's rules hold while the program runs. When it dies, nobody can finish its
+/// transactions. So their prepared transactions have names that recovery ignores, and that show an
+/// operator which of them belong together.
 @LoopActor
 final class MemoryDecisionLog: DecisionLog {
     nonisolated let installation: String
@@ -15,12 +15,14 @@ final class MemoryDecisionLog: DecisionLog {
     nonisolated let epoch: Int64 = 1
     private var lastNumber: Int64 = 0
     private var records: [GlobalTransactionID: TransactionRecord] = [:]
-    /// Transactions that have ended, the oldest first; the latest are kept for status requests.
-    private var ended: [GlobalTransactionID] = []
-    private let endedMax = 10_000
+    /// Finished transactions that `status(of:)` still finds, the oldest first.
+    private var finished: [GlobalTransactionID] = []
+    private let finishedMax = 10_000
+    private nonisolated let random: @Sendable () -> UInt64
 
-    nonisolated init() {
-        installation = LoglessName.newCoordinator()
+    nonisolated init(random: @escaping @Sendable () -> UInt64) {
+        installation = LoglessName.newCoordinator(random: random)
+        self.random = random
     }
 
     nonisolated func preparedName(
@@ -33,7 +35,7 @@ final class MemoryDecisionLog: DecisionLog {
 
     func nextTransactionID() async throws(LogUnavailable) -> GlobalTransactionID {
         lastNumber += 1
-        return GlobalTransactionID(number: lastNumber, salt: UInt64.random(in: .min ... .max))
+        return GlobalTransactionID(number: lastNumber, salt: random())
     }
 
     func perform(_ write: LogWrite) async -> LogAnswer {
@@ -51,8 +53,8 @@ final class MemoryDecisionLog: DecisionLog {
             return .recorded
         case .finish:
             records[record.id] = record
-            ended.append(record.id)
-            if ended.count > endedMax { records[ended.removeFirst()] = nil }
+            finished.append(record.id)
+            if finished.count > finishedMax { records[finished.removeFirst()] = nil }
             return .recorded
         case .delegate, .copy:
             preconditionFailure("without a log no commit point decides")
@@ -68,10 +70,10 @@ final class MemoryDecisionLog: DecisionLog {
         return .decided(decision, evidence: [])
     }
 
-    /// There is no list of them: each run reports it to its caller.
+    /// There is no queue: each run reports to its own caller.
     func operatorQueue() async throws(LogUnavailable) -> OperatorQueue? { nil }
 
-    /// Only its own coordinator knows of a transaction.
+    /// Does nothing: only this coordinator reports the status.
     func recordEnd(_ record: TransactionRecord) async throws(LogUnavailable) {}
 
     func record(_ id: GlobalTransactionID) async throws(LogUnavailable) -> TransactionRecord? {
@@ -100,8 +102,7 @@ final class MemoryDecisionLog: DecisionLog {
         _ id: GlobalTransactionID
     ) async throws(LogUnavailable) -> TransactionRecord? { records[id] }
 
-    /// Without a log there is nowhere to record a resolution: `tandem logless` ends prepared
-    /// transactions that are left, in the databases themselves.
+    /// Refuses: an operator ends such transactions with `tandem logless` in the databases themselves.
     func resolve(
         _ record: TransactionRecord, _ resolution: Resolution, _ change: ResolutionChange
     ) async throws(LogUnavailable) -> Bool {

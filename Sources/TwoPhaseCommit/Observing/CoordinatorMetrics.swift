@@ -1,10 +1,10 @@
 import Metrics
 
-/// What is counted, through the metrics system that the program has bootstrapped.
+/// Reports transactions to the metrics system that the program has bootstrapped.
 struct CoordinatorMetrics: Sendable {
     private let committed: Counter
     private let aborted: Counter
-    private let inPart: Counter
+    private let committedInPart: Counter
     private let unknown: Counter
     private let duration: Metrics.Timer
 
@@ -16,7 +16,7 @@ struct CoordinatorMetrics: Sendable {
         }
         committed = counter("committed")
         aborted = counter("aborted")
-        inPart = counter("committed_in_part")
+        committedInPart = counter("committed_in_part")
         unknown = counter("unknown")
         duration = Metrics.Timer(
             label: "tandem_library_transaction_duration", dimensions: [], factory: factory)
@@ -24,20 +24,15 @@ struct CoordinatorMetrics: Sendable {
 
     func committed(in time: Duration) {
         committed.increment()
-        record(time)
+        duration.record(duration: time)
     }
 
     func failed(_ error: TransactionError, in time: Duration) {
         switch error {
         case .aborted: aborted.increment()
-        case .committed: inPart.increment()
+        case .committed: committedInPart.increment()
         case .unknown: unknown.increment()
         }
-        record(time)
-    }
-
-    private func record(_ time: Duration) {
-        let (seconds, attoseconds) = time.components
-        duration.recordNanoseconds(seconds * 1_000_000_000 + attoseconds / 1_000_000_000)
+        duration.record(duration: time)
     }
 }

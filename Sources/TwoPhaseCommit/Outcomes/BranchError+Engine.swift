@@ -2,40 +2,16 @@ import TransactionEngine
 
 extension BranchError {
     init(_ failure: BranchFailure) {
+        let (code, sentence) = Self.describe(failure.kind)
+        let message =
+            switch (failure.statement, failure.kind) {
+            case (nil, _): sentence
+            case (let statement?, .statement): "statement \(statement) failed"
+            case (let statement?, _): "statement \(statement): \(sentence)"
+            }
         self.init(
-            Code(failure.kind), Self.message(failure), statement: failure.statement,
+            code, message, statement: failure.statement,
             server: failure.report.map(ServerError.init))
-    }
-
-    private static func message(_ failure: BranchFailure) -> String {
-        guard let statement = failure.statement else { return sentence(failure.kind) }
-        if case .statement = failure.kind { return "statement \(statement) failed" }
-        return "statement \(statement): \(sentence(failure.kind))"
-    }
-
-    private static func sentence(_ kind: BranchFailure.Kind) -> String {
-        switch kind {
-        case .statement: "a statement failed"
-        case .rowsUnexpected(let expected, let actual):
-            "\(expected) rows were expected, not \(actual)"
-        case .cannotBePrepared: "what was done cannot be prepared"
-        case .constraintAtPrepare: "a deferred constraint or trigger failed"
-        case .slotsExhausted: "no room for another prepared transaction"
-        case .preparedTransactionsDisabled: "prepared transactions are disabled"
-        case .prepare: "PREPARE TRANSACTION failed"
-        case .commit: "its COMMIT failed"
-        case .wroteWhileReadOnly: "it is declared read only, and has written"
-        case .resultTooLarge: "more rows or bytes came back than are allowed"
-        case .connectionLost: "the connection was lost"
-        case .blockedByItself(let branch, _):
-            "it waits for a lock that participant \(branch) of the same transaction holds until both "
-                + "have ended; use one participant for both"
-        case .cancelled: "the transaction is being aborted"
-        case .notDurable: "the wait for a standby was cut short"
-        case .workThrew: "the closure threw an error"
-        case .workUnfinished: "the closure returned while its statement was running"
-        case .unacceptableSQL(let reason): reason
-        }
     }
 
     init(_ error: OpenBranchError) {
@@ -46,40 +22,40 @@ extension BranchError {
         case .isOver:
             self.init(
                 .transactionIsOver,
-                "the transaction belongs to its closure, which has returned or been given up")
+                "the transaction ended when its closure returned or exceeded its time limit")
         }
     }
-}
 
-extension BranchError.Code {
-    fileprivate init(_ kind: BranchFailure.Kind) {
-        self =
-            switch kind {
-            case .statement: .statementFailed
-            case .rowsUnexpected: .unexpectedRows
-            case .cannotBePrepared: .cannotBePrepared
-            case .constraintAtPrepare: .constraintAtPrepare
-            case .slotsExhausted: .preparedTransactionsExhausted
-            case .preparedTransactionsDisabled: .preparedTransactionsDisabled
-            case .prepare, .commit: .prepareFailed
-            case .wroteWhileReadOnly: .wroteWhileReadOnly
-            case .resultTooLarge: .resultTooLarge
-            case .blockedByItself: .blockedByItself
-            case .connectionLost: .connectionLost
-            case .cancelled, .workThrew: .cancelled
-            case .notDurable: .notDurable
-            case .workUnfinished: .statementStillRunning
-            case .unacceptableSQL: .unacceptableStatement
-            }
-    }
-}
-
-extension ServerError {
-    init(_ report: BranchFailure.ServerReport) {
-        self.init(
-            sqlState: report.sqlState, message: report.message, detail: report.detail,
-            hint: report.hint, position: report.position, context: report.context,
-            schema: report.schema, table: report.table, column: report.column,
-            constraint: report.constraint)
+    private static func describe(_ kind: BranchFailure.Kind) -> (Code, String) {
+        switch kind {
+        case .statement: (.statementFailed, "a statement failed")
+        case .rowsUnexpected(let expected, let actual):
+            (.unexpectedRows, "expected \(expected) rows, got \(actual)")
+        case .cannotBePrepared: (.cannotBePrepared, "the work cannot be prepared")
+        case .constraintAtPrepare:
+            (.constraintAtPrepare, "a deferred constraint or trigger failed")
+        case .slotsExhausted:
+            (.preparedTransactionsExhausted, "the server has no free slot to prepare a transaction")
+        case .preparedTransactionsDisabled:
+            (.preparedTransactionsDisabled, "the server has max_prepared_transactions = 0")
+        case .prepare: (.prepareFailed, "PREPARE TRANSACTION failed")
+        case .commit: (.prepareFailed, "COMMIT failed")
+        case .wroteWhileReadOnly:
+            (.wroteWhileReadOnly, "the participant is declared read-only and has written")
+        case .resultTooLarge: (.resultTooLarge, "the result has too many rows or bytes")
+        case .connectionLost: (.connectionLost, "the connection was lost")
+        case .blockedByItself(let branch, _):
+            (
+                .blockedByItself,
+                "it waits for a lock that participant \(branch) of the same transaction holds until "
+                    + "both have finished; use one participant for both"
+            )
+        case .cancelled: (.cancelled, "the transaction aborts")
+        case .notDurable: (.notDurable, "the server stopped waiting for a standby")
+        case .workThrew: (.cancelled, "the closure threw an error")
+        case .workUnfinished:
+            (.statementStillRunning, "the closure returned while its statement was running")
+        case .unacceptableSQL(let reason): (.unacceptableStatement, reason)
+        }
     }
 }

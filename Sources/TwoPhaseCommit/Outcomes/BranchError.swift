@@ -1,52 +1,54 @@
-/// What went wrong in one database: a statement, or the PREPARE after the work.
+import TransactionEngine
+
+/// The failure of one participant: of a statement, or of PREPARE after the work.
 public struct BranchError: Error, Sendable, Hashable {
     /// The kind of failure.
     public enum Code: String, Sendable, Hashable {
-        /// PostgreSQL refused a statement.
+        /// PostgreSQL reported an error for a statement.
         case statementFailed
-        /// A statement has changed or returned another number of rows than it was to.
+        /// A statement changed or returned another number of rows than expected.
         case unexpectedRows
-        /// The statement can be part of no branch, and was not sent.
+        /// The statement is not allowed in a participant, and was not sent.
         case unacceptableStatement
-        /// More rows or bytes came back than may.
+        /// The results exceed ``Database/rowsMax`` or ``Database/bytesMax``.
         case resultTooLarge
-        /// It waits for a lock that another participant of the same run holds in the same database, and
-        /// keeps until both have ended: use one participant for both.
+        /// A statement waits for a lock of another participant of the same run in the same database.
+        ///
+        /// That participant holds the lock until both have finished: use one participant for both.
         case blockedByItself
-        /// A value that came back cannot be read as the type that was asked for.
+        /// A returned value cannot be read as the requested type.
         case unreadableValue
         /// The connection was lost.
         case connectionLost
-        /// The work was cancelled, because the whole is to be aborted.
+        /// The work was cancelled because the transaction aborts.
         case cancelled
-        /// The transaction was used after its closure had returned, or its time was over.
+        /// The transaction was used after its closure had returned, or after its time limit.
         case transactionIsOver
-        /// The closure returned while a statement of its own was still running.
+        /// The closure returned while one of its statements was still running.
         case statementStillRunning
-        /// What was done cannot be part of a prepared transaction (temporary tables, NOTIFY, ...).
+        /// The work cannot be prepared: it used temporary tables, NOTIFY or the like.
         case cannotBePrepared
-        /// A deferred constraint, or a trigger's deferred code, failed when the work had ended.
+        /// A deferred constraint or trigger failed at the end of the work.
         case constraintAtPrepare
-        /// The server has no room for another prepared transaction.
+        /// The server has no free slot for a prepared transaction.
         case preparedTransactionsExhausted
-        /// `max_prepared_transactions` is zero.
+        /// The server has `max_prepared_transactions = 0`.
         case preparedTransactionsDisabled
-        /// The wait for a standby was cut short: prepared, and perhaps not safely.
+        /// The server stopped waiting for a standby: the branch is prepared, but perhaps not durably.
         case notDurable
-        /// It was declared read only, and has written.
+        /// The participant is declared read-only and has written.
         case wroteWhileReadOnly
-        /// PREPARE, or the COMMIT of what is not prepared, failed for another reason.
+        /// PREPARE failed for another reason, or COMMIT did in a participant that is not prepared.
         case prepareFailed
     }
 
     /// The kind of failure.
     public let code: Code
-    /// The statement that is to blame, counted from 0 within its participant; nil if none is, or none
-    /// can be told from the others.
+    /// The index of the failed statement within its participant; nil if no single statement failed.
     public let statement: Int?
-    /// What PostgreSQL said, if it said anything.
+    /// PostgreSQL's error, if it reported one.
     public let server: ServerError?
-    /// One sentence of our own.
+    /// One sentence, without the caller's values.
     public let message: String
 
     init(
@@ -59,51 +61,40 @@ public struct BranchError: Error, Sendable, Hashable {
     }
 }
 
-/// An error as PostgreSQL reports it.
+/// An error that PostgreSQL reported.
 ///
-/// Texts have at most 8192 bytes, names 256; of a longer one this is the start, and how long it was.
+/// Texts longer than 8192 bytes and names longer than 256 are cut, and say how long they were.
 public struct ServerError: Sendable, Hashable {
-    /// The five characters of SQLSTATE.
-    public let sqlState: String
-    /// The primary message; it may hold values of the statement.
-    public let message: String
-    /// The detail, if any; it may hold values of the statement or of rows.
-    public let detail: String?
-    /// The hint, if any.
-    public let hint: String?
-    /// The place in the statement, in characters from 1, if any.
-    public let position: Int?
-    /// The functions that raised it, innermost first, if any did; it may hold values as well.
-    public let context: String?
-    /// The schema of the object concerned, if any.
-    public let schema: String?
-    /// The table concerned, if any.
-    public let table: String?
-    /// The column concerned, if any.
-    public let column: String?
-    /// The constraint that was violated, if any.
-    public let constraint: String?
+    private let report: BranchFailure.ServerReport
 
-    init(
-        sqlState: String, message: String, detail: String? = nil, hint: String? = nil,
-        position: Int? = nil, context: String? = nil, schema: String? = nil, table: String? = nil,
-        column: String? = nil, constraint: String? = nil
-    ) {
-        self.sqlState = sqlState
-        self.message = message
-        self.detail = detail
-        self.hint = hint
-        self.position = position
-        self.context = context
-        self.schema = schema
-        self.table = table
-        self.column = column
-        self.constraint = constraint
+    init(_ report: BranchFailure.ServerReport) {
+        self.report = report
     }
+
+    /// The SQLSTATE, five characters.
+    public var sqlState: String { report.sqlState }
+    /// The primary message; it may contain values of the statement.
+    public var message: String { report.message }
+    /// The detail, if any; it may contain values of the statement or of rows.
+    public var detail: String? { report.detail }
+    /// The hint, if any.
+    public var hint: String? { report.hint }
+    /// The position in the statement, in characters from 1, if any.
+    public var position: Int? { report.position }
+    /// The functions that raised the error, innermost first, if any; it may contain values.
+    public var context: String? { report.context }
+    /// The schema of the object concerned, if any.
+    public var schema: String? { report.schema }
+    /// The table concerned, if any.
+    public var table: String? { report.table }
+    /// The column concerned, if any.
+    public var column: String? { report.column }
+    /// The violated constraint, if any.
+    public var constraint: String? { report.constraint }
 }
 
 extension BranchError: CustomStringConvertible {
-    /// What went wrong, with PostgreSQL's own words; these may hold values of the statement.
+    /// The failure with PostgreSQL's message, which may contain values of the statement.
     public var description: String {
         guard let server else { return message }
         return "\(message): \(server.message) (SQLSTATE \(server.sqlState))"

@@ -1,26 +1,53 @@
-/// A transaction that is committed.
+/// The result of a transaction that commits in every database.
 ///
-/// Every part of it is, or will be: the decision cannot change any more.
+/// The decision is durable and cannot change.
 public struct Committed<Value: Sendable>: Sendable {
     /// The transaction's id.
     public let id: TransactionID
-    /// What the closures returned; nothing, of a participant of statements.
+    /// The values that the closures returned; `Void` for a participant of statements.
     public let value: Value
-    /// The databases in which COMMIT PREPARED has not been confirmed yet; nearly always none.
+    /// The databases that have not confirmed COMMIT PREPARED yet; usually none.
     ///
-    /// With a decision log they are ended in any case, if need be by another coordinator. Without
-    /// one an unconfirmed database is an error: ``TransactionError/committed(_:)``.
+    /// With a decision log, this or another coordinator commits them. Without one, an unconfirmed
+    /// database is an error: ``TransactionError/committed(_:)``.
     public let unconfirmed: [UnconfirmedBranch]
 }
 
-/// A branch that is to be committed, and is not known to be.
+/// A participant's branch whose commit is decided but not confirmed.
 public struct UnconfirmedBranch: Sendable, Hashable {
-    /// The participant's number in the run, from 0.
+    /// The participant's index in the run.
     public let participant: Int
     /// The database's name.
     public let database: String
-    /// The name of the prepared transaction there.
+    /// The name of the prepared transaction in that database.
     public let preparedTransaction: String
-    /// What was found instead of the end, or the last failure, if there is one.
+    /// The outcome that was found instead of a commit, or the last error, if any.
     public let finding: String?
+}
+
+/// The identity of a transaction, as it appears in logs and in ``Coordinator/status(of:)``.
+public struct TransactionID: Sendable, Hashable, LosslessStringConvertible {
+    /// The text form.
+    public let description: String
+
+    /// Makes an id from its text form, without checking it.
+    public init(_ description: String) {
+        self.description = description
+    }
+}
+
+/// The status of a transaction.
+public enum TransactionStatus: Sendable, Hashable {
+    /// No decision yet; the deadline ends this state.
+    case undecided
+    /// The decision is commit, and at least one database has not confirmed it yet.
+    case committing
+    /// Every database has committed.
+    case committed
+    /// The decision is abort: nothing is committed in any database, nor ever will be.
+    case aborted
+    /// A database ended its branch against the decision, or nothing proves how it ended.
+    ///
+    /// An operator has to resolve it. The coordinator may still be finishing other branches.
+    case needsOperator
 }

@@ -1,44 +1,47 @@
-/// Why a run did not simply commit; each case says the outcome.
+/// The outcome of a run that did not return ``Committed``.
 public enum TransactionError: Error, Sendable {
-    /// Nothing of it is committed in any database, nor ever will be.
+    /// Nothing is committed in any database, nor ever will be.
     case aborted(Aborted)
-    /// It is decided to commit, and at least one database could not confirm that it is.
+    /// The decision is commit, but at least one database has not confirmed it.
     case committed(CommittedInPart)
-    /// Nobody can say yet whether it is committed, or some of it is against an abort: ask.
+    /// The outcome is not known yet, or a branch was committed against an abort.
+    ///
+    /// Ask ``Coordinator/status(of:)``.
     case unknown(UnknownOutcome)
 }
 
-/// A transaction of which nothing is committed.
+/// A transaction that committed nothing.
 public struct Aborted: Sendable {
-    /// Why it was aborted.
+    /// The reason for an abort.
     public enum Cause: Sendable {
-        /// The closure of this participant threw this error.
+        /// This participant's closure threw this error.
         case work(participant: Int, any Error)
-        /// This participant could not be prepared, for a reason that no closure of it threw.
+        /// This participant could not be prepared, for a reason other than its closure's error.
         case branch(participant: Int, BranchError)
-        /// The time to the decision was over.
+        /// The time limit passed before the decision.
         case deadline
-        /// The task that ran it was cancelled.
+        /// The task that ran the transaction was cancelled.
         case cancelled
-        /// It was refused, for the reason given, before anything was recorded of it. Closures may have
-        /// begun where the state database was lost just then; what they did is rolled back.
+        /// The coordinator refused the transaction and recorded nothing.
+        ///
+        /// If the state database was lost at that moment, closures may have begun; their work is
+        /// rolled back.
         case refused(Refusal)
-        /// The coordinator, or another that shares its log, aborted it; the sentence says why.
+        /// This coordinator, or another that shares its log, aborted it; the sentence says why.
         case coordinator(String)
     }
 
     /// The transaction's id, if it got one.
     public let id: TransactionID?
-    /// Why it was aborted.
+    /// The reason for the abort.
     public let cause: Cause
 
-    /// The error of the closure, if one threw.
+    /// The error that a closure threw, if that is the cause.
     public var workError: (any Error)? {
         if case .work(_, let error) = cause { error } else { nil }
     }
 
-    /// What went wrong in a database, if that is the cause: whether the closure passed the error on,
-    /// as most do, or has not seen it.
+    /// The failure of a participant, if that is the cause, whether or not its closure rethrew it.
     public var branchError: BranchError? {
         switch cause {
         case .work(_, let error): error as? BranchError
@@ -48,26 +51,25 @@ public struct Aborted: Sendable {
     }
 }
 
-/// Why a transaction was refused.
+/// Why the coordinator refused a transaction.
 public struct Refusal: Sendable, Hashable, CustomStringConvertible {
     /// The kind of reason.
     public enum Code: Sendable, Hashable {
-        /// A participant names a database that the coordinator was not given, there is none at all,
-        /// a database is named more often than it has connections, or a statement that was given
-        /// beforehand can be part of no transaction.
+        /// The run is invalid: no participant, an unknown database, more participants in a database
+        /// than it has connections, or a statement that is not allowed in a transaction.
         case invalid
         /// A database cannot be reached.
         case databaseUnavailable
-        /// `max_prepared_transactions` is zero in a database.
+        /// A server has `max_prepared_transactions = 0`.
         case preparedTransactionsDisabled
-        /// A database has no room for another prepared transaction.
+        /// A server has no free slot for a prepared transaction.
         case preparedTransactionsExhausted
-        /// As much is under way, or waiting, as may be, or no session was free in time
+        /// Too many transactions are running or waiting, or no session became free in time
         /// (``Database/connections``).
         case overloaded
-        /// The coordinator is stopped, or cannot start.
+        /// The coordinator is stopped or cannot start.
         case notRunning
-        /// The state database does not answer, or refuses what it is asked.
+        /// The state database does not answer or reports an error.
         case stateDatabaseUnavailable
     }
 
@@ -77,21 +79,24 @@ public struct Refusal: Sendable, Hashable, CustomStringConvertible {
     public let description: String
 }
 
-/// A transaction that is decided to commit and is not confirmed everywhere.
+/// A transaction whose commit is decided but not confirmed by every database.
 public struct CommittedInPart: Sendable, Hashable {
     /// The transaction's id.
     public let id: TransactionID
     /// The databases that did not confirm.
     public let unconfirmed: [UnconfirmedBranch]
-    /// Whether the coordinator still tries to commit them; if not, somebody has ended a branch
-    /// against the decision, or nothing proves how it ended, and an operator has to look.
+    /// Whether the coordinator still tries to commit them.
+    ///
+    /// If not, a branch ended against the decision, or nothing proves how it ended, and an operator
+    /// has to resolve it.
     public let isBeingRetried: Bool
 }
 
-/// A transaction of which nobody can say yet how it ends, or whose branches an operator has to look at:
-/// its status is ``TransactionStatus/needsOperator`` then.
+/// A transaction whose outcome is not known yet.
+///
+/// If its status is ``TransactionStatus/needsOperator``, an operator has to resolve it.
 public struct UnknownOutcome: Sendable, Hashable {
-    /// The transaction's id: ``Coordinator/status(of:)`` tells as soon as it is known.
+    /// The transaction's id, for ``Coordinator/status(of:)``.
     public let id: TransactionID
 }
 
@@ -118,7 +123,7 @@ extension Aborted.Cause: CustomStringConvertible {
         switch self {
         case .work(let participant, let error): "participant \(participant) threw \(error)"
         case .branch(let participant, let error): "participant \(participant): \(error)"
-        case .deadline: "the time to the decision was over"
+        case .deadline: "the timeout passed before the decision"
         case .cancelled: "the task was cancelled"
         case .refused(let refusal): "\(refusal)"
         case .coordinator(let reason): reason

@@ -1,7 +1,6 @@
 import FoundationEssentials
 
-/// Reads one row as a `Decodable` value: a keyed type by the names of the columns, a single value
-/// from the only column, a list from the only column's JSON.
+/// Decodes a row: a keyed type by column names, a single value or a JSON list from the only column.
 struct RowDecoder: Decoder {
     let row: Row
     var codingPath: [any CodingKey] { [] }
@@ -15,14 +14,16 @@ struct RowDecoder: Decoder {
 
     func unkeyedContainer() throws -> any UnkeyedDecodingContainer {
         guard row.cells.count == 1 else {
-            throw BranchError(.unreadableValue, "\(row.cells.count) columns are not one list")
+            throw BranchError(
+                .unreadableValue, "expected one column for a list, got \(row.cells.count)")
         }
         return try CellContainer(cell: row.cells[0], name: row.columns[0]).list()
     }
 
     func singleValueContainer() throws -> any SingleValueDecodingContainer {
         guard row.cells.count == 1 else {
-            throw BranchError(.unreadableValue, "\(row.cells.count) columns are not one value")
+            throw BranchError(
+                .unreadableValue, "expected one column for a value, got \(row.cells.count)")
         }
         return CellContainer(cell: row.cells[0], name: row.columns[0])
     }
@@ -44,7 +45,7 @@ private struct RowContainer<Key: CodingKey>: KeyedDecodingContainerProtocol {
 
     private func cell(_ key: Key) throws -> CellContainer {
         guard let column = row.columns.firstIndex(of: key.stringValue) else {
-            throw BranchError(.unreadableValue, "there is no column \"\(key.stringValue)\"")
+            throw BranchError(.unreadableValue, "the row has no column \"\(key.stringValue)\"")
         }
         return CellContainer(cell: row.cells[column], name: key.stringValue)
     }
@@ -66,7 +67,7 @@ private struct RowContainer<Key: CodingKey>: KeyedDecodingContainerProtocol {
 
 /// One value of a row.
 ///
-/// What is not a value of SQL is read as JSON, which is what a column of type `jsonb` holds.
+/// A type that is not an ``SQLColumn`` is decoded from JSON, as in a column of type `jsonb`.
 private struct CellContainer: SingleValueDecodingContainer {
     let cell: String?
     let name: String
@@ -88,7 +89,7 @@ private struct CellContainer: SingleValueDecodingContainer {
         }
     }
 
-    /// The value as a list, which JSON has.
+    /// The value as a JSON list.
     func list() throws -> any UnkeyedDecodingContainer {
         guard let cell, let list = try? JSONDecoder().decode(List.self, from: Data(cell.utf8))
         else { throw mismatch([Any].self) }
@@ -107,7 +108,7 @@ private struct CellContainer: SingleValueDecodingContainer {
             .unreadableValue, "\(found) in column \"\(name)\" cannot be read as \(type)")
     }
 
-    /// For types that wrap a single value, such as an enumeration with raw values.
+    /// Decodes types that wrap a single value, such as an enumeration with raw values.
     private struct Scalar: Decoder {
         let cell: CellContainer
         var codingPath: [any CodingKey] { [] }
@@ -126,7 +127,7 @@ private struct CellContainer: SingleValueDecodingContainer {
         }
     }
 
-    /// A single value that is one of SQL's, or wraps one again.
+    /// A single SQL value, or one that is wrapped again.
     private struct Single: SingleValueDecodingContainer {
         let cell: CellContainer
         var codingPath: [any CodingKey] { [] }

@@ -1,6 +1,6 @@
 import TransactionEngine
 
-/// The rows that a statement brought back, in order.
+/// The rows that a statement returned, in order.
 public struct Rows: Sendable, RandomAccessCollection {
     /// The names of the columns, in order.
     public let columns: [String]
@@ -11,44 +11,41 @@ public struct Rows: Sendable, RandomAccessCollection {
         cells = result.rows
     }
 
-    /// The first row's number.
+    /// The first row's index.
     public var startIndex: Int { cells.startIndex }
-    /// The number after the last row's.
+    /// The index after the last row.
     public var endIndex: Int { cells.endIndex }
-    /// A row by number.
+    /// The row at an index.
     public subscript(position: Int) -> Row { Row(columns: columns, cells: cells[position]) }
 }
 
-/// One row: values in PostgreSQL's text form, read as what is asked for.
+/// One row, with its values in PostgreSQL's text form.
 public struct Row: Sendable {
     /// The names of the columns, in order.
     public let columns: [String]
     let cells: [String?]
 
-    /// The text of a column by name; nil if it is NULL, or there is no such column.
+    /// The text of a column by name; nil if it is NULL or does not exist.
     public subscript(name: String) -> String? {
         columns.firstIndex(of: name).flatMap { cells[$0] }
     }
 
-    /// The text of a column by number; nil if it is NULL.
-    ///
-    /// The number must exist.
+    /// The text of a column by index, which must exist; nil if it is NULL.
     public subscript(column: Int) -> String? { cells[column] }
 
-    /// The value of a column by name.
+    /// Decodes the value of a column by name.
     public func decode<Value: SQLColumn>(
         _ name: String, as type: Value.Type = Value.self
     ) throws(BranchError) -> Value {
         guard let column = columns.firstIndex(of: name) else {
-            throw BranchError(.unreadableValue, "there is no column \"\(name)\"")
+            throw BranchError(.unreadableValue, "the row has no column \"\(name)\"")
         }
         return try value(column, type)
     }
 
-    /// The whole row as a value of a `Decodable` type.
+    /// Decodes the row as a value of a `Decodable` type.
     public func decode<Value: Decodable>(_ type: Value.Type) throws(BranchError) -> Value {
-        // A value of SQL is read from its text, whatever form it has among Codable's: a `Decimal`
-        // would look for its mantissa.
+        // An SQL value is read from its text; Codable would look for the mantissa of a `Decimal`.
         if cells.count == 1, let known = type as? any SQLColumn.Type,
             let value = try self.value(0, known) as? Value
         {
@@ -63,15 +60,15 @@ public struct Row: Sendable {
         }
     }
 
-    /// The whole row as a tuple, whose elements are the columns in order.
+    /// Decodes the row as a tuple of its columns.
     public func decode<First: SQLColumn, Second: SQLColumn, each Other: SQLColumn>(
         _ type: (First, Second, repeat each Other).Type
     ) throws(BranchError) -> (First, Second, repeat each Other) {
-        var wanted = 2
-        for _ in repeat (each Other).self { wanted += 1 }
-        guard wanted == cells.count else {
+        var expected = 2
+        for _ in repeat (each Other).self { expected += 1 }
+        guard expected == cells.count else {
             throw BranchError(
-                .unreadableValue, "\(cells.count) columns are not a tuple of \(wanted)")
+                .unreadableValue, "expected \(expected) columns for a tuple, got \(cells.count)")
         }
         var column = 1
         func next<Value: SQLColumn>(_ type: Value.Type) throws(BranchError) -> Value {

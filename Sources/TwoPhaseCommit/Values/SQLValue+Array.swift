@@ -1,10 +1,10 @@
 import FoundationEssentials
 import PostgresClient
 
-/// An array of PostgreSQL's: `WHERE id = ANY ($1)`.
+/// A PostgreSQL array, as in `WHERE id = ANY ($1)`.
 ///
-/// An array of arrays is one of several dimensions, as PostgreSQL has them: all its rows are of one
-/// length. An element that is NULL fits none.
+/// An array of arrays is a multidimensional array, whose rows have the same length. A NULL element
+/// does not fit.
 extension Array: SQLColumn, SQLValue where Element: SQLValue {
     /// The elements in braces.
     public var sqlText: String {
@@ -12,7 +12,7 @@ extension Array: SQLColumn, SQLValue where Element: SQLValue {
         return Self.isNested ? "{\(texts.joined(separator: ","))}" : ArrayLiteral.write(texts)
     }
 
-    /// Reads elements in braces; or a list of JSON, if the elements are `Decodable`.
+    /// Reads elements in braces, or a JSON list if the elements are `Decodable`.
     public init?(sqlText: String) {
         guard let texts = ArrayLiteral.read(sqlText) else {
             guard let type = Self.self as? any Decodable.Type,
@@ -21,7 +21,7 @@ extension Array: SQLColumn, SQLValue where Element: SQLValue {
             self = list
             return
         }
-        // Else an array of texts would take the rows of one of two dimensions for texts in braces.
+        // Otherwise an array of texts would read the rows of a matrix as texts in braces.
         guard texts.isEmpty || sqlText.utf8.starts(with: "{{".utf8) == Self.isNested else {
             return nil
         }
@@ -33,11 +33,11 @@ extension Array: SQLColumn, SQLValue where Element: SQLValue {
         }
     }
 
-    /// Whether the elements are arrays, which stand in an array without quotes.
+    /// Whether the elements are arrays, which PostgreSQL does not quote within an array.
     private static var isNested: Bool { Element.self is any ArrayOfValues.Type }
 }
 
-/// Tells arrays from other values.
+/// Marks arrays among the values.
 private protocol ArrayOfValues {}
 
 extension Array: ArrayOfValues where Element: SQLValue {}

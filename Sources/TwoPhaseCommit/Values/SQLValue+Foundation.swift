@@ -11,17 +11,18 @@ extension Decimal: SQLValue {
     /// The digits, exactly.
     public var sqlText: String { description }
 
-    /// Reads a `numeric`; nil for what a `Decimal` cannot hold exactly, such as `NaN`, an infinity or
-    /// a number of more than 38 digits.
+    /// Reads a `numeric`; nil if a `Decimal` cannot hold it exactly.
+    ///
+    /// That concerns `NaN`, infinities and numbers of more than 38 digits.
     public init?(sqlText: String) {
-        // Foundation reads as far as it understands, and rounds what is too long.
+        // Foundation ignores trailing text and rounds long numbers, hence the comparison of digits.
         guard let value = Decimal(string: sqlText), let digits = Self.digits(of: sqlText),
             digits == Self.digits(of: value.description)
         else { return nil }
         self = value
     }
 
-    /// A number without the zeros that mean nothing; nil for anything but digits.
+    /// The number without insignificant zeros; nil for anything but digits.
     private static func digits(of text: String) -> [UInt8]? {
         let (zero, point) = (UInt8(ascii: "0"), UInt8(ascii: "."))
         let bytes = Array(text.utf8)
@@ -42,7 +43,7 @@ extension Decimal: SQLValue {
 extension Data: SQLValue {
     private static let digits = Array("0123456789abcdef".utf8)
 
-    /// A `bytea`: `\x` and two digits a byte.
+    /// A `bytea`: `\x` and two hexadecimal digits per byte.
     public var sqlText: String {
         var bytes: [UInt8] = [UInt8(ascii: "\\"), UInt8(ascii: "x")]
         bytes.reserveCapacity(2 + count * 2)
@@ -70,26 +71,22 @@ extension Data: SQLValue {
 }
 
 extension Date: SQLValue {
-    /// A `timestamptz` in UTC, to the microsecond; what PostgreSQL refuses, if it is no date of its
-    /// calendar.
+    /// A `timestamptz` in UTC with microseconds; PostgreSQL rejects dates outside its calendar.
     public var sqlText: String {
         let microseconds = (timeIntervalSince1970 * 1_000_000).rounded()
-        // Near the end of what 64 bits hold; PostgreSQL's own dates end there too.
+        // The limit of 64 bits, and about that of PostgreSQL.
         guard microseconds.magnitude < 9.2e18 else { return "no date: \(microseconds)" }
         return TimestampText.write(Int64(microseconds))
     }
 
-    /// Reads a `timestamptz`, or a `timestamp` or `date`, which are taken for UTC; the server's
-    /// `DateStyle` has to be `ISO`, as it is unless somebody has changed it.
+    /// Reads a `timestamptz`, or a `timestamp` or `date` as UTC; needs `DateStyle` ISO, the default.
     public init?(sqlText: String) {
         guard let microseconds = TimestampText.read(sqlText) else { return nil }
         self.init(timeIntervalSince1970: Double(microseconds) / 1_000_000)
     }
 }
 
-/// A value of a column of type `json` or `jsonb`.
-///
-/// It is encoded and decoded as `JSONEncoder` and `JSONDecoder` do it by themselves.
+/// A value of a `json` or `jsonb` column, encoded by `JSONEncoder` and decoded by `JSONDecoder`.
 public struct JSON<Value: Codable & Sendable>: SQLValue {
     /// The value.
     public let value: Value
@@ -99,7 +96,7 @@ public struct JSON<Value: Codable & Sendable>: SQLValue {
         self.value = value
     }
 
-    /// The value as JSON; if it cannot be encoded, what PostgreSQL refuses to take for JSON.
+    /// The value as JSON; if encoding fails, a text that PostgreSQL rejects.
     public var sqlText: String {
         guard let data = try? JSONEncoder().encode(value) else { return "no JSON: \(Value.self)" }
         return String(decoding: data, as: UTF8.self)

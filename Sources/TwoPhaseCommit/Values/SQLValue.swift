@@ -1,24 +1,24 @@
-/// A type that a column of a row can be read as.
+/// A type that can be read from a column of a row.
 ///
-/// Every ``SQLValue`` is one, and every optional of one, for columns that may be NULL.
+/// Every ``SQLValue`` conforms, and its optional, for columns that may be NULL.
 public protocol SQLColumn: Sendable {
-    /// Reads a column's text, which is nil for NULL; the answer is nil if it does not fit.
+    /// Reads a column's text, nil for NULL; returns nil if the text does not fit the type.
     static func read(column text: String?) -> Self?
 }
 
-/// A type whose values can be parameters of statements, and values of columns.
+/// A type for parameters of statements and values of columns; <doc:GettingStarted> lists them all.
 ///
-/// Values travel in PostgreSQL's text form, and the server infers the type of each parameter from
-/// its place in the statement: `$1::jsonb` says it where nothing else does. Which types there are says
-/// <doc:GettingStarted>.
+/// Values travel in PostgreSQL's text form. The server infers the type of each parameter from the
+/// statement; a cast such as `$1::jsonb` states it explicitly.
 ///
-/// It does so once a session. A column that has changed its type since is noticed by the error; where the old
-/// type takes the text as well (`real` that became `double precision`, `timestamp` that became
-/// `timestamptz`), programs that run go on with it until they are started again.
+/// The server infers types once per session. If a column's type changes, the library notices it by
+/// the error that follows. If the old type accepts the text as well (`real` became `double
+/// precision`, `timestamp` became `timestamptz`), running programs use the old type until they are
+/// restarted.
 public protocol SQLValue: SQLColumn {
-    /// The value in the form that PostgreSQL reads.
+    /// The value in PostgreSQL's input format.
     var sqlText: String { get }
-    /// Reads the form that PostgreSQL prints; nil if it does not fit.
+    /// Reads PostgreSQL's output format; nil if it does not fit the type.
     init?(sqlText: String)
 }
 
@@ -39,7 +39,7 @@ extension SQLValue where Self: RawRepresentable, RawValue: SQLValue {
     /// The raw value's text.
     public var sqlText: String { rawValue.sqlText }
 
-    /// Makes the value of a raw value.
+    /// Makes the value from its raw value.
     public init?(sqlText: String) {
         guard let raw = RawValue(sqlText: sqlText) else { return nil }
         self.init(rawValue: raw)
@@ -49,7 +49,7 @@ extension SQLValue where Self: RawRepresentable, RawValue: SQLValue {
 extension String: SQLValue {
     /// The string itself.
     public var sqlText: String { self }
-    /// Takes the text as it is.
+    /// Makes the string from the text.
     public init?(sqlText: String) { self = sqlText }
 }
 
@@ -81,10 +81,10 @@ extension Int64: SQLValue {}
 extension UInt32: SQLValue {}
 
 extension SQLValue where Self: BinaryFloatingPoint & LosslessStringConvertible {
-    /// The shortest digits that mean this number; `NaN`, `Infinity`.
+    /// The shortest digits that identify this number; `NaN`, `Infinity`.
     public var sqlText: String { isInfinite ? (self < 0 ? "-Infinity" : "Infinity") : "\(self)" }
 
-    /// Reads a number, rounded to the nearest of the type as in PostgreSQL; nil if it is too large.
+    /// Reads a number and rounds it as PostgreSQL does; nil if it is too large.
     public init?(sqlText: String) {
         guard let value = Self(sqlText) else { return nil }
         let isNumber = sqlText.utf8.contains {

@@ -1,6 +1,6 @@
 import TransactionEngine
 
-/// A statement with its parameters, to be run together with others.
+/// A statement with its parameters.
 ///
 /// ```swift
 /// SQLStatement("UPDATE stock SET amount = amount - $1 WHERE article = $2", 1, article, expectedRows: 1)
@@ -11,17 +11,17 @@ public struct SQLStatement: Sendable {
     /// Makes a statement.
     ///
     /// - Parameters:
-    ///   - sql: one statement, with parameters as `$1`, `$2`...
-    ///   - parameters: their values, nil for NULL; sent apart from the SQL.
-    ///   - expectedRows: how many rows it must change, or return where it changes none; nil for any
-    ///     number. Another number aborts the whole; statements behind it may have run by then.
+    ///   - sql: One statement, with parameters as `$1`, `$2`...
+    ///   - parameters: The values of the parameters, nil for NULL; they are sent apart from the SQL.
+    ///   - expectedRows: The number of rows that it must change, or return if it changes none; nil
+    ///     for any number. Another number aborts the transaction; later statements may have run.
     public init(
         _ sql: String, _ parameters: (any SQLValue)?..., expectedRows: Int? = nil
     ) {
         self.init(sql, parameters: parameters, expectedRows: expectedRows)
     }
 
-    /// Makes a statement whose parameters are in an array; apart from that as above.
+    /// Makes a statement with its parameters in an array.
     public init(
         _ sql: String, parameters: [(any SQLValue)?], expectedRows: Int? = nil
     ) {
@@ -31,8 +31,8 @@ public struct SQLStatement: Sendable {
 }
 
 extension SQLStatement: CustomStringConvertible, CustomReflectable {
-    /// The SQL; the parameters may be anybody's data and are never shown.
+    /// The SQL without the parameters, which may be confidential.
     public var description: String { statement.sql }
-    /// Nothing but the SQL.
+    /// The SQL only.
     public var customMirror: Mirror { Mirror(self, children: ["sql": statement.sql]) }
 }

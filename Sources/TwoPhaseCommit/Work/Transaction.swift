@@ -1,13 +1,13 @@
 import TransactionEngine
 
-/// The open transaction in one database, lent to the closure of a ``Participant``.
+/// The open transaction in one database, for the closure of a ``Participant``.
 ///
-/// Statements run one after the other, each in a round trip, or several of them in one with
-/// ``execute(_:)``; the first takes BEGIN with it. After the closure has returned the transaction is
-/// over, and every use of it throws ``BranchError/Code-swift.enum/transactionIsOver``.
+/// Statements run one after the other. Each call is one round trip; the first also sends BEGIN.
+/// After the closure has returned, every use throws
+/// ``BranchError/Code-swift.enum/transactionIsOver``.
 ///
-/// Parameters are `$1`, `$2`... and are sent apart from the SQL. `BEGIN`, `COMMIT`, `SAVEPOINT` and
-/// their like are refused: the coordinator alone begins and ends.
+/// Parameters are `$1`, `$2`... and are sent apart from the SQL. The coordinator alone begins and
+/// ends transactions, so `BEGIN`, `COMMIT`, `SAVEPOINT` and the like are refused.
 public struct Transaction: Sendable {
     private let branch: any OpenBranch
 
@@ -15,7 +15,7 @@ public struct Transaction: Sendable {
         self.branch = branch
     }
 
-    /// Runs a statement and answers how many rows it has changed, or returned.
+    /// Runs a statement and returns the number of rows that it changed or returned.
     @discardableResult
     public func execute(
         _ sql: String, _ parameters: (any SQLValue)?...
@@ -23,57 +23,50 @@ public struct Transaction: Sendable {
         try await run(sql, parameters).count
     }
 
-    /// Runs statements in order, all in one round trip, and answers how many rows each has changed,
-    /// or returned.
+    /// Runs statements in order in one round trip, and returns each one's number of rows.
     ///
-    /// After one that fails none of those behind it runs. What they return together has to be within
+    /// If a statement fails, the later ones do not run. All results together must stay within
     /// ``Database/rowsMax`` and ``Database/bytesMax``.
     @discardableResult
     public func execute(_ statements: [SQLStatement]) async throws(BranchError) -> [Int] {
         try await run(statements.map { $0.statement }).map { $0.count }
     }
 
-    /// Runs a statement and answers its rows.
+    /// Runs a statement and returns its rows.
     public func query(
         _ sql: String, _ parameters: (any SQLValue)?...
     ) async throws(BranchError) -> Rows {
         Rows(try await run(sql, parameters))
     }
 
-    /// Runs statements as ``execute(_:)`` does, and answers the rows of each.
+    /// Runs statements like ``execute(_:)``, and returns the rows of each.
     public func query(_ statements: [SQLStatement]) async throws(BranchError) -> [Rows] {
         try await run(statements.map { $0.statement }).map { Rows($0) }
     }
 
-    /// Runs a statement and answers its rows as values of a `Decodable` type, whose keys are the
-    /// names of the columns.
+    /// Runs a statement and decodes each row, with the column names as keys.
     ///
     /// A type of a single value, such as `Int` or an array, takes the only column. A property that is
-    /// no ``SQLColumn`` is decoded from JSON. Of two columns of one name the first is read. What does not
-    /// fit throws ``BranchError/Code-swift.enum/unreadableValue``.
+    /// not an ``SQLColumn`` is decoded from JSON. Of several columns with one name the first counts.
+    ///
+    /// - Throws: ``BranchError/Code-swift.enum/unreadableValue`` if a value does not fit its type.
     public func query<Value: Decodable & Sendable>(
         _ sql: String, _ parameters: (any SQLValue)?..., as type: Value.Type
     ) async throws(BranchError) -> [Value] {
         let rows = Rows(try await run(sql, parameters))
-        var values: [Value] = []
-        values.reserveCapacity(rows.count)
-        for row in rows { values.append(try row.decode(type)) }
-        return values
+        return try rows.map { row throws(BranchError) in try row.decode(type) }
     }
 
-    /// Runs a statement and answers its rows as tuples, whose elements are the columns in order:
-    /// `as: (Int, String?).self`.
+    /// Runs a statement and decodes each row as a tuple of its columns: `as: (Int, String?).self`.
     ///
-    /// As many columns as elements, or it throws ``BranchError/Code-swift.enum/unreadableValue``.
+    /// - Throws: ``BranchError/Code-swift.enum/unreadableValue`` if a value does not fit its type, or
+    ///   the number of columns differs from that of the elements.
     public func query<First: SQLColumn, Second: SQLColumn, each Other: SQLColumn>(
         _ sql: String, _ parameters: (any SQLValue)?...,
         as type: (First, Second, repeat each Other).Type
     ) async throws(BranchError) -> [(First, Second, repeat each Other)] {
         let rows = Rows(try await run(sql, parameters))
-        var tuples: [(First, Second, repeat each Other)] = []
-        tuples.reserveCapacity(rows.count)
-        for row in rows { tuples.append(try row.decode(type)) }
-        return tuples
+        return try rows.map { row throws(BranchError) in try row.decode(type) }
     }
 
     private func run(
@@ -95,6 +88,6 @@ public struct Transaction: Sendable {
 }
 
 extension StatementResult {
-    /// Rows changed, or returned where it changes none.
+    /// The rows that the statement changed, or returned if it changes none.
     fileprivate var count: Int { affectedRows ?? rows.count }
 }

@@ -2,6 +2,7 @@ import ArgumentParser
 import EventLoop
 import Glibc
 import Logging
+import PostgresTransactions
 import UnixSignals
 
 /// The command `tandem serve`.
@@ -43,7 +44,7 @@ struct Serve: AsyncParsableCommand {
         }
         let replica = try await Replica.start(configuration, logger: logger)
         started.withLock { $0 = replica }
-        await replica.superseded()
+        await replica.state.waitUntilSuperseded()
         logger.critical("this life of the replica is over; stopping")
         endProcess(75)
     }

@@ -22,8 +22,6 @@ final class Replica {
     private let logger: Logger
     private let draining: Lock<Bool>
     private let duties: ReplicaDuties
-    private var isSuperseded = false
-    private var supersededWaiters: [CheckedContinuation<Void, Never>] = []
 
     private init(
         _ configuration: Configuration, _ state: StateDatabase,
@@ -78,7 +76,6 @@ final class Replica {
             configuration.participantOptions, state: state, queueMax: configuration.limits.queued,
             logger: logger)
         let replica = try Replica(configuration, state, participants, logger)
-        state.onSuperseded = { [weak replica] in replica?.supersede() }
         replica.duties.start()
         logger.notice(
             "serving",
@@ -88,22 +85,6 @@ final class Replica {
                 "installation": "\(state.installation)",
             ])
         return replica
-    }
-
-    private func supersede() {
-        isSuperseded = true
-        let waiters = supersededWaiters
-        supersededWaiters = []
-        for waiter in waiters { waiter.resume() }
-    }
-
-    /// Returns when another process has taken this replica's name.
-    func superseded() async {
-        guard !isSuperseded else { return }
-        await withCheckedContinuation { waiter in
-            guard !isSuperseded else { return waiter.resume() }
-            supersededWaiters.append(waiter)
-        }
     }
 
     /// Stops in order: readiness fails, no new connections, what is under way ends within the

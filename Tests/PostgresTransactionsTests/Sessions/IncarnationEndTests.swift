@@ -13,7 +13,6 @@ import TransactionEngine
 @LoopActor
 struct IncarnationEndTests {
     private let notes = InMemoryLogHandler()
-    private let reports = Lock(0)
 
     private var alarms: [Logger.Message] {
         notes.entries.filter { $0.level == .critical }.map(\.message)
@@ -23,12 +22,10 @@ struct IncarnationEndTests {
     private func open(_ cluster: PostgresCluster) async throws -> StateDatabase {
         let notes = notes
         let logger = Logger(label: "test") { _ in notes }
-        let state = try await StateDatabase.open(cluster, "one", logger: logger) {
+        return try await StateDatabase.open(cluster, "one", logger: logger) {
             $0.heartbeat = .seconds(86_400)
             $0.readers = 4
         }
-        state.onSuperseded = { [reports] in reports.withLock { $0 += 1 } }
-        return state
     }
 
     private func log(_ state: StateDatabase) -> PostgresDecisionLog {
@@ -71,7 +68,7 @@ struct IncarnationEndTests {
         await #expect(throws: SessionRefusal.self) { try await admission.value }
         await closing.value
         await again.value
-        #expect(reports.withLock { $0 } == 0)
+        #expect(!state.isSuperseded)
         #expect(alarms == [])
         #expect(try await cluster.psql("SELECT is_over FROM tandem.replicas") == "t")
         await state.close()
@@ -86,10 +83,11 @@ struct IncarnationEndTests {
             let heir = try await StateDatabase.open(cluster, "one")
             let reason = StateDatabaseError.superseded(replica: "one").sentence
             #expect(await log.perform(LogWrite(.accept, of: record)) == .notWritten(reason: reason))
-            #expect(reports.withLock { $0 } == 1)
+            await state.waitUntilSuperseded()
+            #expect(alarms.count == 1)
             await state.beat()
             await state.close()
-            #expect(reports.withLock { $0 } == 1)
+            #expect(state.isSuperseded)
             #expect(alarms.count == 1)
             await heir.close()
         }
@@ -101,7 +99,7 @@ struct IncarnationEndTests {
             let state = try await open(cluster)
             let heir = try await StateDatabase.open(cluster, "one")
             await state.close()
-            #expect(reports.withLock { $0 } == 1)
+            #expect(state.isSuperseded)
             #expect(alarms.count == 1)
             #expect(try await cluster.psql("SELECT is_over FROM tandem.replicas") == "f")
             await heir.close()

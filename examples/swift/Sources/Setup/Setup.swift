@@ -5,7 +5,7 @@ import TwoPhaseCommit
 public struct Setup: Sendable {
     public let users: Database
     public let orders: Database
-    public let configuration: Configuration
+    public let configuration: Coordinator.Configuration
 
     public struct Missing: Error, CustomStringConvertible {
         public let description: String
@@ -20,9 +20,9 @@ public struct Setup: Sendable {
         self.orders = Database("orders", at: orders)
         var log = LogLocation.logless
         if let state = environment["STATE_DATABASE"] {
-            log = .database(StateDatabase(at: state, replica: "examples"))
+            log = .database(LogLocation.StateDatabase(at: state, replica: "examples"))
         }
-        configuration = Configuration(databases: [self.users, self.orders], log: log)
+        configuration = Coordinator.Configuration(databases: [self.users, self.orders], log: log)
     }
 }
 

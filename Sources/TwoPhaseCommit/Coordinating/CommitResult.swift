@@ -1,8 +1,8 @@
 import CommitProtocol
 import TransactionEngine
 
-/// A commit, as the engine answers it; every other answer is an error.
-struct RunEnd {
+/// The result of a transaction that committed; the initializer throws for every other answer.
+struct CommitResult {
     let id: TransactionID
     let unconfirmed: [UnconfirmedBranch]
 
@@ -16,12 +16,13 @@ struct RunEnd {
             throw .unknown(UnknownOutcome(id: TransactionID(id.description)))
         case .neverCommits:
             let cause = Aborted.Cause.coordinator(
-                "the state database did not confirm that it was recorded; it will never commit")
+                "the state database did not confirm the accept record; "
+                    + "the transaction will never commit")
             throw .aborted(Aborted(id: nil, cause: cause))
         case .refused(let failure):
             throw .aborted(Aborted(id: nil, cause: Aborted.Cause(failure)))
         case .replayed, .keyInProgress, .keyReused:
-            preconditionFailure("a run without a key cannot meet another of its key")
+            preconditionFailure("a transaction without a key cannot meet its own key")
         }
     }
 
@@ -29,8 +30,8 @@ struct RunEnd {
         _ record: TransactionRecord, _ works: [ErasedWork], isLogless: Bool
     ) throws(TransactionError) {
         id = TransactionID(record.id.description)
-        // Nothing decided that anybody can tell, or a branch committed by hand against an abort: whoever
-        // says aborted says that nothing is committed anywhere.
+        // No known decision, or a branch was committed by hand against an abort. "Aborted" would
+        // claim that nothing is committed anywhere.
         if record.needsOperator, record.decision != .commit {
             throw .unknown(UnknownOutcome(id: id))
         }
@@ -54,38 +55,38 @@ struct RunEnd {
 }
 
 extension Aborted.Cause {
-    init(_ failure: AdmissionFailure) {
-        func refused(_ code: Refusal.Code, _ reason: String) -> Aborted.Cause {
-            .refused(Refusal(code: code, description: reason))
-        }
+    fileprivate init(_ failure: AdmissionFailure) {
+        let (code, reason): (Refusal.Code, String)
         switch failure {
         case .cancelled:
             self = .cancelled
+            return
         case .unknownParticipant(_, let name):
-            self = refused(.invalid, "the coordinator was given no database \"\(name)\"")
-        case .unacceptableSQL(let branch, let statement, let reason):
-            self = refused(.invalid, "participant \(branch), statement \(statement): \(reason)")
+            (code, reason) = (.invalid, "the configuration has no database \"\(name)\"")
+        case .unacceptableSQL(let branch, let statement, let why):
+            (code, reason) = (.invalid, "participant \(branch), statement \(statement): \(why)")
         case .notOnePhase(let writers):
-            self = refused(.invalid, "\(writers) participants write, where one may")
+            (code, reason) = (.invalid, "expected one participant that writes, got \(writers)")
         case .tooManyBranches(_, let participant, let count, let limit):
-            self = refused(
-                .invalid,
-                "\(count) participants name \(participant), which has \(limit) connections")
-        case .participantUnavailable(let name, let reason):
-            self = refused(.databaseUnavailable, "\(name) cannot be reached: \(reason)")
+            let sentence =
+                "\(count) participants use \(participant), which has \(limit) connections"
+            (code, reason) = (.invalid, sentence)
+        case .participantUnavailable(let name, let why):
+            (code, reason) = (.databaseUnavailable, "\(name) cannot be reached: \(why)")
         case .preparedTransactionsDisabled(let name):
-            self = refused(
-                .preparedTransactionsDisabled, "\(name) has max_prepared_transactions = 0")
+            let sentence = "\(name) has max_prepared_transactions = 0"
+            (code, reason) = (.preparedTransactionsDisabled, sentence)
         case .slotsExhausted(let name, let usage):
-            self = refused(.preparedTransactionsExhausted, usage.sentence(name))
+            (code, reason) = (.preparedTransactionsExhausted, usage.sentence(name))
         case .participantBusy(let name, let sessions, let waited):
-            self = refused(.overloaded, sessions.sentence(name, waited: waited))
+            (code, reason) = (.overloaded, sessions.sentence(name, waited: waited))
         case .overloaded(let overload):
-            self = refused(.overloaded, overload.sentence)
+            (code, reason) = (.overloaded, overload.sentence)
         case .draining:
-            self = refused(.notRunning, "the coordinator is being shut down")
-        case .stateUnavailable(let reason):
-            self = refused(.stateDatabaseUnavailable, reason)
+            (code, reason) = (.notRunning, "the coordinator is shutting down")
+        case .stateUnavailable(let why):
+            (code, reason) = (.stateDatabaseUnavailable, why)
         }
+        self = .refused(Refusal(code: code, description: reason))
     }
 }
