@@ -234,7 +234,7 @@ final class FakeParticipants: Participants {
         var commitPoint: @Sendable (CommitPointQuery) -> CommitPointReading = { _ in .nothing }
         var commitPointReads: [CommitPointQuery] = []
         /// What a branch of a commit shows.
-        var reading = EndInquiry.Reading.open
+        var reading = FinishInquiry.Reading.open
         /// Whether a later write shows that standbys have confirmed the commit.
         var areCommitsReplicated = true
         var commitReads: [FinishRequest] = []
@@ -330,7 +330,7 @@ final class FakeParticipants: Participants {
         state.withLock { $0.areCommitsReplicated }
     }
 
-    func commitStatus(of branch: FinishRequest) async -> EndInquiry.Reading {
+    func commitStatus(of branch: FinishRequest) async -> FinishInquiry.Reading {
         state.withLock {
             $0.commitReads.append(branch)
             return $0.reading

@@ -1,38 +1,37 @@
-/// What may be told of a transaction that somebody else drives, and what is looked at before.
+/// Decides whether a replica may report a decision of a transaction that another replica owns.
 ///
-/// The order of the looks is the argument. A decision is in its register before anybody tells it,
-/// and leaves the register only after the row durably says the same. So the row comes first, then
-/// the register, then the row again: what is in none of them, looked at in this order, was not
-/// decided when the first look was taken, and "undecided" takes nothing back.
+/// The order of the reads is the argument. The commit point holds a decision before anyone reports
+/// it, and drops it only after the row durably holds the same. So the row is read first, then the
+/// commit point, then the row again. A decision that none of these reads finds was not made when the
+/// first read began, so reporting "undecided" contradicts no earlier report.
 public struct DecisionInquiry: Hashable, Sendable {
-    /// What is looked at next, or the end.
+    /// The next step of an inquiry.
     public enum Next: Hashable, Sendable {
-        /// The row, by a durable write of one's own: a decision that was only read may be visible
-        /// and not yet as durable as it has to be.
+        /// Confirm the row by a durable write: a decision that was only read may not be durable yet.
         case confirmRow
-        /// The register.
+        /// Read the commit point.
         case readCommitPoint
-        /// The row, once more.
+        /// Read the row once more.
         case readRow
-        /// This may be told; nil is "undecided".
-        case tell(Decision?)
-        /// Nobody can say: the register may hold what others have told.
+        /// Report this decision; nil is "undecided".
+        case report(Decision?)
+        /// Report that the outcome is unknown: the commit point may hold a reported decision.
         case unknown
     }
 
-    /// What a row says.
+    /// The content of a row.
     public struct Row: Hashable, Sendable {
         /// The decision, or the copy of it.
         public let decision: Decision?
-        /// Nothing of it changes any more but by an operator: it has ended, or waits for one.
+        /// Whether only an operator can still change it: it has ended, or needs an operator.
         public let isSettled: Bool
-        /// A register may have decided, if the row holds no decision.
+        /// Whether a commit point may have decided, if the row holds no decision.
         ///
-        /// Not where the row is still that of the owner itself, who has asked for nothing: others
-        /// claim the row before they ask.
+        /// False if this replica owns the row and has requested no decision: other replicas claim
+        /// the row before they request one.
         public let namesCommitPoint: Bool
 
-        /// Makes it of its parts.
+        /// Makes a row from its parts.
         public init(decision: Decision?, isSettled: Bool, namesCommitPoint: Bool) {
             self.decision = decision
             self.isSettled = isSettled
@@ -40,38 +39,37 @@ public struct DecisionInquiry: Hashable, Sendable {
         }
     }
 
-    /// What a register was seen to hold.
+    /// The content of a commit point.
     public enum Reading: Hashable, Sendable {
         /// This decision, durably.
         case holds(Decision)
-        /// None, or none any more.
+        /// No decision, or no longer one.
         case nothing
-        /// It does not say.
+        /// The commit point did not answer.
         case silent
     }
 
-    /// Whether the register held nothing.
-    private var hasRead = false
+    private var foundNoDecision = false
 
-    /// Nothing has been looked at yet; the first look is at the row.
+    /// Starts an inquiry, which reads the row first.
     public init() {}
 
-    /// The row was read; `isConfirmed` by a durable write of one's own.
+    /// Returns the next step after reading the row; `isConfirmed` by a durable write of the reader's.
     ///
-    /// What has ended needs no such write: its owner acted on a durable decision.
+    /// A settled row needs no such write: its owner acted on a durable decision.
     public func read(_ row: Row, isConfirmed: Bool) -> Next {
-        if row.isSettled { return .tell(row.decision) }
-        if row.decision != nil { return isConfirmed ? .tell(row.decision) : .confirmRow }
-        return row.namesCommitPoint && !hasRead ? .readCommitPoint : .tell(nil)
+        if row.isSettled { return .report(row.decision) }
+        if row.decision != nil { return isConfirmed ? .report(row.decision) : .confirmRow }
+        return row.namesCommitPoint && !foundNoDecision ? .readCommitPoint : .report(nil)
     }
 
-    /// The register was looked at.
-    public mutating func saw(_ reading: Reading) -> Next {
+    /// Returns the next step after reading the commit point.
+    public mutating func read(_ reading: Reading) -> Next {
         switch reading {
-        case .holds(let decision): return .tell(decision)
+        case .holds(let decision): return .report(decision)
         case .silent: return .unknown
         case .nothing:
-            hasRead = true
+            foundNoDecision = true
             return .readRow
         }
     }

@@ -1,58 +1,57 @@
-/// One participant's part of a global transaction, as its coordinator knows it.
+/// The state of one branch of a global transaction.
 public struct Branch: Hashable, Sendable {
-    /// Where a branch stands.
-    ///
-    /// Each case names where it can go.
+    /// The progress of a branch; each case names its next cases.
     public enum Progress: Hashable, Sendable {
-        /// Nothing was sent. To `working`, or to `ended` by an abort.
+        /// Nothing was sent. Next: `working`, or `ended` by an abort.
         case waiting
-        /// Work and PREPARE were sent and are unanswered. To any of the four below.
+        /// Work and PREPARE were sent; no answer yet. Next: any of the five cases below, or `doubtful`.
         case working
-        /// Voted yes. To `ended`.
+        /// Voted yes. Next: `ended`.
         case prepared(PreparedEvidence)
-        /// Declared read only, and its work is done; its session is held. To `ended`.
+        /// Read-only, work done, session held. Next: `ended`.
         case held
-        /// The register, and its work is done; its local transaction is open, and no COMMIT has been
-        /// answered. To `refused` or `doubtful` if that fails, or to `ended`.
+        /// The commit point, work done, local transaction open, no answer to a COMMIT yet. Next:
+        /// `refused` or `doubtful` if the COMMIT fails, or `ended`.
         case ready(PreparedEvidence)
-        /// Voted no although PREPARE succeeded (a missed expectation). To `ended`, by gid.
+        /// Voted no although PREPARE succeeded, since an expectation was missed. Next: `ended`, by gid.
         case preparedAgainstVote(PreparedEvidence)
-        /// Voted no; nothing is prepared and nothing can become so. To `ended`.
+        /// Voted no; nothing is or can become prepared. Next: `ended`.
         case refused
-        /// Votes no; its session was lost, so a PREPARE may have run or may yet run. To `ended`,
+        /// Votes no; its session was lost, so a PREPARE may have run or may run later. Next: `ended`,
         /// after the fence.
         case doubtful
-        /// Adopted with a decision: known only from the row. To `ended`.
+        /// Adopted with a decision, known only from the row. Next: `ended`.
         case recovered(PreparedEvidence?)
-        /// It has ended, and never changes its outcome.
+        /// Finished; the outcome never changes.
         case ended(Outcome)
     }
 
-    /// How it takes part in the end.
+    /// How the branch commits.
     public let commitMode: CommitMode
-    /// Where the branch stands.
+    /// The branch's progress.
     public internal(set) var progress: Progress = .waiting
-    /// The vote, once it is known; kept after the branch has ended.
+    /// The vote, if known; kept after the branch has finished.
     ///
-    /// A register votes no, or decides.
+    /// A commit point votes no, or decides.
     public internal(set) var vote: Vote?
-    /// What PREPARE left to prove the end with.
+    /// What proves the outcome of the prepared branch later.
     public internal(set) var evidence: PreparedEvidence?
-    /// How often an end (commit or rollback) was tried and has to be tried again.
+    /// How many attempts to finish the branch have to be repeated.
     public internal(set) var retries = 0
 
-    /// The outcome, once the branch has ended.
+    /// The outcome, if the branch has finished.
     public var outcome: Outcome? {
         if case .ended(let outcome) = progress { outcome } else { nil }
     }
 
-    /// Whether it has done all that a commit asks of it beforehand.
-    var isInFavor: Bool {
+    /// Whether the branch is ready for a decision to commit.
+    var canCommit: Bool {
         switch progress {
         case .prepared, .held, .ready: true
         case .waiting, .working, .preparedAgainstVote, .refused, .doubtful, .recovered, .ended:
             false
         }
     }
+
     var isWorking: Bool { progress == .working }
 }

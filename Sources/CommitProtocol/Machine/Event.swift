@@ -1,48 +1,48 @@
-/// What happened, as told to a coordinator by the shell around it.
+/// An event that the engine reports to the machine.
 public enum Event: Hashable, Sendable {
-    /// The caller's request begins.
+    /// A caller's request begins.
     case begin(AcceptanceTiming)
     /// Recovery took the transaction over.
     case adopt(RecoveredTransaction)
     /// The accept row is durable.
     case accepted
-    /// Another transaction holds the caller's key; no row of ours exists, nor ever will.
+    /// Another transaction has the caller's key; no row of this one exists or will exist.
     case acceptRefused
-    /// The accept row was surely not written.
+    /// The accept row was certainly not written.
     case acceptUnavailable
-    /// Nobody can say whether the accept row was written.
+    /// It is unknown whether the accept row was written.
     case acceptUnknown
     /// A branch answered its work.
     case voted(branch: Int, WorkReply)
-    /// The row now durably holds this decision, whoever wrote it, and this evidence of every
-    /// branch; empty where the reader has none to add.
+    /// The row durably holds this decision, by any author, and this evidence of every branch; empty
+    /// if the reader adds none.
     case decided(Decision, evidence: [PreparedEvidence?] = [])
     /// There is no row to hold a decision.
     case decisionMissing
-    /// Nobody can say whether the decision was written.
+    /// It is unknown whether the decision was written.
     case decisionUnknown
-    /// The row now durably says that the one-phase branch decides.
+    /// The row durably says that the one-phase branch decides.
     case delegated
-    /// An abort was asked of the row, and the row says that the one-phase branch decides; with the
-    /// evidence of every branch in the row.
+    /// The answer to an abort: the row says that the one-phase branch decides; with the row's
+    /// evidence of every branch.
     case delegationFound(evidence: [PreparedEvidence?])
-    /// The register answered the order to commit.
+    /// The commit point answered its COMMIT.
     case localCommitAnswered(LocalCommitReply)
-    /// The register answered what it holds.
+    /// The commit point answered the query for its decision.
     case commitPointAnswered(CommitPointAnswer)
-    /// A branch answered the order to end.
+    /// A branch answered the command to finish.
     case finished(branch: Int, FinishReply)
-    /// A timer that a step asked for has fired.
+    /// A timer of a step fired.
     case due(Timer)
-    /// The caller, or an operator, asks for an abort.
+    /// The caller or an operator requested a rollback.
     case rollbackRequested
 }
 
-/// Whether work may overlap the acceptance.
+/// Whether work may start before the transaction is accepted.
 public enum AcceptanceTiming: Hashable, Sendable {
-    /// Work is sent at once; for requests without a key.
+    /// Work starts at once; for requests without a key.
     case overlapping
-    /// Work waits for the durable row, so that a key's second use sends nothing.
+    /// Work waits for the durable row, so that a repeated key sends nothing.
     case first
 }
 
@@ -52,37 +52,37 @@ public enum WorkReply: Hashable, Sendable {
     case prepared(PreparedEvidence)
     /// Prepared, but an expectation was missed.
     case preparedAgainstVote(PreparedEvidence)
-    /// A read-only branch has read all, with every expectation met, and its session is held.
+    /// A read-only branch has finished its reads, every expectation was met, and its session is held.
     case held
-    /// The register's work is done, with every expectation met, and its transaction is open.
+    /// The commit point has finished its work, every expectation was met, and its transaction is open.
     case ready(PreparedEvidence)
-    /// Refused, and surely not prepared.
+    /// Refused, and certainly not prepared.
     case refused
     /// The session was lost after something had been sent.
     case lost
 }
 
-/// The register's answer to the order to commit its own transaction.
+/// The commit point's answer to the COMMIT of its own transaction.
 public enum LocalCommitReply: Hashable, Sendable {
     /// The tag was `COMMIT`, without a warning: the decision is commit, and durable.
     case committed
-    /// PostgreSQL refused, and the transaction was rolled back; it can never commit.
+    /// PostgreSQL rolled the transaction back; it can never commit.
     case rolledBack
-    /// The session was lost, or the commit came with a warning: it has to be asked.
+    /// The session was lost, or the commit came with a warning: query the commit point.
     case unknown
 }
 
-/// What a register holds, asked behind the fence.
+/// The decision that the commit point holds, queried after the fence.
 public enum CommitPointAnswer: Hashable, Sendable {
-    /// This decision, durably; with the evidence that it keeps of every branch, empty if none.
+    /// This decision, durably, with its evidence of every branch; empty if it has none.
     case decided(Decision, evidence: [PreparedEvidence?] = [])
-    /// Unreachable, busy or unknown: it has to be asked again.
+    /// Unreachable, busy or unknown: query it again.
     case tryAgain
-    /// It is not the database that it was, and nothing there proves anything.
+    /// The database is another one than recorded, so it proves nothing.
     case unprovable
 }
 
-/// A branch's answer to the order to end.
+/// A branch's answer to the command to finish.
 public enum FinishReply: Hashable, Sendable {
     /// The tag was `COMMIT PREPARED` or `ROLLBACK PREPARED`.
     case done
@@ -92,36 +92,34 @@ public enum FinishReply: Hashable, Sendable {
     case provedRolledBack
     /// No such gid, and nothing proves why.
     case unprovable
-    /// Unreachable, busy or unknown: it has to be tried again.
+    /// Unreachable, busy or unknown: try again.
     case tryAgain
 }
 
-/// A timer that a step asks for.
+/// A timer that a step starts.
 public enum Timer: Hashable, Sendable {
-    /// The caller's bound on the time to the decision.
+    /// The caller's time limit for the decision.
     case deadline
-    /// The bound on the time from the decision to the answer.
+    /// The time limit from the decision to the reply.
     case finishWait
-    /// The next attempt to learn or make the decision.
+    /// The next attempt to learn or record the decision.
     case decideAgain
-    /// The next attempt to learn what the register holds.
+    /// The next query of the commit point.
     case queryAgain
-    /// The next attempt to end this branch.
+    /// The next attempt to finish this branch.
     case finishAgain(branch: Int)
 }
 
-/// A row as recovery found it.
+/// A row that recovery found.
 public struct RecoveredTransaction: Hashable, Sendable {
-    /// The decision in the row, if any.
-    ///
-    /// It must have been read by a write of the reader's own.
+    /// The decision in the row, if any; it must be confirmed by a durable write of the reader's.
     public let decision: Decision?
     /// Whether the row says that its one-phase branch decides.
     public let isDelegated: Bool
-    /// Each branch's evidence, and its outcome if that is known.
+    /// The row's branches, by number.
     public let branches: [RecoveredBranch]
 
-    /// Makes a recovered row of its parts.
+    /// Makes a recovered row from its parts.
     public init(decision: Decision?, isDelegated: Bool = false, branches: [RecoveredBranch]) {
         self.decision = decision
         self.isDelegated = isDelegated
@@ -129,14 +127,14 @@ public struct RecoveredTransaction: Hashable, Sendable {
     }
 }
 
-/// A branch as recovery found it.
+/// A branch in a row that recovery found.
 public struct RecoveredBranch: Hashable, Sendable {
-    /// What the decision's write left to prove the end with.
+    /// The evidence recorded with the decision, if any.
     public let evidence: PreparedEvidence?
-    /// The outcome, if it was recorded.
+    /// The outcome, if recorded.
     public let outcome: Outcome?
 
-    /// Makes a recovered branch of its parts.
+    /// Makes a recovered branch from its parts.
     public init(evidence: PreparedEvidence?, outcome: Outcome?) {
         self.evidence = evidence
         self.outcome = outcome

@@ -1,20 +1,18 @@
-/// What the shell has to do after an event, in this order: log, commands, timers, replies.
+/// What the engine has to do after an event, in this order: log, commands, timers, reply.
 ///
-/// A command that depends on a durable record is never in the step that asks for the record: it is
-/// in the step of the event that says the record is durable. That is what makes persist-before-send
-/// a property of these values, which a test can check.
+/// A command that depends on a durable record is never in the step that requests the record. It is in
+/// the step of the event that confirms the record. So persist-before-send is a property of these
+/// values, and a test can check it.
 public struct Step: Hashable, Sendable {
-    /// A request to the decision log; its answer comes back as an event.
+    /// A request to the decision log; an event brings its answer.
     public var log: LogRequest?
-    /// Orders to branches; each is answered by exactly one event, but for `cancel`.
+    /// Commands to branches; exactly one event answers each, except `cancel`.
     public var commands: [BranchCommand] = []
     /// Timers to start.
     public var timers: [TimerRequest] = []
-    /// What the caller may be told from now on.
-    ///
-    /// The first reply answers the waiting caller.
+    /// The reply to the waiting caller; a transaction replies once.
     public var reply: Reply?
-    /// Whether the transaction has ended here, and the shell may forget it.
+    /// Whether nothing is left to do, and the engine may forget the transaction.
     public var isLast = false
 
     /// An empty step.
@@ -26,50 +24,48 @@ public enum LogRequest: Hashable, Sendable {
     /// Insert the row. Answered by `accepted`, `acceptRefused`, `acceptUnavailable`,
     /// `acceptUnknown`.
     case accept
-    /// Record this decision if none is there, with every branch's evidence. Answered by `decided`
-    /// (the decision in the row, ours or another's), `decisionMissing`, `decisionUnknown`.
+    /// Record this decision if there is none, with every branch's evidence. Answered by `decided`
+    /// with the decision in the row, which another replica may have made, `decisionMissing`,
+    /// `decisionUnknown`.
     ///
-    /// A row that says a one-phase branch decides keeps that, and answers `delegationFound`.
+    /// If the row says that a one-phase branch decides, it stays so; answered by `delegationFound`.
     case decide(Decision)
-    /// Insert the row with the decision abort, or record abort in the row that is there if it is
-    /// undecided. Answered by `decided`, `decisionUnknown`.
+    /// Insert the row with the decision abort, or record abort in an undecided row. Answered by
+    /// `decided`, `decisionUnknown`.
     case tombstone
-    /// Record, if nothing is decided, that the one-phase branch decides, with its evidence. Answered
+    /// Record, in an undecided row, that the one-phase branch decides, with its evidence. Answered
     /// by `delegated`, `decided`, `decisionMissing`, `decisionUnknown`.
     case delegate
-    /// Record what the register decided, with every branch's evidence, inserting the row if there
-    /// is none. Answered by `decided`, `decisionUnknown`.
+    /// Record the commit point's decision and every branch's evidence; insert the row if there is
+    /// none. Answered by `decided`, `decisionUnknown`.
     case copy(Decision)
-    /// Record the outcomes, and the register's decision where no copy was made yet; lazily, and
-    /// unanswered.
+    /// Record the outcomes, and the commit point's decision if no copy was made. Lazy, no answer.
     case finish
-    /// Record that nobody can tell the decision; lazily, and unanswered.
+    /// Record that the decision cannot be determined. Lazy, no answer.
     case report
-    /// Record how the branches have ended so far, one of them against the decision or unprovably;
-    /// lazily, and unanswered.
+    /// Record the outcomes so far, one of them heuristic. Lazy, no answer.
     case noteOutcomes
 }
 
-/// An order to a branch.
+/// A command to a branch.
 public enum BranchCommand: Hashable, Sendable {
-    /// Run the work, and prepare it or, by the branch's ending, hold it open. Answered by `voted`.
+    /// Run the work, then prepare it or, by the branch's commit mode, hold it. Answered by `voted`.
     case work(branch: Int)
-    /// Cancel the work that is running; the pending `voted` is the answer.
+    /// Cancel the running work; the pending `voted` is the answer.
     case cancel(branch: Int)
     /// `COMMIT PREPARED`. Answered by `finished`.
     case commitPrepared(branch: Int)
     /// `ROLLBACK PREPARED`. Answered by `finished`.
     case rollbackPrepared(branch: Int)
-    /// Have the register commit its own transaction: the decision. Answered by `registered`.
+    /// Commit the commit point's own transaction: the decision. Answered by `localCommitAnswered`.
     case commitLocally(branch: Int)
-    /// Make certain that no session can still decide, then learn what the register holds; where it
-    /// holds nothing, make it hold abort. Answered by `commitPointAnswered`.
+    /// Ensure that no session can still decide, then read the commit point's decision; if there is
+    /// none, record abort there. Answered by `commitPointAnswered`.
     case queryCommitPoint(branch: Int)
-    /// End the transaction that a read-only branch or the register holds open. Answered by
-    /// `finished`.
+    /// End the transaction that a read-only branch or the commit point holds. Answered by `finished`.
     case release(branch: Int, Decision)
-    /// Make certain that no session can still prepare the branch, then roll back what is found.
-    /// Answered by `finished`.
+    /// Ensure that no session can still prepare the branch, then roll back what is found. Answered
+    /// by `finished`.
     case fenceAndRollBack(branch: Int)
 }
 
@@ -77,25 +73,25 @@ public enum BranchCommand: Hashable, Sendable {
 public struct TimerRequest: Hashable, Sendable {
     /// Which timer.
     public let timer: Timer
-    /// Milliseconds from now; nil for the shell's own setting (`deadline`, `finishWait`).
+    /// Milliseconds from now; nil for the engine's setting (`deadline`, `finishWait`).
     public let delayMilliseconds: Int64?
 }
 
-/// What the caller may be told.
+/// The reply to the caller.
 public enum Reply: Hashable, Sendable {
     /// Every branch committed.
     case committed
     /// The abort is durable.
     case aborted(AbortCause)
-    /// Decided to commit; some branch is still being committed.
+    /// The decision is commit; a branch still has to commit.
     case committing
-    /// Some branch ended otherwise than decided, or unprovably.
+    /// A branch ended against the decision, or nothing proves how it ended.
     case needsOperator
-    /// Nobody can say yet what was decided.
+    /// The decision is not known yet.
     case outcomeUnknown
-    /// Another transaction holds the key.
+    /// Another transaction has the key.
     case keyTaken
-    /// Nothing was accepted; the state database is out of reach.
+    /// Nothing was accepted; the state database is unavailable.
     case notAccepted
     /// It may have been accepted, and it will never commit.
     case neverCommits

@@ -1,29 +1,29 @@
-/// Transactions that are decided in a branch's participant.
+/// Transactions whose commit point is a branch.
 ///
-/// Until that branch is told to commit, nobody can have committed; after that, only the register
-/// knows. So an abort is never recorded in the row on anybody's own authority: the register is made
-/// to say it first, behind the fence, and the row copies.
+/// Until that branch's COMMIT is sent, nothing can be committed. After that, only the commit point
+/// knows the decision. So no replica records an abort in the row by itself: it first makes the commit
+/// point hold the abort, after the fence, and the row gets a copy.
 extension TransactionMachine {
-    /// Every branch is in favor, in time: the register may decide.
+    /// Lets the commit point decide, since every branch can commit, in time.
     mutating func decideAtCommitPoint(_ step: inout Step) {
-        guard let commitPoint else { preconditionFailure("the row is the register") }
+        guard let commitPoint else { preconditionFailure("the row is the commit point") }
         armFinishWait(&step)
         switch branches[commitPoint].commitMode {
         case .onePhase:
-            // PostgreSQL will know what became of the branch's transaction id, but only if the id is
-            // durable somewhere that outlives this process.
+            // PostgreSQL can report the status of the transaction id, but only if the id is durable
+            // outside this process.
             phase = .delegating
             step.log = .delegate
         case .journal:
-            // The accept row has named the journal.
+            // The accept row already names the journal.
             phase = .committingLocally
             step.commands.append(.commitLocally(branch: commitPoint))
         case .twoPhase, .readOnly:
-            preconditionFailure("\(branches[commitPoint].commitMode) registers nothing")
+            preconditionFailure("\(branches[commitPoint].commitMode) is no commit point")
         }
     }
 
-    /// The row durably says that the register decides; nobody aborts in the row any more.
+    /// Sends the COMMIT: the row durably says that the branch decides, so no abort in the row follows.
     mutating func delegated(_ step: inout Step) {
         guard case .delegating = phase, let commitPoint else {
             preconditionFailure("the log answers one delegation once")
@@ -32,20 +32,20 @@ extension TransactionMachine {
         step.commands.append(.commitLocally(branch: commitPoint))
     }
 
-    /// An abort was asked of a row whose former owner had let its register decide.
+    /// Queries the commit point: the row to abort says that a former owner let its branch decide.
     mutating func delegationFound(_ evidence: [PreparedEvidence?], _ step: inout Step) {
         guard case .deciding = phase, commitPoint != nil else {
-            preconditionFailure("only a register can have been delegated to")
+            preconditionFailure("only a commit point can have been delegated to")
         }
-        learn(evidence)
+        addEvidence(evidence)
         phase = .queryingCommitPoint(isAccepted: true)
         queryCommitPoint(&step)
     }
 
-    /// The register answered the order to commit.
+    /// Handles the commit point's answer to its COMMIT.
     mutating func localCommitAnswered(_ reply: LocalCommitReply, _ step: inout Step) {
         guard case .committingLocally = phase, let commitPoint else {
-            preconditionFailure("the register answers one order once")
+            preconditionFailure("the commit point answers its COMMIT once")
         }
         switch reply {
         case .committed:
@@ -71,7 +71,7 @@ extension TransactionMachine {
         }
     }
 
-    /// Makes the register hold abort unless it holds something, in place of a decision in the row.
+    /// Makes the commit point record abort unless it holds a decision.
     mutating func abortAtCommitPoint(isAccepted: Bool, _ step: inout Step) {
         phase = .queryingCommitPoint(isAccepted: isAccepted)
         cancelWork(&step)
@@ -79,23 +79,22 @@ extension TransactionMachine {
         queryCommitPoint(&step)
     }
 
-    /// Asks, unless the register still works: its vote is awaited, for a branch has one order at a
-    /// time.
+    /// Queries the commit point, or waits for its vote: a branch has one command at a time.
     mutating func queryCommitPoint(_ step: inout Step) {
-        guard let commitPoint else { preconditionFailure("the row is the register") }
+        guard let commitPoint else { preconditionFailure("the row is the commit point") }
         guard !branches[commitPoint].isWorking else { return }
         step.commands.append(.queryCommitPoint(branch: commitPoint))
     }
 
-    /// The register holds a decision, cannot be reached, or can never prove anything.
+    /// Handles the commit point's decision, or that it is unreachable or proves nothing.
     mutating func commitPointAnswered(_ answer: CommitPointAnswer, _ step: inout Step) {
         guard case .queryingCommitPoint(let isAccepted) = phase, let commitPoint else {
-            preconditionFailure("the register answers one question once")
+            preconditionFailure("the commit point answers one query once")
         }
         switch answer {
         case .decided(let decision, let evidence):
-            learn(evidence)
-            // The fence has ended the branch's own session, so a decision to abort ended it too.
+            addEvidence(evidence)
+            // The fence ended the branch's session, so an abort has rolled the branch back.
             branches[commitPoint].progress =
                 .ended(decision == .commit ? .committed : .rolledBack)
             if decision == .abort { cause = cause ?? .refused(branch: commitPoint) }
@@ -107,31 +106,31 @@ extension TransactionMachine {
         case .unprovable:
             branches[commitPoint].progress = .ended(.heuristicHazard)
             phase = .undecidable
-            say(.needsOperator, &step)
+            reply(with: .needsOperator, &step)
             stopUndecided(&step)
         }
     }
 
-    /// Nothing more can be done here once no branch works any more.
+    /// Stops when no branch works any more.
     ///
-    /// What is prepared stays prepared, since either end could be the wrong one.
+    /// Prepared branches stay prepared, since committing or rolling back could be wrong.
     mutating func stopUndecided(_ step: inout Step) {
         guard branches.allSatisfy({ !$0.isWorking }) else { return }
         step.log = .report
         step.isLast = true
     }
 
-    /// Has the row say what the register said.
+    /// Records the commit point's decision in the row.
     mutating func copy(_ decision: Decision, isAccepted: Bool, _ step: inout Step) {
         phase = .copying(decision, isAccepted: isAccepted)
         step.log = .copy(decision)
     }
 
-    /// Evidence that came with a decision fills what is not known here.
+    /// Adds evidence that arrived with a decision.
     ///
-    /// If a former owner was only paused and won with commit, a branch that it commits first would
-    /// look lost here without it.
-    mutating func learn(_ evidence: [PreparedEvidence?]) {
+    /// A former owner may have been only paused and have won with commit. Without its evidence, a
+    /// branch that it has committed would look lost here.
+    mutating func addEvidence(_ evidence: [PreparedEvidence?]) {
         for (index, found) in evidence.enumerated() where branches.indices.contains(index) {
             branches[index].evidence = branches[index].evidence ?? found
         }

@@ -1,14 +1,14 @@
 extension TransactionMachine {
     /// Takes over a row.
     ///
-    /// The fence comes before any belief that a gid is absent, so branches of an aborted row are
-    /// doubtful; those of a committed row are proved by their evidence.
+    /// A gid counts as absent only after the fence, so the branches of an aborted row are doubtful.
+    /// Evidence proves those of a committed row.
     mutating func adopt(_ recovered: RecoveredTransaction, _ step: inout Step) {
         precondition(phase == .idle, "a transaction is adopted once")
         precondition(recovered.branches.count == branches.count, "a row keeps its branches")
         hasReplied = true
         for (index, branch) in recovered.branches.enumerated() {
-            recall(branch, index, recovered.decision)
+            restore(index, from: branch, decision: recovered.decision)
         }
         let isDecidedAtCommitPoint =
             commitPoint.map { branches[$0].commitMode == .journal || recovered.isDelegated }
@@ -28,7 +28,9 @@ extension TransactionMachine {
         }
     }
 
-    private mutating func recall(_ found: RecoveredBranch, _ index: Int, _ decision: Decision?) {
+    private mutating func restore(
+        _ index: Int, from found: RecoveredBranch, decision: Decision?
+    ) {
         branches[index].evidence = found.evidence
         switch branches[index].commitMode {
         case .twoPhase: branches[index].vote = found.evidence == nil ? nil : .prepared
@@ -45,9 +47,9 @@ extension TransactionMachine {
         }
     }
 
-    /// The row holds a decision.
+    /// Finishes the branches by the decision in the row.
     ///
-    /// Whoever wrote it, it is the only one there will ever be.
+    /// It is final, whichever replica or operator wrote it.
     mutating func decided(
         _ decision: Decision, _ evidence: [PreparedEvidence?], _ step: inout Step
     ) {
@@ -59,18 +61,19 @@ extension TransactionMachine {
         case .copying(let copied, _):
             if decision != copied { commitPointWasOverruled() }
         case .idle, .preparing, .committingLocally, .queryingCommitPoint, .finishing, .withdrawing,
-            .ended,
-            .withdrawn, .undecidable:
+            .ended, .withdrawn, .undecidable:
             preconditionFailure("the log answers one decision once")
         }
-        learn(evidence)
+        addEvidence(evidence)
         if decision == .commit { cause = nil }
         phase = .finishing(decision)
         finishBranches(&step)
     }
 
-    /// Only an operator's force can have put another decision into the row than the register holds;
-    /// the branch did end the other way, and that is not hidden.
+    /// Marks the commit point's outcome as heuristic.
+    ///
+    /// Only an operator's force can have recorded a decision in the row that differs from the commit
+    /// point's. The branch has ended the other way, which must not be hidden.
     private mutating func commitPointWasOverruled() {
         guard let commitPoint else { preconditionFailure("the row is the register") }
         switch branches[commitPoint].progress {
@@ -83,15 +86,14 @@ extension TransactionMachine {
         }
     }
 
-    /// Orders the end of every branch; the caller may hear of a durable commit before.
+    /// Finishes every branch; the reply about a durable commit may come before that.
     mutating func finishBranches(_ step: inout Step) {
         for branch in branches.indices { finishBranch(branch, &step) }
         endIfDone(&step)
-        if repliesAtDecision, case .finishing(.commit) = phase { say(.committing, &step) }
+        if repliesAtDecision, case .finishing(.commit) = phase { reply(with: .committing, &step) }
     }
 
-    /// No row holds a decision: an abort is written in its place, on the primary key, so that
-    /// whoever comes later finds it.
+    /// Records an abort on the primary key, since no row holds a decision; later readers find it.
     mutating func decisionMissing(_ step: inout Step) {
         switch phase {
         case .deciding(_, viaTombstone: false), .delegating:
@@ -99,25 +101,22 @@ extension TransactionMachine {
             phase = .deciding(.abort, viaTombstone: true)
             step.log = .tombstone
         case .deciding(_, viaTombstone: true), .copying:
-            // An insert that left no row is no answer: it is made again, and not in a hot loop.
+            // An insert that left no row is no answer: repeat it, with a delay.
             decisionUnknown(&step)
         case .idle, .preparing, .committingLocally, .queryingCommitPoint, .finishing, .withdrawing,
-            .ended,
-            .withdrawn, .undecidable:
+            .ended, .withdrawn, .undecidable:
             preconditionFailure("the log answers one decision once")
         }
     }
 
-    /// The write may have landed, or may yet land.
+    /// Repeats the request, since its write may have landed or may land later.
     ///
-    /// Nothing is done on either belief; the same request is made again, which is harmless: it
-    /// writes only where nothing is decided.
+    /// Repeating is harmless: the request writes only if nothing is decided.
     mutating func decisionUnknown(_ step: inout Step) {
         switch phase {
         case .deciding, .delegating, .copying: break
         case .idle, .preparing, .committingLocally, .queryingCommitPoint, .finishing, .withdrawing,
-            .ended,
-            .withdrawn, .undecidable:
+            .ended, .withdrawn, .undecidable:
             preconditionFailure("the log answers one decision once")
         }
         decisionRetries += 1
@@ -150,33 +149,32 @@ extension TransactionMachine {
         case .delegating: step.log = .delegate
         case .copying(let decision, _): step.log = .copy(decision)
         case .idle, .preparing, .committingLocally, .queryingCommitPoint, .finishing, .withdrawing,
-            .ended,
-            .withdrawn, .undecidable:
+            .ended, .withdrawn, .undecidable:
             break
         }
     }
 
-    /// Answers the caller with no more than is known when the answer cannot wait any longer.
+    /// Replies with what is known, since the caller should not wait any longer.
     private mutating func finishWaitPassed(_ step: inout Step) {
         switch phase {
         case .deciding(.commit, _), .delegating, .committingLocally,
             .queryingCommitPoint(isAccepted: true):
-            say(.outcomeUnknown, &step)
+            reply(with: .outcomeUnknown, &step)
         case .deciding(.abort, _), .queryingCommitPoint(isAccepted: false),
             .copying(.abort, isAccepted: false):
-            say(.neverCommits, &step)
+            reply(with: .neverCommits, &step)
         case .finishing where hasHeuristicOutcome:
-            say(.needsOperator, &step)
+            reply(with: .needsOperator, &step)
         case .copying(.commit, _), .finishing(.commit):
-            say(.committing, &step)
+            reply(with: .committing, &step)
         case .copying(.abort, isAccepted: true), .finishing(.abort):
-            say(.aborted(cause ?? .decidedElsewhere), &step)
+            reply(with: .aborted(cause ?? .decidedElsewhere), &step)
         case .idle, .preparing, .withdrawing, .ended, .withdrawn, .undecidable: break
         }
     }
 
-    /// The first reply is the answer; there is only one.
-    mutating func say(_ reply: Reply, _ step: inout Step) {
+    /// Replies to the caller, once.
+    mutating func reply(with reply: Reply, _ step: inout Step) {
         guard !hasReplied else { return }
         hasReplied = true
         step.reply = reply
@@ -188,7 +186,7 @@ extension TransactionMachine {
         step.timers.append(TimerRequest(timer: .finishWait, delayMilliseconds: nil))
     }
 
-    /// 50 ms, doubling, at most 10 s; the shell adds jitter.
+    /// 50 ms, doubling up to 10 s; the engine adds jitter.
     static func backoffMilliseconds(_ attempt: Int) -> Int64 {
         min(10_000, 50 << Int64(min(attempt, 12) - 1))
     }

@@ -1,12 +1,12 @@
 extension TransactionMachine {
-    /// Orders the end of a branch, by the decision and by where the branch stands.
+    /// Finishes a branch by the decision and the branch's progress.
     mutating func finishBranch(_ branch: Int, _ step: inout Step) {
         if case .finishing(.commit) = phase { return commitBranch(branch, &step) }
         switch branches[branch].progress {
         case .waiting, .refused:
             branches[branch].progress = .ended(.rolledBack)
         case .working, .ended:
-            // The vote that is still to come orders the end.
+            // The pending vote finishes a working branch.
             break
         case .held, .ready:
             step.commands.append(.release(branch: branch, .abort))
@@ -24,24 +24,24 @@ extension TransactionMachine {
         case (.held, _):
             step.commands.append(.release(branch: branch, .commit))
         case (.waiting, .readOnly), (.refused, .readOnly):
-            // Commit was found in the row, and there is nothing here that a commit would keep.
+            // The row says commit, and a read-only branch has nothing to keep.
             branches[branch].progress = .ended(.committed)
         case (_, .readOnly):
-            // Its session was lost or was another life's. A commit keeps nothing of it, but as long
-            // as it may be open it holds locks: the transaction has not ended before it is gone.
+            // Its session was lost or belonged to another incarnation. A commit keeps nothing of it,
+            // but it may still hold locks: the transaction must not end before the session has.
             step.commands.append(.fenceAndRollBack(branch: branch))
         case (.recovered, .onePhase), (.recovered, .journal), (.doubtful, .onePhase),
             (.doubtful, .journal):
-            // The row's commit is a copy of what this branch's own COMMIT decided.
+            // The row's decision is a copy of this branch's own COMMIT.
             branches[branch].progress = .ended(.committed)
         case (.ready, _), (.waiting, .onePhase), (.waiting, .journal), (.refused, .onePhase),
             (.refused, .journal):
-            // Commit was forced upon the row and never happened here; what is open is ended.
+            // An operator forced commit in the row; this branch never committed. End what is open.
             step.commands.append(.fenceAndRollBack(branch: branch))
         case (.prepared, _), (.preparedAgainstVote, _), (.recovered, .twoPhase),
             (.doubtful, .twoPhase), (.waiting, .twoPhase), (.refused, .twoPhase):
-            // Where the row says commit, commit is ordered whatever is believed here; an absent
-            // gid is then judged by evidence, and reported if nothing proves it.
+            // The row says commit, so commit, whatever this machine believed. Evidence judges an
+            // absent gid; if nothing proves its outcome, that is reported.
             step.commands.append(.commitPrepared(branch: branch))
         }
     }
@@ -53,14 +53,13 @@ extension TransactionMachine {
         case .finishing(let decision): commits = decision == .commit
         case .withdrawing: commits = false
         case .idle, .preparing, .deciding, .delegating, .committingLocally, .queryingCommitPoint,
-            .copying, .ended,
-            .withdrawn, .undecidable:
-            preconditionFailure("no branch is being ended in \(phase)")
+            .copying, .ended, .withdrawn, .undecidable:
+            preconditionFailure("no branch finishes in \(phase)")
         }
         let isCommitPoint = branches[branch].commitMode.isCommitPoint
         switch reply {
         case .done where commits && isCommitPoint:
-            // A commit that was forced upon the row, and a register that was told to roll back.
+            // An operator forced commit in the row; the commit point has rolled back.
             branches[branch].progress = .ended(.heuristicRollback)
         case .done where commits && branches[branch].commitMode == .readOnly,
             .provedRolledBack where commits && branches[branch].commitMode == .readOnly:
@@ -84,7 +83,7 @@ extension TransactionMachine {
         endIfDone(&step)
     }
 
-    /// A session that could not be told to end what it holds is ended by the fence.
+    /// Leaves a held session that did not answer to the fence.
     private mutating func loseHeldSession(of branch: Int) {
         switch branches[branch].progress {
         case .held: branches[branch].progress = .doubtful
@@ -95,15 +94,14 @@ extension TransactionMachine {
         }
     }
 
-    /// Has the row tell of a heuristic outcome while other branches are still being ended, which may
-    /// take as long as a participant is down.
+    /// Records a heuristic outcome at once; other branches may wait long for their participants.
     mutating func noteHeuristics(_ step: inout Step) {
         guard case .finishing = phase, heuristicCount > notedCount else { return }
         notedCount = heuristicCount
         step.log = .noteOutcomes
     }
 
-    /// Ends the transaction when every branch has ended.
+    /// Ends the transaction when every branch has finished.
     mutating func endIfDone(_ step: inout Step) {
         guard branches.allSatisfy({ $0.outcome != nil }) else { return }
         switch phase {
@@ -112,18 +110,18 @@ extension TransactionMachine {
             step.log = .finish
             step.isLast = true
             if state == .needsOperator {
-                say(.needsOperator, &step)
+                reply(with: .needsOperator, &step)
             } else {
-                say(
-                    decision == .commit ? .committed : .aborted(cause ?? .decidedElsewhere), &step)
+                reply(
+                    with: decision == .commit ? .committed : .aborted(cause ?? .decidedElsewhere),
+                    &step)
             }
         case .withdrawing:
             phase = .withdrawn
             step.isLast = true
         case .idle, .preparing, .deciding, .delegating, .committingLocally, .queryingCommitPoint,
-            .copying, .ended,
-            .withdrawn, .undecidable:
-            preconditionFailure("branches end by a decision only")
+            .copying, .ended, .withdrawn, .undecidable:
+            preconditionFailure("branches finish only by a decision")
         }
     }
 }

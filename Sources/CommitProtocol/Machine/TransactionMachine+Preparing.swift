@@ -1,58 +1,47 @@
 extension TransactionMachine {
-    mutating func begin(_ order: AcceptanceTiming, _ step: inout Step) {
+    mutating func begin(_ timing: AcceptanceTiming, _ step: inout Step) {
         precondition(phase == .idle, "a transaction begins once")
         phase = .preparing(isAccepted: false, abort: nil)
         step.log = .accept
         step.timers.append(TimerRequest(timer: .deadline, delayMilliseconds: nil))
-        if order == .overlapping { startWork(&step) }
+        if timing == .overlapping { startWork(&step) }
     }
 
     mutating func accepted(_ now: Int64, _ deadline: Int64, _ step: inout Step) {
-        switch phase {
-        case .preparing(isAccepted: false, let abortCause):
-            phase = .preparing(isAccepted: true, abort: nil)
-            if let abortCause {
-                abort(abortCause, &step)
-            } else {
-                startWork(&step)
-                decideIfReady(now, deadline, &step)
-            }
-        case .idle, .preparing(isAccepted: true, _), .deciding, .delegating, .committingLocally,
-            .queryingCommitPoint,
-            .copying, .finishing, .withdrawing, .ended, .withdrawn, .undecidable:
+        guard case .preparing(isAccepted: false, let abortCause) = phase else {
             preconditionFailure("the log answers one accept once")
         }
+        phase = .preparing(isAccepted: true, abort: nil)
+        if let abortCause { return abort(abortCause, &step) }
+        startWork(&step)
+        decideIfReady(now, deadline, &step)
     }
 
-    /// The row may exist or not, and may appear later.
+    /// Makes certain that the transaction never commits: its row may exist, or appear later.
     ///
-    /// An abort in its place makes it certain that it never commits; the accept itself is never
-    /// sent again, since the first one may yet land.
+    /// An abort takes the row's place. The accept is never repeated, since the first may still land.
     mutating func acceptUnknown(_ step: inout Step) {
-        switch phase {
-        case .preparing(isAccepted: false, let earlier):
-            cause = earlier ?? .acceptanceUnknown
-            if decidesInJournal { return abortAtCommitPoint(isAccepted: false, &step) }
-            phase = .deciding(.abort, viaTombstone: true)
-            step.log = .tombstone
-            cancelWork(&step)
-            armFinishWait(&step)
-        case .idle, .preparing(isAccepted: true, _), .deciding, .delegating, .committingLocally,
-            .queryingCommitPoint,
-            .copying, .finishing, .withdrawing, .ended, .withdrawn, .undecidable:
+        guard case .preparing(isAccepted: false, let earlier) = phase else {
             preconditionFailure("the log answers one accept once")
         }
+        cause = earlier ?? .acceptanceUnknown
+        if decidesInJournal { return abortAtCommitPoint(isAccepted: false, &step) }
+        phase = .deciding(.abort, viaTombstone: true)
+        step.log = .tombstone
+        cancelWork(&step)
+        armFinishWait(&step)
     }
 
-    /// No row exists, and none will: this coordinator alone could have made one.
+    /// Rolls prepared branches back without a record.
     ///
-    /// Nobody else can decide, so what is prepared is rolled back without a record.
+    /// No row exists or will exist, since only this replica could have inserted it. So no other
+    /// replica can decide.
     mutating func withdraw(replying reply: Reply, _ step: inout Step) {
         guard case .preparing(isAccepted: false, _) = phase else {
             preconditionFailure("the log answers one accept once")
         }
         phase = .withdrawing
-        say(reply, &step)
+        self.reply(with: reply, &step)
         cancelWork(&step)
         for branch in branches.indices { finishBranch(branch, &step) }
         endIfDone(&step)
@@ -61,12 +50,12 @@ extension TransactionMachine {
     mutating func voted(
         _ branch: Int, _ reply: WorkReply, _ now: Int64, _ deadline: Int64, _ step: inout Step
     ) {
-        // A branch that is not working has answered already: a duplicate says nothing new.
+        // A branch that is not working has answered already; this is a duplicate.
         guard branches[branch].isWorking else { return }
-        count(reply, of: branch)
+        record(reply, of: branch)
         switch phase {
         case .preparing:
-            if branches[branch].isInFavor {
+            if branches[branch].canCommit {
                 decideIfReady(now, deadline, &step)
             } else {
                 abort(.refused(branch: branch), &step)
@@ -75,13 +64,13 @@ extension TransactionMachine {
             finishBranch(branch, &step)
             endIfDone(&step)
         case .deciding, .copying:
-            // An abort is being recorded; its answer orders the ends.
+            // An abort is being recorded; its answer finishes the branches.
             break
         case .queryingCommitPoint:
-            // The others are ended by what the register holds; it could not be asked before.
+            // The commit point's query had to wait for its vote; its decision finishes the others.
             if branch == commitPoint { queryCommitPoint(&step) }
         case .finishing(.commit):
-            // Commit was found in the row although a branch had not voted here: obey it.
+            // The row says commit, although this branch had not voted here: obey the row.
             finishBranch(branch, &step)
             endIfDone(&step)
         case .undecidable:
@@ -91,7 +80,7 @@ extension TransactionMachine {
         }
     }
 
-    private mutating func count(_ reply: WorkReply, of branch: Int) {
+    private mutating func record(_ reply: WorkReply, of branch: Int) {
         switch reply {
         case .prepared(let evidence):
             branches[branch].progress = .prepared(evidence)
@@ -116,10 +105,10 @@ extension TransactionMachine {
         }
     }
 
-    /// Asks for commit when every branch voted yes and the row is durable, in time.
+    /// Requests commit if every branch can commit and the row is durable, in time.
     mutating func decideIfReady(_ now: Int64, _ deadline: Int64, _ step: inout Step) {
         guard case .preparing(isAccepted: true, abort: nil) = phase,
-            branches.allSatisfy(\.isInFavor)
+            branches.allSatisfy(\.canCommit)
         else { return }
         guard now < deadline else { return abort(.deadlinePassed, &step) }
         guard commitPoint == nil else { return decideAtCommitPoint(&step) }
@@ -128,9 +117,9 @@ extension TransactionMachine {
         armFinishWait(&step)
     }
 
-    /// Turns towards abort, if nothing was asked of the log yet.
+    /// Requests abort, if no decision was requested yet.
     ///
-    /// Once commit was asked, only the log's answer counts: an abort would race it.
+    /// After a request to commit only the log's answer counts; an abort would race it.
     mutating func abort(_ why: AbortCause, _ step: inout Step) {
         switch phase {
         case .preparing(isAccepted: true, _):
@@ -145,15 +134,14 @@ extension TransactionMachine {
             phase = .preparing(isAccepted: false, abort: cause)
             cancelWork(&step)
         case .idle, .deciding, .delegating, .committingLocally, .queryingCommitPoint, .copying,
-            .finishing,
-            .withdrawing, .ended, .withdrawn, .undecidable:
+            .finishing, .withdrawing, .ended, .withdrawn, .undecidable:
             break
         }
     }
 
-    /// Whether the journal is the register from the acceptance on.
+    /// Whether a journal is the commit point, from the acceptance on.
     ///
-    /// A one-phase branch becomes the register later, by delegation; until then the row is.
+    /// A one-phase branch becomes the commit point later, by delegation; until then the row is.
     private var decidesInJournal: Bool { commitPoint.map { branches[$0].commitMode } == .journal }
 
     private mutating func startWork(_ step: inout Step) {

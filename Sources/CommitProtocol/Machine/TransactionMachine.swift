@@ -1,81 +1,78 @@
-/// The coordinator of one global transaction: events in, steps out; no clock, no input, no output.
+/// The protocol of one global transaction: events in, steps out, without a clock, input or output.
 ///
-/// The production engine and the simulator run this very code. Every rule of `docs/PROTOCOL.md`
-/// about one transaction is here and nowhere else.
+/// The engine and the simulator run this same code. It implements every rule of `docs/PROTOCOL.md`
+/// about one transaction.
 ///
-/// Where the decision is made is its *register*. It is the row, unless one branch is the register
-/// (`CommitMode.isCommitPoint`): then the row holds a copy, which is written after the fact and only ever
-/// says what the register said.
+/// The decision is made at the *commit point*. That is the row, unless one branch is the commit point
+/// (`CommitMode.isCommitPoint`). Then the row holds a copy, written afterwards, which never differs.
 public struct TransactionMachine: Hashable, Sendable {
-    /// Where the transaction stands.
-    ///
-    /// Each case names where it can go.
+    /// The phase of a transaction; each case names its next cases.
     public enum Phase: Hashable, Sendable {
-        /// Nothing happened yet. To `preparing`, or by adoption to `deciding`, `asking` or
-        /// `finishing`.
+        /// Nothing happened yet. Next: `preparing`, or by adoption `deciding`,
+        /// `queryingCommitPoint` or `finishing`.
         case idle
         /// Branches work. `isAccepted`: the row is durable. `abort`: an abort that waits for the
-        /// row, because there is nothing yet that could hold it. To `deciding`, `delegating`,
-        /// `committingLocally`, `asking`, `withdrawing`.
+        /// row, since nothing can record it yet. Next: `deciding`, `delegating`,
+        /// `committingLocally`, `queryingCommitPoint`, `withdrawing`.
         case preparing(isAccepted: Bool, abort: AbortCause?)
-        /// A decision was asked of the row and is not known to be durable. To `finishing` of the
-        /// decision that the log answers, whichever it is; to `asking` if a register decides.
+        /// The row was asked to record a decision and has not confirmed one. Next: `finishing` with
+        /// the decision in the row, whichever it is; `queryingCommitPoint` if a branch decides.
         case deciding(Decision, viaTombstone: Bool)
-        /// The row is being told that the one writing branch decides. To `committingLocally`, or to
-        /// `finishing` if the row was decided before.
+        /// The row was asked to record that the one-phase branch decides. Next:
+        /// `committingLocally`, or `finishing` if the row was decided before.
         case delegating
-        /// The register was told to commit, and has not answered. To `finishing`, `copying` of an
-        /// abort, or `asking`.
+        /// The commit point's COMMIT was sent and not answered. Next: `finishing`, `copying` of an
+        /// abort, or `queryingCommitPoint`.
         case committingLocally
-        /// What the register holds is being asked; where it holds nothing, it is made to hold abort.
-        /// Not begun while the register still works. To `copying` or `undecidable`.
+        /// The commit point is asked for its decision, and records abort if it has none. The query
+        /// waits while the commit point's branch works. Next: `copying` or `undecidable`.
         case queryingCommitPoint(isAccepted: Bool)
-        /// The register has decided; the row is being made to say so. To `finishing`.
+        /// The commit point has decided; the row is recording a copy. Next: `finishing`.
         case copying(Decision, isAccepted: Bool)
-        /// The decision is durable; branches are being ended. To `ended`.
+        /// The decision is durable, and branches are finishing. Next: `ended`.
         case finishing(Decision)
-        /// No row exists, nor ever will: what was prepared is rolled back. To `withdrawn`.
+        /// No row exists or will exist; prepared branches are rolled back. Next: `withdrawn`.
         case withdrawing
-        /// Every branch has ended.
+        /// Every branch has finished.
         case ended(Decision)
-        /// Nothing of it is left anywhere.
+        /// Nothing of the transaction is left.
         case withdrawn
-        /// The register is gone or changed, and nothing proves what it held: an operator decides.
+        /// The commit point is lost, and nothing proves its decision: an operator decides.
         case undecidable
     }
 
-    /// The transaction.
+    /// The transaction's id.
     public let transaction: GlobalTransactionID
-    /// Where the transaction stands.
+    /// The transaction's phase.
     public internal(set) var phase: Phase = .idle
     /// The branches, by number.
     public internal(set) var branches: [Branch]
-    /// Why it aborts, once it does.
+    /// Why the transaction aborts, if it does.
     public internal(set) var cause: AbortCause?
-    /// Whether the caller is answered as soon as a commit is durable.
+    /// Whether to reply to the caller as soon as a commit is durable.
     ///
-    /// It counts when the decision is learnt. Until then the shell may change its mind, as when too
-    /// many have been answered and are not finished.
+    /// It takes effect when the decision arrives. Until then the engine may change it, for example if
+    /// too many transactions have replied and not finished.
     public var repliesAtDecision: Bool
-    /// The branch that decides, if it is not the row.
+    /// The branch that is the commit point; nil if the row is.
     public let commitPoint: Int?
-    /// How often the log or the register could not say what was decided.
+    /// How often the log or the commit point did not answer with a decision.
     var decisionRetries = 0
-    /// Whether the caller has been answered.
+    /// Whether a step has replied to the caller.
     var hasReplied = false
-    /// Whether the bound from decision to answer has been started.
+    /// Whether the `finishWait` timer was started.
     var isFinishWaitArmed = false
-    /// How many heuristic outcomes the row was told of.
+    /// How many heuristic outcomes were sent to the row.
     var notedCount = 0
 
-    /// A transaction of branches that end in these ways, at least one.
+    /// Makes a transaction with a branch for each commit mode, at least one.
     ///
-    /// At most one is the register; beside a `onePhase` branch all are `readOnly`.
+    /// At most one is a commit point. If one is `onePhase`, all others are `readOnly`.
     public init(
         transaction: GlobalTransactionID, commitModes: [CommitMode], repliesAtDecision: Bool = false
     ) {
         precondition(!commitModes.isEmpty, "a transaction has at least one branch")
-        precondition(commitModes.count(where: \.isCommitPoint) <= 1, "one branch decides at most")
+        precondition(commitModes.count(where: \.isCommitPoint) <= 1, "at most one branch is the commit point")
         precondition(
             !commitModes.contains(.onePhase) || commitModes.count { $0 != .readOnly } == 1,
             "a one-phase branch is the only one that writes")
@@ -85,13 +82,13 @@ public struct TransactionMachine: Hashable, Sendable {
         branches = commitModes.map { Branch(commitMode: $0) }
     }
 
-    /// A transaction of this many branches, at least one, which are all prepared.
+    /// Makes a transaction with this many branches, at least one, that all use two-phase commit.
     public init(transaction: GlobalTransactionID, branchCount: Int) {
         self.init(
             transaction: transaction, commitModes: Array(repeating: .twoPhase, count: branchCount))
     }
 
-    /// What a caller is shown.
+    /// The state that callers see.
     public var state: TransactionState {
         switch phase {
         case .idle: .active
@@ -106,34 +103,31 @@ public struct TransactionMachine: Hashable, Sendable {
         }
     }
 
-    /// Whether some branch ended against the decision, or nothing proves how it ended.
-    ///
-    /// That is so from the first such branch on, whether or not the others can be ended.
+    /// Whether a branch ended against the decision, or nothing proves how it ended.
     public var hasHeuristicOutcome: Bool { heuristicCount > 0 }
 
     var heuristicCount: Int { branches.count { $0.outcome?.isAsDecided == false } }
 
-    /// A branch that ended against the decision is never hidden, even where no row exists or where
-    /// the row itself said so.
+    /// Never hides a branch that ended against the decision, even if there is no row.
     private func endState(_ decision: Decision) -> TransactionState {
         let asDecided: Outcome = decision == .commit ? .committed : .rolledBack
         guard branches.allSatisfy({ $0.outcome == asDecided }) else { return .needsOperator }
         return decision == .commit ? .committed : .aborted
     }
 
-    /// The decision, once it is durable in its register.
+    /// The decision, once it is durable at the commit point.
     public var decision: Decision? {
         switch phase {
         case .copying(let decision, _), .finishing(let decision), .ended(let decision): decision
         case .idle, .preparing, .deciding, .delegating, .committingLocally, .queryingCommitPoint,
-            .withdrawing,
-            .withdrawn, .undecidable:
+            .withdrawing, .withdrawn, .undecidable:
             nil
         }
     }
 
-    /// Whether a decision was asked for and the answer is not here: it may be durable already, and
-    /// others may have read it, so that "undecided" may be said no more.
+    /// Whether a decision was requested and has not arrived.
+    ///
+    /// It may be durable and read by others already, so "undecided" may no longer be reported.
     public var awaitsDecision: Bool {
         switch phase {
         case .deciding, .delegating, .committingLocally, .queryingCommitPoint: true
@@ -143,7 +137,7 @@ public struct TransactionMachine: Hashable, Sendable {
         }
     }
 
-    /// Whether the row is known to be durable, so that the id may be told.
+    /// Whether the row is known to be durable, so that the caller may learn the id.
     public var isAccepted: Bool {
         switch phase {
         case .idle, .withdrawing, .withdrawn, .preparing(isAccepted: false, _),
@@ -158,14 +152,14 @@ public struct TransactionMachine: Hashable, Sendable {
         }
     }
 
-    /// Takes an event and says what to do.
+    /// Handles an event and returns what to do.
     ///
-    /// `now` and `deadline` are milliseconds of one clock, and decide liveness only: a vote that
+    /// `now` and `deadline` are milliseconds of one clock. They affect liveness only: a vote that
     /// completes after the deadline aborts.
     public mutating func handle(_ event: Event, at now: Int64, deadline: Int64) -> Step {
         var step = Step()
         switch event {
-        case .begin(let order): begin(order, &step)
+        case .begin(let timing): begin(timing, &step)
         case .adopt(let recovered): adopt(recovered, &step)
         case .accepted: accepted(now, deadline, &step)
         case .acceptRefused: withdraw(replying: .keyTaken, &step)

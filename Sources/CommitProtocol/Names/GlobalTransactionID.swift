@@ -1,23 +1,22 @@
-/// The identity of one global transaction, unique for the life of an installation and beyond.
+/// The id of a global transaction; text form: `<number>-<16 hexadecimal digits>`.
 ///
-/// The number comes from a sequence of the state database, in blocks, so ids sort by age and a
-/// durable low-water mark can tell which rows may already be gone. The salt is random: should a
-/// restored state database hand out a number twice, the names given to `PREPARE TRANSACTION`
-/// still differ. As text: `<number>-<16 hexadecimal digits>`.
+/// The number comes from a sequence of the state database, in blocks. So ids sort by age, and a
+/// durable low-water mark tells which rows may have been removed. The salt is random: if a restored
+/// state database issues a number twice, the gids still differ.
 public struct GlobalTransactionID: Hashable, Comparable, Sendable, CustomStringConvertible {
     /// The sequence number, from 1.
     public let number: Int64
-    /// Random bits that keep two uses of one number apart.
+    /// Random bits that distinguish two uses of one number.
     public let salt: UInt64
 
-    /// Makes an id of its parts; the number must be positive.
+    /// Makes an id from its parts; the number must be positive.
     public init(number: Int64, salt: UInt64) {
         precondition(number > 0, "transaction numbers start at 1")
         self.number = number
         self.salt = salt
     }
 
-    /// Reads the text form; nil for anything that `description` would not have written.
+    /// Reads the text form; nil for text that differs from `description`.
     public init?(_ text: some StringProtocol) {
         let parts = text.split(separator: "-", omittingEmptySubsequences: false)
         guard parts.count == 2, parts[1].utf8.count == 16,
@@ -25,7 +24,7 @@ public struct GlobalTransactionID: Hashable, Comparable, Sendable, CustomStringC
             let salt = UInt64(parts[1], radix: 16)
         else { return nil }
         self.init(number: number, salt: salt)
-        // One spelling each: no plus signs, leading zeros or capitals.
+        // Reject other spellings: plus signs, leading zeros, capitals.
         guard description == text else { return nil }
     }
 
@@ -35,7 +34,7 @@ public struct GlobalTransactionID: Hashable, Comparable, Sendable, CustomStringC
         return "\(number)-\(String(repeating: "0", count: 16 - digits.utf8.count))\(digits)"
     }
 
-    /// Orders by number, which is by age.
+    /// Orders by number, that is, by age.
     public static func < (left: Self, right: Self) -> Bool {
         (left.number, left.salt) < (right.number, right.salt)
     }

@@ -1,58 +1,58 @@
-/// What one pass over a participant found, and what follows from it.
+/// Plans what to do about the prepared transactions that a scan of a participant found.
 ///
-/// The order of the looks is the argument. P, the prepared list, comes first; then A, the
-/// transactions that live coordinators are driving; then T, the rows; then Q, the prepared list
-/// again. A gid in P whose coordinator finished between P and A is missing from Q, so it is left
-/// alone; one that was prepared after P is left for the next pass; one that is in P and Q and not
-/// in A was prepared by nobody who is still at work on it.
+/// The order of the reads is the argument: P, the list of prepared transactions; then A, the active
+/// transactions of living replicas; then T, the rows; then Q, the prepared transactions again. A gid
+/// in P whose transaction finished between P and A is missing from Q, so it is left alone. A gid that
+/// was prepared after P is left for the next pass. A gid in P and Q but not in A has no living
+/// replica that works on it.
 public struct RecoveryPlan: Hashable, Sendable {
-    /// A prepared transaction as the participant lists it.
+    /// A prepared transaction in the participant's list.
     public struct Found: Hashable, Sendable {
-        /// Its name.
+        /// The gid.
         public let name: String
-        /// Its age in seconds, by the participant's own clock.
+        /// The age in seconds, by the participant's clock.
         public let ageSeconds: Double
 
-        /// Makes an entry of its parts.
+        /// Makes an entry from its parts.
         public init(name: String, ageSeconds: Double) {
             self.name = name
             self.ageSeconds = ageSeconds
         }
     }
 
-    /// What is known of a row.
+    /// The state of a transaction's row.
     public enum Row: Hashable, Sendable {
-        /// Undecided, or decided and unfinished, and somebody alive owns it.
+        /// Unfinished, and owned by a living replica.
         case owned
-        /// Nobody alive drives it: it is to be adopted.
+        /// Unfinished, and without a living owner.
         case adoptable
-        /// Finished; a gid that is still there was resurrected.
+        /// Finished; a gid that still exists has reappeared.
         case finished(Decision)
         /// There is no row.
         case missing
     }
 
-    /// What to do about one gid.
+    /// What to do about a gid.
     public enum Action: Hashable, Sendable {
-        /// Take the transaction over.
+        /// Take over its transaction.
         case adopt(GlobalTransactionID)
-        /// The row ended long ago: roll this gid back, or report it if the row says commit.
+        /// Its row has finished: roll the gid back, or report it if the row says commit.
         case end(GlobalTransactionID, branch: Int, name: String, Decision)
-        /// Insert an abort tombstone on the primary key, then roll back.
+        /// Insert an abort tombstone on the primary key, then roll the gid back.
         case tombstone(GlobalTransactionID, branch: Int, name: String)
-        /// Its row may have been removed already: nothing is proved, an operator decides.
+        /// Report it to an operator: its row may have been removed, so nothing is proved.
         case report(name: String)
     }
 
-    /// Plans a pass.
+    /// Returns the actions of a pass, in the order of `prepared`.
     ///
-    /// `rows` and `active` answer for the ids in P; the order of `prepared` is kept.
+    /// `rows` and `active` answer for the ids in `prepared` (P); `preparedAgain` is Q.
     public static func actions(
         prepared: [Found], active: (GlobalTransactionID) -> Bool,
         rows: (GlobalTransactionID) -> Row, preparedAgain: [Found], installation: String,
         graceSeconds: Double, lowWaterMark: Int64
     ) -> [Action] {
-        // There may be thousands of them, so none is looked for by going through all.
+        // There may be thousands, so look them up in a set.
         let preparedStill = Set(preparedAgain.map(\.name))
         var adopted: Set<GlobalTransactionID> = []
         var actions: [Action] = []

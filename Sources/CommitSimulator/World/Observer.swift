@@ -22,7 +22,7 @@ struct Observer: Hashable, Sendable {
     }
 
     var inquiry = DecisionInquiry()
-    var ends = EndInquiry()
+    var ends = FinishInquiry()
     var next: Look
     /// The replica's own life, if it drives the transaction and knows of no decision.
     let incarnation: Int?
@@ -82,7 +82,7 @@ extension Simulation {
             guard let row = world.row else { return observer = nil }
             try go(on: looking.inquiry.read(reading(of: row), isConfirmed: false), outside)
         case .commitPoint:
-            let next = looking.inquiry.saw(world.look())
+            let next = looking.inquiry.read(world.look())
             observer?.inquiry = looking.inquiry
             if let commitPoint = world.commitPoint, world.sites[commitPoint].journal == .commit {
                 observer?.evidence = world.sites[commitPoint].journalEvidence
@@ -95,7 +95,7 @@ extension Simulation {
             try lookForEnd(inRowOf: .abort, isRecorded: true, outside)
         case .branch(let branch):
             let reading = world.lookAtEnd(of: branch, looking.evidence)
-            let next = looking.ends.saw(reading)
+            let next = looking.ends.read(reading)
             observer?.ends = looking.ends
             try goOn(next, outside)
         }
@@ -111,7 +111,7 @@ extension Simulation {
         let state = row.endState ?? (decision == .commit ? .committing : .aborting)
         let next = looking.ends.read(state, [], isRecorded: isRecorded)
         // Of a commit that is not recorded nothing more is to be seen.
-        try goOn(state == .committing ? .tell(state) : next, outside)
+        try goOn(state == .committing ? .report(state) : next, outside)
     }
 
     private mutating func go(
@@ -120,11 +120,11 @@ extension Simulation {
         guard let looking = observer else { return }
         if outside.isNoted { outside.note("  somebody looks: \(next)") }
         switch next {
-        case .tell(let decision) where looking.next == .commitPoint:
+        case .report(let decision) where looking.next == .commitPoint:
             // The row was undecided when it was read.
             let none = [Outcome?](repeating: nil, count: setting.commitModes.count)
             try lookForEnd(decision == .commit ? .committing : .aborting, none, outside)
-        case .tell(let decision): try lookForEnd(of: decision, outside)
+        case .report(let decision): try lookForEnd(of: decision, outside)
         case .unknown: observer = nil
         case .readCommitPoint where world.broken == .rowReadAlone,
             .readRow where world.broken == .lookedOnce:
@@ -157,7 +157,7 @@ extension Simulation {
     ) throws(Violation) {
         guard var looking = observer else { return }
         let branches = setting.commitModes.indices.map {
-            EndInquiry.Branch(commitMode: setting.commitModes[$0], outcome: outcomes[$0])
+            FinishInquiry.Branch(commitMode: setting.commitModes[$0], outcome: outcomes[$0])
         }
         let next = looking.ends.read(state, branches, isRecorded: false)
         observer?.ends = looking.ends
@@ -165,18 +165,18 @@ extension Simulation {
     }
 
     private mutating func goOn(
-        _ next: EndInquiry.Next, _ outside: Outside
+        _ next: FinishInquiry.Next, _ outside: Outside
     ) throws(Violation) {
         guard let looking = observer else { return }
         if outside.isNoted { outside.note("  somebody looks for the end: \(next)") }
         switch next {
-        case .look where world.broken == .endIsNotSought:
+        case .readBranch where world.broken == .endIsNotSought:
             observer = nil
             try tell(Told(decision: .commit), after: looking.told)
-        case .look(let branch): observer?.next = .branch(branch)
+        case .readBranch(let branch): observer?.next = .branch(branch)
         case .awaitRecord: observer?.next = .endInRow(.commit)
         case .confirmRow: observer?.next = .confirmedEnd
-        case .tell(let state):
+        case .report(let state):
             observer = nil
             guard state != .needsOperator else { return }
             let decision: Decision? =

@@ -125,7 +125,7 @@ extension World {
     }
 
     /// What a branch of a commit shows to somebody who only looks.
-    func lookAtEnd(of branch: Int, _ evidence: [PreparedEvidence?]) -> EndInquiry.Reading {
+    func lookAtEnd(of branch: Int, _ evidence: [PreparedEvidence?]) -> FinishInquiry.Reading {
         if sites[branch].standing == .prepared { return .open }
         guard evidence.indices.contains(branch) else { return .silent }
         return inquire(branch, evidence[branch]) == .provedCommitted ? .committed : .silent

@@ -143,7 +143,7 @@ extension PostgresParticipant {
     /// Its transaction's status says so by itself, whether or not the gid is there. Somebody waits for
     /// the answer; and where the server could not be reached others may know by now that it is back, so
     /// that an attempt to connect is made before its time.
-    func look(at order: FinishRequest) async -> EndInquiry.Reading {
+    func look(at order: FinishRequest) async -> FinishInquiry.Reading {
         let patience = Duration.seconds(1)
         // A session may be lost without anybody's notice, which says nothing of the server, and the
         // attempt under way may have begun before the server was back: so a second one is made.

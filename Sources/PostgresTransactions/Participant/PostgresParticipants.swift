@@ -115,7 +115,7 @@ public final class PostgresParticipants: Participants {
     }
 
     /// Looks whether a branch of a commit has committed.
-    public func commitStatus(of branch: FinishRequest) async -> EndInquiry.Reading {
+    public func commitStatus(of branch: FinishRequest) async -> FinishInquiry.Reading {
         await members[branch.participant]?.look(at: branch) ?? .silent
     }
 

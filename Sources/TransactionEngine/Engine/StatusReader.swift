@@ -4,7 +4,7 @@ import EventLoop
 /// Finds out what may be reported of a transaction, whichever replica coordinates it.
 ///
 /// A report must never take back what another replica has reported. `DecisionInquiry` and
-/// `EndInquiry` say what has to be read before a decision or a finish may be reported; this reads it.
+/// `FinishInquiry` say what has to be read before a decision or a finish may be reported; this reads it.
 @LoopActor
 final class StatusReader {
     private let context: EngineContext
@@ -187,7 +187,7 @@ final class StatusReader {
         var next = inquiry.read(reading(of: row), isConfirmed: false)
         while true {
             switch next {
-            case .tell: return row
+            case .report: return row
             case .confirmRow:
                 row = try await context.log.confirmedRecord(row.id) ?? row
                 next = inquiry.read(reading(of: row), isConfirmed: true)
@@ -197,7 +197,7 @@ final class StatusReader {
             case .readCommitPoint:
                 let found = await readCommitPoint(of: row)
                 (row, silence) = (found.row, found.silence)
-                next = inquiry.saw(found.reading)
+                next = inquiry.read(found.reading)
             case .unknown: throw LogUnavailable(silence, isOutcomeUnknown: true)
             }
         }
@@ -254,16 +254,16 @@ final class StatusReader {
         }
         var isRowRead = context.table[known.id] == nil
         var record = known
-        var inquiry = EndInquiry()
+        var inquiry = FinishInquiry()
         var next = inquiry.read(record.state, record.inquired, isRecorded: false)
         while true {
             switch next {
-            case .look(let branch):
-                next = inquiry.saw(
+            case .readBranch(let branch):
+                next = inquiry.read(
                     await context.participants.commitStatus(of: record.question(branch)))
             case .awaitRecord:
                 isRowRead = true
-                next = .tell(.committing)
+                next = .report(.committing)
                 if let row = try await finishedRow(record.id) {
                     record = row
                     next = inquiry.read(row.state, row.inquired, isRecorded: false)
@@ -271,7 +271,7 @@ final class StatusReader {
             case .confirmRow:
                 record = try await context.log.confirmedRecord(record.id) ?? record
                 next = inquiry.read(record.state, record.inquired, isRecorded: true)
-            case .tell(let state):
+            case .report(let state):
                 if !isRowRead, state == .committing || state == .aborting {
                     isRowRead = true
                     if let row = try await context.log.record(record.id), row.isFinishRecorded {
@@ -345,8 +345,8 @@ final class StatusReader {
 }
 
 extension TransactionRecord {
-    fileprivate var inquired: [EndInquiry.Branch] {
-        branches.map { EndInquiry.Branch(commitMode: $0.commitMode, outcome: $0.outcome) }
+    fileprivate var inquired: [FinishInquiry.Branch] {
+        branches.map { FinishInquiry.Branch(commitMode: $0.commitMode, outcome: $0.outcome) }
     }
 
     /// Whether this row records a finish.

@@ -41,7 +41,7 @@ final class TransactionTable {
 
     /// Whether this replica knows a state that may be reported only once it is recorded, and it is not.
     func isUnrecorded(_ known: TransactionRecord) -> Bool {
-        guard !EndInquiry.isReportedAhead(known.state) else { return false }
+        guard !FinishInquiry.mayReportBeforeRecord(known.state) else { return false }
         if let transaction = active[known.id] {
             return transaction.notedHeuristicCount < known.heuristicCount
         }

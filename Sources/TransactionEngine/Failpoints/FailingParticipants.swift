@@ -34,7 +34,7 @@ struct FailingParticipants: Participants {
         await inner.readCommitPoint(query)
     }
 
-    func commitStatus(of branch: FinishRequest) async -> EndInquiry.Reading {
+    func commitStatus(of branch: FinishRequest) async -> FinishInquiry.Reading {
         await inner.commitStatus(of: branch)
     }
 

@@ -22,7 +22,7 @@ public protocol Participants: Sendable {
     /// Reads what a commit point decided; fences no session and changes nothing.
     func readCommitPoint(_ query: CommitPointQuery) async -> CommitPointReading
     /// Reads whether a branch of a commit has committed; finishes nothing.
-    func commitStatus(of branch: FinishRequest) async -> EndInquiry.Reading
+    func commitStatus(of branch: FinishRequest) async -> FinishInquiry.Reading
     /// Whether the standbys that have to confirm a commit have confirmed one that was read there, as
     /// a later write shows; false if that takes longer than a request for a status waits.
     func isCommitReplicated(_ branch: FinishRequest) async -> Bool

@@ -1,73 +1,73 @@
-/// What a transaction's row says must happen; durable and write-once.
+/// The decision about a transaction; durable, and written once.
 public enum Decision: String, Hashable, Sendable {
-    /// Every branch is to be committed.
+    /// Commit every branch.
     case commit
-    /// Every branch is to be rolled back.
+    /// Roll back every branch.
     case abort
 }
 
-/// What really happened to a branch.
+/// How a branch ended.
 public enum Outcome: String, Hashable, Sendable, CaseIterable {
     /// Committed, as decided.
     case committed
     /// Rolled back, as decided.
     case rolledBack
-    /// Found committed although the decision was abort.
+    /// Committed, although the decision was abort.
     case heuristicCommit
-    /// Found rolled back although the decision was commit.
+    /// Rolled back, although the decision was commit.
     case heuristicRollback
     /// Its parts ended differently.
     case heuristicMixed
-    /// Gone, and nothing proves which way.
+    /// Gone, and nothing proves how it ended.
     case heuristicHazard
 
-    /// Whether the outcome is what was decided.
+    /// Whether the branch ended as decided.
     public var isAsDecided: Bool { self == .committed || self == .rolledBack }
 }
 
-/// What a caller is shown of a transaction; it only moves towards the last three.
+/// The state of a transaction as callers see it; it only moves towards the last three.
 public enum TransactionState: String, Hashable, Sendable, CaseIterable {
     /// Accepted; no work was sent yet.
     case active
-    /// Work is under way or done, and nothing is decided.
+    /// Working or prepared, without a decision.
     case preparing
-    /// Decided to commit; at least one branch is still to be committed.
+    /// The decision is commit; at least one branch still has to commit.
     case committing
-    /// Decided to abort; at least one branch may still be prepared.
+    /// The decision is abort; at least one branch may still be prepared.
     case aborting
     /// Every branch committed.
     case committed
     /// Every branch rolled back.
     case aborted
-    /// At least one branch ended otherwise, or in a way that cannot be proved; others may still be
-    /// being ended.
+    /// At least one branch ended against the decision, or nothing proves how it ended; others may
+    /// still be finishing.
     case needsOperator
 }
 
-/// A branch's vote, as callers see it.
+/// A branch's vote as callers see it.
 public enum Vote: String, Hashable, Sendable {
-    /// The command tag said `PREPARE TRANSACTION`, and every expectation was met.
+    /// The tag was `PREPARE TRANSACTION`, and every expectation was met.
     case prepared
-    /// Declared read only: it has nothing to decide.
+    /// Declared read-only, with no part in the decision.
     case readOnly
-    /// Anything else.
+    /// Everything else.
     case no
 }
 
-/// How a branch takes part in the end of its transaction.
+/// How a branch commits.
 public enum CommitMode: String, Hashable, Sendable, CaseIterable {
-    /// It is prepared, and waits for the decision.
+    /// Prepared, then committed or rolled back by the decision.
     case twoPhase
-    /// Declared READ ONLY: its session is held until the decision, and nothing can be lost with it.
+    /// Declared READ ONLY: its session is held until the decision, and losing it loses nothing.
     case readOnly
     /// The only branch that writes: its own COMMIT is the decision. The row names its transaction id
-    /// before the COMMIT is sent, so that what became of it can be asked of PostgreSQL afterwards.
+    /// before the COMMIT is sent, so that PostgreSQL can be asked for its status afterwards.
     case onePhase
-    /// Its local transaction writes the decision into a journal in the participant, after all
-    /// others are prepared; the journal is the only register of that decision.
+    /// Its local transaction writes the decision into a journal in the participant after all other
+    /// branches are prepared; the journal is the commit point.
     case journal
 
-    /// Whether the decision is made in this branch's participant, and only copied to the row.
+    /// Whether this branch's participant holds the decision, and the row only a copy.
     public var isCommitPoint: Bool {
         switch self {
         case .twoPhase, .readOnly: false
@@ -76,20 +76,20 @@ public enum CommitMode: String, Hashable, Sendable, CaseIterable {
     }
 }
 
-/// What proves, later, how a prepared branch ended; durable with the decision.
+/// What proves later how a prepared branch ended; durable with the decision.
 public struct PreparedEvidence: Hashable, Sendable {
     /// The branch's 64-bit transaction id (`xid8`).
     public let transactionID: UInt64
-    /// The role that prepared it, and that must finish it.
+    /// The role that prepared the branch, and the only one that may finish it.
     public let owner: String
     /// The system identifier of the cluster, from `pg_control_system()`.
     public let systemIdentifier: String
-    /// The timeline that the primary was writing.
+    /// The timeline of the primary.
     public let timeline: UInt32
     /// The write-ahead log position right before PREPARE, as PostgreSQL prints it.
     public let location: String
 
-    /// Makes evidence of its parts.
+    /// Makes evidence from its parts.
     public init(
         transactionID: UInt64, owner: String, systemIdentifier: String, timeline: UInt32,
         location: String
@@ -102,18 +102,18 @@ public struct PreparedEvidence: Hashable, Sendable {
     }
 }
 
-/// Why a transaction was aborted.
+/// Why a transaction aborts.
 public enum AbortCause: Hashable, Sendable {
     /// This branch voted no.
     case refused(branch: Int)
     /// The deadline passed before the decision.
     case deadlinePassed
-    /// The caller asked for it.
+    /// The caller requested it.
     case requested
-    /// Its acceptance could not be made certain.
+    /// It is unknown whether the transaction was accepted.
     case acceptanceUnknown
-    /// A recovery pass found it undecided.
+    /// Recovery found it undecided.
     case recovered
-    /// Somebody else recorded the abort first.
+    /// Another replica, or an operator, recorded the abort first.
     case decidedElsewhere
 }
