@@ -44,7 +44,7 @@ struct BusyTests {
             #expect(
                 refused.body["detail"]?.string
                     == "No session of users became free within 300 ms: 1 of at most 1 are open, and "
-                    + "all are busy.")
+                    + "all are busy. Nothing was executed; send the same request again later.")
             try await testbed.go("users")
             #expect(try await holder.value.status == 201)
             // Another body for the same key would be refused had the key been used.
@@ -68,7 +68,7 @@ struct BusyTests {
             ])
             let aborted = try await testbed.post(body, key: "once")
             #expect(aborted.status == 409)
-            #expect(aborted.type == "/problems/blocked-by-itself")
+            #expect(aborted.type == "/problems/self-deadlock")
             #expect(aborted.body["outcome"]?.string == "aborted")
             #expect(aborted.body["retryable"] == .bool(false))
             #expect(aborted.body["statement"]?.integer == 0)

@@ -13,8 +13,8 @@ struct CommitTests {
             let first = try await testbed.post(Testbed.pair("u1", "o1"))
             #expect(first.status == 201)
             let id = try #require(first.body["id"]?.string)
-            #expect(first.body["branches"]?[0]?["statements"]?[0]?["affectedRows"]?.integer == 1)
-            let status = try await testbed.get("/v1/transactions/\(id)?wait=5")
+            #expect(first.body["branches"]?[0]?["results"]?[0]?["rowCount"]?.integer == 1)
+            let status = try await testbed.get("/v1/transactions/\(id)?waitSeconds=5")
             #expect(status.text == first.text)
             let second = try await testbed.post(Testbed.pair("u2", "o1"))
             #expect(second.status == 409)
@@ -107,7 +107,7 @@ extension CommitTests {
             for client in clients {
                 let answer = try Testbed.answer(await client.get("/v1/participants/users"))
                 #expect(answer.body["preparedSlots"]?["inUse"]?.integer == 0)
-                #expect(answer.body["idle"] == answer.body["connections"])
+                #expect(answer.body["idleConnections"] == answer.body["openConnections"])
             }
         }
     }

@@ -2,22 +2,21 @@ import HTTPServer
 import HTTPTypes
 import Yams
 
-/// The contract, as it is served.
+/// The contract `openapi.yaml`, ready to be served.
 struct Contract: Sendable {
     let yaml: ServerResponse
     let json: ServerResponse
 
     init() {
         let source = PackageResources.openapi_yaml
-        yaml = ServerResponse(
-            status: .ok, headerFields: [.contentType: MediaType.yaml.rawValue], body: source)
-        // The file is part of the build and is validated there.
+        yaml = ServerResponse(.ok, .yaml, source)
+        // `scripts/check-contract.sh` validates the file that the build embeds.
         guard let node = try? Yams.compose(yaml: String(decoding: source, as: UTF8.self)) else {
             preconditionFailure("the contract is readable YAML")
         }
         var writer = JSONWriter(capacity: source.count * 2)
         writer.value(Self.value(of: node))
-        json = CoordinatorAPI.json(.ok, writer.bytes)
+        json = ServerResponse(.ok, .json, writer.bytes)
     }
 
     private static func value(of node: Node) -> JSONValue {

@@ -2,166 +2,176 @@ import HTTPServer
 import HTTPTypes
 import TransactionEngine
 
+/// Participants and health.
 extension CoordinatorAPI {
     func listParticipants(_ request: ServerRequest) async throws(Problem) -> ServerResponse {
-        try NoQuery.decode(Self.queryItems(request))
-        var writer = JSONWriter()
-        writer.beginObject()
-        writer.name("participants")
-        writer.beginArray()
+        try NoQuery.require(request.queryItems())
+        var participants: [(ParticipantStatus, [ReportedTransaction])] = []
         for status in await engine.participantStatuses() {
-            Self.write(status, await engine.reportedTransactions(in: status.name), &writer)
+            participants.append((status, await engine.reportedTransactions(in: status.name)))
         }
-        writer.endArray()
-        writer.endObject()
-        return Self.json(.ok, writer.bytes)
+        var writer = JSONWriter()
+        writer.object { writer in
+            writer.name("participants")
+            writer.array(participants) { $0.0.write(unresolved: $0.1, to: &$1) }
+        }
+        return ServerResponse(.ok, .json, writer.bytes)
     }
 
     func showParticipant(_ request: ServerRequest) async throws(Problem) -> ServerResponse {
-        try NoQuery.decode(Self.queryItems(request))
+        try NoQuery.require(request.queryItems())
         let name = request.parameters["name"]
         guard let status = await engine.participantStatuses().first(where: { $0.name == name })
-        else { throw Problem(.notFound, "There is no such participant.") }
-        var writer = JSONWriter()
-        Self.write(status, await engine.reportedTransactions(in: status.name), &writer)
-        return Self.json(.ok, writer.bytes)
-    }
-
-    private static func write(
-        _ status: ParticipantStatus, _ reported: [ReportedTransaction],
-        _ writer: inout JSONWriter
-    ) {
-        writer.beginObject()
-        writer.member("name", status.name)
-        writer.member(
-            "state",
-            status.isAvailable ? "available" : status.isConnecting ? "connecting" : "unavailable")
-        writer.member("poolSize", status.poolSize)
-        writer.member("connections", status.connections)
-        writer.member("idle", status.idle)
-        writer.name("preparedSlots")
-        write(status.slots, &writer)
-        nullable("lastError", status.lastError, &writer)
-        nullable("systemIdentifier", status.systemIdentifier, &writer)
-        writer.name("timeline")
-        if let timeline = status.timeline { writer.integer(timeline) } else { writer.null() }
-        writer.name("version")
-        if let version = status.version { writer.integer(version) } else { writer.null() }
-        writer.member("circuit", status.circuit.rawValue)
-        writer.member("failuresInARow", status.failuresInARow)
-        writer.name("reported")
-        writer.beginArray()
-        for entry in reported {
-            writer.beginObject()
-            writer.member("gid", entry.gid)
-            writer.member("reason", entry.reason)
-            writer.member("remedy", entry.remedy)
-            writer.member("owner", entry.owner)
-            writer.member("database", entry.database)
-            writer.member("preparedAt", UTCTime(microseconds: entry.preparedAt).text)
-            writer.endObject()
+        else {
+            throw Problem(
+                .notFound, "No participant has this name; GET /v1/participants lists all.")
         }
-        writer.endArray()
-        writer.endObject()
+        var writer = JSONWriter()
+        status.write(
+            unresolved: await engine.reportedTransactions(in: status.name), to: &writer)
+        return ServerResponse(.ok, .json, writer.bytes)
     }
 
-    private static func write(_ slots: SlotUsage?, _ writer: inout JSONWriter) {
-        guard let slots else { return writer.null() }
-        writer.beginObject()
-        writer.member("limit", slots.limit)
-        writer.name("share")
-        if let share = slots.share { writer.integer(share) } else { writer.null() }
-        writer.member("inUse", slots.inUse)
-        writer.member("own", slots.own)
-        writer.name("others")
-        if let others = slots.others { writer.integer(others) } else { writer.null() }
-        writer.endObject()
-    }
-
-    private static func nullable(
-        _ name: StaticString, _ value: String?, _ writer: inout JSONWriter
-    ) {
-        writer.name(name)
-        if let value { writer.string(value) } else { writer.null() }
-    }
-
-    /// Ready means that a request could be accepted: participants do not count, for a dead one
-    /// concerns only those who use it.
+    /// Says whether a request could be accepted.
+    ///
+    /// Participants do not count: one that is down concerns only the requests that use it.
     func showReadiness(_ request: ServerRequest) async throws(Problem) -> ServerResponse {
-        let query = try HealthQuery.decode(Self.queryItems(request))
+        let isVerbose = try HealthQuery.isVerbose(request.queryItems())
         let readiness = await readiness()
         if let failure = readiness.stateFailure {
-            let reason = query.isVerbose ? failure.description : failure.sentence
+            let reason = isVerbose ? failure.description : failure.summary
             throw Problem(.stateDatabaseUnavailable, "The heartbeat failed: \(reason).")
         }
-        guard !readiness.isDraining else {
-            throw Problem(.draining, "This replica is stopping.")
-        }
-        guard query.isVerbose else { return Self.json(.ok, #"{"status":"ok"}"#) }
-        var checks: [(name: String, isOK: Bool, detail: String?)] = [("state", true, nil)]
-        let quarantine = readiness.quarantineReason
-        checks.append(("quarantine", quarantine == nil, quarantine))
+        guard !readiness.isDraining else { throw Problem(.draining, "This replica is stopping.") }
+        guard isVerbose else { return Self.health(nil) }
+        var checks = [HealthCheck("state-database")]
+        checks.append(HealthCheck("quarantine", failure: readiness.quarantineReason))
         checks.append(await operatorCheck())
         for status in await engine.participantStatuses() {
-            checks.append(("participant \(status.name)", status.isAvailable, status.lastError))
+            checks.append(
+                HealthCheck(
+                    "participant \(status.name)", isOK: status.isAvailable,
+                    detail: status.lastError))
             let reported = await engine.reportedTransactions(in: status.name)
             if let oldest = reported.min(by: { $0.preparedAt < $1.preparedAt }) {
+                let since = UTCTime(microseconds: oldest.preparedAt).text
                 checks.append(
-                    (
-                        "reported \(status.name)", false,
-                        "\(reported.count) prepared there and left to an operator, the oldest "
-                            + "\(oldest.gid) since \(UTCTime(microseconds: oldest.preparedAt).text): "
-                            + "\(oldest.reason). See GET /v1/participants/\(status.name)"
-                    ))
+                    HealthCheck(
+                        "unresolved \(status.name)",
+                        failure: "\(reported.count) prepared transactions there need an operator, "
+                            + "the oldest is \(oldest.gid) since \(since): \(oldest.reason). See "
+                            + "GET /v1/participants/\(status.name)"))
             }
         }
         return Self.health(checks)
     }
 
-    /// Whether branches that ended against a decision wait for an operator, at whichever replica.
+    /// Checks that no transaction needs an operator, at any replica.
     ///
-    /// It fails without making the replica unready: all other transactions go on.
-    private func operatorCheck() async -> (name: String, isOK: Bool, detail: String?) {
-        let name = "needs-operator"
+    /// A failure does not make the replica unready: all other transactions go on.
+    private func operatorCheck() async -> HealthCheck {
+        var failure: String?
         do {
-            guard let queue = try await engine.operatorQueue() else { return (name, true, nil) }
-            let count =
-                queue.count == 1 ? "1 transaction waits" : "\(queue.count) transactions wait"
-            return (
-                name, false,
-                "\(count) for an operator, the oldest \(queue.oldest) since "
-                    + "\(UTCTime(microseconds: queue.since).text): see GET "
+            if let queue = try await engine.operatorQueue() {
+                let count =
+                    queue.count == 1 ? "1 transaction needs" : "\(queue.count) transactions need"
+                failure =
+                    "\(count) an operator, the oldest is \(queue.oldest) since "
+                    + "\(UTCTime(microseconds: queue.since).text). See GET "
                     + "/v1/transactions?state=needsOperator, and resolve each branch"
-            )
+            }
         } catch {
-            return (name, false, "it cannot be told: \(error.reason)")
+            failure = "cannot read the transactions: \(error.reason)"
         }
+        return HealthCheck("needs-operator", failure: failure)
     }
 
-    /// Live means that this answer came.
+    /// Says that the process is alive, by answering at all.
     func showLiveness(_ request: ServerRequest) throws(Problem) -> ServerResponse {
-        let query = try HealthQuery.decode(Self.queryItems(request))
-        guard query.isVerbose else { return Self.json(.ok, #"{"status":"ok"}"#) }
-        return Self.health([("loop", true, nil)])
+        let isVerbose = try HealthQuery.isVerbose(request.queryItems())
+        return Self.health(isVerbose ? [HealthCheck("event-loop")] : nil)
     }
 
-    private static func health(
-        _ checks: [(name: String, isOK: Bool, detail: String?)]
-    ) -> ServerResponse {
+    private static func health(_ checks: [HealthCheck]?) -> ServerResponse {
         var writer = JSONWriter()
-        writer.beginObject()
-        writer.member("status", "ok")
-        writer.name("checks")
-        writer.beginArray()
-        for check in checks {
-            writer.beginObject()
-            writer.member("name", check.name)
-            writer.member("status", check.isOK ? "ok" : "failing")
-            nullable("detail", check.detail, &writer)
-            writer.endObject()
+        writer.object { writer in
+            writer.member("status", "ok")
+            guard let checks else { return }
+            writer.name("checks")
+            writer.array(checks) { check, writer in
+                writer.object { writer in
+                    writer.member("name", check.name)
+                    writer.member("status", check.isOK ? "ok" : "failing")
+                    writer.nullable("detail", check.detail)
+                }
+            }
         }
-        writer.endArray()
-        writer.endObject()
-        return json(.ok, writer.bytes)
+        return ServerResponse(.ok, .json, writer.bytes)
+    }
+}
+
+/// One line of a verbose health answer.
+private struct HealthCheck {
+    let name: String
+    let isOK: Bool
+    let detail: String?
+
+    init(_ name: String, isOK: Bool, detail: String?) {
+        self.name = name
+        self.isOK = isOK
+        self.detail = detail
+    }
+
+    init(_ name: String, failure: String? = nil) {
+        self.init(name, isOK: failure == nil, detail: failure)
+    }
+}
+
+extension ParticipantStatus {
+    fileprivate func write(unresolved: [ReportedTransaction], to writer: inout JSONWriter) {
+        writer.object { writer in
+            writer.member("name", name)
+            writer.member(
+                "state",
+                isAvailable ? "available" : isConnecting ? "connecting" : "unavailable")
+            writer.member("poolSize", poolSize)
+            writer.member("openConnections", connections)
+            writer.member("idleConnections", idle)
+            writer.name("preparedSlots")
+            if let slots { slots.write(to: &writer) } else { writer.null() }
+            writer.nullable("lastError", lastError)
+            writer.nullable("systemIdentifier", systemIdentifier)
+            writer.nullable("timeline", timeline.map(Int.init))
+            writer.nullable("generation", version)
+            writer.member("circuitBreaker", circuit.rawValue)
+            writer.member("consecutiveFailures", failuresInARow)
+            writer.name("unresolved")
+            writer.array(unresolved) { $0.write(to: &$1) }
+        }
+    }
+}
+
+extension SlotUsage {
+    fileprivate func write(to writer: inout JSONWriter) {
+        writer.object { writer in
+            writer.member("limit", limit)
+            writer.nullable("share", share)
+            writer.member("inUse", inUse)
+            writer.member("own", own)
+            writer.nullable("others", others)
+        }
+    }
+}
+
+extension ReportedTransaction {
+    fileprivate func write(to writer: inout JSONWriter) {
+        writer.object { writer in
+            writer.member("gid", gid)
+            writer.member("reason", reason)
+            writer.member("remedy", remedy)
+            writer.member("role", owner)
+            writer.member("database", database)
+            writer.time("preparedAt", preparedAt)
+        }
     }
 }

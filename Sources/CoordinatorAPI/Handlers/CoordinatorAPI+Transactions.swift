@@ -4,19 +4,22 @@ import HTTPTypes
 import TransactionEngine
 
 extension CoordinatorAPI {
-    func post(_ request: ServerRequest) async throws(Problem) -> ServerResponse {
-        try NoQuery.decode(Self.queryItems(request))
+    // MARK: Beginning
+
+    func begin(_ request: ServerRequest) async throws(Problem) -> ServerResponse {
+        try NoQuery.require(request.queryItems())
         try ContentNegotiation.requireJSON(request.headerFields)
         let key = try IdempotencyKey.read(request.headerFields[.idempotencyKey])
         let body = try TransactionBody.decode(
-            request.body, limits: limits, isDigested: key != nil)
-        let returnPoint = Preferences(request.headerFields[.prefer]).returnPoint
-        let answer = await engine.run(order(body, key, returnPoint))
+            request.body, limits: settings.limits, isDigested: key != nil)
+        let returnPoint = ReturnPoint(prefer: request.headerFields[.prefer])
+        let answer = await engine.run(
+            transactionRequest(body, key: key, returnPoint: returnPoint))
         var response: ServerResponse
         do throws(Problem) {
-            response = try render(answer)
+            response = try Self.response(to: answer)
         } catch {
-            response = Self.response(error)
+            response = ServerResponse(error)
         }
         if case .replayed = answer { response.headerFields[.idempotencyReplayed] = "true" }
         if let returnPoint, answer.isGiven(at: returnPoint) {
@@ -25,114 +28,76 @@ extension CoordinatorAPI {
         return response
     }
 
-    private func order(
-        _ body: TransactionBody, _ key: IdempotencyKey?,
-        _ returnPoint: Preferences.ReturnPoint?
-    ) -> EngineRequest {
-        let timeout = body.timeoutMilliseconds.map { Duration.milliseconds($0) }
-        return EngineRequest(
+    private func transactionRequest(
+        _ body: TransactionBody, key: IdempotencyKey?, returnPoint: ReturnPoint?
+    ) -> TransactionRequest {
+        TransactionRequest(
             principal: principal,
-            idempotency: key.map {
-                EngineRequest.Idempotency(keyDigest: $0.digest, requestDigest: body.digest ?? [])
-            },
-            branches: body.branches.map { branch in
-                EngineRequest.Branch(
-                    participant: branch.participant,
-                    statements: branch.statements.map(Statement.init), isReadOnly: branch.isReadOnly
-                )
-            },
-            isolation: body.isolation.flatMap { .init(rawValue: $0.rawValue) } ?? .readCommitted,
-            timeout: timeout ?? settings.defaultTimeout,
-            labels: body.labels.keys.sorted().map {
-                EngineRequest.Label(name: $0, value: body.labels[$0] ?? "")
-            }, isOnePhase: body.isOnePhase,
+            idempotency: key.map { .init(keyDigest: $0.digest, requestDigest: body.digest ?? []) },
+            branches: body.branches, isolation: body.isolation ?? .readCommitted,
+            timeout: body.timeoutMilliseconds.map { .milliseconds($0) } ?? settings.defaultTimeout,
+            labels: body.labels.sorted { $0.key < $1.key }.map { .init(name: $0, value: $1) },
+            isOnePhase: body.isOnePhase,
             repliesAtDecision: returnPoint.map { $0 == .decision } ?? settings.returnsAtDecision)
     }
 
-    private func render(_ answer: TransactionAnswer) throws(Problem) -> ServerResponse {
+    private static func response(to answer: TransactionAnswer) throws(Problem) -> ServerResponse {
         switch answer {
         case .known(let record), .replayed(let record), .decided(let record):
-            return try known(record)
+            return try response(to: record)
         case .outcomeUnknown(let id):
-            throw Self.outcomeUnknown(
-                id, "The state database does not say what was decided; the status will tell.")
+            throw outcomeUnknown(id)
         case .neverCommits:
             var problem = Problem(
                 .stateDatabaseUnavailable,
-                "It will never commit. Whether its acceptance was recorded is not known, so a new "
-                    + "attempt needs a new key.")
+                "The transaction will never commit. The state database did not say whether it has "
+                    + "recorded the key, so try again with a new Idempotency-Key.")
             problem.outcome = .aborted
             problem.isRetryable = false
             throw problem
         case .refused(let failure):
             throw Problem(failure)
-        case .keyInProgress(let id):
-            var problem = Problem(
+        case .keyInProgress(let id?):
+            throw Problem(
                 .idempotencyKeyInProgress,
-                id == nil
-                    ? "Another request has used this key, and nothing can be said of it yet; send this "
-                        + "one again."
-                    : "The first request with this key is still running. Its status resource tells "
-                        + "how it ends.")
-            problem.transaction = id?.description
-            throw problem
+                "The first request with this Idempotency-Key is still running. GET the status "
+                    + "that Location names to see how it ends.", transaction: id)
+        case .keyInProgress(nil):
+            throw Problem(
+                .idempotencyKeyInProgress,
+                "Another request with this Idempotency-Key is still being accepted. Send this one "
+                    + "again.")
         case .keyReused(let id):
-            var problem = Problem(
+            throw Problem(
                 .idempotencyKeyReused,
-                "This key was used before, with another request; new work takes a new key."
-            )
-            problem.transaction = id.description
-            throw problem
+                "Expected the body that this Idempotency-Key was first used with, got another. "
+                    + "Use a new key for new work.", transaction: id)
         }
     }
 
-    static func outcomeUnknown(_ id: GlobalTransactionID, _ detail: String) -> Problem {
-        var problem = Problem(.outcomeUnknown, detail)
-        problem.transaction = id.description
-        return problem
-    }
-
-    /// 201 committed everywhere, 202 decided to commit, 409 aborted or left to an operator.
-    private func known(_ record: TransactionRecord) throws(Problem) -> ServerResponse {
-        if let problem = Problem.ofOperator(record) { throw problem }
+    /// 201 committed everywhere, 202 not finished yet, 409 aborted or left to an operator.
+    private static func response(
+        to record: TransactionRecord
+    ) throws(Problem) -> ServerResponse {
+        if let problem = Problem(needsOperator: record) { throw problem }
         switch record.state {
         case .committed:
-            return resource(record, .created)
+            return ServerResponse(.created, record)
         case .active, .preparing, .committing:
-            return resource(record, .accepted)
+            return ServerResponse(.accepted, record)
         case .aborting, .aborted, .needsOperator:
-            var problem = Problem(record, .decidedElsewhere, nil)
-            guard let stored = record.problem else { return Self.response(problem) }
-            problem.retryAfterSeconds = nil
-            return Self.response(stored, status: 409, problem)
+            return ServerResponse(
+                Problem(record, .decidedElsewhere, nil), stored: record.problem)
         }
     }
 
-    func resource(
-        _ record: TransactionRecord, _ status: HTTPResponse.Status
-    ) -> ServerResponse {
-        var response = Self.json(status, RecordRendering.bytes(record))
-        response.headerFields[.eTag] = EntityTag(record.version, of: .json).text
-        response.headerFields[.location] = "/v1/transactions/\(record.id)"
-        return response
-    }
+    // MARK: Reading
 
     func show(
         _ request: ServerRequest, as type: MediaType
     ) async throws(Problem) -> ServerResponse {
-        let query = try TransactionQuery.decode(Self.queryItems(request))
-        let id = try Self.transactionID(request)
-        let found: TransactionRecord?
-        do throws(LogUnavailable) {
-            found =
-                query.waitSeconds > 0
-                ? try await engine.status(
-                    of: id, principal: nil, waiting: .seconds(query.waitSeconds))
-                : try await engine.status(of: id, principal: nil)
-        } catch {
-            throw Self.unavailable(error, id)
-        }
-        guard let record = found else { throw Self.noSuchTransaction }
+        let seconds = try TransactionQuery.waitSeconds(request.queryItems())
+        let record = try await record(request.transactionID(), waiting: .seconds(seconds))
         let tag = EntityTag(record.version, of: type)
         if let condition = request.headerFields[.ifMatch] {
             try EntityTag.requireCondition(condition)
@@ -143,10 +108,8 @@ extension CoordinatorAPI {
         if tag.matches(ifNoneMatch: request.headerFields[.ifNoneMatch]) {
             return ServerResponse(status: .notModified, headerFields: [.eTag: tag.text])
         }
-        var response =
-            type == .text
-            ? Self.text(.ok, RecordRendering.line(record))
-            : Self.json(.ok, RecordRendering.bytes(record))
+        let body = type == .text ? RecordRendering.line(record) : RecordRendering.json(record)
+        var response = ServerResponse(.ok, type, body)
         response.headerFields[.eTag] = tag.text
         return response
     }
@@ -154,86 +117,151 @@ extension CoordinatorAPI {
     func list(
         _ request: ServerRequest, as type: MediaType
     ) async throws(Problem) -> ServerResponse {
-        let query = try TransactionListQuery.decode(Self.queryItems(request))
-        let filter = try filter(query)
+        let filter = try TransactionListQuery.decode(request.queryItems())
         let page: RecordPage
         do throws(LogUnavailable) {
             page = try await engine.list(filter)
         } catch {
-            throw Problem(unreadable: error)
+            throw Problem(error)
         }
-        let next = page.next.map(String.init)
-        var response =
+        var response = ServerResponse(
+            .ok, type,
             type == .text
-            ? Self.text(.ok, page.records.flatMap(RecordRendering.line))
-            : Self.json(.ok, Self.page(page.records, next))
-        if let next {
-            let target = TransactionListQuery.target(request.query, at: next)
+                ? page.records.flatMap(RecordRendering.line) : RecordRendering.json(page))
+        if let next = page.next {
+            let target = TransactionListQuery.target(request.query, at: "\(next)")
             response.headerFields[.link] = "<\(target)>; rel=\"next\""
         }
         return response
     }
 
-    /// A page of transactions, and where the next one starts.
-    private static func page(_ records: [TransactionRecord], _ next: String?) -> [UInt8] {
-        var writer = JSONWriter()
-        writer.beginObject()
-        writer.name("transactions")
-        writer.beginArray()
-        for record in records {
-            RecordRendering.write(record, includingResults: false, &writer)
+    /// Reads a transaction, after its end if that comes within the wait.
+    private func record(
+        _ id: GlobalTransactionID, waiting limit: Duration = .zero
+    ) async throws(Problem) -> TransactionRecord {
+        let found: TransactionRecord?
+        do throws(LogUnavailable) {
+            found =
+                limit > .zero
+                ? try await engine.status(of: id, principal: nil, waiting: limit)
+                : try await engine.status(of: id, principal: nil)
+        } catch {
+            throw Problem(error, of: id)
         }
-        writer.endArray()
-        writer.name("next")
-        if let next { writer.string(next) } else { writer.null() }
-        writer.endObject()
-        return writer.bytes
+        guard let found else { throw Self.noSuchTransaction }
+        return found
     }
 
-    private func filter(_ query: TransactionListQuery) throws(Problem) -> RecordFilter {
-        var filter = RecordFilter()
-        filter.states = query.states.compactMap { TransactionState(rawValue: $0) }
-        filter.participant = query.participant
-        filter.labels = query.labels.map { .init(name: $0.name, value: $0.value) }
-        filter.acceptedBefore = query.olderThan?.microseconds
-        filter.keyDigest = query.idempotencyKey?.digest
-        if let cursor = query.cursor {
-            guard let number = Int64(cursor), number > 0 else {
-                throw Problem([
-                    RequestIssue(
-                        .parameter("cursor"), "The member `next` of an earlier page is wanted.")
-                ])
+    // MARK: Finishing
+
+    /// Rolls a transaction back, whichever replica coordinates it; repeated, it gives the recorded
+    /// outcome.
+    func rollBack(_ request: ServerRequest) async throws(Problem) -> ServerResponse {
+        try NoQuery.require(request.queryItems())
+        let id = try request.transactionID()
+        if let condition = request.headerFields[.ifMatch] {
+            try EntityTag.requireCondition(condition)
+            guard try await Self.matches(condition, version: record(id).version) else {
+                throw EntityTag.preconditionFailed(condition)
             }
-            filter.before = number
         }
-        filter.limit = query.limit
-        return filter
+        let answer: RollbackAnswer
+        do throws(LogUnavailable) {
+            answer = try await engine.rollBack(id, principal: nil)
+        } catch {
+            throw Problem(error, of: id)
+        }
+        switch answer {
+        case .notFound:
+            throw Self.noSuchTransaction
+        case .outcomeUnknown:
+            throw Self.outcomeUnknown(id)
+        case .held:
+            throw Problem(
+                .conflict,
+                "The state database was restored or replaced and may have lost the decision. An "
+                    + "operator must resolve the transaction with POST .../resolution, or release "
+                    + "the quarantine with `tandem release`.", transaction: id)
+        case .known(let record):
+            if let problem = Problem(needsOperator: record) { throw problem }
+            guard record.decision == .abort else {
+                throw Problem(
+                    .conflict, "The decision is to commit, so it can no longer be rolled back.",
+                    transaction: id)
+            }
+            return ServerResponse(record.finishedAt == nil ? .accepted : .ok, record)
+        }
+    }
+
+    /// Records an operator's resolution of a branch.
+    func resolve(_ request: ServerRequest) async throws(Problem) -> ServerResponse {
+        try NoQuery.require(request.queryItems())
+        try ContentNegotiation.requireJSON(request.headerFields)
+        let id = try request.transactionID()
+        let resolution = try Resolution(decoding: request.body)
+        guard let condition = request.headerFields[.ifMatch] else {
+            throw Problem(
+                .preconditionRequired,
+                "Expected an If-Match header: the ETag of the transaction's status, or * for a "
+                    + "prepared transaction that has no record.")
+        }
+        try EntityTag.requireCondition(condition)
+        let answer: ResolutionAnswer
+        do throws(LogUnavailable) {
+            answer = try await engine.resolve(id, resolution) { version in
+                version.map { Self.matches(condition, version: $0) }
+                    ?? EntityTag.matchesAnything(condition)
+            }
+        } catch {
+            throw Problem(error, of: id)
+        }
+        switch answer {
+        case .notFound: throw Self.noSuchTransaction
+        case .changed: throw EntityTag.preconditionFailed(condition)
+        case .refused(let reason): throw Problem(.conflict, reason, transaction: id)
+        case .recorded(let record): return ServerResponse(.ok, record)
+        case .ended: return ServerResponse(status: .noContent)
+        case .pending: return ServerResponse(status: .accepted)
+        }
+    }
+
+    /// Whether an `If-Match` names this version, in any of its media types.
+    private static func matches(_ condition: String, version: String) -> Bool {
+        MediaType.ofTransactions.contains { EntityTag(version, of: $0).matches(ifMatch: condition) }
+    }
+
+    private static func outcomeUnknown(_ id: GlobalTransactionID) -> Problem {
+        Problem(
+            .outcomeUnknown,
+            "The state database did not confirm the decision, so the transaction may have been "
+                + "committed or aborted. GET the status that Location names.", transaction: id)
+    }
+
+    static var noSuchTransaction: Problem {
+        Problem(
+            .notFound,
+            "No transaction has this id. Finished ones are removed after "
+                + "transactions.retentionHours.")
+    }
+}
+
+extension ServerRequest {
+    fileprivate func transactionID() throws(Problem) -> GlobalTransactionID {
+        guard let id = parameters["id"].flatMap({ GlobalTransactionID($0) }) else {
+            throw CoordinatorAPI.noSuchTransaction
+        }
+        return id
     }
 }
 
 extension TransactionAnswer {
-    /// Whether a commit is told at the point that was preferred; an abort has but one.
-    fileprivate func isGiven(at point: Preferences.ReturnPoint) -> Bool {
+    /// Whether a commit is answered at the point that was preferred; an abort has only one.
+    fileprivate func isGiven(at point: ReturnPoint) -> Bool {
         switch self {
         case .decided(let record): point == .decision && !record.needsOperator
         case .known(let record), .replayed(let record):
             point == .end && record.state == .committed
         case .outcomeUnknown, .neverCommits, .refused, .keyInProgress, .keyReused: false
         }
-    }
-}
-
-extension HTTPField.Name {
-    static let prefer = known("Prefer")
-    static let preferenceApplied = known("Preference-Applied")
-    static let link = known("Link")
-    static let idempotencyKey = known(IdempotencyKey.fieldName)
-    static let idempotencyReplayed = known("Idempotency-Replayed")
-
-    private static func known(_ text: String) -> HTTPField.Name {
-        guard let name = HTTPField.Name(text) else {
-            preconditionFailure("the name is a token")
-        }
-        return name
     }
 }

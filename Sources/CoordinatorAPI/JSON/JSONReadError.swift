@@ -1,21 +1,21 @@
 /// Why a text is not the JSON that this service accepts, and where.
 ///
-/// The sentence never quotes more of the text than the one byte or name it complains about, so
-/// that it is safe to log.
-public struct JSONReadError: Error, Hashable, Sendable, CustomStringConvertible {
+/// The message never quotes more of the text than one byte or one shortened name, so that it is
+/// safe to log.
+package struct JSONReadError: Error, Hashable, Sendable, CustomStringConvertible {
     /// The rule that the text broke.
-    public enum Reason: Hashable, Sendable {
+    package enum Reason: Hashable, Sendable {
         /// The text holds no value at all.
         case noValue
         /// The text starts with a byte order mark, which RFC 8259 forbids senders to add.
         case byteOrderMark
-        /// A byte stands where the grammar does not allow it.
+        /// The grammar does not allow this byte here.
         case unexpectedByte
         /// The text ends in the middle of a value.
         case unexpectedEnd
-        /// A number is not written as the grammar demands, for example with a leading zero.
+        /// A number breaks the grammar, for example with a leading zero.
         case invalidNumber
-        /// A backslash in a string is followed by something that is no escape.
+        /// A backslash in a string does not start an escape.
         case invalidEscape
         /// A `\u` escape names half of a surrogate pair alone.
         case loneSurrogate
@@ -31,31 +31,27 @@ public struct JSONReadError: Error, Hashable, Sendable, CustomStringConvertible 
         case trailingContent
     }
 
-    /// The rule that was broken.
-    public var reason: Reason
+    /// The rule that the text broke.
+    package let reason: Reason
     /// Where: bytes from the start of the text.
-    public var offset: Int
+    package let offset: Int
     /// Where: the line, counted from 1.
-    public var line: Int
+    package private(set) var line = 1
     /// Where: the Unicode scalar in its line, counted from 1.
-    public var column: Int
-    /// The JSON Pointer of the innermost value that was being read; empty is the whole text.
-    public var pointer: String
-    /// What is wrong, without the place: a sentence for people.
-    public var sentence: String
+    package private(set) var column = 1
+    /// The JSON Pointer (RFC 6901) of the innermost value that was being read; empty is the whole
+    /// text.
+    package private(set) var pointer = ""
+    /// What is wrong, without the place.
+    package let message: String
 
-    /// The sentence with its place, safe to log.
-    public var description: String {
-        "\(sentence) (line \(line), column \(column))"
-    }
+    /// The message with its place, safe to log.
+    package var description: String { "Line \(line), column \(column): \(message)" }
 
-    init(_ reason: Reason, at offset: Int, in bytes: [UInt8], _ sentence: String) {
+    init(_ reason: Reason, at offset: Int, in bytes: [UInt8], _ message: String) {
         self.reason = reason
         self.offset = offset
-        self.sentence = sentence
-        pointer = ""
-        line = 1
-        column = 1
+        self.message = message
         for byte in bytes.prefix(offset) {
             if byte == UInt8(ascii: "\n") {
                 line += 1
@@ -66,12 +62,12 @@ public struct JSONReadError: Error, Hashable, Sendable, CustomStringConvertible 
         }
     }
 
-    /// The same error, seen from the container whose member or element it arose in.
+    /// The same error, with the member or element that it arose in added to the pointer.
     ///
     /// The pointer is built while the error unwinds, so a text without errors pays nothing for it.
     func inside(_ token: String) -> JSONReadError {
         var outer = self
-        outer.pointer = "/" + JSONPointer.escaped(token) + pointer
+        outer.pointer = JSONPointer.root.member(token).description + pointer
         return outer
     }
 }

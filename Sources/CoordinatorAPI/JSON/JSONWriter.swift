@@ -3,51 +3,51 @@
 /// One flag is all the state there is: whether a comma is due before the next element or member.
 /// The writer does not check that brackets match; its callers are few, and their tests read what
 /// they wrote with ``JSONReader``.
-public struct JSONWriter: Sendable {
+package struct JSONWriter: Sendable {
     /// What was written so far.
-    public private(set) var bytes: [UInt8] = []
+    package private(set) var bytes: [UInt8] = []
     private var isCommaDue = false
 
     /// Makes an empty writer with room for that many bytes.
-    public init(capacity: Int = 512) {
+    package init(capacity: Int = 512) {
         bytes.reserveCapacity(capacity)
     }
 
     /// What was written so far, as text.
-    public var text: String {
-        String(decoding: bytes, as: UTF8.self)
-    }
+    package var text: String { String(decoding: bytes, as: UTF8.self) }
 
     // MARK: Structure
 
     /// Opens an object.
-    public mutating func beginObject() {
-        separate()
-        bytes.append(UInt8(ascii: "{"))
-        isCommaDue = false
-    }
+    package mutating func beginObject() { open(UInt8(ascii: "{")) }
 
     /// Closes the innermost object.
-    public mutating func endObject() {
-        bytes.append(UInt8(ascii: "}"))
-        isCommaDue = true
-    }
+    package mutating func endObject() { close(UInt8(ascii: "}")) }
 
     /// Opens an array.
-    public mutating func beginArray() {
-        separate()
-        bytes.append(UInt8(ascii: "["))
-        isCommaDue = false
-    }
+    package mutating func beginArray() { open(UInt8(ascii: "[")) }
 
     /// Closes the innermost array.
-    public mutating func endArray() {
-        bytes.append(UInt8(ascii: "]"))
-        isCommaDue = true
+    package mutating func endArray() { close(UInt8(ascii: "]")) }
+
+    /// Writes an object, whose members `body` writes.
+    mutating func object(_ body: (inout JSONWriter) -> Void) {
+        beginObject()
+        body(&self)
+        endObject()
+    }
+
+    /// Writes an array, each element of which `write` writes.
+    mutating func array<Element>(
+        _ elements: some Sequence<Element>, _ write: (Element, inout JSONWriter) -> Void
+    ) {
+        beginArray()
+        for element in elements { write(element, &self) }
+        endArray()
     }
 
     /// Writes a member's name that needs no escapes; its value must follow.
-    public mutating func name(_ name: StaticString) {
+    package mutating func name(_ name: StaticString) {
         separate()
         bytes.append(UInt8(ascii: "\""))
         name.withUTF8Buffer { bytes.append(contentsOf: $0) }
@@ -57,17 +57,15 @@ public struct JSONWriter: Sendable {
     }
 
     /// Writes a member's name, escaped; its value must follow.
-    public mutating func name(escaping name: String) {
-        separate()
-        appendQuoted(name.utf8, isUnicode: true)
+    package mutating func name(escaping name: String) {
+        string(name)
         bytes.append(UInt8(ascii: ":"))
         isCommaDue = false
     }
 
     /// Writes a member's name that is escaped and in quotes already; its value must follow.
     mutating func name(quoted name: [UInt8]) {
-        separate()
-        bytes.append(contentsOf: name)
+        raw(name)
         bytes.append(UInt8(ascii: ":"))
         isCommaDue = false
     }
@@ -75,106 +73,95 @@ public struct JSONWriter: Sendable {
     // MARK: Values
 
     /// Writes `null`.
-    public mutating func null() {
-        raw("null".utf8)
-    }
+    package mutating func null() { raw("null".utf8) }
 
     /// Writes `true` or `false`.
-    public mutating func bool(_ value: Bool) {
-        raw(value ? "true".utf8 : "false".utf8)
-    }
+    package mutating func bool(_ value: Bool) { raw(value ? "true".utf8 : "false".utf8) }
 
     /// Writes an integer.
-    public mutating func integer(_ value: some BinaryInteger) {
-        raw(String(value).utf8)
-    }
+    package mutating func integer(_ value: some BinaryInteger) { raw(String(value).utf8) }
 
     /// Writes a string, escaped.
-    public mutating func string(_ value: String) {
+    package mutating func string(_ value: String) {
         separate()
         appendQuoted(value.utf8, isUnicode: true)
         isCommaDue = true
     }
 
     /// Writes bytes as a string, escaped; what is not UTF-8 becomes U+FFFD.
-    public mutating func string(bytes value: some Collection<UInt8>) {
+    package mutating func string(bytes value: some Collection<UInt8>) {
         separate()
         appendQuoted(value, isUnicode: false)
         isCommaDue = true
     }
 
     /// Writes a fragment that is JSON already, for example the exact text of a number.
-    public mutating func raw(_ fragment: some Collection<UInt8>) {
+    package mutating func raw(_ fragment: some Collection<UInt8>) {
         separate()
         bytes.append(contentsOf: fragment)
         isCommaDue = true
     }
 
     /// Writes a whole value, without white space.
-    public mutating func value(_ value: JSONValue) {
+    package mutating func value(_ value: JSONValue) {
         switch value {
         case .null: null()
         case .bool(let value): bool(value)
         case .number(let text): raw(text.utf8)
         case .string(let text): string(text)
         case .array(let elements):
-            beginArray()
-            for element in elements { self.value(element) }
-            endArray()
+            array(elements) { element, writer in writer.value(element) }
         case .object(let members):
-            beginObject()
-            for member in members {
-                name(escaping: member.name)
-                self.value(member.value)
+            object { writer in
+                for member in members {
+                    writer.name(escaping: member.name)
+                    writer.value(member.value)
+                }
             }
-            endObject()
-        }
-    }
-
-    /// Writes a whole value so that texts of one meaning give the same bytes: without white space,
-    /// members sorted by the bytes of their names, escapes written in one way.
-    ///
-    /// Numbers keep their spelling, which PostgreSQL is given: `1.0` and `1.00` are two values.
-    mutating func canonical(_ value: JSONValue) {
-        switch value {
-        case .null, .bool, .number, .string: self.value(value)
-        case .array(let elements):
-            beginArray()
-            for element in elements { canonical(element) }
-            endArray()
-        case .object(let members):
-            beginObject()
-            for member in members.sorted(by: {
-                $0.name.utf8.lexicographicallyPrecedes($1.name.utf8)
-            }) {
-                name(escaping: member.name)
-                canonical(member.value)
-            }
-            endObject()
         }
     }
 
     // MARK: Members
 
     /// Writes a member whose value is a string; with `nil` it writes nothing.
-    public mutating func member(_ name: StaticString, _ value: String?) {
-        guard let value else { return }
-        self.name(name)
-        string(value)
+    package mutating func member(_ name: StaticString, _ value: String?) {
+        if value != nil { nullable(name, value) }
     }
 
     /// Writes a member whose value is an integer; with `nil` it writes nothing.
-    public mutating func member(_ name: StaticString, _ value: Int?) {
-        guard let value else { return }
-        self.name(name)
-        integer(value)
+    package mutating func member(_ name: StaticString, _ value: Int?) {
+        if value != nil { nullable(name, value) }
     }
 
-    /// Writes a member whose value is a boolean; with `nil` it writes nothing.
-    public mutating func member(_ name: StaticString, _ value: Bool?) {
-        guard let value else { return }
+    /// Writes a member whose value is a boolean.
+    package mutating func member(_ name: StaticString, _ value: Bool) {
         self.name(name)
         bool(value)
+    }
+
+    /// Writes a member whose value is a string, or `null`.
+    mutating func nullable(_ name: StaticString, _ value: String?) {
+        self.name(name)
+        if let value { string(value) } else { null() }
+    }
+
+    /// Writes a member whose value is an integer, or `null`.
+    mutating func nullable(_ name: StaticString, _ value: Int?) {
+        self.name(name)
+        if let value { integer(value) } else { null() }
+    }
+
+    // MARK: Bytes
+
+    private mutating func open(_ bracket: UInt8) {
+        separate()
+        bytes.append(bracket)
+        isCommaDue = false
+    }
+
+    private mutating func close(_ bracket: UInt8) {
+        bytes.append(bracket)
+        isCommaDue = true
     }
 
     private mutating func separate() {
@@ -184,13 +171,66 @@ public struct JSONWriter: Sendable {
     private mutating func appendQuoted(_ text: some Collection<UInt8>, isUnicode: Bool) {
         bytes.append(UInt8(ascii: "\""))
         let written: Void? = text.withContiguousStorageIfAvailable {
-            bytes.appendEscaped($0, isUnicode: isUnicode)
+            appendEscaped($0, isUnicode: isUnicode)
         }
         if written == nil {
-            Array(text).withUnsafeBufferPointer {
-                bytes.appendEscaped($0, isUnicode: isUnicode)
-            }
+            Array(text).withUnsafeBufferPointer { appendEscaped($0, isUnicode: isUnicode) }
         }
         bytes.append(UInt8(ascii: "\""))
+    }
+
+    /// Appends a text with the escapes that RFC 8259 demands, in as few pieces as there are.
+    ///
+    /// Text that is not known to be Unicode is checked, and what is not UTF-8 becomes U+FFFD: a
+    /// server whose encoding is `SQL_ASCII` sends any bytes.
+    private mutating func appendEscaped(_ text: UnsafeBufferPointer<UInt8>, isUnicode: Bool) {
+        if !isUnicode, text.contains(where: { $0 >= 0x80 }),
+            String(validating: text, as: UTF8.self) == nil
+        {
+            let repaired = Array(String(decoding: text, as: UTF8.self).utf8)
+            repaired.withUnsafeBufferPointer { appendEscaped($0, isUnicode: true) }
+            return
+        }
+        var start = 0
+        for offset in text.indices {
+            let byte = text[offset]
+            guard byte < 0x20 || byte == UInt8(ascii: "\"") || byte == UInt8(ascii: "\\")
+            else { continue }
+            bytes.append(contentsOf: text[start..<offset])
+            appendEscape(of: byte)
+            start = offset + 1
+        }
+        bytes.append(contentsOf: text[start...])
+    }
+
+    private mutating func appendEscape(of byte: UInt8) {
+        bytes.append(UInt8(ascii: "\\"))
+        switch byte {
+        case UInt8(ascii: "\""), UInt8(ascii: "\\"): bytes.append(byte)
+        case UInt8(ascii: "\n"): bytes.append(UInt8(ascii: "n"))
+        case UInt8(ascii: "\r"): bytes.append(UInt8(ascii: "r"))
+        case UInt8(ascii: "\t"): bytes.append(UInt8(ascii: "t"))
+        default:
+            bytes.append(contentsOf: byte < 0x10 ? "u000".utf8 : "u001".utf8)
+            bytes.append(contentsOf: String(byte & 0x0F, radix: 16).utf8)
+        }
+    }
+}
+
+extension JSONValue {
+    /// The same value with the members of every object sorted by the bytes of their names.
+    ///
+    /// Written, it gives the same bytes for texts of one meaning. Numbers keep their spelling,
+    /// which PostgreSQL gets: `1.0` and `1.00` are two values.
+    var canonical: JSONValue {
+        switch self {
+        case .null, .bool, .number, .string: self
+        case .array(let elements): .array(elements.map(\.canonical))
+        case .object(let members):
+            .object(
+                members.map { JSONMember($0.name, $0.value.canonical) }.sorted {
+                    $0.name.utf8.lexicographicallyPrecedes($1.name.utf8)
+                })
+        }
     }
 }

@@ -1,20 +1,19 @@
+import CommitProtocol
 import HTTPTypes
+import TransactionEngine
 
 /// The answer to a request that could not be served, as RFC 9457 lays it out.
 ///
-/// It is an error, so that whatever reads a request can throw it as its answer.
+/// It is an error, so that code that reads a request can throw its answer.
 struct Problem: Error, Hashable, Sendable {
     /// The media type that it is sent as.
     static let mediaType = "application/problem+json"
 
     /// Which problem it is.
-    var type: ProblemType
-    /// The HTTP status.
-    var status: Int
-    /// What happened this time: a sentence for people, without parameter values or secrets.
-    var detail: String
-    /// The URI reference of this occurrence; without one, that of the transaction.
-    var instance: String?
+    let type: ProblemType
+    /// What happened this time, what it means, and what to do next; without parameter values or
+    /// secrets.
+    let detail: String
 
     /// The transaction's id.
     var transaction: String?
@@ -24,7 +23,7 @@ struct Problem: Error, Hashable, Sendable {
     var participant: String?
     /// The statement in its branch, counted from 0.
     var statement: Int?
-    /// What PostgreSQL said, if it said something.
+    /// What PostgreSQL reported, if it did.
     var postgres: PostgresFailure?
     /// Whether the same work may succeed later; see ``ProblemType/isRetryable``.
     var isRetryable: Bool
@@ -39,13 +38,19 @@ struct Problem: Error, Hashable, Sendable {
     /// What else to send with it: header fields, no members.
     var headerFields: HTTPFields = [:]
 
-    /// Makes a problem with what its type says of status, outcome and retrying.
-    init(_ type: ProblemType, _ detail: String) {
+    /// Makes a problem with its type's outcome and retryability.
+    ///
+    /// What PostgreSQL reported, if it did, can make the work retryable too.
+    init(
+        _ type: ProblemType, _ detail: String, transaction: GlobalTransactionID? = nil,
+        postgres: PostgresFailure? = nil
+    ) {
         self.type = type
         self.detail = detail
-        status = type.status
+        self.transaction = transaction?.description
+        self.postgres = postgres
         outcome = type.outcome
-        isRetryable = type.isRetryable
+        isRetryable = type.isRetryable || postgres?.isRetryable ?? false
         retryAfterSeconds = type.retryAfterSeconds
     }
 
@@ -55,27 +60,47 @@ struct Problem: Error, Hashable, Sendable {
         pointer = error.pointer
     }
 
-    /// The problem of a request that does not follow the contract.
+    /// The problem of a request that does not match the contract.
     ///
     /// - Parameter issues: Everything that is wrong with it, at least one.
     init(_ issues: [RequestIssue]) {
         precondition(!issues.isEmpty, "a request without issues is valid")
-        let count = issues.count == 1 ? "1 thing is" : "\(issues.count) things are"
-        self.init(.invalidRequest, "\(count) wrong with the request: \(issues[0].detail)")
+        let count = issues.count == 1 ? "1 error" : "\(issues.count) errors"
+        self.init(.invalidRequest, "\(count) in the request: \(issues[0].detail)")
         self.issues = issues
-    }
-
-    /// The problem of a statement that PostgreSQL refused.
-    ///
-    /// Its SQLSTATE decides whether the same work may succeed later.
-    init(_ type: ProblemType, _ detail: String, postgres: PostgresFailure) {
-        self.init(type, detail)
-        self.postgres = postgres
-        isRetryable = isRetryable || postgres.isRetryable
     }
 
     /// The value of the `Location` field: the transaction's status resource.
     var location: String? {
         transaction.map { "/v1/transactions/" + $0 }
+    }
+
+    /// The body of the answer.
+    func render() -> [UInt8] {
+        var writer = JSONWriter()
+        writer.object { writer in
+            writer.member("type", type.uri)
+            writer.member("title", type.title)
+            writer.member("status", type.status)
+            writer.member("detail", detail)
+            writer.member("instance", location)
+            writer.member("transaction", transaction)
+            writer.member("branch", branch)
+            writer.member("participant", participant)
+            writer.member("statement", statement)
+            writer.member("sqlstate", postgres?.sqlState)
+            writer.member("retryable", isRetryable)
+            writer.member("outcome", outcome?.rawValue)
+            writer.member("pointer", pointer)
+            if !issues.isEmpty {
+                writer.name("errors")
+                writer.array(issues) { $0.write(to: &$1) }
+            }
+            if let postgres {
+                writer.name("postgres")
+                postgres.write(to: &writer)
+            }
+        }
+        return writer.bytes
     }
 }

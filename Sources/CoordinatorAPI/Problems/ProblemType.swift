@@ -1,11 +1,11 @@
-/// Every kind of problem that an answer can name; the raw value is its slug.
+/// Every kind of problem that a response can name; the raw value is the last part of its URI.
 ///
-/// The `type` of a problem is the URI reference `/problems/<slug>`, relative to the service's root:
-/// it stays the same wherever the service is installed, and it is an identifier to compare, not an
-/// address to open. The contract lists them all, with titles; slugs are never renamed.
+/// The `type` of a problem is the URI reference `/problems/<raw value>`, relative to the service's
+/// root: it stays the same wherever the service is installed, and it is an identifier to compare,
+/// not an address to open. The contract lists them all, with titles.
 enum ProblemType: String, CaseIterable, Hashable, Sendable {
     // The request as HTTP.
-    case badHTTP = "bad-http"
+    case malformedHTTP = "malformed-http"
     case requestTimeout = "request-timeout"
     case headersTooLarge = "headers-too-large"
     case uriTooLong = "uri-too-long"
@@ -23,9 +23,9 @@ enum ProblemType: String, CaseIterable, Hashable, Sendable {
     case malformedJSON = "malformed-json"
     case invalidRequest = "invalid-request"
     case unknownParticipant = "unknown-participant"
-    case unacceptableSQL = "unacceptable-sql"
+    case statementNotAllowed = "statement-not-allowed"
     case tooManyBranches = "too-many-branches"
-    case notOnePhase = "not-one-phase"
+    case onePhaseNotPossible = "one-phase-not-possible"
     case idempotencyKeyInvalid = "idempotency-key-invalid"
     case idempotencyKeyReused = "idempotency-key-reused"
     case idempotencyKeyInProgress = "idempotency-key-in-progress"
@@ -41,10 +41,10 @@ enum ProblemType: String, CaseIterable, Hashable, Sendable {
 
     // The transaction was accepted and aborted, which is recorded under its key.
     case statementFailed = "statement-failed"
-    case rowsUnexpected = "rows-unexpected"
+    case unexpectedRowCount = "unexpected-row-count"
     case cannotBePrepared = "cannot-be-prepared"
-    case constraintAtPrepare = "constraint-at-prepare"
-    case blockedByItself = "blocked-by-itself"
+    case deferredConstraintFailed = "deferred-constraint-failed"
+    case selfDeadlock = "self-deadlock"
     case deadlineExceeded = "deadline-exceeded"
     case resultTooLarge = "result-too-large"
     case participantLost = "participant-lost"
@@ -57,133 +57,36 @@ enum ProblemType: String, CaseIterable, Hashable, Sendable {
     case outcomeUnknown = "outcome-unknown"
 }
 
+/// What became of the transaction that a problem is about.
+enum ProblemOutcome: String, CaseIterable, Hashable, Sendable {
+    /// Nothing was accepted, nothing was executed, and the key is unused.
+    case notAccepted
+    /// It is recorded as aborted: no branch takes effect.
+    case aborted
+    /// It may have been committed or aborted; its status says which as soon as that is known.
+    case unknown
+    /// It is decided, and some branch ended otherwise, or nothing proves how it ended.
+    case needsOperator
+}
+
 extension ProblemType {
-    /// What every `type` starts with.
-    static let base = "/problems/"
-
     /// The member `type`: a URI reference.
-    var uri: String { Self.base + rawValue }
+    var uri: String { "/problems/" + rawValue }
 
-    /// The status that goes with it; a few problems of framing are answered with another.
-    var status: Int {
-        switch self {
-        case .badHTTP, .malformedJSON, .invalidRequest, .idempotencyKeyInvalid: 400
-        case .notFound: 404
-        case .methodNotAllowed: 405
-        case .notAcceptable: 406
-        case .requestTimeout: 408
-        case .idempotencyKeyInProgress, .needsOperator, .conflict: 409
-        case .statementFailed, .rowsUnexpected, .cannotBePrepared, .constraintAtPrepare,
-            .blockedByItself, .deadlineExceeded, .resultTooLarge, .participantLost,
-            .rolledBackByRequest, .aborted:
-            409
-        case .preconditionFailed: 412
-        case .bodyTooLarge: 413
-        case .uriTooLong: 414
-        case .unsupportedMediaType: 415
-        case .unknownParticipant, .unacceptableSQL, .tooManyBranches, .notOnePhase,
-            .idempotencyKeyReused:
-            422
-        case .expectationFailed: 417
-        case .preconditionRequired: 428
-        case .headersTooLarge: 431
-        case .notImplemented: 501
-        case .participantUnavailable, .participantSlotsExhausted, .preparedTransactionsDisabled,
-            .participantBusy, .overloaded, .draining, .stateDatabaseUnavailable, .outcomeUnknown:
-            503
-        }
-    }
+    /// The HTTP status that goes with it.
+    var status: Int { facts.status }
 
     /// The member `title`: the same for every occurrence.
-    var title: String {
-        switch self {
-        case .badHTTP: "The request is not well-formed HTTP"
-        case .requestTimeout: "The request did not arrive in time"
-        case .headersTooLarge: "The request's header fields are too large"
-        case .uriTooLong: "The request's target is too long"
-        case .bodyTooLarge: "The request's body is too large"
-        case .notFound: "There is no such resource"
-        case .methodNotAllowed: "The resource does not offer this method"
-        case .notAcceptable: "None of the accepted media types is offered"
-        case .unsupportedMediaType: "The body's media type or coding is not supported"
-        case .preconditionFailed: "The condition of the request does not hold"
-        case .preconditionRequired: "The request has to be conditional"
-        case .expectationFailed: "What the request expects is not offered"
-        case .notImplemented: "The service does not have this part of HTTP"
-        case .malformedJSON: "The body is not JSON"
-        case .invalidRequest: "The request does not follow the contract"
-        case .unknownParticipant: "There is no participant of that name"
-        case .unacceptableSQL: "A statement cannot be part of a branch"
-        case .tooManyBranches: "More branches name a participant than it has sessions"
-        case .notOnePhase: "One phase is for exactly one branch that writes"
-        case .idempotencyKeyInvalid: "The Idempotency-Key is not well-formed"
-        case .idempotencyKeyReused: "The Idempotency-Key was used for another request"
-        case .idempotencyKeyInProgress: "The first request with this key is still running"
-        case .participantUnavailable: "A participant cannot be reached"
-        case .participantSlotsExhausted: "A participant has no slot for a prepared transaction"
-        case .preparedTransactionsDisabled: "A participant has prepared transactions disabled"
-        case .participantBusy: "Every session of a participant is busy"
-        case .overloaded: "The service has more work than it accepts"
-        case .draining: "This replica is shutting down"
-        case .stateDatabaseUnavailable: "The state database cannot serve the request"
-        case .statementFailed: "A statement failed and the transaction was aborted"
-        case .rowsUnexpected: "A statement met another number of rows than expected"
-        case .cannotBePrepared: "A branch did something that cannot be prepared"
-        case .constraintAtPrepare: "A deferred constraint or trigger failed at the end of a branch"
-        case .blockedByItself: "Two branches of the transaction block each other"
-        case .deadlineExceeded: "The deadline passed before the decision"
-        case .resultTooLarge: "The results are larger than the limit"
-        case .participantLost: "The connection to a participant was lost during the work"
-        case .rolledBackByRequest: "The transaction was rolled back on request"
-        case .aborted: "The transaction was aborted"
-        case .needsOperator: "A branch did not end as decided, and an operator has to look"
-        case .conflict: "The transaction's state does not allow this"
-        case .outcomeUnknown: "The outcome is not known yet"
-        }
-    }
+    var title: String { facts.title }
 
-    /// What became of the transaction, where the type alone tells it.
-    var outcome: ProblemOutcome? {
-        switch self {
-        case .participantUnavailable, .participantSlotsExhausted, .preparedTransactionsDisabled,
-            .participantBusy, .overloaded, .draining, .stateDatabaseUnavailable:
-            .notAccepted
-        case .statementFailed, .rowsUnexpected, .cannotBePrepared, .constraintAtPrepare,
-            .blockedByItself, .deadlineExceeded, .resultTooLarge, .participantLost,
-            .rolledBackByRequest, .aborted:
-            .aborted
-        case .outcomeUnknown: .unknown
-        case .needsOperator: .needsOperator
-        case .badHTTP, .requestTimeout, .headersTooLarge, .uriTooLong, .bodyTooLarge, .notFound,
-            .methodNotAllowed, .notAcceptable, .unsupportedMediaType, .preconditionFailed,
-            .preconditionRequired, .expectationFailed, .notImplemented, .malformedJSON,
-            .invalidRequest, .unknownParticipant, .unacceptableSQL, .tooManyBranches, .notOnePhase,
-            .idempotencyKeyInvalid, .idempotencyKeyReused, .idempotencyKeyInProgress, .conflict:
-            nil
-        }
-    }
+    /// What became of the transaction, where the type alone says so.
+    var outcome: ProblemOutcome? { facts.outcome }
 
     /// Whether the same work may succeed later.
     ///
-    /// With the outcome `aborted` it takes a new key, since the old one gives the recorded answer
+    /// With the outcome `aborted` it needs a new key, since the old one gives the recorded answer
     /// for ever. An unknown outcome is never retryable: the work may have been done.
-    var isRetryable: Bool {
-        switch self {
-        case .requestTimeout, .idempotencyKeyInProgress, .participantUnavailable,
-            .participantSlotsExhausted, .participantBusy, .overloaded, .draining,
-            .stateDatabaseUnavailable, .deadlineExceeded, .participantLost:
-            true
-        case .badHTTP, .headersTooLarge, .uriTooLong, .bodyTooLarge, .notFound, .methodNotAllowed,
-            .notAcceptable, .unsupportedMediaType, .preconditionFailed, .preconditionRequired,
-            .expectationFailed, .notImplemented, .malformedJSON, .invalidRequest,
-            .unknownParticipant, .unacceptableSQL, .tooManyBranches, .notOnePhase,
-            .idempotencyKeyInvalid, .idempotencyKeyReused, .preparedTransactionsDisabled,
-            .statementFailed, .rowsUnexpected, .cannotBePrepared, .constraintAtPrepare,
-            .blockedByItself, .resultTooLarge, .rolledBackByRequest, .aborted, .needsOperator,
-            .conflict, .outcomeUnknown:
-            false
-        }
-    }
+    var isRetryable: Bool { facts.isRetryable }
 
     /// The `Retry-After` that goes with it unless a better one is known, in seconds.
     var retryAfterSeconds: Int? {
@@ -193,16 +96,82 @@ extension ProblemType {
         default: nil
         }
     }
-}
 
-/// What became of the transaction that a problem is about.
-enum ProblemOutcome: String, CaseIterable, Hashable, Sendable {
-    /// Nothing was accepted, nothing was executed, and the key is unused.
-    case notAccepted
-    /// It is recorded as aborted: no branch takes effect.
-    case aborted
-    /// It may have been committed or aborted; the status resource tells as soon as it is known.
-    case unknown
-    /// Decided, and some branch has ended otherwise, or nothing proves how it ended.
-    case needsOperator
+    /// What holds for every occurrence of a type.
+    private struct Facts {
+        let status: Int
+        let title: String
+        var outcome: ProblemOutcome?
+        var isRetryable = false
+
+        static func of(_ status: Int, _ title: String, isRetryable: Bool = false) -> Facts {
+            Facts(status: status, title: title, isRetryable: isRetryable)
+        }
+
+        static func notAccepted(_ title: String, isRetryable: Bool = true) -> Facts {
+            Facts(status: 503, title: title, outcome: .notAccepted, isRetryable: isRetryable)
+        }
+
+        static func aborted(_ title: String, isRetryable: Bool = false) -> Facts {
+            Facts(status: 409, title: title, outcome: .aborted, isRetryable: isRetryable)
+        }
+    }
+
+    private var facts: Facts {
+        switch self {
+        case .malformedHTTP: .of(400, "The request is not well-formed HTTP")
+        case .requestTimeout: .of(408, "The request did not arrive in time", isRetryable: true)
+        case .headersTooLarge: .of(431, "The request's header fields are too large")
+        case .uriTooLong: .of(414, "The request's URI is too long")
+        case .bodyTooLarge: .of(413, "The request's body is too large")
+        case .notFound: .of(404, "The resource does not exist")
+        case .methodNotAllowed: .of(405, "The resource does not support this method")
+        case .notAcceptable: .of(406, "The resource has no media type that Accept allows")
+        case .unsupportedMediaType: .of(415, "The body's media type or coding is not supported")
+        case .preconditionFailed: .of(412, "The condition in If-Match does not hold")
+        case .preconditionRequired: .of(428, "The request needs an If-Match header")
+        case .expectationFailed: .of(417, "The expectation in Expect is not supported")
+        case .notImplemented: .of(501, "The request uses a part of HTTP that is not supported")
+        case .malformedJSON: .of(400, "The body is not valid JSON")
+        case .invalidRequest: .of(400, "The request does not match the API contract")
+        case .unknownParticipant: .of(422, "No participant has this name")
+        case .statementNotAllowed: .of(422, "A statement is not allowed in a branch")
+        case .tooManyBranches: .of(422, "More branches name a participant than it has sessions")
+        case .onePhaseNotPossible: .of(422, "onePhase needs exactly one branch that writes")
+        case .idempotencyKeyInvalid: .of(400, "The Idempotency-Key is not well-formed")
+        case .idempotencyKeyReused: .of(422, "The Idempotency-Key belongs to another request")
+        case .idempotencyKeyInProgress:
+            .of(409, "The first request with this key is still running", isRetryable: true)
+        case .participantUnavailable: .notAccepted("A participant cannot be reached")
+        case .participantSlotsExhausted:
+            .notAccepted("A participant has no free slot for a prepared transaction")
+        case .preparedTransactionsDisabled:
+            .notAccepted("A participant does not allow prepared transactions", isRetryable: false)
+        case .participantBusy: .notAccepted("Every session of a participant is busy")
+        case .overloaded: .notAccepted("This replica already has as much work as it accepts")
+        case .draining: .notAccepted("This replica is shutting down")
+        case .stateDatabaseUnavailable: .notAccepted("The state database is unavailable")
+        case .statementFailed: .aborted("A statement failed, and the transaction was aborted")
+        case .unexpectedRowCount:
+            .aborted("A statement affected or returned an unexpected number of rows")
+        case .cannotBePrepared: .aborted("A branch did something that cannot be prepared")
+        case .deferredConstraintFailed:
+            .aborted("A deferred constraint or trigger failed at the end of a branch")
+        case .selfDeadlock: .aborted("Two branches of the transaction block each other")
+        case .deadlineExceeded:
+            .aborted("The deadline passed before the decision", isRetryable: true)
+        case .resultTooLarge: .aborted("The results are larger than the limit")
+        case .participantLost:
+            .aborted("The connection to a participant was lost during the work", isRetryable: true)
+        case .rolledBackByRequest: .aborted("The transaction was rolled back on request")
+        case .aborted: .aborted("The transaction was aborted")
+        case .needsOperator:
+            Facts(
+                status: 409, title: "A branch did not end as decided; an operator must resolve it",
+                outcome: .needsOperator)
+        case .conflict: .of(409, "The transaction's state does not allow this")
+        case .outcomeUnknown:
+            Facts(status: 503, title: "The outcome is not known yet", outcome: .unknown)
+        }
+    }
 }

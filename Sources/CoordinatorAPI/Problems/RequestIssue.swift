@@ -11,9 +11,9 @@ struct RequestIssue: Hashable, Sendable {
     }
 
     /// Where.
-    var place: Place
-    /// What is wrong, and what would be right: a sentence for people.
-    var detail: String
+    let place: Place
+    /// What is wrong, and what would be right.
+    let detail: String
 
     /// Makes an issue of its place and what is wrong there.
     init(_ place: Place, _ detail: String) {
@@ -22,36 +22,34 @@ struct RequestIssue: Hashable, Sendable {
     }
 
     func write(to writer: inout JSONWriter) {
-        writer.beginObject()
-        switch place {
-        case .body(let pointer): writer.member("pointer", pointer.description)
-        case .parameter(let name): writer.member("parameter", name)
-        case .header(let name): writer.member("header", name)
+        writer.object { writer in
+            switch place {
+            case .body(let pointer): writer.member("pointer", pointer.description)
+            case .parameter(let name): writer.member("parameter", name)
+            case .header(let name): writer.member("header", name)
+            }
+            writer.member("detail", detail)
         }
-        writer.member("detail", detail)
-        writer.endObject()
     }
 }
 
-/// Gathers what is wrong with a request, so that its author learns of everything at once.
+/// Gathers what is wrong with a request, so that one answer names everything.
 ///
 /// A hostile body could hold a million faults; the list stops at a hundred.
-struct RequestIssues {
-    /// How many are told.
+final class RequestIssues {
+    /// How many are listed.
     static let countMax = 100
 
     /// What was found so far, in the order of the request.
     private(set) var list: [RequestIssue] = []
 
-    /// Notes an issue with the body.
-    mutating func add(
-        _ pointer: @autoclosure () -> JSONPointer, _ detail: @autoclosure () -> String
-    ) {
+    /// Adds an issue with the body.
+    func add(_ pointer: @autoclosure () -> JSONPointer, _ detail: @autoclosure () -> String) {
         add(.body(pointer()), detail())
     }
 
-    /// Notes an issue; what is beyond those that are told is not even put into words.
-    mutating func add(
+    /// Adds an issue; beyond the hundredth, no text is even made.
+    func add(
         _ place: @autoclosure () -> RequestIssue.Place, _ detail: @autoclosure () -> String
     ) {
         if list.count < Self.countMax { list.append(RequestIssue(place(), detail())) }

@@ -1,106 +1,109 @@
 import CommitProtocol
 import TransactionEngine
 
+/// What to do after an abort: the old key would only give the recorded abort again.
+private let newKey = "Try again with a new Idempotency-Key."
+/// What to do if nothing was accepted and the cause may pass.
+private let sameRequest = "Nothing was executed; send the same request again later."
+
+// MARK: Aborted transactions
+
 extension Problem {
     /// Why a transaction was aborted.
     init(_ record: TransactionRecord, _ cause: AbortCause, _ failure: BranchFailure?) {
         switch cause {
         case .refused(let branch):
-            self = Problem.refused(failure, participant: record.branches[branch].participant)
+            let participant = record.branches[branch].participant
+            if let failure {
+                self.init(
+                    failure.problemType, failure.detail(in: participant), transaction: record.id,
+                    postgres: failure.report)
+                statement = failure.statement
+            } else {
+                self.init(
+                    .aborted, "The branch in \(participant) voted no.", transaction: record.id)
+            }
             self.branch = branch
-            participant = record.branches[branch].participant
+            self.participant = participant
+            return
         case .deadlinePassed:
             self.init(
                 .deadlineExceeded,
-                "The time to the decision was over before every branch had voted yes.")
+                "Not every branch was ready to commit before the deadline. \(newKey) A longer "
+                    + "timeoutMilliseconds may help.", transaction: record.id)
         case .requested:
-            self.init(.rolledBackByRequest, "It was rolled back because that was asked for.")
+            self.init(
+                .rolledBackByRequest, "A rollback was requested before the decision.",
+                transaction: record.id)
         case .acceptanceUnknown:
             self.init(
-                .aborted, "The state database could not say whether it had been accepted.")
-            isRetryable = true
+                .aborted,
+                "The state database did not confirm that it had recorded the transaction. "
+                    + newKey, transaction: record.id)
         case .recovered:
             self.init(
                 .aborted,
-                "The coordinator stopped before anything was decided; recovery rolled it back.")
-            isRetryable = true
+                "The coordinator stopped before the decision, and recovery rolled the transaction "
+                    + "back. \(newKey)", transaction: record.id)
         case .decidedElsewhere:
-            self.init(.aborted, "Its abort was recorded by a recovery pass or another replica.")
-            isRetryable = true
+            self.init(
+                .aborted, "Recovery or another replica recorded the abort. \(newKey)",
+                transaction: record.id)
         }
-        transaction = record.id.description
+        if type == .aborted { isRetryable = true }
     }
+}
 
-    private static func refused(_ failure: BranchFailure?, participant: String) -> Problem {
-        guard let failure else {
-            return Problem(.aborted, "The branch in \(participant) voted no.")
-        }
-        var problem = Problem(type(of: failure.kind), sentence(failure, participant))
-        if let report = failure.report {
-            var postgres = PostgresFailure(sqlstate: report.sqlState, message: report.message)
-            postgres.detail = report.detail
-            postgres.hint = report.hint
-            postgres.position = report.position
-            postgres.context = report.context
-            postgres.schema = report.schema
-            postgres.table = report.table
-            postgres.column = report.column
-            postgres.constraint = report.constraint
-            problem = Problem(problem.type, problem.detail, postgres: postgres)
-        }
-        problem.statement = failure.statement
-        return problem
-    }
-
-    private static func type(of kind: BranchFailure.Kind) -> ProblemType {
+extension BranchFailure {
+    fileprivate var problemType: ProblemType {
         switch kind {
-        case .statement: .statementFailed
-        case .rowsUnexpected: .rowsUnexpected
+        case .statement, .wroteWhileReadOnly: .statementFailed
+        case .rowsUnexpected: .unexpectedRowCount
         case .cannotBePrepared, .preparedTransactionsDisabled: .cannotBePrepared
-        case .constraintAtPrepare: .constraintAtPrepare
-        case .blockedByItself: .blockedByItself
+        case .constraintAtPrepare: .deferredConstraintFailed
+        case .blockedByItself: .selfDeadlock
         case .resultTooLarge: .resultTooLarge
         case .connectionLost: .participantLost
-        case .unacceptableSQL: .unacceptableSQL
-        case .wroteWhileReadOnly: .statementFailed
+        case .unacceptableSQL: .statementNotAllowed
         case .slotsExhausted, .prepare, .commit, .cancelled, .notDurable, .workThrew,
             .workUnfinished:
             .aborted
         }
     }
 
-    private static func sentence(_ failure: BranchFailure, _ participant: String) -> String {
-        let said = failure.report.map { ": \($0.message)" } ?? "."
-        let place = failure.statement.map { "Statement \($0) in \(participant)" } ?? participant
-        switch failure.kind {
+    fileprivate func detail(in participant: String) -> String {
+        let report = report.map { ": \($0.message)" } ?? "."
+        let place = statement.map { "Statement \($0) in \(participant)" } ?? participant
+        switch kind {
         case .statement:
-            return "\(place) failed\(said)"
+            return "\(place) failed\(report)"
         case .rowsUnexpected(let expected, let actual):
-            return "\(place) was to affect or return \(expected) rows, and it was \(actual)."
+            return "\(place): expected \(expected) affected or returned rows, got \(actual)."
         case .cannotBePrepared:
-            return "What was done in \(participant) cannot be part of a prepared transaction\(said)"
+            return "PostgreSQL cannot prepare what the branch in \(participant) did\(report)"
         case .constraintAtPrepare:
-            return "A deferred constraint or trigger failed in \(participant)\(said)"
+            return "A deferred constraint or trigger failed in \(participant)\(report)"
         case .slotsExhausted:
-            return "\(participant) has no slot left for a prepared transaction\(said)"
+            return "\(participant) has no free slot for a prepared transaction\(report)"
         case .preparedTransactionsDisabled:
-            return "\(participant) has prepared transactions disabled\(said)"
+            return "\(participant) does not allow prepared transactions\(report)"
         case .prepare:
-            return "The transaction in \(participant) could not be prepared\(said)"
+            return "PREPARE TRANSACTION failed in \(participant)\(report)"
         case .commit:
-            return "The transaction in \(participant) could not be committed\(said)"
+            return "COMMIT failed in \(participant)\(report)"
         case .wroteWhileReadOnly:
-            return "\(participant) was declared read only, and has written."
+            return "The branch in \(participant) is declared readOnly, but it wrote."
         case .resultTooLarge:
-            return "\(place) returned more rows or bytes than are allowed."
+            return "\(place) returned more rows or bytes than limits.resultRows and "
+                + "limits.resultBytes allow."
         case .connectionLost:
-            return "The connection to \(participant) was lost while it worked."
+            return "The connection to \(participant) was lost during the work. \(newKey)"
         case .blockedByItself(let branch, let statement):
             let holder =
                 statement.map { "statement \($0) of branch \(branch)" } ?? "branch \(branch)"
-            return
-                "\(place) waited for a lock that \(holder) of the same transaction holds until both "
-                + "have ended, so it can never succeed. Put both statements into one branch."
+            return "\(place) waited for a lock that \(holder) of the same transaction holds until "
+                + "both branches end, so it could never succeed. Put both statements into one "
+                + "branch."
         case .cancelled:
             return "The work in \(participant) was cancelled."
         case .notDurable:
@@ -113,61 +116,136 @@ extension Problem {
             return reason
         }
     }
+}
 
-    /// Why nothing can be told.
-    init(unreadable error: LogUnavailable) {
-        self.init(.stateDatabaseUnavailable, "It cannot be told: \(error.reason).")
+// MARK: Transactions that need an operator
+
+extension Problem {
+    /// Why a transaction is reported neither as committed nor as aborted; nil if it is, or will be.
+    init?(needsOperator record: TransactionRecord) {
+        guard record.needsOperator else { return nil }
+        guard let decision = record.decision else {
+            self.init(
+                .outcomeUnknown,
+                "The server that held the decision is gone or was replaced, and nothing else "
+                    + "proves what was decided. An operator must decide with POST .../resolution.",
+                transaction: record.id)
+            return
+        }
+        let contrary = record.branches.enumerated().filter { $1.outcome?.isAsDecided == false }
+        let list = contrary.map { "branch \($0) in \($1.participant) \($1.outcomeInWords)" }
+        var detail =
+            "The decision is to \(decision.rawValue), but \(list.joined(separator: "; ")). An "
+            + "operator must check the data and record the result with POST .../resolution."
+        if let cause = record.problem.flatMap(Self.detail(of:)) {
+            detail += " Reason for the abort: \(cause)"
+        }
+        self.init(.needsOperator, detail, transaction: record.id)
+        branch = contrary.first?.offset
+        participant = contrary.first?.element.participant
+    }
+
+    private static func detail(of stored: [UInt8]) -> String? {
+        (try? JSONReader.read(stored))?["detail"]?.string
+    }
+
+    /// A recorded problem of an abort, without its claim that no branch took effect.
+    static func withoutClaim(_ stored: [UInt8]) -> [UInt8] {
+        guard case .object(let members)? = try? JSONReader.read(stored) else { return stored }
+        let claims = ["outcome", "retryable"]
+        var writer = JSONWriter(capacity: stored.count + 32)
+        writer.value(
+            .object(
+                members.filter { !claims.contains($0.name) } + [
+                    JSONMember("retryable", .bool(false)),
+                    JSONMember("outcome", .string(ProblemOutcome.needsOperator.rawValue)),
+                ]))
+        return writer.bytes
+    }
+}
+
+extension BranchRecord {
+    fileprivate var outcomeInWords: String {
+        let name = outcome?.rawValue ?? ""
+        return switch outcome {
+        case .committed, .heuristicCommit: "was committed (\(name))"
+        case .rolledBack, .heuristicRollback: "was rolled back (\(name))"
+        case nil, .heuristicMixed, .heuristicHazard: "ended in an unproven way (\(name))"
+        }
+    }
+}
+
+// MARK: Nothing was accepted
+
+extension Problem {
+    /// Why a transaction cannot be read.
+    init(_ error: LogUnavailable, of id: GlobalTransactionID? = nil) {
+        if error.isOutcomeUnknown, let id {
+            self.init(.outcomeUnknown, error.reason, transaction: id)
+        } else {
+            self.init(.stateDatabaseUnavailable, "Cannot read the transaction: \(error.reason).")
+        }
     }
 
     /// Why nothing was accepted.
     init(_ failure: AdmissionFailure) {
         switch failure {
         case .unknownParticipant(let branch, let name):
-            self.init(.unknownParticipant, "No participant is named \"\(name)\".")
+            self.init(
+                .unknownParticipant,
+                "No participant is named \"\(name)\"; GET /v1/participants lists all.")
             self.branch = branch
             pointer = "/branches/\(branch)/participant"
         case .unacceptableSQL(let branch, let statement, let reason):
-            self.init(.unacceptableSQL, reason)
+            self.init(.statementNotAllowed, reason)
             self.branch = branch
             self.statement = statement
             pointer = "/branches/\(branch)/statements/\(statement)/sql"
         case .tooManyBranches(let branch, let participant, let count, let limit):
             self.init(
                 .tooManyBranches,
-                "\(count) branches name \(participant), whose poolSize allows \(limit): each needs a "
-                    + "session of its own. Put their statements into fewer branches, or raise it.")
+                "\(count) branches name \(participant), whose poolSize is \(limit), and each "
+                    + "branch needs its own session. Put their statements into fewer branches, or "
+                    + "raise poolSize.")
             self.branch = branch
             self.participant = participant
             pointer = "/branches/\(branch)"
         case .notOnePhase(let writers):
             self.init(
-                .notOnePhase,
-                "One phase is for exactly one branch that writes, and here are \(writers); declare "
-                    + "the others read only, or leave onePhase out.")
+                .onePhaseNotPossible,
+                "Expected exactly one branch that writes, got \(writers). Declare the others "
+                    + "readOnly, or omit onePhase.")
             pointer = "/onePhase"
         case .participantUnavailable(let name, let reason):
-            self.init(.participantUnavailable, "\(name) cannot be reached: \(reason)")
+            self.init(
+                .participantUnavailable,
+                "Nothing was executed, because \(name) cannot be reached: \(reason)")
             participant = name
         case .preparedTransactionsDisabled(let name):
             self.init(
                 .preparedTransactionsDisabled,
-                "\(name) has max_prepared_transactions = 0; it has to be raised there.")
+                "\(name) has max_prepared_transactions = 0. Raise it there, and restart that "
+                    + "server.")
             participant = name
         case .slotsExhausted(let name, let usage):
-            self.init(.participantSlotsExhausted, usage.sentence(name))
+            self.init(
+                .participantSlotsExhausted, "\(usage.message(participant: name)) \(sameRequest)")
             participant = name
         case .participantBusy(let name, let sessions, let waited):
-            self.init(.participantBusy, sessions.sentence(name, waited: waited))
+            let message = sessions.message(participant: name, waited: waited)
+            self.init(.participantBusy, "\(message) \(sameRequest)")
             participant = name
         case .overloaded(let overload):
-            self.init(.overloaded, overload.sentence)
+            self.init(.overloaded, "\(overload.message) \(sameRequest)")
         case .draining:
-            self.init(.draining, "This replica is stopping.")
-        case .cancelled:
-            self.init(.aborted, "Nothing was accepted: the request was cancelled.")
-        case .stateUnavailable(let reason):
             self.init(
-                .stateDatabaseUnavailable, "Nothing was accepted: \(reason).")
+                .draining,
+                "This replica is stopping. Nothing was executed; send the request to another replica."
+            )
+        case .cancelled:
+            self.init(.aborted, "Nothing was executed: the request was cancelled.")
+        case .stateUnavailable(let reason):
+            self.init(.stateDatabaseUnavailable, "Nothing was executed: \(reason).")
         }
     }
 }

@@ -1,134 +1,139 @@
 import CommitProtocol
 import TransactionEngine
 
-/// A transaction as JSON.
+/// Transactions as JSON, and as lines of text.
 enum RecordRendering {
-    static func bytes(_ record: TransactionRecord) -> [UInt8] {
+    /// One transaction with its results and resolutions.
+    static func json(_ record: TransactionRecord) -> [UInt8] {
         var writer = JSONWriter(capacity: 1024)
-        write(record, includingResults: true, &writer)
+        write(record, includingResults: true, to: &writer)
         return writer.bytes
     }
 
-    /// One line for shells: id, state, the time of acceptance and the participants, by tabs.
+    /// A page of transactions, and where the next one starts.
+    static func json(_ page: RecordPage) -> [UInt8] {
+        var writer = JSONWriter()
+        writer.object { writer in
+            writer.name("transactions")
+            writer.array(page.records) { write($0, includingResults: false, to: &$1) }
+            writer.nullable("nextCursor", page.next.map { "\($0)" })
+        }
+        return writer.bytes
+    }
+
+    /// One line for shells: id, state, the time of acceptance and the participants, with tabs.
     static func line(_ record: TransactionRecord) -> [UInt8] {
-        let participants = record.branches.map(\.participant).joined(separator: ",")
         let parts = [
             record.id.description, record.state.rawValue,
-            UTCTime(microseconds: record.acceptedAt).text, participants,
+            UTCTime(microseconds: record.acceptedAt).text,
+            record.branches.map(\.participant).joined(separator: ","),
         ]
         return Array((parts.joined(separator: "\t") + "\n").utf8)
     }
 
-    static func write(
-        _ record: TransactionRecord, includingResults: Bool, _ writer: inout JSONWriter
+    private static func write(
+        _ record: TransactionRecord, includingResults: Bool, to writer: inout JSONWriter
     ) {
-        writer.beginObject()
-        writer.member("id", record.id.description)
-        writer.member("state", record.state.rawValue)
-        nullable("decision", record.decision?.rawValue, &writer)
-        writer.member("principal", record.principal)
-        writer.member("isolation", record.isolation.rawValue)
-        writer.name("labels")
-        writer.beginObject()
-        for label in record.labels {
-            writer.name(escaping: label.name)
-            writer.string(label.value)
-        }
-        writer.endObject()
-        writer.member("acceptedAt", UTCTime(microseconds: record.acceptedAt).text)
-        writer.member("deadline", UTCTime(microseconds: record.deadline).text)
-        nullable("decidedAt", time(record.decidedAt), &writer)
-        nullable("finishedAt", time(record.finishedAt), &writer)
-        writer.member("owner", record.owner)
-        writer.name("problem")
-        if let problem = record.problem {
-            writer.raw(record.needsOperator ? Problem.withoutClaim(problem) : problem)
-        } else {
-            writer.null()
-        }
-        writer.member("resultsOmitted", record.areResultsOmitted)
-        writer.member("held", record.isHeld)
-        if includingResults { resolutions(record.resolutions, &writer) }
-        branches(record, includingResults, &writer)
-        writer.endObject()
-    }
-
-    private static func branches(
-        _ record: TransactionRecord, _ includingResults: Bool, _ writer: inout JSONWriter
-    ) {
-        let results =
-            record.results?.split(
-                separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false) ?? []
-        writer.name("branches")
-        writer.beginArray()
-        for (index, branch) in record.branches.enumerated() {
-            writer.beginObject()
-            writer.member("branch", index)
-            writer.member("participant", branch.participant)
-            writer.member("gid", branch.gid)
-            writer.member("commitMode", branch.commitMode.rawValue)
-            nullable("vote", branch.vote?.rawValue, &writer)
-            nullable("outcome", branch.outcome?.rawValue, &writer)
-            // The attempt that ended a prepared branch counts as well.
-            let isEnded = branch.outcome != nil && branch.evidence != nil
-            writer.member("attempts", branch.retries + (isEnded ? 1 : 0))
-            nullable("lastError", branch.lastError, &writer)
-            if includingResults {
-                evidence(branch.evidence, &writer)
-                writer.name("statements")
-                // A program's transactions have none.
-                if results.indices.contains(index), !results[index].isEmpty {
-                    writer.raw(results[index])
-                } else {
-                    writer.beginArray()
-                    writer.endArray()
+        // One line per branch; see `OutcomeEncoding.json`.
+        let results = record.results?.split(
+            separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
+        writer.object { writer in
+            writer.member("id", record.id.description)
+            writer.member("state", record.state.rawValue)
+            writer.nullable("decision", record.decision?.rawValue)
+            writer.member("principal", record.principal)
+            writer.member("isolation", record.isolation.rawValue)
+            writer.name("labels")
+            writer.object { writer in
+                for label in record.labels {
+                    writer.name(escaping: label.name)
+                    writer.string(label.value)
                 }
             }
-            writer.endObject()
+            writer.time("acceptedAt", record.acceptedAt)
+            writer.time("deadline", record.deadline)
+            writer.time("decidedAt", record.decidedAt)
+            writer.time("finishedAt", record.finishedAt)
+            writer.member("owner", record.owner)
+            writer.name("problem")
+            if let problem = record.problem {
+                writer.raw(record.needsOperator ? Problem.withoutClaim(problem) : problem)
+            } else {
+                writer.null()
+            }
+            writer.member("resultsOmitted", record.areResultsOmitted)
+            writer.member("held", record.isHeld)
+            if includingResults {
+                writer.name("resolutions")
+                writer.array(record.resolutions) { $0.write(to: &$1) }
+            }
+            writer.name("branches")
+            writer.array(record.branches.enumerated()) { branch, writer in
+                writer.object { writer in
+                    branch.element.writeMembers(number: branch.offset, to: &writer)
+                    guard includingResults else { return }
+                    writer.name("evidence")
+                    if let evidence = branch.element.evidence {
+                        evidence.write(to: &writer)
+                    } else {
+                        writer.null()
+                    }
+                    // A program's transactions have no results.
+                    let lines = results ?? []
+                    let line = lines.indices.contains(branch.offset) ? lines[branch.offset] : []
+                    writer.name("results")
+                    writer.raw(line.isEmpty ? Array("[]".utf8)[...] : line)
+                }
+            }
         }
-        writer.endArray()
     }
+}
 
-    private static func resolutions(_ list: [Resolution], _ writer: inout JSONWriter) {
-        writer.name("resolutions")
-        writer.beginArray()
-        for resolution in list {
-            writer.beginObject()
-            writer.member("branch", resolution.branch)
-            writer.member("outcome", resolution.action.rawValue)
-            writer.member("actor", resolution.actor)
-            writer.member("reason", resolution.reason)
-            writer.member("forced", resolution.isForced)
-            writer.member("found", resolution.found)
-            writer.member("at", UTCTime(microseconds: resolution.at).text)
-            writer.endObject()
+extension BranchRecord {
+    fileprivate func writeMembers(number: Int, to writer: inout JSONWriter) {
+        writer.member("branch", number)
+        writer.member("participant", participant)
+        writer.member("gid", gid)
+        writer.member("commitMode", commitMode.rawValue)
+        writer.nullable("vote", vote?.rawValue)
+        writer.nullable("outcome", outcome?.rawValue)
+        // The attempt that finished a prepared branch counts as well.
+        let isFinished = outcome != nil && evidence != nil
+        writer.member("finishAttempts", retries + (isFinished ? 1 : 0))
+        writer.nullable("lastError", lastError)
+    }
+}
+
+extension Resolution {
+    fileprivate func write(to writer: inout JSONWriter) {
+        writer.object { writer in
+            writer.member("branch", branch)
+            writer.member("outcome", action.rawValue)
+            writer.member("actor", actor)
+            writer.member("reason", reason)
+            writer.member("forced", isForced)
+            writer.member("previousState", found)
+            writer.time("resolvedAt", at)
         }
-        writer.endArray()
     }
+}
 
-    private static func evidence(
-        _ evidence: PreparedEvidence?, _ writer: inout JSONWriter
-    ) {
-        writer.name("evidence")
-        guard let evidence else { return writer.null() }
-        writer.beginObject()
-        // A 64-bit number may be more than a caller's JSON can hold.
-        writer.member("transactionID", "\(evidence.transactionID)")
-        writer.member("owner", evidence.owner)
-        writer.member("systemIdentifier", evidence.systemIdentifier)
-        writer.member("timeline", Int(evidence.timeline))
-        writer.member("location", evidence.location)
-        writer.endObject()
+extension PreparedEvidence {
+    fileprivate func write(to writer: inout JSONWriter) {
+        writer.object { writer in
+            // A string: many JSON readers cannot hold an integer of 64 bits.
+            writer.member("xid", "\(transactionID)")
+            writer.member("role", owner)
+            writer.member("systemIdentifier", systemIdentifier)
+            writer.member("timeline", Int(timeline))
+            writer.member("lsn", location)
+        }
     }
+}
 
-    private static func time(_ value: Int64?) -> String? {
-        value.map { UTCTime(microseconds: $0).text }
-    }
-
-    private static func nullable(
-        _ name: StaticString, _ value: String?, _ writer: inout JSONWriter
-    ) {
-        writer.name(name)
-        if let value { writer.string(value) } else { writer.null() }
+extension JSONWriter {
+    /// Writes a member whose value is a time, or `null`.
+    mutating func time(_ name: StaticString, _ value: Timestamp?) {
+        nullable(name, value.map { UTCTime(microseconds: $0).text })
     }
 }

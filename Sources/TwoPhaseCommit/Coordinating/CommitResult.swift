@@ -77,11 +77,11 @@ extension Aborted.Cause {
             let sentence = "\(name) has max_prepared_transactions = 0"
             (code, reason) = (.preparedTransactionsDisabled, sentence)
         case .slotsExhausted(let name, let usage):
-            (code, reason) = (.preparedTransactionsExhausted, usage.sentence(name))
+            (code, reason) = (.preparedTransactionsExhausted, usage.message(participant: name))
         case .participantBusy(let name, let sessions, let waited):
-            (code, reason) = (.overloaded, sessions.sentence(name, waited: waited))
+            (code, reason) = (.overloaded, sessions.message(participant: name, waited: waited))
         case .overloaded(let overload):
-            (code, reason) = (.overloaded, overload.sentence)
+            (code, reason) = (.overloaded, overload.message)
         case .draining:
             (code, reason) = (.notRunning, "the coordinator is shutting down")
         case .stateUnavailable(let why):

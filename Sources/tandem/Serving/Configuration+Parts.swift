@@ -3,7 +3,7 @@ import HTTPServer
 import PostgresTransactions
 import TransactionEngine
 
-/// The configuration, handed on to the rooms that it concerns.
+/// The parts of the configuration, as the targets take them.
 extension Configuration {
     var stateOptions: StateOptions {
         var options = StateOptions(connection: state.connection, replica: replica.name)
@@ -50,10 +50,10 @@ extension Configuration {
     var apiSettings: APISettings {
         var settings = APISettings()
         settings.defaultTimeout = .milliseconds(transactions.defaultTimeoutMilliseconds)
-        settings.maximumTimeoutMilliseconds = transactions.maximumTimeoutMilliseconds
         settings.returnsAtDecision = transactions.returnAt == "decision"
-        settings.branchesMax = limits.branches
-        settings.statementsPerBranchMax = limits.statementsPerBranch
+        settings.limits.timeoutMillisecondsMax = transactions.maximumTimeoutMilliseconds
+        settings.limits.branchesMax = limits.branches
+        settings.limits.statementsPerBranchMax = limits.statementsPerBranch
         return settings
     }
 

@@ -54,7 +54,7 @@ final class Replica {
             Readiness(
                 stateFailure: await state.failure.map {
                     Readiness.StateFailure(
-                        sentence: $0.sentence, description: $0.description)
+                        summary: $0.sentence, description: $0.description)
                 },
                 isDraining: draining.withLock { $0 },
                 quarantineReason: await state.quarantineReason)

@@ -77,7 +77,7 @@ struct JSONReading {
                     try read("{\(members),\"name\(index)\":0}")
                 }
                 #expect(error?.reason == .duplicateName)
-                #expect(error?.sentence.contains("name\(index)") == true)
+                #expect(error?.message.contains("name\(index)") == true)
             }
         }
         let kept = try JSONReader.read(Array(#"{"a":1,"a":2}"#.utf8), duplicateNames: .kept)
@@ -122,7 +122,7 @@ struct JSONReading {
             } catch {
                 #expect((0...bytes.count).contains(error.offset))
                 #expect(error.line >= 1 && error.column >= 1)
-                #expect(error.sentence.hasSuffix("."))
+                #expect(error.message.hasSuffix("."))
             }
         }
     }

@@ -75,13 +75,13 @@ struct JSONRefusing {
         #expect(error?.pointer == "/a~1b/1/é~0")
         #expect(
             error?.description
-                == "Found 'x' where a value was expected. (line 2, column 21)")
+                == "Line 2, column 21: Expected a value, got 'x'.")
     }
 
-    @Test("A sentence quotes no more than a short piece of the text")
+    @Test("A message quotes only a short piece of the text")
     func shortened() {
         let name = String(repeating: "n", count: 5000)
         let error = error(Array("{\"\(name)\":1,\"\(name)\":2}".utf8))
-        #expect((error?.sentence.utf8.count ?? 0) < 200)
+        #expect((error?.message.utf8.count ?? 0) < 200)
     }
 }

@@ -1,4 +1,5 @@
 import Testing
+import TransactionEngine
 import Yams
 
 @testable import CoordinatorAPI
@@ -22,7 +23,7 @@ struct ProblemContract {
         let line = "| `\(type.uri)` | \(type.status) | \(type.title) | "
         let retryable =
             switch type {
-            case .statementFailed, .constraintAtPrepare: "by SQLSTATE"
+            case .statementFailed, .deferredConstraintFailed: "by SQLSTATE"
             case .aborted: "by cause"
             default: type.isRetryable ? "yes" : "no"
             }
@@ -41,7 +42,7 @@ struct ProblemContract {
             #expect(!types.isEmpty)
             for uri in types {
                 let type = try #require(ProblemType.allCases.first { $0.uri == uri })
-                let isAllowed = type.status == status || (type == .badHTTP && status >= 400)
+                let isAllowed = type.status == status || (type == .malformedHTTP && status >= 400)
                 #expect(isAllowed, "\(name.string ?? ""): \(uri)")
                 named.insert(uri)
             }
@@ -68,15 +69,13 @@ struct ProblemContract {
 
     @Test("A problem with all its members has those of the contract, in no other spelling")
     func members() throws {
-        var failure = PostgresFailure(sqlstate: "23505", message: "m")
-        failure.detail = "d"
-        failure.hint = "h"
+        var failure = PostgresFailure(
+            sqlState: "23505", message: "m", detail: "d", hint: "h", constraint: "k")
         failure.position = 1
         failure.context = "w"
         failure.schema = "s"
         failure.table = "t"
         failure.column = "c"
-        failure.constraint = "k"
         var problem = Problem(.statementFailed, "x.", postgres: failure)
         problem.transaction = "1-0000000000000000"
         problem.branch = 0

@@ -1,4 +1,5 @@
 import Testing
+import TransactionEngine
 
 @testable import CoordinatorAPI
 
@@ -42,16 +43,16 @@ struct ProblemRendering {
         let problem = Problem(.notFound, "There is no transaction 1-00.")
         #expect(
             String(decoding: problem.render(), as: UTF8.self)
-                == #"{"type":"/problems/not-found","title":"There is no such resource","#
+                == #"{"type":"/problems/not-found","title":"The resource does not exist","#
                 + #""status":404,"detail":"There is no transaction 1-00.","retryable":false}"#)
     }
 
     @Test("A failed statement says which one failed and what PostgreSQL said")
     func statementFailed() throws {
-        var failure = PostgresFailure(sqlstate: "23505", message: "duplicate key \"a\"")
-        failure.detail = "Key (id)=(o1) already exists."
+        var failure = PostgresFailure(
+            sqlState: "23505", message: "duplicate key \"a\"",
+            detail: "Key (id)=(o1) already exists.", constraint: "orders_pkey")
         failure.table = "orders"
-        failure.constraint = "orders_pkey"
         failure.position = 3
         var problem = Problem(
             .statementFailed, "Statement 1 of branch 2 failed.", postgres: failure)
@@ -81,7 +82,7 @@ struct ProblemRendering {
             ("57014", false), ("23505", false), ("42601", false), ("55000", false),
         ])
     func retryable(_ sqlstate: String, _ expected: Bool) {
-        let failure = PostgresFailure(sqlstate: sqlstate, message: "x")
+        let failure = PostgresFailure(sqlState: sqlstate, message: "x")
         #expect(Problem(.statementFailed, "x.", postgres: failure).isRetryable == expected)
         #expect(Problem(.participantLost, "x.", postgres: failure).isRetryable)
     }
@@ -93,20 +94,20 @@ struct ProblemRendering {
             RequestIssue(.parameter("limit"), "Two."), RequestIssue(.header("Prefer"), "Three."),
         ])
         let value = try JSONReader.read(problem.render())
-        #expect(value["detail"]?.string == "3 things are wrong with the request: One.")
+        #expect(value["detail"]?.string == "3 errors in the request: One.")
         #expect(value["errors"]?[0]?["pointer"]?.string == "/a~1b/0")
         #expect(value["errors"]?[1]?["parameter"]?.string == "limit")
         #expect(value["errors"]?[2]?["header"]?.string == "Prefer")
         #expect(value["errors"]?[2]?["detail"]?.string == "Three.")
     }
 
-    @Test("A body that is no JSON: the place is told")
+    @Test("A body that is no JSON is refused with the place")
     func malformed() throws {
         let problem = #expect(throws: Problem.self) {
             try TransactionBody.decode(Array("{\"branches\":[\n}".utf8))
         }
         #expect(problem?.type == .malformedJSON)
         #expect(problem?.pointer == "/branches/0")
-        #expect(problem?.detail.contains("line 2, column 1") == true)
+        #expect(problem?.detail.hasPrefix("Line 2, column 1: ") == true)
     }
 }

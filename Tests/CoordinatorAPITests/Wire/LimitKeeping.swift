@@ -2,7 +2,7 @@ import Testing
 
 @testable import CoordinatorAPI
 
-@Suite("Limits of a request: kept at the limit, told by name beyond it")
+@Suite("Limits of a request")
 struct LimitKeeping {
     private func issues(_ text: String, _ limits: WireLimits = WireLimits()) -> [String] {
         do {
@@ -28,12 +28,13 @@ struct LimitKeeping {
         #expect(issues(body(maximum), limits).isEmpty)
         let beyond = issues(body(maximum + 1), limits)
         #expect(beyond.count == 1)
-        #expect(beyond.first?.contains("\(limit) is \(maximum)") == true)
+        #expect(beyond.first?.contains("at most \(maximum) ") == true)
+        #expect(beyond.first?.contains("(limit \(limit))") == true)
     }
 
-    @Test("Faults beyond those that are told are not put into words")
+    @Test("No text is made for faults after the hundredth")
     func faults() {
-        var issues = RequestIssues()
+        let issues = RequestIssues()
         var count = 0
         func word() -> String {
             count += 1

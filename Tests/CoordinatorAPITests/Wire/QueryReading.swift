@@ -1,10 +1,12 @@
+import CommitProtocol
 import Testing
+import TransactionEngine
 
 @testable import CoordinatorAPI
 
 @Suite("Queries")
 struct QueryReading {
-    private func list(_ items: [(String, String)]) throws(Problem) -> TransactionListQuery {
+    private func list(_ items: [(String, String)]) throws(Problem) -> RecordFilter {
         try TransactionListQuery.decode(items.map { (name: $0.0, value: $0.1) })
     }
 
@@ -22,7 +24,7 @@ struct QueryReading {
 
     @Test("Without parameters: the first fifty of all")
     func none() throws {
-        #expect(try list([]) == TransactionListQuery())
+        #expect(try list([]) == RecordFilter())
         #expect(try list([]).limit == 50)
     }
 
@@ -32,10 +34,10 @@ struct QueryReading {
             ("state", "aborted"), ("state", "committed"), ("participant", "users"),
             ("label", "service:checkout"), ("label", "a:b:c"), ("label", "empty:"),
             ("label", "mark:\u{301}b"), ("label", "tone:\u{1F3FB}"),
-            ("olderThan", "2026-03-01T12:00:00Z"), ("idempotencyKey", "\"order \\\"1\\\"\""),
-            ("cursor", "aZ09-_"), ("limit", "200"),
+            ("acceptedBefore", "2026-03-01T12:00:00Z"), ("idempotencyKey", "\"order \\\"1\\\"\""),
+            ("cursor", "4711"), ("limit", "200"),
         ])
-        #expect(query.states == ["committed", "aborted"])
+        #expect(query.states == [.committed, .aborted])
         #expect(query.participant == "users")
         #expect(
             query.labels == [
@@ -43,9 +45,9 @@ struct QueryReading {
                 .init(name: "empty", value: ""), .init(name: "mark", value: "\u{301}b"),
                 .init(name: "tone", value: "\u{1F3FB}"),
             ])
-        #expect(query.olderThan?.text == "2026-03-01T12:00:00.000000Z")
-        #expect(query.idempotencyKey?.text == "order \"1\"")
-        #expect(query.cursor == "aZ09-_")
+        #expect(query.acceptedBefore == 1_772_366_400_000_000)
+        #expect(try query.keyDigest == IdempotencyKey.read("\"order \\\"1\\\"\"")?.digest)
+        #expect(query.before == 4711)
         #expect(query.limit == 200)
     }
 
@@ -61,16 +63,16 @@ struct QueryReading {
         #expect(TransactionListQuery.target(query, at: "7") == target)
     }
 
-    @Test("Everything that is wrong is told at once")
+    @Test("One answer names everything that is wrong")
     func wrong() {
         #expect(
             issues([
                 ("stat", "x"), ("limit", "1"), ("limit", "2"), ("state", "done"),
                 ("participant", "Users"), ("label", "nocolon"), ("label", ":v"),
-                ("olderThan", "60"),
-                ("idempotencyKey", ""), ("cursor", "a b"),
+                ("acceptedBefore", "60"),
+                ("idempotencyKey", ""), ("cursor", "aZ09-_"),
             ]) == [
-                "stat", "limit", "state", "participant", "label", "label", "olderThan",
+                "stat", "limit", "state", "participant", "label", "label", "acceptedBefore",
                 "idempotencyKey", "cursor",
             ])
     }
@@ -82,7 +84,9 @@ struct QueryReading {
             ("\"a \\\"b\\\\\"", "a \"b\\"), ("'a'", "'a'"), ("a;b=1", "a;b=1"), ("a,b", "a,b"),
         ])
     func key(_ text: String, _ content: String) throws {
-        #expect(try list([("idempotencyKey", text)]).idempotencyKey?.text == content)
+        let key = try #require(IdempotencyKey.read(query: text))
+        #expect(key.text == content)
+        #expect(try list([("idempotencyKey", text)]).keyDigest == key.digest)
     }
 
     @Test(
@@ -105,19 +109,19 @@ struct QueryReading {
 
     @Test("Waiting and verbosity")
     func others() throws {
-        #expect(try TransactionQuery.decode([]).waitSeconds == 0)
-        #expect(try TransactionQuery.decode([(name: "wait", value: "60")]).waitSeconds == 60)
+        #expect(try TransactionQuery.waitSeconds([]) == 0)
+        #expect(try TransactionQuery.waitSeconds([(name: "waitSeconds", value: "60")]) == 60)
         #expect(throws: Problem.self) {
-            try TransactionQuery.decode([(name: "wait", value: "61")])
+            try TransactionQuery.waitSeconds([(name: "waitSeconds", value: "61")])
         }
-        #expect(throws: Problem.self) { try TransactionQuery.decode([(name: "x", value: "")]) }
-        #expect(try HealthQuery.decode([(name: "verbose", value: "")]).isVerbose)
-        #expect(try !HealthQuery.decode([(name: "verbose", value: "false")]).isVerbose)
-        #expect(try !HealthQuery.decode([]).isVerbose)
+        #expect(throws: Problem.self) { try TransactionQuery.waitSeconds([(name: "x", value: "")]) }
+        #expect(try HealthQuery.isVerbose([(name: "verbose", value: "")]))
+        #expect(try !HealthQuery.isVerbose([(name: "verbose", value: "false")]))
+        #expect(try !HealthQuery.isVerbose([]))
         #expect(throws: Problem.self) {
-            try HealthQuery.decode([(name: "verbose", value: "yes")])
+            try HealthQuery.isVerbose([(name: "verbose", value: "yes")])
         }
-        try NoQuery.decode([])
-        #expect(throws: Problem.self) { try NoQuery.decode([(name: "a", value: "b")]) }
+        try NoQuery.require([])
+        #expect(throws: Problem.self) { try NoQuery.require([(name: "a", value: "b")]) }
     }
 }

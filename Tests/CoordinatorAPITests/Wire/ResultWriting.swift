@@ -5,13 +5,15 @@ import TransactionEngine
 
 @Suite("Results as JSON")
 struct ResultWriting {
+    private typealias Column = StatementResult.Column
+
     private func cell(_ oid: UInt32, _ value: String?, of elements: ArrayElements? = nil) -> String
     {
-        var rows = ResultRowWriter([ResultColumn(name: "v", typeOID: oid, elements: elements)])
+        var rows = ResultRowWriter([Column(name: "v", typeOID: oid, elements: elements)])
         var writer = JSONWriter()
-        rows.beginRow(&writer)
-        rows.cell(value.map { Array($0.utf8) }, &writer)
-        rows.endRow(&writer)
+        rows.beginRow(in: &writer)
+        rows.cell(value.map { Array($0.utf8) }, in: &writer)
+        rows.endRow(in: &writer)
         return String(writer.text.dropFirst(5).dropLast())
     }
 
@@ -87,15 +89,15 @@ struct ResultWriting {
             (["a", "a", "a_2", "a_2"], ["a", "a_3", "a_2", "a_2_2"]),
         ])
     func names(_ given: [String], _ expected: [String]) {
-        let columns = given.map { ResultColumn(name: $0, typeOID: 25) }
-        #expect(ResultColumn.memberNames(columns) == expected)
+        let columns = given.map { Column(name: $0, typeOID: 25) }
+        #expect(ResultRowWriter.memberNames(columns) == expected)
     }
 
     /// A look at every name that was given before would take minutes here.
     @Test("A column of a name that many have takes no longer", .timeLimit(.minutes(1)))
     func manyOfOneName() {
-        let columns = Array(repeating: ResultColumn(name: "a", typeOID: 25), count: 30_000)
-        let names = ResultColumn.memberNames(columns)
+        let columns = Array(repeating: Column(name: "a", typeOID: 25), count: 30_000)
+        let names = ResultRowWriter.memberNames(columns)
         #expect(names.prefix(3) == ["a", "a_2", "a_3"])
         #expect(names.last == "a_30000")
     }
@@ -103,17 +105,17 @@ struct ResultWriting {
     @Test("Rows are objects, and read back as such")
     func rows() throws {
         var rows = ResultRowWriter([
-            ResultColumn(name: "id", typeOID: 20), ResultColumn(name: "na\"me", typeOID: 25),
-            ResultColumn(name: "id", typeOID: 25),
+            Column(name: "id", typeOID: 20), Column(name: "na\"me", typeOID: 25),
+            Column(name: "id", typeOID: 25),
         ])
         var writer = JSONWriter()
         writer.beginArray()
         for number in ["1", "2"] {
-            rows.beginRow(&writer)
-            rows.cell(Array(number.utf8), &writer)
-            rows.cell(nil as [UInt8]?, &writer)
-            rows.cell([0xFF, 0x22] as [UInt8], &writer)
-            rows.endRow(&writer)
+            rows.beginRow(in: &writer)
+            rows.cell(Array(number.utf8), in: &writer)
+            rows.cell(nil as [UInt8]?, in: &writer)
+            rows.cell([0xFF, 0x22] as [UInt8], in: &writer)
+            rows.endRow(in: &writer)
         }
         writer.endArray()
         let value = try JSONReader.read(writer.bytes)
@@ -130,7 +132,7 @@ struct ResultWriting {
         ] as [(UInt32, UInt32?, String)])
     func types(_ oid: UInt32, _ element: UInt32?, _ name: String) {
         let elements = element.map { ArrayElements(typeOID: $0) }
-        let column = ResultColumn(name: "v", typeOID: oid, elements: elements)
-        #expect(PostgresTypeName.name(of: column) == name)
+        let column = Column(name: "v", typeOID: oid, elements: elements)
+        #expect(column.typeName == name)
     }
 }

@@ -1,4 +1,5 @@
 import Testing
+import TransactionEngine
 
 @testable import CoordinatorAPI
 
@@ -39,10 +40,10 @@ struct TransactionRequestReading {
               "labels": { "service": "checkout", "a.b/c-d_1": "" } }
             """)
         #expect(request.branches.map(\.participant) == ["users", "orders"])
-        #expect(request.branches[0].statements[0].expectRows == 1)
-        #expect(request.branches[0].statements[0].parameters.map(\.text) == ["u1", "Ada"])
-        #expect(request.branches[1].statements.map(\.sql) == ["SELECT 1", "SELECT 2"])
-        #expect(request.branches[1].statements[0].expectRows == nil)
+        #expect(request.branches[0].work.statements[0].expectedRows == 1)
+        #expect(request.branches[0].work.statements[0].parameters == ["u1", "Ada"])
+        #expect(request.branches[1].work.statements.map(\.sql) == ["SELECT 1", "SELECT 2"])
+        #expect(request.branches[1].work.statements[0].expectedRows == nil)
         #expect(request.timeoutMilliseconds == 5000)
         #expect(request.isolation == .serializable)
         #expect(request.labels == ["service": "checkout", "a.b/c-d_1": ""])
@@ -63,13 +64,13 @@ struct TransactionRequestReading {
                 statement: #"{"sql":"x","parameters":[null,true,false,9007199254740993,"#
                     + #"0.100000000000000000000000000001,"a\"é","",[1, {"b" : "\u0000\""}],{}]}"#))
         #expect(
-            request.branches[0].statements[0].parameters.map(\.text) == [
+            request.branches[0].work.statements[0].parameters == [
                 nil, "true", "false", "9007199254740993", "0.100000000000000000000000000001",
                 "a\"é", "", #"[1,{"b":"\u0000\""}]"#, "{}",
             ])
     }
 
-    @Test("Every fault is told at once, each with its place")
+    @Test("One answer names every fault, each with its place")
     func everyFault() {
         let found = issues(
             #"{"branches":[{"participant":"Users","statements":[],"x":1},7,"#
@@ -89,16 +90,17 @@ struct TransactionRequestReading {
     @Test(
         "Wrong shapes",
         arguments: [
-            ("[]", ": An object is wanted here, not an array."), ("null", ": An object is wanted"),
+            ("[]", ": Expected an object, got an array."),
+            ("null", ": Expected an object, got null."),
             ("{}", ": The member \"branches\" is missing."),
-            (#"{"branches":[]}"#, "/branches: The array must not be empty."),
-            (#"{"branches":{}}"#, "/branches: An array is wanted here, not an object."),
+            (#"{"branches":[]}"#, "/branches: Expected at least 1 element, got an empty array."),
+            (#"{"branches":{}}"#, "/branches: Expected an array, got an object."),
         ])
     func shapes(_ text: String, _ expected: String) {
         #expect(issues(text).first?.hasPrefix(expected) == true)
     }
 
-    @Test("A missing member is told where the object is")
+    @Test("A missing member is reported at the place of the object")
     func missing() {
         #expect(
             issues(#"{"branches":[{"statements":[{}]}]}"#) == [

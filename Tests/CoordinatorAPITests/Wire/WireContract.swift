@@ -1,9 +1,11 @@
+import CommitProtocol
 import Testing
+import TransactionEngine
 import Yams
 
 @testable import CoordinatorAPI
 
-@Suite("Wire types and the contract are one")
+@Suite("The wire types match the contract")
 struct WireContract {
     private let contract: Contract
     private let limits = WireLimits()
@@ -50,10 +52,10 @@ struct WireContract {
     func enumerations() throws {
         #expect(
             Contract.texts(try contract.schema("Isolation")["enum"])
-                == BodyIsolation.allCases.map(\.rawValue))
+                == Isolation.allCases.map(\.rawValue))
         #expect(
             Contract.texts(try contract.schema("TransactionState")["enum"])
-                == TransactionListQuery.states)
+                == TransactionState.allCases.map(\.rawValue))
     }
 
     @Test("The parameters of each query")
@@ -72,12 +74,12 @@ struct WireContract {
                 _ = try TransactionListQuery.decode(items)
             },
             "/v1/transactions/{id}": known { items throws(Problem) in
-                _ = try TransactionQuery.decode(items)
+                _ = try TransactionQuery.waitSeconds(items)
             },
-            "/livez": known { items throws(Problem) in _ = try HealthQuery.decode(items) },
-            "/v1/participants": known { items throws(Problem) in try NoQuery.decode(items) },
+            "/livez": known { items throws(Problem) in _ = try HealthQuery.isVerbose(items) },
+            "/v1/participants": known { items throws(Problem) in try NoQuery.require(items) },
         ]
-        for (path, sentence) in queries {
+        for (path, message) in queries {
             let operation = try contract.node("paths", path, "get")
             var names: [String] = []
             for node in operation["parameters"]?.sequence ?? [] {
@@ -90,8 +92,9 @@ struct WireContract {
                     names.append(resolved["name"]?.string ?? "")
                 }
             }
-            let list = names.isEmpty ? "none" : names.joined(separator: ", ")
-            #expect(sentence == "There is no such parameter; known are \(list).")
+            let list = names.joined(separator: ", ")
+            let rule = names.isEmpty ? "this resource has none" : "expected one of \(list)"
+            #expect(message == "Unknown parameter; \(rule).")
         }
     }
 
@@ -129,7 +132,7 @@ struct WireContract {
         write(value, &writer)
         let request = try TransactionBody.decode(writer.bytes)
         #expect(request.branches.map(\.participant) == ["users", "orders"])
-        #expect(request.branches[1].statements[0].parameters.last?.text == "42.50")
+        #expect(request.branches[1].work.statements[0].parameters.last == "42.50")
     }
 
     private func write(_ node: Node, _ writer: inout JSONWriter) {

@@ -56,7 +56,7 @@ struct DatabaseDefaults {
     }
 
     private static func row(_ answer: Testbed.Answer) -> [String?] {
-        let row = answer.body["branches"]?[0]?["statements"]?[0]?["rows"]?[0]
+        let row = answer.body["branches"]?[0]?["results"]?[0]?["rows"]?[0]
         return ["isolation", "reads", "waits"].map { row?[$0]?.string }
     }
 }

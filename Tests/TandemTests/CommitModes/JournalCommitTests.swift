@@ -78,7 +78,7 @@ struct JournalCommitTests {
         try await withCommitModes(keys: Self.keys) { testbed in
             let answer = try await testbed.post(Testbed.journalled("a", rows: 2))
             #expect(answer.status == 409)
-            #expect(answer.type == "/problems/rows-unexpected")
+            #expect(answer.type == "/problems/unexpected-row-count")
             try await testbed.expectQuiet(users: 0, orders: 0)
             #expect(
                 try await testbed.newest("journal IS NOT NULL, decision, decision_from")
@@ -100,7 +100,7 @@ struct JournalCommitTests {
                     Testbed.branch("orders", "INSERT INTO orders VALUES ('o', 'u', 1)"),
                 ]))
             #expect(answer.status == 409)
-            #expect(answer.type == "/problems/constraint-at-prepare")
+            #expect(answer.type == "/problems/deferred-constraint-failed")
             #expect(answer.body["branch"]?.integer == 0)
             #expect(try await testbed.value("users", "SELECT count(*) FROM singles") == "0")
             try await testbed.expectQuiet(users: 0, orders: 0)
@@ -133,7 +133,7 @@ struct JournalCommitTests {
             try await testbed.expectQuiet(users: 1, orders: 1)
             let again = try await testbed.post(Testbed.journalled("a"), key: "k")
             #expect(again.status == 201)
-            let rows = again.body["branches"]?[0]?["statements"]?[0]?["rows"]
+            let rows = again.body["branches"]?[0]?["results"]?[0]?["rows"]
             #expect(rows?[0]?["id"]?.string == "a")
             try await testbed.expectQuiet(users: 1, orders: 1)
         }

@@ -36,7 +36,7 @@ struct JournalGuards {
             #expect(first.body["branches"]?[0]?["commitMode"]?.string == "journal")
             #expect(
                 try await testbed.run("DELETE FROM tandem_participant.decisions").type
-                    == "/problems/unacceptable-sql")
+                    == "/problems/statement-not-allowed")
             for verb in [
                 "DELETE FROM %", "TRUNCATE %", "UPDATE % SET decision = ''abort''",
                 "INSERT INTO % SELECT * FROM %", "SELECT FROM %", "DROP TABLE %",

@@ -30,7 +30,7 @@ struct NotifyTests {
             let refused = try await testbed.post(
                 Testbed.request([order, Testbed.branch("orders", "NOTIFY news")]))
             #expect(refused.status == 422)
-            #expect(refused.type == "/problems/unacceptable-sql")
+            #expect(refused.type == "/problems/statement-not-allowed")
             #expect(refused.body["detail"]?.string?.contains("onePhase") == true)
             for sql in ["LISTEN news", "UNLISTEN news"] {
                 let answer = try await testbed.post(

@@ -46,7 +46,7 @@ struct OnePhaseCommitTests {
         try await withCommitModes { testbed in
             let answer = try await testbed.post(Testbed.onePhase("u1", orders: 5))
             #expect(answer.status == 409)
-            #expect(answer.type == "/problems/rows-unexpected")
+            #expect(answer.type == "/problems/unexpected-row-count")
             let two = try await testbed.post(
                 Testbed.request(
                     [
@@ -54,7 +54,7 @@ struct OnePhaseCommitTests {
                         Testbed.branch("orders", "INSERT INTO orders VALUES ('o', 'u', 1)"),
                     ], onePhase: true))
             #expect(two.status == 422)
-            #expect(two.type == "/problems/not-one-phase")
+            #expect(two.type == "/problems/one-phase-not-possible")
             try await testbed.expectQuiet(users: 0, orders: 0)
             #expect(
                 try await testbed.newest("delegated, decision, decision_from")
@@ -72,7 +72,7 @@ struct OnePhaseCommitTests {
             let answer = try await testbed.post(
                 Testbed.request([Testbed.branch("users", Testbed.deferredFault)], onePhase: true))
             #expect(answer.status == 409)
-            #expect(answer.type == "/problems/constraint-at-prepare")
+            #expect(answer.type == "/problems/deferred-constraint-failed")
             #expect(answer.body["sqlstate"]?.string == "23505")
             #expect(try await testbed.value("users", "SELECT count(*) FROM singles") == "0")
             try await testbed.expectQuiet(users: 0, orders: 0)
@@ -120,7 +120,7 @@ struct OnePhaseCommitTests {
                 #expect(try await testbed.post(temporary).status == 201)
             }
             let look = try await testbed.run("SELECT to_regclass('left_behind') AS found")
-            let rows = look.body["branches"]?[0]?["statements"]?[0]?["rows"]
+            let rows = look.body["branches"]?[0]?["results"]?[0]?["rows"]
             #expect(rows?[0]?["found"] == .null)
             try await testbed.expectQuiet(users: 0, orders: 0)
         }
@@ -160,7 +160,7 @@ struct OnePhaseCommitTests {
                     == ["committed", "commit", "commitPoint"])
             let again = try await testbed.post(Testbed.onePhase("u1"), key: "k")
             #expect(again.status == 201)
-            let rows = again.body["branches"]?[0]?["statements"]?[0]?["rows"]
+            let rows = again.body["branches"]?[0]?["results"]?[0]?["rows"]
             #expect(rows?[0]?["id"]?.string == "u1")
             try await testbed.expectQuiet(users: 1, orders: 0)
         }

@@ -19,7 +19,7 @@ struct ReadOnlyCommitTests {
             #expect(reader?["commitMode"]?.string == "readOnly")
             #expect(reader?["vote"]?.string == "readOnly")
             #expect(reader?["outcome"]?.string == "committed")
-            #expect(reader?["statements"]?[0]?["rows"]?[0]?["id"]?.string == "seen")
+            #expect(reader?["results"]?[0]?["rows"]?[0]?["id"]?.string == "seen")
             #expect(answer.body["branches"]?[1]?["commitMode"]?.string == "twoPhase")
             try await testbed.expectQuiet(users: 0, orders: 1)
             try await testbed.expectNoOpenSession(in: "users")
@@ -35,7 +35,7 @@ struct ReadOnlyCommitTests {
                     Testbed.branch("orders", "INSERT INTO orders VALUES ('o', 'u', 1)"),
                 ]))
             #expect(answer.status == 409)
-            #expect(answer.type == "/problems/rows-unexpected")
+            #expect(answer.type == "/problems/unexpected-row-count")
             #expect(answer.body["branch"]?.integer == 0)
             try await testbed.expectQuiet(users: 0, orders: 0)
             try await testbed.expectNoOpenSession(in: "users")

@@ -48,7 +48,7 @@ struct DeferredCodeTests {
     ]
 
     @Test(
-        "a failure is constraint-at-prepare, with code, hint and context",
+        "a failure is deferred-constraint-failed, with code, hint and context",
         arguments: CommitMode.allCases)
     func failures(_ commitMode: CommitMode) async throws {
         try await withCommitModes(keys: commitMode.keys) { testbed in
@@ -60,7 +60,7 @@ struct DeferredCodeTests {
                         Self.body(commitMode, "('\(code)', \(later))"), key: "\(code) \(later)")
                     let what = "\(code), later: \(later): \(answer.text)"
                     #expect(answer.status == 409, "\(what)")
-                    #expect(answer.type == "/problems/constraint-at-prepare", "\(what)")
+                    #expect(answer.type == "/problems/deferred-constraint-failed", "\(what)")
                     #expect(answer.body["outcome"]?.string == "aborted", "\(what)")
                     #expect(answer.body["branch"]?.integer == 0, "\(what)")
                     #expect(answer.body["statement"] == nil, "\(what)")

@@ -41,7 +41,7 @@ struct EarlyAnswerTests {
             #expect(late.status == 409)
 
             for pid in frozen { kill(pid, SIGCONT) }
-            let end = try await testbed.get("/v1/transactions/\(id)?wait=60")
+            let end = try await testbed.get("/v1/transactions/\(id)?waitSeconds=60")
             #expect(end.body["state"]?.string == "committed")
             let replay = try await testbed.transaction(body, fields)
             #expect(replay.status == 201)

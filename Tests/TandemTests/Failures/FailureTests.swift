@@ -38,7 +38,7 @@ struct FailureTests {
             await (try testbed.cluster("orders")).kill()
             for pid in frozen { kill(pid, SIGKILL) }
             try await testbed.cluster("orders").restart()
-            let status = try await testbed.get("/v1/transactions/\(id)?wait=30")
+            let status = try await testbed.get("/v1/transactions/\(id)?waitSeconds=30")
             #expect(status.body["state"]?.string == "committed")
             try await testbed.expectQuiet(users: 1, orders: 1)
         }

@@ -51,7 +51,7 @@ struct SessionResidueTests {
                         Testbed.request([Testbed.branch("users", work)], onePhase: onePhase)))
                 let look = try await testbed.run(
                     "SELECT current_setting('search_path') AS path, current_user AS role")
-                let row = look.body["branches"]?[0]?["statements"]?[0]?["rows"]?[0]
+                let row = look.body["branches"]?[0]?["results"]?[0]?["rows"]?[0]
                 #expect(row?["path"]?.string == "\"$user\", public")
                 #expect(row?["role"]?.string == "postgres")
                 let last = try await testbed.run("SELECT lastval()")
@@ -95,7 +95,7 @@ struct SessionResidueTests {
                 try await expectNoLock(testbed)
                 let look = try await testbed.run(
                     "SELECT current_setting('search_path') AS path, current_user AS role")
-                let row = look.body["branches"]?[0]?["statements"]?[0]?["rows"]?[0]
+                let row = look.body["branches"]?[0]?["results"]?[0]?["rows"]?[0]
                 #expect(row?["path"]?.string == "\"$user\", public")
                 #expect(row?["role"]?.string == "postgres")
             }
@@ -136,7 +136,7 @@ struct SessionResidueTests {
                     #expect([201, 409].contains(answer.status), "\(sql): \(answer.text)")
                     let found = try await testbed.post(Testbed.request([look]))
                     #expect(found.status == 201, "\(found.text)")
-                    let row = found.body["branches"]?[0]?["statements"]?[0]?["rows"]?[0]
+                    let row = found.body["branches"]?[0]?["results"]?[0]?["rows"]?[0]
                     #expect(row?["channels"]?.string == "0", "\(sql)")
                     #expect(row?["cursors"]?.string == "0", "\(sql)")
                     #expect(row?["gone"]?.string == "true", "\(sql)")
@@ -155,7 +155,7 @@ struct SessionResidueTests {
             let work = "SELECT set_config('session_authorization', 'guest', false)"
             #expect(try await testbed.commits(Testbed.request([Testbed.branch("users", work)])))
             let look = try await testbed.run("SELECT session_user AS session, current_user AS role")
-            let row = look.body["branches"]?[0]?["statements"]?[0]?["rows"]?[0]
+            let row = look.body["branches"]?[0]?["results"]?[0]?["rows"]?[0]
             #expect(row?["session"]?.string == "postgres")
             #expect(row?["role"]?.string == "postgres")
             try await testbed.expectQuiet(users: 0, orders: 0)

@@ -23,9 +23,9 @@ struct UnpreparableTests {
     func causes() async throws {
         let late = "cannot-be-prepared"
         let cases = [
-            Case(["NOTIFY news"], 422, "unacceptable-sql", "NOTIFY"),
+            Case(["NOTIFY news"], 422, "statement-not-allowed", "NOTIFY"),
             Case(["SELECT pg_notify('news', 'x')"], 409, late, "NOTIFY"),
-            Case(["LISTEN news"], 422, "unacceptable-sql", "session"),
+            Case(["LISTEN news"], 422, "statement-not-allowed", "session"),
             Case(["CREATE TEMP TABLE t (a int)"], 409, late, "temporary objects"),
             Case(["DECLARE c CURSOR WITH HOLD FOR SELECT 1"], 409, late, "WITH HOLD"),
             Case(["SELECT pg_export_snapshot()"], 409, late, "exported snapshots"),
@@ -87,7 +87,7 @@ struct UnpreparableTests {
             }
             let aborted = try await testbed.post(body("(1, 2)"))
             #expect(aborted.status == 409)
-            #expect(aborted.type == "/problems/constraint-at-prepare")
+            #expect(aborted.type == "/problems/deferred-constraint-failed")
             #expect(aborted.body["sqlstate"]?.string == "23503")
             #expect(aborted.body["participant"]?.string == "orders")
             #expect(aborted.body["postgres"]?["constraint"]?.string == "has_parent")

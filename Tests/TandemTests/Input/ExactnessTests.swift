@@ -19,7 +19,7 @@ struct ExactnessTests {
                         + #"orders VALUES ($1, 'u', $2) RETURNING amount, amount = $2 AS same","#
                         + #""parameters":["o\#(index)",\#(amount)]}]}]}"#)
                 #expect(answer.status == 201, "\(amount)")
-                let row = answer.body["branches"]?[0]?["statements"]?[0]?["rows"]?[0]
+                let row = answer.body["branches"]?[0]?["results"]?[0]?["rows"]?[0]
                 #expect(row?["same"] == .bool(true), "\(amount)")
                 let stored = try await testbed.value(
                     "orders", "SELECT amount FROM orders WHERE id = 'o\(index)'")
@@ -41,7 +41,7 @@ struct ExactnessTests {
                 #"[null,true,"ünï\u0007 \"quoted\" \\ 🐘",{"a":[1,{"b":null}]},"#
                     + #"{"n":12345678901234567890.10}]"#)
             #expect(answer.status == 201)
-            let row = answer.body["branches"]?[0]?["statements"]?[0]?["rows"]?[0]
+            let row = answer.body["branches"]?[0]?["results"]?[0]?["rows"]?[0]
             #expect(row?["nan"] == .string("NaN"))
             #expect(row?["low"] == .string("-Infinity"))
             #expect(row?["nothing"] == .null)
@@ -64,10 +64,10 @@ struct ExactnessTests {
                     + #""sql":"SELECT 7 AS seven"}]}]}"#)
             #expect(answer.status == 201)
             let branches = answer.body["branches"]
-            let first = branches?[0]?["statements"]?[0]?["rows"]?[0]?["j"]
+            let first = branches?[0]?["results"]?[0]?["rows"]?[0]?["j"]
             #expect(first?["a"]?.integer == 1 && first?["b"]?[0]?.integer == 2)
             #expect(
-                branches?[1]?["statements"]?[0]?["rows"]?[0]?["seven"]?.integer == 7)
+                branches?[1]?["results"]?[0]?["rows"]?[0]?["seven"]?.integer == 7)
             let id = try #require(answer.body["id"]?.string)
             #expect(try await testbed.get("/v1/transactions/\(id)").text == answer.text)
         }

@@ -27,7 +27,8 @@ struct HTTPTests {
             let id = try #require(posted.body["id"]?.string)
             try await testbed.expectQuiet(users: 1, orders: 1)
             for path in [
-                "/v1/transactions", "/v1/transactions/\(id)", "/v1/transactions/\(id)?wait=1",
+                "/v1/transactions", "/v1/transactions/\(id)",
+                "/v1/transactions/\(id)?waitSeconds=1",
                 "/v1/transactions?limit=0", "/v1/transactions/9-0000000000000009",
                 "/v1/participants/none", "/livez", "/readyz", "/openapi.yaml", "/openapi.json", "/",
                 "/v1/transactions/\(id)/rollback",
@@ -138,7 +139,8 @@ struct HTTPTests {
             #expect(location.hasPrefix("/v1/transactions/"))
             try await testbed.expectQuiet(users: 1, orders: 1)
             for target in [
-                location, "http://elsewhere\(location)?wait=1", "https://elsewhere\(location)",
+                location, "http://elsewhere\(location)?waitSeconds=1",
+                "https://elsewhere\(location)",
                 location.replacing("transactions", with: "%74ransactions"),
             ] {
                 let status = try await Self.ask(testbed, "GET \(target)")

@@ -97,7 +97,7 @@ struct ListTests {
                     let answer = try await testbed.run(
                         "INSERT INTO \(table) VALUES ($1) RETURNING v", "[\(list.json)]")
                     #expect(answer.status == 201, "\(list.testDescription) \(answer.text)")
-                    let back = answer.body["branches"]?[0]?["statements"]?[0]?["rows"]?[0]?["v"]
+                    let back = answer.body["branches"]?[0]?["results"]?[0]?["rows"]?[0]?["v"]
                     #expect(
                         back.map(Self.compact)
                             == Self.compact(try Self.value(list.back ?? list.json)),
@@ -135,7 +135,7 @@ struct ListTests {
                     + #"{"sql":"SELECT id FROM made WHERE tags @> $1","parameters":[["b"]]}]}]}"#,
                 key: "lists")
             #expect(answer.status == 201, "\(answer.text)")
-            let statements = answer.body["branches"]?[0]?["statements"]
+            let statements = answer.body["branches"]?[0]?["results"]
             let rows = statements?[2]?["rows"]
             #expect(rows?[0]?["id"] == .number("1") && rows?[1]?["id"] == .number("3"))
             #expect(rows?[0]?["tags"] == .array([.string("a"), .string("b")]))

@@ -171,7 +171,7 @@ struct MigrationTests {
             for answer in try await Self.together(testbed, waiting, ["k1", "k2", "k3"]) {
                 #expect(answer.status == 201, "\(answer.text)")
                 for statement in 0...1 {
-                    let rows = answer.body["branches"]?[0]?["statements"]?[statement]?["rows"]
+                    let rows = answer.body["branches"]?[0]?["results"]?[statement]?["rows"]
                     #expect(rows?[0]?["b"] == .null && rows?[0]?["a"]?.integer == 2)
                 }
             }

@@ -61,9 +61,10 @@ struct RawInputTests {
             Case(
                 "a length and a coding",
                 Wire.post(good, ["Transfer-Encoding: chunked", "Connection: close"]), 400,
-                "bad-http"),
+                "malformed-http"),
             Case(
-                "two hosts", Wire.post(good, ["Host: other", "Connection: close"]), 400, "bad-http"),
+                "two hosts", Wire.post(good, ["Host: other", "Connection: close"]), 400,
+                "malformed-http"),
         ]
     }()
 

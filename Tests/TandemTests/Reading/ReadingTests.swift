@@ -61,7 +61,7 @@ struct ReadingTests {
                     if let id = item?["id"]?.string { seen.append(id) }
                 }
                 pages += 1
-                guard let next = page.body["next"]?.string else { break }
+                guard let next = page.body["nextCursor"]?.string else { break }
                 path = "/v1/transactions?limit=2&cursor=\(next)"
             }
             #expect(seen == ids.reversed())
@@ -109,7 +109,7 @@ struct ReadingTests {
                 #expect(answer.status == status)
                 #expect(answer.head.lowercased().contains("\r\nvary: accept"))
             }
-            let ended = try await testbed.get(path + "?wait=60")
+            let ended = try await testbed.get(path + "?waitSeconds=60")
             #expect(ended.body["state"]?.string == "committed")
             let refused = try await testbed.client.send(
                 "POST /v1/transactions HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
@@ -150,10 +150,10 @@ struct ReadingTests {
             try await testbed.untilRunning("DO ", in: "users")
             let list = try await testbed.get("/v1/transactions?idempotencyKey=w")
             let id = try #require(list.body["transactions"]?[0]?["id"]?.string)
-            let before = try await testbed.get("/v1/transactions/\(id)?wait=0")
+            let before = try await testbed.get("/v1/transactions/\(id)?waitSeconds=0")
             #expect(before.status == 200)
             #expect(before.body["finishedAt"]?.string == nil)
-            async let waiter = client.get("/v1/transactions/\(id)?wait=60")
+            async let waiter = client.get("/v1/transactions/\(id)?waitSeconds=60")
             try await testbed.go("users")
             let waited = try await Testbed.answer(waiter)
             #expect(waited.body["state"]?.string == "committed")

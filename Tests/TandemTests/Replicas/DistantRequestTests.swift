@@ -22,7 +22,7 @@ struct DistantRequestTests {
             #expect(caller.type == "/problems/rolled-back-by-request")
             try await replicas.untilRuns("pg_sleep(600)", false)
             for client in [replicas.one, replicas.two] {
-                _ = try await client.get("/v1/transactions/\(id)?wait=30")
+                _ = try await client.get("/v1/transactions/\(id)?waitSeconds=30")
                 let again = try await replicas.postJSON(client, path)
                 #expect(again.status == 200)
                 #expect(again.body["state"]?.string == "aborted")
@@ -64,7 +64,7 @@ struct DistantRequestTests {
             let id = try #require(answer.body["id"]?.string)
             let two = replicas.two
             let waiting = Task {
-                try Testbed.answer(await two.get("/v1/transactions/\(id)?wait=60"))
+                try Testbed.answer(await two.get("/v1/transactions/\(id)?waitSeconds=60"))
             }
             try await Task.sleep(for: .milliseconds(500))
             for pid in frozen { kill(pid, SIGCONT) }

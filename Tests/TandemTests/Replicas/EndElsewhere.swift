@@ -17,7 +17,7 @@ struct EndElsewhere {
                 #expect(try await testbed.value(name, "SELECT count(*) FROM \(name)") == "1")
             }
             let id = try await replicas.newestID()
-            for path in ["/v1/transactions/\(id)", "/v1/transactions/\(id)?wait=1"] {
+            for path in ["/v1/transactions/\(id)", "/v1/transactions/\(id)?waitSeconds=1"] {
                 let status = try Testbed.answer(await replicas.two.get(path))
                 #expect(status.body["decision"]?.string == "commit")
                 #expect(status.body["state"]?.string == "committed")
@@ -48,7 +48,7 @@ struct EndElsewhere {
             #expect(
                 try await testbed.newest("state, finished_at IS NOT NULL") == ["committed", "t"])
             for pid in frozen { kill(pid, SIGCONT) }
-            let owner = try await testbed.get("/v1/transactions/\(id)?wait=60")
+            let owner = try await testbed.get("/v1/transactions/\(id)?waitSeconds=60")
             #expect(owner.body["state"]?.string == "committed")
             try await testbed.expectQuiet(users: 1, orders: 1)
         }

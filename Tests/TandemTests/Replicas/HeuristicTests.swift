@@ -165,7 +165,8 @@ struct HeuristicTests {
                 let again = try Testbed.answer(
                     await client.post("/v1/transactions", Self.failing(second), key: "k"))
                 Self.expectOperator(again, "heuristicCommit")
-                let status = try Testbed.answer(await client.get("/v1/transactions/\(id)?wait=60"))
+                let status = try Testbed.answer(
+                    await client.get("/v1/transactions/\(id)?waitSeconds=60"))
                 #expect(status.body["state"]?.string == "needsOperator")
                 #expect(status.body["finishedAt"] == .null)
                 #expect(try await Self.queue(client)?.contains(id) == true)

@@ -14,7 +14,7 @@ struct LeftToOperatorTests {
         var found: JSONValue?
         try await testbed.until("\(gid) is reported") {
             let body = try await testbed.get("/v1/participants/\(name)").body
-            guard case .array(let entries)? = body["reported"] else { return false }
+            guard case .array(let entries)? = body["unresolved"] else { return false }
             found = entries.first { $0["gid"]?.string == gid }
             return found != nil
         }
@@ -44,7 +44,7 @@ struct LeftToOperatorTests {
             _ = try await users.psql(
                 "BEGIN; CREATE TABLE t (); PREPARE TRANSACTION '\(place)'", database: "elsewhere")
             let other = try await Self.entry(role, in: "users", testbed)
-            #expect(other["owner"]?.string == "other")
+            #expect(other["role"]?.string == "other")
             #expect(other["database"]?.string == "postgres")
             #expect(other["preparedAt"]?.string != nil)
             #expect(
@@ -67,7 +67,7 @@ struct LeftToOperatorTests {
                 try await testbed.value("state", "SELECT count(*) FROM tandem.transactions") == "0")
             let ready = try await testbed.get("/readyz?verbose")
             #expect(ready.status == 200)
-            #expect(ready.text.contains("3 prepared there and left to an operator"))
+            #expect(ready.text.contains("3 prepared transactions there need an operator"))
             for gid in [role, place] {
                 let lines = testbed.log(of: 1).split(separator: "\n").filter { $0.contains(gid) }
                 #expect(lines.count == 1, "\(lines)")
@@ -82,7 +82,7 @@ struct LeftToOperatorTests {
             _ = try await users.psql("ROLLBACK PREPARED '\(place)'", database: "elsewhere")
             try await testbed.until("nothing is reported") {
                 let text = try await testbed.get("/v1/participants/users").text
-                return text.contains(#""reported":[]"#)
+                return text.contains(#""unresolved":[]"#)
             }
         }
     }

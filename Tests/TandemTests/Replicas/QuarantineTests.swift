@@ -48,7 +48,7 @@ struct QuarantineTests {
                 "BEGIN; INSERT INTO orders VALUES ('x'); PREPARE TRANSACTION '\(rowless)'")
             try await testbed.startAgain()
             try await testbed.until("the rowless one is reported") {
-                try await testbed.get("/v1/participants/orders").body["reported"]?[0]?["gid"]?
+                try await testbed.get("/v1/participants/orders").body["unresolved"]?[0]?["gid"]?
                     .string
                     == rowless
             }

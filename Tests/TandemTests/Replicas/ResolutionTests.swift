@@ -31,7 +31,7 @@ struct ResolutionTests {
             }
             #expect(status["branches"]?[0]?["outcome"]?.string == "heuristicRollback")
             #expect(status["branches"]?[1]?["outcome"]?.string == "committed")
-            #expect(status["branches"]?[0]?["evidence"]?["owner"]?.string == "postgres")
+            #expect(status["branches"]?[0]?["evidence"]?["role"]?.string == "postgres")
             let path = "/v1/transactions/\(id)/resolution"
             let tag = "If-Match: " + (try await testbed.entityTag(id))
             let right = Self.body(0, "committed", force: true)
@@ -52,7 +52,7 @@ struct ResolutionTests {
             #expect(answer.status == 200)
             #expect(answer.body["state"]?.string == "committed")
             #expect(answer.body["resolutions"]?[0]?["actor"]?.string == "ada")
-            #expect(answer.body["resolutions"]?[0]?["found"]?.string == "heuristicRollback")
+            #expect(answer.body["resolutions"]?[0]?["previousState"]?.string == "heuristicRollback")
             // The same tag a second time: it is another version by now.
             #expect(try await testbed.post(path, right, fields: [tag]).status == 412)
             for statement in [
@@ -158,7 +158,8 @@ struct ResolutionTests {
             try await testbed.cluster("users").promote()
             try await testbed.startAgain()
             try await testbed.until("it is reported") {
-                try await testbed.get("/v1/participants/users").body["reported"]?[0]?["gid"]?.string
+                try await testbed.get("/v1/participants/users").body["unresolved"]?[0]?["gid"]?
+                    .string
                     == gid
             }
             #expect(

@@ -204,7 +204,8 @@ struct TrapTests {
             await (try testbed.cluster("orders")).kill()
             for pid in frozen { kill(pid, SIGKILL) }
             try await testbed.until("the circuit is open") {
-                let circuit = try await testbed.get("/v1/participants/orders").body["circuit"]
+                let circuit = try await testbed.get("/v1/participants/orders").body[
+                    "circuitBreaker"]
                 return circuit?.string != "closed"
             }
             try await testbed.until("users has every row") {

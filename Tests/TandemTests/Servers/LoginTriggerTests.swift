@@ -41,7 +41,7 @@ struct LoginTriggerTests {
                     Testbed.branch("orders", Self.look),
                 ]))
             #expect(seen.status == 201, "\(seen.text)")
-            let row = seen.body["branches"]?[1]?["statements"]?[0]?["rows"]?[0]
+            let row = seen.body["branches"]?[1]?["results"]?[0]?["rows"]?[0]
             let found = ["synchronous", "path", "role", "lock"].map { row?[$0]?.string }
             #expect(found == ["on", "\"$user\", public", "none", "5s"], "\(seen.text)")
             #expect(try await testbed.commits(Testbed.pair("u1", "o1")))

@@ -18,15 +18,15 @@ struct NewSyntaxTests {
             let answer = try await testbed.post(
                 Testbed.request([Testbed.branch("users", merge, rows: 2)]))
             #expect(answer.status == 201, "\(answer.text)")
-            let statement = answer.body["branches"]?[0]?["statements"]?[0]
+            let statement = answer.body["branches"]?[0]?["results"]?[0]
             #expect(statement?["command"]?.string == "MERGE 2")
-            #expect(statement?["affectedRows"]?.integer == 2)
+            #expect(statement?["rowCount"]?.integer == 2)
             let actions = (0...1).map { statement?["rows"]?[$0]?["action"]?.string ?? "" }
             #expect(actions.sorted() == ["INSERT", "UPDATE"])
             let missed = try await testbed.post(
                 Testbed.request([Testbed.branch("users", merge, rows: 3)]))
             #expect(missed.status == 409)
-            #expect(missed.type == "/problems/rows-unexpected", "\(missed.text)")
+            #expect(missed.type == "/problems/unexpected-row-count", "\(missed.text)")
             try await testbed.expectQuiet(users: 2, orders: 1)
         }
     }
@@ -41,7 +41,7 @@ struct NewSyntaxTests {
             let answer = try await testbed.post(
                 Testbed.request([Testbed.branch("users", update, rows: 1)]))
             #expect(answer.status == 201, "\(answer.text)")
-            let row = answer.body["branches"]?[0]?["statements"]?[0]?["rows"]?[0]
+            let row = answer.body["branches"]?[0]?["results"]?[0]?["rows"]?[0]
             #expect(row?["previous"]?.string == "Ada")
             #expect(row?["present"]?.string == "Eve")
             try await testbed.expectQuiet(users: 1, orders: 1)
@@ -66,7 +66,7 @@ struct NewSyntaxTests {
                             + "('[1,2)', '[2026-01-04,2026-01-09)')"),
                 ]))
             #expect(answer.status == 409)
-            #expect(answer.type == "/problems/constraint-at-prepare", "\(answer.text)")
+            #expect(answer.type == "/problems/deferred-constraint-failed", "\(answer.text)")
             #expect(answer.body["sqlstate"]?.string == "23P01")
             #expect(answer.body["postgres"]?["constraint"]?.string == "one_guest")
             #expect(try await testbed.value("users", "SELECT count(*) FROM stays") == "0")

@@ -145,7 +145,7 @@ struct HostileDefaults {
                 Testbed.request([Testbed.branch("users", look)]),
             ] {
                 let answer = try await testbed.post(request)
-                let row = answer.body["branches"]?[0]?["statements"]?[0]?["rows"]?[0]
+                let row = answer.body["branches"]?[0]?["results"]?[0]?["rows"]?[0]
                 for (name, value) in expected {
                     #expect(row?[name] == value, "\(name) in \(answer.text)")
                 }

@@ -1,59 +1,165 @@
+import Crypto
 import TransactionEngine
 
 /// The body of `POST /v1/transactions`, validated.
 ///
-/// What it says has the right shape and keeps the limits. Whether the participants exist and the
-/// statements are acceptable is decided later, by those who know.
-struct TransactionBody: Hashable, Sendable {
-    /// The work, one element a branch, at least one; a participant may occur more than once.
-    var branches: [BranchRequest]
+/// It has the right shape and keeps the limits. Whether the participants exist and the statements
+/// are acceptable is for the engine and its ports to decide.
+struct TransactionBody: Sendable {
+    /// The work, at least one branch; a participant may occur more than once.
+    var branches: [TransactionRequest.Branch] = []
     /// The time to the decision in milliseconds; `nil` is the configured default.
     var timeoutMilliseconds: Int?
-    /// The isolation level of every branch; `nil` is the participant's own default.
-    var isolation: BodyIsolation?
+    /// The isolation level of every branch; `nil` is `readCommitted`.
+    var isolation: Isolation?
     /// Whether the only branch that writes is committed without being prepared.
     var isOnePhase = false
     /// Names and values that the transaction can be found by.
-    var labels: [String: String]
-    /// SHA-256 of what the body says, if it was asked for; two requests of one key are the same by it.
+    var labels: [String: String] = [:]
+    /// SHA-256 of the body's meaning, if it was asked for: it is the same for two requests that
+    /// are the same to an `Idempotency-Key`.
     var digest: [UInt8]?
-}
 
-/// The work of one branch.
-struct BranchRequest: Hashable, Sendable {
-    /// The participant's name.
-    var participant: String
-    /// The statements in order, at least one.
-    var statements: [StatementRequest]
-    /// Whether it only reads.
-    var isReadOnly = false
-}
-
-/// One statement.
-struct StatementRequest: Hashable, Sendable {
-    /// The text, without NUL.
-    var sql: String
-    /// The values of the placeholders, `$1` first.
-    var parameters: [ParameterValue]
-    /// How many rows it must affect or return; anything else aborts the transaction.
-    var expectRows: Int?
-}
-
-/// An isolation level, by the name it has in requests and answers.
-enum BodyIsolation: String, CaseIterable, Hashable, Sendable {
-    case readCommitted
-    case repeatableRead
-    case serializable
-}
-
-extension Statement {
-    init(_ request: StatementRequest) {
-        var lists: [Int: any ListParameter] = [:]
-        for (number, parameter) in request.parameters.enumerated() {
-            if let list = parameter.list { lists[number] = list }
+    /// Reads the body of a request.
+    ///
+    /// - Parameters:
+    ///   - body: The body's bytes.
+    ///   - limits: How much it may ask for.
+    ///   - isDigested: Whether its digest is needed.
+    /// - Throws: ``Problem`` of type `malformed-json` or, with all faults in it, `invalid-request`.
+    static func decode(
+        _ body: [UInt8], limits: WireLimits = WireLimits(), isDigested: Bool = false
+    ) throws(Problem) -> TransactionBody {
+        let issues = RequestIssues()
+        let (object, value) = try RequestObject.read(
+            body, depthMax: limits.depthMax,
+            known: [
+                "branches", "commit", "timeoutMilliseconds", "isolation", "onePhase", "labels",
+            ], issues: issues)
+        var request = TransactionBodyDecoder(limits: limits, issues: issues).decode(object)
+        try issues.throwIfAny()
+        if isDigested {
+            var writer = JSONWriter(capacity: body.count)
+            writer.value(value.canonical)
+            request.digest = Array(SHA256.hash(data: writer.bytes))
         }
-        self.init(
-            sql: request.sql, parameters: request.parameters.map(\.text), lists: lists,
-            expectedRows: request.expectRows)
+        return request
+    }
+}
+
+/// Decodes a body and adds all that is wrong to the issues.
+///
+/// What it returns is complete only if it added none.
+private struct TransactionBodyDecoder {
+    let limits: WireLimits
+    let issues: RequestIssues
+
+    func decode(_ object: RequestObject) -> TransactionBody {
+        var body = TransactionBody()
+        let branches = object.array(
+            object.required("branches"), count: 1...limits.branchesMax, limit: "branches")
+        body.branches = branches.compactMap(branch)
+        if let (value, pointer) = object.optional("commit"), value != .string("auto") {
+            issues.add(
+                pointer,
+                "Expected \"auto\": the request that begins a transaction also runs and ends it.")
+        }
+        body.timeoutMilliseconds = object.integer(
+            object.optional("timeoutMilliseconds"), in: 1...limits.timeoutMillisecondsMax)
+        body.isolation = object.word(object.optional("isolation"))
+        body.isOnePhase = object.flag("onePhase")
+        body.labels = object.optional("labels").map(labels) ?? [:]
+        return body
+    }
+
+    private func branch(
+        _ value: JSONValue, at pointer: JSONPointer
+    ) -> TransactionRequest.Branch? {
+        guard
+            let object = RequestObject(
+                value, at: pointer, known: ["participant", "readOnly", "statements"],
+                issues: issues)
+        else { return nil }
+        let participant = object.required("participant")
+        if let (value, pointer) = participant,
+            !(value.string.map(NameRules.isParticipant) ?? false)
+        {
+            issues.add(pointer, NameRules.participantRule)
+        }
+        let isReadOnly = object.flag("readOnly")
+        let statements = object.array(
+            object.required("statements"), count: 1...limits.statementsPerBranchMax,
+            limit: "statementsPerBranch")
+        return TransactionRequest.Branch(
+            participant: participant?.value.string ?? "",
+            statements: statements.compactMap(statement), isReadOnly: isReadOnly)
+    }
+
+    private func statement(_ value: JSONValue, at pointer: JSONPointer) -> Statement? {
+        guard
+            let object = RequestObject(
+                value, at: pointer, known: ["sql", "parameters", "expectRows"], issues: issues)
+        else { return nil }
+        let sql = object.required("sql").map(sql) ?? ""
+        let parameters = object.array(
+            object.optional("parameters"), count: 0...limits.parametersPerStatementMax,
+            limit: "parametersPerStatement")
+        var lists: [Int: any ListParameter] = [:]
+        for (number, (value, pointer)) in parameters.enumerated() {
+            if let text = value.string, text.containsNUL { issues.add(pointer, NameRules.nulRule) }
+            if case .array(let elements) = value {
+                lists[number] = ArrayParameter(elements: elements)
+            }
+        }
+        let expectedRows = object.integer(object.optional("expectRows"), in: 0...2_147_483_647)
+        return Statement(
+            sql: sql, parameters: parameters.map(\.value.parameterText), lists: lists,
+            expectedRows: expectedRows)
+    }
+
+    private func sql(_ value: JSONValue, at pointer: JSONPointer) -> String {
+        guard let text = value.string else {
+            issues.add(pointer, "Expected a string, got \(value.described).")
+            return ""
+        }
+        if text.isEmpty { issues.add(pointer, "Expected a statement, got an empty string.") }
+        if text.containsNUL { issues.add(pointer, NameRules.nulRule) }
+        if text.isLonger(than: limits.sqlCharactersMax) {
+            issues.add(
+                pointer,
+                "Expected at most \(limits.sqlCharactersMax) characters (limit sqlCharacters), got "
+                    + "\(text.unicodeScalars.count).")
+        }
+        return text
+    }
+
+    private func labels(_ value: JSONValue, at pointer: JSONPointer) -> [String: String] {
+        guard case .object(let members) = value else {
+            issues.add(pointer, "Expected an object, got \(value.described).")
+            return [:]
+        }
+        if members.count > limits.labelsMax {
+            issues.add(
+                pointer,
+                "Expected at most \(limits.labelsMax) labels (limit labels), got "
+                    + "\(members.count).")
+            return [:]
+        }
+        var labels: [String: String] = [:]
+        for member in members {
+            let place = pointer.member(member.name.shortened)
+            if !NameRules.isLabel(member.name) { issues.add(place, NameRules.labelRule) }
+            if let text = member.value.string, !text.containsNUL,
+                !text.isLonger(than: limits.labelValueCharactersMax)
+            {
+                labels[member.name] = text
+            } else {
+                issues.add(
+                    place,
+                    "Expected a string without NUL, of at most \(limits.labelValueCharactersMax) "
+                        + "characters (limit labelValueCharacters).")
+            }
+        }
+        return labels
     }
 }

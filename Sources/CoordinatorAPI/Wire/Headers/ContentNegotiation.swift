@@ -6,16 +6,16 @@ enum MediaType: String, CaseIterable, Hashable, Sendable {
     case json = "application/json"
     /// One line a transaction, for shells.
     case text = "text/plain"
-    /// The contract as it is written.
+    /// The contract's source.
     case yaml = "application/yaml"
 
-    /// What transactions are shown in.
+    /// The types that transactions are offered in.
     static let ofTransactions: [MediaType] = [.json, .text]
 }
 
 /// The choice of media types by `Content-Type` and `Accept`.
 enum ContentNegotiation {
-    /// Refuses a body that is not declared as JSON in UTF-8, or is coded: compressed, for example.
+    /// Refuses a body that is not declared as JSON in UTF-8, or has a content coding such as gzip.
     ///
     /// - Throws: ``Problem`` of type `unsupported-media-type`, with `Accept` for the type, and with
     ///   `Accept-Encoding` for the coding alone: clients tell the two apart by it (RFC 9110, 12.5.3).
@@ -27,31 +27,30 @@ enum ContentNegotiation {
             let name = String(coding).shortened
             var problem = Problem(
                 .unsupportedMediaType,
-                "The body must be sent without a content coding, and not as \(name).")
+                "Expected a body without a content coding, got \(name). Send it uncompressed.")
             problem.headerFields[.acceptEncoding] = "identity"
             throw problem
         }
     }
 
     private static func requireJSON(contentType field: String?) throws(Problem) {
-        let rule = "The body must be sent with \"Content-Type: application/json\"."
-        func refusal(_ detail: String) -> Problem {
-            var problem = Problem(.unsupportedMediaType, detail)
-            problem.headerFields[.accept] = MediaType.json.rawValue
-            return problem
-        }
-        guard let field else { throw refusal("The request has no Content-Type. " + rule) }
-        let parts = fieldParts(field, separatedBy: UInt8(ascii: ";"))
-        guard parts.first?.lowercased() == MediaType.json.rawValue else { throw refusal(rule) }
-        for part in parts.dropFirst() {
-            let (name, value) = nameAndValue(part)
-            guard name == "charset", value?.lowercased() == "utf-8" else {
-                throw refusal(rule + " The only parameter allowed is charset=utf-8.")
+        let parts = fieldParts(field ?? "", separatedBy: UInt8(ascii: ";"))
+        let isJSON =
+            parts.first?.lowercased() == MediaType.json.rawValue
+            && parts.dropFirst().allSatisfy { part in
+                let (name, value) = nameAndValue(part)
+                return name == "charset" && value?.lowercased() == "utf-8"
             }
-        }
+        guard !isJSON else { return }
+        let found = field.map { "\"\($0.shortened)\"" } ?? "none"
+        var problem = Problem(
+            .unsupportedMediaType,
+            "Expected the Content-Type application/json, at most with charset=utf-8, got \(found).")
+        problem.headerFields[.accept] = MediaType.json.rawValue
+        throw problem
     }
 
-    /// Chooses among the media types on offer the one that `Accept` likes best.
+    /// Chooses the offered media type that `Accept` gives the highest weight.
     ///
     /// Among equals the order of the offer decides. An absent or empty field accepts everything,
     /// and a range that is not understood accepts nothing.
@@ -60,7 +59,7 @@ enum ContentNegotiation {
     static func choose(
         accept field: String?, from offered: [MediaType]
     ) throws(Problem) -> MediaType {
-        // What nearly everybody sends: there is nothing to compare.
+        // Nearly every client sends this: there is nothing to compare.
         if field == "*/*", let first = offered.first { return first }
         let ranges = fieldParts(field ?? "", separatedBy: UInt8(ascii: ",")).map(MediaRange.init)
         if ranges.isEmpty, let first = offered.first { return first }
@@ -72,8 +71,8 @@ enum ContentNegotiation {
             if quality > best?.quality ?? 0 { best = (type, quality) }
         }
         if let best { return best.type }
-        let names = offered.map(\.rawValue).joined(separator: ", ")
-        throw Problem(.notAcceptable, "This resource offers only \(names).")
+        let names = offered.map(\.rawValue).joined(separator: " or ")
+        throw Problem(.notAcceptable, "Expected Accept to allow \(names).")
     }
 }
 
@@ -92,7 +91,7 @@ private struct MediaRange {
         }
     }
 
-    /// How closely the range names the type: 0 not at all, 3 exactly.
+    /// How precisely the range names the type: 0 not at all, 3 exactly.
     func precision(for type: MediaType) -> Int {
         if name == type.rawValue { return 3 }
         if name == "*/*" { return 1 }

@@ -13,7 +13,7 @@ struct EntityTag: Hashable, Sendable {
         text = "\"\(opaque)\""
     }
 
-    /// The tag of a version as it is shown in a media type: a strong tag belongs to one of them.
+    /// The tag of a version as a media type shows it: a strong tag belongs to one of them.
     init(_ version: String, of type: MediaType) {
         self.init(type == .json ? version : "\(version)-\(type)")
     }
@@ -22,13 +22,11 @@ struct EntityTag: Hashable, Sendable {
         fieldParts(field, separatedBy: UInt8(ascii: ","), hasEscapes: false)
     }
 
-    /// Whether `If-None-Match` names this version, so that 304 is the answer.
+    /// Whether `If-None-Match` names this version, so that the answer is 304.
     ///
     /// It compares weakly, as RFC 9110 demands: `W/"7"` and `"7"` match.
     func matches(ifNoneMatch field: String?) -> Bool {
-        Self.tags(field ?? "").contains { part in
-            part == "*" || part == text || part == "W/" + text
-        }
+        Self.tags(field ?? "").contains { $0 == "*" || $0 == text || $0 == "W/" + text }
     }
 
     /// Whether `If-Match` names this version; it compares strongly, as RFC 9110 demands.
@@ -36,7 +34,7 @@ struct EntityTag: Hashable, Sendable {
         Self.tags(field).contains { $0 == "*" || $0 == text }
     }
 
-    /// Whether a condition is written as RFC 9110 has it: `*`, or entity tags in double quotes.
+    /// Whether a condition is well-formed by RFC 9110: `*`, or entity tags in double quotes.
     static func isCondition(_ field: String) -> Bool {
         let parts = tags(field)
         if parts == ["*"] { return true }
@@ -56,25 +54,26 @@ struct EntityTag: Hashable, Sendable {
     static func requireCondition(_ field: String) throws(Problem) {
         guard !isCondition(field) else { return }
         throw Problem([
-            RequestIssue(.header("If-Match"), "Entity tags in double quotes, or *, are wanted.")
+            RequestIssue(.header("If-Match"), "Expected entity tags in double quotes, or *.")
         ])
     }
 
     /// The problem of an `If-Match` that does not hold.
     ///
-    /// A weak tag fails the condition though nothing may have changed.
+    /// A weak tag fails the condition even if nothing has changed.
     static func preconditionFailed(_ condition: String) -> Problem {
         let tags = tags(condition)
         let weak = tags.count { $0.hasPrefix("W/") }
+        let change =
+            "The transaction's state is no longer the one that this entity tag names. GET it again."
         let rule =
-            "If-Match compares strongly, so a weak tag never matches: give it as in ETag, without W/."
-        let change = "It is no longer as the entity tag has it."
+            "If-Match never matches a weak entity tag: send the tag exactly as ETag has it, without W/."
         return Problem(
             .preconditionFailed,
             weak == tags.count ? rule : weak == 0 ? change : "\(change) \(rule)")
     }
 
-    /// Whether `If-Match` asks for nothing but that there is something.
+    /// Whether `If-Match` demands only that the resource exists.
     static func matchesAnything(_ field: String) -> Bool {
         tags(field).contains("*")
     }

@@ -1,7 +1,7 @@
-/// Cuts the value of a header field at a separator, but not inside quoted strings.
+/// Splits the value of a header field at a separator, but not inside quoted strings.
 ///
 /// - Parameters:
-///   - value: The field's value; several fields of one name are joined by commas before.
+///   - value: The field's value; HTTPTypes has joined several fields of one name by commas.
 ///   - separator: A comma or a semicolon.
 ///   - hasEscapes: Whether a backslash in quotes escapes what follows; entity tags have no escapes.
 /// - Returns: The parts without white space around them, empty parts left out.
@@ -30,8 +30,8 @@ func fieldParts(
     return parts.map(trimmed).filter { !$0.isEmpty }
 }
 
-/// A part of a field's value without the blanks around it.
-func trimmed(_ text: Substring) -> Substring {
+/// Returns a part of a field's value without the blanks around it.
+private func trimmed(_ text: Substring) -> Substring {
     let isBlank = { (byte: UInt8) in byte == UInt8(ascii: " ") || byte == UInt8(ascii: "\t") }
     var bytes = text.utf8
     while let first = bytes.first, isBlank(first) { bytes.removeFirst() }
@@ -39,7 +39,7 @@ func trimmed(_ text: Substring) -> Substring {
     return Substring(bytes)
 }
 
-/// A part `name=value` cut in two, with blanks and the quotes around the value removed.
+/// Splits a part `name=value`, without blanks and the quotes around the value.
 func nameAndValue(_ part: Substring) -> (name: String, value: String?) {
     guard let sign = part.utf8.firstIndex(of: UInt8(ascii: "=")) else {
         return (part.lowercased(), nil)

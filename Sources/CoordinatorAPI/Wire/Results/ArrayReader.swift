@@ -1,7 +1,7 @@
 /// Reads an array in PostgreSQL's text format, token by token.
 ///
-/// The bounds that an array has if it does not begin at 1 (`[0:1]={7,8}`) are passed over: arrays of JSON
-/// have none.
+/// It skips the bounds that an array has if it does not begin at 1 (`[0:1]={7,8}`): JSON arrays have
+/// none.
 struct ArrayReader {
     enum Token: Hashable {
         case open
@@ -13,8 +13,8 @@ struct ArrayReader {
     private var rest: ArraySlice<UInt8>
     private let delimiter: UInt8
 
-    /// Reads these bytes, whose elements stand apart by that delimiter.
-    init(_ bytes: some Collection<UInt8>, delimiter: UInt8) {
+    /// Takes the bytes of an array and the delimiter between its elements.
+    private init(_ bytes: some Collection<UInt8>, delimiter: UInt8) {
         rest = Array(bytes)[...]
         self.delimiter = delimiter
         if rest.first == UInt8(ascii: "["), let end = rest.firstIndex(of: UInt8(ascii: "=")) {
@@ -22,7 +22,7 @@ struct ArrayReader {
         }
     }
 
-    /// All tokens; nil if these bytes are no array.
+    /// Returns all tokens, or nil if the bytes are no array.
     static func tokens(_ bytes: some Collection<UInt8>, delimiter: UInt8) -> [Token]? {
         var reader = ArrayReader(bytes, delimiter: delimiter)
         var tokens: [Token] = []

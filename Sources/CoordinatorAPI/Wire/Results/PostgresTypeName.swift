@@ -1,19 +1,17 @@
 import TransactionEngine
 
-/// The names of PostgreSQL's own types.
-enum PostgresTypeName {
-    /// The name of a column's type, for example `int8` or `text[]`.
+extension StatementResult.Column {
+    /// The name of the column's type, for example `int8` or `text[]`.
     ///
-    /// A type that is not built in has an OID of its own in every database, and is named by it:
+    /// A type that is not built in has another OID in every database, and is named by it:
     /// `oid:16412`, and `oid:16412[]` for arrays of it.
-    static func name(of column: ResultColumn) -> String {
-        if let element = column.elements?.typeOID { return name(of: element) + "[]" }
-        return name(of: column.typeOID)
+    var typeName: String {
+        let oid = elements?.typeOID ?? typeOID
+        let name = Self.typeNames[oid] ?? "oid:\(oid)"
+        return elements == nil ? name : name + "[]"
     }
 
-    private static func name(of oid: UInt32) -> String { scalars[oid] ?? "oid:\(oid)" }
-
-    private static let scalars: [UInt32: String] = [
+    private static let typeNames: [UInt32: String] = [
         16: "bool", 17: "bytea", 18: "char", 19: "name", 20: "int8", 21: "int2", 22: "int2vector",
         23: "int4", 24: "regproc", 25: "text", 26: "oid", 27: "tid", 28: "xid", 29: "cid",
         30: "oidvector", 114: "json", 142: "xml", 600: "point", 601: "lseg", 602: "path",

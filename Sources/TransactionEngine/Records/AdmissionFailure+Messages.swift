@@ -1,6 +1,6 @@
 extension SlotUsage {
-    /// Says which slots are in use, and by whom.
-    public func sentence(_ name: String) -> String {
+    /// Says which slots are in use, and by whom, for callers of both interfaces.
+    public func message(participant name: String) -> String {
         if let share, own >= share {
             return "This replica's branches in \(name) hold all \(share) slots for prepared "
                 + "transactions that preparedSlots gives them."
@@ -8,14 +8,14 @@ extension SlotUsage {
         let others = others.map { "\($0)" } ?? "an unknown number"
         return
             "Too few of the \(limit) slots for prepared transactions on the server of \(name) are "
-            + "free: this replica's branches there hold \(own), and \(others) are held by other "
+            + "free: this replica's branches hold \(own), and \(others) are held by other "
             + "replicas, programs or databases; pg_prepared_xacts lists them."
     }
 }
 
 extension SessionUsage {
-    /// Says why no session became free.
-    public func sentence(_ name: String, waited: Duration) -> String {
+    /// Says why no session became free, for callers of both interfaces.
+    public func message(participant name: String, waited: Duration) -> String {
         let milliseconds =
             waited.components.seconds * 1000 + waited.components.attoseconds / 1_000_000_000_000_000
         let more = open < limit ? lastError.map { "; no more could be opened: \($0)" } ?? "" : ""
@@ -25,11 +25,11 @@ extension SessionUsage {
 }
 
 extension Overload {
-    /// Says which limit is reached.
-    public var sentence: String {
+    /// Names the limit that is reached, for callers of both interfaces.
+    public var message: String {
         switch self {
         case .transactions(let limit):
-            "This replica already runs \(limit) transactions, which is its limit."
+            "\(limit) transactions are already running here, which is the limit."
         case .waiting(let limit):
             "\(limit) requests already wait here for sessions of participants, which is the limit."
         }
