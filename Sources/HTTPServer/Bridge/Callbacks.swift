@@ -3,8 +3,8 @@ import Glibc
 
 /// The C functions that libmicrohttpd calls.
 ///
-/// They live in a library target: written in a program's main file they would belong to the main
-/// actor, and crash on another thread.
+/// They must be in a library target: in a program's main file they would belong to the main actor,
+/// and crash on another thread.
 enum Callbacks {
     static let access: MHD_AccessHandlerCallback = {
         context, connection, url, method, version, data, size, slot in
@@ -36,20 +36,20 @@ enum Callbacks {
                     unsafe Server.from(context)?.targetStart = Int(bitPattern: target)
                 }
                 if let server = unsafe Server.from(context), let connection = unsafe connection {
-                    // The answer before is over, and this one is not begun: the keeper may answer.
-                    unsafe server.keeper.setTimeoutResponse(
-                        cmhd_socket(connection), server.timeoutAnswer)
+                    // The response before is over, and this one has not begun: the deadline may send.
+                    unsafe server.deadlines.setTimeoutResponse(
+                        server.timeoutResponse, for: cmhd_socket(connection))
                 }
                 return unsafe Unmanaged.passRetained(Exchange(target: text)).toOpaque()
             }
 
-    /// Ends the query behind its question mark, once it has been read, so that libmicrohttpd finds
+    /// Ends the query after its question mark, once it has been read, so that libmicrohttpd finds
     /// no arguments in it.
     ///
-    /// It would give each of them a record in the connection's memory, and where that is full, from
-    /// some 500 short ones, forget that it has queued an answer and wait for ever. Nobody here asks
-    /// for the records. The byte may be written: libmicrohttpd puts a NUL over the question mark
-    /// itself as soon as this returns. Without a query behind it, the byte is the target's own NUL.
+    /// libmicrohttpd would keep a record of each argument, which nothing here uses, in the
+    /// connection's memory. When some 500 short ones fill it, it forgets that it has queued a
+    /// response and waits for ever. The byte may be written: libmicrohttpd itself puts a NUL over the
+    /// question mark as soon as this returns. Without a query, the byte is the target's own NUL.
     private static func hideArguments(of target: UnsafePointer<CChar>) {
         guard let mark = unsafe strchr(target, Int32(UInt8(ascii: "?"))) else { return }
         unsafe mark[1] = 0
@@ -57,8 +57,8 @@ enum Callbacks {
 
     /// Leaves the target as it came.
     ///
-    /// An argument comes here only if it was hidden behind a NUL in the target. No answer can be
-    /// queued yet, and many arguments would leave none at all: so this one is sent at once.
+    /// An argument comes here only if a NUL in the target hid it. No response can be queued yet, and
+    /// many arguments would leave no memory for one; so this sends its own at once.
     static let unescape:
         @convention(c) (
             UnsafeMutableRawPointer?, OpaquePointer?, UnsafeMutablePointer<CChar>?
@@ -67,8 +67,8 @@ enum Callbacks {
             if let server = unsafe Server.from(context), let connection = unsafe connection,
                 Int(bitPattern: text) != server.targetStart
             {
-                unsafe server.keeper.cut(
-                    cmhd_socket(connection), timeoutResponse: server.brokenTargetAnswer)
+                unsafe server.deadlines.close(
+                    cmhd_socket(connection), sending: server.brokenTargetResponse)
             }
             return unsafe strlen(text)
         }
@@ -89,9 +89,9 @@ enum Callbacks {
         }
         let socket = unsafe cmhd_socket(connection)
         if event == .CONNECTION_NOTIFY_STARTED {
-            server.keeper.set(socket, within: server.configuration.headerTimeout)
+            server.deadlines.set(socket, within: server.configuration.headerTimeout)
         } else {
-            server.keeper.remove(socket)
+            server.deadlines.remove(socket)
         }
     }
 }

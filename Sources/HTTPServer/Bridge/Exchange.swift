@@ -1,19 +1,19 @@
 import EventLoop
 import HTTPTypes
 
-/// One request and its answer, between libmicrohttpd's thread and a task.
+/// One request and its response, between libmicrohttpd's thread and a task.
 ///
-/// The connection's thread alone touches the fields outside `progress`; `progress` is the
-/// handshake. libmicrohttpd keeps a reference from the request line to NOTIFY_COMPLETED.
+/// Only the connection's thread touches the fields outside `progress`; `progress` is the handshake.
+/// libmicrohttpd keeps a reference from the request line to NOTIFY_COMPLETED.
 final class Exchange: @unchecked Sendable {
     enum Progress {
         /// The request is still arriving.
         case receiving
-        /// The connection is suspended, and a task works on the answer.
+        /// The connection is suspended, and a task works on the response.
         case running
-        /// The answer is there, and the connection was resumed.
+        /// The response is there, and the connection was resumed.
         case answered(ServerResponse)
-        /// The answer is queued, or nobody is left to get it.
+        /// The response is queued, or the client is gone.
         case over
     }
 
@@ -25,23 +25,17 @@ final class Exchange: @unchecked Sendable {
     var discarded = 0
     var request: ServerRequest?
     var isCounted = false
-    var connection: ConnectionHandle?
+    var connection: Handle?
 
     init(target: String) {
         self.target = target
     }
 }
 
-/// A libmicrohttpd connection.
+/// A connection or daemon of libmicrohttpd that other threads hold.
 ///
-/// It is used on its own thread, or, while suspended, to resume it.
-@safe struct ConnectionHandle: @unchecked Sendable {
-    let pointer: OpaquePointer
-}
-
-/// A running libmicrohttpd daemon.
-///
-/// The functions that stop it may be called on any thread.
-@safe struct DaemonHandle: @unchecked Sendable {
+/// A connection is used on its own thread or, while it is suspended, to resume it; a daemon by the
+/// one call that took it in order to stop it.
+@safe struct Handle: @unchecked Sendable {
     let pointer: OpaquePointer
 }

@@ -1,7 +1,7 @@
 import HTTPTypes
 
-/// What of a request's head libmicrohttpd lets through although two readers could take it in two
-/// ways: where framing is ambiguous, a second request can hide in the first.
+/// Refuses heads that libmicrohttpd lets through although two readers could read them in two ways:
+/// if framing is ambiguous, a second request can hide in the first.
 enum Framing {
     struct Checked {
         let target: RequestTarget
@@ -11,21 +11,21 @@ enum Framing {
     }
 
     /// What is wrong with a head whose parts do not follow one another.
-    static let gap = "the head holds a NUL, a folded line, or a line feed of its own"
+    static let gap = "expected a head without NUL, folded lines and bare line feeds"
 
     static func check(
         _ head: RequestHead, limits: ServerConfiguration
     ) -> Result<Checked, ProtocolFailure> {
         guard head.method.utf8.allSatisfy(isToken), !head.method.isEmpty else {
-            return .failure(.badRequest("the method is not a token"))
+            return .failure(.badRequest("expected a token as method"))
         }
         guard head.target.utf8.count <= limits.targetBytesMax else {
             return .failure(.targetTooLong(limit: limits.targetBytesMax))
         }
-        // A minor version that is not known yet is read as the highest that is (RFC 9110, 2.5);
-        // libmicrohttpd has seen that both numbers have one digit.
+        // An unknown minor version counts as the highest known one (RFC 9110, 2.5); libmicrohttpd
+        // has checked that both numbers have one digit.
         guard head.version.hasPrefix("HTTP/1.") else {
-            return .failure(.badRequest("the versions known are HTTP/1.1 and HTTP/1.0"))
+            return .failure(.badRequest("expected HTTP/1.1 or HTTP/1.0"))
         }
         guard head.fields.count <= limits.headerCountMax else {
             return .failure(.tooManyHeaders(limit: limits.headerCountMax))
@@ -49,10 +49,11 @@ enum Framing {
         for field in fields {
             var value = field.value
             guard !field.name.isEmpty, let name = HTTPField.Name(field.name) else {
-                return .failure(.badRequest("a header's name is not a token"))
+                return .failure(.badRequest("expected a token as name of a header"))
             }
             guard value.utf8.allSatisfy({ $0 == 9 || ($0 >= 0x20 && $0 != 0x7F) }) else {
-                return .failure(.badRequest("the header \(field.name) holds a control character"))
+                return .failure(
+                    .badRequest("expected no control character in the header \(field.name)"))
             }
             switch name.canonicalName {
             case "host":
@@ -60,7 +61,7 @@ enum Framing {
                 value = target.authority ?? value
             case "content-length": lengths.append(value)
             case "transfer-encoding": codings.append(value)
-            // HTTP/1.0 knows no expectations, and one that is there means nothing.
+            // HTTP/1.0 has no expectations, so the field has no meaning there.
             case "expect" where !isOld:
                 guard value.lowercased() == "100-continue" else {
                     return .failure(.expectationFailed)
@@ -71,10 +72,11 @@ enum Framing {
             checked.fields.append(HTTPField(name: name, value: value))
         }
         guard hosts.count == 1 || (hosts.isEmpty && isOld) else {
-            return .failure(.badRequest("there has to be one Host header"))
+            return .failure(.badRequest("expected exactly one Host header"))
         }
         guard hosts.allSatisfy({ RequestTarget.isAuthority($0) }) else {
-            return .failure(.badRequest("the Host header has to be a host, with or without a port"))
+            return .failure(
+                .badRequest("expected a host in the Host header, with or without a port"))
         }
         return length(lengths, codings, isOld: isOld).map { length in
             checked.contentLength = length
@@ -82,37 +84,39 @@ enum Framing {
         }
     }
 
-    /// The length of the body, if a number says it; refuses what two readers could take in two ways.
+    /// The length of the body, if a number states it; refuses what two readers could read in two
+    /// ways.
     private static func length(
         _ lengths: [String], _ codings: [String], isOld: Bool
     ) -> Result<Int?, ProtocolFailure> {
         guard lengths.count <= 1, lengths.isEmpty || codings.isEmpty else {
             return .failure(
-                .badRequest("Content-Length may be given once, and not beside Transfer-Encoding"))
+                .badRequest("expected Content-Length once, and not together with Transfer-Encoding")
+            )
         }
         if !codings.isEmpty { return check(codings: codings, isOld: isOld).map { nil } }
         guard let length = lengths.first else { return .success(nil) }
-        guard (1...18).contains(length.utf8.count),
-            length.utf8.allSatisfy({ (UInt8(ascii: "0")...UInt8(ascii: "9")).contains($0) })
-        else { return .failure(.badRequest("Content-Length has to be a decimal number")) }
+        guard (1...18).contains(length.utf8.count), length.utf8.allSatisfy(RequestTarget.isDigit)
+        else { return .failure(.badRequest("expected a decimal number as Content-Length")) }
         return .success(Int(length))
     }
 
-    /// Takes only what libmicrohttpd takes for chunked as well; the status of a refusal says why.
+    /// Accepts only what libmicrohttpd reads as chunked too; the status of a refusal says why.
     private static func check(codings: [String], isOld: Bool) -> Result<Void, ProtocolFailure> {
         guard !isOld else {
-            return .failure(.badRequest("HTTP/1.0 has no Transfer-Encoding"))
+            return .failure(.badRequest("expected no Transfer-Encoding in HTTP/1.0"))
         }
         let list = codings.joined(separator: ",").lowercased()
         if list == "chunked" { return .success(()) }
         let names = list.split(separator: ",").map { $0.trimmingPrefix { $0 == " " || $0 == "\t" } }
-        // Without it, or with something behind it, nobody can tell where the body ends.
+        // If chunked is not last, the end of the body is unknown.
         guard names.last == "chunked", names.dropLast().allSatisfy({ $0 != "chunked" }),
             names.count > 1
         else {
-            return .failure(.badRequest("the last transfer coding has to be chunked, once"))
+            return .failure(
+                .badRequest("expected chunked as the last transfer coding, and only there"))
         }
-        return .failure(.notImplemented("the only transfer coding known is chunked"))
+        return .failure(.notImplemented("the only supported transfer coding is chunked"))
     }
 
     private static func isToken(_ byte: UInt8) -> Bool {

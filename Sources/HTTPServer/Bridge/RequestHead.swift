@@ -2,11 +2,11 @@ import CMicrohttpd
 
 /// A request's head as libmicrohttpd parsed it, in place.
 ///
-/// libmicrohttpd ends each part with a NUL of its own and gives it back as a C string, so what a
-/// client put behind a NUL is dropped in silence; a line that begins with one ends the head, and a
-/// folded line is glued to the name before it (`Transfer-Encoding` and ` chunked` in two lines
-/// become a header of another name). None of this shows in the strings. It does show in where they
-/// are: the parts of a sound head follow one another without a gap.
+/// libmicrohttpd ends each part with a NUL of its own and returns it as a C string. So it silently
+/// drops what a client sent after a NUL; a line that begins with one ends the head; and a folded
+/// line is joined to the name before it (`Transfer-Encoding` and ` chunked` in two lines become a
+/// header of another name). The strings do not show any of this. Their addresses do: the parts of a
+/// sound head follow one another without a gap.
 struct RequestHead {
     /// A header field, and where its parts begin, from the method's first byte.
     struct Field {
@@ -22,9 +22,9 @@ struct RequestHead {
     let target: String
     let version: String
     let fields: [Field]
-    /// The bytes from the method to the end of the empty line behind the fields.
+    /// The bytes from the method to the end of the empty line after the fields.
     let size: Int
-    /// Whether every byte of the head belongs to a part, or is a separator where one has to be.
+    /// Whether every byte of the head belongs to a part, or is a separator in its place.
     let isGapless: Bool
 
     init(
@@ -41,19 +41,20 @@ struct RequestHead {
             UnsafeRawBufferPointer(start: method, count: size),
             urlStart: Self.offset(of: url, from: origin),
             versionStart: Self.offset(of: version, from: origin),
-            counts: (self.method.utf8.count, target.utf8.count, self.version.utf8.count), fields)
+            counts: (self.method.utf8.count, target.utf8.count, self.version.utf8.count),
+            fields: fields)
     }
 
-    /// By addresses, as a part that was moved lies in other memory.
+    /// A distance of addresses, since a part that was moved lies in other memory.
     private static func offset(of part: UnsafeRawPointer?, from origin: UnsafeRawPointer) -> Int {
         Int(bitPattern: part) &- Int(bitPattern: origin)
     }
 
     private static func isGapless(
         _ head: UnsafeRawBufferPointer, urlStart: Int, versionStart: Int,
-        counts: (method: Int, target: Int, version: Int), _ fields: [Field]
+        counts: (method: Int, target: Int, version: Int), fields: [Field]
     ) -> Bool {
-        // One space each in the request line; CR and LF behind each line.
+        // One space each in the request line; CR and LF after each line.
         guard urlStart == counts.method + 1, versionStart == urlStart + counts.target + 1
         else { return false }
         var position = versionStart + counts.version + 2

@@ -5,36 +5,34 @@ import HTTPTypes
 
 /// An HTTP/1.1 server: libmicrohttpd on its own thread, handlers as tasks on a given executor.
 ///
-/// A request is received whole, its connection suspended, and its handler started; the handler's
-/// answer resumes the connection, and is queued on libmicrohttpd's own thread.
-@safe public final class Server: @unchecked Sendable {
-    // Unchecked for two things: the daemon's pointer, which is guarded, and where the target of the
-    // request lies whose line is being read, which libmicrohttpd's one thread alone touches. All
-    // else is constant.
+/// It receives a request whole, suspends its connection and starts its handler. The handler's
+/// response resumes the connection, and libmicrohttpd's own thread queues it.
+@safe package final class Server: @unchecked Sendable {
+    // Unchecked because of `targetStart`, which only libmicrohttpd's one thread touches.
     let configuration: ServerConfiguration
-    let executor: (any TaskExecutor)?
-    let renderFailure: @Sendable (ProtocolFailure) -> ServerResponse
-    let handler: Handler
-    let keeper = DeadlineKeeper()
-    /// What a client is told whose request does not come whole.
-    let timeoutAnswer: Farewell
-    /// The same for a target with a NUL in it and arguments behind it.
-    let brokenTargetAnswer: Farewell
+    let deadlines = ConnectionDeadlines()
+    /// The response to a request that does not arrive whole in time.
+    let timeoutResponse: RawResponse
+    /// The response to a target that holds a NUL with arguments after it.
+    let brokenTargetResponse: RawResponse
     /// The address of the target in the request line that libmicrohttpd is reading.
     var targetStart = 0
+    private let executor: (any TaskExecutor)?
+    private let renderFailure: @Sendable (ProtocolFailure) -> ServerResponse
+    private let handler: Handler
     let traffic = Lock(Traffic())
-    /// libmicrohttpd's own limit of inactivity: a net below the deadlines kept here.
+    /// libmicrohttpd's own limit of inactivity, longer than every deadline kept here.
     let inactivitySecondsMax: Int
     /// libmicrohttpd's memory for one connection: the head, 64 bytes for each of its fields, and the
-    /// head of the answer.
-    static let connectionBytes = 32_768
-    private let daemon = Lock<DaemonHandle?>(nil)
+    /// head of the response.
+    private static let connectionBytes = 32_768
+    private let daemon = Lock<Handle?>(nil)
 
     enum Phase {
         case serving
-        /// Answers close their connections.
+        /// Responses close their connections.
         case draining
-        /// No handler is started any more: libmicrohttpd must not be stopped while a connection is
+        /// No handler starts any more: libmicrohttpd must not be stopped while a connection is
         /// suspended.
         case stopping
     }
@@ -46,7 +44,7 @@ import HTTPTypes
     }
 
     /// Makes a server; nothing listens yet.
-    public init(
+    package init(
         configuration: ServerConfiguration, executor: (any TaskExecutor)?,
         renderFailure: @escaping @Sendable (ProtocolFailure) -> ServerResponse,
         handler: @escaping Handler
@@ -55,26 +53,26 @@ import HTTPTypes
         self.executor = executor
         self.renderFailure = renderFailure
         self.handler = handler
-        timeoutAnswer = Farewell(renderFailure(.requestTimedOut))
-        brokenTargetAnswer = Farewell(renderFailure(.badRequest(Framing.gap)))
+        timeoutResponse = RawResponse(renderFailure(.requestTimedOut))
+        brokenTargetResponse = RawResponse(renderFailure(.badRequest(Framing.gap)))
         let longest = max(
             configuration.headerTimeout, configuration.bodyTimeout, configuration.responseTimeout)
         inactivitySecondsMax = max(300, Int(longest.components.seconds) + 2)
     }
 
     /// How many requests are being answered.
-    public var requestsInFlight: Int { traffic.withLock { $0.exchanges.count } }
+    package var requestsInFlight: Int { traffic.withLock { $0.exchanges.count } }
 
-    /// Begins to listen, and answers the port.
+    /// Begins to listen, and returns the port.
     ///
-    /// A server starts once, and lives until it is drained.
-    public func start() throws(ServerError) -> UInt16 {
+    /// A server starts once, and serves until it is drained.
+    package func start() throws(ServerError) -> UInt16 {
         var address = try configuration.address()
         signal(SIGPIPE, SIG_IGN)
         var options = unsafe self.options()
         let flags =
             MHD_USE_EPOLL_INTERNAL_THREAD.rawValue | MHD_ALLOW_SUSPEND_RESUME.rawValue
-        let started = keeper.start()
+        let started = deadlines.start()
         guard started == 0 else { throw configuration.cannotListen(started) }
         // libmicrohttpd calls back until it is stopped.
         let me = unsafe Unmanaged.passRetained(self)
@@ -94,12 +92,12 @@ import HTTPTypes
         }
         guard let made = unsafe made else {
             let code = errno
-            keeper.stop()
+            deadlines.stop()
             unsafe me.release()
             throw configuration.cannotListen(code)
         }
-        let running = unsafe DaemonHandle(pointer: made)
-        daemon.withLock { $0 = running }
+        let handle = unsafe Handle(pointer: made)
+        daemon.withLock { $0 = handle }
         return unsafe cmhd_bound_port(made)
     }
 
@@ -116,8 +114,8 @@ import HTTPTypes
             number(.CONNECTION_LIMIT, configuration.connectionsMax),
             number(.CONNECTION_MEMORY_LIMIT, Self.connectionBytes),
             number(.CONNECTION_MEMORY_INCREMENT, 4096),
-            // Not strict: what strictness refuses, `Framing` refuses as well and with a whole answer,
-            // where libmicrohttpd sends the head of its own one twice, or none at all.
+            // Not strict: `Framing` refuses the same, with a whole response, where libmicrohttpd
+            // sends the head of its own one twice, or none at all.
             callback(
                 .NOTIFY_COMPLETED,
                 unsafeBitCast(Callbacks.completed, to: UnsafeRawPointer.self)),
@@ -131,29 +129,30 @@ import HTTPTypes
         ]
     }
 
-    /// Stops: no new connections, every request under way is answered and its connection closed.
+    /// Stops: accepts no new connections, answers every request under way and closes its
+    /// connection.
     ///
-    /// Answers whether all could finish in time; those that could not were answered 503.
-    public func drain(within limit: Duration) async -> Bool {
+    /// Returns whether all could finish in time; those that could not got 503.
+    package func drain(within limit: Duration) async -> Bool {
         // The first call stops the server; another one has nothing to do.
-        let running = daemon.withLock { daemon in
+        let taken = daemon.withLock { daemon in
             defer { daemon = nil }
             return daemon
         }
-        guard let taken = unsafe running?.pointer else { return true }
+        guard let taken else { return true }
         traffic.withLock { $0.phase = .draining }
-        let listener = unsafe MHD_quiesce_daemon(taken)
+        let listener = unsafe MHD_quiesce_daemon(taken.pointer)
         if listener >= 0 { close(listener) }
         await waitUntilIdle(within: limit)
-        // From here no handler starts; a request between the two moments is found here.
+        // From here on no handler starts; `late` holds every request that has one.
         let late = traffic.withLock { traffic in
             traffic.phase = .stopping
             return Array(traffic.exchanges.values)
         }
         for exchange in late { finish(exchange, renderFailure(.stopping)) }
         await waitUntilIdle(within: .seconds(5))
-        keeper.stop()
-        unsafe MHD_stop_daemon(taken)
+        deadlines.stop()
+        unsafe MHD_stop_daemon(taken.pointer)
         unsafe Unmanaged.passUnretained(self).release()
         return late.isEmpty
     }
@@ -167,7 +166,7 @@ import HTTPTypes
         }
         await withCheckedContinuation { continuation in
             let isOver = traffic.withLock { traffic in
-                // A timer that has rung already rings for nobody who comes later.
+                // A timer that has fired already wakes no waiter that is added later.
                 if traffic.exchanges.isEmpty || ContinuousClock.now >= deadline { return true }
                 traffic.waiters.append(continuation)
                 return false
@@ -177,7 +176,7 @@ import HTTPTypes
         timer.cancel()
     }
 
-    func wakeWaiters() {
+    private func wakeWaiters() {
         let waiters = traffic.withLock { traffic in
             let waiters = traffic.waiters
             traffic.waiters = []
@@ -186,14 +185,171 @@ import HTTPTypes
         for waiter in waiters { waiter.resume() }
     }
 
-    /// Hands the answer over and wakes the connection; the first answer counts.
-    func finish(_ exchange: Exchange, _ response: ServerResponse) {
-        let connection = exchange.progress.withLock { progress -> ConnectionHandle? in
+    /// Hands the response over and resumes the connection; the first response counts.
+    private func finish(_ exchange: Exchange, _ response: ServerResponse) {
+        let connection = exchange.progress.withLock { progress -> Handle? in
             guard case .running = progress else { return nil }
             progress = .answered(response)
             return exchange.connection
         }
-        // Suspended connections are not freed, and a running one is suspended.
+        // A running connection is suspended, and libmicrohttpd frees no suspended connection.
         if let connection { unsafe MHD_resume_connection(connection.pointer) }
+    }
+
+    // MARK: Requests
+
+    /// Called for each piece of the body, at its end, and again after a resume.
+    func access(
+        _ exchange: Exchange, _ connection: OpaquePointer, _ data: UnsafeRawBufferPointer,
+        _ size: UnsafeMutablePointer<Int>
+    ) -> MHD_Result {
+        if unsafe !data.isEmpty {
+            unsafe size.pointee = 0
+            return unsafe receive(exchange, connection, data)
+        }
+        let answer = exchange.progress.withLock { progress -> ServerResponse? in
+            guard case .answered(let response) = progress else { return nil }
+            progress = .over
+            return response
+        }
+        if let answer {
+            unsafe setHandledBeforeRead(false, connection)
+            return unsafe queue(answer, connection)
+        }
+        if exchange.isDiscarding {
+            return unsafe refuse(.bodyTooLarge(limit: configuration.bodyBytesMax), connection)
+        }
+        return unsafe run(exchange, connection)
+    }
+
+    /// Called once the head is there.
+    func begin(
+        _ exchange: Exchange, _ connection: OpaquePointer, _ head: RequestHead
+    ) -> MHD_Result {
+        // Until the body is whole nothing else is sent on this connection, so the deadline may send.
+        unsafe deadlines.set(
+            cmhd_socket(connection), within: configuration.bodyTimeout,
+            timeoutResponse: timeoutResponse)
+        if head.size > configuration.headerBytesMax {
+            // So large a head may leave no memory for the head of a response.
+            let failure: ProtocolFailure =
+                head.target.utf8.count > configuration.targetBytesMax
+                ? .targetTooLong(limit: configuration.targetBytesMax)
+                : .headTooLarge(limit: configuration.headerBytesMax)
+            unsafe deadlines.close(
+                cmhd_socket(connection), sending: RawResponse(renderFailure(failure)))
+            return .NO
+        }
+        switch Framing.check(head, limits: configuration) {
+        case .failure(let failure):
+            return unsafe refuse(failure, connection)
+        case .success(let checked):
+            let length = checked.contentLength ?? 0
+            if length > configuration.bodyBytesMax {
+                if checked.expectsContinue || length > configuration.discardBytesMax {
+                    return unsafe refuse(
+                        .bodyTooLarge(limit: configuration.bodyBytesMax), connection)
+                }
+            } else {
+                exchange.body.reserveCapacity(length)
+            }
+            guard let known = HTTPRequest.Method(head.method) else {
+                return unsafe refuse(.badRequest("expected a token as method"), connection)
+            }
+            exchange.request = ServerRequest(
+                method: known, path: checked.target.path, query: checked.target.query,
+                headerFields: checked.fields, body: [])
+            return .YES
+        }
+    }
+
+    /// Discards a body over the limit as it comes, up to a cap, so that the client still reads the
+    /// response.
+    private func receive(
+        _ exchange: Exchange, _ connection: OpaquePointer, _ data: UnsafeRawBufferPointer
+    ) -> MHD_Result {
+        if !exchange.isDiscarding,
+            exchange.body.count + data.count <= configuration.bodyBytesMax
+        {
+            unsafe exchange.body.append(contentsOf: data)
+            return .YES
+        }
+        exchange.isDiscarding = true
+        exchange.discarded += exchange.body.count + data.count
+        exchange.body = []
+        return exchange.discarded <= configuration.discardBytesMax ? .YES : .NO
+    }
+
+    /// Makes libmicrohttpd call back for a connection that is resumed before it reads from it.
+    ///
+    /// After a resume libmicrohttpd reads first. If the client has half closed the connection by
+    /// then, as it may once its request is sent, libmicrohttpd drops the connection and with it the
+    /// response. Only connections whose limit of inactivity differs from the server's are handled
+    /// before they are read from; so a connection has another limit while it is suspended.
+    private func setHandledBeforeRead(_ isHandled: Bool, _ connection: OpaquePointer) {
+        let seconds = inactivitySecondsMax + (isHandled ? 1 : 0)
+        _ = unsafe cmhd_set_timeout(connection, UInt32(seconds))
+    }
+
+    private func run(_ exchange: Exchange, _ connection: OpaquePointer) -> MHD_Result {
+        guard var request = exchange.request else { return .NO }
+        request.body = exchange.body
+        exchange.body = []
+        exchange.request = nil
+        exchange.connection = unsafe Handle(pointer: connection)
+        let isTaken = traffic.withLock { traffic in
+            guard traffic.phase != .stopping else { return false }
+            unsafe setHandledBeforeRead(true, connection)
+            // Suspend it before it is in `exchanges`: a response may come at any moment after, and
+            // the end of a drain must find every suspended connection there.
+            unsafe MHD_suspend_connection(connection)
+            exchange.progress.withLock { $0 = .running }
+            traffic.exchanges[ObjectIdentifier(exchange)] = exchange
+            return true
+        }
+        guard isTaken else { return unsafe refuse(.stopping, connection) }
+        // A handler has no deadline here.
+        unsafe deadlines.remove(cmhd_socket(connection))
+        exchange.isCounted = true
+        let complete = request
+        Task(executorPreference: executor) { [self] in
+            finish(exchange, await handler(complete))
+        }
+        return .YES
+    }
+
+    private func refuse(_ failure: ProtocolFailure, _ connection: OpaquePointer) -> MHD_Result {
+        unsafe queue(renderFailure(failure), connection, isLast: true)
+    }
+
+    private func queue(
+        _ answer: ServerResponse, _ connection: OpaquePointer, isLast: Bool = false
+    ) -> MHD_Result {
+        unsafe deadlines.set(cmhd_socket(connection), within: configuration.responseTimeout)
+        let response = unsafe answer.body.withUnsafeBytes { body in
+            unsafe MHD_create_response_from_buffer(
+                body.count, UnsafeMutableRawPointer(mutating: body.baseAddress),
+                .RESPMEM_MUST_COPY)
+        }
+        guard let response = unsafe response else { return .NO }
+        defer { unsafe MHD_destroy_response(response) }
+        for field in answer.headerFields {
+            _ = unsafe MHD_add_response_header(response, field.name.rawName, field.value)
+        }
+        if isLast || traffic.withLock({ $0.phase != .serving }) {
+            _ = unsafe MHD_add_response_header(response, "Connection", "close")
+        }
+        return unsafe MHD_queue_response(connection, UInt32(answer.status.code), response)
+    }
+
+    func completed(_ exchange: Exchange, _ connection: OpaquePointer) {
+        exchange.progress.withLock { $0 = .over }
+        unsafe deadlines.set(cmhd_socket(connection), within: configuration.headerTimeout)
+        guard exchange.isCounted else { return }
+        let isIdle = traffic.withLock { traffic in
+            traffic.exchanges[ObjectIdentifier(exchange)] = nil
+            return traffic.exchanges.isEmpty
+        }
+        if isIdle { wakeWaiters() }
     }
 }

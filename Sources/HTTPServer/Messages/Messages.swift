@@ -1,22 +1,22 @@
-public import HTTPTypes
+package import HTTPTypes
 
-/// A whole request, as it is given to a handler.
-public struct ServerRequest: Sendable {
+/// A whole request, as a handler gets it.
+package struct ServerRequest: Sendable {
     /// The method.
-    public var method: HTTPRequest.Method
+    package var method: HTTPRequest.Method
     /// The path, raw: not percent-decoded; `*` if OPTIONS asks about the server as a whole.
-    public var path: String
+    package var path: String
     /// The query without its question mark, raw; nil if there is none.
-    public var query: String?
-    /// The header fields, in order; `Host` is the target's own where that names a host.
-    public var headerFields: HTTPFields
+    package var query: String?
+    /// The header fields, in order; `Host` is the target's host if the target has one.
+    package var headerFields: HTTPFields
     /// The body; empty if there is none.
-    public var body: [UInt8]
+    package var body: [UInt8]
     /// The path's parameters, percent-decoded, by their names in the pattern.
-    public var parameters: [String: String] = [:]
+    package var parameters: [String: String] = [:]
 
     /// Makes a request of its parts.
-    public init(
+    package init(
         method: HTTPRequest.Method, path: String, query: String?, headerFields: HTTPFields,
         body: [UInt8]
     ) {
@@ -29,16 +29,16 @@ public struct ServerRequest: Sendable {
 }
 
 /// A whole response.
-public struct ServerResponse: Sendable {
+package struct ServerResponse: Sendable {
     /// The status.
-    public var status: HTTPResponse.Status
-    /// The header fields; `Date`, `Content-Length` and `Connection` are the server's own.
-    public var headerFields: HTTPFields
+    package var status: HTTPResponse.Status
+    /// The header fields; the server adds `Date`, `Content-Length` and `Connection`.
+    package var headerFields: HTTPFields
     /// The body.
-    public var body: [UInt8]
+    package var body: [UInt8]
 
     /// Makes a response of its parts.
-    public init(
+    package init(
         status: HTTPResponse.Status, headerFields: HTTPFields = [:], body: [UInt8] = []
     ) {
         self.status = status
@@ -49,11 +49,11 @@ public struct ServerResponse: Sendable {
 
 /// Answers a request.
 ///
-/// It runs to its end even if the client has gone.
-public typealias Handler = @Sendable (ServerRequest) async -> ServerResponse
+/// It runs to its end even if the client disconnects.
+package typealias Handler = @Sendable (ServerRequest) async -> ServerResponse
 
-/// What the server has to answer by itself.
-public enum ProtocolFailure: Error, Sendable, Hashable {
+/// A failure that the server answers without a handler.
+package enum ProtocolFailure: Error, Sendable, Hashable {
     /// The request's framing or syntax is broken or ambiguous.
     case badRequest(String)
     /// The body is larger than the limit, in bytes.
@@ -64,16 +64,16 @@ public enum ProtocolFailure: Error, Sendable, Hashable {
     case headTooLarge(limit: Int)
     /// There are more header fields than the limit.
     case tooManyHeaders(limit: Int)
-    /// The request expects something else than `100 Continue`.
+    /// The request has an expectation other than `100-continue`.
     case expectationFailed
-    /// The request needs a part of HTTP that is not there.
+    /// The request needs a part of HTTP that is not implemented.
     case notImplemented(String)
     /// The rest of the request did not arrive in time.
     case requestTimedOut
     /// Nothing is at this path.
     case notFound
-    /// This path knows other methods only.
+    /// This path supports other methods only.
     case methodNotAllowed(allowed: [String])
-    /// The server is stopping and could not wait any longer.
+    /// The server stops, and its time to drain is over.
     case stopping
 }

@@ -1,47 +1,86 @@
+import Glibc
+
 /// Where a server listens, and its bounds.
-public struct ServerConfiguration: Sendable {
+package struct ServerConfiguration: Sendable {
     /// A numeric IPv4 address.
-    public var host = "127.0.0.1"
+    package var host = "127.0.0.1"
     /// The port; 0 for any free one.
-    public var port: UInt16 = 0
+    package var port: UInt16 = 0
     /// The largest body, in bytes.
-    public var bodyBytesMax = 1_048_576
-    /// A body over the limit is read and thrown away up to here, so that the answer arrives; a
-    /// longer one is cut off.
-    public var discardBytesMax = 8_388_608
+    package var bodyBytesMax = 1_048_576
+    /// A body over the limit is read and discarded up to this size, so that the response arrives; on
+    /// a longer one the connection is closed.
+    package var discardBytesMax = 8_388_608
     /// The largest request line and headers together, in bytes; twice that is a connection's memory.
-    public var headerBytesMax = 16_384
+    package var headerBytesMax = 16_384
     /// The longest request target, in bytes.
-    public var targetBytesMax = 8_192
+    package var targetBytesMax = 8_192
     /// The most header fields.
-    public var headerCountMax = 100
+    package var headerCountMax = 100
     /// Connections at once; more wait in the listen queue.
-    public var connectionsMax = 10_000
-    /// From the connection, or from the answer before, to the end of the next request's headers.
-    public var headerTimeout: Duration = .seconds(60)
+    package var connectionsMax = 10_000
+    /// From the connection or the response before to the end of the next request's headers.
+    package var headerTimeout: Duration = .seconds(60)
     /// From the headers to the end of the body.
-    public var bodyTimeout: Duration = .seconds(20)
-    /// From the answer's beginning to its end.
-    public var responseTimeout: Duration = .seconds(20)
+    package var bodyTimeout: Duration = .seconds(20)
+    /// From the response's beginning to its end.
+    package var responseTimeout: Duration = .seconds(20)
 
     /// The defaults.
-    public init() {}
+    package init() {}
 }
 
 /// Why a server could not start.
-public enum ServerError: Error, Sendable, CustomStringConvertible {
+package enum ServerError: Error, Sendable, CustomStringConvertible {
     /// The host is no numeric IPv4 address.
     case badAddress(String)
     /// The address could not be bound.
     case cannotListen(host: String, port: UInt16, reason: String)
 
-    /// One sentence for people.
-    public var description: String {
+    package var description: String {
         switch self {
         case .badAddress(let host):
-            "cannot listen on \"\(host)\": give a numeric IPv4 address such as 127.0.0.1"
+            "cannot listen on \"\(host)\": expected a numeric IPv4 address such as 127.0.0.1"
         case .cannotListen(let host, let port, let reason):
             "cannot listen on \(host):\(port): \(reason)"
         }
+    }
+}
+
+extension ServerConfiguration {
+    /// Throws if a server could not listen here, without listening: for a caller that must not begin
+    /// what a failed start would leave half done.
+    package func checkAddress() throws(ServerError) {
+        var address = try address()
+        let type = Int32(bitPattern: SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue)
+        let socket = Glibc.socket(AF_INET, type, 0)
+        guard socket >= 0 else { throw cannotListen(errno) }
+        defer { close(socket) }
+        // libmicrohttpd sets it too; with it only a listening socket is in the way.
+        var yes: Int32 = 1
+        unsafe setsockopt(
+            socket, SOL_SOCKET, SO_REUSEADDR, &yes, socklen_t(MemoryLayout<Int32>.size))
+        let result = unsafe withUnsafeBytes(of: &address) { bytes -> Int32 in
+            guard let base = bytes.baseAddress else { return -1 }
+            return unsafe bind(
+                socket, base.assumingMemoryBound(to: sockaddr.self), socklen_t(bytes.count))
+        }
+        guard result == 0 else { throw cannotListen(errno) }
+    }
+
+    func address() throws(ServerError) -> sockaddr_in {
+        var address = sockaddr_in()
+        address.sin_family = sa_family_t(AF_INET)
+        address.sin_port = port.bigEndian
+        guard unsafe inet_pton(AF_INET, host, &address.sin_addr) == 1 else {
+            throw .badAddress(host)
+        }
+        return address
+    }
+
+    func cannotListen(_ code: Int32) -> ServerError {
+        unsafe .cannotListen(
+            host: host, port: port,
+            reason: code == 0 ? "libmicrohttpd refused" : String(cString: strerror(code)))
     }
 }

@@ -1,9 +1,9 @@
-/// Percent-encoding as RFC 3986 has it.
-public enum PercentEncoding {
-    /// Decodes; nil for a broken escape, broken UTF-8 or a NUL.
+/// Percent-encoding (RFC 3986).
+package enum PercentEncoding {
+    /// Decodes a text; returns nil for a broken escape, broken UTF-8 or a NUL.
     ///
-    /// A plus sign stays one.
-    public static func decode(_ text: some StringProtocol) -> String? {
+    /// A plus sign stays a plus sign.
+    package static func decode(_ text: some StringProtocol) -> String? {
         var bytes: [UInt8] = []
         var input = text.utf8.makeIterator()
         while let byte = input.next() {
@@ -11,7 +11,8 @@ public enum PercentEncoding {
                 bytes.append(byte)
                 continue
             }
-            guard let high = input.next().flatMap(digit), let low = input.next().flatMap(digit)
+            guard let high = input.next().flatMap(hexDigit),
+                let low = input.next().flatMap(hexDigit)
             else { return nil }
             bytes.append(high << 4 | low)
         }
@@ -19,12 +20,7 @@ public enum PercentEncoding {
         return String(validating: bytes, as: UTF8.self)
     }
 
-    private static func digit(_ byte: UInt8) -> UInt8? {
-        switch byte {
-        case UInt8(ascii: "0")...UInt8(ascii: "9"): byte - UInt8(ascii: "0")
-        case UInt8(ascii: "a")...UInt8(ascii: "f"): byte - UInt8(ascii: "a") + 10
-        case UInt8(ascii: "A")...UInt8(ascii: "F"): byte - UInt8(ascii: "A") + 10
-        default: nil
-        }
+    private static func hexDigit(_ byte: UInt8) -> UInt8? {
+        Character(Unicode.Scalar(byte)).hexDigitValue.map(UInt8.init)
     }
 }

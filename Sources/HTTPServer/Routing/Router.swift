@@ -1,10 +1,9 @@
-public import HTTPTypes
+package import HTTPTypes
 
 /// Finds the handler of a request by method and path.
-public struct Router: Sendable {
+package struct Router: Sendable {
     private struct Route: Sendable {
         let method: HTTPRequest.Method
-        let pattern: String
         let segments: [Substring]
         let handler: Handler
     }
@@ -12,44 +11,37 @@ public struct Router: Sendable {
     private var table: [Route] = []
     private let renderFailure: @Sendable (ProtocolFailure) -> ServerResponse
 
-    /// Makes a router that answers what it cannot route with this function.
-    public init(renderFailure: @escaping @Sendable (ProtocolFailure) -> ServerResponse) {
+    /// Makes a router that renders what it cannot route with this function.
+    package init(renderFailure: @escaping @Sendable (ProtocolFailure) -> ServerResponse) {
         self.renderFailure = renderFailure
-    }
-
-    /// The routes, in the order they were added.
-    public var routes: [(method: HTTPRequest.Method, pattern: String)] {
-        table.map { ($0.method, $0.pattern) }
     }
 
     /// Adds a route.
     ///
     /// A pattern's `{name}` matches one segment that is not empty.
-    public mutating func on(
+    package mutating func on(
         _ method: HTTPRequest.Method, _ pattern: String, _ handler: @escaping Handler
     ) {
         table.append(
-            Route(
-                method: method, pattern: pattern, segments: Self.segments(pattern),
-                handler: handler))
+            Route(method: method, segments: Self.segments(pattern), handler: handler))
     }
 
     /// Answers a request: the handler's answer, or 404, or 405 with `Allow`.
     ///
-    /// HEAD is answered as GET without its body, OPTIONS with `Allow`, which for `*` lists all methods.
-    public func handle(_ request: ServerRequest) async -> ServerResponse {
+    /// HEAD is served as GET, without the body; OPTIONS gets `Allow`, which for `*` lists all methods.
+    package func handle(_ request: ServerRequest) async -> ServerResponse {
         if request.path == "*" { return Self.options(Self.allowed(table.map(\.method))) }
         let segments = Self.segments(request.path)
-        let wanted = request.method == .head ? .get : request.method
+        let method = request.method == .head ? .get : request.method
         var offered: [HTTPRequest.Method] = []
         for route in table {
             guard let parameters = Self.match(route.segments, segments) else { continue }
-            guard route.method == wanted else {
+            guard route.method == method else {
                 offered.append(route.method)
                 continue
             }
             guard let decoded = Self.decode(parameters) else {
-                return renderFailure(.badRequest("the path's percent-encoding is broken"))
+                return renderFailure(.badRequest("expected valid percent-encoding in the path"))
             }
             var request = request
             request.parameters = decoded
@@ -63,7 +55,7 @@ public struct Router: Sendable {
         return response
     }
 
-    /// The methods that are answered where these have handlers.
+    /// The methods that work where these have handlers.
     private static func allowed(_ offered: [HTTPRequest.Method]) -> [String] {
         var names = Set(offered.map(\.rawValue))
         if names.contains("GET") { names.insert("HEAD") }

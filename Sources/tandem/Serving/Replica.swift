@@ -70,7 +70,7 @@ final class Replica {
     /// Opens the state database, connects to the participants, listens, and begins to recover.
     static func start(_ configuration: Configuration, logger: Logger) async throws -> Replica {
         // First: a process that cannot listen must not take this replica's name from one that does.
-        try configuration.serverConfiguration.examine()
+        try configuration.serverConfiguration.checkAddress()
         let state = try await StateDatabase.open(configuration.stateOptions, logger: logger)
         let participants = try PostgresParticipants(
             configuration.participantOptions, state: state, queueMax: configuration.limits.queued,

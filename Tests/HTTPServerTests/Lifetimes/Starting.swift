@@ -30,7 +30,7 @@ import Testing
         let message = Self.failure { $0.host = host }
         #expect(
             message
-                == "cannot listen on \"\(host)\": give a numeric IPv4 address such as 127.0.0.1")
+                == "cannot listen on \"\(host)\": expected a numeric IPv4 address such as 127.0.0.1")
     }
 
     @Test func aPortIsFreeAgainAfterTheServerStops() async throws {

@@ -118,7 +118,7 @@ import Testing
         (1_709_251_199, "Thu, 29 Feb 2024 23:59:59 GMT"),
     ])
     func aDateIsWrittenInOneWay(_ time: Int, _ text: String) {
-        #expect(Farewell.date(time) == text)
+        #expect(RawResponse.date(time) == text)
     }
 
     /// From a client that half closed libmicrohttpd waits for the rest until the deadline, or closes

@@ -1,8 +1,9 @@
 import Glibc
 import HTTPTypes
 
-/// An answer that is written past libmicrohttpd, before the connection is cut.
-struct Farewell: Sendable {
+/// A response that the server writes to the socket itself, past libmicrohttpd, before it closes the
+/// connection.
+struct RawResponse: Sendable {
     private let head: [UInt8]
     private let body: [UInt8]
 
@@ -16,12 +17,12 @@ struct Farewell: Sendable {
         body = response.body
     }
 
-    /// What goes over the wire now.
+    /// The bytes to send now.
     var bytes: [UInt8] {
         head + Array("Date: \(Self.date(time(nil)))\r\n\r\n".utf8) + body
     }
 
-    /// A time as `Date` has it (RFC 9110, 5.6.7), whatever the locale.
+    /// A time in the format of `Date` (RFC 9110, 5.6.7), whatever the locale.
     static func date(_ time: time_t) -> String {
         let days = ["Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"]
         let months = [
