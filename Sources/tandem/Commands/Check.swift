@@ -6,23 +6,22 @@ import PostgresTransactions
 /// The command `tandem check`.
 struct Check: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Examines the state database and every participant: a line each.",
+        abstract: "Checks the state database and every participant; one line for each.",
         discussion: """
-            It looks whether each is reachable, a primary, recent enough and durable, whether its \
-            clock is right, its role has the rights it needs, its sessions are not lent by a \
-            pooler, and has every participant prepare an empty transaction and roll it back. \
-            Where a journal of decisions is wanted and missing, it prints the SQL that makes it. \
-            It names prepared transactions of this installation that no replica can end, with the SQL \
-            that does. \
-            Nothing is changed.
+            It checks that each database is reachable, a primary, recent enough and durable, that \
+            its clock is right, that the role has the rights it needs, and that no pooler shares \
+            the sessions. In every participant it prepares an empty transaction and rolls it back. \
+            If a journal of decisions is configured but missing, it prints the SQL that creates \
+            it. It lists prepared transactions of this installation that no replica can finish, \
+            with the SQL that does. It changes nothing.
 
-            Exit status 0: all is well, apart from warnings (!). 1: something is not (-), and the \
-            line says what to do.
+            Exit status 0: no check failed; there may be warnings (!). 1: a check failed (-), and \
+            its line says what to do.
             """)
 
     @OptionGroup var options: ConfigurationOption
 
-    @Flag(help: "Print one line of JSON instead, for programs.") var json = false
+    @Flag(help: "Print one line of JSON for programs instead.") var json = false
 
     private struct Report: Encodable {
         struct Database: Encodable {

@@ -7,40 +7,41 @@ import PostgresTransactions
 /// The command `tandem logless`.
 struct Logless: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Finds and ends what Swift programs without a decision log left prepared.",
+        abstract: "Lists and ends prepared transactions of Swift programs without a decision log.",
         discussion: """
-            A program that uses the library without a log ends its transactions itself, for as long \
-            as it lives. If it dies in between, what it had prepared stays, with its locks; no \
-            server touches it. Give every database that its transactions use: only then does a \
-            missing branch mean something.
+            A program that uses the library without a log ends its transactions itself. If it \
+            dies, what it had prepared stays, with its locks, and no server touches it. Name every \
+            database that its transactions use: otherwise a branch seems to be missing that is \
+            only in another database.
             """,
         subcommands: [LoglessList.self, LoglessResolve.self])
 }
 
-/// Where to look.
+/// The databases that a command reads.
 struct LoglessDatabases: ParsableArguments {
     @Option(
         name: .customLong("database"), parsing: .singleValue,
         help: ArgumentHelp(
-            "A database, as libpq reads it; once for each.", valueName: "conninfo"))
+            "The connection string of a database; give the option once for each.",
+            valueName: "conninfo"))
     var databases: [String] = []
 
     func validate() throws {
-        if databases.isEmpty { throw ValidationError("Give each database with --database.") }
+        if databases.isEmpty { throw ValidationError("Expected each database with --database.") }
     }
 
     func options() throws -> [ConnectionOptions] {
         try databases.map { try ConnectionOptions(conninfo: $0) }
     }
 
-    /// Status 2 is for databases that could not be looked into, of which nothing follows; 1 is for what
-    /// was found there.
+    /// Exits with status 2 if a database cannot be read, since nothing follows from the others then;
+    /// 1 is for what was found.
     static func find(in options: [ConnectionOptions]) async throws -> LoglessTransactions {
         do {
             return try await LoglessTransactions.find(in: options, timeout: .seconds(10))
         } catch {
             FileHandle.standardError.write(
-                Data("Error: the databases could not all be looked into: \(error)\n".utf8))
+                Data("Error: cannot read all databases: \(error)\n".utf8))
             throw ExitCode(2)
         }
     }
@@ -50,9 +51,9 @@ struct LoglessDatabases: ParsableArguments {
 struct LoglessList: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "list",
-        abstract: "Lists what is prepared, by transaction.",
+        abstract: "Lists prepared branches by transaction.",
         discussion: """
-            Exit status 0: nothing is left. 1: something is. 2: a database could not be asked.
+            Exit status 0: nothing is left. 1: something is. 2: a database could not be read.
             """)
 
     @OptionGroup var place: LoglessDatabases
@@ -74,22 +75,25 @@ struct LoglessList: AsyncParsableCommand {
 
     static func advice(_ group: LoglessTransactions.Group) -> String {
         if group.isCoordinatorAlive {
-            return "its program is alive and ends it: leave it alone"
+            return "its program is alive and will end it; do nothing"
         }
         guard !group.missing.isEmpty else {
-            return "all branches are here: commit or rollback, either keeps them together; "
-                + "rollback, if nobody was told that it was committed"
+            return
+                "all branches are here, so either commit or rollback keeps them together; choose "
+                + "rollback unless the program has reported a commit"
         }
         let missing = group.missing.map { "\($0)" }.joined(separator: ", ")
-        return "not here: branch \(missing). It was committed, rolled back or never prepared: look "
-            + "into its data, end the rest in the same way, and say --incomplete"
+        return
+            "branch \(missing) is missing: it was committed, rolled back or never prepared. Check "
+            + "its data, then end the others in the same way with --incomplete"
     }
 }
 
 /// The command `tandem logless resolve`.
 struct LoglessResolve: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "resolve", abstract: "Ends every branch that is left of one transaction.")
+        commandName: "resolve",
+        abstract: "Commits or rolls back the remaining branches of one transaction.")
 
     /// How to end it.
     enum Verb: String, ExpressibleByArgument, CaseIterable {
@@ -97,25 +101,25 @@ struct LoglessResolve: AsyncParsableCommand {
         case rollback
     }
 
-    @Argument(help: "The transaction, as `list` names it.") var transaction: String
+    @Argument(help: "The name that `list` prints.") var transaction: String
     @Argument(help: "commit or rollback.") var verb: Verb
     @OptionGroup var place: LoglessDatabases
-    @Flag(help: "End it although some branch is missing: you have looked how that one ended.")
+    @Flag(help: "End it although a branch is missing; you have checked how that one ended.")
     var incomplete = false
 
     func run() async throws {
         let options = try place.options()
         let found = try await LoglessDatabases.find(in: options)
         guard let group = found.groups.first(where: { $0.name == transaction }) else {
-            throw ValidationError("Nothing named \(transaction) is prepared in these databases.")
+            throw ValidationError("These databases have no prepared transaction \(transaction).")
         }
         guard !group.isCoordinatorAlive else {
-            throw ValidationError("Its program is alive and ends it; stop the program first.")
+            throw ValidationError("Its program is alive and will end it. Stop the program first.")
         }
         guard incomplete || group.missing.isEmpty else {
             throw ValidationError(
-                "Branch \(group.missing) is not prepared here. See how it ended, then say "
-                    + "--incomplete.")
+                "Branch \(group.missing.map { "\($0)" }.joined(separator: ", ")) is missing. Check how "
+                    + "it ended, then use --incomplete.")
         }
         let answers = await LoglessTransactions.end(
             group, verb == .commit ? .commit : .abort, in: options, timeout: .seconds(10))

@@ -6,8 +6,8 @@ import PostgresTransactions
 /// The command `tandem migrate`.
 struct Migrate: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Brings schema tandem of the state database up to date, and does nothing else.",
-        discussion: "`tandem serve` does the same at its start; both take an advisory lock.")
+        abstract: "Updates the schema of the state database, and does nothing else.",
+        discussion: "`tandem serve` does the same when it starts. Both take an advisory lock.")
 
     @OptionGroup var options: ConfigurationOption
 
@@ -20,6 +20,6 @@ struct Migrate: AsyncParsableCommand {
         print(
             applied.isEmpty
                 ? "The schema is up to date."
-                : "Applied \(applied.map(String.init).joined(separator: ", ")).")
+                : "Applied migrations: \(applied.map(String.init).joined(separator: ", ")).")
     }
 }

@@ -6,12 +6,13 @@ import PostgresTransactions
 /// The command `tandem release`.
 struct Release: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Releases the quarantine that follows a change of the state database's server.",
+        abstract: "Ends the quarantine after the state database has changed its server.",
         discussion: """
-            When the state database was restored, replaced or promoted, rows and decisions may be \
-            lost, so nothing is aborted because something is not there. Release it when you know \
-            that nothing was lost, or have ended what was (see POST .../resolution). Without \
-            --reason it only says whether there is a quarantine. Every release is recorded.
+            A state database that was restored, replaced or promoted may have lost transactions \
+            and decisions. In quarantine tandem therefore aborts nothing just because a record is \
+            missing. Release the quarantine when you know that nothing was lost, or when you have \
+            resolved what was (POST .../resolution). Without --actor and --reason the command only \
+            says whether there is a quarantine. tandem records every release.
             """)
 
     @OptionGroup var options: ConfigurationOption
@@ -19,12 +20,12 @@ struct Release: AsyncParsableCommand {
     @Option(help: "Who releases it.")
     var actor: String?
 
-    @Option(help: "Why it may be released.")
+    @Option(help: "Why it is safe.")
     var reason: String?
 
     func validate() throws {
         guard (actor == nil) == (reason == nil) else {
-            throw ValidationError("--actor and --reason go together")
+            throw ValidationError("--actor and --reason must be given together")
         }
     }
 

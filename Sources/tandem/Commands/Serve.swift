@@ -10,11 +10,16 @@ struct Serve: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Runs a replica of the coordinator.",
         discussion: """
-            It migrates the state database, connects to the participants, finishes what an earlier \
-            life left in doubt, and listens. SIGTERM or SIGINT stops it in order: readiness fails \
-            first, what is under way ends within shutdown.graceSeconds. A second signal stops it \
-            at once, which is safe: what was decided is finished by the next life. So does the \
-            first one while it is still starting.
+            It migrates the state database, connects to the participants, finishes the \
+            transactions that an earlier process left in doubt, and listens.
+
+            SIGTERM or SIGINT stops it in order: readiness fails first, then running transactions \
+            end within shutdown.graceSeconds. A second signal, or the first during the start, \
+            stops it at once. That is safe: the next process finishes every decided transaction.
+
+            Exit status 0: stopped in order. 1: could not start. 3: stopped before all \
+            transactions had ended. 75: another process took this replica's name or work. 130: \
+            stopped at once by a second signal.
             """)
 
     @OptionGroup var options: ConfigurationOption
@@ -25,12 +30,12 @@ struct Serve: AsyncParsableCommand {
         for warning in configuration.warnings { logger.warning("\(warning)") }
         let signals = await UnixSignalsSequence(trapping: .sigterm, .sigint)
         let started = Lock<Replica?>(nil)
-        // Beside the start, which may have to wait for a lock, or for a server that has become silent.
+        // Handles signals during the start too, which may wait for a lock or for a silent server.
         Task {
             var isStopping = false
             for await _ in signals {
                 guard let replica = started.withLock({ $0 }) else {
-                    logger.notice("stopped before it served")
+                    logger.notice("stopped during the start")
                     endProcess(0)
                 }
                 if isStopping { endProcess(130) }
@@ -45,15 +50,15 @@ struct Serve: AsyncParsableCommand {
         let replica = try await Replica.start(configuration, logger: logger)
         started.withLock { $0 = replica }
         await replica.state.waitUntilSuperseded()
-        logger.critical("this life of the replica is over; stopping")
+        logger.critical("another process has taken this replica's name or work; stopping")
         endProcess(75)
     }
 }
 
-/// Ends the process without waiting for tasks that only wait for the next event.
+/// Ends the process without waiting for tasks that wait for events.
 func endProcess(_ status: Int32) -> Never { exit(status) }
 
-/// The program's logger: one line an event, on standard error.
+/// The program's logger: one line per event, on standard error.
 enum Logging {
     static func make(_ level: String) -> Logger {
         var logger = Logger(label: "tandem") { StreamLogHandler.standardError(label: $0) }

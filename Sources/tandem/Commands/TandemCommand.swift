@@ -7,9 +7,10 @@ struct TandemCommand: AsyncParsableCommand {
         commandName: "tandem",
         abstract: "Commits a change to several PostgreSQL databases, or to none of them.",
         discussion: """
-            tandem is a two-phase-commit coordinator with a REST interface and a durable decision \
-            log in a PostgreSQL of its own. Begin with `tandem demo`, which shows it on throwaway \
-            databases, or `tandem dev`, which keeps them running for you to try.
+            tandem is a two-phase-commit coordinator for PostgreSQL with an HTTP API. It records \
+            every decision in a PostgreSQL database of its own. Start with `tandem demo`, which \
+            shows a commit, an abort and a crash on throwaway databases, or with `tandem dev`, \
+            which keeps such databases running for you to try.
             """,
         version: "0.1.0",
         subcommands: [
@@ -18,16 +19,16 @@ struct TandemCommand: AsyncParsableCommand {
         ])
 }
 
-/// Where the configuration is.
+/// The option that names the configuration file.
 struct ConfigurationOption: ParsableArguments {
     @Option(
         name: .long,
         help: ArgumentHelp(
-            "The configuration, a YAML file.",
+            "The configuration file, in YAML.",
             discussion: """
-                Any key may also be given, and is overridden, by a variable: \
-                state.conninfo is TANDEM_STATE_CONNINFO, participants.users.poolSize is \
-                TANDEM_PARTICIPANTS_USERS_POOL_SIZE.
+                An environment variable can set any key, and overrides the file: \
+                TANDEM_STATE_CONNINFO sets state.conninfo, and \
+                TANDEM_PARTICIPANTS_USERS_POOL_SIZE sets poolSize of the participant users.
                 """, valueName: "file"))
     var config: String?
 }

@@ -1,4 +1,4 @@
-/// The name that was probably meant by `name`, when one is near enough.
+/// The known name that was probably meant by `name`, if one is close enough.
 func closest(to name: String, among names: [String]) -> String? {
     let limit = max(1, name.count / 3)
     return
@@ -8,8 +8,8 @@ func closest(to name: String, among names: [String]) -> String? {
         .min { $0.distance < $1.distance }?.name
 }
 
-/// How many letters must be put in, taken out, changed or swapped with a neighbour to make one
-/// text of the other.
+/// How many letters must be inserted, removed, changed or swapped with a neighbour to turn one text
+/// into the other.
 private func editDistance(_ one: String, _ other: String) -> Int {
     let one = Array(one)
     let other = Array(other)

@@ -2,13 +2,13 @@ import FoundationEssentials
 import PostgresClient
 
 extension Configuration {
-    /// The connection string of a section, with the password from where it is kept.
+    /// The connection string of a section, with its password.
     static func connection(_ source: ConfigurationSource) -> ConnectionOptions? {
         let conninfo = source.string("conninfo")
         let password = password(source)
         guard let conninfo, !conninfo.isEmpty else {
             source.fault(
-                "a libpq connection string is wanted, such as "
+                "expected a libpq connection string such as "
                     + "\"host=db.internal dbname=users user=tandem\"", key: "conninfo")
             return nil
         }
@@ -16,17 +16,17 @@ extension Configuration {
         do {
             options = try ConnectionOptions(conninfo: conninfo)
         } catch {
-            // The sentence quotes nothing of the string, where a password may stand.
+            // The message quotes nothing of the string, which may hold a password.
             source.fault(
-                "\(error); right is \"host=... dbname=... user=...\" or "
-                    + "\"postgresql://user@host/dbname\", with PostgreSQL's keywords, and a value "
-                    + "with a blank in it in single quotes", key: "conninfo")
+                "\(error); expected \"host=... dbname=... user=...\" with single quotes around a "
+                    + "value that has a blank, or \"postgresql://user@host/dbname\"",
+                key: "conninfo")
             return nil
         }
         if options["password"] != nil, password == nil {
             source.warning(
-                "the password stands in the connection string; passwordFile, or password with "
-                    + "${VARIABLE}, keeps it out of this file", key: "conninfo")
+                "the connection string holds the password; use passwordFile, or password with "
+                    + "${VARIABLE}, to keep it out of this file", key: "conninfo")
         }
         var changes = ["target_session_attrs": "primary"]
         changes["password"] = password
@@ -37,19 +37,21 @@ extension Configuration {
         let password = source.string("password")
         guard let file = source.string("passwordFile") else { return password }
         if password != nil {
-            source.fault("give either password or passwordFile", key: "passwordFile")
+            source.fault("expected either password or passwordFile, got both", key: "passwordFile")
         }
         guard let data = FileManager.default.contents(atPath: file) else {
             source.fault("the file \(file) cannot be read", key: "passwordFile")
             return nil
         }
-        // An editor ends the file with a newline, which is not part of the password. Blanks may be.
+        // The newline at the end of the file is not part of the password. Blanks may be.
         let text = String(decoding: data, as: UTF8.self)
         let secret = String(text.prefix { !$0.isNewline })
         if secret.isEmpty {
-            source.fault("the first line of \(file) is empty", key: "passwordFile")
+            source.fault(
+                "expected the password in the first line of \(file), got an empty line",
+                key: "passwordFile")
         } else if text.dropFirst(secret.count).contains(where: { !$0.isNewline }) {
-            source.fault("\(file) has more than one line", key: "passwordFile")
+            source.fault("expected one line in \(file), got more", key: "passwordFile")
         }
         return secret
     }

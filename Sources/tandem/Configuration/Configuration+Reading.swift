@@ -1,8 +1,9 @@
+import CoordinatorAPI
 import FoundationEssentials
 import PostgresClient
 
 extension Configuration {
-    /// Reads a file, if one is given, and the environment above it.
+    /// Reads a file, if one is given, and the environment, which overrides it.
     ///
     /// Throws `ConfigurationFaults` with everything that is wrong.
     static func load(
@@ -52,23 +53,23 @@ extension Configuration {
         let address = ipv4Address(value.listen.host)
         if address == nil {
             listen.fault(
-                "\"\(value.listen.host)\" is not an IPv4 address, such as 127.0.0.1, or 0.0.0.0 "
-                    + "for all of this machine's", key: "host")
+                "expected an IPv4 address such as 127.0.0.1, or 0.0.0.0 for all of this machine's, "
+                    + "got \"\(value.listen.host)\"", key: "host")
         } else if address?.first != 127, !value.allowUnauthenticated {
             listen.fault(
-                "\(value.listen.host) is not a loopback address, and callers are not "
-                    + "authenticated yet: set allowUnauthenticated: true to listen there "
-                    + "nevertheless", key: "host")
+                "\(value.listen.host) is not a loopback address, and tandem does not authenticate "
+                    + "callers yet; set allowUnauthenticated: true to listen there anyway",
+                key: "host")
         }
         let replica = root.section("replica")
         if let name = replica.string("name") {
-            if !isName(name) { replica.fault(nameRule, key: "name") }
+            if !NameRules.isParticipant(name) { replica.fault(nameRule, key: "name") }
             value.replica.name = name
         }
         replica.integer("heartbeatSeconds", 1...60, &value.replica.heartbeatSeconds)
         replica.integer("leaseSeconds", 3...600, &value.replica.leaseSeconds)
         if value.replica.leaseSeconds < 3 * value.replica.heartbeatSeconds {
-            replica.fault("three heartbeats have to fit into a lease", key: "leaseSeconds")
+            replica.fault("expected at least three times heartbeatSeconds", key: "leaseSeconds")
         }
         replica.refuseUnknown()
     }
@@ -86,10 +87,10 @@ extension Configuration {
 
     private static func participants(_ root: ConfigurationSource) -> [Participant] {
         let sources = root.list("participants", namedBy: "name", required: "conninfo")
-        if sources.isEmpty { root.fault("at least one is wanted", key: "participants") }
+        if sources.isEmpty { root.fault("expected at least one participant", key: "participants") }
         var seen: Set<String> = []
         return sources.compactMap { name, source in
-            if !name.isEmpty, !isName(name) { source.fault(nameRule, key: "name") }
+            if !name.isEmpty, !NameRules.isParticipant(name) { source.fault(nameRule, key: "name") }
             if !name.isEmpty, !seen.insert(EnvironmentName.words(of: name)).inserted {
                 source.fault("the name is used twice", key: "name")
             }
@@ -153,7 +154,7 @@ extension Configuration {
             > value.transactions.maximumTimeoutMilliseconds
         {
             source.fault(
-                "the default is longer than maximumTimeoutMilliseconds",
+                "expected at most maximumTimeoutMilliseconds",
                 key: "defaultTimeoutMilliseconds")
         }
         source.refuseUnknown()
@@ -168,8 +169,26 @@ extension Configuration {
     }
 }
 
+extension Configuration {
+    /// The rule that `NameRules.isParticipant` checks.
+    static let nameRule =
+        "expected 1 to 63 lower-case letters, digits and hyphens that begin with a letter"
+
+    /// The four numbers of an IPv4 address.
+    ///
+    /// A host name is no address: what it resolves to may change after it was checked.
+    private static func ipv4Address(_ text: String) -> [UInt8]? {
+        let parts = text.split(separator: ".", omittingEmptySubsequences: false)
+        let numbers = parts.compactMap { part in
+            part.utf8.allSatisfy { (48...57).contains($0) } && part.utf8.count <= 3
+                ? UInt8(part) : nil
+        }
+        return parts.count == 4 && numbers.count == 4 ? numbers : nil
+    }
+}
+
 extension ConnectionOptions {
-    /// Stands in where the real one was faulty, until the faults are reported.
+    /// Takes the place of a faulty one until the faults are reported.
     fileprivate static var placeholder: ConnectionOptions {
         do {
             return try ConnectionOptions(conninfo: "")

@@ -75,6 +75,6 @@ struct Configuration: Sendable {
     var http = HTTP()
     var shutdownGraceSeconds = 30
     var logLevel = "info"
-    /// What works but should not stay so, for the log.
+    /// What works but should be changed, for the log.
     var warnings: [String] = []
 }

@@ -1,28 +1,28 @@
-/// The part of the environment that speaks of the configuration.
+/// The environment variables that belong to the configuration.
 final class ConfigurationEnvironment {
     private let variables: [String: String]
-    private var asked: Set<String> = []
+    private var known: Set<String> = []
 
     init(_ variables: [String: String]) {
         self.variables = variables
     }
 
-    /// The value that stands above the file's for the key at `path`.
+    /// The value that overrides the file's for the key at `path`.
     ///
-    /// An empty variable counts as absent: that is how many tools write "not given".
+    /// An empty variable counts as absent, because many tools set it to say "not given".
     func override(_ path: String) -> String? {
         let name = EnvironmentName.variable(path)
-        asked.insert(name)
+        known.insert(name)
         return variables[name].flatMap { $0.isEmpty ? nil : $0 }
     }
 
     /// The value for `${name}`, which may be empty.
     func substitution(_ name: String) -> String? {
-        asked.insert(name)
+        known.insert(name)
         return variables[name]
     }
 
-    /// The names that stand between `path` and `key` in variables that are given.
+    /// The names between `path` and `key` in the names of the variables that are set.
     func names(under path: String, with key: String) -> [String] {
         let prefix = EnvironmentName.variable(path) + "_"
         let suffix = "_" + EnvironmentName.words(of: key)
@@ -35,7 +35,7 @@ final class ConfigurationEnvironment {
         }
     }
 
-    /// Those of other parts of tandem.
+    /// Variables of other parts of tandem.
     private static var othersVariables: [String] {
         #if TANDEM_FAILPOINTS
         ["TANDEM_POSTGRES_BIN", "TANDEM_FAILPOINTS"]
@@ -44,16 +44,16 @@ final class ConfigurationEnvironment {
         #endif
     }
 
-    /// A sentence for each variable that looks like ours and that nobody asked for.
+    /// A warning for each `TANDEM_` variable that is not known.
     ///
-    /// Not a fault: a container platform sets `TANDEM_PORT` and its like by itself for a service that
-    /// is named tandem.
+    /// It is no fault: for a service that is named tandem a container platform sets `TANDEM_PORT` and
+    /// its like by itself.
     func unknown() -> [String] {
-        variables.keys.sorted().filter { $0.hasPrefix("TANDEM_") && !asked.contains($0) }
+        variables.keys.sorted().filter { $0.hasPrefix("TANDEM_") && !known.contains($0) }
             .filter { !Self.othersVariables.contains($0) }
             .map { name in
-                let hint = closest(to: name, among: asked.sorted()).map { "; did you mean \($0)?" }
-                return "the variable \(name) is not known and has no effect\(hint ?? "")"
+                let hint = closest(to: name, among: known.sorted()).map { "; did you mean \($0)?" }
+                return "unknown variable \(name), which has no effect\(hint ?? "")"
             }
     }
 }

@@ -1,8 +1,8 @@
-/// What reading a configuration brings to light, gathered so that one run tells it all.
+/// What is wrong with a configuration, gathered so that one run reports everything.
 final class ConfigurationFindings {
-    /// Each with its line or variable, and with what would be right.
+    /// Each with its line or variable, and what was expected.
     var faults: [String] = []
-    /// What works but should not stay so.
+    /// What works but should be changed.
     var warnings: [String] = []
     let environment: ConfigurationEnvironment
 
@@ -11,14 +11,14 @@ final class ConfigurationFindings {
     }
 }
 
-/// Everything that is wrong with a configuration, each fault with its place and its remedy.
+/// Everything that is wrong with a configuration, each fault with its place and what was expected.
 struct ConfigurationFaults: Error, CustomStringConvertible {
     /// The file, or "the environment".
     let source: String
     let faults: [String]
 
     var description: String {
-        let count = faults.count == 1 ? "1 fault" : "\(faults.count) faults"
+        let count = faults.count == 1 ? "1 error" : "\(faults.count) errors"
         return "\(count) in \(source):\n" + faults.map { "  - \($0)" }.joined(separator: "\n")
     }
 }

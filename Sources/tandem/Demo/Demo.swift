@@ -8,40 +8,41 @@ import PostgresClusters
 /// The command `tandem demo`.
 struct Demo: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Shows a user and an order written atomically into two databases.",
+        abstract: "Shows how a user and an order are written into two databases atomically.",
         discussion: """
-            It starts three throwaway PostgreSQL servers and a real coordinator process, talks to \
-            it over real HTTP, kills it between the decision and the commits, and shows what is \
-            in the databases after each act. Exit status 0 only if everything was as promised.
+            It starts three throwaway PostgreSQL servers and a coordinator process, sends it HTTP \
+            requests, kills it between a decision and its commits, and shows the contents of the \
+            databases after each step. The exit status is 0 only if every result is as expected.
             """)
 
     func run() async throws {
-        say("Starting three throwaway PostgreSQL servers (state, users, orders) and tandem...")
+        print("Starting three throwaway PostgreSQL servers (state, users, orders) and tandem...")
         let settings = ["transactions: { recoveryIntervalMilliseconds: 500 }"]
         let sandbox = try await Sandbox.start(directory: nil, settings: settings)
         do {
             let replica = try await sandbox.startReplica(1, isQuiet: true)
-            let stage = Stage(sandbox: sandbox, port: replica.port)
-            try await stage.firstAct()
-            try await stage.secondAct()
-            try await stage.thirdAct(replica)
+            let steps = DemoSteps(sandbox: sandbox, port: replica.port)
+            try await steps.commit()
+            try await steps.abort()
+            try await steps.crash(replica)
         } catch {
             await sandbox.stop()
             throw error
         }
         await sandbox.stop()
-        say("\nEverything was as promised. Next: `tandem dev` keeps it running for you.")
+        show("\nEvery result was as expected. Next: `tandem dev` keeps it running for you.")
     }
 }
 
-func say(_ text: String) {
+/// Prints a line at once, also into a pipe.
+private func show(_ text: String) {
     print(text)
     fflush(nil)
 }
 
-/// The three acts.
-private struct Stage {
-    struct Broken: Error, CustomStringConvertible {
+/// The three steps.
+private struct DemoSteps {
+    struct UnexpectedResult: Error, CustomStringConvertible {
         let description: String
     }
 
@@ -50,28 +51,30 @@ private struct Stage {
 
     private var client: LoopbackHTTP { LoopbackHTTP(port: port) }
 
-    func firstAct() async throws {
-        say("\n--- 1. A user in one database and an order in the other: both ---")
+    func commit() async throws {
+        show("\n--- 1. Insert a user in one database and an order in the other: both commit ---")
         let answer = try await post(user: "u1", order: "o1")
         try expect(answer.status == 201, "201 Created")
-        try await show(users: 1, orders: 1)
+        try await showTables(users: 1, orders: 1)
     }
 
-    func secondAct() async throws {
-        say("\n--- 2. An order that fails (its id is taken): neither ---")
+    func abort() async throws {
+        show("\n--- 2. Insert an order whose id is taken: neither commits ---")
         let answer = try await post(user: "u2", order: "o1")
         try expect(answer.status == 409, "409 Conflict")
-        try await show(users: 1, orders: 1)
-        say("No user u2 was left behind.")
+        try await showTables(users: 1, orders: 1)
+        show("User u2 was not inserted.")
     }
 
-    /// The finishing sessions are frozen, so that the decision is made and no commit can run; the
-    /// coordinator is killed; the frozen sessions end before they read what was sent to them.
-    func thirdAct(_ replica: ChildReplica) async throws {
-        say("\n--- 3. kill -9 between the decision and the commits ---")
+    /// Kills the coordinator between the decision and the commits.
+    ///
+    /// It freezes the finishing sessions first, so that the decision is made and no commit can run.
+    /// The frozen sessions end before they read what was sent to them.
+    func crash(_ replica: ChildReplica) async throws {
+        show("\n--- 3. Kill the coordinator (kill -9) between the decision and the commits ---")
         var frozen: [pid_t] = []
         for cluster in sandbox.participants.values {
-            try await until("all finishing sessions are there") {
+            try await until("all finishing sessions are open") {
                 guard let pids = try await Sandbox.finishers(of: cluster) else { return false }
                 frozen += pids
                 return true
@@ -93,15 +96,15 @@ private struct Stage {
             kill(pid, SIGCONT)
         }
         _ = await request.value
-        say("The decision is commit, the coordinator is dead, and the databases are in doubt:")
-        try await show(users: 1, orders: 1)
+        show("The decision is to commit, the coordinator is dead, and nothing is committed yet:")
+        try await showTables(users: 1, orders: 1)
         try expect(await preparedCount() == 2, "one prepared transaction in each database")
-        say("Restarting tandem...")
+        show("Restarting tandem...")
         let start = ContinuousClock.now
         try await sandbox.startReplica(1, port: port, isQuiet: true)
-        try await until("nothing is prepared any more") { try await preparedCount() == 0 }
-        say("Finished \(ContinuousClock.now - start) after the restart:")
-        try await show(users: 2, orders: 2)
+        try await until("no transaction is prepared any more") { try await preparedCount() == 0 }
+        show("Recovery committed both branches \(ContinuousClock.now - start) after the restart:")
+        try await showTables(users: 2, orders: 2)
     }
 
     private static func body(user: String, order: String) -> String {
@@ -114,18 +117,18 @@ private struct Stage {
 
     private func post(user: String, order: String) async throws -> LoopbackHTTP.Answer {
         let body = Self.body(user: user, order: order)
-        say("POST /v1/transactions\n\(body)")
+        show("POST /v1/transactions\n\(body)")
         let answer = try await client.post("/v1/transactions", body)
-        say("=> \(answer.status)\n\(answer.body)")
+        show("=> \(answer.status)\n\(answer.body)")
         return answer
     }
 
-    private func show(users: Int, orders: Int) async throws {
+    private func showTables(users: Int, orders: Int) async throws {
         for (name, count) in [("users", users), ("orders", orders)] {
             guard let cluster = sandbox.participants[name] else { continue }
             let rows = try await Sandbox.rows(cluster, "SELECT * FROM \(name) ORDER BY id")
-            say("table \(name) in participant \"\(name)\":")
-            for row in rows { say("  " + row.map { $0 ?? "NULL" }.joined(separator: " | ")) }
+            show("table \(name) in participant \"\(name)\":")
+            for row in rows { show("  " + row.map { $0 ?? "NULL" }.joined(separator: " | ")) }
             try expect(rows.count == count, "\(count) row(s) in \(name)")
         }
     }
@@ -138,16 +141,16 @@ private struct Stage {
         return count
     }
 
-    private func expect(_ isSo: Bool, _ what: String) throws {
-        guard isSo else { throw Broken(description: "expected \(what)") }
+    private func expect(_ condition: Bool, _ what: String) throws {
+        guard condition else { throw UnexpectedResult(description: "expected \(what)") }
     }
 
     /// Polls the databases, as an operator would.
-    private func until(_ what: String, _ isSo: () async throws -> Bool) async throws {
+    private func until(_ what: String, _ condition: () async throws -> Bool) async throws {
         for _ in 0..<600 {
-            if try await isSo() { return }
+            if try await condition() { return }
             try await Task.sleep(for: .milliseconds(25))
         }
-        throw Broken(description: "expected that \(what) within 15 s")
+        throw UnexpectedResult(description: "expected within 15 s: \(what)")
     }
 }

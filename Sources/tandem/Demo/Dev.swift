@@ -6,37 +6,38 @@ import UnixSignals
 /// The command `tandem dev`.
 struct Dev: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
-        abstract: "Keeps throwaway databases and a coordinator running for you to try.",
+        abstract: "Runs throwaway databases and a coordinator for you to try.",
         discussion: """
-            Three PostgreSQL servers on free loopback ports (state, users, orders), and the \
-            coordinator over them, until SIGINT or SIGTERM. Tables users, orders and accounts \
-            exist in both participants.
+            It starts three PostgreSQL servers (state, users, orders) on free loopback ports, and \
+            a coordinator, and stops them at SIGINT or SIGTERM. Both participants have the tables \
+            users, orders and accounts.
             """)
 
-    @Option(help: "The coordinator's port; further replicas take the next ones. 0: any free ones.")
+    @Option(help: "The coordinator's port; further replicas use the next ones. 0 takes free ports.")
     var port: UInt16 = 8080
 
     @Option(help: "How many replicas of the coordinator to run.") var replicas = 1
 
-    @Option(help: "Keep the databases in this folder between runs.") var directory: String?
+    @Option(help: "Keep the databases in this folder for the next run.") var directory: String?
 
-    @Flag(help: "Have every participant keep a journal of decisions.") var journal = false
+    @Flag(help: "Keep a journal of decisions in every participant.") var journal = false
 
     @Option(
         help: ArgumentHelp(
-            "A setting of every PostgreSQL server, such as log_statement=all; may be repeated.",
+            "A setting for all PostgreSQL servers, such as log_statement=all; may be repeated.",
             valueName: "name=value"))
     var setting: [ServerSetting] = []
 
-    @Flag(help: "Print one line of JSON when all is ready, for programs.") var json = false
+    @Flag(help: "Print one line of JSON for programs when everything is ready.") var json = false
 
     func validate() throws {
         guard (1...16).contains(replicas) else {
-            throw ValidationError("--replicas takes 1 to 16.")
+            throw ValidationError("Expected --replicas from 1 to 16.")
         }
         guard Int(port) + replicas - 1 <= Int(UInt16.max) else {
             throw ValidationError(
-                "\(replicas) replicas from port \(port) on would need ports above 65535.")
+                "Expected ports of at most 65535, got more with \(replicas) replicas from port \(port)."
+            )
         }
     }
 
@@ -114,7 +115,7 @@ struct Dev: AsyncParsableCommand {
     }
 }
 
-/// A setting of PostgreSQL's own, written `name=value`.
+/// A setting of PostgreSQL, written `name=value`.
 struct ServerSetting: ExpressibleByArgument {
     let name: String
     let value: String

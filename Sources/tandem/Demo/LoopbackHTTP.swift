@@ -1,7 +1,7 @@
 import Foundation
 import Glibc
 
-/// A small HTTP/1.1 client for a server on this machine: one request a connection.
+/// A small HTTP/1.1 client for a server on this machine: one connection per request.
 struct LoopbackHTTP: Sendable {
     struct Answer: Sendable {
         let status: Int
@@ -14,8 +14,8 @@ struct LoopbackHTTP: Sendable {
     }
 
     let port: UInt16
-    /// The longest silence that is taken for thinking; whoever listens there may never answer.
-    var patienceSeconds = 90
+    /// How long to wait for data: the process at that port may never answer.
+    var timeoutSeconds = 90
 
     func get(_ path: String) async throws -> Answer {
         try await send("GET \(path) HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n")
@@ -31,13 +31,13 @@ struct LoopbackHTTP: Sendable {
 
     func send(_ request: String) async throws -> Answer {
         let port = port
-        let patience = timeval(tv_sec: patienceSeconds, tv_usec: 0)
-        let result = await onThread { exchange(port, request, patience) }
+        let timeout = timeval(tv_sec: timeoutSeconds, tv_usec: 0)
+        let result = await onThread { exchange(port, request, timeout: timeout) }
         return try result.get()
     }
 }
 
-/// Runs what blocks on a thread of its own: however many do, none waits for another's end.
+/// Runs blocking code on a thread of its own, so that any number of calls can block at once.
 func onThread<Result: Sendable>(_ body: @escaping @Sendable () -> Result) async -> Result {
     await withCheckedContinuation { continuation in
         Thread.detachNewThread { continuation.resume(returning: body()) }
@@ -45,14 +45,14 @@ func onThread<Result: Sendable>(_ body: @escaping @Sendable () -> Result) async 
 }
 
 private func exchange(
-    _ port: UInt16, _ request: String, _ patience: timeval
+    _ port: UInt16, _ request: String, timeout: timeval
 ) -> Result<LoopbackHTTP.Answer, LoopbackHTTP.Failure> {
     let socket = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
-    guard socket >= 0 else { return .failure(.init(description: "no socket")) }
+    guard socket >= 0 else { return .failure(.init(description: "cannot open a socket")) }
     defer { close(socket) }
-    var patience = patience
+    var timeout = timeout
     setsockopt(
-        socket, SOL_SOCKET, SO_RCVTIMEO, &patience, socklen_t(MemoryLayout<timeval>.size))
+        socket, SOL_SOCKET, SO_RCVTIMEO, &timeout, socklen_t(MemoryLayout<timeval>.size))
     var address = sockaddr_in()
     address.sin_family = sa_family_t(AF_INET)
     address.sin_port = port.bigEndian
@@ -76,7 +76,7 @@ private func exchange(
     while true {
         let count = recv(socket, &buffer, buffer.count, 0)
         if count < 0, errno == EAGAIN {
-            return .failure(.init(description: "no answer in \(patience.tv_sec) s"))
+            return .failure(.init(description: "no answer in \(timeout.tv_sec) s"))
         }
         guard count > 0 else { break }
         answer.append(contentsOf: buffer[..<count])

@@ -3,12 +3,12 @@ import Foundation
 import PostgresClient
 import PostgresClusters
 
-/// Three throwaway PostgreSQL servers and the replicas of a coordinator over them.
+/// Three throwaway PostgreSQL servers and the replicas of a coordinator.
 final class Sandbox {
     static let participantNames = ["users", "orders"]
     static let serverNames = ["state"] + participantNames
 
-    /// In both participants, so that either can play either part.
+    /// Both participants have all tables, so that tests can use either.
     static let tables = [
         "CREATE TABLE users (id text PRIMARY KEY, name text)",
         "CREATE TABLE orders (id text PRIMARY KEY, user_id text, amount numeric)",
@@ -18,12 +18,12 @@ final class Sandbox {
     let state: PostgresCluster
     let participants: [String: PostgresCluster]
     private(set) var replicas: [ChildReplica] = []
-    /// More keys for the replicas to come: by `replica`, `state` or a participant's name, such as
-    /// `["state": "readers: 4"]`.
+    /// More configuration for the replicas to start, by `replica`, `state` or a participant's name,
+    /// such as `["state": "readers: 4"]`.
     var keys: [String: String] = [:]
-    /// Other connection strings for the replicas to come, by the server's name.
+    /// Other connection strings for the replicas to start, by the server's name.
     var addresses: [String: String] = [:]
-    /// Of the replicas that were not told theirs; each is kept for one of them over its restarts.
+    /// Ports of replicas that were started without one; each keeps its port over restarts.
     private var ports: [LoopbackPort] = []
     private let folder: String
     private let settings: [String]
@@ -40,8 +40,8 @@ final class Sandbox {
 
     /// Starts the servers.
     ///
-    /// With a directory they are kept there, and used again. `servers` holds settings of
-    /// PostgreSQL's own, by the server's name.
+    /// A directory keeps them for the next start. `servers` holds settings of PostgreSQL by the
+    /// server's name.
     static func start(
         directory: String?, settings: [String] = [], servers: [String: [String: String]] = [:]
     ) async throws -> Sandbox {
@@ -73,8 +73,7 @@ final class Sandbox {
 
     /// Starts a replica as a process of its own, and waits until it is ready.
     ///
-    /// - Parameter chosen: its port; without one it gets any, which stays its own until all is
-    ///   stopped.
+    /// - Parameter chosen: Its port; without one it gets a free port and keeps it until `stop()`.
     @discardableResult
     func startReplica(
         _ number: Int, port chosen: UInt16? = nil, isQuiet: Bool,
@@ -82,7 +81,7 @@ final class Sandbox {
     ) async throws -> ChildReplica {
         if let chosen, LoopbackPort.isTaken(chosen) {
             throw LoopbackHTTP.Failure(
-                description: "something listens on 127.0.0.1:\(chosen) already; choose another port"
+                description: "port \(chosen) of 127.0.0.1 is in use; choose another one"
             )
         }
         let port = try chosen ?? reservePort()
@@ -104,7 +103,7 @@ final class Sandbox {
             configuration: file, port: port,
             log: isQuiet ? "\(folder)/replica-\(number).log" : nil, environment: environment)
         replicas.append(replica)
-        try await replica.becomesReady()
+        try await replica.waitUntilReady()
         return replica
     }
 
@@ -117,7 +116,7 @@ final class Sandbox {
     /// The configuration that a replica was last started with.
     func configurationFile(of number: Int) -> String { "\(folder)/replica-\(number).yaml" }
 
-    /// Ends everything that was started here, and removes what is not to be kept.
+    /// Stops everything that was started here, and removes what need not be kept.
     func stop() async {
         for replica in replicas { await replica.stop() }
         await state.remove()
@@ -125,10 +124,10 @@ final class Sandbox {
         try? FileManager.default.removeItem(atPath: folder)
     }
 
-    /// The processes of a participant's sessions that commit, once they are all there.
+    /// The server processes of a participant's finishing sessions, or nil while not all are open.
     ///
-    /// A replica is ready before the last of them is; one that came later would commit what those
-    /// that are stopped cannot. Nil if they are not all there yet.
+    /// A replica is ready before all of them are. One that opened later would commit what the frozen
+    /// ones cannot.
     static func finishers(
         of cluster: PostgresCluster, replica: Int = 1
     ) async throws -> [pid_t]? {
@@ -143,7 +142,7 @@ final class Sandbox {
     /// The configuration's default.
     private static let finishersPerReplica = 4
 
-    /// Rows of a query, for showing and checking; nil stands for NULL.
+    /// The rows of a query; nil is NULL.
     @LoopActor
     static func rows(_ cluster: PostgresCluster, _ sql: String) async throws -> [[String?]] {
         let options = try ConnectionOptions(conninfo: cluster.connectionString())
@@ -156,21 +155,21 @@ final class Sandbox {
     }
 }
 
-/// A replica in a process of its own, which dies with this one.
+/// A replica in a child process, which dies with this process.
 final class ChildReplica: Sendable {
     let port: UInt16
     let process: ChildProcess
     private let log: String?
     private let isOver = Lock(false)
 
-    /// Starts it; it logs into the file `log`, or to this process's standard error.
+    /// Starts it with its log in the file `log`, or in this process's standard error.
     init(
         configuration: String, port: UInt16, log: String?, environment: [String: String]
     ) async throws {
         self.port = port
         self.log = log
         let own = try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")
-        // A test runner lies beside the program.
+        // A test runner is in the same folder as the program.
         let program = URL(fileURLWithPath: own).deletingLastPathComponent().path + "/tandem"
         var command = PostgresClusters.Command(
             program, ["serve", "--config", configuration],
@@ -183,15 +182,15 @@ final class ChildReplica: Sendable {
         }
     }
 
-    /// Polls until the replica answers that it is ready: another process has no better event.
-    func becomesReady() async throws {
-        let client = LoopbackHTTP(port: port, patienceSeconds: 5)
+    /// Polls until the replica is ready: another process offers no event to wait for.
+    func waitUntilReady() async throws {
+        let client = LoopbackHTTP(port: port, timeoutSeconds: 5)
         let limit = ContinuousClock.now + .seconds(60)
         while ContinuousClock.now < limit {
-            // Somebody else may answer at its port; a replica that has ended is none of them.
+            // If the replica has ended, another process may answer at its port.
             guard !isOver.withLock({ $0 }) else {
                 throw LoopbackHTTP.Failure(
-                    description: "the replica ended before it was ready\(lastWords)")
+                    description: "the replica ended before it was ready\(lastLogLine)")
             }
             if let answer = try? await client.get("/v1/participants"), answer.status == 200,
                 !answer.body.contains("\"connecting\"")
@@ -201,11 +200,11 @@ final class ChildReplica: Sendable {
             try await Task.sleep(for: .milliseconds(50))
         }
         throw LoopbackHTTP.Failure(
-            description: "the replica was not ready within 60 s\(lastWords)")
+            description: "the replica was not ready within 60 s\(lastLogLine)")
     }
 
     /// The last line of its log, which says why it ended.
-    private var lastWords: String {
+    private var lastLogLine: String {
         let text = log.flatMap { FileManager.default.contents(atPath: $0) }
         let line = text.flatMap { String(decoding: $0, as: UTF8.self).split(separator: "\n").last }
         return line.map { ": \($0)" } ?? ""

@@ -3,10 +3,10 @@ import HTTPServer
 import Logging
 
 extension Configuration {
-    /// The server's part, with no more connections than there are descriptors left for.
+    /// The server's configuration, with no more connections than descriptors are left for.
     ///
-    /// The process's limit is raised as far as it may be. Clients who do nothing but hold the last
-    /// descriptor would else keep the databases from being connected to.
+    /// It first raises the process's limit as far as possible. Otherwise clients could hold the last
+    /// descriptors, and tandem could not connect to its databases.
     func servedWithinDescriptors(_ logger: Logger) -> ServerConfiguration {
         var server = serverConfiguration
         let limit = Self.raiseDescriptorLimit(to: server.connectionsMax + ownDescriptors)
@@ -16,19 +16,19 @@ extension Configuration {
             logger.warning(
                 """
                 limits.connections is \(limits.connections), but the process may open only \(limit) \
-                descriptors: \(left) clients are let in at once. Raise its limit (ulimit -n, \
-                LimitNOFILE=), or lower limits.connections
+                descriptors, so at most \(left) clients can connect at once. Raise the limit \
+                (ulimit -n, LimitNOFILE=), or lower limits.connections
                 """)
         }
         return server
     }
 
-    /// Descriptors for all but clients, generously: sessions at their most, and some for the program.
+    /// Descriptors for all but clients: the most sessions there can be, and a reserve.
     private var ownDescriptors: Int {
         participants.reduce(state.readers + 64) { $0 + $1.poolSize + $1.finishers + 8 }
     }
 
-    /// Raises how many descriptors the process may open, as far as that is allowed; answers how many.
+    /// Raises the number of descriptors that the process may open, as far as allowed; returns it.
     private static func raiseDescriptorLimit(to wanted: Int) -> Int {
         let resource = __rlimit_resource_t(RLIMIT_NOFILE.rawValue)
         var limit = rlimit()

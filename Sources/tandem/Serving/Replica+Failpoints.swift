@@ -21,6 +21,6 @@ extension Replica {
 #if TANDEM_FAILPOINTS
 private struct UnknownFailpoint: Error, CustomStringConvertible {
     let text: String
-    var description: String { "TANDEM_FAILPOINTS is not understood: \(text)" }
+    var description: String { "expected failpoints in TANDEM_FAILPOINTS, got \"\(text)\"" }
 }
 #endif

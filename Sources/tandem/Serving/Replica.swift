@@ -7,9 +7,7 @@ import PostgresClient
 import PostgresTransactions
 import TransactionEngine
 
-/// One running replica: the composition root.
-///
-/// All ports of the engine meet here.
+/// One running replica: the composition root, which connects the engine to its ports.
 @LoopActor
 final class Replica {
     let port: UInt16
@@ -69,7 +67,7 @@ final class Replica {
 
     /// Opens the state database, connects to the participants, listens, and begins to recover.
     static func start(_ configuration: Configuration, logger: Logger) async throws -> Replica {
-        // First: a process that cannot listen must not take this replica's name from one that does.
+        // First, because a process that cannot listen must not take the name from one that does.
         try configuration.serverConfiguration.checkAddress()
         let state = try await StateDatabase.open(configuration.stateOptions, logger: logger)
         let participants = try PostgresParticipants(
@@ -87,8 +85,8 @@ final class Replica {
         return replica
     }
 
-    /// Stops in order: readiness fails, no new connections, what is under way ends within the
-    /// grace; what is decided and unfinished is finished by the next life.
+    /// Stops in order: readiness fails, new connections are refused, and running transactions end
+    /// within the grace period; the next process finishes what is decided and not finished.
     func stop() async -> Bool {
         draining.withLock { $0 = true }
         let grace = Duration.seconds(configuration.shutdownGraceSeconds)

@@ -45,7 +45,7 @@ import Testing
 
     @Test(arguments: [
         ("password: \"${NOT_THERE}\"", "the environment variable NOT_THERE is not set"),
-        ("password: \"${OPEN\"", "a \"${\" is not closed by \"}\""),
+        ("password: \"${OPEN\"", "expected \"}\" after \"${\""),
         ("passwordFile: /nowhere", "the file /nowhere cannot be read"),
     ])
     func whatCannotBeHadIsAFault(secret: String, sentence: String) throws {
@@ -58,7 +58,9 @@ import Testing
         try ConfigurationText.withFile("geheim") { path in
             let faults = try ConfigurationText.faults(text("passwordFile: \(path), password: x"))
             #expect(
-                faults == ["line 1: state.passwordFile: give either password or passwordFile"])
+                faults == [
+                    "line 1: state.passwordFile: expected either password or passwordFile, got both"
+                ])
         }
     }
 

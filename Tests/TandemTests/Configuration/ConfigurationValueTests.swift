@@ -98,9 +98,9 @@ import Testing
             environment: ["TANDEM_PORT": "tcp://10.0.0.1:80", "TANDEM_LISTEN_PROT": "1"])
         #expect(
             configuration.warnings == [
-                "the variable TANDEM_LISTEN_PROT is not known and has no effect; did you mean "
+                "unknown variable TANDEM_LISTEN_PROT, which has no effect; did you mean "
                     + "TANDEM_LISTEN_PORT?",
-                "the variable TANDEM_PORT is not known and has no effect",
+                "unknown variable TANDEM_PORT, which has no effect",
             ])
     }
 }
