@@ -40,14 +40,15 @@ final class OperatorResolution {
             return try await resolveResurrected(record, found: found, resolution)
         }
         guard record.branches.indices.contains(resolution.branch) else {
-            return .refused("The transaction has no such branch.")
+            return .refused("The transaction has no branch \(resolution.branch).")
         }
         guard let decision = record.decision else {
             return try await resolveUndecided(record, resolution)
         }
         let outcome = record.branches[resolution.branch].outcome
         if let reason = resolution.contradiction(of: decision, outcome), !resolution.isForced {
-            return .refused("\(reason), which this contradicts; it has to be forced.")
+            return .refused(
+                "\(reason), which this resolution contradicts. Use force to record it anyway.")
         }
         if record.finishedAt == nil {
             return try await resolveUnfinished(record, resolution)
@@ -97,13 +98,12 @@ final class OperatorResolution {
             return .refused(
                 outcome.isAsDecided
                     ? "The branch has ended as decided; there is nothing to resolve."
-                    : "The branch ended as \(outcome.rawValue), and other branches are not finished "
-                        + "yet. It can be resolved when they are, or are resolved themselves.")
+                    : "The branch ended as \(outcome.rawValue), but other branches have not ended. "
+                        + "Resolve it when they have ended or are resolved.")
         }
         guard resolution.isForced else {
             return .refused(
-                "tandem keeps trying to finish the branch. To finish it on your word alone has to "
-                    + "be forced.")
+                "tandem is still trying to finish the branch. Use force to end it without proof.")
         }
         let answer = try await write(
             resolution, found: record.branches[resolution.branch].lastError ?? "unended",
@@ -123,12 +123,11 @@ final class OperatorResolution {
     ) async throws(LogUnavailable) -> ResolutionAnswer {
         let isUndecidable = record.state == .needsOperator
         guard record.isHeld || isUndecidable else {
-            return .refused("Nothing is decided yet; it can be rolled back.")
+            return .refused("The transaction is not decided yet; use POST .../rollback instead.")
         }
         guard !isUndecidable || resolution.isForced else {
             return .refused(
-                "The commit point that decides it is gone, and either decision could be the wrong "
-                    + "one; it has to be forced.")
+                "The server that held the decision is gone, so either outcome may be wrong. Use force.")
         }
         guard resolution.action == .rolledBack || resolution.isForced else {
             return .refused(Self.nothingSaysCommit)
@@ -139,7 +138,7 @@ final class OperatorResolution {
     }
 
     private static let nothingSaysCommit =
-        "Nothing says that it was decided to commit; it has to be forced."
+        "Nothing shows that the decision was to commit. Use force to commit anyway."
 
     /// A finished row, and a branch that is prepared all the same: its participant was restored to
     /// an earlier time.
@@ -148,7 +147,8 @@ final class OperatorResolution {
     ) async throws(LogUnavailable) -> ResolutionAnswer {
         guard found.isOurs else { return .refused("\(found.reason). \(found.remedy)") }
         guard resolution.action.decision == record.decision || resolution.isForced else {
-            return .refused("This contradicts the decision; it has to be forced.")
+            return .refused(
+                "This resolution contradicts the decision. Use force to record it anyway.")
         }
         let answer = try await write(resolution, found: found.reason, in: record, changing: .note)
         guard case .recorded = answer else { return answer }

@@ -166,7 +166,7 @@ final class StatusReader {
             let left = end - context.clock.milliseconds
             guard left > 0 else {
                 throw LogUnavailable(
-                    "The log was asked for the decision and has not answered yet.",
+                    "The state database has not confirmed the decision yet. Ask again.",
                     isOutcomeUnknown: true)
             }
             await context.table.waitForChange(of: id, within: .milliseconds(left))
@@ -332,7 +332,7 @@ final class StatusReader {
             guard left > 0 else {
                 guard let before = finished.beforeFinish else {
                     throw LogUnavailable(
-                        "Nothing proves what was decided, and that is not recorded yet.",
+                        "The server that held the decision is gone, which is not recorded yet. Ask again.",
                         isOutcomeUnknown: true)
                 }
                 return before

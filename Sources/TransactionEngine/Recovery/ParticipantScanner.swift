@@ -175,7 +175,7 @@ final class ParticipantScanner {
     /// role that prepared, and reports the transaction if it does not.
     private func reasonToReport(_ found: PreparedTransaction, _ findings: Findings) -> String? {
         guard let id = transaction(of: found.found.name) else {
-            return "its name begins as ours do, and is none that tandem gives"
+            return "its name has tandem's prefix, but not the form that tandem gives"
         }
         let row = findings.rows[id]
         switch found.claim {
@@ -183,13 +183,13 @@ final class ParticipantScanner {
             guard let row, !row.gids.contains(found.found.name), row.row == .owned else {
                 return nil
             }
-            return "the row of its transaction names no such branch"
+            return "the record of its transaction names no such branch"
         case .otherRole, .otherDatabase:
             if row?.row == .owned, !findings.active.contains(id) { return nil }
             return found.claim == .otherRole
-                ? "role \"\(found.owner)\" prepared it, and this replica works there as another"
-                : "it is in database \"\(found.database)\", where this replica works not at all, or "
-                    + "as another role than \"\(found.owner)\""
+                ? "role \"\(found.owner)\" prepared it, and this replica uses another role there"
+                : "it is in database \"\(found.database)\", which this replica does not use, or not as "
+                    + "role \"\(found.owner)\""
         }
     }
 

@@ -19,7 +19,7 @@ extension PreparedTransaction {
             switch row.decision {
             case .commit: return "The decision is to commit: \(place), run \(run("COMMIT"))."
             case .abort: return "The decision is to abort: \(place), run \(run("ROLLBACK"))."
-            case nil: return "Nothing is decided yet. Wait for the decision, which this will tell."
+            case nil: return "Nothing is decided yet. Wait for the decision, then read this again."
             }
         }
         return mayHaveLostRow && row == nil
