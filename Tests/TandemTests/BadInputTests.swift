@@ -4,7 +4,7 @@ import Testing
 
 @testable import tandem
 
-@Suite("Bad input is told clearly and changes nothing")
+@Suite("Bad input gets a clear problem and changes nothing")
 struct BadInputTests {
     @Test("everything that can be wrong with a request")
     func refused() async throws {
@@ -41,7 +41,7 @@ struct BadInputTests {
         }
     }
 
-    @Test("what PostgreSQL refuses aborts the whole, with its own words")
+    @Test("an error of PostgreSQL aborts the transaction and is reported")
     func abortedByServer() async throws {
         try await withTestbed(settings: ["limits: { resultRows: 10 }"]) { testbed in
             let cases: [(sql: String, type: String)] = [

@@ -54,7 +54,7 @@ struct BusyTests {
     }
 
     @Test(
-        "a branch that waits for another branch of its transaction is aborted, and told why",
+        "a branch that waits for another branch of its transaction is aborted with self-deadlock",
         arguments: [false, true])
     func blockedByItself(isHeld: Bool) async throws {
         // PostgreSQL itself would let it wait for ever.

@@ -5,7 +5,7 @@ import Testing
 
 @testable import tandem
 
-@Suite("The main job, from outside")
+@Suite("Commit and abort over HTTP")
 struct CommitTests {
     @Test("both or neither; rows, counts and status come back")
     func bothOrNeither() async throws {

@@ -29,11 +29,11 @@ extension Configuration {
     }
 
     /// Raises the number of descriptors that the process may open, as far as allowed; returns it.
-    private static func raiseDescriptorLimit(to wanted: Int) -> Int {
+    private static func raiseDescriptorLimit(to count: Int) -> Int {
         let resource = __rlimit_resource_t(RLIMIT_NOFILE.rawValue)
         var limit = rlimit()
-        guard unsafe getrlimit(resource, &limit) == 0 else { return wanted }
-        let target = min(rlim_t(wanted), limit.rlim_max)
+        guard unsafe getrlimit(resource, &limit) == 0 else { return count }
+        let target = min(rlim_t(count), limit.rlim_max)
         if limit.rlim_cur < target {
             limit.rlim_cur = target
             _ = unsafe setrlimit(resource, &limit)

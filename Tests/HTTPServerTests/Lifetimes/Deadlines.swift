@@ -21,7 +21,7 @@ import Testing
         throw Client.Failure.silence
     }
 
-    @Test func drippersAreCutWhileOthersAreServed() async throws {
+    @Test func closesSlowSendersWhileOthersAreServed() async throws {
         try await Site.serve(configure: {
             $0.headerTimeout = .seconds(2)
             $0.bodyTimeout = .seconds(2)
@@ -51,7 +51,7 @@ import Testing
     }
 
     /// libmicrohttpd's own limit would else come before a longer one, and say nothing.
-    @Test func noDeadlineIsCutShortByTheLibrarys() {
+    @Test func libraryTimeoutIsLongerThanEveryDeadline() {
         for path in [
             \ServerConfiguration.headerTimeout, \.bodyTimeout, \.responseTimeout,
         ] {
@@ -64,7 +64,7 @@ import Testing
         }
     }
 
-    @Test func aSilentConnectionIsCut() async throws {
+    @Test func closesSilentConnection() async throws {
         try await Site.serve(configure: { $0.headerTimeout = .seconds(2) }) { site in
             let rest = try await Client.with(port: site.port) { client in
                 try client.send("GET /a HTTP/1.1\r\nHost: t\r\n\r\n")
@@ -77,7 +77,7 @@ import Testing
         }
     }
 
-    @Test func aHeadThatDoesNotComeIsToldSo() async throws {
+    @Test func answers408WhenHeadDoesNotArrive() async throws {
         try await Site.serve(configure: { $0.headerTimeout = .seconds(2) }) { site in
             let replies = try await Client.with(port: site.port) { client in
                 try client.send("GET /a HTTP/1.1\r\nHost: t\r\n\r\nGET /b HTTP/1.1\r\nHost: t\r\n")
@@ -96,7 +96,7 @@ import Testing
     }
 
     /// The answer is larger than what the kernel holds for a client that does not read.
-    @Test func aClientThatDoesNotReadIsCut() async throws {
+    @Test func closesConnectionOfClientThatDoesNotRead() async throws {
         let big = [UInt8](repeating: 0x61, count: 64 << 20)
         try await Site.serve(
             configure: { $0.responseTimeout = .milliseconds(200) },
@@ -116,7 +116,7 @@ import Testing
     }
 
     /// No deadline of the connection counts while its handler works.
-    @Test func aHandlerMayTakeLongerThanAnyDeadline() async throws {
+    @Test func handlerMayRunLongerThanEveryDeadline() async throws {
         try await Site.serve(
             configure: {
                 $0.headerTimeout = .seconds(2)

@@ -12,7 +12,7 @@ import Testing
         }
     }
 
-    @Test func aPortInUseIsSaidToBe() async throws {
+    @Test func reportsPortInUse() async throws {
         try await Site.serve { site in
             let message = Self.failure { $0.port = site.port }
             #expect(
@@ -20,20 +20,20 @@ import Testing
         }
     }
 
-    @Test func anAddressOfAnotherMachineIsSaidToBe() {
+    @Test func reportsAddressOfAnotherMachine() {
         let message = Self.failure { $0.host = "192.0.2.1" }
         #expect(message == "cannot listen on 192.0.2.1:0: Cannot assign requested address")
     }
 
     @Test(arguments: ["localhost", "", "::1", "127.0.0.1.", "127.1"])
-    func aHostThatIsNoAddressIsRefused(_ host: String) {
+    func refusesHostThatIsNoAddress(_ host: String) {
         let message = Self.failure { $0.host = host }
         #expect(
             message
                 == "cannot listen on \"\(host)\": expected a numeric IPv4 address such as 127.0.0.1")
     }
 
-    @Test func aPortIsFreeAgainAfterTheServerStops() async throws {
+    @Test func freesPortWhenServerStops() async throws {
         let first = try Site()
         _ = await first.server.drain(within: .seconds(5))
         try await Site.serve(configure: { $0.port = first.port }) { second in

@@ -14,7 +14,7 @@ import Testing
         }
     }
 
-    @Test func requestsUnderWayAreAnsweredAndTheirConnectionsClosed() async throws {
+    @Test func answersRunningRequestsAndClosesTheirConnections() async throws {
         let gate = Gate()
         let site = try Site(handler: Self.held(gate))
         async let answers = Client.with(port: site.port) { client in
@@ -32,7 +32,7 @@ import Testing
         #expect(site.server.requestsInFlight == 0)
     }
 
-    @Test func whatDoesNotEndInTimeIsAnswered503() async throws {
+    @Test func answers503WhenHandlerDoesNotEndInTime() async throws {
         let gate = Gate()
         let site = try Site(handler: Self.held(gate))
         async let answers = Client.with(port: site.port) { client in
@@ -71,7 +71,7 @@ import Testing
 
     /// The server waits for a client that does not read its 503; what others ask in the meantime
     /// is refused, and reaches no handler.
-    @Test func aRequestBetweenTheBoundAndTheStopIsRefused() async throws {
+    @Test func refusesRequestBetweenLimitAndStop() async throws {
         let gate = Gate()
         let big = [UInt8](repeating: 0x61, count: 64 << 20)
         let site = try Site(
@@ -105,7 +105,7 @@ import Testing
 
     /// Requests keep coming on kept connections while the server stops: none may be suspended
     /// when libmicrohttpd ends, on which it would abort.
-    @Test func aStopUnderLoadIsClean() async throws {
+    @Test func stopsCleanlyUnderLoad() async throws {
         for _ in 0..<20 {
             let site = try Site()
             await withThrowingTaskGroup(of: Void.self) { group in
@@ -132,7 +132,7 @@ import Testing
         }
     }
 
-    @Test func aClientThatLeavesLeaksNothing() async throws {
+    @Test func leaksNothingWhenClientDisconnects() async throws {
         let gate = Gate()
         try await Site.serve(handler: Self.held(gate)) { site in
             try await withThrowingTaskGroup(of: Void.self) { group in
@@ -157,7 +157,7 @@ import Testing
         }
     }
 
-    @Test func aServerIsFreedWithItsRequests() async throws {
+    @Test func freesServerWithItsRequests() async throws {
         weak var server: Server?
         do {
             let site = try Site()

@@ -17,7 +17,7 @@ import Testing
         return String(repeating: chunk, count: count) + "0\r\n\r\n"
     }
 
-    @Test func aBodyAtTheLimitIsTaken() async throws {
+    @Test func acceptsBodyAtLimit() async throws {
         try await Site.serve(configure: Self.limit) { site in
             let replies = try await Client.with(port: site.port) { client in
                 let body = String(repeating: "a", count: 1_000)
@@ -51,7 +51,7 @@ import Testing
         }
     }
 
-    @Test func aDeclaredLengthOverTheCapIsRefusedBeforeTheBody() async throws {
+    @Test func refusesDeclaredLengthOverCapBeforeBody() async throws {
         try await Site.serve(configure: Self.limit) { site in
             let replies = try await Client.with(port: site.port) { client in
                 try client.send(Self.head("Content-Length: 200001"))
@@ -63,7 +63,7 @@ import Testing
     }
 
     /// A client that never ends its chunks is cut off at the cap.
-    @Test func chunksBeyondTheCapAreCutOff() async throws {
+    @Test func closesConnectionOnChunksOverCap() async throws {
         try await Site.serve(configure: Self.limit) { site in
             try await Client.with(port: site.port) { client in
                 try client.send(Self.head("Transfer-Encoding: chunked"))
@@ -76,7 +76,7 @@ import Testing
         }
     }
 
-    @Test func anExpectationIsMet() async throws {
+    @Test func sends100Continue() async throws {
         try await Site.serve(configure: Self.limit) { site in
             let replies = try await Client.with(port: site.port) { client in
                 try client.send(Self.head("Content-Length: 2\r\nExpect: 100-continue"))
@@ -89,7 +89,7 @@ import Testing
         }
     }
 
-    @Test func anExpectationWithABodyOverTheLimitIsRefusedAtOnce() async throws {
+    @Test func refusesExpectationWithBodyOverLimitAtOnce() async throws {
         try await Site.serve(configure: Self.limit) { site in
             let replies = try await Client.with(port: site.port) { client in
                 try client.send(Self.head("Content-Length: 1001\r\nExpect: 100-continue"))
@@ -100,7 +100,7 @@ import Testing
         }
     }
 
-    @Test func aBodyThatDoesNotComeIsToldSo() async throws {
+    @Test func answers408WhenBodyDoesNotArrive() async throws {
         try await Site.serve(configure: { $0.bodyTimeout = .seconds(1) }) { site in
             let replies = try await Client.with(port: site.port) { client in
                 try client.send(Self.head("Content-Length: 10") + "abc")
@@ -117,13 +117,13 @@ import Testing
         (0, "Thu, 01 Jan 1970 00:00:00 GMT"), (784_111_777, "Sun, 06 Nov 1994 08:49:37 GMT"),
         (1_709_251_199, "Thu, 29 Feb 2024 23:59:59 GMT"),
     ])
-    func aDateIsWrittenInOneWay(_ time: Int, _ text: String) {
+    func writesDateInOneFormat(_ time: Int, _ text: String) {
         #expect(RawResponse.date(time) == text)
     }
 
     /// From a client that half closed libmicrohttpd waits for the rest until the deadline, or closes
     /// at once, as the end of the stream reaches it with the data or after.
-    @Test func aBodyThatBreaksOffReachesNobody() async throws {
+    @Test func dropsRequestWhoseBodyBreaksOff() async throws {
         try await Site.serve(configure: { $0.bodyTimeout = .seconds(1) }) { site in
             let replies = try await Client.with(port: site.port) { client in
                 try client.send(Self.head("Content-Length: 10") + "abc")

@@ -33,7 +33,7 @@ import Testing
         return answer.withLock { $0 }
     }
 
-    @Test func aParameterIsDecoded() async throws {
+    @Test func decodesPathParameter() async throws {
         let reply = try await Self.ask("GET", "/things/a%2Fb%20c")
         #expect(reply?.status == 200)
         #expect(reply?.body == "a/b c")
@@ -49,20 +49,20 @@ import Testing
         #expect(try await Self.ask("GET", path)?.status == 404)
     }
 
-    @Test func headIsGetWithoutItsBody() async throws {
+    @Test func servesHeadAsGetWithoutBody() async throws {
         let reply = try await Self.ask("HEAD", "/things/abc")
         #expect(reply?.status == 200)
         #expect(reply?["content-length"] == "3")
     }
 
-    @Test func optionsTellsWhatIsAllowed() async throws {
+    @Test func optionsListsAllowedMethods() async throws {
         let reply = try await Self.ask("OPTIONS", "/things/abc")
         #expect(reply?.status == 204)
         #expect(reply?["allow"] == "GET, HEAD, OPTIONS, PUT")
     }
 
     @Test(arguments: ["*", "http://t"])
-    func optionsForTheServerTellsAllMethods(_ target: String) async throws {
+    func optionsForServerListsAllMethods(_ target: String) async throws {
         let reply = try await Self.ask("OPTIONS", target)
         #expect(reply?.status == 204)
         #expect(reply?["allow"] == "GET, HEAD, OPTIONS, POST, PUT")
@@ -74,11 +74,11 @@ import Testing
         #expect(try await Self.ask("GET", path)?.body == "abc")
     }
 
-    @Test func anEscapedSlashIsNoSlash() async throws {
+    @Test func keepsEscapedSlashInSegment() async throws {
         #expect(try await Self.ask("GET", "/things%2Fabc")?.status == 404)
     }
 
-    @Test func anotherMethodIsNotAllowed() async throws {
+    @Test func answers405ForOtherMethod() async throws {
         let reply = try await Self.ask("DELETE", "/things/abc")
         #expect(reply?.status == 405)
         #expect(reply?["allow"] == "GET, HEAD, OPTIONS, PUT")

@@ -4,7 +4,7 @@ import Testing
 @testable import HTTPServer
 
 @Suite struct SoundRequests {
-    @Test func requestsOnOneConnectionAreAnsweredInTurn() async throws {
+    @Test func answersRequestsOfOneConnectionInTurn() async throws {
         try await Site.serve { site in
             let replies = try await Client.with(port: site.port) { client in
                 try (0..<3).map { number in
@@ -16,7 +16,7 @@ import Testing
         }
     }
 
-    @Test func pipelinedRequestsAreAnsweredInOrder() async throws {
+    @Test func answersPipelinedRequestsInOrder() async throws {
         try await Site.serve { site in
             let replies = try await Client.with(port: site.port) { client in
                 var all = ""
@@ -86,7 +86,7 @@ import Testing
     }
 
     /// libmicrohttpd is kept from making a record of each parameter: its memory would not hold them.
-    @Test func aQueryOfManyParametersArrivesWhole() async throws {
+    @Test func receivesQueryOfManyParameters() async throws {
         let query = (0..<2_000).map { "a\($0 % 10)" }.joined(separator: "&")
         try await Site.serve(handler: { request in
             ServerResponse(status: .ok, body: Array((request.query ?? "none").utf8))
@@ -102,7 +102,7 @@ import Testing
     }
 
     /// However the bytes are cut, the request is the same.
-    @Test func arrivesByteByByte() async throws {
+    @Test func receivesRequestByteByByte() async throws {
         try await Site.serve { site in
             let reply = try await Client.with(port: site.port) { client in
                 let text = "POST /a HTTP/1.1\r\nHost: t\r\nContent-Length: 3\r\nA: b\r\n\r\nxyz"
@@ -114,7 +114,7 @@ import Testing
     }
 
     /// Where the head all but fills the connection's memory, none is left for that of an answer.
-    @Test func aHeadOfAnySizeIsAnswered() async throws {
+    @Test func answersHeadOfAnySize() async throws {
         let limit = ServerConfiguration().headerBytesMax
         let sizes =
             [limit - 1, limit, limit + 1] + Array(stride(from: 1_000, to: 34_000, by: 1_000))
@@ -144,7 +144,7 @@ import Testing
         return beginning + fields + "\r\n"
     }
 
-    @Test func fieldsArriveInOrderAndWhole() async throws {
+    @Test func receivesFieldsInOrder() async throws {
         let handler: Handler = { request in
             let fields = request.headerFields.map { "\($0.name.rawName)=\($0.value)" }
             let all = fields.joined(separator: ";") + "?" + (request.query ?? "none")
@@ -187,7 +187,7 @@ import Testing
         }
     }
 
-    @Test func aHundredConnectionsAreServedAtOnce() async throws {
+    @Test func servesHundredConnectionsAtOnce() async throws {
         let gate = Gate()
         try await Site.serve(handler: { request in
             await gate.pass()

@@ -8,7 +8,7 @@ import Testing
 
 @Suite("Journal transactions seen from elsewhere", .serialized)
 struct JournalElsewhere {
-    @Test("I5: what the journal has decided is told by every replica, before the row has a copy")
+    @Test("I5: every replica reports what the journal has decided, before the row has a copy")
     func toldEverywhere() async throws {
         try await withReplicas(keys: Self.patient) { replicas in
             let testbed = replicas.testbed

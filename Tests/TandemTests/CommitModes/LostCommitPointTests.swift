@@ -5,9 +5,9 @@ import Testing
 
 @testable import tandem
 
-@Suite("A register whose server is gone", .serialized)
+@Suite("A commit point whose server is gone", .serialized)
 struct LostCommitPointTests {
-    @Test("I9: a repeated key is told that nobody can say, and not that it was aborted")
+    @Test("I9: a repeated key gets outcome-unknown, and not aborted")
     func repeatedKey() async throws {
         try await withCommitModes(keys: JournalCommitTests.keys) { testbed in
             try await testbed.dies(at: "commitLocally.after.0", Testbed.journalled("a"), key: "k")

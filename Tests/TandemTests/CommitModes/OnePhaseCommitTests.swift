@@ -82,7 +82,7 @@ struct OnePhaseCommitTests {
         }
     }
 
-    @Test("a COMMIT that PostgreSQL refuses is an abort, and the caller hears of it")
+    @Test("a COMMIT that PostgreSQL refuses is an abort, and the caller gets the reason")
     func refusedCommit() async throws {
         try await withCommitModes { testbed in
             try await testbed.asStranger("users", ["CREATE TABLE notes (note text)"])
@@ -166,7 +166,7 @@ struct OnePhaseCommitTests {
         }
     }
 
-    @Test("the participant dies in the COMMIT: what became of it is asked, and never sent again")
+    @Test("the participant dies in the COMMIT: tandem asks how it ended, and never sends it again")
     func participantDiesInCommit() async throws {
         let settings = ["transactions: { finishWaitMilliseconds: 1000 }"]
         try await withCommitModes(settings: settings) { testbed in

@@ -4,7 +4,7 @@ import Testing
 
 /// Every fault names its place, and what would be right there.
 @Suite struct ConfigurationFaultTests {
-    @Test func allFaultsAreToldAtOnceEachWithItsLine() throws {
+    @Test func reportsAllFaultsWithTheirLines() throws {
         let faults = try ConfigurationText.faults(
             """
             listen: { port: 70000, hots: 127.0.0.1 }
@@ -99,7 +99,7 @@ import Testing
         #expect(faults.first?.contains("expected an IPv4 address") == true)
     }
 
-    @Test func listeningBeyondThisMachineMustBeAllowed() throws {
+    @Test func refusesToListenBeyondLoopbackWithoutConsent() throws {
         let open = "listen: { host: 0.0.0.0 }\n\(ConfigurationText.least)"
         #expect(
             try ConfigurationText.faults(open).first?.contains("allowUnauthenticated: true") == true
@@ -108,7 +108,7 @@ import Testing
         #expect(allowed.listen.host == "0.0.0.0")
     }
 
-    @Test func aFaultInTheEnvironmentNamesItsVariable() throws {
+    @Test func faultInEnvironmentNamesVariable() throws {
         let faults = try ConfigurationText.faults(
             ConfigurationText.least, environment: ["TANDEM_LIMITS_BODY_BYTES": "lots"])
         #expect(
@@ -127,7 +127,7 @@ import Testing
         #expect(faults.first?.contains(part) == true)
     }
 
-    @Test func aFileThatIsMissingIsNamed() throws {
+    @Test func reportsMissingFile() throws {
         let error = #expect(throws: ConfigurationFaults.self) {
             try Configuration.load(file: "/nowhere/tandem.yaml", environment: [:])
         }

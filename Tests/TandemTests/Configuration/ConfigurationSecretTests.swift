@@ -12,7 +12,7 @@ import Testing
         """
     }
 
-    @Test func aVariableIsPutIn() throws {
+    @Test func substitutesVariable() throws {
         let configuration = try ConfigurationText.load(
             text("password: \"${FIRST}-${SECOND}\""), environment: ["FIRST": "a", "SECOND": "b$"])
         #expect(configuration.state.connection["password"] == "a-b$")
@@ -27,7 +27,7 @@ import Testing
         }
     }
 
-    @Test func blanksAtTheEndsBelongToIt() throws {
+    @Test func keepsBlanksOfPassword() throws {
         try ConfigurationText.withFile(" geheim \n") { path in
             let configuration = try ConfigurationText.load(text("passwordFile: \(path)"))
             #expect(configuration.state.connection["password"] == " geheim ")
@@ -54,7 +54,7 @@ import Testing
         #expect(faults.first?.hasSuffix(sentence) == true)
     }
 
-    @Test func oneOfTheTwoIsEnough() throws {
+    @Test func refusesPasswordTogetherWithPasswordFile() throws {
         try ConfigurationText.withFile("geheim") { path in
             let faults = try ConfigurationText.faults(text("passwordFile: \(path), password: x"))
             #expect(
@@ -64,7 +64,7 @@ import Testing
         }
     }
 
-    @Test func inTheConnectionStringItIsAllowedAndWarnedOf() throws {
+    @Test func warnsOfPasswordInConnectionString() throws {
         let configuration = try ConfigurationText.load(
             text("readers: 2", conninfo: "dbname=tandem password=geheim"))
         #expect(configuration.state.connection["password"] == "geheim")
@@ -86,7 +86,7 @@ import Testing
         #expect(faults.allSatisfy { !$0.contains("geheim") })
     }
 
-    @Test func noDescriptionShowsIt() throws {
+    @Test func descriptionsHidePassword() throws {
         let configuration = try ConfigurationText.load(text("password: geheim"))
         #expect(configuration.state.connection["password"] == "geheim")
         #expect(!"\(configuration)".contains("geheim"))

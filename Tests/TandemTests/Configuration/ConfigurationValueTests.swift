@@ -5,7 +5,7 @@ import Testing
 @testable import tandem
 
 @Suite struct ConfigurationValueTests {
-    @Test func theLeastIsFilledWithDefaults() throws {
+    @Test func fillsInDefaults() throws {
         let configuration = try ConfigurationText.load(ConfigurationText.least)
         #expect(configuration.listen.host == "127.0.0.1")
         #expect(configuration.listen.port == 8080)
@@ -18,7 +18,7 @@ import Testing
     /// The example says that what is commented out in it are the defaults.
     ///
     /// A remark that is nothing but a key and one value is such a line; the others are prose.
-    @Test func theExampleIsValidAndItsRemarksAreTheDefaults() throws {
+    @Test func exampleIsValidAndShowsDefaults() throws {
         let example = try String(
             contentsOf: URL(filePath: #filePath).deletingLastPathComponent()
                 .appending(path: "../../../tandem.example.yaml"), encoding: .utf8)
@@ -54,7 +54,7 @@ import Testing
         #expect(configuration.participants.first?.poolSize == 12)
     }
 
-    @Test func theEnvironmentStandsAboveTheFile() throws {
+    @Test func environmentOverridesFile() throws {
         let configuration = try ConfigurationText.load(
             "listen: { port: 1 }\n\(ConfigurationText.least)",
             environment: [
@@ -66,7 +66,7 @@ import Testing
         #expect(configuration.logLevel == "info")
     }
 
-    @Test func theEnvironmentAloneIsEnough() throws {
+    @Test func readsEnvironmentWithoutFile() throws {
         let configuration = try Configuration.load(
             file: nil,
             environment: [
@@ -80,7 +80,7 @@ import Testing
         #expect(configuration.warnings.isEmpty)
     }
 
-    @Test func theEnvironmentAddsToTheFilesParticipantsAndDoublesNone() throws {
+    @Test func environmentAddsParticipantsOnce() throws {
         let configuration = try ConfigurationText.load(
             ConfigurationText.least,
             environment: [
@@ -91,7 +91,7 @@ import Testing
         #expect(configuration.participants.first?.connection["dbname"] == "other")
     }
 
-    @Test func aVariableThatNobodyAskedForIsAWarning() throws {
+    @Test func warnsOfUnknownVariable() throws {
         // A container platform sets the first by itself, so that it must not stop the start.
         let configuration = try ConfigurationText.load(
             ConfigurationText.least,

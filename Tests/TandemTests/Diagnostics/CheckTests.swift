@@ -8,7 +8,7 @@ import Testing
 
 @testable import tandem
 
-@Suite("tandem check, the doctor")
+@Suite("tandem check")
 struct CheckTests {
     @Test("a server that is well, and one that cannot do its part: each says what to do")
     func wellAndNot() async throws {

@@ -4,7 +4,7 @@ import Testing
 @testable import tandem
 
 /// Deferred code may raise every code there is, those of PREPARE's own refusals among them.
-@Suite("What deferred code raises is told as such, whatever its code", .serialized)
+@Suite("Errors of deferred code are reported as such, whatever their SQLSTATE", .serialized)
 struct DeferredCodeTests {
     private static let codes = [
         "55000", "53200", "0A000", "P0001", "42710", "42704", "23514", "57014", "57P01", "08006",

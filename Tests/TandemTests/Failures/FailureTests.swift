@@ -7,7 +7,7 @@ import Testing
 
 @testable import tandem
 
-@Suite("Bad weather: what fails, what the caller sees, and who finishes")
+@Suite("Failures: what the caller sees, and which replica finishes")
 struct FailureTests {
     @Test("a participant that is down refuses before anything is accepted; others go on")
     func participantDown() async throws {

@@ -54,7 +54,7 @@ struct OverloadTests {
         }
     }
 
-    @Test("beyond limits.queued nobody waits for a session")
+    @Test("beyond limits.queued no request waits for a session")
     func queued() async throws {
         try await withCommitModes(
             settings: ["limits: { queued: 0 }", Self.patient], keys: ["users": "poolSize: 1"]

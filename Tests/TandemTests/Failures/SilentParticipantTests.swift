@@ -67,7 +67,7 @@ struct SilentParticipantTests {
     }
 
     /// A cancel request to a frozen server hangs until it thaws; others' must not wait behind it.
-    @Test("many transactions hang in it, and cancelling elsewhere still works at once")
+    @Test("many transactions hang in it, and cancelling in another participant works at once")
     func doesNotHoldUpOthers() async throws {
         try await withTestbed(settings: ["limits: { resultRows: 10 }"]) { testbed in
             let orders = try testbed.cluster("orders")

@@ -51,7 +51,7 @@ struct SlotTests {
         }
     }
 
-    @Test("strangers take the last slot during the work: an abort; whoever comes next is not begun")
+    @Test("strangers take the last slot during the work: an abort, and the next request is refused")
     func takenDuringTheWork() async throws {
         try await withTestbed(
             // No scan notices it.

@@ -53,7 +53,7 @@ struct StartingTests {
     }
 
     @Test(
-        "clients who hold every connection leave the databases theirs",
+        "clients that hold every connection leave the databases' connections free",
         arguments: ["ulimit -n 220", "ulimit -S -n 100"])
     func descriptors(_ limit: String) async throws {
         try await withTestbed { testbed in

@@ -3,7 +3,7 @@ import Testing
 
 @testable import tandem
 
-@Suite("The reason that is told is the true one")
+@Suite("Problems give the true reason")
 struct TrueReasonTests {
     /// What the state database refuses, it has answered.
     private static func refuse(_ event: String, on table: String) -> [String] {

@@ -115,7 +115,7 @@ struct RawInputTests {
         }
     }
 
-    @Test("an error says which statement of which branch, and what PostgreSQL said")
+    @Test("an error names statement and branch, and gives PostgreSQL's report")
     func whichStatement() async throws {
         try await withTestbed { testbed in
             func body(_ branch: Int, _ statement: Int) -> String {

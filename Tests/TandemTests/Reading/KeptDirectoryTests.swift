@@ -7,7 +7,7 @@ import Testing
 
 @Suite("Databases in a directory of one's own")
 struct KeptDirectoryTests {
-    @Test("what was committed is there in the next run, and so is the record of it")
+    @Test("the next run has what was committed, and the record of it")
     func kept() async throws {
         let folder = FileManager.default.temporaryDirectory
             .appendingPathComponent("tandem-kept-\(UUID().uuidString)").path

@@ -8,7 +8,7 @@ import Testing
 
 @Suite("Ends seen from elsewhere", .serialized)
 struct EndElsewhere {
-    @Test("I5: every replica tells a commit's end, though its owner died before the record")
+    @Test("I5: every replica reports a finished commit although its owner died before recording it")
     func ownerDiesBeforeTheRecord() async throws {
         try await withReplicas { replicas in
             let testbed = replicas.testbed
@@ -28,7 +28,7 @@ struct EndElsewhere {
         }
     }
 
-    @Test("I5: a commit's end is told by whoever sees it, before the owner knows")
+    @Test("I5: a replica that sees a commit finish reports it before the owner knows")
     func ownerHasNoAnswer() async throws {
         let settings = ["transactions: { finishWaitMilliseconds: 1000 }"]
         try await withReplicas(settings: settings) { replicas in

@@ -6,7 +6,7 @@ import Testing
 
 @testable import tandem
 
-@Suite("AC1: a branch that somebody ended by hand is in every answer", .serialized)
+@Suite("AC1: every answer shows a branch that was ended by hand", .serialized)
 struct HeuristicTests {
     /// A user; then work that goes on until it is let go, and fails.
     static func failing(_ more: String = "") -> String {
@@ -144,7 +144,7 @@ struct HeuristicTests {
         #expect(replay.body["outcome"]?.string == "aborted")
     }
 
-    @Test("while another branch cannot be ended yet, every replica tells of it already")
+    @Test("every replica reports it while another branch cannot be finished yet")
     func beforeTheOthersEnd() async throws {
         try await withReplicas(settings: ResolutionTests.quick) { two in
             let testbed = two.testbed

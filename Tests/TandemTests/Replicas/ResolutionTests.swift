@@ -6,7 +6,7 @@ import Testing
 
 @testable import tandem
 
-@Suite("Operators: what cannot be proved, and their word for it", .serialized)
+@Suite("Outcomes that nothing proves, and their resolution by an operator", .serialized)
 struct ResolutionTests {
     static let quick = [
         "transactions: { recoveryIntervalMilliseconds: 200, scanIntervalMilliseconds: 200, "
@@ -183,7 +183,7 @@ struct ResolutionTests {
         }
     }
 
-    @Test("a forced word ends a branch that cannot be ended, and is asked for only once")
+    @Test("a forced resolution ends a branch that cannot be finished, and is needed only once")
     func forcedBeforeItsEnd() async throws {
         try await withTestbed(settings: Self.quick) { testbed in
             let id = try await testbed.leaveInDoubt("u1", "o1")
