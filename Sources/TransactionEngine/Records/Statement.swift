@@ -1,5 +1,5 @@
 /// The isolation level of a branch in its participant.
-public enum Isolation: String, Sendable, Hashable {
+public enum Isolation: String, CaseIterable, Sendable, Hashable {
     /// `READ COMMITTED`
     case readCommitted
     /// `REPEATABLE READ`

@@ -156,3 +156,13 @@ struct TransactionRequestReading {
         #expect(issues("{\"branches\":[\(elements)]\(members)}").count == 100)
     }
 }
+
+extension TransactionRequest.Work {
+    /// The statements of a branch that has only statements.
+    var statements: [Statement] {
+        switch self {
+        case .statements(let statements): statements
+        case .interactive: []
+        }
+    }
+}
