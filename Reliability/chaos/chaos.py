@@ -86,7 +86,7 @@ def unjournalled(stack):
     with stack.state.session() as session:
         for decision in ("commit", "abort"):
             count = session.value(
-                "SELECT count(*) FROM tandem.transactions WHERE journal IS NOT NULL "
+                "SELECT count(*) FROM tandem.transactions WHERE journal_server IS NOT NULL "
                 f"AND decision_from = 'commitPoint' AND decision = '{decision}'")
             print(f"{count} decided {decision} by a journal")
             if count == "0":

@@ -17,7 +17,7 @@ extension LibraryTests {
                     try await until("the journal decides") {
                         _ = try await coordinator.run([Participant(users, statements: [])])
                         return try await testbed.users.psql(
-                            "SELECT count(*) > 0 FROM tandem.transactions WHERE journal IS NOT NULL",
+                            "SELECT count(*) > 0 FROM tandem.transactions WHERE journal_server IS NOT NULL",
                             database: "state") == "t"
                     }
                     try await body(testbed, users, coordinator)
@@ -36,7 +36,7 @@ extension LibraryTests {
                     try await testbed.users.psql(
                         """
                         SELECT decision, decision_from FROM tandem.transactions
-                        WHERE journal IS NOT NULL ORDER BY number DESC LIMIT 1
+                        WHERE journal_server IS NOT NULL ORDER BY number DESC LIMIT 1
                         """, database: "state") == "commit|commitPoint"
                 }
                 #expect(try await coordinator.status(of: committed.id) == .committed)

@@ -25,7 +25,7 @@ extension LibraryTests {
                     try await until("the journal decides") {
                         _ = try await coordinator.run([Participant(orders, statements: [])])
                         return try await testbed.users.psql(
-                            "SELECT count(*) > 0 FROM tandem.transactions WHERE journal IS NOT NULL",
+                            "SELECT count(*) > 0 FROM tandem.transactions WHERE journal_server IS NOT NULL",
                             database: "state") == "t"
                     }
                     let deciding = Participant(orders) { tx in

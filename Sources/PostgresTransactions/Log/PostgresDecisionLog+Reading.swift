@@ -7,11 +7,12 @@ extension PostgresDecisionLog {
     public func record(
         _ id: GlobalTransactionID
     ) async throws(LogUnavailable) -> TransactionRecord? {
-        try await records(
+        try await rows(
+            RowCoding.record,
             """
-            SELECT \(RowCoding.columns) FROM tandem.transactions AS t
+            SELECT \(RowCoding.record.columns) FROM tandem.transactions AS t
             WHERE t.number = $1::bigint AND t.salt = $2::bigint
-            """, ["\(id.number)", "\(Int64(bitPattern: id.salt))"]
+            """, id.parameters
         ).first
     }
 
@@ -19,147 +20,142 @@ extension PostgresDecisionLog {
     public func record(
         principal: String, keyDigest: [UInt8]
     ) async throws(LogUnavailable) -> TransactionRecord? {
-        try await records(
+        try await rows(
+            RowCoding.record,
             """
-            SELECT \(RowCoding.columns) FROM tandem.transactions AS t
+            SELECT \(RowCoding.record.columns) FROM tandem.transactions AS t
             WHERE t.principal = $1 AND t.key_digest = $2::bytea
             """, [principal, RowCoding.hex(keyDigest)]
         ).first
     }
 
-    /// Rows by descending number, walked along the primary key.
+    /// Rows by descending number, along the primary key.
     public func records(
         _ filter: RecordFilter
     ) async throws(LogUnavailable) -> [TransactionRecord] {
         var conditions: [String] = []
         var parameters: [String?] = []
-        func require(_ condition: (String) -> String, _ value: String) {
+        func require(_ value: String, _ condition: (_ parameter: String) -> String) {
             parameters.append(value)
             conditions.append(condition("$\(parameters.count)"))
         }
-        if let principal = filter.principal { require({ "t.principal = \($0)" }, principal) }
+        if let principal = filter.principal { require(principal) { "t.principal = \($0)" } }
         if !filter.states.isEmpty {
-            require(
-                { "t.state = ANY (\($0)::text[])" },
-                ArrayLiteral.write(filter.states.map(\.rawValue)))
+            require(ArrayLiteral.write(filter.states.map(\.rawValue))) {
+                "t.state = ANY (\($0)::text[])"
+            }
         }
-        if let name = filter.participant { require({ "\($0) = ANY (t.participants)" }, name) }
+        if let name = filter.participant { require(name) { "\($0) = ANY (t.participants)" } }
         for label in filter.labels {
-            require({ "t.label_names @> ARRAY[\($0)]" }, label.name)
+            require(label.name) { "t.label_names @> ARRAY[\($0)]" }
             let name = "$\(parameters.count)"
-            require(
-                { "t.label_values[array_position(t.label_names, \(name))] = \($0)" }, label.value)
+            require(label.value) {
+                "t.label_values[array_position(t.label_names, \(name))] = \($0)"
+            }
         }
         if let time = filter.acceptedBefore {
-            require(
-                {
-                    "t.accepted_at < timestamptz 'epoch' + \($0)::bigint * interval '1 microsecond'"
-                }, "\(time)")
+            require("\(time)") {
+                "t.accepted_at < timestamptz 'epoch' + \($0)::bigint * interval '1 microsecond'"
+            }
         }
         if let digest = filter.keyDigest {
-            require({ "t.key_digest = \($0)::bytea" }, RowCoding.hex(digest))
+            require(RowCoding.hex(digest)) { "t.key_digest = \($0)::bytea" }
         }
-        if let before = filter.before { require({ "t.number < \($0)::bigint" }, "\(before)") }
+        if let before = filter.before { require("\(before)") { "t.number < \($0)::bigint" } }
         let all = conditions.isEmpty ? "" : "WHERE " + conditions.joined(separator: " AND ")
-        return try await records(
+        return try await rows(
+            RowCoding.record,
             """
-            SELECT \(RowCoding.columns) FROM tandem.transactions AS t \(all)
+            SELECT \(RowCoding.record.columns) FROM tandem.transactions AS t \(all)
             ORDER BY t.number DESC LIMIT \(filter.limit)
             """, parameters)
     }
 
-    /// Those that wait for an operator's word, by an index that is empty as long as all is well.
+    private static let queue = RowFormat { row -> OperatorQueue? in
+        let oldest = row.transactionID(number: "number", salt: "salt")
+        let since = row.time("needs_operator_since")
+        let count = row.integer("count(*) OVER ()", as: Int.self)
+        guard let oldest, let since, let count else { return nil }
+        return OperatorQueue(count: count, oldest: oldest, since: since)
+    }
+
+    /// The transactions that wait for an operator, by an index that is empty as long as all is well.
     public func operatorQueue() async throws(LogUnavailable) -> OperatorQueue? {
-        let result = try await rows(
+        try await rows(
+            Self.queue,
             """
-            SELECT number, salt, (extract(epoch FROM needs_operator_since) * 1000000)::bigint,
-                count(*) OVER ()
+            SELECT \(Self.queue.columns)
             FROM tandem.transactions WHERE needs_operator_since IS NOT NULL
             ORDER BY needs_operator_since LIMIT 1
-            """, [])
-        guard result.rowCount > 0 else { return nil }
-        func value(_ column: Int) -> Int64? {
-            result.text(row: 0, column: column).flatMap(Int64.init)
-        }
-        guard let number = value(0), let salt = value(1), let since = value(2),
-            let count = value(3)
-        else { return nil }
-        return OperatorQueue(
-            count: Int(count),
-            oldest: GlobalTransactionID(number: number, salt: UInt64(bitPattern: salt)),
-            since: since)
+            """
+        ).first
     }
 
-    /// Ids with smaller numbers may have lost their rows: to retention, or, in quarantine, whatever
-    /// their number, with the state database's former server.
+    private static let resolution = RowFormat { row -> Resolution? in
+        let branch = row.integer("branch", as: Int.self)
+        let action = row.name("action", as: Resolution.Action.self)
+        let actor = row.text("actor")
+        let reason = row.text("reason")
+        let isForced = row.bool("forced")
+        let found = row.text("found")
+        let at = row.time("at")
+        guard let branch, let action, let actor, let reason, let found, let at else { return nil }
+        var resolution = Resolution(
+            branch: branch, action: action, actor: actor, reason: reason, isForced: isForced)
+        resolution.found = found
+        resolution.at = at
+        return resolution
+    }
+
+    /// The resolutions recorded for this id, oldest first.
+    public func resolutions(
+        of id: GlobalTransactionID
+    ) async throws(LogUnavailable) -> [Resolution] {
+        try await rows(
+            Self.resolution,
+            """
+            SELECT \(Self.resolution.columns)
+            FROM tandem.resolutions WHERE transaction = $1 ORDER BY number
+            """, ["\(id)"])
+    }
+
+    private static let mark = RowFormat {
+        $0.integer(
+            "CASE WHEN quarantined_below > 0 THEN \(Int64.max) ELSE low_water_mark END",
+            as: Int64.self)
+    }
+
+    /// Ids with smaller numbers may have lost their rows to retention; in quarantine every id may have
+    /// lost its row, together with the state database's former server.
     public func lowWaterMark() async throws(LogUnavailable) -> Int64 {
-        let result = try await rows(
-            """
-            SELECT CASE WHEN quarantine_number > 0 THEN \(Int64.max) ELSE low_water_mark END
-            FROM tandem.installation
-            """, [])
-        return result.text(row: 0, column: 0).flatMap(Int64.init) ?? 0
+        try await rows(Self.mark, "SELECT \(Self.mark.columns) FROM tandem.installation").first ?? 0
     }
 
-    /// Those of a journal's transactions whose decisions are no longer needed there.
-    ///
-    /// Their rows are finished, by what the register decided: so the copy is there, every branch has
-    /// ended, and the session that could have decided otherwise has answered or was fenced. A row
-    /// below the low-water mark was finished as well, or it could not have been removed. All this is
-    /// read beside a write of one's own, for what is only visible may yet be lost.
-    public func settled(
-        _ ids: [GlobalTransactionID]
-    ) async throws(LogUnavailable) -> [GlobalTransactionID] {
-        let result: CommandResult
-        do {
-            result = try await state.write(
-                """
-                WITH mark AS (
-                    UPDATE tandem.installation SET low_water_mark = low_water_mark
-                    RETURNING low_water_mark)
-                SELECT x.n, x.s FROM mark, unnest($1::bigint[], $2::bigint[]) AS x(n, s)
-                    LEFT JOIN tandem.transactions AS t ON t.number = x.n AND t.salt = x.s
-                WHERE (t.finished_at IS NOT NULL AND t.decision_from = 'commitPoint')
-                    OR (t.number IS NULL AND x.n < mark.low_water_mark)
-                """,
-                [
-                    ArrayLiteral.write(ids.map { "\($0.number)" }),
-                    ArrayLiteral.write(ids.map { "\(Int64(bitPattern: $0.salt))" }),
-                ])
-        } catch {
-            throw unavailable(error)
-        }
-        return (0..<result.rowCount).compactMap { row in
-            guard let number = result.text(row: row, column: 0).flatMap(Int64.init),
-                let salt = result.text(row: row, column: 1).flatMap(Int64.init)
-            else { return nil }
-            return GlobalTransactionID(number: number, salt: UInt64(bitPattern: salt))
-        }
+    private static let standing = RowFormat { row -> (id: GlobalTransactionID, row: RowStanding)? in
+        let id = row.transactionID(number: "t.number", salt: "t.salt")
+        let decision = row.name("t.decision", as: Decision.self)
+        let isFinished = row.bool("t.finished_at IS NOT NULL")
+        let isOwned = row.bool(ownerIsAlive)
+        let gids = row.array("t.gids") ?? []
+        guard let id else { return nil }
+        return (
+            id,
+            RowStanding(
+                row: isFinished ? .finished(decision ?? .abort) : isOwned ? .owned : .adoptable,
+                decision: decision, gids: gids.compactMap(\.self))
+        )
     }
 
-    /// Removes a batch of rows that finished long ago, oldest numbers first, and advances the
-    /// low-water mark in the same transaction: a gid below it without a row proves nothing.
-    ///
-    /// What waits for an operator stays. Answers how many rows went.
-    public func removeFinished(
-        olderThanSeconds: Int64, limit: Int
-    ) async throws(LogUnavailable) -> Int {
-        let result = try await rows(
+    /// Which of these ids have rows, and whether a living replica owns them.
+    public func standing(
+        of ids: [GlobalTransactionID]
+    ) async throws(LogUnavailable) -> [GlobalTransactionID: RowStanding] {
+        let found = try await rows(
+            Self.standing,
             """
-            WITH old AS MATERIALIZED (
-                SELECT number FROM tandem.transactions
-                WHERE finished_at < now() - $1::bigint * interval '1 second'
-                    AND needs_operator_since IS NULL
-                ORDER BY number LIMIT \(limit) FOR UPDATE SKIP LOCKED),
-            gone AS (
-                DELETE FROM tandem.transactions AS t USING old WHERE t.number = old.number
-                RETURNING t.number),
-            mark AS (
-                UPDATE tandem.installation SET low_water_mark =
-                    greatest(low_water_mark, (SELECT max(number) + 1 FROM old))
-                WHERE EXISTS (SELECT FROM old))
-            SELECT count(*) FROM gone
-            """, ["\(olderThanSeconds)"])
-        return result.text(row: 0, column: 0).flatMap(Int.init) ?? 0
+            SELECT \(Self.standing.columns)
+            FROM tandem.transactions AS t WHERE t.number = ANY ($1::bigint[])
+            """, [ArrayLiteral.write(ids.map(\.number))])
+        return Dictionary(found.map { ($0.id, $0.row) }) { first, _ in first }
     }
 }

@@ -1,61 +1,95 @@
 import CommitProtocol
-import PostgresClient
 import TransactionEngine
 
 /// How a `TransactionRecord` lies in `tandem.transactions`.
 enum RowCoding {
-    /// The columns of a read, in the order that `record` expects.
-    static let columns = """
-        t.number, t.salt, t.principal, encode(t.key_digest, 'hex'),
-        encode(t.request_digest, 'hex'), t.isolation, t.label_names, t.label_values, t.owner,
-        t.epoch, (extract(epoch FROM t.accepted_at) * 1000000)::bigint,
-        (extract(epoch FROM t.deadline) * 1000000)::bigint, t.state, t.decision,
-        (extract(epoch FROM t.decided_at) * 1000000)::bigint,
-        (extract(epoch FROM t.finished_at) * 1000000)::bigint, t.participants, t.gids, t.votes,
-        t.evidence, t.outcomes, t.retries, t.errors, t.results, t.results_omitted, t.problem,
-        t.versions, t.resolutions, t.decision IS NULL
-            AND t.number < (SELECT quarantine_number FROM tandem.installation),
-        t.commit_modes, t.journal, t.delegated, t.rollback_requested
-        """
+    /// A row of the table as `t`; one that tandem would not write makes no record.
+    static let record = RowFormat { row -> TransactionRecord? in
+        let id = row.transactionID(number: "t.number", salt: "t.salt")
+        let principal = row.text("t.principal")
+        let keyDigest = row.text("encode(t.key_digest, 'hex')")
+        let requestDigest = row.text("encode(t.request_digest, 'hex')")
+        let isolation = row.name("t.isolation", as: Isolation.self)
+        let labelNames = row.array("t.label_names")
+        let labelValues = row.array("t.label_values")
+        let owner = row.text("t.owner")
+        let epoch = row.integer("t.epoch", as: Int64.self)
+        let acceptedAt = row.time("t.accepted_at")
+        let deadline = row.time("t.deadline")
+        let state = row.name("t.state", as: TransactionState.self)
+        let decision = row.name("t.decision", as: Decision.self)
+        let decidedAt = row.time("t.decided_at")
+        let finishedAt = row.time("t.finished_at")
+        let branches = branches(&row)
+        let results = row.text("t.results")
+        let areResultsOmitted = row.bool("t.results_omitted")
+        let problem = row.text("t.problem")
+        let resolutionCount = row.integer("t.resolution_count", as: Int.self)
+        let isHeld = row.bool(
+            """
+            t.decision IS NULL
+                AND t.number < (SELECT quarantined_below FROM tandem.installation)
+            """)
+        let journal = row.text("t.journal_server").flatMap(server(of:))
+        let isDelegated = row.bool("t.delegated")
+        let isRollbackRequested = row.bool("t.rollback_requested")
 
-    /// Reads a row; nil if it is not one that tandem writes.
-    static func record(_ result: CommandResult, _ row: Int) -> TransactionRecord? {
-        func text(_ column: Int) -> String? { result.text(row: row, column: column) }
-        func list(_ column: Int) -> [String?]? { text(column).flatMap(ArrayLiteral.read) }
-        guard let number = text(0).flatMap(Int64.init), let salt = text(1).flatMap(Int64.init),
-            let principal = text(2), let isolation = text(5).flatMap(Isolation.init(rawValue:)),
-            let labelNames = list(6), let labelValues = list(7), let owner = text(8),
-            let epoch = text(9).flatMap(Int64.init),
-            let acceptedAt = text(10).flatMap(Timestamp.init),
-            let deadline = text(11).flatMap(Timestamp.init),
-            let state = text(12).flatMap(TransactionState.init(rawValue:)),
-            let branches = branches(list)
+        guard let id, let principal, let isolation, let labelNames, let labelValues, let owner,
+            let epoch, let acceptedAt, let deadline, let state, let branches
         else { return nil }
         var record = TransactionRecord(
-            id: GlobalTransactionID(number: number, salt: UInt64(bitPattern: salt)),
-            principal: principal, idempotency: idempotency(text(3), text(4)),
+            id: id, principal: principal, idempotency: idempotency(keyDigest, requestDigest),
             isolation: isolation,
             labels: zip(labelNames, labelValues).map {
                 TransactionRequest.Label(name: $0 ?? "", value: $1 ?? "")
             },
             owner: owner, epoch: epoch, acceptedAt: acceptedAt, deadline: deadline, state: state,
             branches: branches)
-        record.decision = text(13).flatMap(Decision.init(rawValue:))
-        record.decidedAt = text(14).flatMap(Timestamp.init)
-        record.finishedAt = text(15).flatMap(Timestamp.init)
-        record.results = text(23).map { Array($0.utf8) }
-        record.areResultsOmitted = text(24) == "t"
-        record.problem = text(25).map { Array($0.utf8) }
-        for (index, version) in (list(26) ?? []).enumerated()
-        where record.branches.indices.contains(index) {
-            record.branches[index].version = version.flatMap { Int($0) }
-        }
-        record.resolutionCount = text(27).flatMap { Int($0) } ?? 0
-        record.isHeld = text(28) == "t"
-        record.journal = text(30).flatMap(server(of:))
-        record.isDelegated = text(31) == "t"
-        record.isRollbackRequested = text(32) == "t"
+        record.decision = decision
+        record.decidedAt = decidedAt
+        record.finishedAt = finishedAt
+        record.results = results.map { Array($0.utf8) }
+        record.areResultsOmitted = areResultsOmitted
+        record.problem = problem.map { Array($0.utf8) }
+        record.resolutionCount = resolutionCount ?? 0
+        record.isHeld = isHeld
+        record.journal = journal
+        record.isDelegated = isDelegated
+        record.isRollbackRequested = isRollbackRequested
         return record
+    }
+
+    /// The columns that have one element a branch.
+    private static func branches(_ row: inout RowReader) -> [BranchRecord]? {
+        let participants = row.array("t.participants")
+        let gids = row.array("t.gids")
+        let versions = row.array("t.participant_versions")
+        let commitModes = row.array("t.commit_modes")
+        let votes = row.array("t.votes")
+        let evidence = row.array("t.evidence")
+        let outcomes = row.array("t.outcomes")
+        let retries = row.array("t.retries")
+        let errors = row.array("t.errors")
+        guard let participants, let gids, let votes, let evidence, let outcomes, let retries,
+            let errors, !gids.isEmpty,
+            [participants, votes, evidence, outcomes, retries, errors, commitModes ?? gids]
+                .allSatisfy({ $0.count == gids.count })
+        else { return nil }
+        return gids.indices.map { index in
+            let commitMode = commitModes.flatMap { $0[index] }.flatMap(CommitMode.init(rawValue:))
+            var branch = BranchRecord(
+                participant: participants[index] ?? "", gid: gids[index] ?? "",
+                commitMode: commitMode ?? .twoPhase)
+            if let versions, versions.indices.contains(index) {
+                branch.version = versions[index].flatMap { Int($0) }
+            }
+            branch.vote = votes[index].flatMap(Vote.init(rawValue:))
+            branch.evidence = evidence[index].flatMap(self.evidence(of:))
+            branch.outcome = outcomes[index].flatMap(Outcome.init(rawValue:))
+            branch.retries = retries[index].flatMap { Int($0) } ?? 0
+            branch.lastError = errors[index]
+            return branch
+        }
     }
 
     private static func idempotency(
@@ -66,29 +100,7 @@ enum RowCoding {
             keyDigest: bytes(ofHex: key), requestDigest: bytes(ofHex: request))
     }
 
-    private static func branches(_ list: (Int) -> [String?]?) -> [BranchRecord]? {
-        guard let participants = list(16), let gids = list(17), let votes = list(18),
-            let evidence = list(19), let outcomes = list(20), let retries = list(21),
-            let errors = list(22), !gids.isEmpty, (list(29) ?? gids).count == gids.count,
-            [participants.count, votes.count, evidence.count, outcomes.count, retries.count]
-                .allSatisfy({ $0 == gids.count }), errors.count == gids.count
-        else { return nil }
-        let commitModes = list(29)
-        return gids.indices.map { index in
-            let commitMode = commitModes.flatMap { $0[index] }.flatMap(CommitMode.init(rawValue:))
-            var branch = BranchRecord(
-                participant: participants[index] ?? "", gid: gids[index] ?? "",
-                commitMode: commitMode ?? .twoPhase)
-            branch.vote = votes[index].flatMap(Vote.init(rawValue:))
-            branch.evidence = evidence[index].flatMap(self.evidence(of:))
-            branch.outcome = outcomes[index].flatMap(Outcome.init(rawValue:))
-            branch.retries = retries[index].flatMap { Int($0) } ?? 0
-            branch.lastError = errors[index]
-            return branch
-        }
-    }
-
-    /// `xid systemIdentifier timeline location owner`; the owner comes last, for it may hold blanks.
+    /// `xid systemIdentifier timeline location owner`; the owner comes last, since it may hold blanks.
     static func text(of evidence: PreparedEvidence) -> String {
         "\(evidence.transactionID) \(evidence.systemIdentifier) \(evidence.timeline) "
             + "\(evidence.location) \(evidence.owner)"

@@ -37,7 +37,7 @@ final class StateWriter {
     }
 
     func perform(_ write: LogWrite) async -> LogAnswer {
-        await withCheckedContinuation { add(PendingWrite(write: write, reply: $0)) }
+        await withCheckedContinuation { add(PendingWrite(write, reply: $0)) }
     }
 
     private func add(_ write: PendingWrite) {
@@ -51,19 +51,19 @@ final class StateWriter {
         guard urgentCount > 0 || gathering.count >= batchMax else { return startLater() }
         isFlushing = true
         // At the end of the turn, so that the writes of other tasks of this turn go along.
-        EventLoop.shared.atEndOfTurn { [self] in
-            Task(executorPreference: EventLoop.shared) { await self.flushAll() }
+        state.loop.atEndOfTurn { [self] in
+            Task(executorPreference: state.loop) { await self.flushAll() }
         }
     }
 
     private func startLater() {
         guard lazyTimer == nil else { return }
-        lazyTimer = EventLoop.shared.schedule(after: lazyDelay) { [weak self] in
+        lazyTimer = state.loop.schedule(after: lazyDelay) { [weak self] in
             guard let self else { return }
             self.lazyTimer = nil
             guard !self.isFlushing, !self.gathering.isEmpty else { return }
             self.isFlushing = true
-            Task(executorPreference: EventLoop.shared) { await self.flushAll() }
+            Task(executorPreference: state.loop) { await self.flushAll() }
         }
     }
 
@@ -180,7 +180,7 @@ final class StateWriter {
         guard !kept.isEmpty else { return }
         // Lazy writes are kept until they are written: no other replica records them while this one
         // lives.
-        _ = EventLoop.shared.schedule(after: .milliseconds(500)) { [weak self] in
+        _ = state.loop.schedule(after: .milliseconds(500)) { [weak self] in
             for pending in kept { self?.add(pending) }
         }
     }

@@ -1,17 +1,19 @@
 public import PostgresClient
 
-/// The operator's side of the quarantine that follows a change of the state database's server.
+/// How an operator sees and ends the quarantine that follows a change of the state database's server.
 public enum Quarantine {
+    static let reason = RowFormat { $0.text("quarantine_reason") }
+
     /// Why the installation is quarantined; nil if it is not.
     public static func reason(
         _ connection: PostgresConnection, timeout: Duration
     ) async throws -> String? {
-        try await connection.query(
-            "SELECT quarantine_reason FROM tandem.installation", timeout: timeout
-        ).text(row: 0, column: 0)
+        reason.first(
+            of: try await connection.query(
+                "SELECT \(reason.columns) FROM tandem.installation", timeout: timeout))
     }
 
-    /// Releases it, and records who did so and why; false if there was nothing to release.
+    /// Ends the quarantine, and records by whom and why; false if there was none.
     ///
     /// From then on undecided rows and gids without a row are aborted again.
     public static func release(
@@ -22,8 +24,8 @@ public enum Quarantine {
                 Command(
                     """
                     WITH held AS (SELECT quarantine_reason AS why FROM tandem.installation
-                            WHERE quarantine_number > 0 FOR UPDATE),
-                        released AS (UPDATE tandem.installation SET quarantine_number = 0,
+                            WHERE quarantined_below > 0 FOR UPDATE),
+                        released AS (UPDATE tandem.installation SET quarantined_below = 0,
                             quarantine_reason = NULL FROM held RETURNING held.why)
                     INSERT INTO tandem.resolutions (action, actor, reason, found, replica)
                     SELECT 'release', $1, $2, why, '' FROM released RETURNING 1

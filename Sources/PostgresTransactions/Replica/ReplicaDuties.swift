@@ -3,23 +3,23 @@ public import EventLoop
 public import Logging
 public import TransactionEngine
 
-/// For how long the rows of finished transactions stay.
+/// How long the rows of finished transactions stay.
 public struct RetentionOptions: Sendable {
     /// From the end of a transaction to its row's removal, at least.
     public var period: Duration = .seconds(168 * 3600)
     /// Rows removed in one statement, at most.
     public var batch = 500
-    /// Between two looks at the participants' journals.
+    /// Between two checks of the participants' journals.
     public var journalInterval: Duration = .seconds(10)
-    /// Decisions of a journal looked at in one statement, at most.
+    /// Decisions of a journal that one statement checks, at most.
     public var journalBatch = 2000
 
     /// The defaults.
     public init() {}
 }
 
-/// What a replica does beside its callers' transactions, whichever program it is part of: the passes
-/// over the rows, the scans of the participants, the signals of other replicas, and retention.
+/// What a replica does in the background, in the server and in the library alike: recovery passes,
+/// scans of the participants, signals of other replicas, and retention.
 @LoopActor
 public final class ReplicaDuties {
     private let engine: TransactionEngine
@@ -27,63 +27,66 @@ public final class ReplicaDuties {
     private let participants: PostgresParticipants
     private let retention: RetentionOptions
     private let signals: StateSignals
+    private let clock: any EngineClock
     private let logger: Logger
     private var tasks: [Task<Void, Never>] = []
+    private var loop: EventLoop { log.state.loop }
 
     /// Makes duties that are not begun yet.
     public init(
         engine: TransactionEngine, log: PostgresDecisionLog, participants: PostgresParticipants,
-        retention: RetentionOptions, signals: StateSignals, logger: Logger
+        retention: RetentionOptions, signals: StateSignals, clock: any EngineClock = LoopClock(),
+        logger: Logger
     ) {
         self.engine = engine
         self.log = log
         self.participants = participants
         self.retention = retention
         self.signals = signals
+        self.clock = clock
         self.logger = logger
     }
 
     /// Begins.
     public func start() {
-        let engine = engine
+        let (engine, loop) = (engine, loop)
         signals.listen { signal in
-            Task(executorPreference: EventLoop.shared) { await engine.receive(signal) }
+            Task(executorPreference: loop) { await engine.receive(signal) }
         }
-        tasks.append(
-            Task(executorPreference: EventLoop.shared) { await engine.recoverContinuously() })
+        tasks.append(Task(executorPreference: loop) { await engine.recoverContinuously() })
         for name in participants.names {
-            tasks.append(
-                Task(executorPreference: EventLoop.shared) {
-                    await engine.scanContinuously(name)
-                })
+            tasks.append(Task(executorPreference: loop) { await engine.scanContinuously(name) })
         }
-        tasks.append(Task { await retain() })
+        tasks.append(Task { await removeFinishedRows() })
         tasks.append(Task { await trimJournals() })
     }
 
-    /// Ends each duty after what it is doing now.
+    /// Ends each duty after its current step.
     public func stop() {
         for task in tasks { task.cancel() }
         tasks = []
         signals.close()
     }
 
-    /// Removes decisions from journals, as soon as nobody can ask for them any more.
+    private func pause(_ duration: Duration) async {
+        await withCheckedContinuation { continuation in
+            _ = clock.schedule(after: duration) { continuation.resume() }
+        }
+    }
+
+    /// Removes decisions from journals as soon as no replica can ask for them any more.
     private func trimJournals() async {
-        let clock = LoopClock()
         while !Task.isCancelled {
             for name in participants.names {
                 do {
                     try await trimJournal(of: name)
                 } catch {
                     logger.warning(
-                        "a journal is not trimmed",
+                        "could not trim a journal",
                         metadata: ["participant": "\(name)", "error": "\(error)"])
                 }
             }
-            await withCheckedContinuation { continuation in
-                _ = clock.schedule(after: retention.journalInterval) { continuation.resume() }
-            }
+            await pause(retention.journalInterval)
         }
     }
 
@@ -100,22 +103,19 @@ public final class ReplicaDuties {
     }
 
     /// Removes what finished long ago, a small batch at a time.
-    private func retain() async {
-        let clock = LoopClock()
+    private func removeFinishedRows() async {
+        let (seconds, batch) = (retention.period.components.seconds, retention.batch)
         while !Task.isCancelled {
             do {
-                let removed = try await log.removeFinished(
-                    olderThanSeconds: retention.period.components.seconds, limit: retention.batch)
-                await participants.trimWitnesses(
-                    olderThanSeconds: retention.period.components.seconds, limit: retention.batch)
-                await participants.forgetGoneSessions(retention.batch)
-                if removed == retention.batch { continue }
+                let removed = try await log.removeFinished(olderThanSeconds: seconds, limit: batch)
+                await participants.trimWitnesses(olderThanSeconds: seconds, limit: batch)
+                await participants.forgetGoneSessions(batch)
+                if removed == batch { continue }
             } catch {
-                logger.warning("retention waits", metadata: ["error": "\(error)"])
+                logger.warning(
+                    "could not remove finished transactions", metadata: ["error": "\(error)"])
             }
-            await withCheckedContinuation { continuation in
-                _ = clock.schedule(after: .seconds(60)) { continuation.resume() }
-            }
+            await pause(.seconds(60))
         }
     }
 }

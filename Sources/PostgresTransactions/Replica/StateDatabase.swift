@@ -2,37 +2,6 @@ public import EventLoop
 public import Logging
 public import PostgresClient
 
-/// How to use the state database.
-public struct StateOptions: Sendable {
-    /// Where it is.
-    public var connection: ConnectionOptions
-    /// This replica's name.
-    public var replica: String
-    /// The participants that this replica knows; others leave it the rows that they do not.
-    public var participants: [String] = []
-    /// Sessions for reads.
-    public var readers = 2
-    /// A flush or read that takes longer counts as lost.
-    public var timeout: Duration = .seconds(5)
-    /// Between two heartbeats.
-    public var heartbeat: Duration = .seconds(2)
-    /// A replica that was silent for longer has its work taken over.
-    public var lease: Duration = .seconds(10)
-    /// Accept a database that runs with `fsync = off`; for throwaway ones.
-    public var allowsFsyncOff = false
-
-    /// Whether a promoted standby has every commit.
-    ///
-    /// Then a new timeline of the same system loses nothing. A restore does, whatever is said here.
-    public var isSynchronouslyReplicated = false
-
-    /// Makes options with the defaults.
-    public init(connection: ConnectionOptions, replica: String) {
-        self.connection = connection
-        self.replica = replica
-    }
-}
-
 /// The coordinator's own database: its connections, this replica's epoch, and the heartbeat.
 @LoopActor
 public final class StateDatabase {
@@ -40,25 +9,26 @@ public final class StateDatabase {
     public nonisolated let options: StateOptions
     /// The installation's UUID.
     public nonisolated let installation: String
-    /// The epoch that this life of the replica took.
+    /// The epoch of this incarnation of the replica.
     public nonisolated let epoch: Int64
     /// Each caller of ``waitUntilSuperseded()`` has a stream of its own, since cancelling a task that
     /// reads a stream ends it for all readers.
     private var supersessionWaiters: [AsyncStream<Never>.Continuation] = []
 
-    /// Why nothing absent is believed, if so; see `StateIdentity`.
+    /// Why the installation is quarantined; nil if it is not. See `StateIdentity`.
     public var quarantineReason: String? { identity.quarantineReason }
 
     nonisolated var replica: String { options.replica }
     nonisolated var timeout: Duration { options.timeout }
     let readers: ConnectionPool
-    /// One session for the lease alone: the readers may all be waiting for locks that somebody holds.
+    /// One session for the lease alone: the readers may all be waiting for locks.
     let leaseRenewer: ConnectionPool
     let identity: StateIdentity
     private var writer: PostgresConnection?
+    let loop: EventLoop
     private let logger: Logger
     private(set) var isSuperseded = false
-    /// Set before this life is given up, and never again.
+    /// Set before this incarnation is given up, and never again.
     private var closing: Task<Void, Never>?
     var isClosed: Bool { closing != nil }
     private var heartbeatTimer: LoopTimer?
@@ -67,13 +37,14 @@ public final class StateDatabase {
 
     private init(
         options: StateOptions, installation: String, epoch: Int64, writer: PostgresConnection,
-        identity: StateIdentity, logger: Logger
+        identity: StateIdentity, loop: EventLoop, logger: Logger
     ) {
         self.options = options
         self.installation = installation
         self.epoch = epoch
         self.writer = writer
         self.identity = identity
+        self.loop = loop
         self.logger = logger
         let timeout = options.timeout
         let allowsFsyncOff = options.allowsFsyncOff
@@ -82,7 +53,8 @@ public final class StateDatabase {
                 options: options.connection, size: size, minimumIdle: 1, connectTimeout: timeout,
                 prepare: {
                     try await Self.examine(
-                        $0, .state(lockTimeout: timeout), allowsFsyncOff: allowsFsyncOff, timeout)
+                        $0, with: .state(lockTimeout: timeout), allowsFsyncOff: allowsFsyncOff,
+                        timeout: timeout)
                     try await identity.check($0)
                 })
         }
@@ -93,15 +65,15 @@ public final class StateDatabase {
     /// Connects, migrates, and takes a new epoch for this replica's name: an older process of that
     /// name is superseded from then on, and its unfinished work is this one's at once.
     public static func open(
-        _ options: StateOptions, logger: Logger
+        _ options: StateOptions, loop: EventLoop = .shared, logger: Logger
     ) async throws(StateDatabaseError) -> StateDatabase {
         let writer = try await connect(options)
         do {
             return try await withTaskCancellationHandler {
-                try await open(options, writer, logger)
+                try await open(options, on: writer, loop, logger)
             } onCancel: {
-                // A lock there, or a server that has become silent, holds nobody who gives up.
-                EventLoop.shared.execute { writer.close() }
+                // So that neither a lock nor a silent server holds a caller that gives up.
+                loop.execute { writer.close() }
             }
         } catch {
             throw StateDatabaseError(error)
@@ -109,20 +81,21 @@ public final class StateDatabase {
     }
 
     private static func open(
-        _ options: StateOptions, _ writer: PostgresConnection, _ logger: Logger
+        _ options: StateOptions, on writer: PostgresConnection, _ loop: EventLoop, _ logger: Logger
     ) async throws -> StateDatabase {
         let applied = try await Migrator.migrate(writer)
         if !applied.isEmpty { logger.notice("migrated", metadata: ["numbers": "\(applied)"]) }
-        let row = try await writer.query("SELECT id FROM tandem.installation")
-        guard let installation = row.text(row: 0, column: 0) else {
-            throw StateDatabaseError.unusable(reason: "it knows no installation")
+        let id = RowFormat { $0.text("id") }
+        let result = try await writer.query("SELECT \(id.columns) FROM tandem.installation")
+        guard let installation = id.first(of: result) else {
+            throw StateDatabaseError.unusable(reason: "tandem.installation has no row")
         }
         let identity = StateIdentity(options: options, logger: logger)
         try await identity.check(writer)
         let epoch = try await begin(incarnationOf: options, on: writer)
         let state = StateDatabase(
             options: options, installation: installation, epoch: epoch, writer: writer,
-            identity: identity, logger: logger)
+            identity: identity, loop: loop, logger: logger)
         state.scheduleHeartbeat()
         return state
     }
@@ -134,7 +107,7 @@ public final class StateDatabase {
         try await connect(options) { _ in }
     }
 
-    /// The same with one more thing that a server has to pass.
+    /// The same with one more check of the server.
     private static func connect(
         _ options: StateOptions, _ check: @escaping PostgresConnection.Preparation
     ) async throws(StateDatabaseError) -> PostgresConnection {
@@ -143,7 +116,8 @@ public final class StateDatabase {
                 options.connection, timeout: options.timeout
             ) {
                 try await examine(
-                    $0, .state(), allowsFsyncOff: options.allowsFsyncOff, options.timeout)
+                    $0, with: .state(), allowsFsyncOff: options.allowsFsyncOff,
+                    timeout: options.timeout)
                 try await check($0)
             }
         } catch {
@@ -151,47 +125,53 @@ public final class StateDatabase {
         }
     }
 
-    /// Sets a session up, whatever its role and database have as defaults, and examines the server, in
-    /// one round trip.
-    private static func examine(
-        _ connection: PostgresConnection, _ settings: SessionSettings, allowsFsyncOff: Bool,
-        _ timeout: Duration
-    ) async throws {
-        let question = Command(
-            """
-            SELECT pg_is_in_recovery(), current_setting('fsync'),
-                current_setting('server_encoding'), \(doubtfulSettings)
-            """)
-        let row = try await connection.set(settings, thenAsk: question, timeout: timeout)
-        guard row.text(row: 0, column: 0) == "f" else { throw StateDatabaseError.isStandby }
-        guard allowsFsyncOff || row.text(row: 0, column: 1) == "on" else {
-            throw StateDatabaseError.fsyncOff
-        }
-        guard let encoding = row.text(row: 0, column: 2), holdsEveryText(encoding) else {
-            throw StateDatabaseError.encoding(row.text(row: 0, column: 2) ?? "unknown")
-        }
-        if let settings = row.text(row: 0, column: 3) {
-            throw StateDatabaseError.unsafeSettings(settings)
-        }
+    /// What a new session says of its server.
+    private static let examination = RowFormat { row in
+        (
+            isStandby: row.text("pg_is_in_recovery()") != "f",
+            isFsyncOn: row.text("current_setting('fsync')") == "on",
+            encoding: row.text("current_setting('server_encoding')"),
+            unsafeSettings: row.text(doubtfulSettings)
+        )
     }
 
-    /// Without its triggers nothing would refuse to change a decision.
-    private static let doubtfulSettings = SessionAdmission.doubtful([
+    /// Sets a session up, whatever defaults its role and database have, and examines the server, in
+    /// one round trip.
+    private static func examine(
+        _ connection: PostgresConnection, with settings: SessionSettings, allowsFsyncOff: Bool,
+        timeout: Duration
+    ) async throws {
+        let result = try await connection.set(
+            settings, thenAsk: Command("SELECT \(examination.columns)"), timeout: timeout)
+        guard let found = examination.first(of: result), !found.isStandby else {
+            throw StateDatabaseError.isStandby
+        }
+        guard allowsFsyncOff || found.isFsyncOn else { throw StateDatabaseError.fsyncOff }
+        guard let encoding = found.encoding, holdsEveryText(encoding) else {
+            throw StateDatabaseError.encoding(found.encoding ?? "unknown")
+        }
+        if let settings = found.unsafeSettings { throw StateDatabaseError.unsafeSettings(settings) }
+    }
+
+    /// With these settings no trigger would refuse to change a decision.
+    private nonisolated static let doubtfulSettings = SessionAdmission.doubtful([
         (name: "session_replication_role", value: "replica")
     ])
 
-    /// The settings with which the state database must not be used, if it has them.
+    /// The settings with which the state database must not be used; nil if it has none.
     static func unsafeSettings(_ connection: PostgresConnection) async throws -> String? {
-        try await connection.query("SELECT \(doubtfulSettings)", timeout: Diagnostics.patience)
-            .text(row: 0, column: 0)
+        let settings = RowFormat { $0.text(doubtfulSettings) }
+        return settings.first(
+            of: try await connection.query(
+                "SELECT \(settings.columns)", timeout: Diagnostics.patience))
     }
 
-    /// Whether a text can be stored whatever is in it: `SQL_ASCII` takes all bytes as they are.
+    /// Whether this encoding can store every text; `SQL_ASCII` takes all bytes as they are.
     nonisolated static func holdsEveryText(_ encoding: String) -> Bool {
         ["UTF8", "SQL_ASCII"].contains(encoding)
     }
 
-    /// The one connection that writes decisions; made again when it was lost.
+    /// The one connection that writes decisions; opened again if it was lost.
     func writerConnection() async throws(StateDatabaseError) -> PostgresConnection {
         guard !isSuperseded else { throw .superseded(replica: replica) }
         guard !isClosed else { throw .closed }
@@ -208,7 +188,7 @@ public final class StateDatabase {
         }
     }
 
-    /// Opens another session, to the server that this life knows or to one that took its place.
+    /// Opens another session, to the server that this incarnation knows or to the one that replaced it.
     func connect() async throws(StateDatabaseError) -> PostgresConnection {
         try await Self.connect(options) { [identity] in try await identity.check($0) }
     }
@@ -225,13 +205,13 @@ public final class StateDatabase {
         }
     }
 
-    /// Runs one writing statement by itself, and answers only if its commit is as durable as the
-    /// database promises: a wait for a standby that was cut short is a success with a warning.
+    /// Runs one statement in a transaction of its own, and returns only if its commit is as durable as
+    /// the database promises: a cancelled wait for a standby, a success with a warning, throws.
     func write(_ sql: String, _ parameters: [String?]) async throws -> CommandResult {
-        try await write([Command(sql, parameters)])[0]
+        try await write(sql) { parameters }
     }
 
-    /// The same with parameters that are asked for when there is a session to send them on.
+    /// The same; `parameters` is called once there is a session to send them on.
     func write(
         _ sql: String, parameters: @LoopActor () async -> [String?]
     ) async throws -> CommandResult {
@@ -274,10 +254,10 @@ public final class StateDatabase {
         return Array(results.dropFirst().dropLast())
     }
 
-    /// This life was found over.
+    /// Reports that this incarnation was found to be over.
     ///
-    /// Once it is being given up that is no news: a heartbeat or a flush that was under way may find
-    /// what `close` has just written.
+    /// Not while it is being given up: a heartbeat or a flush that was under way may find what `close`
+    /// has just written.
     func superseded() {
         guard !isClosed else { return }
         reportSuperseded()
@@ -301,7 +281,7 @@ public final class StateDatabase {
 
     private func scheduleHeartbeat() {
         guard !isClosed, !isSuperseded else { return }
-        heartbeatTimer = EventLoop.shared.schedule(after: options.heartbeat) { [weak self] in
+        heartbeatTimer = loop.schedule(after: options.heartbeat) { [weak self] in
             Task { await self?.beat() }
         }
     }
@@ -319,8 +299,9 @@ public final class StateDatabase {
         scheduleHeartbeat()
     }
 
-    /// Gives the lease up, so that others need not wait for its end, and closes every connection;
-    /// returns when that is done, whoever began it.
+    /// Gives the lease up, so that others need not wait until it runs out, and closes every connection.
+    ///
+    /// Returns when that is done, also if an earlier call began it.
     public func close() async {
         if closing == nil { closing = Task { await giveUp() } }
         await closing?.value
@@ -328,7 +309,7 @@ public final class StateDatabase {
 
     private func giveUp() async {
         heartbeatTimer?.cancel()
-        // Who took this name earlier, and was not noticed yet, is news still.
+        // Another process may have taken this name earlier without being noticed yet.
         if let wasAlive = try? await endOwnIncarnation(), !wasAlive { reportSuperseded() }
         closeWriter()
         await leaseRenewer.close()

@@ -4,9 +4,10 @@ import PostgresClient
 
 /// Watches which server the state database is.
 ///
-/// Another system identifier, or another timeline, means that it was promoted, restored or replaced,
-/// and rows or decisions may be lost. Then nothing is aborted on the strength of what is *not* there:
-/// neither gids without a row nor rows without a decision from before. An operator releases it.
+/// Another system identifier, or another timeline, means that the server was promoted, restored or
+/// replaced, and that rows or decisions may be lost. In this quarantine nothing is aborted because
+/// something is absent: neither gids without a row, nor rows from before without a decision. An operator
+/// releases the quarantine.
 @LoopActor
 final class StateIdentity {
     private struct Server: Equatable {
@@ -14,12 +15,21 @@ final class StateIdentity {
         let timeline: Int64
     }
 
+    private static let server = RowFormat { row -> Server? in
+        let system = row.text("system_identifier")
+        let timeline = row.integer(
+            "('x' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8))::bit(32)::bigint",
+            as: Int64.self)
+        guard let system, let timeline else { return nil }
+        return Server(systemIdentifier: system, timeline: timeline)
+    }
+
     private let options: StateOptions
     private let logger: Logger
     private var known: Server?
-    /// Why nothing absent is believed; nil if there is no such reason.
-    var quarantineReason: String?
-    /// Changes whenever the server has: what was read from it before may not hold.
+    /// Why the installation is quarantined; nil if it is not.
+    private(set) var quarantineReason: String?
+    /// Changes whenever the server has changed: what was read from the former one may not hold.
     private(set) var generation = 0
 
     init(options: StateOptions, logger: Logger) {
@@ -27,34 +37,32 @@ final class StateIdentity {
         self.logger = logger
     }
 
-    /// Compares the server of a new session with the one known; throws if it is a former primary.
+    /// Compares the server of a new session with the known one; throws if it is a former primary.
     func check(_ connection: PostgresConnection) async throws {
-        let row = try await connection.query(
-            """
-            SELECT system_identifier,
-                ('x' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8))::bit(32)::bigint
-            FROM pg_control_system()
-            """, timeout: options.timeout)
-        guard let system = row.text(row: 0, column: 0),
-            let timeline = row.text(row: 0, column: 1).flatMap(Int64.init)
-        else { throw StateDatabaseError.unusable(reason: "it did not say who it is") }
-        let found = Server(systemIdentifier: system, timeline: timeline)
-        guard found != known else { return }
-        if let known, known.systemIdentifier == system, timeline < known.timeline {
-            throw StateDatabaseError.unusable(
-                reason: "it is a former primary, on timeline \(timeline) of \(known.timeline)")
+        let result = try await connection.query(
+            "SELECT \(Self.server.columns) FROM pg_control_system()", timeout: options.timeout)
+        guard let found = Self.server.first(of: result) else {
+            throw StateDatabaseError.unusable(reason: "it returned no system identifier")
         }
-        try await settle(found, connection)
+        guard found != known else { return }
+        if let known, known.systemIdentifier == found.systemIdentifier,
+            found.timeline < known.timeline
+        {
+            throw StateDatabaseError.unusable(
+                reason: "it is a former primary, on timeline \(found.timeline); "
+                    + "the latest is \(known.timeline)")
+        }
+        try await record(found, on: connection)
         if known != nil { generation += 1 }
         known = found
     }
 
     /// Records the server.
     ///
-    /// Unless it is the one recorded before, or a promotion that may be trusted,
-    /// the quarantine begins: numbers up to now are from before, and those to come are far above
-    /// them, since a rewound sequence would hand them out again.
-    private func settle(_ found: Server, _ connection: PostgresConnection) async throws {
+    /// Quarantine begins unless this is the server recorded before, or a promotion that can be trusted:
+    /// numbers up to now are from before. Numbers to come start far above them, since a rewound
+    /// sequence would hand some out again.
+    private func record(_ found: Server, on connection: PostgresConnection) async throws {
         let isTrusted = """
             (i.system_identifier IS NULL OR ($3::boolean AND i.system_identifier = $1
                 AND i.timeline < $2::bigint))
@@ -65,7 +73,7 @@ final class StateIdentity {
                     """
                     UPDATE tandem.installation AS i SET system_identifier = $1,
                         timeline = $2::bigint,
-                        quarantine_number = CASE WHEN \(isTrusted) THEN i.quarantine_number
+                        quarantined_below = CASE WHEN \(isTrusted) THEN i.quarantined_below
                             ELSE setval('tandem.transaction_numbers',
                                 nextval('tandem.transaction_numbers') + 1000000) END,
                         quarantined_at = CASE WHEN \(isTrusted) THEN i.quarantined_at
@@ -76,23 +84,22 @@ final class StateIdentity {
                                 i.system_identifier, i.timeline, $1, $2::bigint) END
                     WHERE i.system_identifier IS DISTINCT FROM $1
                         OR i.timeline IS DISTINCT FROM $2::bigint
-                    RETURNING quarantine_reason
                     """,
                     [
                         found.systemIdentifier, "\(found.timeline)",
                         options.isSynchronouslyReplicated ? "t" : "f",
                     ]),
-                Command("SELECT quarantine_reason FROM tandem.installation"),
+                Command("SELECT \(Quarantine.reason.columns) FROM tandem.installation"),
             ], on: connection, timeout: options.timeout)
-        note(results[1].text(row: 0, column: 0))
+        note(Quarantine.reason.first(of: results[1]))
     }
 
-    /// Takes the reason as the database has it now.
+    /// Takes over the reason for quarantine that the database has now.
     func note(_ reason: String?) {
         if reason != quarantineReason {
             if let reason {
                 logger.critical(
-                    "quarantined: nothing absent is believed until an operator releases it",
+                    "quarantined: nothing is aborted for lack of a row or of a decision",
                     metadata: ["reason": "\(reason)"])
             } else {
                 logger.notice("the quarantine was released")

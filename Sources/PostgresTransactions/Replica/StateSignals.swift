@@ -6,9 +6,9 @@ public import TransactionEngine
 
 /// Signals between replicas, by NOTIFY on one connection that listens.
 ///
-/// Never in a flush: a transaction that notifies holds a lock of the whole database through its
-/// commit, which would line up the flushes of all replicas one behind the other. Signals go out by
-/// themselves, only for transactions that somebody waits for, and write nothing to the log.
+/// A flush never notifies: a transaction that does holds a lock of the whole database through its
+/// commit, so the flushes of all replicas would have to wait for each other. Signals are sent by
+/// themselves, only for transactions that a caller waits for, and write nothing to the log.
 @LoopActor
 public final class StateSignals: ReplicaSignals {
     static let channel = "tandem"
@@ -26,8 +26,8 @@ public final class StateSignals: ReplicaSignals {
         self.logger = logger
     }
 
-    /// Begins to listen, and does so again whenever the connection was lost; nil says that signals
-    /// may have been missed.
+    /// Begins to listen, and listens again whenever the connection was lost; `receive` gets nil if
+    /// signals may have been missed.
     public func listen(_ receive: @escaping @Sendable (ReplicaSignal?) -> Void) {
         self.receive = receive
         Task { await keepListening() }
@@ -39,11 +39,11 @@ public final class StateSignals: ReplicaSignals {
             _ = try await state.read(
                 "SELECT pg_notify($1, $2)", [Self.channel, Self.text(of: signal)])
         } catch {
-            logger.debug("a signal was not sent", metadata: ["error": "\(error)"])
+            logger.debug("could not send a signal", metadata: ["error": "\(error)"])
         }
     }
 
-    /// Connects if need be, and finds out whether a quiet connection is still there.
+    /// Connects if need be, and checks whether a quiet connection is still there.
     private func keepListening() async {
         guard !isClosed else { return }
         var delay = state.options.heartbeat
@@ -56,7 +56,7 @@ public final class StateSignals: ReplicaSignals {
         } catch {
             connection?.close()
             delay = .milliseconds(500)
-            logger.debug("listening waits", metadata: ["error": "\(error)"])
+            logger.debug("cannot listen for signals", metadata: ["error": "\(error)"])
         }
         schedule(after: delay)
     }
@@ -77,7 +77,7 @@ public final class StateSignals: ReplicaSignals {
     private func schedule(after delay: Duration) {
         timer?.cancel()
         guard !isClosed else { return }
-        timer = EventLoop.shared.schedule(after: delay) { [weak self] in
+        timer = state.loop.schedule(after: delay) { [weak self] in
             Task { await self?.keepListening() }
         }
     }
@@ -98,7 +98,9 @@ public final class StateSignals: ReplicaSignals {
         }
     }
 
-    /// Nil for anything that `text` would not have written: the channel is open to every role, which is one more reason to act on nothing but the log.
+    /// Reads a signal; nil for anything that `text` would not have written.
+    ///
+    /// Every role may send on the channel, so a signal proves nothing: only the log is acted on.
     nonisolated static func signal(of text: String) -> ReplicaSignal? {
         let parts = text.split(separator: " ")
         guard parts.count == 2, let id = GlobalTransactionID(parts[1]) else { return nil }

@@ -3,15 +3,22 @@ public import PostgresClient
 
 /// Brings schema `tandem` of a state database up to date.
 public enum Migrator {
-    /// Applies what is missing, in one transaction under an advisory lock, and answers the numbers
-    /// of the migrations applied.
+    /// Applies the migrations that are missing, in one transaction under an advisory lock, and returns
+    /// their numbers.
     ///
-    /// A schema newer than this program is refused.
+    /// Refuses a schema that is newer than this program, or that another program made.
     public static func migrate(
         _ connection: PostgresConnection
     ) async throws(StateDatabaseError) -> [Int] {
+        try await migrate(connection, with: Migration.all)
+    }
+
+    /// The same for a program that has these migrations.
+    static func migrate(
+        _ connection: PostgresConnection, with migrations: [Migration]
+    ) async throws(StateDatabaseError) -> [Int] {
         do {
-            return try await apply(connection)
+            return try await apply(migrations, on: connection)
         } catch let error as StateDatabaseError {
             throw error
         } catch {
@@ -19,10 +26,19 @@ public enum Migrator {
         }
     }
 
+    private static let applied = RowFormat { row -> (number: Int, name: String)? in
+        let number = row.integer("number", as: Int.self)
+        let name = row.text("name")
+        guard let number, let name else { return nil }
+        return (number, name)
+    }
+
     @LoopActor
-    private static func apply(_ connection: PostgresConnection) async throws -> [Int] {
+    private static func apply(
+        _ migrations: [Migration], on connection: PostgresConnection
+    ) async throws -> [Int] {
         _ = try await connection.query("BEGIN")
-        // Any number that is ours alone will do; it serializes replicas that start together.
+        // Any number of our own will do; it serializes replicas that start together.
         _ = try await connection.query("SELECT pg_advisory_xact_lock(7823645901)")
         _ = try await connection.query("CREATE SCHEMA IF NOT EXISTS tandem")
         _ = try await connection.query(
@@ -31,43 +47,45 @@ public enum Migrator {
                 number integer PRIMARY KEY, name text NOT NULL,
                 applied_at timestamptz NOT NULL DEFAULT now())
             """)
-        let rows = try await connection.query(
-            "SELECT number, name FROM tandem.migrations ORDER BY number")
-        let present = (0..<rows.rowCount).compactMap { Int(rows.text(row: $0, column: 0) ?? "") }
-        let known = Migration.all.map(\.number).max() ?? 0
-        if let newest = present.last, newest > known {
+        let present = applied.values(
+            of: try await connection.query(
+                "SELECT \(applied.columns) FROM tandem.migrations ORDER BY number"))
+        if let refusal = refusal(of: present, by: migrations) {
             _ = try await connection.query("ROLLBACK")
-            throw StateDatabaseError.newerSchema(found: newest, known: known)
+            throw refusal
         }
-        let names = (0..<rows.rowCount).map { rows.text(row: $0, column: 1) ?? "" }
-        if let fault = disorder(present, names) {
-            _ = try await connection.query("ROLLBACK")
-            throw StateDatabaseError.migration(reason: fault)
-        }
-        var applied: [Int] = []
-        for migration in Migration.all where !present.contains(migration.number) {
+        let missing = migrations.dropFirst(present.count)
+        for migration in missing {
             for statement in migration.statements { _ = try await connection.query(statement) }
             _ = try await connection.query(
                 "INSERT INTO tandem.migrations (number, name) VALUES ($1, $2)",
                 ["\(migration.number)", migration.name])
-            applied.append(migration.number)
         }
         _ = try await connection.query("COMMIT")
-        return applied
+        return missing.map(\.number)
     }
 
-    /// Why what is applied is no beginning of what this program knows; nil if it is one.
+    /// Why the migrations that are present are not the first ones of this program; nil if they are.
     ///
-    /// A migration is written for the schema that those before it left: one that is missing below
-    /// others, or another program's, is not made good for by applying it late.
-    private static func disorder(_ numbers: [Int], _ names: [String]) -> String? {
-        for (applied, known) in zip(zip(numbers, names), Migration.all) {
-            guard applied.0 == known.number else {
-                return "migration \(applied.0) is applied, and \(known.number) before it is not"
+    /// A migration is written for the schema that those before it leave. So one that is missing below
+    /// others cannot be applied late, and after another program's none can be applied.
+    private static func refusal(
+        of present: [(number: Int, name: String)], by migrations: [Migration]
+    ) -> StateDatabaseError? {
+        let known = migrations.last?.number ?? 0
+        if let newest = present.last?.number, newest > known {
+            return .newerSchema(found: newest, known: known)
+        }
+        for (applied, known) in zip(present, migrations) {
+            guard applied.number == known.number else {
+                return .migration(
+                    reason: "migration \(applied.number) is applied, and \(known.number) before it "
+                        + "is not")
             }
-            guard applied.1 == known.name else {
-                return "migration \(applied.0) is \"\(applied.1)\" there, and "
-                    + "\"\(known.name)\" here: another program made it"
+            guard applied.name == known.name else {
+                return .migration(
+                    reason: "migration \(applied.number) is \"\(applied.name)\" there, and "
+                        + "\"\(known.name)\" here: another program made it")
             }
         }
         return nil

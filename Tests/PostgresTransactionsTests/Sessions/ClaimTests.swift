@@ -43,7 +43,7 @@ struct ClaimTests {
             _ = try await cluster.psql(
                 """
                 UPDATE tandem.replicas SET heartbeat_at = '-infinity' WHERE name = 'dead';
-                UPDATE tandem.replicas SET steady_since = '-infinity' WHERE name = 'busy'
+                UPDATE tandem.replicas SET uninterrupted_since = '-infinity' WHERE name = 'busy'
                 """)
             let hold = try await cluster.hold(
                 "SELECT FROM tandem.replicas WHERE name = 'dead' FOR UPDATE")
@@ -61,7 +61,7 @@ struct ClaimTests {
             #expect(try await claim.value.isEmpty)
             #expect(try await cluster.psql("SELECT xmin FROM tandem.transactions") == before)
             #expect(
-                try await cluster.psql("SELECT is_over FROM tandem.replicas WHERE name = 'dead'")
+                try await cluster.psql("SELECT ended FROM tandem.replicas WHERE name = 'dead'")
                     == "t")
             await state.close()
             await dead.close()

@@ -70,7 +70,7 @@ struct IncarnationEndTests {
         await again.value
         #expect(!state.isSuperseded)
         #expect(alarms == [])
-        #expect(try await cluster.psql("SELECT is_over FROM tandem.replicas") == "t")
+        #expect(try await cluster.psql("SELECT ended FROM tandem.replicas") == "t")
         await state.close()
     }
 
@@ -101,7 +101,7 @@ struct IncarnationEndTests {
             await state.close()
             #expect(state.isSuperseded)
             #expect(alarms.count == 1)
-            #expect(try await cluster.psql("SELECT is_over FROM tandem.replicas") == "f")
+            #expect(try await cluster.psql("SELECT ended FROM tandem.replicas") == "f")
             await heir.close()
         }
     }

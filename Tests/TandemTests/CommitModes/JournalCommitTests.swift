@@ -21,7 +21,7 @@ struct JournalCommitTests {
             #expect(branches?[1]?["vote"]?.string == "prepared")
             try await testbed.expectQuiet(users: 1, orders: 1)
             #expect(
-                try await testbed.newest("journal IS NOT NULL, delegated, decision, decision_from")
+                try await testbed.newest("journal_server IS NOT NULL, delegated, decision, decision_from")
                     == ["t", "f", "commit", "commitPoint"])
             let again = try await testbed.post(Testbed.journalled("a"), key: "k")
             #expect(again.text == answer.text)
@@ -81,7 +81,7 @@ struct JournalCommitTests {
             #expect(answer.type == "/problems/unexpected-row-count")
             try await testbed.expectQuiet(users: 0, orders: 0)
             #expect(
-                try await testbed.newest("journal IS NOT NULL, decision, decision_from")
+                try await testbed.newest("journal_server IS NOT NULL, decision, decision_from")
                     == ["t", "abort", "commitPoint"])
             try await testbed.expectNoOpenSession(in: "users")
             #expect(try await testbed.post(Testbed.journalled("a")).status == 201)
@@ -170,7 +170,7 @@ struct JournalCommitTests {
                 "UPDATE tandem.transactions SET decision = 'abort', decided_at = now() RETURNING 1")
             #expect(forged == nil)
             let moved = try? await testbed.value(
-                "state", "UPDATE tandem.transactions SET journal = '1 1' RETURNING 1")
+                "state", "UPDATE tandem.transactions SET journal_server = '1 1' RETURNING 1")
             #expect(moved == nil)
             try await testbed.nextIncarnation()
             try await testbed.expectEnd("committed")

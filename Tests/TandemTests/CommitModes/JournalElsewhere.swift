@@ -96,7 +96,7 @@ struct JournalElsewhere {
             try await replicas.untilRuns("pg_sleep(600)")
             let id = try await replicas.newestID()
             #expect(
-                try await testbed.newest("journal IS NOT NULL") == ["t"],
+                try await testbed.newest("journal_server IS NOT NULL") == ["t"],
                 "the journal was found in order")
             let path = "/v1/transactions/\(id)/rollback"
             let answer = try await replicas.postJSON(replicas.two, path)

@@ -117,7 +117,7 @@ struct JournalGuards {
                     return try await testbed.newest("state") == ["committed"]
                 }
                 _ = try await request.value
-                #expect(try await testbed.newest("journal IS NOT NULL") == ["t"])
+                #expect(try await testbed.newest("journal_server IS NOT NULL") == ["t"])
             }
             try await testbed.expectQuiet(users: 0, orders: 0)
         }

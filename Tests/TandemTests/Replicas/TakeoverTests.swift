@@ -41,7 +41,7 @@ struct TakeoverTests {
             try await testbed.expectQuiet(users: 0, orders: 0)
             #expect(
                 try await testbed.value(
-                    "state", "SELECT is_over FROM tandem.replicas WHERE name = 'replica-1'") == "t")
+                    "state", "SELECT ended FROM tandem.replicas WHERE name = 'replica-1'") == "t")
         }
     }
 
@@ -105,8 +105,8 @@ struct TakeoverTests {
                 _ = try await testbed.value(
                     "state",
                     "UPDATE tandem.replicas SET heartbeat_at = heartbeat_at \(jump) interval "
-                        + "'1 hour', steady_since = steady_since \(jump) interval '1 hour' "
-                        + "RETURNING 1")
+                        + "'1 hour', uninterrupted_since = uninterrupted_since \(jump) interval "
+                        + "'1 hour' RETURNING 1")
                 for (number, client) in [replicas.one, replicas.two].enumerated() {
                     let name = "\(round)-\(number)"
                     let answer = try await client.post(
@@ -116,7 +116,7 @@ struct TakeoverTests {
                 try await testbed.until("both beat again") {
                     try await testbed.value(
                         "state",
-                        "SELECT count(*) FROM tandem.replicas WHERE NOT is_over AND "
+                        "SELECT count(*) FROM tandem.replicas WHERE NOT ended AND "
                             + "heartbeat_at BETWEEN now() - interval '1 s' AND now()") == "2"
                 }
             }

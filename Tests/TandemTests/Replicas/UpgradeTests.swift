@@ -4,62 +4,82 @@ import Foundation
 import Glibc
 import PostgresClient
 import PostgresClusters
-import PostgresTransactions
 import Testing
 
+@testable import PostgresTransactions
 @testable import tandem
 
 @Suite("Replicas that differ: older programs, other configurations, other roles", .serialized)
 struct UpgradeTests {
-    @Test("a schema with a migration missing, renamed or newer than this program is refused whole")
-    func disorder() async throws {
+    @Test("a later migration is applied to an older schema, once")
+    func appliesLaterMigration() async throws {
         try await PostgresCluster.withTemporary(name: "schema") { cluster in
-            let applied = try await Self.migrate(cluster)
-            #expect(applied.count > 2)
-            let again = try await Self.migrate(cluster)
-            #expect(again.isEmpty)
-            let newest = try #require(applied.max())
-            for (change, repair, words) in Self.disorders(newest) {
+            try await Self.expect([1], migrating: cluster, with: Migration.all)
+            try await Self.expect([2, 3], migrating: cluster, with: Self.migrations)
+            try await Self.expect([], migrating: cluster, with: Self.migrations)
+            #expect(try await cluster.psql("SELECT note FROM tandem.later") == "3")
+        }
+    }
+
+    @Test("a schema with a migration missing, renamed or newer than this program is refused whole")
+    func refusesForeignSchema() async throws {
+        try await PostgresCluster.withTemporary(name: "schema") { cluster in
+            try await Self.expect([1, 2, 3], migrating: cluster, with: Self.migrations)
+            for (change, repair, words) in Self.disorders {
                 _ = try await cluster.psql(change)
                 let error = await #expect(throws: StateDatabaseError.self) {
-                    _ = try await Self.migrate(cluster)
+                    _ = try await Self.migrate(cluster, with: Self.migrations)
                 }
                 #expect(error?.description.contains(words) == true, "\(words): \(error as Any)")
                 _ = try await cluster.psql(repair)
             }
-            let healed = try await Self.migrate(cluster)
-            #expect(healed.isEmpty)
+            try await Self.expect([], migrating: cluster, with: Self.migrations)
         }
     }
 
-    /// What is broken, how it is mended, and what is said of it.
-    private static func disorders(_ newest: Int) -> [(String, String, String)] {
-        [
-            (
-                "CREATE TABLE kept AS SELECT * FROM tandem.migrations; "
-                    + "DELETE FROM tandem.migrations WHERE number = 2",
-                "INSERT INTO tandem.migrations SELECT * FROM kept WHERE number = 2",
-                "2 before it is not"
-            ),
-            (
-                "UPDATE tandem.migrations SET name = 'x' WHERE number = \(newest)",
-                "UPDATE tandem.migrations AS m SET name = k.name FROM kept AS k "
-                    + "WHERE m.number = k.number",
-                "another program"
-            ),
-            (
-                "INSERT INTO tandem.migrations (number, name) VALUES (999, 'later')",
-                "DELETE FROM tandem.migrations WHERE number = 999", "newer tandem"
-            ),
-        ]
+    private static func expect(
+        _ applied: [Int], migrating cluster: PostgresCluster, with migrations: [Migration]
+    ) async throws {
+        let numbers = try await migrate(cluster, with: migrations)
+        #expect(numbers == applied)
     }
 
+    /// This program's migrations, and two of a later one.
+    private static let migrations =
+        Migration.all + [
+            Migration(
+                number: 2, name: "table", statements: ["CREATE TABLE tandem.later (note int)"]),
+            Migration(number: 3, name: "row", statements: ["INSERT INTO tandem.later VALUES (3)"]),
+        ]
+
+    /// What is broken, how it is repaired, and words of the error.
+    private static let disorders = [
+        (
+            "CREATE TABLE kept AS SELECT * FROM tandem.migrations; "
+                + "DELETE FROM tandem.migrations WHERE number = 2",
+            "INSERT INTO tandem.migrations SELECT * FROM kept WHERE number = 2",
+            "2 before it is not"
+        ),
+        (
+            "UPDATE tandem.migrations SET name = 'x' WHERE number = 3",
+            "UPDATE tandem.migrations AS m SET name = k.name FROM kept AS k "
+                + "WHERE m.number = k.number",
+            "another program"
+        ),
+        (
+            "INSERT INTO tandem.migrations (number, name) VALUES (999, 'later')",
+            "DELETE FROM tandem.migrations WHERE number = 999", "newer tandem"
+        ),
+    ]
+
     @LoopActor
-    private static func migrate(_ cluster: PostgresCluster) async throws -> [Int] {
+    private static func migrate(
+        _ cluster: PostgresCluster, with migrations: [Migration]
+    ) async throws -> [Int] {
         let options = try ConnectionOptions(conninfo: cluster.connectionString())
         let connection = try await PostgresConnection.connect(options, timeout: .seconds(30))
         defer { connection.close() }
-        return try await Migrator.migrate(connection)
+        return try await Migrator.migrate(connection, with: migrations)
     }
 
     @Test("SQL that changes the role: the branch is still our own to end, who are no superuser")

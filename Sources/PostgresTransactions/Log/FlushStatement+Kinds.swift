@@ -1,0 +1,194 @@
+import CommitProtocol
+import PostgresClient
+import TransactionEngine
+
+extension FlushStatement {
+    /// The kinds of statements, in the order in which a flush sends them.
+    enum Kind: CaseIterable {
+        case accept
+        case tombstone
+        case decide
+        case delegate
+        case copy
+        /// The end of a transaction whose row holds its decision.
+        case finish
+        /// The end of one that a commit point decides: the row may hold no copy of the decision yet.
+        case finishWithDecision
+        case report
+        case noteOutcomes
+
+        init(of write: LogWrite) {
+            switch write.request {
+            case .accept: self = .accept
+            case .decide: self = .decide
+            case .tombstone: self = .tombstone
+            case .delegate: self = .delegate
+            case .copy: self = .copy
+            case .finish:
+                let hasCommitPoint = write.record.branches.contains { $0.commitMode.isCommitPoint }
+                self = hasCommitPoint ? .finishWithDecision : .finish
+            case .report: self = .report
+            case .noteOutcomes: self = .noteOutcomes
+            }
+        }
+
+        func command(_ writes: [LogWrite]) -> Command {
+            switch self {
+            case .accept:
+                // Keys in one order everywhere, so that two replicas' flushes cannot deadlock.
+                FlushStatement.accept.command(writes.sorted { Self.key($0) < Self.key($1) })
+            case .tombstone: FlushStatement.tombstone.command(writes)
+            case .decide: FlushStatement.decide.command(writes)
+            case .delegate: FlushStatement.delegate.command(writes)
+            case .copy: FlushStatement.copy.command(writes)
+            case .finish: FlushStatement.finish.command(writes)
+            case .finishWithDecision: FlushStatement.finishWithDecision.command(writes)
+            case .report: FlushStatement.report.command(writes)
+            case .noteOutcomes: FlushStatement.noteOutcomes.command(writes)
+            }
+        }
+
+        private static func key(_ write: LogWrite) -> String {
+            write.record.idempotency.map { RowCoding.hex($0.keyDigest) } ?? ""
+        }
+
+        /// The answers in the rows that the statement returned, by transaction number.
+        func answers(_ result: CommandResult) -> [Int64: LogAnswer] {
+            let rows: [(number: Int64, answer: LogAnswer)] =
+                switch self {
+                case .accept: FlushStatement.accepted.values(of: result)
+                case .tombstone, .decide, .delegate, .copy: FlushStatement.held.values(of: result)
+                case .finish, .finishWithDecision, .report, .noteOutcomes: []
+                }
+            return Dictionary(rows.map { ($0.number, $0.answer) }) { first, _ in first }
+        }
+
+        /// The answer to a write that the statement returned no row for.
+        var answerWithoutRow: LogAnswer {
+            switch self {
+            case .accept: .keyTaken
+            // A tombstone that lost on the key, not on the id: no row will ever have this id.
+            case .tombstone, .decide, .delegate, .copy: .missing
+            case .finish, .finishWithDecision, .report, .noteOutcomes: .recorded
+            }
+        }
+    }
+
+    private static let accepted = RowFormat { row in
+        row.integer("t.number", as: Int64.self).map { (number: $0, answer: LogAnswer.accepted) }
+    }
+
+    /// What the row holds: a decision, or that a commit point decides.
+    private static let held = RowFormat { row -> (number: Int64, answer: LogAnswer)? in
+        let number = row.integer("t.number", as: Int64.self)
+        let decision = row.name("t.decision", as: Decision.self)
+        let evidence = (row.array("t.evidence") ?? []).map { $0.flatMap(RowCoding.evidence(of:)) }
+        let isElsewhere = row.bool("t.delegated OR t.journal_server IS NOT NULL")
+        guard let number else { return nil }
+        if let decision { return (number, .decided(decision, evidence: evidence)) }
+        return isElsewhere ? (number, .delegated(evidence: evidence)) : nil
+    }
+}
+
+extension FlushStatement {
+    /// A request whose key another transaction holds gets no row back, and fails no other of the flush.
+    private static let accept = insert(
+        origin + [.computed("state", "'preparing'")] + notVoted + notEnded + [.expiresAt],
+        "ON CONFLICT DO NOTHING RETURNING \(accepted.columns)")
+
+    /// Inserts aborted rows. A row that is there is aborted if it is undecided; if it is decided, its
+    /// decision is obeyed, and where a commit point decides, that has to be asked.
+    private static let tombstone = insert(
+        originWithFreeKey + [.computed("state", "'aborting'"), .decision, .decidedAt, .problem]
+            + notVoted + notEnded + [.expiresAt],
+        onConflict(
+            set: [.decision, .decidedAt, decidedState, .problem], unless: isNotOpen,
+            returning: held.columns))
+
+    /// Compare-and-set and claim in one: an undecided row takes the decision, a decided one keeps its
+    /// own, and both are written, so that the decision returned is as durable as this commit.
+    private static let decide = update(
+        kept: [.decision, .decidedAt, decidedState, .problem] + proof, if: isNotOpen,
+        returning: held.columns)
+
+    /// Records that the one-phase branch decides, unless the row is decided.
+    private static let delegate = update(
+        kept: [.computed("delegated", "true")] + proof, if: isDecided, returning: held.columns)
+
+    /// Records what commit points decided, inserting rows that are not there.
+    private static let copy = insert(
+        originWithFreeKey + copied + [decidedState, .problem] + notEnded,
+        onConflict(
+            set: copied + [decidedState, .problem], unless: isDecided, returning: held.columns))
+
+    /// Records the end; a row that is finished already stays as it is.
+    private static let finish = update(
+        ends + [.finishedAt], "AND t.finished_at IS NULL AND t.decision IS NOT NULL")
+
+    /// The same, with the decision of the commit point where no copy of it was made.
+    private static let finishWithDecision = update(
+        ends + [.finishedAt], kept: copied, if: isDecided, isOpenForDecision)
+
+    /// Records outcomes before the end.
+    private static let noteOutcomes = update(ends, kept: copied, if: isDecided, isOpenForDecision)
+
+    /// Records that nobody can tell the decision.
+    private static let report = update(ends, "AND t.decision IS NULL")
+
+    /// The end of a transaction that another replica owns, as far as this one has seen it.
+    static func finishSeen(_ record: TransactionRecord) -> Command {
+        finish.command([LogWrite(.finish, of: record)])
+    }
+
+    private static let isDecided = "t.decision IS NOT NULL"
+
+    /// Whether the row holds a decision, or is not where one can be made.
+    private static let isNotOpen =
+        "(t.decision IS NOT NULL OR t.delegated OR t.journal_server IS NOT NULL)"
+
+    private static let isOpenForDecision =
+        "AND t.finished_at IS NULL AND coalesce(t.decision, x.decision) = x.decision"
+
+    /// What is known when a transaction is accepted.
+    private static let origin: [WrittenColumn] = [
+        .number, .salt, .principal, .keyDigest, .requestDigest, .isolation, .labelNames,
+        .labelValues, .owner, .epoch, .acceptedAt, .deadline, .participants, .gids,
+        .participantVersions, .commitModes, .journalServer,
+    ]
+
+    /// The same, without the key where another transaction holds it: the row of a decision is inserted
+    /// nevertheless.
+    private static let originWithFreeKey = origin.map { column in
+        guard column.name == WrittenColumn.keyDigest.name else { return column }
+        return column.computed(
+            """
+            CASE WHEN EXISTS (SELECT FROM tandem.transactions AS h
+                WHERE h.principal = x.principal AND h.key_digest = x.key_digest::bytea
+                    AND h.number <> x.number)
+            THEN NULL ELSE x.key_digest::bytea END
+            """)
+    }
+
+    private static let notVoted: [WrittenColumn] = [
+        .computed("votes", none), .computed("evidence", none),
+    ]
+
+    private static let notEnded: [WrittenColumn] = [
+        .computed("outcomes", none), .computed("errors", none),
+        .computed("retries", "array_fill(0, ARRAY[cardinality(x.gids::text[])])"),
+    ]
+
+    private static let none = "array_fill(NULL::text, ARRAY[cardinality(x.gids::text[])])"
+
+    private static let decidedState = WrittenColumn.computed(
+        "state", "CASE x.decision WHEN 'commit' THEN 'committing' ELSE 'aborting' END")
+
+    /// What is recorded together with a decision, to prove it and to answer from.
+    private static let proof: [WrittenColumn] = [.votes, .evidence, .results, .resultsOmitted]
+
+    /// A commit point's decision.
+    private static let copied: [WrittenColumn] =
+        [.decision, .decidedAt, .computed("decision_from", "'commitPoint'")] + proof
+
+    private static let ends: [WrittenColumn] = [.state, .outcomes, .retries, .errors]
+}

@@ -1,0 +1,128 @@
+import PostgresClient
+import TransactionEngine
+
+/// One statement of a flush, which writes one kind of record for many transactions at once.
+///
+/// Each parameter is an array with one element a transaction; `x` is a row of these elements, `t` the
+/// row of the table.
+struct FlushStatement: Sendable {
+    let sql: String
+    private let parameters: [WrittenColumn.Parameter]
+
+    func command(_ writes: [LogWrite]) -> Command {
+        Command(sql, parameters.map { $0.array(writes) })
+    }
+
+    /// Inserts rows; `conflict` says what happens to one that is there, and what is returned.
+    static func insert(_ columns: [WrittenColumn], _ conflict: String) -> FlushStatement {
+        statement(of: columns) { elements in
+            """
+            INSERT INTO tandem.transactions AS t (\(columns.map(\.name).joined(separator: ", ")))
+            SELECT \(columns.map(\.value).joined(separator: ", ")) FROM \(elements) \(conflict)
+            """
+        }
+    }
+
+    /// Updates rows; `condition` follows the comparison of the ids.
+    ///
+    /// - Parameter kept: Those of the columns that a row keeps for which `isKept` holds.
+    static func update(
+        _ columns: [WrittenColumn] = [], kept: [WrittenColumn] = [], if isKept: String = "false",
+        _ condition: String = "", returning: String? = nil
+    ) -> FlushStatement {
+        statement(of: [.number, .salt] + columns + kept) { elements in
+            let assignments =
+                columns.map { "\($0.name) = \($0.value)" }
+                + Self.assignments(kept, from: \.value, unless: isKept)
+            return """
+                UPDATE tandem.transactions AS t SET \(assignments.joined(separator: ", "))
+                FROM \(elements) WHERE t.number = x.number AND t.salt = x.salt \(condition)
+                \(returning.map { "RETURNING \($0)" } ?? "")
+                """
+        }
+    }
+
+    /// What follows INSERT where a row of this id is there already: it takes the inserted values of
+    /// these columns, unless `isKept` holds for it.
+    ///
+    /// Either way the row is written, so that what it returns is as durable as this commit.
+    static func onConflict(
+        set columns: [WrittenColumn], unless isKept: String, returning: String
+    ) -> String {
+        let assignments = assignments(columns, from: { "excluded.\($0.name)" }, unless: isKept)
+        return """
+            ON CONFLICT (number) DO UPDATE SET \(assignments.joined(separator: ", "))
+            WHERE t.salt = excluded.salt RETURNING \(returning)
+            """
+    }
+
+    private static func assignments(
+        _ columns: [WrittenColumn], from value: (WrittenColumn) -> String, unless isKept: String
+    ) -> [String] {
+        columns.map { column in
+            "\(column.name) = CASE WHEN \(isKept) THEN t.\(column.name) ELSE \(value(column)) END"
+        }
+    }
+
+    private static func statement(
+        of columns: [WrittenColumn], _ sql: (_ elements: String) -> String
+    ) -> FlushStatement {
+        let parameters = columns.compactMap(\.parameter)
+        let arrays = parameters.enumerated().map { "$\($0 + 1)::\($1.type)[]" }
+        let names = columns.filter { $0.parameter != nil }.map(\.name)
+        let elements =
+            "unnest(\(arrays.joined(separator: ", "))) AS x(\(names.joined(separator: ", ")))"
+        return FlushStatement(sql: sql(elements), parameters: parameters)
+    }
+}
+
+/// A column of `tandem.transactions` as a flush writes it.
+struct WrittenColumn: Sendable {
+    /// An array parameter.
+    struct Parameter: Sendable {
+        /// The type of its elements.
+        let type: String
+        let array: @Sendable ([LogWrite]) -> String
+    }
+
+    let name: String
+    /// The value as SQL; `x` has an element of each parameter, by the name of the column.
+    let value: String
+    /// Nil for a value that follows from other columns.
+    let parameter: Parameter?
+
+    static func computed(_ name: String, _ value: String) -> WrittenColumn {
+        WrittenColumn(name: name, value: value, parameter: nil)
+    }
+
+    /// The same column with a value computed from its element.
+    func computed(_ value: String) -> WrittenColumn {
+        WrittenColumn(name: name, value: value, parameter: parameter)
+    }
+
+    static func integer(
+        _ name: String, _ element: @escaping @Sendable (LogWrite) -> Int64
+    ) -> WrittenColumn {
+        WrittenColumn(
+            name: name, value: "x.\(name)",
+            parameter: Parameter(type: "bigint") { ArrayLiteral.write($0.map(element)) })
+    }
+
+    /// A `timestamptz`, in microseconds since 1970.
+    static func time(
+        _ name: String, _ element: @escaping @Sendable (LogWrite) -> Timestamp
+    ) -> WrittenColumn {
+        integer(name, element)
+            .computed("timestamptz 'epoch' + x.\(name) * interval '1 microsecond'")
+    }
+
+    /// A text, or what text is cast to: an array of a transaction's own is an array literal.
+    static func text(
+        _ name: String, as type: String = "text",
+        _ element: @escaping @Sendable (LogWrite) -> String?
+    ) -> WrittenColumn {
+        WrittenColumn(
+            name: name, value: type == "text" ? "x.\(name)" : "x.\(name)::\(type)",
+            parameter: Parameter(type: "text") { ArrayLiteral.write($0.map(element)) })
+    }
+}

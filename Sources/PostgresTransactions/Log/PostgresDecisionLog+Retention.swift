@@ -1,0 +1,63 @@
+public import CommitProtocol
+import PostgresClient
+public import TransactionEngine
+
+extension PostgresDecisionLog {
+    private static let settled = RowFormat { $0.transactionID(number: "x.n", salt: "x.s") }
+
+    /// Which of a journal's transactions need no decision there any more.
+    ///
+    /// Their rows are finished by what the commit point decided. So the row has a copy of the decision,
+    /// every branch has ended, and the session that could have decided otherwise has answered or was
+    /// fenced. A row below the low-water mark was finished as well, or it could not have been removed.
+    /// All this is read by a durable write, for what is only visible may yet be lost.
+    public func settled(
+        _ ids: [GlobalTransactionID]
+    ) async throws(LogUnavailable) -> [GlobalTransactionID] {
+        try await written(
+            Self.settled,
+            """
+            WITH mark AS (
+                UPDATE tandem.installation SET low_water_mark = low_water_mark
+                RETURNING low_water_mark)
+            SELECT \(Self.settled.columns)
+            FROM mark, unnest($1::bigint[], $2::bigint[]) AS x(n, s)
+                LEFT JOIN tandem.transactions AS t ON t.number = x.n AND t.salt = x.s
+            WHERE (t.finished_at IS NOT NULL AND t.decision_from = 'commitPoint')
+                OR (t.number IS NULL AND x.n < mark.low_water_mark)
+            """
+        ) {
+            [ArrayLiteral.write(ids.map(\.number)), ArrayLiteral.write(ids.map(\.signedSalt))]
+        }
+    }
+
+    private static let removed = RowFormat { $0.integer("count(*)", as: Int.self) }
+
+    /// Removes a batch of rows that finished long ago, oldest numbers first, and advances the low-water
+    /// mark in the same transaction: a gid below the mark without a row proves nothing. Returns how
+    /// many rows it removed.
+    ///
+    /// Rows that wait for an operator stay.
+    public func removeFinished(
+        olderThanSeconds: Int64, limit: Int
+    ) async throws(LogUnavailable) -> Int {
+        try await rows(
+            Self.removed,
+            """
+            WITH old AS MATERIALIZED (
+                SELECT number FROM tandem.transactions
+                WHERE finished_at < now() - $1::bigint * interval '1 second'
+                    AND needs_operator_since IS NULL
+                ORDER BY number LIMIT \(limit) FOR UPDATE SKIP LOCKED),
+            gone AS (
+                DELETE FROM tandem.transactions AS t USING old WHERE t.number = old.number
+                RETURNING t.number),
+            mark AS (
+                UPDATE tandem.installation SET low_water_mark =
+                    greatest(low_water_mark, (SELECT max(number) + 1 FROM old))
+                WHERE EXISTS (SELECT FROM old))
+            SELECT \(Self.removed.columns) FROM gone
+            """, ["\(olderThanSeconds)"]
+        ).first ?? 0
+    }
+}

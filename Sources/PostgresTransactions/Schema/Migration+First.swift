@@ -1,0 +1,321 @@
+extension Migration {
+    /// The schema of the first version; `docs/PROTOCOL.md` says what each column proves.
+    static let first = Migration(
+        number: 1, name: "first schema",
+        statements: installation + replicas + participants + transactions + triggers + resolutions
+            + comments)
+
+    private static let installation = [
+        """
+        CREATE TABLE tandem.installation (
+            singleton boolean PRIMARY KEY DEFAULT true CHECK (singleton),
+            id uuid NOT NULL DEFAULT gen_random_uuid(),
+            created_at timestamptz NOT NULL DEFAULT now(),
+            low_water_mark bigint NOT NULL DEFAULT 0,
+            system_identifier text,
+            timeline bigint,
+            quarantined_below bigint NOT NULL DEFAULT 0,
+            quarantine_reason text,
+            quarantined_at timestamptz)
+        """,
+        "INSERT INTO tandem.installation DEFAULT VALUES",
+        "CREATE SEQUENCE tandem.transaction_numbers INCREMENT 1000",
+    ]
+
+    private static let replicas = [
+        """
+        CREATE TABLE tandem.replicas (
+            name text PRIMARY KEY,
+            epoch bigint NOT NULL,
+            participants text[] NOT NULL,
+            started_at timestamptz NOT NULL DEFAULT now(),
+            heartbeat_at timestamptz NOT NULL DEFAULT now(),
+            uninterrupted_since timestamptz NOT NULL DEFAULT '-infinity',
+            ended boolean NOT NULL DEFAULT false) WITH (fillfactor = 50)
+        """
+    ]
+
+    private static let participants = [
+        """
+        CREATE TABLE tandem.participants (
+            name text NOT NULL,
+            version integer NOT NULL,
+            conninfo_digest bytea NOT NULL,
+            system_identifier text NOT NULL,
+            database text NOT NULL,
+            timeline bigint NOT NULL,
+            safe_transaction_id numeric NOT NULL,
+            first_seen_at timestamptz NOT NULL DEFAULT now(),
+            timeline_changed_at timestamptz,
+            PRIMARY KEY (name, version),
+            UNIQUE (name, conninfo_digest, system_identifier, database))
+        """,
+        """
+        CREATE TABLE tandem.sessions (
+            participant text NOT NULL,
+            system_identifier text NOT NULL,
+            process_id integer NOT NULL,
+            backend_start text NOT NULL,
+            replica text NOT NULL,
+            epoch bigint NOT NULL,
+            recorded_at timestamptz NOT NULL DEFAULT now(),
+            PRIMARY KEY (participant, process_id, backend_start))
+        """,
+    ]
+
+    private static let transactions = [
+        """
+        CREATE TABLE tandem.transactions (
+            number bigint PRIMARY KEY,
+            salt bigint NOT NULL,
+            principal text NOT NULL,
+            key_digest bytea,
+            request_digest bytea,
+            isolation text NOT NULL,
+            label_names text[] NOT NULL,
+            label_values text[] NOT NULL,
+            owner text NOT NULL,
+            epoch bigint NOT NULL,
+            accepted_at timestamptz NOT NULL,
+            deadline timestamptz NOT NULL,
+            expires_at timestamptz NOT NULL DEFAULT 'infinity',
+            participants text[] NOT NULL,
+            gids text[] NOT NULL,
+            participant_versions integer[],
+            commit_modes text[],
+            journal_server text,
+            delegated boolean NOT NULL DEFAULT false,
+            state text NOT NULL CHECK (state IN ('active', 'preparing', 'committing',
+                'aborting', 'committed', 'aborted', 'needsOperator')),
+            votes text[] NOT NULL,
+            evidence text[] NOT NULL,
+            decision text CHECK (decision IN ('commit', 'abort')),
+            decision_from text CHECK (decision_from IN ('commitPoint', 'operator')),
+            decided_at timestamptz,
+            rollback_requested boolean NOT NULL DEFAULT false,
+            outcomes text[] NOT NULL,
+            retries integer[] NOT NULL,
+            errors text[] NOT NULL,
+            finished_at timestamptz,
+            results text,
+            results_omitted boolean NOT NULL DEFAULT false,
+            problem text,
+            needs_operator_since timestamptz,
+            resolution_count integer NOT NULL DEFAULT 0,
+            CHECK ((decision IS NULL) = (decided_at IS NULL)),
+            CHECK (finished_at IS NULL OR decision IS NOT NULL)) WITH (fillfactor = 70)
+        """,
+        """
+        CREATE UNIQUE INDEX transactions_key ON tandem.transactions (principal, key_digest)
+            WHERE key_digest IS NOT NULL
+        """,
+        """
+        CREATE INDEX transactions_unfinished ON tandem.transactions (number)
+            WHERE finished_at IS NULL
+        """,
+        // The column is null in nearly every row, and before and after nearly every update, so that
+        // this index costs updates nothing; one on the state would.
+        """
+        CREATE INDEX transactions_operator ON tandem.transactions (needs_operator_since)
+            WHERE needs_operator_since IS NOT NULL
+        """,
+    ]
+
+    private static let triggers = [
+        refusal("refuse_decision_change", "the decision of transaction % cannot change"),
+        """
+        CREATE TRIGGER decision_is_written_once BEFORE UPDATE ON tandem.transactions
+            FOR EACH ROW WHEN (OLD.decision IS NOT NULL
+                AND (NEW.decision IS DISTINCT FROM OLD.decision
+                    OR NEW.gids IS DISTINCT FROM OLD.gids
+                    OR NEW.participants IS DISTINCT FROM OLD.participants))
+            EXECUTE FUNCTION tandem.refuse_decision_change()
+        """,
+        refusal("refuse_decision_elsewhere", "the commit point of transaction % decides it"),
+        """
+        CREATE TRIGGER commit_point_decides BEFORE INSERT OR UPDATE ON tandem.transactions
+            FOR EACH ROW WHEN ((NEW.journal_server IS NOT NULL OR NEW.delegated)
+                AND NEW.decision IS NOT NULL AND NEW.decision_from IS NULL)
+            EXECUTE FUNCTION tandem.refuse_decision_elsewhere()
+        """,
+        refusal("refuse_commit_point_change", "the commit point of transaction % cannot change"),
+        """
+        CREATE TRIGGER commit_point_is_fixed BEFORE UPDATE ON tandem.transactions
+            FOR EACH ROW WHEN (OLD.journal_server IS DISTINCT FROM NEW.journal_server
+                OR OLD.commit_modes IS DISTINCT FROM NEW.commit_modes
+                OR (OLD.delegated AND NOT NEW.delegated)
+                OR (NEW.delegated AND NOT OLD.delegated AND OLD.decision IS NOT NULL))
+            EXECUTE FUNCTION tandem.refuse_commit_point_change()
+        """,
+        refusal(
+            "refuse_unfinished_delete",
+            "transaction % is not finished, so its row cannot be deleted", row: "OLD"),
+        """
+        CREATE TRIGGER unfinished_rows_stay BEFORE DELETE ON tandem.transactions
+            FOR EACH ROW WHEN (OLD.finished_at IS NULL)
+            EXECUTE FUNCTION tandem.refuse_unfinished_delete()
+        """,
+        // Until there is a resolution for each branch that did not end as decided.
+        """
+        CREATE FUNCTION tandem.set_needs_operator_since() RETURNS trigger LANGUAGE plpgsql AS $$
+        BEGIN
+            NEW.needs_operator_since := CASE WHEN NEW.state = 'needsOperator'
+                AND (NEW.decision IS NULL OR EXISTS (
+                    SELECT FROM unnest(NEW.outcomes) WITH ORDINALITY AS o(outcome, place)
+                    WHERE o.outcome LIKE 'heuristic%' AND NOT EXISTS (
+                        SELECT FROM tandem.resolutions AS r
+                        WHERE r.branch = o.place - 1 AND r.transaction
+                            = NEW.number || '-' || lpad(to_hex(NEW.salt), 16, '0'))))
+                THEN now() END;
+            RETURN NEW;
+        END $$
+        """,
+        """
+        CREATE TRIGGER operator_queue_follows_state BEFORE UPDATE ON tandem.transactions
+            FOR EACH ROW WHEN (OLD.state IS DISTINCT FROM NEW.state
+                AND 'needsOperator' IN (OLD.state, NEW.state))
+            EXECUTE FUNCTION tandem.set_needs_operator_since()
+        """,
+    ]
+
+    private static let resolutions = [
+        """
+        CREATE TABLE tandem.resolutions (
+            number bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+            transaction text,
+            branch integer,
+            participant text,
+            gid text,
+            action text NOT NULL,
+            actor text NOT NULL,
+            reason text NOT NULL,
+            forced boolean NOT NULL DEFAULT false,
+            found text NOT NULL,
+            evidence text,
+            replica text NOT NULL,
+            at timestamptz NOT NULL DEFAULT now())
+        """,
+        "CREATE INDEX resolutions_transaction ON tandem.resolutions (transaction)",
+        """
+        CREATE FUNCTION tandem.refuse_resolution_change() RETURNS trigger LANGUAGE plpgsql AS $$
+        BEGIN
+            RAISE EXCEPTION 'tandem: resolutions can only be added'
+                USING ERRCODE = 'integrity_constraint_violation';
+        END $$
+        """,
+        """
+        CREATE TRIGGER resolutions_are_only_added BEFORE UPDATE OR DELETE OR TRUNCATE
+            ON tandem.resolutions FOR EACH STATEMENT
+            EXECUTE FUNCTION tandem.refuse_resolution_change()
+        """,
+    ]
+
+    /// A trigger function that refuses to change a row of `transactions`; `%` is its number.
+    private static func refusal(_ name: String, _ text: String, row: String = "NEW") -> String {
+        """
+        CREATE FUNCTION tandem.\(name)() RETURNS trigger LANGUAGE plpgsql AS $$
+        BEGIN
+            RAISE EXCEPTION 'tandem: \(text)', \(row).number
+                USING ERRCODE = 'integrity_constraint_violation';
+        END $$
+        """
+    }
+
+    /// What `\d+` shows to an operator.
+    private static let comments =
+        [
+            (
+                "TABLE tandem.installation",
+                "This installation, and the server that the schema is on"
+            ),
+            ("COLUMN tandem.installation.id", "Part of the name of every prepared transaction"),
+            (
+                "COLUMN tandem.installation.low_water_mark",
+                "Retention may have removed the rows of transactions with smaller numbers"
+            ),
+            (
+                "COLUMN tandem.installation.quarantined_below",
+                "The server was replaced or restored: undecided transactions with smaller numbers "
+                    + "wait for an operator; 0 outside quarantine"
+            ),
+            ("TABLE tandem.replicas", "One row for each replica name: its latest incarnation"),
+            ("COLUMN tandem.replicas.epoch", "Counts incarnations; each write checks it"),
+            ("COLUMN tandem.replicas.participants", "The participants that the replica knows"),
+            (
+                "COLUMN tandem.replicas.uninterrupted_since",
+                "Since when no heartbeat came late; only a replica that was in touch for a whole "
+                    + "lease may end another"
+            ),
+            (
+                "COLUMN tandem.replicas.ended",
+                "Whether the incarnation is over for good: given up, or ended by another replica"
+            ),
+            (
+                "TABLE tandem.participants",
+                "The servers that a participant name has stood for; each is a version"
+            ),
+            (
+                "COLUMN tandem.participants.safe_transaction_id",
+                "Prepared transactions with smaller transaction ids are from before a change of "
+                    + "server or timeline, and are left to an operator"
+            ),
+            (
+                "TABLE tandem.sessions",
+                "Sessions to participants that may still prepare something; recovery ends those of "
+                    + "incarnations that are over"
+            ),
+            ("TABLE tandem.transactions", "One row for each global transaction"),
+            ("COLUMN tandem.transactions.owner", "The replica that coordinates the transaction"),
+            ("COLUMN tandem.transactions.deadline", "By the clock of the replica that accepted it"),
+            ("COLUMN tandem.transactions.expires_at", "The deadline by the clock of this database"),
+            (
+                "COLUMN tandem.transactions.participant_versions",
+                "The version of each branch''s participant"
+            ),
+            (
+                "COLUMN tandem.transactions.commit_modes",
+                "How each branch commits; null if every branch is prepared"
+            ),
+            (
+                "COLUMN tandem.transactions.journal_server",
+                "The server (system identifier and timeline) whose journal decides; null if none does"
+            ),
+            (
+                "COLUMN tandem.transactions.delegated",
+                "Whether the one-phase branch decides"
+            ),
+            (
+                "COLUMN tandem.transactions.state",
+                "The state last recorded; the owner may know a later one"
+            ),
+            (
+                "COLUMN tandem.transactions.evidence",
+                "What PREPARE left of each branch: transaction id, system identifier, timeline, "
+                    + "position in the write-ahead log, role"
+            ),
+            ("COLUMN tandem.transactions.decision", "Written once"),
+            (
+                "COLUMN tandem.transactions.decision_from",
+                "commitPoint: a copy of what the commit point decided; operator: forced by an "
+                    + "operator; null: decided here"
+            ),
+            (
+                "COLUMN tandem.transactions.rollback_requested",
+                "Asks the owner for a rollback; decides nothing"
+            ),
+            (
+                "COLUMN tandem.transactions.results_omitted",
+                "Whether there were results that were too large to store"
+            ),
+            (
+                "COLUMN tandem.transactions.needs_operator_since",
+                "Since when the transaction waits for an operator; null if it does not"
+            ),
+            ("TABLE tandem.resolutions", "What operators decided; rows are only added"),
+            ("COLUMN tandem.resolutions.found", "The outcome or state before the resolution"),
+            (
+                "COLUMN tandem.resolutions.forced",
+                "Whether it contradicted what was recorded, or could not be checked"
+            ),
+        ].map { "COMMENT ON \($0.0) IS '\($0.1)'" }
+}
