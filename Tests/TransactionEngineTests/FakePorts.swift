@@ -213,7 +213,7 @@ final class FakeLog: DecisionLog {
     }
 
     func resolve(
-        _ record: TransactionRecord, _ resolution: Resolution, _ change: ResolutionChange
+        _ record: TransactionRecord, by resolution: Resolution, changing change: ResolutionChange
     ) async throws(LogUnavailable) -> Bool { false }
 
     func resolutions(of id: GlobalTransactionID) async throws(LogUnavailable) -> [Resolution] {

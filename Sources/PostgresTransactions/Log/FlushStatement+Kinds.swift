@@ -12,7 +12,8 @@ extension FlushStatement {
         case copy
         /// The end of a transaction whose row holds its decision.
         case finish
-        /// The end of one that a commit point decides: the row may hold no copy of the decision yet.
+        /// The end of one that a commit point decides: the row may hold no copy of the decision
+        /// yet.
         case finishWithDecision
         case report
         case noteOutcomes
@@ -91,13 +92,14 @@ extension FlushStatement {
 }
 
 extension FlushStatement {
-    /// A request whose key another transaction holds gets no row back, and fails no other of the flush.
+    /// A request whose key another transaction holds gets no row back, and fails no other of the
+    /// flush.
     private static let accept = insert(
         origin + [.computed("state", "'preparing'")] + notVoted + notEnded + [.expiresAt],
         "ON CONFLICT DO NOTHING RETURNING \(accepted.columns)")
 
-    /// Inserts aborted rows. A row that is there is aborted if it is undecided; if it is decided, its
-    /// decision is obeyed, and where a commit point decides, that has to be asked.
+    /// Inserts aborted rows. A row that is there is aborted if it is undecided; if it is decided,
+    /// its decision is obeyed, and where a commit point decides, that has to be asked.
     private static let tombstone = insert(
         originWithFreeKey + [.computed("state", "'aborting'"), .decision, .decidedAt, .problem]
             + notVoted + notEnded + [.expiresAt],
@@ -105,8 +107,8 @@ extension FlushStatement {
             set: [.decision, .decidedAt, decidedState, .problem], unless: isNotOpen,
             returning: held.columns))
 
-    /// Compare-and-set and claim in one: an undecided row takes the decision, a decided one keeps its
-    /// own, and both are written, so that the decision returned is as durable as this commit.
+    /// Compare-and-set and claim in one: an undecided row takes the decision, a decided one keeps
+    /// its own, and both are written, so that the decision returned is as durable as this commit.
     private static let decide = update(
         kept: [.decision, .decidedAt, decidedState, .problem] + proof, if: isNotOpen,
         returning: held.columns)
@@ -123,17 +125,18 @@ extension FlushStatement {
 
     /// Records the end; a row that is finished already stays as it is.
     private static let finish = update(
-        ends + [.finishedAt], "AND t.finished_at IS NULL AND t.decision IS NOT NULL")
+        ends + [.finishedAt], where: "t.finished_at IS NULL AND \(isDecided)")
 
     /// The same, with the decision of the commit point where no copy of it was made.
     private static let finishWithDecision = update(
-        ends + [.finishedAt], kept: copied, if: isDecided, isOpenForDecision)
+        ends + [.finishedAt], kept: copied, if: isDecided, where: isOpenForDecision)
 
     /// Records outcomes before the end.
-    private static let noteOutcomes = update(ends, kept: copied, if: isDecided, isOpenForDecision)
+    private static let noteOutcomes = update(
+        ends, kept: copied, if: isDecided, where: isOpenForDecision)
 
     /// Records that nobody can tell the decision.
-    private static let report = update(ends, "AND t.decision IS NULL")
+    private static let report = update(ends, where: "t.decision IS NULL")
 
     /// The end of a transaction that another replica owns, as far as this one has seen it.
     static func finishSeen(_ record: TransactionRecord) -> Command {
@@ -147,7 +150,7 @@ extension FlushStatement {
         "(t.decision IS NOT NULL OR t.delegated OR t.journal_server IS NOT NULL)"
 
     private static let isOpenForDecision =
-        "AND t.finished_at IS NULL AND coalesce(t.decision, x.decision) = x.decision"
+        "t.finished_at IS NULL AND coalesce(t.decision, x.decision) = x.decision"
 
     /// What is known when a transaction is accepted.
     private static let origin: [WrittenColumn] = [
@@ -156,8 +159,8 @@ extension FlushStatement {
         .participantVersions, .commitModes, .journalServer,
     ]
 
-    /// The same, without the key where another transaction holds it: the row of a decision is inserted
-    /// nevertheless.
+    /// The same, without the key where another transaction holds it: the row of a decision is
+    /// inserted nevertheless.
     private static let originWithFreeKey = origin.map { column in
         guard column.name == WrittenColumn.keyDigest.name else { return column }
         return column.computed(

@@ -3,8 +3,8 @@ import TransactionEngine
 
 /// One statement of a flush, which writes one kind of record for many transactions at once.
 ///
-/// Each parameter is an array with one element a transaction; `x` is a row of these elements, `t` the
-/// row of the table.
+/// Each parameter is an array with one element a transaction; `x` is a row of these elements, `t`
+/// the row of the table.
 struct FlushStatement: Sendable {
     let sql: String
     private let parameters: [WrittenColumn.Parameter]
@@ -23,12 +23,15 @@ struct FlushStatement: Sendable {
         }
     }
 
-    /// Updates rows; `condition` follows the comparison of the ids.
+    /// Updates the rows of these ids.
     ///
-    /// - Parameter kept: Those of the columns that a row keeps for which `isKept` holds.
+    /// - Parameters:
+    ///   - columns: Take their new values in any case.
+    ///   - kept: Keep the values that they have if `isKept` holds for the row.
+    ///   - condition: Rows for which it does not hold stay as they are.
     static func update(
         _ columns: [WrittenColumn] = [], kept: [WrittenColumn] = [], if isKept: String = "false",
-        _ condition: String = "", returning: String? = nil
+        where condition: String = "true", returning: String? = nil
     ) -> FlushStatement {
         statement(of: [.number, .salt] + columns + kept) { elements in
             let assignments =
@@ -36,7 +39,7 @@ struct FlushStatement: Sendable {
                 + Self.assignments(kept, from: \.value, unless: isKept)
             return """
                 UPDATE tandem.transactions AS t SET \(assignments.joined(separator: ", "))
-                FROM \(elements) WHERE t.number = x.number AND t.salt = x.salt \(condition)
+                FROM \(elements) WHERE t.number = x.number AND t.salt = x.salt AND \(condition)
                 \(returning.map { "RETURNING \($0)" } ?? "")
                 """
         }

@@ -8,11 +8,10 @@ extension PostgresDecisionLog {
         _ id: GlobalTransactionID
     ) async throws(LogUnavailable) -> TransactionRecord? {
         try await rows(
-            RowCoding.record,
             """
             SELECT \(RowCoding.record.columns) FROM tandem.transactions AS t
             WHERE t.number = $1::bigint AND t.salt = $2::bigint
-            """, id.parameters
+            """, id.parameters, as: RowCoding.record
         ).first
     }
 
@@ -21,11 +20,10 @@ extension PostgresDecisionLog {
         principal: String, keyDigest: [UInt8]
     ) async throws(LogUnavailable) -> TransactionRecord? {
         try await rows(
-            RowCoding.record,
             """
             SELECT \(RowCoding.record.columns) FROM tandem.transactions AS t
             WHERE t.principal = $1 AND t.key_digest = $2::bytea
-            """, [principal, RowCoding.hex(keyDigest)]
+            """, [principal, RowCoding.hex(keyDigest)], as: RowCoding.record
         ).first
     }
 
@@ -64,11 +62,10 @@ extension PostgresDecisionLog {
         if let before = filter.before { require("\(before)") { "t.number < \($0)::bigint" } }
         let all = conditions.isEmpty ? "" : "WHERE " + conditions.joined(separator: " AND ")
         return try await rows(
-            RowCoding.record,
             """
             SELECT \(RowCoding.record.columns) FROM tandem.transactions AS t \(all)
             ORDER BY t.number DESC LIMIT \(filter.limit)
-            """, parameters)
+            """, parameters, as: RowCoding.record)
     }
 
     private static let queue = RowFormat { row -> OperatorQueue? in
@@ -79,15 +76,15 @@ extension PostgresDecisionLog {
         return OperatorQueue(count: count, oldest: oldest, since: since)
     }
 
-    /// The transactions that wait for an operator, by an index that is empty as long as all is well.
+    /// The transactions that wait for an operator, by an index that is empty as long as all is
+    /// well.
     public func operatorQueue() async throws(LogUnavailable) -> OperatorQueue? {
         try await rows(
-            Self.queue,
             """
             SELECT \(Self.queue.columns)
             FROM tandem.transactions WHERE needs_operator_since IS NOT NULL
             ORDER BY needs_operator_since LIMIT 1
-            """
+            """, as: Self.queue
         ).first
     }
 
@@ -112,11 +109,10 @@ extension PostgresDecisionLog {
         of id: GlobalTransactionID
     ) async throws(LogUnavailable) -> [Resolution] {
         try await rows(
-            Self.resolution,
             """
             SELECT \(Self.resolution.columns)
             FROM tandem.resolutions WHERE transaction = $1 ORDER BY number
-            """, ["\(id)"])
+            """, ["\(id)"], as: Self.resolution)
     }
 
     private static let mark = RowFormat {
@@ -125,10 +121,12 @@ extension PostgresDecisionLog {
             as: Int64.self)
     }
 
-    /// Ids with smaller numbers may have lost their rows to retention; in quarantine every id may have
-    /// lost its row, together with the state database's former server.
+    /// Ids with smaller numbers may have lost their rows to retention; in quarantine every id may
+    /// have lost its row, together with the state database's former server.
     public func lowWaterMark() async throws(LogUnavailable) -> Int64 {
-        try await rows(Self.mark, "SELECT \(Self.mark.columns) FROM tandem.installation").first ?? 0
+        try await rows(
+            "SELECT \(Self.mark.columns) FROM tandem.installation", as: Self.mark
+        ).first ?? 0
     }
 
     private static let standing = RowFormat { row -> (id: GlobalTransactionID, row: RowStanding)? in
@@ -151,11 +149,10 @@ extension PostgresDecisionLog {
         of ids: [GlobalTransactionID]
     ) async throws(LogUnavailable) -> [GlobalTransactionID: RowStanding] {
         let found = try await rows(
-            Self.standing,
             """
             SELECT \(Self.standing.columns)
             FROM tandem.transactions AS t WHERE t.number = ANY ($1::bigint[])
-            """, [ArrayLiteral.write(ids.map(\.number))])
+            """, [ArrayLiteral.write(ids.map(\.number))], as: Self.standing)
         return Dictionary(found.map { ($0.id, $0.row) }) { first, _ in first }
     }
 }

@@ -20,33 +20,33 @@ extension PostgresDecisionLog {
     /// Where a commit point is gone or changed, only an operator can decide.
     private static let isNotUndecidable = "(t.decision IS NOT NULL OR t.state <> 'needsOperator')"
 
-    /// Whether this replica can finish every branch, or no other living replica can; `$1` is its name,
-    /// `$4` the participants that it knows.
+    /// Whether this replica can finish every branch, or no other living replica can; `$1` is its
+    /// name, `$4` the participants that it knows.
     ///
-    /// Configurations differ while they are rolled out. A row with a participant that is unknown here
-    /// is left to another living replica that knows all of them, because a replica that owns a row
-    /// keeps it from those that could finish it. If there is no such replica, this one takes the row
-    /// and finishes what it can. It does so also if an operator has resolved a branch.
+    /// Configurations differ while they are rolled out. A row with a participant that is unknown
+    /// here is left to another living replica that knows all of them, because a replica that owns a
+    /// row keeps it from those that could finish it. If there is no such replica, this one takes
+    /// the row and finishes what it can. It does so also if an operator has resolved a branch.
     private static let isFamiliar = """
         (t.participants <@ $4::text[] OR t.resolution_count > 0
             OR NOT EXISTS (SELECT FROM tandem.replicas AS r WHERE r.name <> $1
                 AND \(StateDatabase.isAlive) AND t.participants <@ r.participants))
         """
 
-    /// Ends incarnations whose lease has run out, then claims the rows that no living incarnation owns.
+    /// Ends incarnations whose lease has run out, then claims the rows that no living incarnation
+    /// owns.
     ///
-    /// The claim is a synchronous write, so a decision that it returns may be acted on: a decision that
-    /// is visible and not yet durable would become durable with this commit. It skips rows that another
-    /// session is just writing; the next pass finds them if need be. It calls `active` once it has a
-    /// session: otherwise this replica would claim from itself what it accepts while leases are judged
-    /// or while it waits for a session.
+    /// The claim is a synchronous write, so a decision that it returns may be acted on: a decision
+    /// that is visible and not yet durable would become durable with this commit. It skips rows
+    /// that another session is just writing; the next pass finds them if need be. It calls `active`
+    /// once it has a session: otherwise this replica would claim from itself what it accepts while
+    /// leases are judged or while it waits for a session.
     public func claimUnowned(
         limit: Int, known: [String], active: @Sendable () async -> [GlobalTransactionID]
     ) async throws(LogUnavailable) -> [TransactionRecord] {
         let ended = try await checked { try await state.endExpiredIncarnations() }
         if !ended.isEmpty { logger.warning("leases ran out", metadata: ["replicas": "\(ended)"]) }
         return try await written(
-            RowCoding.record,
             """
             WITH unowned AS MATERIALIZED (
                 SELECT t.number FROM tandem.transactions AS t
@@ -60,7 +60,7 @@ extension PostgresDecisionLog {
             UPDATE tandem.transactions AS t SET owner = $1, epoch = $2::bigint
             FROM unowned WHERE t.number = unowned.number
             RETURNING \(RowCoding.record.columns)
-            """
+            """, as: RowCoding.record
         ) {
             [
                 replica, "\(epoch)", ArrayLiteral.write(await active().map(\.number)),
@@ -74,7 +74,6 @@ extension PostgresDecisionLog {
     /// The owner's own timer fires at the deadline; it gets a second more.
     public func expired(limit: Int) async throws(LogUnavailable) -> [TransactionRecord] {
         try await rows(
-            RowCoding.record,
             """
             SELECT \(RowCoding.record.columns) FROM tandem.transactions AS t
             WHERE t.finished_at IS NULL AND t.decision IS NULL AND \(Self.isNotQuarantined)
@@ -82,7 +81,7 @@ extension PostgresDecisionLog {
                 AND t.expires_at < now() - interval '1 second'
                 AND NOT (t.owner = $1 AND t.epoch = $2::bigint) AND \(Self.ownerIsAlive)
             ORDER BY t.number LIMIT \(limit)
-            """, [replica, "\(epoch)"])
+            """, [replica, "\(epoch)"], as: RowCoding.record)
     }
 
     /// Notes in the row that a rollback was requested, where a commit point decides.
@@ -103,12 +102,11 @@ extension PostgresDecisionLog {
         _ id: GlobalTransactionID
     ) async throws(LogUnavailable) -> TransactionRecord? {
         try await written(
-            RowCoding.record,
             """
             UPDATE tandem.transactions AS t SET decision = t.decision
             WHERE t.number = $1::bigint AND t.salt = $2::bigint
             RETURNING \(RowCoding.record.columns)
-            """
+            """, as: RowCoding.record
         ) { id.parameters }.first
     }
 }

@@ -6,7 +6,7 @@ extension PostgresDecisionLog {
     /// Records a resolution together with the change that it makes, in one statement: neither is
     /// ever there without the other.
     public func resolve(
-        _ record: TransactionRecord, _ resolution: Resolution, _ change: ResolutionChange
+        _ record: TransactionRecord, by resolution: Resolution, changing change: ResolutionChange
     ) async throws(LogUnavailable) -> Bool {
         let branch = record.branches.indices.contains(resolution.branch) ? resolution.branch : 0
         var parameters: [String?] =
@@ -16,7 +16,7 @@ extension PostgresDecisionLog {
                 resolution.reason, resolution.isForced ? "t" : "f", resolution.found,
                 record.branches[branch].evidence.map(RowCoding.text(of:)), replica,
             ] + record.id.parameters
-        let changed = statement(for: change, of: record, &parameters)
+        let changed = statement(for: change, of: record, adding: &parameters)
         let result = try await checked { [parameters] in
             try await state.write(
                 """
@@ -32,7 +32,8 @@ extension PostgresDecisionLog {
 
     /// The statement that changes the row, if it is still as `record` has it.
     private func statement(
-        for change: ResolutionChange, of record: TransactionRecord, _ parameters: inout [String?]
+        for change: ResolutionChange, of record: TransactionRecord,
+        adding parameters: inout [String?]
     ) -> String {
         func add(_ value: String) -> String {
             parameters.append(value)

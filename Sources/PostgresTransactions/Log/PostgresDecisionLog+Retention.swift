@@ -7,15 +7,15 @@ extension PostgresDecisionLog {
 
     /// Which of a journal's transactions need no decision there any more.
     ///
-    /// Their rows are finished by what the commit point decided. So the row has a copy of the decision,
-    /// every branch has ended, and the session that could have decided otherwise has answered or was
-    /// fenced. A row below the low-water mark was finished as well, or it could not have been removed.
-    /// All this is read by a durable write, for what is only visible may yet be lost.
+    /// Their rows are finished by what the commit point decided. So the row has a copy of the
+    /// decision, every branch has ended, and the session that could have decided otherwise has
+    /// answered or was fenced. A row below the low-water mark was finished as well, or it could not
+    /// have been removed. All this is read by a durable write, for what is only visible may yet be
+    /// lost.
     public func settled(
         _ ids: [GlobalTransactionID]
     ) async throws(LogUnavailable) -> [GlobalTransactionID] {
         try await written(
-            Self.settled,
             """
             WITH mark AS (
                 UPDATE tandem.installation SET low_water_mark = low_water_mark
@@ -25,7 +25,7 @@ extension PostgresDecisionLog {
                 LEFT JOIN tandem.transactions AS t ON t.number = x.n AND t.salt = x.s
             WHERE (t.finished_at IS NOT NULL AND t.decision_from = 'commitPoint')
                 OR (t.number IS NULL AND x.n < mark.low_water_mark)
-            """
+            """, as: Self.settled
         ) {
             [ArrayLiteral.write(ids.map(\.number)), ArrayLiteral.write(ids.map(\.signedSalt))]
         }
@@ -33,16 +33,15 @@ extension PostgresDecisionLog {
 
     private static let removed = RowFormat { $0.integer("count(*)", as: Int.self) }
 
-    /// Removes a batch of rows that finished long ago, oldest numbers first, and advances the low-water
-    /// mark in the same transaction: a gid below the mark without a row proves nothing. Returns how
-    /// many rows it removed.
+    /// Removes a batch of rows that finished long ago, oldest numbers first, and advances the
+    /// low-water mark in the same transaction: a gid below the mark without a row proves nothing.
+    /// Returns how many rows it removed.
     ///
     /// Rows that wait for an operator stay.
     public func removeFinished(
         olderThanSeconds: Int64, limit: Int
     ) async throws(LogUnavailable) -> Int {
         try await rows(
-            Self.removed,
             """
             WITH old AS MATERIALIZED (
                 SELECT number FROM tandem.transactions
@@ -57,7 +56,7 @@ extension PostgresDecisionLog {
                     greatest(low_water_mark, (SELECT max(number) + 1 FROM old))
                 WHERE EXISTS (SELECT FROM old))
             SELECT \(Self.removed.columns) FROM gone
-            """, ["\(olderThanSeconds)"]
+            """, ["\(olderThanSeconds)"], as: Self.removed
         ).first ?? 0
     }
 }

@@ -58,22 +58,23 @@ public final class PostgresDecisionLog: DecisionLog {
 
     /// What a read returns.
     func rows<Value>(
-        _ format: RowFormat<Value>, _ sql: String, _ parameters: [String?] = []
+        _ sql: String, _ parameters: [String?] = [], as format: RowFormat<Value>
     ) async throws(LogUnavailable) -> [Value] {
         format.values(of: try await checked { try await state.read(sql, parameters) })
     }
 
-    /// What one durable write returns; `parameters` is called once there is a session to send it on.
+    /// What one durable write returns; `parameters` is called once there is a session to send it
+    /// on.
     func written<Value>(
-        _ format: RowFormat<Value>, _ sql: String, parameters: @LoopActor () async -> [String?]
+        _ sql: String, as format: RowFormat<Value>, parameters: @LoopActor () async -> [String?]
     ) async throws(LogUnavailable) -> [Value] {
         format.values(of: try await checked { try await state.write(sql, parameters: parameters) })
     }
 
     /// Runs this with its error as callers may read it.
     ///
-    /// Logs what the state database refuses, for an operator. That it is silent or gone is logged by
-    /// the heartbeat, once for all.
+    /// Logs what the state database refuses, for an operator. That it is silent or gone is logged
+    /// by the heartbeat, once for all.
     func checked<Result>(
         _ body: () async throws -> Result
     ) async throws(LogUnavailable) -> Result {

@@ -60,7 +60,7 @@ enum RowCoding {
     }
 
     /// The columns that have one element a branch.
-    private static func branches(_ row: inout RowReader) -> [BranchRecord]? {
+    private static func branches(_ row: inout ColumnReader) -> [BranchRecord]? {
         let participants = row.array("t.participants")
         let gids = row.array("t.gids")
         let versions = row.array("t.participant_versions")
@@ -100,7 +100,8 @@ enum RowCoding {
             keyDigest: bytes(ofHex: key), requestDigest: bytes(ofHex: request))
     }
 
-    /// `xid systemIdentifier timeline location owner`; the owner comes last, since it may hold blanks.
+    /// `xid systemIdentifier timeline location owner`; the owner comes last, since it may hold
+    /// blanks.
     static func text(of evidence: PreparedEvidence) -> String {
         "\(evidence.transactionID) \(evidence.systemIdentifier) \(evidence.timeline) "
             + "\(evidence.location) \(evidence.owner)"

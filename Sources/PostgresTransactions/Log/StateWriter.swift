@@ -4,11 +4,12 @@ import Logging
 import PostgresClient
 import TransactionEngine
 
-/// Writes accept, decision and finish records by group commit: all writes that gather while one flush
-/// is under way go into the next, as one transaction with one synchronous commit.
+/// Writes accept, decision and finish records by group commit: all writes that gather while one
+/// flush is under way go into the next, as one transaction with one synchronous commit.
 ///
-/// When no flush is under way, a write that a caller waits for goes out at the end of the loop's turn.
-/// Nobody waits for lazy writes: they go with the next such flush, or alone after a short while.
+/// When no flush is under way, a write that a caller waits for goes out at the end of the loop's
+/// turn. Nobody waits for lazy writes: they go with the next such flush, or alone after a short
+/// while.
 @LoopActor
 final class StateWriter {
     private let state: StateDatabase
@@ -80,9 +81,9 @@ final class StateWriter {
 
     /// Writes these in one flush.
     ///
-    /// If the server refuses it because two of them cannot be written together, as when two scans have
-    /// found branches of one transaction without a row, this writes them in two halves, and so on, so
-    /// that no other write fails with them.
+    /// If the server refuses it because two of them cannot be written together, as when two scans
+    /// have found branches of one transaction without a row, this writes them in two halves, and so
+    /// on, so that no other write fails with them.
     ///
     /// If a statement was prepared before a change of the schema, this repeats the flush once.
     private func write(_ writes: [PendingWrite], isFirst: Bool = true) async {
@@ -162,11 +163,11 @@ final class StateWriter {
 
     /// Answers the writes of a failed flush; if it was sent, it may have been written nevertheless.
     private func fail(_ batch: Batch, _ error: StateDatabaseError, wasSent: Bool) {
-        // The server will refuse it again until an operator acts.
+        // The server will refuse the same again until an operator acts.
         let level: Logger.Level = if case .refused = error { .error } else { .warning }
         logger.log(
-            level: level, "a flush to the state database failed",
-            metadata: ["reason": "\(error)", "unknown": "\(wasSent)"])
+            level: level, "could not write to the state database",
+            metadata: ["reason": "\(error)", "mayBeWritten": "\(wasSent)"])
         let reason = error.sentence
         // When this incarnation is being given up, the next one finds again what is not recorded.
         let kept = state.isClosed ? [] : batch.writes.filter(\.isLazy)
@@ -187,10 +188,11 @@ final class StateWriter {
 }
 
 extension CommandReply {
-    /// Whether the server refused the values of a command: for what it holds already, or for each other.
+    /// Whether the server refused the values of a command, for what it holds already or for each
+    /// other.
     fileprivate var isRefusal: Bool {
         guard case .failed(let message) = self else { return false }
-        // Of class 22 is the check of the life as well, which no half would pass.
+        // Not class 22: the check of the incarnation fails with it, and no half would pass that.
         return ["21", "23"].contains(message.state.class)
     }
 }

@@ -1,6 +1,7 @@
 public import PostgresClient
 
-/// How an operator sees and ends the quarantine that follows a change of the state database's server.
+/// How an operator sees and ends the quarantine that follows a change of the state database's
+/// server.
 public enum Quarantine {
     static let reason = RowFormat { $0.text("quarantine_reason") }
 

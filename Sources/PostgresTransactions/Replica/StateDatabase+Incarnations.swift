@@ -3,16 +3,17 @@ import PostgresClient
 /// An *incarnation* is one run of a replica: its name and the epoch that it took.
 ///
 /// Whether it is over stands in its row, and is written once. From then on none of its writes is
-/// accepted, no session of it can be recorded, and its work may be claimed. If the age of its heartbeat
-/// counted instead, a paused replica could send one between the claim of its rows and the fence, and
-/// the fence would spare the very sessions that it is there for.
+/// accepted, no session of it can be recorded, and its work may be claimed. If the age of its
+/// heartbeat counted instead, a paused replica could send one between the claim of its rows and the
+/// fence, and the fence would spare the very sessions that it is there for.
 extension StateDatabase {
     /// Whether an incarnation is not over; `r` is its row.
     nonisolated static let isAlive = "NOT r.ended"
 
     /// Takes the next epoch of this name: an older process of that name is over from then on.
     ///
-    /// The write must be as durable as a decision: if it were lost, an older incarnation could go on.
+    /// The write must be as durable as a decision: if it were lost, an older incarnation could go
+    /// on.
     static func begin(
         incarnationOf options: StateOptions, on connection: PostgresConnection
     ) async throws -> Int64 {
@@ -37,8 +38,8 @@ extension StateDatabase {
 
     /// Sends a heartbeat; returns false if this incarnation is over.
     ///
-    /// After a gap, or a jump of the database's clock, `uninterrupted_since` starts again: a replica
-    /// that was cut off itself cannot judge whether others are silent.
+    /// After a gap, or a jump of the database's clock, `uninterrupted_since` starts again: a
+    /// replica that was cut off itself cannot judge whether others are silent.
     func renewLease() async throws -> Bool {
         let reason = RowFormat {
             $0.text("(SELECT quarantine_reason FROM tandem.installation)")
@@ -62,8 +63,8 @@ extension StateDatabase {
 
     /// Ends the incarnations whose lease has run out by the database's clock; returns their names.
     ///
-    /// Only a replica that was in touch for a whole lease itself may do so: if all replicas were cut
-    /// off, or the clock has jumped by an hour, every lease looks as if it had run out.
+    /// Only a replica that was in touch for a whole lease itself may do so: if all replicas were
+    /// cut off, or the clock has jumped by an hour, every lease looks as if it had run out.
     func endExpiredIncarnations() async throws -> [String] {
         let within = "BETWEEN now() - $3 * interval '1 second' AND now() + $3 * interval '1 second'"
         let name = RowFormat { $0.text("r.name") }
@@ -80,8 +81,8 @@ extension StateDatabase {
                 """, [replica, "\(epoch)", leaseSeconds]))
     }
 
-    /// Gives this incarnation up, so that others need not wait for its lease to run out; returns false
-    /// if it was over before.
+    /// Gives this incarnation up, so that others need not wait for its lease to run out; returns
+    /// false if it was over before.
     func endOwnIncarnation() async throws -> Bool {
         let ended = try await write(
             """

@@ -70,7 +70,7 @@ public final class StateDatabase {
         let writer = try await connect(options)
         do {
             return try await withTaskCancellationHandler {
-                try await open(options, on: writer, loop, logger)
+                try await open(options, on: writer, loop: loop, logger: logger)
             } onCancel: {
                 // So that neither a lock nor a silent server holds a caller that gives up.
                 loop.execute { writer.close() }
@@ -81,7 +81,7 @@ public final class StateDatabase {
     }
 
     private static func open(
-        _ options: StateOptions, on writer: PostgresConnection, _ loop: EventLoop, _ logger: Logger
+        _ options: StateOptions, on writer: PostgresConnection, loop: EventLoop, logger: Logger
     ) async throws -> StateDatabase {
         let applied = try await Migrator.migrate(writer)
         if !applied.isEmpty { logger.notice("migrated", metadata: ["numbers": "\(applied)"]) }
@@ -188,7 +188,8 @@ public final class StateDatabase {
         }
     }
 
-    /// Opens another session, to the server that this incarnation knows or to the one that replaced it.
+    /// Opens another session, to the server that this incarnation knows or to the one that replaced
+    /// it.
     func connect() async throws(StateDatabaseError) -> PostgresConnection {
         try await Self.connect(options) { [identity] in try await identity.check($0) }
     }
@@ -205,8 +206,8 @@ public final class StateDatabase {
         }
     }
 
-    /// Runs one statement in a transaction of its own, and returns only if its commit is as durable as
-    /// the database promises: a cancelled wait for a standby, a success with a warning, throws.
+    /// Runs one statement in a transaction of its own, and returns only if its commit is as durable
+    /// as the database promises: a cancelled wait for a standby, a success with a warning, throws.
     func write(_ sql: String, _ parameters: [String?]) async throws -> CommandResult {
         try await write(sql) { parameters }
     }
@@ -256,8 +257,8 @@ public final class StateDatabase {
 
     /// Reports that this incarnation was found to be over.
     ///
-    /// Not while it is being given up: a heartbeat or a flush that was under way may find what `close`
-    /// has just written.
+    /// Not while it is being given up: a heartbeat or a flush that was under way may find what
+    /// `close` has just written.
     func superseded() {
         guard !isClosed else { return }
         reportSuperseded()
@@ -294,12 +295,13 @@ public final class StateDatabase {
         } catch {
             let found = StateDatabaseError(error)
             failure = found
-            logger.warning("a heartbeat failed", metadata: ["error": "\(found)"])
+            logger.warning("could not send a heartbeat", metadata: ["error": "\(found)"])
         }
         scheduleHeartbeat()
     }
 
-    /// Gives the lease up, so that others need not wait until it runs out, and closes every connection.
+    /// Gives the lease up, so that others need not wait until it runs out, and closes every
+    /// connection.
     ///
     /// Returns when that is done, also if an earlier call began it.
     public func close() async {

@@ -3,19 +3,19 @@ import TransactionEngine
 
 /// Why the state database cannot be used, or did not do what it was asked.
 public enum StateDatabaseError: Error, Sendable, CustomStringConvertible {
-    /// No connection to it comes about.
+    /// It cannot be connected to.
     case unreachable(reason: String)
-    /// The connection was lost, so what it was asked may have been done.
+    /// The connection was lost; the statements sent on it may have run.
     case connectionLost(reason: String)
-    /// It took too long to answer, so what it was asked may have been done.
+    /// It took too long to answer; the statements sent may have run.
     case timedOut
     /// No connection became free in time; nothing was sent.
     case noConnectionFree
-    /// It answered, and refused a connection or a statement.
+    /// It refused a connection or a statement.
     case refused(ServerMessage)
-    /// It committed, and no standby has confirmed it.
+    /// It committed, but no standby has confirmed the commit.
     case unconfirmed
-    /// What it answered is of no use; the sentence says what it is.
+    /// It did not answer as expected; the sentence says what it did.
     case unusable(reason: String)
     /// This replica has closed it.
     case closed
@@ -23,18 +23,18 @@ public enum StateDatabaseError: Error, Sendable, CustomStringConvertible {
     case isStandby
     /// It runs with `fsync = off`, so that no decision would be durable.
     case fsyncOff
-    /// Its encoding cannot hold every text: one that it refuses would never be recorded.
+    /// Its encoding cannot hold every text, so some transactions could never be recorded.
     case encoding(String)
-    /// Its sessions have settings with which what is recorded could change or vanish unnoticed.
+    /// Its sessions have settings with which records could change or be lost without an error.
     case unsafeSettings(String)
     /// A later version of tandem has migrated it.
     case newerSchema(found: Int, known: Int)
-    /// A migration failed; nothing of it stays.
+    /// A migration failed, and was rolled back.
     case migration(reason: String)
-    /// Another process has taken this replica's name.
+    /// Another process has taken this replica's name, or taken its work over.
     case superseded(replica: String)
 
-    /// The reason that an error is: a refusal is neither silence nor a lost connection.
+    /// Classifies an error.
     init(_ error: any Error) {
         switch error {
         case let error as StateDatabaseError: self = error
@@ -63,12 +63,12 @@ public enum StateDatabaseError: Error, Sendable, CustomStringConvertible {
         case .connectionLost(let reason):
             "\(sentence): \(reason)"
         case .refused(let message):
-            "the state database refuses: \(message)"
+            "the state database refused a statement: \(message)"
         case .unusable(let reason):
             "the state database cannot be used: \(reason)"
         case .encoding(let name):
             "the state database's encoding is \(name), which cannot hold every text that callers "
-                + "send; make the database anew with ENCODING 'UTF8'"
+                + "send; create the database with ENCODING 'UTF8'"
         case .unsafeSettings(let settings):
             "sessions of the state database have \(settings), with which rows could change or be "
                 + "missing without an error; reset that for this role and database"
@@ -81,16 +81,16 @@ public enum StateDatabaseError: Error, Sendable, CustomStringConvertible {
             "the state database runs with fsync = off, so no decision would survive a crash; "
                 + "turn it on, or set state.allowFsyncOff for throwaway databases"
         case .superseded(let replica):
-            "another process has started as replica \"\(replica)\", or this one was silent for "
-                + "longer than its lease and another replica took its work over; this one stops. "
-                + "Give every replica a name of its own, and start it again"
+            "another process has started as replica \"\(replica)\", or this one sent no heartbeat "
+                + "for longer than its lease and another replica took its work over. This process "
+                + "stops. Give every replica a name of its own, and start it again"
         case .timedOut, .noConnectionFree, .unconfirmed, .closed, .isStandby:
             sentence
         }
     }
 
-    /// One sentence for callers: the true reason, without addresses and without a text of the server's,
-    /// in which there may be anybody's values.
+    /// One sentence for callers, without addresses and without the server's own text, which may
+    /// contain values of other callers.
     public var sentence: String {
         switch self {
         case .unreachable: "the state database cannot be reached"
@@ -98,16 +98,16 @@ public enum StateDatabaseError: Error, Sendable, CustomStringConvertible {
         case .timedOut: "the state database did not answer in time"
         case .noConnectionFree: "no connection to the state database became free in time"
         case .refused(let message):
-            "the state database refuses what it is asked (SQLSTATE \(message.state)); "
+            "the state database refused a statement (SQLSTATE \(message.state)); "
                 + "the log and /readyz?verbose say more"
         case .unconfirmed:
-            "what the state database committed may not be durable: the wait for its standby was "
+            "a commit of the state database may not be durable: the wait for its standby was "
                 + "cancelled"
         case .closed: "this replica has closed the state database"
         case .isStandby: "the state database is a standby; tandem needs the primary"
         case .unusable, .fsyncOff, .encoding, .unsafeSettings, .newerSchema, .migration:
             "the state database cannot be used; the log and /readyz?verbose say why"
-        case .superseded: "another process has taken this replica's name or its work"
+        case .superseded: "another process has taken this replica's name or its work over"
         }
     }
 }

@@ -6,8 +6,8 @@ import PostgresClient
 ///
 /// Another system identifier, or another timeline, means that the server was promoted, restored or
 /// replaced, and that rows or decisions may be lost. In this quarantine nothing is aborted because
-/// something is absent: neither gids without a row, nor rows from before without a decision. An operator
-/// releases the quarantine.
+/// something is absent: neither gids without a row, nor rows from before without a decision. An
+/// operator releases the quarantine.
 @LoopActor
 final class StateIdentity {
     private struct Server: Equatable {
@@ -59,9 +59,9 @@ final class StateIdentity {
 
     /// Records the server.
     ///
-    /// Quarantine begins unless this is the server recorded before, or a promotion that can be trusted:
-    /// numbers up to now are from before. Numbers to come start far above them, since a rewound
-    /// sequence would hand some out again.
+    /// Quarantine begins unless this is the server recorded before, or a promotion that can be
+    /// trusted: numbers up to now are from before. Numbers to come start far above them, since a
+    /// rewound sequence would hand some out again.
     private func record(_ found: Server, on connection: PostgresConnection) async throws {
         let isTrusted = """
             (i.system_identifier IS NULL OR ($3::boolean AND i.system_identifier = $1

@@ -6,8 +6,8 @@ public struct StateOptions: Sendable {
     public var connection: ConnectionOptions
     /// This replica's name.
     public var replica: String
-    /// The participants that this replica knows; others leave it the rows with participants that they
-    /// do not know.
+    /// The participants that this replica knows; others leave it the rows with participants that
+    /// they do not know.
     public var participants: [String] = []
     /// Sessions for reads.
     public var readers = 2

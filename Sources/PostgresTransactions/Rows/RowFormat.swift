@@ -5,16 +5,17 @@ import TransactionEngine
 /// The columns that a statement returns, and how a row of them becomes a value.
 ///
 /// One closure is both. `columns` lists what the closure asks for, in that order, and goes into the
-/// text of the statement; a row of the reply is then read by the same closure. So the place of a column
-/// is written nowhere, and no other file relies on it.
+/// text of the statement; a row of the reply is then read by the same closure. So the place of a
+/// column is written nowhere, and no other file relies on it.
 struct RowFormat<Value>: Sendable {
     /// What follows SELECT or RETURNING.
     let columns: String
-    private let read: @Sendable (inout RowReader) -> Value?
+    private let read: @Sendable (inout ColumnReader) -> Value?
 
-    /// - Parameter read: Asks for every column, and only then decides whether the row makes a value.
-    init(_ read: @escaping @Sendable (inout RowReader) -> Value?) {
-        var reader = RowReader()
+    /// - Parameter read: Asks for every column, and only then decides whether the row makes a
+    /// value.
+    init(_ read: @escaping @Sendable (inout ColumnReader) -> Value?) {
+        var reader = ColumnReader()
         _ = read(&reader)
         columns = reader.columns.joined(separator: ", ")
         self.read = read
@@ -31,7 +32,7 @@ struct RowFormat<Value>: Sendable {
     }
 
     private func value(of result: CommandResult, row: Int) -> Value? {
-        var reader = RowReader(result, row: row)
+        var reader = ColumnReader(result, row: row)
         let value = read(&reader)
         precondition(reader.hasReadAll, "a statement returns other columns than its format has")
         return value
@@ -39,7 +40,7 @@ struct RowFormat<Value>: Sendable {
 }
 
 /// Reads the columns of one row in turn, or lists them if it has no row.
-struct RowReader {
+struct ColumnReader {
     private let result: CommandResult?
     private let row: Int
     private var position = 0

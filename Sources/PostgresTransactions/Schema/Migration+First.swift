@@ -278,7 +278,7 @@ extension Migration {
             ),
             (
                 "COLUMN tandem.transactions.journal_server",
-                "The server (system identifier and timeline) whose journal decides; null if none does"
+                "The server (system identifier and timeline) whose journal decides; null if none"
             ),
             (
                 "COLUMN tandem.transactions.delegated",

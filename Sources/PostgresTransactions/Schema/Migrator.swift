@@ -3,8 +3,8 @@ public import PostgresClient
 
 /// Brings schema `tandem` of a state database up to date.
 public enum Migrator {
-    /// Applies the migrations that are missing, in one transaction under an advisory lock, and returns
-    /// their numbers.
+    /// Applies the migrations that are missing, in one transaction under an advisory lock, and
+    /// returns their numbers.
     ///
     /// Refuses a schema that is newer than this program, or that another program made.
     public static func migrate(
@@ -67,8 +67,8 @@ public enum Migrator {
 
     /// Why the migrations that are present are not the first ones of this program; nil if they are.
     ///
-    /// A migration is written for the schema that those before it leave. So one that is missing below
-    /// others cannot be applied late, and after another program's none can be applied.
+    /// A migration is written for the schema that those before it leave. So one that is missing
+    /// below others cannot be applied late, and after another program's none can be applied.
     private static func refusal(
         of present: [(number: Int, name: String)], by migrations: [Migration]
     ) -> StateDatabaseError? {

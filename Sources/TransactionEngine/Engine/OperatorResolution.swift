@@ -191,7 +191,7 @@ final class OperatorResolution {
     ) async throws(LogUnavailable) -> ResolutionAnswer {
         var resolution = resolution
         resolution.found = found
-        guard try await context.log.resolve(record, resolution, change) else { return .changed }
+        guard try await context.log.resolve(record, by: resolution, changing: change) else { return .changed }
         context.logger.warning(
             "an operator resolved a branch",
             metadata: [

@@ -73,9 +73,9 @@ struct FailingLog: DecisionLog {
     }
 
     func resolve(
-        _ record: TransactionRecord, _ resolution: Resolution, _ change: ResolutionChange
+        _ record: TransactionRecord, by resolution: Resolution, changing change: ResolutionChange
     ) async throws(LogUnavailable) -> Bool {
-        try await inner.resolve(record, resolution, change)
+        try await inner.resolve(record, by: resolution, changing: change)
     }
 
     func resolutions(

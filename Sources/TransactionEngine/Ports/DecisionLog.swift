@@ -47,14 +47,14 @@ public protocol DecisionLog: LogReader {
     /// Records a resolution together with the change that it makes; returns false if the row has
     /// changed since `record` was read.
     func resolve(
-        _ record: TransactionRecord, _ resolution: Resolution, _ change: ResolutionChange
+        _ record: TransactionRecord, by resolution: Resolution, changing change: ResolutionChange
     ) async throws(LogUnavailable) -> Bool
 }
 
 /// The reads of the log.
 ///
-/// A row that a plain read returns may still be lost in a failover, so nothing is done to a branch on
-/// the strength of it.
+/// A row that a plain read returns may still be lost in a failover, so nothing is done to a branch
+/// on the strength of it.
 public protocol LogReader: Sendable {
     /// The row of this id.
     func record(_ id: GlobalTransactionID) async throws(LogUnavailable) -> TransactionRecord?
@@ -68,8 +68,8 @@ public protocol LogReader: Sendable {
     func operatorQueue() async throws(LogUnavailable) -> OperatorQueue?
     /// The resolutions recorded for this id, oldest first.
     func resolutions(of id: GlobalTransactionID) async throws(LogUnavailable) -> [Resolution]
-    /// Undecided rows of other living replicas whose deadline has passed by the log's own clock; any
-    /// replica aborts them.
+    /// Undecided rows of other living replicas whose deadline has passed by the log's own clock;
+    /// any replica aborts them.
     func expired(limit: Int) async throws(LogUnavailable) -> [TransactionRecord]
     /// Which of these ids have rows, whether a living replica owns them, and what they say.
     func standing(
@@ -125,7 +125,8 @@ public struct LogWrite: Sendable {
         }
     }
 
-    /// Whether no caller waits for it: it may be written late, and a loss costs one needless recovery.
+    /// Whether no caller waits for it: it may be written late, and a loss costs one needless
+    /// recovery.
     public var isLazy: Bool {
         switch request {
         case .finish, .report, .noteOutcomes: true
@@ -140,8 +141,8 @@ public enum LogAnswer: Sendable, Hashable {
     case accepted
     /// Another transaction holds the key.
     case keyTaken
-    /// The row holds this decision, durably, and this evidence of each branch; the evidence came with
-    /// the decision, and may be another owner's.
+    /// The row holds this decision, durably, and this evidence of each branch; the evidence came
+    /// with the decision, and may be another owner's.
     case decided(Decision, evidence: [PreparedEvidence?])
     /// The row holds no decision, and says, durably, that a branch decides: the one-phase branch of
     /// this evidence, or a journal.
@@ -189,7 +190,8 @@ public struct RecordFilter: Sendable, Hashable {
 
 /// Some of the rows that match.
 public struct RecordPage: Sendable {
-    /// The rows, newest first; there may be fewer than were asked for, or none, and more behind them.
+    /// The rows, newest first; there may be fewer than were asked for, or none, and more behind
+    /// them.
     public let records: [TransactionRecord]
     /// What `RecordFilter.before` has to be for the next page; nil if this is the last.
     public let next: Int64?

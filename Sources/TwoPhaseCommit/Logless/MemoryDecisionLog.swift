@@ -104,7 +104,7 @@ final class MemoryDecisionLog: DecisionLog {
 
     /// Refuses: an operator ends such transactions with `tandem logless` in the databases themselves.
     func resolve(
-        _ record: TransactionRecord, _ resolution: Resolution, _ change: ResolutionChange
+        _ record: TransactionRecord, by resolution: Resolution, changing change: ResolutionChange
     ) async throws(LogUnavailable) -> Bool {
         throw LogUnavailable("this coordinator has no decision log")
     }

@@ -8,19 +8,19 @@ import TransactionEngine
 
 @testable import PostgresTransactions
 
-@Suite("Orders that refuse each other in one flush harm nobody's else", .timeLimit(.minutes(2)))
+@Suite("A flush is split when one of its records fails", .timeLimit(.minutes(2)))
 @LoopActor
 struct BatchTests {
-    @Test("two scans find two branches of one transaction without a row at once")
-    func oneTransaction() async throws {
+    @Test("two tombstones of one transaction, as two scans may write them at once")
+    func splitsTombstonesOfOneTransaction() async throws {
         try await Self.flushTogether { log in
             let orphan = try await log.unacceptedRecord(in: "users")
             return [orphan, orphan]
         }
     }
 
-    @Test("two requests of one key, of neither of which it is known whether it was accepted")
-    func oneKey() async throws {
+    @Test("two tombstones of one key, of requests that may have been accepted")
+    func splitsTombstonesOfOneKey() async throws {
         try await Self.flushTogether { log in
             let key = TransactionRequest.Idempotency(keyDigest: [1], requestDigest: [2])
             return [
@@ -31,9 +31,9 @@ struct BatchTests {
     }
 
     @Test(
-        "what was prepared before and does not fit any more is prepared anew, before anybody is told"
+        "a statement that DEALLOCATE removed is prepared again before the write is answered"
     )
-    func outdated() async throws {
+    func repreparesStatementAfterDeallocate() async throws {
         try await PostgresCluster.withTemporaryOnLoop { cluster in
             let state = try await StateDatabase.open(cluster, "one")
             let log = PostgresDecisionLog(state, logger: Logger(label: "test"))
@@ -63,13 +63,13 @@ struct BatchTests {
             let first = try await log.unacceptedRecord(in: "users")
             let other = try await log.unacceptedRecord(in: "users")
             let loop = EventLoop.shared
-            // What is asked for while a flush is under way goes into the next one.
+            // Writes that come while a flush is under way go into the next one.
             let table = try await cluster.hold("LOCK TABLE tandem.transactions IN SHARE MODE")
             let accepting = Task(executorPreference: loop) {
                 await log.perform(LogWrite(.accept, of: first))
             }
             try await cluster.untilLocksAreAwaited(by: 1)
-            let burying = tombstones.map { tombstone in
+            let writing = tombstones.map { tombstone in
                 Task(executorPreference: loop) {
                     await log.perform(LogWrite(.tombstone, of: tombstone))
                 }
@@ -81,7 +81,7 @@ struct BatchTests {
             table.release()
             #expect(await accepting.value == .accepted)
             #expect(await among.value == .accepted)
-            for task in burying {
+            for task in writing {
                 #expect(await task.value == .decided(.abort, evidence: [nil]))
             }
             #expect(

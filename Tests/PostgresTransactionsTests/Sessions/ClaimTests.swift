@@ -8,10 +8,10 @@ import TransactionEngine
 
 @testable import PostgresTransactions
 
-@Suite("Which rows of the dead a replica takes over")
+@Suite("Which rows a replica takes over")
 struct ClaimTests {
     @Test("a row with a participant that is unknown here is left to a replica that knows it")
-    func unknownParticipant() async throws {
+    func leavesRowToReplicaThatKnowsItsParticipant() async throws {
         try await PostgresCluster.withTemporary(settings: ["fsync": "off"]) { cluster in
             let former = try await StateDatabase.open(cluster, "former")
             let log = await PostgresDecisionLog(former, logger: Logger(label: "test"))
@@ -22,7 +22,7 @@ struct ClaimTests {
             // While configurations are rolled out: one replica has the new one, and one has not.
             let old = try await StateDatabase.open(cluster, "old", ["users"])
             let new = try await StateDatabase.open(cluster, "new", ["users", "archive"])
-            // Nobody knows the vault: whoever finds it ends what it can.
+            // No replica knows the vault, so any replica takes the row.
             #expect(try await Self.claim(old, ["users"]) == [users, vault])
             #expect(try await Self.claim(new, ["users", "archive"]) == [archive])
             await new.close()
@@ -31,14 +31,14 @@ struct ClaimTests {
         }
     }
 
-    @Test("what is accepted while leases are judged is not claimed by the replica that drives it")
-    func acceptedMeanwhile() async throws {
+    @Test("a transaction accepted while leases are judged is not claimed by its own replica")
+    func doesNotClaimWhatIsAcceptedMeanwhile() async throws {
         try await PostgresCluster.withTemporary(settings: ["fsync": "off"]) { cluster in
             let day = Duration.seconds(86_400)
             let state = try await StateDatabase.open(cluster, "busy") { $0.lease = day }
             let log = await PostgresDecisionLog(state, logger: Logger(label: "test"))
             let record = try await log.unacceptedRecord(in: "users")
-            // A life of which it is not known yet that its lease has run out.
+            // Its lease has run out, and no replica has noticed yet.
             let dead = try await StateDatabase.open(cluster, "dead") { $0.heartbeat = day }
             _ = try await cluster.psql(
                 """
@@ -68,7 +68,7 @@ struct ClaimTests {
         }
     }
 
-    /// What a replica that drives nothing is given: its own rows are among it.
+    /// What a replica without active transactions claims; its own rows are among them.
     private static func claim(
         _ state: StateDatabase, _ known: [String]
     ) async throws -> [GlobalTransactionID] {
@@ -103,7 +103,7 @@ extension PostgresDecisionLog {
         return record
     }
 
-    /// What such a row is made of.
+    /// The record of such a row.
     func unacceptedRecord(
         in participant: String, _ idempotency: TransactionRequest.Idempotency? = nil
     ) async throws -> TransactionRecord {

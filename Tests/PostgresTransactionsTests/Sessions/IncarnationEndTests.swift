@@ -9,7 +9,7 @@ import TransactionEngine
 
 @testable import PostgresTransactions
 
-@Suite("Who hears that a life is over", .timeLimit(.minutes(2)))
+@Suite("The end of an incarnation is reported", .timeLimit(.minutes(2)))
 @LoopActor
 struct IncarnationEndTests {
     private let notes = InMemoryLogHandler()
@@ -18,7 +18,7 @@ struct IncarnationEndTests {
         notes.entries.filter { $0.level == .critical }.map(\.message)
     }
 
-    /// A life whose heart beats when the test says so.
+    /// An incarnation that sends a heartbeat when the test says so.
     private func open(_ cluster: PostgresCluster) async throws -> StateDatabase {
         let notes = notes
         let logger = Logger(label: "test") { _ in notes }
@@ -40,12 +40,12 @@ struct IncarnationEndTests {
         try await registry.admitNewSession(of: options)
     }
 
-    @Test("nobody, if it is given up here: what was under way finds it over, and that is no news")
-    func givenUp() async throws {
-        try await PostgresCluster.withTemporaryOnLoop { try await givenUp($0) }
+    @Test("not if it is given up here and a write that was under way finds it over")
+    func doesNotReportOwnEnd() async throws {
+        try await PostgresCluster.withTemporaryOnLoop { try await endWhileWriting($0) }
     }
 
-    private func givenUp(_ cluster: PostgresCluster) async throws {
+    private func endWhileWriting(_ cluster: PostgresCluster) async throws {
         let state = try await open(cluster)
         let log = log(state)
         let record = try await log.unacceptedRecord(in: "users")
@@ -55,7 +55,7 @@ struct IncarnationEndTests {
         let hold = try await cluster.hold("SELECT FROM tandem.replicas FOR UPDATE")
         let closing = Task { await state.close() }
         try await cluster.untilLocksAreAwaited(by: 1)
-        // They queue for the row behind the write that ends the life.
+        // They wait for the row until the write that ends the incarnation is through.
         let beat = Task { await state.beat() }
         try await cluster.untilLocksAreAwaited(by: 2)
         let admission = Task { try await Self.admit(cluster, registry) }
@@ -74,8 +74,8 @@ struct IncarnationEndTests {
         await state.close()
     }
 
-    @Test("the replica, once, if its name was taken before, however many find it over")
-    func taken() async throws {
+    @Test("once, if its name was taken, however many writes find it over")
+    func reportsTakenNameOnce() async throws {
         try await PostgresCluster.withTemporaryOnLoop { cluster in
             let state = try await open(cluster)
             let log = log(state)
@@ -93,8 +93,8 @@ struct IncarnationEndTests {
         }
     }
 
-    @Test("the replica, if nobody has found it over before it is given up")
-    func takenUnnoticed() async throws {
+    @Test("if its name was taken and no write found that before it is given up")
+    func reportsTakenNameAtClose() async throws {
         try await PostgresCluster.withTemporaryOnLoop { cluster in
             let state = try await open(cluster)
             let heir = try await StateDatabase.open(cluster, "one")

@@ -7,11 +7,11 @@ import TransactionEngine
 
 @testable import PostgresTransactions
 
-@Suite("An end that comes too late to be recorded", .timeLimit(.minutes(2)))
+@Suite("An end after the state database was closed", .timeLimit(.minutes(2)))
 @LoopActor
 struct LateEndTests {
-    @Test("it is left to the next life, and not tried again for ever")
-    func endAfterClose() async throws {
+    @Test("is left to the next incarnation, and not tried again for ever")
+    func leavesEndToNextIncarnation() async throws {
         try await PostgresCluster.withTemporaryOnLoop { cluster in
             let state = try await StateDatabase.open(cluster, "one")
             let log = PostgresDecisionLog(state, logger: Logger(label: "test"))

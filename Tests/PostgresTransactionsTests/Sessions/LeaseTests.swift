@@ -9,8 +9,8 @@ import TransactionEngine
 @Suite("The lease", .timeLimit(.minutes(2)))
 @LoopActor
 struct LeaseTests {
-    @Test("is kept while every session that reads waits for a lock that somebody holds")
-    func readersWait() async throws {
+    @Test("is renewed while every reading session waits for a lock")
+    func isRenewedWhileReadersWait() async throws {
         try await PostgresCluster.withTemporaryOnLoop { cluster in
             let state = try await StateDatabase.open(cluster, "one") {
                 $0.heartbeat = .seconds(86_400)
@@ -18,7 +18,7 @@ struct LeaseTests {
             let log = PostgresDecisionLog(state, logger: Logger(label: "test"))
             let id = try await log.acceptedRecord(in: "users").id
             let hold = try await cluster.hold("SELECT FROM tandem.transactions FOR UPDATE")
-            let looks = (0..<state.options.readers).map { _ in
+            let reads = (0..<state.options.readers).map { _ in
                 Task { try await log.confirmedRecord(id) }
             }
             try await cluster.untilLocksAreAwaited(by: state.options.readers)
@@ -28,7 +28,7 @@ struct LeaseTests {
                 try await cluster.psql("SELECT heartbeat_at > '\(before)' FROM tandem.replicas")
                     == "t")
             hold.release()
-            for look in looks { #expect(try await look.value?.id == id) }
+            for read in reads { #expect(try await read.value?.id == id) }
             await state.close()
         }
     }

@@ -8,12 +8,12 @@ import TransactionEngine
 
 @testable import PostgresTransactions
 
-@Suite("Standbys: a wait that was cut short proves nothing (01000), and a standby ends nothing")
+@Suite("Standbys: a cancelled wait proves nothing (01000), and a standby ends nothing")
 struct StandbyTests {
     private static let settings = ["max_prepared_transactions": "10", "fsync": "off"]
 
-    @Test("a claim whose wait was cut short is not acted on, though it is visible; the next one is")
-    func claim() async throws {
+    @Test("a claim whose wait was cancelled is visible, but not acted on; the next one is")
+    func doesNotActOnUnconfirmedClaim() async throws {
         try await PostgresCluster.withTemporary(settings: Self.settings) { cluster in
             let id = try await Self.leaveDecided(cluster)
             let state = try await StateDatabase.open(cluster, "heir")
@@ -21,19 +21,19 @@ struct StandbyTests {
             try await cluster.requireMissingStandby()
             let claim = Task { try await Self.claim(heir) }
             try await Self.until("the claim is visible") {
-                try await Self.cutShort(cluster)
+                try await Self.cancelWaits(cluster)
                 return try await cluster.psql("SELECT owner FROM tandem.transactions") == "heir"
             }
-            switch await Self.cuttingShort(cluster, claim) {
-            case .success: Issue.record("what may be lost was taken for a claim")
+            switch await Self.cancellingWaits(cluster, claim) {
+            case .success: Issue.record("a claim that may be lost was returned")
             case .failure(let error as LogUnavailable):
                 #expect(error.reason.contains("may not be durable"))
             case .failure(let error): throw error
             }
             try await cluster.requireNoStandby()
-            // This life's own row by now: an earlier claim may have landed without its answer.
+            // The row is this incarnation's own by now, as if the answer of a claim had been lost.
             let again = Task { try await Self.claim(heir) }
-            let rows = try await Self.cuttingShort(cluster, again).get()
+            let rows = try await Self.cancellingWaits(cluster, again).get()
             #expect(rows.map(\.id) == [id])
             #expect(rows.map(\.decision) == [.commit])
             await state.close()
@@ -41,7 +41,7 @@ struct StandbyTests {
     }
 
     @Test("a session whose record may be lost is not used")
-    func registration() async throws {
+    func doesNotUseSessionWithUnconfirmedRecord() async throws {
         try await PostgresCluster.withTemporary(settings: Self.settings) { cluster in
             let state = try await StateDatabase.open(cluster, "one")
             let registry = await SessionRegistry(state: state, logger: Logger(label: "test"))
@@ -52,21 +52,21 @@ struct StandbyTests {
             try await Self.admit(options, registry)
             try await cluster.requireMissingStandby()
             let admission = Task { try await Self.admit(options, registry) }
-            switch await Self.cuttingShort(cluster, admission) {
-            case .success: Issue.record("a later life might not know of the session")
+            switch await Self.cancellingWaits(cluster, admission) {
+            case .success: Issue.record("a later incarnation might not know of the session")
             case .failure(let error): #expect("\(error)".contains("may not be durable"))
             }
             #expect(try await cluster.psql("SELECT count(*) FROM tandem.sessions") == "2")
             try await cluster.requireNoStandby()
             let again = Task { try await Self.admit(options, registry) }
-            try await Self.cuttingShort(cluster, again).get()
+            try await Self.cancellingWaits(cluster, again).get()
             await state.close()
         }
     }
 
     @Test(
         "a standby lists nothing, refuses with 25006, and gets no session; promoted, it has it all")
-    func readOnly() async throws {
+    func standbyEndsNothing() async throws {
         try await PostgresCluster.withTemporary(settings: Self.settings) { cluster in
             _ = try await cluster.psql(
                 "BEGIN; CREATE TABLE t (); PREPARE TRANSACTION 'x'")
@@ -92,7 +92,7 @@ struct StandbyTests {
         }
     }
 
-    /// A decided row of a life that is over.
+    /// A decided row of an incarnation that is over.
     private static func leaveDecided(
         _ cluster: PostgresCluster
     ) async throws -> GlobalTransactionID {
@@ -128,24 +128,24 @@ struct StandbyTests {
         return message.state
     }
 
-    private static func cutShort(_ cluster: PostgresCluster) async throws {
+    private static func cancelWaits(_ cluster: PostgresCluster) async throws {
         _ = try await cluster.psql(
             "SELECT count(pg_cancel_backend(pid)) FROM pg_stat_activity "
                 + "WHERE wait_event = 'SyncRep'")
     }
 
-    /// What becomes of a task whose commits are cut short until it ends; who waited before the
-    /// setting changed goes on waiting in PostgreSQL 15.
-    private static func cuttingShort<Value: Sendable>(
+    /// The result of a task whose waits for a standby are cancelled until it ends. In PostgreSQL
+    /// 15, a wait that began before the setting changed goes on.
+    private static func cancellingWaits<Value: Sendable>(
         _ cluster: PostgresCluster, _ task: Task<Value, any Error>
     ) async -> Result<Value, any Error> {
-        let cutting = Task {
+        let cancelling = Task {
             while !Task.isCancelled {
-                try? await cutShort(cluster)
+                try? await cancelWaits(cluster)
                 try? await Task.sleep(for: .milliseconds(50))
             }
         }
-        defer { cutting.cancel() }
+        defer { cancelling.cancel() }
         return await task.result
     }
 

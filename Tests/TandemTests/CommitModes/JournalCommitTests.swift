@@ -21,7 +21,8 @@ struct JournalCommitTests {
             #expect(branches?[1]?["vote"]?.string == "prepared")
             try await testbed.expectQuiet(users: 1, orders: 1)
             #expect(
-                try await testbed.newest("journal_server IS NOT NULL, delegated, decision, decision_from")
+                try await testbed.newest(
+                    "journal_server IS NOT NULL, delegated, decision, decision_from")
                     == ["t", "f", "commit", "commitPoint"])
             let again = try await testbed.post(Testbed.journalled("a"), key: "k")
             #expect(again.text == answer.text)
