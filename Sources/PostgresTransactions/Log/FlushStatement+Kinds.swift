@@ -33,24 +33,27 @@ extension FlushStatement {
             }
         }
 
-        func command(_ writes: [LogWrite]) -> Command {
+        private var statement: FlushStatement {
             switch self {
-            case .accept:
-                // Keys in one order everywhere, so that two replicas' flushes cannot deadlock.
-                FlushStatement.accept.command(writes.sorted { Self.key($0) < Self.key($1) })
-            case .tombstone: FlushStatement.tombstone.command(writes)
-            case .decide: FlushStatement.decide.command(writes)
-            case .delegate: FlushStatement.delegate.command(writes)
-            case .copy: FlushStatement.copy.command(writes)
-            case .finish: FlushStatement.finish.command(writes)
-            case .finishWithDecision: FlushStatement.finishWithDecision.command(writes)
-            case .report: FlushStatement.report.command(writes)
-            case .noteOutcomes: FlushStatement.noteOutcomes.command(writes)
+            case .accept: FlushStatement.accept
+            case .tombstone: FlushStatement.tombstone
+            case .decide: FlushStatement.decide
+            case .delegate: FlushStatement.delegate
+            case .copy: FlushStatement.copy
+            case .finish: FlushStatement.finish
+            case .finishWithDecision: FlushStatement.finishWithDecision
+            case .report: FlushStatement.report
+            case .noteOutcomes: FlushStatement.noteOutcomes
             }
         }
 
-        private static func key(_ write: LogWrite) -> String {
-            write.record.idempotency.map { RowCoding.hex($0.keyDigest) } ?? ""
+        func command(_ writes: [LogWrite]) -> Command {
+            guard self == .accept else { return statement.command(writes) }
+            // Keys in one order everywhere, so that two replicas' flushes cannot deadlock.
+            func key(_ write: LogWrite) -> String {
+                write.record.idempotency.map { RowCoding.hex($0.keyDigest) } ?? ""
+            }
+            return statement.command(writes.sorted { key($0) < key($1) })
         }
 
         /// The answers in the rows that the statement returned, by transaction number.

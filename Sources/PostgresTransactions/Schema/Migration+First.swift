@@ -222,100 +222,75 @@ extension Migration {
     }
 
     /// What `\d+` shows to an operator.
-    private static let comments =
-        [
-            (
-                "TABLE tandem.installation",
-                "This installation, and the server that the schema is on"
-            ),
-            ("COLUMN tandem.installation.id", "Part of the name of every prepared transaction"),
-            (
-                "COLUMN tandem.installation.low_water_mark",
-                "Retention may have removed the rows of transactions with smaller numbers"
-            ),
-            (
-                "COLUMN tandem.installation.quarantined_below",
-                "The server was replaced or restored: undecided transactions with smaller numbers "
-                    + "wait for an operator; 0 outside quarantine"
-            ),
-            ("TABLE tandem.replicas", "One row for each replica name: its latest incarnation"),
-            ("COLUMN tandem.replicas.epoch", "Counts incarnations; each write checks it"),
-            ("COLUMN tandem.replicas.participants", "The participants that the replica knows"),
-            (
-                "COLUMN tandem.replicas.uninterrupted_since",
-                "Since when no heartbeat came late; only a replica that was in touch for a whole "
-                    + "lease may end another"
-            ),
-            (
-                "COLUMN tandem.replicas.ended",
-                "Whether the incarnation is over for good: given up, or ended by another replica"
-            ),
-            (
-                "TABLE tandem.participants",
-                "The servers that a participant name has stood for; each is a version"
-            ),
-            (
-                "COLUMN tandem.participants.safe_transaction_id",
-                "Prepared transactions with smaller transaction ids are from before a change of "
-                    + "server or timeline, and are left to an operator"
-            ),
-            (
-                "TABLE tandem.sessions",
-                "Sessions to participants that may still prepare something; recovery ends those of "
-                    + "incarnations that are over"
-            ),
-            ("TABLE tandem.transactions", "One row for each global transaction"),
-            ("COLUMN tandem.transactions.owner", "The replica that coordinates the transaction"),
-            ("COLUMN tandem.transactions.deadline", "By the clock of the replica that accepted it"),
-            ("COLUMN tandem.transactions.expires_at", "The deadline by the clock of this database"),
-            (
-                "COLUMN tandem.transactions.participant_versions",
-                "The version of each branch''s participant"
-            ),
-            (
-                "COLUMN tandem.transactions.commit_modes",
-                "How each branch commits; null if every branch is prepared"
-            ),
-            (
-                "COLUMN tandem.transactions.journal_server",
-                "The server (system identifier and timeline) whose journal decides; null if none"
-            ),
-            (
-                "COLUMN tandem.transactions.delegated",
-                "Whether the one-phase branch decides"
-            ),
-            (
-                "COLUMN tandem.transactions.state",
-                "The state last recorded; the owner may know a later one"
-            ),
-            (
-                "COLUMN tandem.transactions.evidence",
-                "What PREPARE left of each branch: transaction id, system identifier, timeline, "
-                    + "position in the write-ahead log, role"
-            ),
-            ("COLUMN tandem.transactions.decision", "Written once"),
-            (
-                "COLUMN tandem.transactions.decision_from",
-                "commitPoint: a copy of what the commit point decided; operator: forced by an "
-                    + "operator; null: decided here"
-            ),
-            (
-                "COLUMN tandem.transactions.rollback_requested",
-                "Asks the owner for a rollback; decides nothing"
-            ),
-            (
-                "COLUMN tandem.transactions.results_omitted",
-                "Whether there were results that were too large to store"
-            ),
-            (
-                "COLUMN tandem.transactions.needs_operator_since",
-                "Since when the transaction waits for an operator; null if it does not"
-            ),
-            ("TABLE tandem.resolutions", "What operators decided; rows are only added"),
-            ("COLUMN tandem.resolutions.found", "The outcome or state before the resolution"),
-            (
-                "COLUMN tandem.resolutions.forced",
-                "Whether it contradicted what was recorded, or could not be checked"
-            ),
-        ].map { "COMMENT ON \($0.0) IS '\($0.1)'" }
+    private static let comments = [
+        """
+        DO $$ BEGIN
+        COMMENT ON TABLE tandem.installation IS
+            'This installation, and the server that the schema is on';
+        COMMENT ON COLUMN tandem.installation.id IS
+            'Part of the name of every prepared transaction';
+        COMMENT ON COLUMN tandem.installation.low_water_mark IS
+            'Retention may have removed the rows of transactions with smaller numbers';
+        COMMENT ON COLUMN tandem.installation.quarantined_below IS
+            'The server was replaced or restored, so undecided transactions with smaller numbers '
+            'wait for an operator; 0 outside quarantine';
+        COMMENT ON TABLE tandem.replicas IS
+            'One row for each replica name: its latest incarnation';
+        COMMENT ON COLUMN tandem.replicas.epoch IS
+            'Counts incarnations; every write checks it';
+        COMMENT ON COLUMN tandem.replicas.participants IS
+            'The participants that the replica knows';
+        COMMENT ON COLUMN tandem.replicas.uninterrupted_since IS
+            'Since when no heartbeat came late: only a replica that was in touch for a whole lease '
+            'may end another incarnation';
+        COMMENT ON COLUMN tandem.replicas.ended IS
+            'Whether the incarnation is over for good: given up, or ended by another replica';
+        COMMENT ON TABLE tandem.participants IS
+            'The servers that each participant name has stood for; each is a version';
+        COMMENT ON COLUMN tandem.participants.safe_transaction_id IS
+            'Prepared transactions with smaller transaction ids are from before a change of server '
+            'or timeline; without a row they are left to an operator';
+        COMMENT ON TABLE tandem.sessions IS
+            'Sessions to participants: recovery ends those of incarnations that are over';
+        COMMENT ON TABLE tandem.transactions IS
+            'One row for each global transaction';
+        COMMENT ON COLUMN tandem.transactions.owner IS
+            'The replica that coordinates the transaction';
+        COMMENT ON COLUMN tandem.transactions.deadline IS
+            'By the clock of the replica that accepted the transaction';
+        COMMENT ON COLUMN tandem.transactions.expires_at IS
+            'The deadline by the clock of this database';
+        COMMENT ON COLUMN tandem.transactions.participant_versions IS
+            'The version of the participant of each branch';
+        COMMENT ON COLUMN tandem.transactions.commit_modes IS
+            'How each branch commits; null if every branch is prepared';
+        COMMENT ON COLUMN tandem.transactions.journal_server IS
+            'System identifier and timeline of the server whose journal decides; null if none does';
+        COMMENT ON COLUMN tandem.transactions.delegated IS
+            'Whether the one-phase branch decides';
+        COMMENT ON COLUMN tandem.transactions.state IS
+            'The state last recorded; the owner may know a later one';
+        COMMENT ON COLUMN tandem.transactions.evidence IS
+            'Of each branch at PREPARE: transaction id, system identifier, timeline, position in '
+            'the write-ahead log, role';
+        COMMENT ON COLUMN tandem.transactions.decision IS
+            'Written once';
+        COMMENT ON COLUMN tandem.transactions.decision_from IS
+            'commitPoint: a copy of what the commit point decided; operator: forced where a commit '
+            'point decides; null: decided in this row';
+        COMMENT ON COLUMN tandem.transactions.rollback_requested IS
+            'Asks the owner for a rollback; decides nothing';
+        COMMENT ON COLUMN tandem.transactions.results_omitted IS
+            'Whether there were results that were too large to store';
+        COMMENT ON COLUMN tandem.transactions.needs_operator_since IS
+            'Since when the transaction waits for an operator; null if it does not';
+        COMMENT ON TABLE tandem.resolutions IS
+            'What operators decided; rows are only added';
+        COMMENT ON COLUMN tandem.resolutions.found IS
+            'The outcome or state before the resolution';
+        COMMENT ON COLUMN tandem.resolutions.forced IS
+            'Whether it contradicted what was recorded, or could not be checked';
+        END $$
+        """
+    ]
 }
