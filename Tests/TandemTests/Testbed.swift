@@ -8,9 +8,9 @@ import Testing
 
 @testable import tandem
 
-/// Databases and a replica process of a test's own, gone at its end.
+/// Runs a test with databases and a replica process of its own, which are removed at its end.
 ///
-/// `servers` holds settings of PostgreSQL's own, by the server's name.
+/// `servers` holds settings of PostgreSQL by the server's name.
 func withTestbed(
     settings: [String] = [], keys: [String: String] = [:],
     servers: [String: [String: String]] = [:], _ body: (Testbed) async throws -> Void
@@ -32,8 +32,8 @@ func withTestbed(
     await sandbox.stop()
 }
 
-/// How many stages stand at once: each is three servers and a replica, and a machine that starts
-/// dozens of them together does nothing else for a minute.
+/// Bounds how many testbeds run at once: each is three servers and a replica, and a machine that
+/// starts dozens of them together does nothing else for a minute.
 private actor Testbeds {
     private static let shared = Testbeds()
     private var free = 4
@@ -81,7 +81,7 @@ struct Testbed {
         try Self.answer(await client.post("/v1/transactions", body, key: key))
     }
 
-    /// Whether it is committed everywhere in the end; a busy machine may answer 202 before.
+    /// Whether it is finally committed everywhere; a busy machine may answer 202 first.
     func commits(_ body: String, key: String? = nil) async throws -> Bool {
         let answer = try await post(body, key: key)
         guard answer.status == 202, let id = answer.body["id"]?.string else {
@@ -113,7 +113,7 @@ struct Testbed {
                 + #""parameters":\#(parameters)}]}]\#(more)}"#)
     }
 
-    /// The seed's own example: a user in one database, an order in the other.
+    /// The example of the documentation: a user in one database, an order in the other.
     static func pair(_ user: String, _ order: String) -> String {
         #"{"branches":[{"participant":"users","statements":[{"sql":"INSERT INTO users VALUES "#
             + #"($1, $2)","parameters":["\#(user)","Ada"]}]},{"participant":"orders","#
@@ -129,8 +129,8 @@ struct Testbed {
         try await Sandbox.rows(self.cluster(cluster), sql).first?.first ?? nil
     }
 
-    /// What must hold after everything: nothing prepared, every row finished, no more rows in the
-    /// tables than these.
+    /// Expects that nothing is prepared, every transaction is finished, and the tables have exactly
+    /// these rows.
     func expectQuiet(users: Int, orders: Int) async throws {
         for name in Sandbox.participantNames {
             try await until("nothing is prepared in \(name)") {
@@ -146,17 +146,17 @@ struct Testbed {
         }
     }
 
-    /// Polls what another process does to a database; there is no nearer event.
-    func until(_ what: String, _ isSo: () async throws -> Bool) async throws {
+    /// Polls for what another process does to a database, which offers no event to wait for.
+    func until(_ what: String, _ condition: () async throws -> Bool) async throws {
         let limit = ContinuousClock.now + .seconds(60)
         while ContinuousClock.now < limit {
-            if try await isSo() { return }
+            if try await condition() { return }
             try await Task.sleep(for: .milliseconds(25))
         }
         Issue.record("not within 60 s: \(what)")
     }
 
-    /// A statement that runs until `go` is called, so that a test need not guess at its length.
+    /// A statement that runs until `go` is called, so that a test need not guess how long it runs.
     static let waiting =
         "DO $$BEGIN WHILE NOT EXISTS (SELECT FROM accounts WHERE id = 'go') "
         + "LOOP PERFORM pg_sleep(0.01); END LOOP; END$$"
@@ -176,7 +176,7 @@ struct Testbed {
         try await asStranger(name, ["INSERT INTO accounts VALUES ('go', 0)"])
     }
 
-    /// Runs commands in one session of a server, as a stranger would.
+    /// Runs commands in one session of a server, as another program would.
     func asStranger(_ cluster: String, _ commands: [String]) async throws {
         try await Self.run(commands, self.cluster(cluster).connectionString())
     }
@@ -189,7 +189,7 @@ struct Testbed {
         for command in commands { _ = try await connection.query(command) }
     }
 
-    /// Stops the sessions by which a replica would commit, so that the decision stands alone.
+    /// Freezes the sessions with which a replica would commit, so that it only decides.
     func freezeFinishers(of name: String, replica: Int = 1) async throws -> [pid_t] {
         var pids: [pid_t] = []
         try await until("all finishing sessions are there") {

@@ -3,9 +3,9 @@ import Testing
 
 @testable import tandem
 
-/// A connection to a replica on which bytes are sent as they are given.
+/// A connection to a replica that sends bytes as they are given.
 ///
-/// Its calls block, and so run beside the tasks' threads.
+/// Its calls block, so they run outside the threads of tasks.
 final class Wire: Sendable {
     private let socket: Int32
 
@@ -15,9 +15,9 @@ final class Wire: Sendable {
         address.sin_family = sa_family_t(AF_INET)
         address.sin_port = port.bigEndian
         address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
-        var patience = timeval(tv_sec: 90, tv_usec: 0)
+        var timeout = timeval(tv_sec: 90, tv_usec: 0)
         setsockopt(
-            socket, SOL_SOCKET, SO_RCVTIMEO, &patience, socklen_t(MemoryLayout<timeval>.size))
+            socket, SOL_SOCKET, SO_RCVTIMEO, &timeout, socklen_t(MemoryLayout<timeval>.size))
         let isConnected = withUnsafePointer(to: &address) { pointer in
             pointer.withMemoryRebound(to: sockaddr.self, capacity: 1) {
                 connect(socket, $0, socklen_t(MemoryLayout<sockaddr_in>.size)) == 0
@@ -42,7 +42,7 @@ final class Wire: Sendable {
         post(Array(body.utf8), fields)
     }
 
-    /// Sends, as far as the other side takes it.
+    /// Sends as much as the other side reads.
     func send(_ bytes: some Collection<UInt8>) async {
         let bytes = Array(bytes)
         let socket = socket
@@ -61,7 +61,7 @@ final class Wire: Sendable {
     /// Says that nothing more will be sent; answers are still read.
     func halfClose() { shutdown(socket, Int32(SHUT_WR)) }
 
-    /// Leaves without a word, as a killed client does.
+    /// Resets the connection, as a killed client does.
     func reset() {
         var linger = linger(l_onoff: 1, l_linger: 0)
         setsockopt(

@@ -1,5 +1,5 @@
 import ArgumentParser
-import Foundation
+import CoordinatorAPI
 import PostgresClient
 import PostgresTransactions
 
@@ -23,47 +23,41 @@ struct Check: AsyncParsableCommand {
 
     @Flag(help: "Print one line of JSON for programs instead.") var json = false
 
-    private struct Report: Encodable {
-        struct Database: Encodable {
-            struct Item: Encodable {
-                let name: String
-                let status: String
-                let detail: String
-            }
-            let name: String
-            let purpose: String
-            let status: String
-            let summary: String?
-            let checks: [Item]
-        }
-        let status: String
-        let databases: [Database]
+    /// A database and what was found about it.
+    private struct Examined {
+        let name: String
+        let purpose: Diagnostics.Purpose
+        let diagnosis: Diagnosis
     }
 
     func run() async throws {
         let configuration = try Configuration.load(file: options.config)
-        let fsyncOff = configuration.state.allowFsyncOff
-        var found: [(name: String, purpose: Diagnostics.Purpose, diagnosis: Diagnosis)] = []
-        let state = await Diagnostics.examine(
-            configuration.state.connection, as: .state, allowsFsyncOff: fsyncOff,
-            timeout: .milliseconds(configuration.state.timeoutMilliseconds))
-        found.append(("state", .state, state))
-        if !json { show("state", state) }
+        let state = configuration.state
+        let stateTimeout = Duration.milliseconds(state.timeoutMilliseconds)
+        var examined = [
+            Examined(
+                name: "state", purpose: .state,
+                diagnosis: await Diagnostics.examine(
+                    state.connection, as: .state, allowsFsyncOff: state.allowFsyncOff,
+                    timeout: stateTimeout))
+        ]
+        if !json { show("state", examined[0].diagnosis) }
         let leftovers = await Diagnostics.leftovers(
-            state: configuration.state.connection,
+            state: state.connection,
             participants: configuration.participants.map { ($0.name, $0.connection) },
-            timeout: .milliseconds(configuration.state.timeoutMilliseconds))
+            timeout: stateTimeout)
         for participant in configuration.participants {
             let diagnosis = await Diagnostics.examine(
-                participant.connection, as: .participant, allowsFsyncOff: fsyncOff,
+                participant.connection, as: .participant, allowsFsyncOff: state.allowFsyncOff,
                 timeout: .milliseconds(participant.connectTimeoutMilliseconds),
                 journal: participant.journal
             ).adding(leftovers: leftovers[participant.name] ?? [])
-            found.append((participant.name, .participant, diagnosis))
+            examined.append(
+                Examined(name: participant.name, purpose: .participant, diagnosis: diagnosis))
             if !json { show("participant \(participant.name)", diagnosis) }
         }
-        let isWell = found.allSatisfy { $0.diagnosis.verdict != .failing }
-        if json { try print(line(found, isWell)) }
+        let isWell = examined.allSatisfy { $0.diagnosis.verdict != .failing }
+        if json { print(Self.report(examined, isWell: isWell)) }
         if !isWell { throw ExitCode(1) }
     }
 
@@ -79,22 +73,29 @@ struct Check: AsyncParsableCommand {
         }
     }
 
-    private func line(
-        _ found: [(name: String, purpose: Diagnostics.Purpose, diagnosis: Diagnosis)],
-        _ isWell: Bool
-    ) throws -> String {
-        let report = Report(
-            status: isWell ? "ok" : "failing",
-            databases: found.map { item in
-                Report.Database(
-                    name: item.name, purpose: item.purpose == .state ? "state" : "participant",
-                    status: item.diagnosis.verdict.rawValue, summary: item.diagnosis.summary,
-                    checks: item.diagnosis.checks.map {
-                        .init(name: $0.name, status: $0.verdict.rawValue, detail: $0.detail)
-                    })
-            })
-        let encoder = JSONEncoder()
-        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-        return String(decoding: try encoder.encode(report), as: UTF8.self)
+    private static func report(_ examined: [Examined], isWell: Bool) -> String {
+        var writer = JSONWriter()
+        writer.object { writer in
+            writer.member("status", isWell ? "ok" : "failing")
+            writer.name("databases")
+            writer.array(examined) { database, writer in
+                writer.object { writer in
+                    writer.member("name", database.name)
+                    writer.member(
+                        "purpose", database.purpose == .state ? "state" : "participant")
+                    writer.member("status", database.diagnosis.verdict.rawValue)
+                    writer.member("summary", database.diagnosis.summary)
+                    writer.name("checks")
+                    writer.array(database.diagnosis.checks) { check, writer in
+                        writer.object { writer in
+                            writer.member("name", check.name)
+                            writer.member("status", check.verdict.rawValue)
+                            writer.member("detail", check.detail)
+                        }
+                    }
+                }
+            }
+        }
+        return writer.text
     }
 }

@@ -1,5 +1,6 @@
 import ArgumentParser
-import Foundation
+import CoordinatorAPI
+import Glibc
 import PostgresClusters
 import UnixSignals
 
@@ -55,7 +56,7 @@ struct Dev: AsyncParsableCommand {
                 let port = port == 0 ? nil : port + UInt16(number - 1)
                 try await sandbox.startReplica(number, port: port, isQuiet: json)
             }
-            print(json ? try await line(sandbox) : await help(sandbox))
+            print(json ? await report(sandbox) : await help(sandbox))
             fflush(nil)
             for await _ in signals { break }
         } catch {
@@ -65,25 +66,38 @@ struct Dev: AsyncParsableCommand {
         await sandbox.stop()
     }
 
-    private func line(_ sandbox: Sandbox) async throws -> String {
-        var pids: [String: Int] = ["state": Int(await sandbox.state.processID)]
-        var participants: [String: String] = [:]
-        for (name, cluster) in sandbox.participants {
-            pids[name] = Int(await cluster.processID)
-            participants[name] = Self.url(cluster)
-        }
-        for (index, replica) in sandbox.replicas.enumerated() {
-            pids["replica-\(index + 1)"] = Int(replica.process.processID)
-            if index == 0 { pids["coordinator"] = Int(replica.process.processID) }
-        }
+    private func report(_ sandbox: Sandbox) async -> String {
+        var pids = [("state", await sandbox.state.processID)]
+        for (name, cluster) in sandbox.participants { pids.append((name, await cluster.processID)) }
+        let replicas = sandbox.replicas.map { Int($0.process.processID) }
         let urls = sandbox.replicas.map { "http://127.0.0.1:\($0.port)" }
-        let value: [String: Any] = [
-            "url": urls[0], "urls": urls, "state": Self.url(sandbox.state),
-            "participants": participants, "pids": pids,
-        ]
-        let data = try JSONSerialization.data(
-            withJSONObject: value, options: [.sortedKeys, .withoutEscapingSlashes])
-        return String(decoding: data, as: UTF8.self)
+        var writer = JSONWriter()
+        writer.object { writer in
+            writer.member("url", urls[0])
+            writer.name("urls")
+            writer.array(urls) { $1.string($0) }
+            writer.member("state", Self.url(sandbox.state))
+            writer.name("participants")
+            writer.object { writer in
+                for (name, cluster) in sandbox.participants {
+                    writer.name(escaping: name)
+                    writer.string(Self.url(cluster))
+                }
+            }
+            writer.name("pids")
+            writer.object { writer in
+                writer.member("coordinator", replicas[0])
+                for (index, pid) in replicas.enumerated() {
+                    writer.name(escaping: "replica-\(index + 1)")
+                    writer.integer(pid)
+                }
+                for (name, pid) in pids {
+                    writer.name(escaping: name)
+                    writer.integer(pid)
+                }
+            }
+        }
+        return writer.text
     }
 
     private func help(_ sandbox: Sandbox) async -> String {

@@ -21,12 +21,15 @@ struct LoopbackHTTP: Sendable {
         try await send("GET \(path) HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n")
     }
 
-    func post(_ path: String, _ body: String, key: String? = nil) async throws -> Answer {
-        let header = key.map { "Idempotency-Key: \"\($0)\"\r\n" } ?? ""
-        return try await send(
-            "POST \(path) HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
-                + header
-                + "Content-Length: \(body.utf8.count)\r\nConnection: close\r\n\r\n\(body)")
+    func post(
+        _ path: String, _ body: String, key: String? = nil, fields: [String] = []
+    ) async throws -> Answer {
+        let head =
+            [
+                "POST \(path) HTTP/1.1", "Host: 127.0.0.1", "Content-Type: application/json",
+                "Content-Length: \(body.utf8.count)", "Connection: close",
+            ] + fields + (key.map { ["Idempotency-Key: \"\($0)\""] } ?? [])
+        return try await send(head.joined(separator: "\r\n") + "\r\n\r\n" + body)
     }
 
     func send(_ request: String) async throws -> Answer {

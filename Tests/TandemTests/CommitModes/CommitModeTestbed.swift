@@ -6,7 +6,7 @@ import Testing
 
 @testable import tandem
 
-/// As `withTestbed`, on a machine that may be slow to connect.
+/// Like `withTestbed`, with time to connect on a slow machine.
 func withCommitModes(
     settings: [String] = [], keys: [String: String] = [:],
     _ body: (Testbed) async throws -> Void
@@ -19,7 +19,7 @@ func withCommitModes(
     try await withTestbed(settings: settings, keys: patient, body)
 }
 
-/// Requests whose branches end in other ways than by PREPARE, and what they leave behind.
+/// Requests with branches that are not prepared, and what these leave in the databases.
 extension Testbed {
     /// A branch as JSON.
     static func branch(
@@ -44,7 +44,7 @@ extension Testbed {
             ], onePhase: true)
     }
 
-    /// A user and an order, with the users' journal as the register where one is kept.
+    /// A user and an order, with the users' journal as commit point if there is one.
     static func journalled(_ name: String, rows: Int = 1) -> String {
         request([
             branch("users", "INSERT INTO users VALUES ('\(name)', 'x') RETURNING id"),

@@ -19,8 +19,8 @@ struct ReplicaTestbed {
         #"{"branches":[{"participant":"users","statements":[{"sql":"\#(sql)"}]}]\#(more)}"#
     }
 
-    /// A request to the first replica whose SQL runs for ten minutes unless it is ended; it runs,
-    /// and its row is accepted, by the time that this returns.
+    /// Sends the first replica a request whose SQL runs for ten minutes unless it is cancelled, and
+    /// returns when the SQL runs and the transaction is recorded.
     func startEndless(timeoutMilliseconds: Int) async throws -> Task<Testbed.Answer, any Error> {
         let one = one
         let request = Task {
@@ -32,12 +32,12 @@ struct ReplicaTestbed {
                         #","timeoutMilliseconds":\#(timeoutMilliseconds)"#)))
         }
         try await untilRuns("pg_sleep(600)")
-        // Acceptance overlaps the work, and may come after it.
+        // The record may be written after the work has begun.
         _ = try await newestID()
         return request
     }
 
-    /// The newest transaction's id, once its row is there.
+    /// The newest transaction's id, once it is recorded.
     func newestID() async throws -> String {
         var id: String?
         try await testbed.until("a row is accepted") {
@@ -62,12 +62,7 @@ struct ReplicaTestbed {
     func postJSON(
         _ client: LoopbackHTTP, _ path: String, _ body: String = "", fields: [String] = []
     ) async throws -> Testbed.Answer {
-        let head = fields.map { $0 + "\r\n" }.joined()
-        return try Testbed.answer(
-            await client.send(
-                "POST \(path) HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
-                    + head + "Content-Length: \(body.utf8.count)\r\nConnection: close\r\n\r\n"
-                    + body))
+        try Testbed.answer(await client.post(path, body, fields: fields))
     }
 }
 

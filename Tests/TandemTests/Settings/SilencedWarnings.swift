@@ -96,7 +96,9 @@ struct SilencedWarnings {
             ], onePhase: onePhase)
     }
 
-    @Test("the COMMIT of a commit point: unknown until a later write is through", arguments: [true, false])
+    @Test(
+        "the COMMIT of a commit point: unknown until a later write is through",
+        arguments: [true, false])
     func commitPoint(onePhase: Bool) async throws {
         try await withSilencedWarnings(keys: onePhase ? [:] : JournalCommitTests.keys) { testbed in
             let stopped = try await testbed.restarted(failing: "commitLocally.before.0=stop")

@@ -10,11 +10,7 @@ extension Testbed {
     /// Posts with more header fields.
     func post(_ path: String, _ body: String, fields: [String]) async throws -> LoopbackHTTP.Answer
     {
-        let head = fields.map { $0 + "\r\n" }.joined()
-        return try await client.send(
-            "POST \(path) HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
-                + head + "Content-Length: \(body.utf8.count)\r\nConnection: close\r\n\r\n"
-                + body)
+        try await client.post(path, body, fields: fields)
     }
 
     /// The entity tag of a transaction's status.
@@ -29,20 +25,20 @@ extension Testbed {
         return try #require(line).dropFirst(5).trimmingCharacters(in: .whitespaces)
     }
 
-    /// Waits until a transaction's status is as wanted, and answers it.
+    /// Waits until a transaction's status meets a condition, and returns it.
     func status(
-        _ id: String, _ what: String, _ isSo: (JSONValue) -> Bool
+        _ id: String, _ what: String, _ condition: (JSONValue) -> Bool
     ) async throws -> JSONValue {
         var last: JSONValue = .null
         try await until(what) {
             last = try await get("/v1/transactions/\(id)").body
-            return isSo(last)
+            return condition(last)
         }
         return last
     }
 
-    /// A pair whose decision to commit is durable and whose branches are still prepared, left by a
-    /// replica that was killed; answers its id.
+    /// Kills the replica after its decision to commit a pair is durable, while both branches are
+    /// prepared; returns the transaction's id.
     func leaveInDoubt(_ user: String, _ order: String) async throws -> String {
         try await untilAvailable()
         var frozen = try await freezeFinishers(of: "users", replica: 1)
@@ -86,8 +82,7 @@ extension Testbed {
         try #require(try await value("state", "SELECT gids[\(branch)] FROM tandem.transactions"))
     }
 
-    /// Starts the next life of the first replica, after the end of the one before: they share a
-    /// port.
+    /// Kills the first replica and starts it again on the same port.
     func startAgain() async throws {
         await sandbox.replicas.last?.kill()
         try await sandbox.startReplica(1, port: client.port, isQuiet: true)
