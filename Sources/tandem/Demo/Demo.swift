@@ -127,7 +127,7 @@ private struct DemoSteps {
         for (name, count) in [("users", users), ("orders", orders)] {
             guard let cluster = sandbox.participants[name] else { continue }
             let rows = try await Sandbox.rows(cluster, "SELECT * FROM \(name) ORDER BY id")
-            show("table \(name) in participant \"\(name)\":")
+            show("Table \(name) of participant \(name):")
             for row in rows { show("  " + row.map { $0 ?? "NULL" }.joined(separator: " | ")) }
             try expect(rows.count == count, "\(count) row(s) in \(name)")
         }

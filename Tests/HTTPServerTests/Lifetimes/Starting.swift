@@ -30,7 +30,8 @@ import Testing
         let message = Self.failure { $0.host = host }
         #expect(
             message
-                == "cannot listen on \"\(host)\": expected a numeric IPv4 address such as 127.0.0.1")
+                == "cannot listen on \"\(host)\": expected a numeric IPv4 address such as 127.0.0.1"
+        )
     }
 
     @Test func freesPortWhenServerStops() async throws {
