@@ -33,7 +33,7 @@ struct PrepareTagTests {
             WorkRequest(gid: "of-a-failed-one", work: .statements([]), isolation: .readCommitted))
         let whole = try await connection.execute([
             [Command("BEGIN"), Command("SELECT 1")] + WorkPlan.cleaning
-                + [WorkPlan.cleanEvidence, Command("ROLLBACK")]
+                + [BranchProof.query(.twoPhase).command(), Command("ROLLBACK")]
         ])[0]
         let failed = try await connection.execute([
             [Command("BEGIN")], [Command("SELECT 1/0")],

@@ -37,7 +37,7 @@ struct PreparedOwnersTests {
             try await PostgresConnection.connect(options, timeout: .seconds(30)),
             try await PostgresConnection.connect(options, timeout: .seconds(30)),
         ]
-        let owners = PreparedOwners()
+        let owners = PreparedOwners(loop: .shared)
         let tasks = (0..<50).map { number in
             Task { @LoopActor in
                 try await owners.owner(of: "gid \"\(number)\"", on: connections[number % 2])

@@ -1,10 +1,11 @@
 import CLibpq
 import EventLoop
 
-/// One try to connect to one server, driven by the loop and bounded in time.
+/// One attempt to connect to one server, bounded in time.
 @safe
 @LoopActor
 final class ConnectionAttempt {
+    private let loop: EventLoop
     private let timeout: Duration
     private let statementsMax: Int
     private var handle: OpaquePointer?
@@ -12,18 +13,19 @@ final class ConnectionAttempt {
     private var timer: LoopTimer?
     private var completion: ((Result<PostgresConnection, PostgresError>) -> Void)?
 
-    init(timeout: Duration, statementsMax: Int) {
+    init(timeout: Duration, statementsMax: Int, loop: EventLoop) {
+        self.loop = loop
         self.timeout = timeout
         self.statementsMax = statementsMax
     }
 
-    /// Calls the completion exactly once; after the time, if nothing came of it until then.
+    /// Calls the completion exactly once, at the latest when the time is up.
     func start(
         _ options: ConnectionOptions,
         _ completion: @escaping (Result<PostgresConnection, PostgresError>) -> Void
     ) {
         self.completion = completion
-        timer = EventLoop.shared.schedule(after: timeout) {
+        timer = loop.schedule(after: timeout) {
             self.fail(.unreachable("no connection to \(options) within \(self.timeout)"))
         }
         open(options)
@@ -37,9 +39,9 @@ final class ConnectionAttempt {
             }
         }
         guard let handle = unsafe handle else { return fail(.unreachable("out of memory")) }
-        // Nobody is there for notices yet, and libpq would print them to standard error.
+        // Otherwise libpq would print notices to standard error.
         unsafe PQsetNoticeReceiver(handle, { _, _ in }, nil)
-        // The only way to learn the code of a refusal is to have libpq put it into the text.
+        // libpq gives the code of a refusal only as a part of its verbose text.
         unsafe PQsetErrorVerbosity(handle, PQERRORS_VERBOSE)
         guard unsafe PQstatus(handle) != CONNECTION_BAD else { return failAsLibpqSays() }
         expect(.write)
@@ -62,7 +64,7 @@ final class ConnectionAttempt {
         guard let handle = unsafe handle else { return }
         let descriptor = unsafe PQsocket(handle)
         do {
-            try EventLoop.shared.watch(descriptor, for: readiness) { _ in self.advance() }
+            try loop.watch(descriptor, for: readiness) { _ in self.advance() }
             watched = descriptor
         } catch {
             fail(.unreachable("\(error)"))
@@ -70,7 +72,7 @@ final class ConnectionAttempt {
     }
 
     private func unwatch() {
-        if let watched { EventLoop.shared.unwatch(watched) }
+        if let watched { loop.unwatch(watched) }
         watched = nil
     }
 
@@ -79,7 +81,7 @@ final class ConnectionAttempt {
         unsafe PQsetErrorVerbosity(handle, PQERRORS_DEFAULT)
         unsafe self.handle = nil
         finish()
-        completion(unsafe PostgresConnection.adopt(handle, statementsMax: statementsMax))
+        completion(unsafe PostgresConnection.adopt(handle, statementsMax: statementsMax, loop: loop))
     }
 
     private func failAsLibpqSays() {

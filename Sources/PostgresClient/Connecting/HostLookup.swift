@@ -1,30 +1,33 @@
 import EventLoop
 
-/// One question for the servers of a connection string, bounded in time.
+/// One lookup of the servers that a connection string names, bounded in time.
 @LoopActor
 final class HostLookup {
     typealias Outcome = Result<[ConnectionOptions], PostgresError>
 
+    private let loop: EventLoop
     private var completion: ((Outcome) -> Void)?
     private var timer: LoopTimer?
 
-    /// Calls the completion exactly once; after the time, if nothing came of it until then.
+    init(loop: EventLoop) { self.loop = loop }
+
+    /// Calls the completion exactly once, at the latest when the time is up.
     func start(
         _ options: ConnectionOptions, timeout: Duration, _ completion: @escaping (Outcome) -> Void
     ) {
         self.completion = completion
-        timer = EventLoop.shared.schedule(after: timeout) {
+        timer = loop.schedule(after: timeout) {
             self.end(.failure(.unreachable("no address of \(options) within \(timeout)")))
         }
         BlockingCall.start {
             Result { () throws(PostgresError) in try HostResolution.servers(of: options) }
         } then: {
-            // The time may have run out meanwhile; the late answer is of no use then.
+            // Without effect if the time is up by now.
             self.end($0)
         }
     }
 
-    /// Gives the question up, unless it is answered.
+    /// Ends the lookup, unless it has ended.
     func end(_ outcome: Outcome) {
         guard let completion else { return }
         timer?.cancel()

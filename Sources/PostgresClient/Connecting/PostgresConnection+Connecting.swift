@@ -1,4 +1,4 @@
-import EventLoop
+public import EventLoop
 
 extension PostgresConnection {
     /// What is done with a new connection before its first use.
@@ -15,11 +15,12 @@ extension PostgresConnection {
     ///   - timeout: for all servers together; one that is silent leaves the next ones their part.
     ///   - statementsMax: how many prepared statements the session keeps; 0 for none.
     public static func connect(
-        _ options: ConnectionOptions, timeout: Duration, statementsMax: Int = 256
+        _ options: ConnectionOptions, timeout: Duration, statementsMax: Int = 256,
+        loop: EventLoop = .shared
     ) async throws(PostgresError) -> PostgresConnection {
         do {
             return try await connect(
-                options, timeout: timeout, statementsMax: statementsMax, prepare: nil)
+                options, timeout: timeout, statementsMax: statementsMax, loop: loop, prepare: nil)
         } catch let error as PostgresError {
             throw error
         } catch {
@@ -29,27 +30,29 @@ extension PostgresConnection {
 
     /// Connects to the first server that lets us in and passes the preparation.
     ///
-    /// libpq would stop at the first one that answers, though it may be a former primary, or have no
-    /// room, or not know the password that has changed since: whatever is wrong with one server, the
-    /// next one is tried. If all of several fail, the error says of each why.
+    /// libpq would stop at the first server that answers, though it may be a former primary, have no room,
+    /// or not know the changed password. This tries the next server whatever is wrong with one. If all of
+    /// several fail, the error has the reason of each.
     ///
     /// - Parameters:
     ///   - timeout: for connecting to all servers together, and for the preparation on each.
     ///   - prepare: run on a new connection; if it throws, the connection is closed.
     public static func connect(
         _ options: ConnectionOptions, timeout: Duration, statementsMax: Int = 256,
-        prepare: Preparation?
+        loop: EventLoop = .shared, prepare: Preparation?
     ) async throws -> PostgresConnection {
-        let start = ContinuousClock.now
-        let servers = try await servers(of: options, within: timeout)
-        var left = timeout - start.duration(to: .now)
+        let start = loop.now
+        let servers = try await servers(of: options, within: timeout, loop)
+        var left = timeout - start.duration(to: loop.now)
         var failures: [(place: String, error: any Error)] = []
         for (index, server) in servers.enumerated() {
-            // What one does not use is there for the next ones.
+            // The time that one server does not use is left for the next ones.
             let part = max(left / (servers.count - index), .milliseconds(1))
-            let start = ContinuousClock.now
-            let attempt = await connect(to: server, within: part, statementsMax)
-            left -= start.duration(to: .now)
+            let start = loop.now
+            let attempt = await connect(
+                to: server,
+                ConnectionAttempt(timeout: part, statementsMax: statementsMax, loop: loop), loop)
+            left -= start.duration(to: loop.now)
             do {
                 let connection = try attempt.get()
                 try await connection.undoLoginTrigger(timeout: timeout)
@@ -61,7 +64,7 @@ extension PostgresConnection {
             if Task.isCancelled { break }
         }
         if let only = failures.first, failures.count == 1 { throw only.error }
-        // Of one name with several addresses, such as localhost, what answered says what is wrong.
+        // Of one name with several addresses, such as localhost, the one that answered has the cause.
         if Set(servers.map { [$0["host"], $0["port"]] }).count == 1,
             let answer = failures.last(where: { !Self.isUnreachable($0.error) })
         {
@@ -86,12 +89,12 @@ extension PostgresConnection {
         "the task that connects was cancelled")
 
     private static func servers(
-        of options: ConnectionOptions, within timeout: Duration
+        of options: ConnectionOptions, within timeout: Duration, _ loop: EventLoop
     ) async throws(PostgresError) -> [ConnectionOptions] {
         guard HostResolution.isNeeded(options) else {
             return try HostResolution.servers(of: options)
         }
-        let lookup = HostLookup()
+        let lookup = HostLookup(loop: loop)
         let outcome = await withTaskCancellationHandler {
             await withCheckedContinuation {
                 (done: CheckedContinuation<HostLookup.Outcome, Never>) in
@@ -99,36 +102,35 @@ extension PostgresConnection {
                 lookup.start(options, timeout: timeout) { done.resume(returning: $0) }
             }
         } onCancel: {
-            EventLoop.shared.execute { lookup.end(.failure(cancelled)) }
+            loop.execute { lookup.end(.failure(cancelled)) }
         }
         return try outcome.get()
     }
 
     private static func connect(
-        to server: ConnectionOptions, within timeout: Duration, _ statementsMax: Int
+        to server: ConnectionOptions, _ attempt: ConnectionAttempt, _ loop: EventLoop
     ) async -> Result<PostgresConnection, PostgresError> {
-        let attempt = ConnectionAttempt(timeout: timeout, statementsMax: statementsMax)
-        return await withTaskCancellationHandler {
+        await withTaskCancellationHandler {
             await withCheckedContinuation {
                 (done: CheckedContinuation<Result<PostgresConnection, PostgresError>, Never>) in
                 if Task.isCancelled { return done.resume(returning: .failure(cancelled)) }
                 attempt.start(server) { done.resume(returning: $0) }
             }
         } onCancel: {
-            EventLoop.shared.execute { attempt.fail(cancelled) }
+            loop.execute { attempt.fail(cancelled) }
         }
     }
 
     /// Prepares the connection, or closes it.
     private func prepare(_ body: Preparation, within timeout: Duration) async throws {
-        // Closing the connection is what ends a preparation that waits for the server.
-        let timer = EventLoop.shared.schedule(after: timeout) { self.close() }
+        // Closing the connection ends a preparation that waits for the server.
+        let timer = loop.schedule(after: timeout) { self.close() }
         defer { timer.cancel() }
         do {
             try await withTaskCancellationHandler {
                 try await body(self)
             } onCancel: {
-                EventLoop.shared.execute { self.close() }
+                loop.execute { self.close() }
             }
             // It may have been closed after its last reply, while the preparation did other things.
             guard isOpen else {

@@ -1,6 +1,6 @@
 import EventLoop
 
-/// What one `execute` waits for: the replies to its segments, and its time.
+/// One `execute` under way: the replies to its segments so far, and its timeout.
 @safe
 @LoopActor
 final class Call {
@@ -9,7 +9,7 @@ final class Call {
     let segmentCount: Int
     let limits: ResultLimits?
     private var continuation: UnsafeContinuation<Outcome, Never>?
-    private var timer: LoopTimer?
+    var timer: LoopTimer?
     private var replies: [[CommandReply]] = []
     /// The replies of the segment under way.
     private var segment: [CommandReply] = []
@@ -37,10 +37,6 @@ final class Call {
 
     /// How many segments are not answered yet.
     var segmentsLeft: Int { segmentCount - replies.count }
-
-    func start(timeout: Duration, _ body: @escaping @LoopActor @Sendable () -> Void) {
-        timer = EventLoop.shared.schedule(after: timeout, body)
-    }
 
     /// Takes a row, or leaves it out: then, and from then on, the limits are reached.
     func append(row: OpaquePointer) {
@@ -84,7 +80,7 @@ final class Call {
     }
 
     func fail(_ message: ServerMessage) {
-        // Only a command whose rows were left out is cancelled on our account.
+        // We cancel only commands whose rows were left out.
         let isOurs = isTruncated && message.state == .queryCanceled
         append(isOurs ? .exceeded : .failed(message))
     }
@@ -125,7 +121,7 @@ final class Call {
     func finish(_ outcome: Outcome) {
         timer?.cancel()
         timer = nil
-        // Taken out before it is used: a call ends once, whoever comes first.
+        // Taken out before it is used: a call ends once.
         guard let continuation = unsafe continuation else { return }
         unsafe self.continuation = nil
         unsafe continuation.resume(returning: outcome)

@@ -4,8 +4,8 @@ import EventLoop
 extension PostgresConnection {
     /// Closes the connection; calls under way end with `connectionLost`.
     ///
-    /// Harmless if repeated.
-    /// The server ends the session when it next looks: a running command may run to its end.
+    /// Harmless if repeated. The server ends the session when it next reads or writes: a running command may
+    /// run to its end.
     public func close() {
         end(
             .closed,
@@ -33,7 +33,7 @@ extension PostgresConnection {
     private func end(_ error: PostgresError, calls failure: PostgresError) {
         guard let handle = unsafe handle else { return }
         unsafe self.handle = nil
-        EventLoop.shared.unwatch(descriptor)
+        loop.unwatch(descriptor)
         unsafe PQfinish(handle)
         outstanding = 0
         _ = expected.removeAll()
@@ -52,22 +52,22 @@ extension PostgresConnection {
 
     /// Asks the server to cancel what the session is running; harmless if nothing is.
     ///
-    /// Returns when the request was delivered, or after 5 s; at once, and without it, if that server
-    /// leaves earlier ones unanswered. The cancelled command, if it is not
-    /// faster, fails with 57014. It may be any of the commands under way. What is sent from
-    /// now on waits until the request is delivered, and so cannot be hit.
+    /// Returns when the request is delivered, or after 5 s. If the server leaves earlier requests
+    /// unanswered, it returns at once and sends none. The cancelled command, unless it ends first, fails
+    /// with 57014; it may be any of the commands under way. Commands sent after this call wait until the
+    /// request is delivered, so it cannot hit them.
     public func requestCancel() async {
         guard outstanding > 0 else { return }
         await withCheckedContinuation { done in
             let waiter = Waiter { done.resume() }
-            waiter.timer = EventLoop.shared.schedule(after: Self.cancelTimeout) { waiter.finish() }
+            waiter.timer = loop.schedule(after: Self.cancelTimeout) { waiter.finish() }
             startCancel { waiter.finish() }
         }
     }
 
     /// The limits of a call are reached: the rest of the rows would be sent for nothing.
     func cancelExcess(of call: Call) {
-        // Behind the call there may be others, which the request could hit instead.
+        // If other calls follow, the request could hit them instead.
         guard cancelsUnderWay == 0, calls.count == 1 else { return }
         startCancel {}
     }
@@ -98,9 +98,9 @@ extension PostgresConnection {
 
 /// How many cancel requests are on their way to each server.
 ///
-/// PQcancel knows no timeout: a server that takes connections and says nothing keeps its caller
-/// until it wakes. A few of them are let wait there, and all others are dropped, for a cancel is
-/// only ever a courtesy; so no frozen server takes all the threads that cancel at other ones.
+/// PQcancel has no timeout: a server that accepts connections and does not answer keeps its caller
+/// waiting. A few requests may wait there and further ones are dropped, since nothing relies on a cancel;
+/// so no frozen server takes all the threads that cancel at other servers.
 @LoopActor
 private enum CancelTraffic {
     static var underWay: [String: Int] = [:]
@@ -135,16 +135,16 @@ private final class CancelRequest: @unchecked Sendable {
         unsafe PQfreeCancel(cancel)
     }
 
-    /// Blocks until the server has taken notice, or cannot be reached.
+    /// Blocks until the server has received the request, or cannot be reached.
     func send() {
-        // A failure means that the session is probably gone; its connection will say so.
+        // After a failure the session is probably gone; its connection will report that.
         unsafe withUnsafeTemporaryAllocation(of: CChar.self, capacity: 256) { buffer in
             _ = unsafe PQcancel(cancel, buffer.baseAddress, Int32(buffer.count))
         }
     }
 }
 
-/// Whoever waits for the first of two events.
+/// A wait for the first of two events.
 @LoopActor
 private final class Waiter {
     var timer: LoopTimer?

@@ -33,7 +33,7 @@ extension PostgresConnection {
             let call = unsafe Call(
                 segmentCount: segments.count, limits: limits, continuation: continuation)
             if let timeout {
-                call.start(timeout: timeout) { [weak self] in self?.timeOut(call) }
+                call.timer = loop.schedule(after: timeout) { [weak self] in self?.timeOut(call) }
             }
             submit(call, segments)
         }
@@ -61,7 +61,7 @@ extension PostgresConnection {
     }
 
     private func submit(_ call: Call, _ segments: [[Command]]) {
-        // It may have ended since the caller looked.
+        // It may have ended since the caller checked.
         guard isOpen else { return call.finish(.failure(.closed)) }
         outstanding += segments.count
         // A cancel request names the session, not the command. Were the next command sent before
@@ -81,7 +81,7 @@ extension PostgresConnection {
     }
 
     private func send(_ call: Call, _ segments: [[Command]]) {
-        // Of several that were held back, the first may have found the connection broken.
+        // Sending an earlier call that was held back may have shown that the connection is broken.
         guard let handle = unsafe handle else { return call.finish(.failure(.closed)) }
         calls.append(call)
         unsafe sendHousekeeping(handle)
@@ -102,7 +102,7 @@ extension PostgresConnection {
     private func flushAtEndOfTurn() {
         guard !isFlushDue else { return }
         isFlushDue = true
-        EventLoop.shared.atEndOfTurn { [weak self] in
+        loop.atEndOfTurn { [weak self] in
             self?.isFlushDue = false
             self?.flush()
         }
@@ -189,7 +189,7 @@ extension PostgresConnection {
         let rest = unsafe PQflush(handle)
         if rest < 0 { return lose() }
         watchWrites(rest == 1)
-        // Where libpq cannot write it reads instead, and epoll does not tell of what it has read.
+        // If libpq cannot write it reads instead, and epoll does not report what it has read.
         drain()
     }
 
@@ -197,7 +197,7 @@ extension PostgresConnection {
         guard isNeeded != isWatchingWrites else { return }
         isWatchingWrites = isNeeded
         do {
-            try EventLoop.shared.change(descriptor, to: isNeeded ? [.read, .write] : .read)
+            try loop.change(descriptor, to: isNeeded ? [.read, .write] : .read)
         } catch {
             lose("\(error)")
         }

@@ -8,7 +8,7 @@ public import EventLoop
 @safe
 @LoopActor
 public final class PostgresConnection {
-    /// Where a session stands, as far as the replies received tell.
+    /// The state of a session, by the replies received so far.
     public enum TransactionStatus: Hashable, Sendable {
         /// Outside a transaction, nothing under way.
         case idle
@@ -45,13 +45,14 @@ public final class PostgresConnection {
     public let processID: Int32
     /// Called for every NOTIFY on a channel listened to, with channel and payload.
     public var onNotification: ((_ channel: String, _ payload: String) -> Void)?
-    /// Called once when the connection ends, whoever ended it; `closed` if ``close()`` did.
+    /// Called once when the connection ends; with `closed` if ``close()`` ended it.
     public var onClose: ((PostgresError) -> Void)?
     /// The same for the pool, which must not take the owner's place.
     var onCloseInPool: ((PostgresError) -> Void)?
     /// Segments that were sent, or are about to be, and are not answered yet.
     public internal(set) var outstanding = 0
 
+    let loop: EventLoop
     /// The PGconn; nil once closed.
     var handle: OpaquePointer?
     let descriptor: Int32
@@ -74,7 +75,7 @@ public final class PostgresConnection {
     /// Notices that are kept of one command; a function may raise any number.
     static let noticesMax = 100
     var pendingNotices: [ServerMessage] = []
-    /// The server's last words, which explain the end of the connection.
+    /// The server's last message, which explains the end of the connection.
     var lastWords: ServerMessage?
 
     /// Cancel requests under way, during which nothing new is sent.
@@ -82,7 +83,8 @@ public final class PostgresConnection {
     var held: [(call: Call, segments: [[Command]])] = []
 
     /// Takes a PGconn over.
-    private init(_ handle: OpaquePointer, statementsMax: Int) {
+    private init(_ handle: OpaquePointer, statementsMax: Int, loop: EventLoop) {
+        self.loop = loop
         unsafe self.handle = handle
         processID = unsafe PQbackendPID(handle)
         descriptor = unsafe PQsocket(handle)
@@ -90,27 +92,28 @@ public final class PostgresConnection {
     }
 
     isolated deinit {
-        // Nobody can be waiting: a waiting call holds the connection.
+        // No call can be waiting: a waiting call holds the connection.
         if let handle = unsafe handle {
-            EventLoop.shared.unwatch(descriptor)
+            loop.unwatch(descriptor)
             unsafe PQfinish(handle)
         }
     }
 
     /// Makes a connection of a PGconn that has just connected.
     static func adopt(
-        _ handle: OpaquePointer, statementsMax: Int
+        _ handle: OpaquePointer, statementsMax: Int, loop: EventLoop
     ) -> Result<PostgresConnection, PostgresError> {
-        let connection = unsafe PostgresConnection(handle, statementsMax: statementsMax)
+        let connection = unsafe PostgresConnection(
+            handle, statementsMax: statementsMax, loop: loop)
         guard unsafe PQsetnonblocking(handle, 1) == 0, unsafe PQenterPipelineMode(handle) == 1
         else {
             return .failure(.unreachable("libpq cannot enter pipeline mode"))
         }
         unsafe connection.receiveNotices(of: handle)
         do {
-            // Reads are watched for as long as the connection lives, so that its end is noticed
-            // even when nobody is waiting for anything.
-            try EventLoop.shared.watch(connection.descriptor, for: .read) { [weak connection] in
+            // Reads are watched as long as the connection is open, so that its end is noticed even
+            // when no reply is expected.
+            try loop.watch(connection.descriptor, for: .read) { [weak connection] in
                 connection?.becameReady($0)
             }
         } catch {
@@ -122,7 +125,7 @@ public final class PostgresConnection {
     /// Whether commands can be sent, as far as is known.
     public var isOpen: Bool { unsafe handle != nil }
 
-    /// Where the session stands.
+    /// The state of the session.
     public var transactionStatus: TransactionStatus {
         guard let handle = unsafe handle else { return .unknown }
         if outstanding > 0 || !expected.isEmpty { return .active }

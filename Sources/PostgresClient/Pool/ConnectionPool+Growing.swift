@@ -1,7 +1,7 @@
 import EventLoop
 
 extension ConnectionPool {
-    /// Opens as many connections as are wanted, and allowed.
+    /// Opens as many connections as are needed and allowed.
     func grow() {
         guard !isClosed, backoffTimer == nil else { return }
         let wanted = max(waiters.count + demanded, configuration.minimumIdle - idle.count)
@@ -16,7 +16,7 @@ extension ConnectionPool {
         lastAttempt += 1
         let number = lastAttempt
         // An unstructured task does not inherit the preference for the loop.
-        attempts[number] = Task(executorPreference: EventLoop.shared) {
+        attempts[number] = Task(executorPreference: loop) {
             await self.attempt(number)
         }
     }
@@ -25,7 +25,7 @@ extension ConnectionPool {
         do {
             let connection = try await PostgresConnection.connect(
                 options, timeout: configuration.connectTimeout,
-                statementsMax: configuration.statementsMax, prepare: prepare)
+                statementsMax: configuration.statementsMax, loop: loop, prepare: prepare)
             attempts[number] = nil
             adopt(connection)
         } catch {
@@ -41,7 +41,7 @@ extension ConnectionPool {
         lastFailure = nil
         if isClosed { return connection.close() }
         let identity = ObjectIdentifier(connection)
-        members[identity] = Member(connection: connection, born: .now, idleSince: .now)
+        members[identity] = Member(connection: connection, born: loop.now, idleSince: loop.now)
         connection.onCloseInPool = { [weak self] _ in self?.lost(identity) }
         becameIdle(connection)
         // After a failure only one attempt was made; now the others can follow.
@@ -49,14 +49,14 @@ extension ConnectionPool {
     }
 
     private func note(_ error: any Error) {
-        // What a closed pool gives up says nothing of the server.
+        // An attempt that a closed pool gives up says nothing about the server.
         guard !isClosed else { return }
         if !isFiredNow { failuresInARow += 1 }
         isFiredNow = false
-        lastFailure = Failure(error: error, at: .now)
+        lastFailure = Failure(error: error, at: loop.now)
         if backoffTimer == nil {
-            backoffTimer = EventLoop.shared.schedule(
-                after: configuration.backoff(after: failuresInARow)
+            backoffTimer = loop.schedule(
+                after: configuration.backoff(after: failuresInARow, using: &generator)
             ) { [weak self] in
                 self?.backoffTimer = nil
                 self?.grow()
@@ -80,14 +80,14 @@ extension ConnectionPool {
         endClosingIfDone()
     }
 
-    /// A member can be lent: to who waits longest, else to whoever comes next.
+    /// A member can be lent: to the call that has waited longest, else to the next one.
     func becameIdle(_ connection: PostgresConnection) {
         if let waiter = waiters.popFirst() {
             waiter.finish(.success(connection))
             return
         }
         demanded = max(0, demanded - 1)
-        members[ObjectIdentifier(connection)]?.idleSince = .now
+        members[ObjectIdentifier(connection)]?.idleSince = loop.now
         idle.append(connection)
         scheduleSweep()
         onIdle?()
@@ -101,13 +101,13 @@ extension ConnectionPool {
 }
 
 extension ConnectionPool {
-    /// Looks after the idle connections every so often, as long as there are any.
+    /// Checks the idle connections at intervals, as long as there are any.
     private func scheduleSweep() {
         guard sweepTimer == nil, !isClosed,
             let shortest = [configuration.idleTimeout, configuration.maximumAge]
                 .compactMap({ $0 }).min()
         else { return }
-        sweepTimer = EventLoop.shared.schedule(after: max(shortest / 4, .milliseconds(10))) {
+        sweepTimer = loop.schedule(after: max(shortest / 4, .milliseconds(10))) {
             [weak self] in
             self?.sweepTimer = nil
             self?.sweep()
@@ -115,7 +115,7 @@ extension ConnectionPool {
     }
 
     private func sweep() {
-        let now = ContinuousClock.now
+        let now = loop.now
         // The first in the list have been idle for longest. Closing one takes it off the list.
         for connection in idle {
             guard let member = members[ObjectIdentifier(connection)] else { continue }

@@ -2,9 +2,9 @@ public import EventLoop
 
 /// Connections to one server that are opened in the background and lent out.
 ///
-/// A pool never connects while somebody waits for the answer: who finds none idle says how many are
-/// wanted (``demand(_:)``), or queues (``acquire(timeout:)``). After a failure one attempt at
-/// a time is made, at growing intervals, for as long as there is a want.
+/// A pool connects only in the background: a caller that finds no idle connection demands some
+/// (``demand(_:)``), or queues (``acquire(timeout:isHasty:)``). After a failure the pool makes one attempt
+/// at a time, at growing intervals, as long as connections are needed.
 @LoopActor
 public final class ConnectionPool {
     /// A failed attempt to connect, or to prepare a connection.
@@ -22,15 +22,17 @@ public final class ConnectionPool {
         var idleSince: ContinuousClock.Instant
     }
 
-    /// What is done with every new connection before its first use.
+    /// Runs on every new connection before its first use.
     public typealias Preparation = PostgresConnection.Preparation
 
     /// The size and the times.
     public let configuration: PoolConfiguration
     let options: ConnectionOptions
+    let loop: EventLoop
+    var generator: any RandomNumberGenerator & Sendable
     let prepare: Preparation
 
-    /// Called whenever a connection has become idle and nobody queues for it.
+    /// Called whenever a connection has become idle and no call queues for it.
     public var onIdle: (@LoopActor () -> Void)?
     /// Called after every failed attempt; ``lastFailure`` says why it failed.
     public var onFailure: (@LoopActor () -> Void)?
@@ -44,7 +46,7 @@ public final class ConnectionPool {
     /// The last is lent first: its statements are prepared and its caches warm.
     var idle: [PostgresConnection] = []
     var waiters = Queue<PoolWaiter>()
-    /// Connections that are wanted beyond those that somebody queues for.
+    /// Connections that are needed besides those that calls queue for.
     var demanded = 0
     /// The attempts to connect that are under way, by number; cancelled when the pool closes.
     var attempts: [Int: Task<Void, Never>] = [:]
@@ -52,22 +54,29 @@ public final class ConnectionPool {
     var connectingCount: Int { attempts.count }
     /// Failed attempts since the last one that succeeded.
     public internal(set) var failuresInARow = 0
-    /// Runs while a failed attempt is not to be repeated yet.
+    /// Runs until a failed attempt may be repeated.
     var backoffTimer: LoopTimer?
-    /// Whether the attempt under way came before its time, which its failure does not make longer.
+    /// Whether a hasty call started the attempt under way before the interval was over; its failure does
+    /// not lengthen the interval.
     var isFiredNow = false
     var sweepTimer: LoopTimer?
     var isClosed = false
     var closeWaiters: [CheckedContinuation<Void, Never>] = []
 
-    /// Makes a pool, which connects nothing before it is asked or told to.
+    /// Makes a pool, which connects only when connections are demanded or ``start()`` is called.
     ///
-    /// - Parameter prepare: run on each new connection; if it throws, the connection is discarded,
-    ///   and the next server of the connection string is tried. If none is left the attempt has failed.
+    /// - Parameters:
+    ///   - generator: draws the interval after a failure.
+    ///   - prepare: runs on each new connection; if it throws, the connection is discarded, and the next
+    ///     server of the connection string is tried. If none is left the attempt has failed.
     public init(
         options: ConnectionOptions, configuration: PoolConfiguration,
+        loop: EventLoop = .shared,
+        generator: any RandomNumberGenerator & Sendable = SystemRandomNumberGenerator(),
         prepare: @escaping Preparation = { _ in }
     ) {
+        self.loop = loop
+        self.generator = generator
         self.options = options
         self.configuration = configuration
         self.prepare = prepare
@@ -97,7 +106,7 @@ public final class ConnectionPool {
     /// Connections that are open, lent out or idle.
     public var connectedCount: Int { members.count }
 
-    /// Who is queued by ``acquire(timeout:)``.
+    /// The calls that queue in ``acquire(timeout:isHasty:)``.
     public var waitingCount: Int { waiters.count }
 
     /// Whether the last attempt failed and no connection is left.
@@ -106,15 +115,15 @@ public final class ConnectionPool {
     /// Whether an attempt to connect is under way.
     public var isConnecting: Bool { connectingCount > 0 }
 
-    /// Says that this many connections, not counting those idle, are wanted now.
+    /// Asks for this many connections, not counting the idle ones.
     ///
-    /// The want stands until so many connections have become idle; repeating it does not add up.
+    /// The demand stands until so many connections have become idle; repeated demands do not add up.
     public func demand(_ count: Int) {
         demanded = min(max(demanded, count), configuration.size)
         grow()
     }
 
-    /// Takes an idle connection, if there is one and nobody queues for it.
+    /// Takes an idle connection, if there is one and no call queues for it.
     public func takeIdle() -> PostgresConnection? {
         guard waiters.isEmpty, let connection = idle.popLast() else { return nil }
         grow()
@@ -123,13 +132,13 @@ public final class ConnectionPool {
 
     /// Gives a connection back.
     ///
-    /// One that is closed, too old, in a transaction or not done with its commands is closed
-    /// instead, since nobody could take it for fresh.
+    /// One that is closed, too old, in a transaction or not done with its commands is closed instead: the
+    /// next user could not rely on it.
     public func giveBack(_ connection: PostgresConnection) {
         guard let member = members[ObjectIdentifier(connection)] else {
             return connection.close()
         }
-        let isTooOld = configuration.maximumAge.map { member.born.duration(to: .now) >= $0 }
+        let isTooOld = configuration.maximumAge.map { member.born.duration(to: loop.now) >= $0 }
         if isClosed || isTooOld == true || connection.transactionStatus != .idle {
             discard(connection)
         } else {
@@ -137,9 +146,9 @@ public final class ConnectionPool {
         }
     }
 
-    /// Closes a connection that is not to be used again; it is replaced if there is a want.
+    /// Closes a connection that must not be used again; it is replaced if one is needed.
     public func discard(_ connection: PostgresConnection) {
-        // The pool hears of its end, as of any other.
+        // The pool notices its end like any other.
         connection.close()
     }
 
@@ -148,8 +157,8 @@ public final class ConnectionPool {
     /// Throws, when the time is up, why connecting failed if the pool ``isFailing``, else
     /// `poolExhausted`; and `closed` if the pool is. Cancelling the task does not end the wait early.
     ///
-    /// - Parameter isHasty: an attempt that was put off after a failure is made now, and if it fails
-    ///   the wait is over.
+    /// - Parameter isHasty: if the pool waits to repeat a failed attempt, it makes the attempt now, and if
+    ///   that fails the wait is over.
     public func acquire(
         timeout: Duration, isHasty: Bool = false
     ) async throws(PostgresError) -> PostgresConnection {
@@ -157,14 +166,14 @@ public final class ConnectionPool {
         if let connection = takeIdle() { return connection }
         let outcome = await withCheckedContinuation {
             (continuation: CheckedContinuation<PoolWaiter.Outcome, Never>) in
-            // Between the look above and this one others may have had their turn: a task that does
-            // not prefer the loop is enqueued anew at every await.
+            // Other tasks may have run since the check above: a task that does not prefer the loop is
+            // enqueued anew at every await.
             if isClosed { return continuation.resume(returning: .failure(.closed)) }
             if let connection = takeIdle() {
                 return continuation.resume(returning: .success(connection))
             }
             let waiter = PoolWaiter(continuation, isHasty: isHasty)
-            waiter.timer = EventLoop.shared.schedule(after: timeout) { [weak self] in
+            waiter.timer = loop.schedule(after: timeout) { [weak self] in
                 guard let self else { return waiter.finish(.failure(.closed)) }
                 self.waiters.removeAll { $0 === waiter }
                 waiter.finish(.failure(self.reasonForNone))
@@ -190,12 +199,12 @@ public final class ConnectionPool {
         return try await body(connection)
     }
 
-    /// Closes what is idle, and what is lent as soon as it is given back, and gives up what is being
-    /// connected; returns when all is gone.
+    /// Closes the idle connections, and the lent ones when they are given back, and gives up attempts;
+    /// returns when all are gone.
     ///
-    /// Who queues gets `closed`.
+    /// Calls that queue throw `closed`.
     ///
-    /// - Parameter cutsLent: what is lent is closed at once, under the hands of whoever has it.
+    /// - Parameter cutsLent: closes lent connections at once, while they are used.
     public func close(cutsLent: Bool = false) async {
         isClosed = true
         backoffTimer?.cancel()

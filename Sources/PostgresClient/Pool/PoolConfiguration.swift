@@ -1,4 +1,4 @@
-/// How large a pool is, and how it behaves when the server does not.
+/// The size and the times of a pool.
 public struct PoolConfiguration: Hashable, Sendable {
     /// Connections there are at most.
     public var size: Int
@@ -38,11 +38,13 @@ public struct PoolConfiguration: Hashable, Sendable {
 
     /// The wait after a number of failures in a row, at least one.
     ///
-    /// Drawn between half of it and all of it, lest all replicas knock at the same time when
-    /// a server comes back.
-    func backoff(after failures: Int) -> Duration {
+    /// Between half of it and all of it, so that not all replicas connect at the same time when a server
+    /// comes back.
+    func backoff(
+        after failures: Int, using generator: inout some RandomNumberGenerator
+    ) -> Duration {
         let doublings = min(failures - 1, 20)
         let wait = min(backoffMin * (1 << doublings), backoffMax)
-        return wait * Double.random(in: 0.5...1)
+        return wait * Double.random(in: 0.5...1, using: &generator)
     }
 }

@@ -1,6 +1,6 @@
 import EventLoop
 
-/// Someone who waits for a connection, until a time.
+/// A call that waits for a connection, until its time is up.
 @LoopActor
 final class PoolWaiter {
     typealias Outcome = Result<PostgresConnection, PostgresError>

@@ -3,8 +3,8 @@ public import EventLoop
 /// The connections of a pool, each lent to several users at once, whose commands are pipelined.
 ///
 /// It is for commands that are transactions by themselves and come in bursts: few connections then do
-/// the work of many, and the server is not idle between two commands. While somebody queues for
-/// the pool itself, connections drain and go back, so that nobody is starved.
+/// the work of many, and the server is not idle between two commands. While a call queues for the pool
+/// itself, connections drain and go back, so that no call starves.
 @LoopActor
 public final class SharedConnections {
     @LoopActor
@@ -26,7 +26,7 @@ public final class SharedConnections {
             self.continuation = continuation
         }
 
-        /// Whoever takes the waiter off the queue ends its wait, so this happens once.
+        /// Called once, by the code that takes the waiter off the queue.
         func finish(_ result: Result<Share, PostgresError>) {
             timer?.cancel()
             continuation.resume(returning: result)
@@ -34,12 +34,12 @@ public final class SharedConnections {
     }
 
     private let pool: ConnectionPool
-    /// Users of one connection at once; more wait.
+    /// The most users of one connection at once; further ones wait.
     private let usersMax: Int
     private var shares: [Share] = []
     private var waiters = Queue<Waiter>()
 
-    /// Shares the connections of a pool, whose `onIdle` and `onFailure` are this object's then.
+    /// Shares the connections of a pool, and takes its `onIdle` and `onFailure`.
     public init(_ pool: ConnectionPool, usersMax: Int = 16) {
         self.pool = pool
         self.usersMax = usersMax
@@ -47,7 +47,7 @@ public final class SharedConnections {
         pool.onFailure = { [weak self] in self?.failIfHopeless() }
     }
 
-    /// Who waits for a connection.
+    /// How many calls wait for a connection.
     public var waitingCount: Int { waiters.count }
 
     /// Runs a body with a connection that others may be using as well.
@@ -66,12 +66,12 @@ public final class SharedConnections {
         if waiters.isEmpty, let share = take() { return share }
         let result = await withCheckedContinuation {
             (continuation: CheckedContinuation<Result<Share, PostgresError>, Never>) in
-            // Others may have had their turn since; see `ConnectionPool.acquire`.
+            // Other tasks may have run since; see `ConnectionPool.acquire`.
             if waiters.isEmpty, let share = take() {
                 return continuation.resume(returning: .success(share))
             }
             let waiter = Waiter(continuation)
-            waiter.timer = EventLoop.shared.schedule(after: timeout) { [weak self] in
+            waiter.timer = pool.loop.schedule(after: timeout) { [weak self] in
                 self?.waiters.removeAll { $0 === waiter }
                 waiter.finish(.failure(self?.pool.reasonForNone ?? .closed))
             }
@@ -88,7 +88,7 @@ public final class SharedConnections {
             shares.append(share)
             return share
         }
-        // Who queues for the pool wants a connection to itself, and gets the next that is drained.
+        // A call that queues for the pool needs a connection to itself, and gets the next drained one.
         guard pool.waitingCount == 0 else { return nil }
         var best: Share?
         for share in shares where share.connection.isOpen && share.userCount < usersMax {
@@ -102,7 +102,7 @@ public final class SharedConnections {
         share.userCount -= 1
         if share.userCount == 0 {
             shares.removeAll { $0 === share }
-            // Goes to who queues for the pool, or comes back through `onIdle`.
+            // Goes to a call that queues for the pool, or comes back through `onIdle`.
             pool.giveBack(share.connection)
         }
         serve()
@@ -114,7 +114,7 @@ public final class SharedConnections {
         }
     }
 
-    /// With no connection left and none to be had, waiting for the end of the time helps nobody.
+    /// Ends the waits at once if no connection is left and connecting fails.
     private func failIfHopeless() {
         guard pool.isFailing else { return }
         for waiter in waiters.removeAll() { waiter.finish(.failure(pool.reasonForNone)) }

@@ -1,20 +1,20 @@
-import EventLoop
+public import EventLoop
 import Glibc
 public import TransactionEngine
 
-/// The engine's clock: the loop's timers.
+/// The engine's clock, on a loop's timers.
 public struct LoopClock: EngineClock {
-    private static let start = ContinuousClock.now
+    private let loop: EventLoop
+    private let start: ContinuousClock.Instant
 
-    /// The clock of the one loop.
-    public init() {}
-
-    /// Monotonic milliseconds since the clock's first use.
-    public var milliseconds: Int64 {
-        let elapsed = ContinuousClock.now - Self.start
-        return elapsed.components.seconds * 1000
-            + elapsed.components.attoseconds / 1_000_000_000_000_000
+    /// Makes a clock whose milliseconds count from now.
+    public init(_ loop: EventLoop) {
+        self.loop = loop
+        start = loop.now
     }
+
+    /// Milliseconds of a monotonic clock since this clock was made.
+    public var milliseconds: Int64 { (loop.now - start).wholeMilliseconds }
 
     /// Microseconds since 1970.
     public var wallTime: Timestamp {
@@ -27,42 +27,43 @@ public struct LoopClock: EngineClock {
     public func schedule(
         after delay: Duration, _ body: @escaping @Sendable () -> Void
     ) -> any ScheduledTimer {
-        let timer = Armed()
-        if EventLoop.shared.isOnLoop {
-            LoopActor.assumeIsolated { timer.arm(delay, body) }
-        } else {
-            Task { @LoopActor in timer.arm(delay, body) }
-        }
+        let timer = Timer(loop)
+        timer.onLoop { timer.start(after: delay, body) }
         return timer
     }
 
-    /// A timer of the loop that may be called off from anywhere.
-    private final class Armed: ScheduledTimer {
-        private let state = Lock<LoopTimer?>(nil)
-        private let isOff = Lock(false)
+    /// A timer of the loop that may be cancelled from any thread.
+    private final class Timer: ScheduledTimer {
+        private enum State {
+            case new
+            case scheduled(LoopTimer)
+            case cancelled
+        }
+
+        private let loop: EventLoop
+        private let state = Lock(State.new)
+
+        init(_ loop: EventLoop) { self.loop = loop }
+
+        func onLoop(_ body: @escaping @LoopActor @Sendable () -> Void) {
+            if loop.isOnLoop { LoopActor.assumeIsolated(body) } else { loop.execute(body) }
+        }
 
         @LoopActor
-        func arm(_ delay: Duration, _ body: @escaping @Sendable () -> Void) {
-            guard !isOff.withLock({ $0 }) else { return }
-            let timer = EventLoop.shared.schedule(after: delay) { body() }
-            state.withLock { $0 = timer }
+        func start(after delay: Duration, _ body: @escaping @Sendable () -> Void) {
+            state.withLock { state in
+                guard case .new = state else { return }
+                state = .scheduled(loop.schedule(after: delay) { body() })
+            }
         }
 
         func cancel() {
-            isOff.withLock { $0 = true }
-            if EventLoop.shared.isOnLoop {
-                LoopActor.assumeIsolated { off() }
-            } else {
-                Task { @LoopActor in off() }
+            let scheduled: LoopTimer? = state.withLock { state in
+                defer { state = .cancelled }
+                return if case .scheduled(let timer) = state { timer } else { nil }
             }
-        }
-
-        @LoopActor
-        private func off() {
-            state.withLock { timer in
-                timer?.cancel()
-                timer = nil
-            }
+            guard let scheduled else { return }
+            onLoop { scheduled.cancel() }
         }
     }
 }

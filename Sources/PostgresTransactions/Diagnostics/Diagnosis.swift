@@ -1,22 +1,22 @@
-/// What the doctor found out about one database.
+/// The result of examining one database.
 public struct Diagnosis: Sendable, Hashable {
-    /// How one examination ended.
+    /// The result of one check.
     public enum Verdict: String, Sendable, Hashable {
         /// All is well.
         case ok
-        /// It works, but should not stay so.
+        /// tandem works, but this should be changed.
         case warning
-        /// tandem cannot do its work here until this is changed.
+        /// tandem cannot work here until this is changed.
         case failing
     }
 
-    /// One thing that was looked at.
+    /// One check.
     public struct Check: Sendable, Hashable {
-        /// Which: a word for programs, such as `primary` or `preparedTransactions`.
+        /// A name for programs, such as `primary` or `preparedTransactions`.
         public let name: String
-        /// How it is.
+        /// The result.
         public let verdict: Verdict
-        /// A sentence for people; with the remedy, if something is wrong.
+        /// A sentence for people, with the remedy if something is wrong.
         public let detail: String
 
         init(_ name: String, _ verdict: Verdict, _ detail: String) {
@@ -26,7 +26,7 @@ public struct Diagnosis: Sendable, Hashable {
         }
     }
 
-    /// Everything that was looked at, in order.
+    /// All checks, in order.
     public let checks: [Check]
     /// One line about the server; nil if it was not reached.
     public let summary: String?

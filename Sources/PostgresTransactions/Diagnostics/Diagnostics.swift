@@ -1,12 +1,13 @@
 import EventLoop
 public import PostgresClient
 
-/// Examines a database: whether it can do its part, and is set up to.
+/// Examines whether a database can do its part, and is set up for it.
 ///
-/// It changes nothing. A participant is made to prepare a transaction that did nothing, and to roll
-/// it back.
+/// It changes nothing. A participant prepares an empty transaction and rolls it back.
 public enum Diagnostics {
-    /// What the database is there for.
+    static let patience = Duration.seconds(10)
+
+    /// The database's part.
     public enum Purpose: Sendable, Hashable {
         /// The coordinator's own.
         case state
@@ -14,56 +15,49 @@ public enum Diagnostics {
         case participant
     }
 
-    /// Looks at everything; whatever goes wrong on the way is a finding too.
+    /// Runs all checks; an error on the way is a failing check.
     ///
     /// - Parameters:
-    ///   - timeout: the bound on connecting; each question has ten seconds.
+    ///   - timeout: the bound on connecting; each query has ten seconds.
     ///   - journal: whether a participant is to keep a journal of decisions.
+    @LoopActor
     public static func examine(
         _ options: ConnectionOptions, as purpose: Purpose, allowsFsyncOff: Bool,
         timeout: Duration, journal: Bool = false
     ) async -> Diagnosis {
-        await onLoop(options, purpose, allowsFsyncOff, timeout, journal)
-    }
-
-    static let patience = Duration.seconds(10)
-
-    @LoopActor
-    private static func onLoop(
-        _ options: ConnectionOptions, _ purpose: Purpose, _ allowsFsyncOff: Bool,
-        _ timeout: Duration, _ journal: Bool
-    ) async -> Diagnosis {
         var checks: [Diagnosis.Check] = []
         do {
-            // Two at once, for what one session alone cannot show.
+            // Two sessions, since one alone cannot show a pooler.
             let (connection, options) = try await reach(options, timeout)
             defer { connection.close() }
-            let witness = try await PostgresConnection.connect(options, timeout: timeout)
-            defer { witness.close() }
+            let other = try await PostgresConnection.connect(options, timeout: timeout)
+            defer { other.close() }
             checks.append(.init("reachable", .ok, "It answers, to two sessions at once."))
-            // First, since behind a pooler the rest could not be asked in order.
-            let session = await PoolerProbe.examine(connection, witness)
+            // First, since through a pooler the other queries could run in different sessions.
+            let session = await PoolerProbe.examine(connection, other)
             checks.append(session)
             guard session.verdict == .ok else { return Diagnosis(checks: checks, summary: nil) }
-            let hello = Command("SELECT 1", cached: false)
-            _ = try await connection.set(.examination, thenAsk: hello, timeout: patience)
-            let probe = try await ServerProbe.read(connection, purpose)
+            _ = try await connection.set(
+                .examination, thenRun: Command("SELECT 1", cached: false), timeout: patience)
+            let probe = try await ServerProbe(of: connection, as: purpose)
             checks += probe.checks(purpose, allowsFsyncOff: allowsFsyncOff)
-            checks.append(await SettingsProbe.examine(connection, options, purpose, timeout))
+            checks.append(
+                await SettingsProbe.examine(
+                    connection, options, as: purpose, timeout: timeout))
             if purpose == .participant, probe.canPrepare {
                 checks.append(await trial(connection))
             }
-            if journal { checks.append(try await JournalMaker.examine(connection)) }
+            if journal { checks.append(try await Journal.examine(connection)) }
             return Diagnosis(checks: checks, summary: probe.summary(purpose))
         } catch {
-            checks.append(.init(checks.isEmpty ? "reachable" : "questions", .failing, "\(error)"))
+            checks.append(.init(checks.isEmpty ? "reachable" : "queries", .failing, "\(error)"))
             return Diagnosis(checks: checks, summary: nil)
         }
     }
 
-    /// Connects as a replica does, or, where that is refused, to whatever answers.
+    /// Connects as a replica does, or to any server if that is refused.
     ///
-    /// Replicas take no session of a standby; so it can be said that it is one.
+    /// Replicas use no session on a standby, and so the checks can report that the server is one.
     @LoopActor
     private static func reach(
         _ options: ConnectionOptions, _ timeout: Duration
@@ -79,18 +73,22 @@ public enum Diagnostics {
         }
     }
 
-    /// What a branch does, with nothing in it.
+    private static let name = Query<String>(
+        "SELECT 'tandem-check:' || pg_catalog.gen_random_uuid()"
+    ) { $0.text() }
+
+    /// Prepares an empty transaction and rolls it back.
     @LoopActor
     private static func trial(_ connection: PostgresConnection) async -> Diagnosis.Check {
-        let gid = "tandem-check:\(UInt64.random(in: .min ... .max))"
         do {
+            let gid = try await connection.row(name, timeout: patience) ?? ""
             let replies = try await connection.execute(
                 [
                     [
                         Command("BEGIN"), Command("SELECT pg_current_xact_id()", cached: false),
-                        Command("PREPARE TRANSACTION '\(gid)'", cached: false),
+                        Command("PREPARE TRANSACTION \(gid.quotedLiteral)", cached: false),
                     ],
-                    [Command("ROLLBACK PREPARED '\(gid)'", cached: false)],
+                    [Command("ROLLBACK PREPARED \(gid.quotedLiteral)", cached: false)],
                 ], timeout: patience)
             for case .failed(let message) in replies.joined() {
                 return .init(

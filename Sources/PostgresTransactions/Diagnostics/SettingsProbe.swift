@@ -1,12 +1,12 @@
 import EventLoop
 import PostgresClient
 
-/// Whether a database lets our sessions have the settings that they need.
+/// Checks whether a database lets our sessions have the settings that they need.
 enum SettingsProbe {
     @LoopActor
     static func examine(
         _ connection: PostgresConnection, _ options: ConnectionOptions,
-        _ purpose: Diagnostics.Purpose, _ timeout: Duration
+        as purpose: Diagnostics.Purpose, timeout: Duration
     ) async -> Diagnosis.Check {
         do {
             switch purpose {
@@ -22,18 +22,22 @@ enum SettingsProbe {
         }
     }
 
-    /// Opens a session as those are that end branches: what they set goes with the connection's start,
-    /// which a pooler may refuse or drop.
+    /// Opens a session with the settings of those that end branches: the startup packet carries them, and
+    /// a pooler may refuse or drop them.
     @LoopActor
     private static func connect(_ options: ConnectionOptions, _ timeout: Duration) async throws {
         let settings = SessionSettings.finish
         let connection = try await PostgresConnection.connect(
             options.overriding(["options": settings.startup]), timeout: timeout)
         defer { connection.close() }
-        let question = Command(
-            "SELECT \(SessionAdmission.columns)", SessionAdmission.parameters(settings))
-        let row = try await connection.run(
-            [SessionAdmission.ownSearchPath, question], timeout: Diagnostics.patience)
-        _ = try SessionAdmission(row, from: 0)
+        let command = query.command(SessionAdmission.parameters(settings))
+        let result = try await connection.run(
+            [SessionAdmission.ownSearchPath, command], timeout: Diagnostics.patience)
+        guard let answer = query.row(of: result) else { throw SessionRefusal.unreadable }
+        _ = try SessionAdmission(answer)
     }
+
+    private static let query = Query<SessionAdmission.Answer>(
+        "SELECT \(SessionAdmission.columns)"
+    ) { SessionAdmission.Answer(from: &$0) }
 }

@@ -3,13 +3,13 @@ public import CommitProtocol
 /// The name of a prepared transaction of a coordinator without a decision log:
 /// `tandem-library:<coordinator>:<transaction>:<branch>.<branches>`.
 ///
-/// It is no name that a scan knows as its own, whatever the installation. The branches of one
-/// transaction share everything up to the last colon, and each says how many there are.
+/// No scan takes it for a name of its installation. The branches of one transaction share everything up to
+/// the last colon, and each name holds the number of branches.
 public struct LoglessName: Hashable, Sendable, CustomStringConvertible {
-    /// What all of them begin with.
+    /// The beginning of every such name.
     public static let prefix = "tandem-library:"
 
-    /// The coordinator's random name, which its sessions show as well.
+    /// The coordinator's random name, which its sessions have as well.
     public let coordinator: String
     /// The transaction within that coordinator.
     public let transaction: GlobalTransactionID
@@ -43,7 +43,7 @@ public struct LoglessName: Hashable, Sendable, CustomStringConvertible {
         guard description == text else { return nil }
     }
 
-    /// What the branches of one transaction have in common, and what an operator names it by.
+    /// The part that the branches of one transaction share, by which an operator names it.
     public var group: String { "\(coordinator):\(transaction)" }
 
     /// The exact name.

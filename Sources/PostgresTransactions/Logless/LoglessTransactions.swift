@@ -2,15 +2,16 @@ public import CommitProtocol
 import EventLoop
 public import PostgresClient
 
-/// What coordinators without a decision log have left prepared in some databases, for an operator.
+/// The transactions that coordinators without a decision log have left prepared in some databases, for
+/// an operator.
 public struct LoglessTransactions: Sendable {
     /// One prepared branch.
     public struct Branch: Sendable, Hashable {
-        /// The database's number in the list that was asked.
+        /// The index of the database in the list that was asked.
         public let database: Int
         /// Its name.
         public let name: LoglessName
-        /// Who prepared it, and who alone can end it.
+        /// The role that prepared it; only that role and superusers can end it.
         public let owner: String
         /// For how long it has been prepared, by its server's clock.
         public let ageSeconds: Int
@@ -24,8 +25,8 @@ public struct LoglessTransactions: Sendable {
         public let branches: [Branch]
         /// How many branches it had.
         public let branchCount: Int
-        /// Whether its coordinator still has sessions in one of the databases: then it is alive, and
-        /// ends its transactions itself.
+        /// Whether its coordinator still has sessions in one of the databases: then it runs, and ends its
+        /// transactions itself.
         public let isCoordinatorAlive: Bool
 
         /// The numbers of the branches that are not prepared in any of the databases asked: ended,
@@ -38,51 +39,50 @@ public struct LoglessTransactions: Sendable {
     /// The transactions found, the oldest first.
     public let groups: [Group]
 
-    /// Asks the databases, one after the other.
-    public static func find(
-        in databases: [ConnectionOptions], timeout: Duration
-    ) async throws(PostgresError) -> LoglessTransactions {
-        try await look(databases, timeout)
+    /// The coordinators that have sessions.
+    private static let coordinators = Query<String>(
+        """
+        SELECT DISTINCT substr(application_name, 13) FROM pg_stat_activity
+        WHERE application_name LIKE 'tandem-work %'
+        """
+    ) { $0.text() }
+
+    private static let prepared = Query<(name: LoglessName, owner: String, ageSeconds: Int)>(
+        """
+        SELECT gid, owner, extract(epoch FROM clock_timestamp() - prepared)::bigint
+        FROM pg_prepared_xacts
+        WHERE database = current_database() AND starts_with(gid, $1)
+        """
+    ) { row in
+        guard let name = row.text().flatMap(LoglessName.init), let owner = row.text(),
+            let age: Int = row.value()
+        else { return nil }
+        return (name, owner, age)
     }
 
+    /// Asks the databases, one after the other.
     @LoopActor
-    private static func look(
-        _ databases: [ConnectionOptions], _ timeout: Duration
+    public static func find(
+        in databases: [ConnectionOptions], timeout: Duration
     ) async throws(PostgresError) -> LoglessTransactions {
         var branches: [Branch] = []
         var alive: Set<String> = []
         for (number, options) in databases.enumerated() {
             let connection = try await Self.connect(options, timeout)
             defer { connection.close() }
-            // Sessions before transactions: a coordinator that starts in between cannot make one
-            // that is found here look deserted.
-            let sessions = try await connection.query(
-                """
-                SELECT DISTINCT substr(application_name, 13) FROM pg_stat_activity
-                WHERE application_name LIKE 'tandem-work %'
-                """, timeout: timeout)
-            for row in 0..<sessions.rowCount {
-                if let name = sessions.text(row: row, column: 0) { alive.insert(name) }
-            }
-            let found = try await connection.query(
-                """
-                SELECT gid, owner, extract(epoch FROM clock_timestamp() - prepared)::bigint
-                FROM pg_prepared_xacts
-                WHERE database = current_database() AND starts_with(gid, $1)
-                """, [LoglessName.prefix], timeout: timeout)
-            for row in 0..<found.rowCount {
-                guard let name = found.text(row: row, column: 0).flatMap(LoglessName.init),
-                    let owner = found.text(row: row, column: 1),
-                    let age = found.text(row: row, column: 2).flatMap(Int.init)
-                else { continue }
-                branches.append(
-                    Branch(database: number, name: name, owner: owner, ageSeconds: age))
+            // Sessions before transactions: otherwise a coordinator that starts in between could have a
+            // transaction listed here, and seem to be gone.
+            alive.formUnion(try await connection.rows(coordinators, timeout: timeout))
+            let found = try await connection.rows(
+                prepared, [LoglessName.prefix], timeout: timeout)
+            branches += found.map {
+                Branch(database: number, name: $0.name, owner: $0.owner, ageSeconds: $0.ageSeconds)
             }
         }
         return LoglessTransactions(branches, alive)
     }
 
-    /// A session that sets what those set that end branches.
+    /// Opens a session with the settings of those that end branches.
     @LoopActor
     private static func connect(
         _ options: ConnectionOptions, _ timeout: Duration
@@ -106,17 +106,10 @@ public struct LoglessTransactions: Sendable {
         }
     }
 
-    /// Ends every branch that is left of a transaction; answers the database's word for each.
+    /// Ends every branch that is left of a transaction; returns the database's answer for each.
+    @LoopActor
     public static func end(
         _ group: Group, _ decision: Decision, in databases: [ConnectionOptions], timeout: Duration
-    ) async -> [(branch: Branch, answer: Result<String, PostgresError>)] {
-        await finish(group, decision, databases, timeout)
-    }
-
-    @LoopActor
-    private static func finish(
-        _ group: Group, _ decision: Decision, _ databases: [ConnectionOptions],
-        _ timeout: Duration
     ) async -> [(branch: Branch, answer: Result<String, PostgresError>)] {
         let verb = decision == .commit ? "COMMIT PREPARED" : "ROLLBACK PREPARED"
         var answers: [(branch: Branch, answer: Result<String, PostgresError>)] = []
@@ -124,7 +117,7 @@ public struct LoglessTransactions: Sendable {
             do throws(PostgresError) {
                 let connection = try await connect(databases[branch.database], timeout)
                 defer { connection.close() }
-                // The name was read by its exact form, which has nothing to quote in it.
+                // The name has exactly this form, in which nothing needs quoting.
                 let result = try await connection.query("\(verb) '\(branch.name)'")
                 answers.append((branch, .success(result.tag)))
             } catch {

@@ -1,21 +1,21 @@
 import PostgresClient
 import TransactionEngine
 
-/// Why the end of a branch was refused, by who refuses it.
+/// Why PREPARE or COMMIT was refused, by the function of the server that refused it.
 ///
-/// Code can raise every code: a trigger may say 53200 although there are slots. What is deferred runs
-/// before, at `SET CONSTRAINTS ALL IMMEDIATE`; but code that runs there may defer again, and then runs
-/// within PREPARE or COMMIT.
+/// The SQLSTATE alone does not show it: a trigger can raise 53200 although there are slots. Deferred code
+/// runs before, at `SET CONSTRAINTS ALL IMMEDIATE`; but it may defer again, and then runs within PREPARE or
+/// COMMIT.
 extension BranchFailure.Kind {
     /// Why PREPARE TRANSACTION was refused.
     init(ofPrepare message: ServerMessage) {
         self =
             switch (message.routine, message.state) {
             case _ where message.isFromDeferred: .constraintAtPrepare
-            // The one function that takes a slot.
+            // Only this function takes a slot.
             case ("MarkAsPreparing", .outOfMemory): .slotsExhausted
             case ("MarkAsPreparing", .objectNotInPrerequisiteState): .preparedTransactionsDisabled
-            // Each part of PostgreSQL, and of its extensions, refuses what it cannot prepare.
+            // Each part of PostgreSQL, and each extension, refuses by itself what it cannot prepare.
             case (_, .featureNotSupported): .cannotBePrepared
             default: .prepare
             }
@@ -28,8 +28,8 @@ extension BranchFailure.Kind {
 }
 
 extension ServerMessage {
-    /// Whether a deferred constraint or code failed, and not the command that it ran within.
+    /// Whether a deferred constraint or deferred code failed, and not the command that ran it.
     ///
-    /// PostgreSQL checks constraints without any code, and names the one that is violated.
+    /// PostgreSQL checks a constraint without any code, and then names it.
     fileprivate var isFromDeferred: Bool { isFromCode || constraint != nil }
 }

@@ -5,73 +5,73 @@ import TransactionEngine
 
 /// The open transaction of a branch while the caller's own code works in it.
 ///
-/// Calls run one after the other, in the order in which they came, also when the code makes several at
-/// once: were a statement sent behind a BEGIN whose reply is not there yet, and that BEGIN failed, it
-/// would commit by itself. The statements of one call go with BEGIN in one segment, of which nothing
-/// runs behind a failure.
+/// Calls run one after the other, in the order in which they came, even if the code makes several at
+/// once: a statement sent after a BEGIN that then fails would commit by itself. The statements of the
+/// first call go with BEGIN in one segment, in which nothing runs after a failure.
 @LoopActor
 final class InteractiveBranch: OpenBranch {
     /// How the caller's code ended.
     enum WorkCompletion: Sendable {
         case returned
         case threw
-        /// It did not end in the time that it had after it was cancelled.
+        /// It did not end within its time after it was cancelled.
         case abandoned
     }
 
     private let connection: PostgresConnection
     private let limits: ResultLimits
-    private let order: WorkRequest
-    /// What is set in the session before BEGIN.
+    private let request: WorkRequest
+    /// The settings that are made in the session before BEGIN.
     private let adjustments: [Command]
     /// The reply to BEGIN, once it was sent with the first statement.
     private(set) var begun: CommandReply?
-    /// Whether the branch may have altered what statements mean that were prepared before, its own
-    /// among them; then what follows is prepared anew, for it could not be repeated.
+    /// Whether the branch may have altered something that a prepared statement names.
+    ///
+    /// Later statements are then prepared anew, since a call that failed could not be repeated.
     private var hasAltered = false
-    /// What was sent before the branch.
+    /// The last segment that was sent before the branch.
     private let before: UInt64
-    /// A call that failed and could not be repeated, since others had run before it.
+    /// A call that failed and could not be repeated, since other calls had run before it.
     private var failedCall: (commands: [Command], replies: [CommandReply])?
-    /// The first thing that went wrong: the vote will be no, whether or not the code caught it.
+    /// The first failure: the vote will be no, whether or not the code catches it.
     private var failure: BranchFailure?
     private var isOver = false
-    /// Why a wait for a lock was ended, if PostgreSQL ends it now.
+    /// Why the branch waits for a lock, if that explains why PostgreSQL ends the wait.
     var blockedByItself: BranchFailure?
     private var statementCount = 0
-    /// What the caller's code ran last, and the number of the first of these statements.
+    /// The statements of the last call, and the index of the first of them in the branch.
     private(set) var running: (first: Int, statements: [Statement]) = (0, [])
-    /// Whether a call has its turn, or has just been given it.
+    /// Whether a call runs, or was just told to.
     private var isBusy = false
     private var waiting: [CheckedContinuation<Void, Never>] = []
     private var task: Task<Void, Never>?
     private var completion: CheckedContinuation<WorkCompletion, Never>?
 
     init(
-        _ connection: PostgresConnection, limits: ResultLimits, order: WorkRequest,
+        _ connection: PostgresConnection, limits: ResultLimits, request: WorkRequest,
         adjustments: [Command] = []
     ) {
         self.connection = connection
         self.limits = limits
-        self.order = order
+        self.request = request
         self.adjustments = adjustments
         before = connection.lastSegment
     }
 
-    /// Runs the caller's code to its end, or until it is abandoned; afterwards the branch is over,
-    /// and whoever kept it gets a clear error.
+    /// Runs the caller's code to its end, or until it is abandoned; after that every call fails with
+    /// `isOver`.
     func run(_ work: InteractiveWork) async -> WorkCompletion {
         let completion = await withCheckedContinuation { continuation in
             self.completion = continuation
-            // A task of its own, and off the loop unless the caller wants it there, so that code which
-            // computes, blocks or never returns delays nobody else.
+            // A task of its own, and off the loop unless the caller asks for the loop, so that code which
+            // computes, blocks or never returns delays nothing else.
             task = Task(executorPreference: work.executorPreference) { await self.perform(work) }
         }
         isOver = true
         return completion
     }
 
-    /// Begins on the executor of the caller's code, and comes back with its end alone.
+    /// Runs on the executor of the caller's code, and hops to the loop only at its end.
     private nonisolated func perform(_ work: InteractiveWork) async {
         do {
             try await work.body(self)
@@ -81,16 +81,17 @@ final class InteractiveBranch: OpenBranch {
         }
     }
 
-    /// Tells the caller's code to stop, and lets it send nothing more.
+    /// Cancels the caller's code, and lets it send nothing more.
     func cancel() {
         failure = failure ?? BranchFailure(.cancelled)
         task?.cancel()
     }
 
-    /// Makes the vote no for this reason; the caller's code gets it from the call that is under way.
+    /// Makes the vote no for this reason, unless there is one already; the caller's code gets the reason
+    /// from its calls.
     func refuse(_ reason: BranchFailure) { failure = failure ?? reason }
 
-    /// Goes on without the caller's code, which was told to stop and does not.
+    /// Goes on without the caller's code, which was cancelled and does not end.
     func abandon() { end(.abandoned) }
 
     private func end(_ how: WorkCompletion) {
@@ -114,7 +115,7 @@ final class InteractiveBranch: OpenBranch {
     }
 
     func execute(_ new: [Statement]) async throws(OpenBranchError) -> [StatementResult] {
-        // Whoever ends hands the turn to the next, so that nobody who comes in between takes it.
+        // The call that ends resumes the next one, so that no new call runs before that one.
         if isBusy {
             await withCheckedContinuation { turn in
                 guard isBusy else {
@@ -130,7 +131,7 @@ final class InteractiveBranch: OpenBranch {
             if waiting.isEmpty { isBusy = false } else { waiting.removeFirst().resume() }
         }
         guard !isOver else { throw .isOver }
-        // After the first failure PostgreSQL would only say that the transaction is aborted.
+        // After the first failure PostgreSQL would only report that the transaction is aborted.
         if let failure { throw .failed(failure) }
         if new.isEmpty { return [] }
         let first = statementCount
@@ -146,12 +147,12 @@ final class InteractiveBranch: OpenBranch {
             replies = try await send(
                 new.map { Command($0.sql, $0.parameters) }, returnsRows ? limits : nil)
         } catch {
-            // Of several, no single one is to blame.
-            throw fail(Self.failure(error, new.count == 1 ? first : nil))
+            // Any of several statements may have been the one.
+            throw fail(Self.failure(error, statement: new.count == 1 ? first : nil))
         }
         var results: [StatementResult] = []
         for (offset, (reply, statement)) in zip(replies, new).enumerated() {
-            results.append(try result(reply, statement, first + offset))
+            results.append(try result(of: statement, number: first + offset, reply))
         }
         return results
     }
@@ -161,14 +162,14 @@ final class InteractiveBranch: OpenBranch {
         _ statement: Statement, number: Int
     ) throws(OpenBranchError) -> InspectedStatement {
         do throws(StatementRefusal) {
-            return try InspectedStatement(inspecting: statement, for: order.commitMode)
+            return try InspectedStatement(inspecting: statement, for: request.commitMode)
         } catch {
             refuse(BranchFailure(.unacceptableSQL(reason: error.message), statement: number))
             throw .refused(statement: number, reason: error.message)
         }
     }
 
-    /// The first statement takes BEGIN with it.
+    /// Sends a call; the first one with BEGIN.
     private func send(
         _ commands: [Command], _ limits: ResultLimits?
     ) async throws(PostgresError) -> ArraySlice<CommandReply> {
@@ -180,12 +181,12 @@ final class InteractiveBranch: OpenBranch {
             if replies.contains(where: { $0.error != nil }) { failedCall = (commands, replies) }
             return replies[...]
         }
-        let opening = [WorkPlan.begin(order.isolation, order.commitMode)] + commands
+        let opening = [WorkPlan.begin(request.isolation, request.commitMode)] + commands
         let setup = adjustments.isEmpty ? [] : [adjustments]
         var replies = try await connection.execute(setup + [opening], limits: limits)[setup.count]
         if await shouldRepeat(opening, replies) {
             connection.forgetStatements(commands)
-            // What it calls next may be as outdated, and could not be repeated.
+            // Later statements may be as outdated, and could not be repeated.
             hasAltered = true
             replies = try await connection.execute(
                 setup + [opening.map(\.preparedAnew)], limits: limits)[setup.count]
@@ -196,7 +197,8 @@ final class InteractiveBranch: OpenBranch {
         return replies.dropFirst()
     }
 
-    /// Anything but reading and changing rows may: a table, a type, a setting.
+    /// Notes whether a command may have altered a table, a type or a setting: any that neither reads nor
+    /// changes rows.
     private func noteAlterations(_ replies: some Sequence<CommandReply>) {
         for case .completed(let result) in replies where result.affectedRows == nil {
             hasAltered = true
@@ -205,7 +207,7 @@ final class InteractiveBranch: OpenBranch {
 
     /// Whether the first call failed because of statements that had been prepared before.
     ///
-    /// Nothing of the branch has run that counts, and what it did is rolled back.
+    /// The failed call is rolled back, and nothing else of the branch has run.
     private func shouldRepeat(
         _ opening: [Command], _ replies: [CommandReply]
     ) async -> Bool {
@@ -216,12 +218,12 @@ final class InteractiveBranch: OpenBranch {
         guard connection.transactionStatus == .idle,
             await connection.isOutdated(opening, replies, before: before)
         else { return false }
-        // It may have been told to stop in the meantime.
+        // The branch may have been cancelled in the meantime.
         return failure == nil && !isOver && connection.transactionStatus == .idle
     }
 
     /// Whether a call that could not be repeated failed because of statements that had been prepared
-    /// before; to be asked when the branch is rolled back.
+    /// before; asked after the branch is rolled back.
     func metOutdatedStatement() async -> Bool {
         guard let failedCall, connection.transactionStatus == .idle else { return false }
         return await connection.isOutdated(
@@ -229,7 +231,7 @@ final class InteractiveBranch: OpenBranch {
     }
 
     private func result(
-        _ reply: CommandReply, _ statement: Statement, _ number: Int
+        of statement: Statement, number: Int, _ reply: CommandReply
     ) throws(OpenBranchError) -> StatementResult {
         switch reply {
         case .completed(let result) where result.isTruncated:
@@ -255,13 +257,13 @@ final class InteractiveBranch: OpenBranch {
     }
 
     private func fail(_ new: BranchFailure) -> OpenBranchError {
-        // A cancel that made the statement fail was noted before.
+        // If a cancel made the statement fail, the cancel is the first failure.
         let first = failure ?? new.explained(by: blockedByItself)
         failure = first
         return .failed(first)
     }
 
-    private static func failure(_ error: PostgresError, _ number: Int?) -> BranchFailure {
+    private static func failure(_ error: PostgresError, statement number: Int?) -> BranchFailure {
         switch error {
         case .server(let message):
             BranchFailure(

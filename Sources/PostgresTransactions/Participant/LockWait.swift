@@ -1,13 +1,13 @@
 import EventLoop
 import PostgresClient
 
-/// A session that waits for a lock, and who stands in its way.
+/// A session's wait for a lock, and what blocks it.
 struct LockWait: Hashable, Sendable {
-    /// Somebody who holds the lock, or will have it earlier.
+    /// A session or a prepared transaction that holds the lock, or is before this one in the queue for it.
     struct Blocker: Hashable, Sendable {
         /// The server process; nil if a prepared transaction holds the lock.
         let processID: Int32?
-        /// What a server process runs, or ran last.
+        /// The statement that the server process runs, or ran last.
         let query: String
         /// The name of the prepared transaction.
         let gid: String?
@@ -17,35 +17,30 @@ struct LockWait: Hashable, Sendable {
     let query: String
     let blockers: [Blocker]
 
-    /// Which of these server processes wait for a lock, and for whom.
+    /// Which of these server processes wait for a lock, and what blocks them.
     ///
-    /// Where nobody waits this costs the server a look at its processes; its locks are looked at only
-    /// for those who wait. Sessions of other roles show no statement.
+    /// If none waits, the server only reads its process list; it reads the locks only for those that wait.
+    /// Sessions of other roles show no statement.
     @LoopActor
     static func find(
         _ processIDs: [Int32], on connection: PostgresConnection, timeout: Duration
     ) async throws(PostgresError) -> [Int32: LockWait] {
-        let rows = try await connection.query(
-            Self.question, [ArrayLiteral.write(processIDs.map { Int64($0) })], timeout: timeout)
+        let rows = try await connection.rows(
+            Self.query, [ArrayLiteral.write(processIDs.map { Int64($0) })], timeout: timeout)
         var found: [Int32: LockWait] = [:]
-        for row in 0..<rows.rowCount {
-            guard let waiter = rows.text(row: row, column: 0).flatMap(Int32.init) else { continue }
-            let blocker = Blocker(
-                processID: rows.text(row: row, column: 2).flatMap(Int32.init),
-                query: rows.text(row: row, column: 3) ?? "",
-                gid: rows.text(row: row, column: 4))
+        for (waiter, query, blocker) in rows {
             found[waiter] = LockWait(
-                query: rows.text(row: row, column: 1) ?? "",
-                blockers: (found[waiter]?.blockers ?? []) + [blocker])
+                query: query, blockers: (found[waiter]?.blockers ?? []) + [blocker])
         }
         return found
     }
 
-    /// Asks for sessions and, with their names, for prepared transactions, which block as process 0.
+    /// Blocking sessions and, with their names, prepared transactions, which block as process 0.
     ///
-    /// Which one it is the lock tells: it is held by nobody's process, and by the same virtual
-    /// transaction as the lock on its transaction id.
-    private static let question = """
+    /// The lock shows which prepared transaction it is: no process holds it, and the same virtual
+    /// transaction holds the lock on its transaction id.
+    private static let query = Query<(waiter: Int32, query: String, blocker: Blocker)>(
+        """
         WITH waiting AS MATERIALIZED (
             SELECT pid, query, pg_catalog.pg_blocking_pids(pid) AS blockers
             FROM pg_catalog.pg_stat_activity
@@ -73,15 +68,22 @@ struct LockWait: Hashable, Sendable {
         JOIN pg_catalog.pg_prepared_xacts AS x ON x.transaction = own.transactionid
         WHERE 0 = ANY (w.blockers)
         """
+    ) { row in
+        guard let waiter: Int32 = row.value() else { return nil }
+        let query = row.text() ?? ""
+        let blocker = Blocker(
+            processID: row.value(), query: row.text() ?? "", gid: row.text())
+        return (waiter, query, blocker)
+    }
 }
 
-/// What a gid says of the branch that it names; names with a log and without are alike in it.
+/// The transaction and the branch that a gid names, with a log or without.
 struct BranchName: Hashable {
-    /// What all branches of the transaction share.
+    /// The part that all branches of the transaction share.
     let transaction: Substring
     let branch: Int
 
-    /// Reads a name of this program's; of others it makes something, or nothing, that is no branch's.
+    /// Reads a name of this program; of another it makes nil, or something that is no branch's name.
     init?(_ gid: String) {
         guard let colon = gid.lastIndex(of: ":"),
             let branch = Int(gid[gid.index(after: colon)...].prefix { $0 != "." })

@@ -1,7 +1,6 @@
 import EventLoop
 
-/// Something that is done again and again, and whose answer only counts for what was known before it
-/// began.
+/// Runs an action whose answer only counts for what was known before it began.
 ///
 /// Calls that come while it runs share the next run.
 @LoopActor

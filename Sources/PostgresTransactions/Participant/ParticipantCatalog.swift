@@ -2,7 +2,7 @@ import EventLoop
 import Logging
 import PostgresClient
 
-/// Which server a version of a participant stands for.
+/// The server and the database that a version of a participant stands for.
 struct ServerIdentity: Hashable, Sendable {
     let systemIdentifier: String
     let database: String
@@ -11,14 +11,14 @@ struct ServerIdentity: Hashable, Sendable {
 /// The versions of the participants, in `tandem.participants`.
 ///
 /// A name in the configuration may come to mean another address, another database, or another server
-/// behind the same address. Each combination is a version; a branch is ended only where its own
-/// version's server answers.
+/// at the same address. Each combination is a version; a branch is ended only on the server of its own
+/// version.
 @LoopActor
 final class ParticipantCatalog {
-    /// What is known of one participant.
+    /// The versions of one participant.
     private struct Entry {
         var identities: [Int: ServerIdentity] = [:]
-        /// For each server, the transaction id below which a rowless gid proves nothing.
+        /// For each server, the transaction id below which a gid without a row proves nothing.
         var safeTransactionIDs: [String: UInt64] = [:]
         var timelines: [String: UInt32] = [:]
         var versions: [ServerIdentity: Int] = [:]
@@ -46,12 +46,12 @@ final class ParticipantCatalog {
 
     /// The version that a new session belongs to; recorded when it is new, as is a new timeline.
     ///
-    /// A server on an older timeline than was seen before is a former primary, and is refused:
-    /// what is decided there is lost or contradicts what the present one says.
+    /// A server on an older timeline than one recorded before is a former primary, and is refused: what
+    /// it commits is lost, or contradicts the present primary.
     func version(of options: ParticipantOptions, _ facts: SessionFacts) async throws -> Int {
         let identity = ServerIdentity(
             systemIdentifier: facts.systemIdentifier, database: facts.database)
-        // Sessions are opened several at once; the first one asks for all.
+        // Several sessions are opened at once; the first one asks for all of them.
         while let earlier = asking[options.name] { await earlier.value }
         if let entry = entries[options.name], let version = entry.versions[identity],
             entry.timelines[facts.systemIdentifier] == facts.timeline
@@ -77,12 +77,11 @@ final class ParticipantCatalog {
             }
             return version
         }
-        // Somebody else took the number each time; the connection is tried again.
+        // Another replica took the number each time; the pool connects again.
         throw SessionRefusal.unusable("the participant's version could not be recorded")
     }
 
     private func record(_ options: ParticipantOptions, _ facts: SessionFacts) async throws {
-        let digest = "sha256(convert_to($2, 'UTF8'))"
         let address = Self.address(options.connection)
         let values: [String?] = [
             options.name, address, facts.systemIdentifier, facts.database, "\(facts.timeline)",
@@ -103,48 +102,62 @@ final class ParticipantCatalog {
                 """
                 INSERT INTO tandem.participants (name, version, conninfo_digest,
                     system_identifier, database, timeline, safe_transaction_id)
-                SELECT $1, coalesce(max(version), 0) + 1, \(digest), $3, $4,
+                SELECT $1, coalesce(max(version), 0) + 1, \(Self.digest), $3, $4,
                     greatest($5::bigint, max(timeline) FILTER (WHERE system_identifier = $3)),
                     coalesce(max(safe_transaction_id) FILTER (WHERE system_identifier = $3),
                         CASE WHEN count(*) = 0 THEN 0 ELSE $6::numeric END)
                 FROM tandem.participants WHERE name = $1
-                HAVING NOT coalesce(bool_or(conninfo_digest = \(digest)
+                HAVING NOT coalesce(bool_or(conninfo_digest = \(Self.digest)
                     AND system_identifier = $3 AND database = $4), false)
                 ON CONFLICT DO NOTHING
                 """, values),
-            Command(
-                """
-                SELECT version, system_identifier, database, timeline, safe_transaction_id,
-                    conninfo_digest = \(digest)
-                FROM tandem.participants WHERE name = $1
-                """, [options.name, address]),
+            Self.versions.command([options.name, address]),
         ])
         if results[0].rowCount > 0 {
             logger.warning(
                 "a participant's timeline has changed: it was promoted or restored",
                 metadata: ["participant": "\(options.name)", "timeline": "\(facts.timeline)"])
         }
-        entries[options.name] = Self.entry(results[2])
-    }
-
-    private static func entry(_ rows: CommandResult) -> Entry {
         var entry = Entry()
-        for row in 0..<rows.rowCount {
-            func text(_ column: Int) -> String? { rows.text(row: row, column: column) }
-            guard let version = text(0).flatMap(Int.init), let system = text(1),
-                let database = text(2), let timeline = text(3).flatMap(UInt32.init),
-                let safe = text(4).flatMap(UInt64.init)
-            else { continue }
-            let identity = ServerIdentity(systemIdentifier: system, database: database)
-            entry.identities[version] = identity
-            entry.safeTransactionIDs[system] = max(safe, entry.safeTransactionIDs[system] ?? 0)
-            entry.timelines[system] = max(timeline, entry.timelines[system] ?? 0)
-            if text(5) == "t" { entry.versions[identity] = version }
+        for version in Self.versions.rows(of: results[2]) {
+            let system = version.identity.systemIdentifier
+            entry.identities[version.number] = version.identity
+            entry.safeTransactionIDs[system] = max(
+                version.safeTransactionID, entry.safeTransactionIDs[system] ?? 0)
+            entry.timelines[system] = max(version.timeline, entry.timelines[system] ?? 0)
+            if version.isAtAddress { entry.versions[version.identity] = version.number }
         }
-        return entry
+        entries[options.name] = entry
     }
 
-    /// Where and as whom, without any secret.
+    private struct Version: Sendable {
+        let number: Int
+        let identity: ServerIdentity
+        let timeline: UInt32
+        let safeTransactionID: UInt64
+        /// Whether the configuration has the address of this version now.
+        let isAtAddress: Bool
+    }
+
+    private static let digest = "sha256(convert_to($2, 'UTF8'))"
+
+    private static let versions = Query<Version>(
+        """
+        SELECT version, system_identifier, database, timeline, safe_transaction_id,
+            conninfo_digest = \(digest)
+        FROM tandem.participants WHERE name = $1
+        """
+    ) { row in
+        guard let number: Int = row.value(), let system = row.text(), let database = row.text(),
+            let timeline: UInt32 = row.value(), let safe: UInt64 = row.value()
+        else { return nil }
+        return Version(
+            number: number,
+            identity: ServerIdentity(systemIdentifier: system, database: database),
+            timeline: timeline, safeTransactionID: safe, isAtAddress: row.isTrue())
+    }
+
+    /// The server's address and the user, without any secret.
     private static func address(_ connection: ConnectionOptions) -> String {
         ["host", "hostaddr", "port", "dbname", "user"].map { key in
             "\(key)=\(connection[key] ?? "")"

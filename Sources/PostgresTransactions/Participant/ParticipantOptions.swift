@@ -8,8 +8,8 @@ public struct ParticipantOptions: Sendable {
     public var connection: ConnectionOptions
     /// Working sessions, at most.
     public var poolSize = 12
-    /// Sessions that end prepared transactions; apart from the working ones, so that ending never
-    /// waits for work.
+    /// Sessions that end prepared transactions, apart from the working ones, so that no end waits for
+    /// work.
     public var finishers = 4
     /// `statement_timeout` of working sessions.
     public var statementTimeout: Duration = .seconds(30)
@@ -21,7 +21,7 @@ public struct ParticipantOptions: Sendable {
     public var preparedSlots: Int?
     /// Whether each branch writes a row that proves its commit; see `docs/CONFIGURATION.md`.
     public var hasWitness = false
-    /// Whether a journal of decisions is kept there, and decides where a branch there writes.
+    /// Whether a journal of decisions is kept there; it is the commit point of transactions that write there.
     public var journal = false
     /// Rows that one branch may return.
     public var resultRowsMax = 1000

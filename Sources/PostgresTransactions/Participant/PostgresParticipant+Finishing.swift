@@ -2,86 +2,75 @@ import CommitProtocol
 import PostgresClient
 import TransactionEngine
 
+/// The ends of prepared branches.
 extension PostgresParticipant {
     /// Ends a prepared branch, or says what stands in the way.
-    func end(_ order: FinishRequest) async -> FinishReport {
-        // Nobody queues for a server that is known not to be there; see `circuit`.
+    func end(_ request: FinishRequest) async -> FinishReport {
+        // Nothing queues for a server that is known to be unreachable; see `circuit`.
         guard circuit == .closed else {
             return FinishReport(.tryAgain, error: unreachable)
         }
         do {
-            if let obstacle = try await obstacle(of: order.fence) {
+            if let obstacle = try await obstacle(of: request.fence) {
                 return FinishReport(.tryAgain, error: obstacle)
             }
             let (found, server) = try await sharedFinishers.withConnection(
                 timeout: options.connectTimeout
             ) { connection in
-                (try await self.end(order, on: connection), self.facts(of: connection)?.server)
+                (try await self.end(request, on: connection), self.facts(of: connection)?.server)
             }
             let report = await confirmed(found, at: server)
-            if report.reply != .tryAgain { slots.free(order.gid) }
+            if report.reply != .tryAgain { slots.free(request.gid) }
             return report
         } catch {
-            // A lost connection proves nothing about what it had been sent: ask again.
+            // A lost connection proves nothing about what was sent over it: ask again.
             return FinishReport(.tryAgain, error: "\(error)")
         }
     }
 
-    /// That it cannot be reached, and why.
-    var unreachable: String {
-        let reason = finishers.lastFailure.map { "\($0.error)" } ?? "no connection"
-        return "\(options.name) cannot be reached: \(reason)"
-    }
-
-    /// Believes an end that was only seen, or whose wait for a standby was cut short, when a later write
-    /// is through: a standby that had not heard of it, and was promoted, would hold the branch again,
+    /// Accepts an end only once a later write is durable, if it was only read or its wait for a standby was
+    /// cut short.
+    ///
+    /// Otherwise a standby that never received it could be promoted, and would hold the branch again,
     /// although its transaction is finished.
-    private func confirmed(_ report: FinishReport, at server: ServerTimeline?) async -> FinishReport
-    {
+    private func confirmed(
+        _ report: FinishReport, at server: ServerTimeline?
+    ) async -> FinishReport {
         guard report.reply == .provedCommitted else { return report }
         let confirmed = await confirmedServer()
         return confirmed != nil && confirmed == server
             ? report : FinishReport(.tryAgain, error: "no standby has confirmed its commit yet")
     }
 
-    /// Passes the fence, or says which sessions are still there.
-    func obstacle(of fence: Fence) async throws -> String? {
-        switch fence {
-        case .none: nil
-        case .session(let session):
-            try await end(session) ? nil : "its session is not proved gone"
-        case .formerIncarnations:
-            await fenceFormerIncarnations() ? nil : "a former life's session is not proved gone"
-        }
-    }
-
     private func end(
-        _ order: FinishRequest, on connection: PostgresConnection
+        _ request: FinishRequest, on connection: PostgresConnection
     ) async throws -> FinishReport {
-        if let obstacle = try await obstacle(to: order, on: connection) {
+        if let obstacle = try await obstacle(to: request, on: connection) {
             return FinishReport(.tryAgain, error: obstacle)
         }
-        let verb = order.decision == .commit ? "COMMIT PREPARED" : "ROLLBACK PREPARED"
+        let verb = request.decision == .commit ? "COMMIT PREPARED" : "ROLLBACK PREPARED"
         let replies = try await connection.execute(
-            [[Command("\(verb) \(order.gid.quotedLiteral)", cached: false)]], timeout: .seconds(60))
+            [[Command("\(verb) \(request.gid.quotedLiteral)", cached: false)]],
+            timeout: .seconds(60))
         switch replies[0][0] {
         case .completed(let result) where result.tag == verb:
-            // A cut-short wait for a standby is a success with a warning; see `confirmed`.
+            // A cancelled wait for a standby is a success with a warning; see `confirmed`.
             guard result.notices.contains(where: { $0.severity == "WARNING" }) else {
                 return FinishReport(.done)
             }
-            return FinishReport(order.decision == .commit ? .provedCommitted : .done)
+            return FinishReport(request.decision == .commit ? .provedCommitted : .done)
         case .completed(let result):
-            return FinishReport(.tryAgain, error: "unexpected answer \(result.tag)")
+            return FinishReport(.tryAgain, error: "expected the tag \(verb), got \(result.tag)")
         case .failed(let message) where message.state == .undefinedObject:
-            return try await judge(order, on: connection)
+            return try await judge(request, on: connection)
         case .failed(let message) where message.state == .insufficientPrivilege:
-            let owner = order.evidence.map { "role \"\($0.owner)\"" } ?? "the role that prepared it"
+            let owner =
+                request.evidence.map { "role \"\($0.owner)\"" } ?? "the role that prepared it"
             return FinishReport(
                 .tryAgain,
                 error: "\(message.message): as \(owner) or a superuser, in database "
                     + "\"\(facts(of: connection)?.database ?? "")\", run \(verb) "
-                    + order.gid.quotedLiteral)
+                    + request.gid.quotedLiteral)
         case .failed(let message):
             return FinishReport(.tryAgain, error: message.message)
         case .exceeded, .skipped:
@@ -91,15 +80,15 @@ extension PostgresParticipant {
 
     /// Why this server, or what it holds under the name, is not the branch's; nil if it may be.
     ///
-    /// Neither is an end: the configuration may lead back to the right server.
+    /// Neither is final: the configuration may lead back to the right server.
     private func obstacle(
-        to order: FinishRequest, on connection: PostgresConnection
+        to request: FinishRequest, on connection: PostgresConnection
     ) async throws -> String? {
-        guard let facts = facts(of: connection) else { return "the session was just lost" }
-        let recorded = order.version.flatMap {
+        guard let facts = facts(of: connection) else { return "the session was lost" }
+        let recorded = request.version.flatMap {
             registry.catalog?.identity(of: options.name, version: $0)
         }
-        let system = order.evidence?.systemIdentifier ?? recorded?.systemIdentifier
+        let system = request.evidence?.systemIdentifier ?? recorded?.systemIdentifier
         if let system, system != facts.systemIdentifier {
             return "\(options.name) is now another server (system identifier "
                 + "\(facts.systemIdentifier)) than the one with the branch (\(system))"
@@ -108,51 +97,51 @@ extension PostgresParticipant {
             return "\(options.name) is now database \"\(facts.database)\", and the branch is in "
                 + "\"\(recorded.database)\""
         }
-        guard order.checksOwner else { return nil }
-        guard let found = try await owners(at: facts.server).owner(of: order.gid, on: connection)
+        guard request.checksOwner else { return nil }
+        guard let found = try await owners(at: facts.server).owner(of: request.gid, on: connection)
         else { return nil }
-        guard found.role == order.evidence?.owner ?? facts.user, found.database == facts.database
+        guard found.role == request.evidence?.owner ?? facts.user, found.database == facts.database
         else {
-            let verb = order.decision == .commit ? "COMMIT" : "ROLLBACK"
+            let verb = request.decision == .commit ? "COMMIT" : "ROLLBACK"
             return "role \"\(found.role)\" owns the prepared transaction of that name, in database "
                 + "\"\(found.database)\", so it is not ours to end: as that role or a superuser, there, "
-                + "run \(verb) PREPARED \(order.gid.quotedLiteral)"
+                + "run \(verb) PREPARED \(request.gid.quotedLiteral)"
         }
         return nil
     }
 
-    /// There is no such gid.
+    /// Finds out how a branch ended whose gid is not there.
     ///
-    /// That alone proves nothing: on the same session, the transaction's status is asked for, and
-    /// is believed only if this is the very cluster and timeline that prepared it (a transaction id
-    /// means something else on another).
+    /// The missing gid alone proves nothing. The transaction's status, asked on the same session, counts
+    /// only on the very cluster and timeline that prepared the branch: on another the transaction id
+    /// means something else.
     private func judge(
-        _ order: FinishRequest, on connection: PostgresConnection,
+        _ request: FinishRequest, on connection: PostgresConnection,
         within limit: Duration = .seconds(30)
     ) async throws -> FinishReport {
-        let report = try await judgeByEvidence(order, on: connection, within: limit)
-        // Without evidence the fence proves a rollback only if nobody has ended the branch by hand.
-        let isOpenToProof = report.reply == .unprovable || order.evidence == nil
+        let report = try await judgeByEvidence(request, on: connection, within: limit)
+        // Without evidence the fence proves a rollback only if no operator has ended the branch.
+        let isOpenToProof = report.reply == .unprovable || request.evidence == nil
         guard isOpenToProof, options.hasWitness else { return report }
-        return try await Witness.isSeen(order.gid, on: connection)
+        return try await Witness.isVisible(request.gid, on: connection)
             ? FinishReport(.provedCommitted) : report
     }
 
-    /// Looks whether a branch of a commit has committed.
+    /// Reads whether a branch of a commit has committed; ends nothing.
     ///
-    /// Its transaction's status says so by itself, whether or not the gid is there. Somebody waits for
-    /// the answer; and where the server could not be reached others may know by now that it is back, so
-    /// that an attempt to connect is made before its time.
-    func look(at order: FinishRequest) async -> FinishInquiry.Reading {
-        let patience = Duration.seconds(1)
-        // A session may be lost without anybody's notice, which says nothing of the server, and the
-        // attempt under way may have begun before the server was back: so a second one is made.
+    /// Its transaction's status says so by itself, whether or not the gid is there. A caller waits for the
+    /// answer, and the server may be reachable again: so a connection is attempted at once, before the
+    /// pool's interval is over.
+    func look(at request: FinishRequest) async -> FinishInquiry.Reading {
+        let timeout = Duration.seconds(1)
+        // A session may be lost unnoticed, which says nothing about the server, and the attempt under way
+        // may have begun before the server was back: so there is a second try.
         for _ in 1...2 {
             do {
-                return try await statusReaders.withConnection(timeout: patience, isHasty: true) {
+                return try await statusReaders.withConnection(timeout: timeout, isHasty: true) {
                     connection in
                     guard self.facts(of: connection) != nil else { throw PostgresError.closed }
-                    let report = try await self.judge(order, on: connection, within: patience)
+                    let report = try await self.judge(request, on: connection, within: timeout)
                     return switch report.reply {
                     case .provedCommitted: .committed
                     case .tryAgain: .open
@@ -169,11 +158,11 @@ extension PostgresParticipant {
     }
 
     private func judgeByEvidence(
-        _ order: FinishRequest, on connection: PostgresConnection, within limit: Duration
+        _ request: FinishRequest, on connection: PostgresConnection, within limit: Duration
     ) async throws -> FinishReport {
-        guard let evidence = order.evidence else {
-            // Never prepared to anybody's knowledge, and the fence left nobody who could do it.
-            return order.decision == .abort && order.fence != .none
+        guard let evidence = request.evidence else {
+            // Nothing shows that it was ever prepared, and the fence ended every session that could do it.
+            return request.decision == .abort && request.fence != .none
                 ? FinishReport(.provedRolledBack)
                 : FinishReport(.unprovable, error: "no such gid, and no evidence was recorded")
         }
@@ -184,62 +173,73 @@ extension PostgresParticipant {
             return FinishReport(
                 .unprovable, error: "no such gid, and the server is not the one that prepared it")
         }
-        let row = try await connection.query(
-            "SELECT pg_xact_status($1::xid8), pg_is_in_recovery()", ["\(evidence.transactionID)"],
-            timeout: limit)
-        guard row.text(row: 0, column: 1) == "f" else {
-            return FinishReport(.tryAgain, error: "the server is a standby")
-        }
-        switch row.text(row: 0, column: 0) {
-        case "committed": return FinishReport(.provedCommitted)
-        case "aborted": return FinishReport(.provedRolledBack)
-        case "in progress": return FinishReport(.tryAgain, error: "still in progress")
-        default:
-            return FinishReport(
-                .unprovable, error: "no such gid, and its status is too old to tell")
+        return switch try await connection.commitStatus(of: evidence, timeout: limit) {
+        case .committed: FinishReport(.provedCommitted)
+        case .aborted: FinishReport(.provedRolledBack)
+        case .inProgress: FinishReport(.tryAgain, error: "still in progress")
+        case .onStandby: FinishReport(.tryAgain, error: "the server is a standby")
+        case .tooOld:
+            FinishReport(.unprovable, error: "no such gid, and its status is too old to tell")
         }
     }
 
-    /// The prepared transactions of this server that bear this installation's name.
+    /// The prepared transactions of this server that bear this installation's name; counts the slots as well.
     func prepared() async throws -> [PreparedTransaction] {
         try await finishers.withConnection(timeout: options.connectTimeout) { connection in
             let facts = try self.factsIfOpen(of: connection)
             let held = self.slots.held
-            let rows = try await connection.query(
-                """
-                SELECT gid, extract(epoch FROM clock_timestamp() - prepared)::double precision,
-                    transaction, pg_snapshot_xmax(pg_current_snapshot()), owner, database
-                FROM pg_prepared_xacts WHERE gid LIKE $1 AND NOT pg_is_in_recovery()
-                """, ["tandem:\(self.installation):%"], timeout: .seconds(30))
+            var all: [ListedTransaction] = []
+            try await self.serverSlots(of: facts).count {
+                all = try await connection.rows(ListedTransaction.query, timeout: .seconds(30))
+                return all.map(\.gid)
+            }
+            let prefix = "tandem:\(self.installation):"
+            let listed = all.filter { $0.gid.utf8.starts(with: prefix.utf8) }
             let safe =
                 self.registry.catalog?.safeTransactionID(
                     of: self.options.name, on: facts.systemIdentifier) ?? 0
-            let gids = (0..<rows.rowCount).compactMap { rows.text(row: $0, column: 0) }
-            // Somebody else ended them: another replica, or a person.
-            self.slots.free(held.subtracting(gids))
-            return (0..<rows.rowCount).compactMap { Self.entry(rows, $0, facts, safe) }
+            // Another replica or an operator has ended those that are missing.
+            self.slots.free(held.subtracting(listed.map(\.gid)))
+            return listed.map { $0.transaction(of: facts, safeTransactionID: safe) }
         }
     }
+}
 
-    private static func entry(
-        _ rows: CommandResult, _ row: Int, _ facts: SessionFacts, _ safe: UInt64
-    ) -> PreparedTransaction? {
-        guard let gid = rows.text(row: row, column: 0),
-            let age = rows.text(row: row, column: 1).flatMap(Double.init),
-            let short = rows.text(row: row, column: 2).flatMap(UInt32.init),
-            let next = rows.text(row: row, column: 3).flatMap(UInt64.init),
-            let owner = rows.text(row: row, column: 4),
-            let database = rows.text(row: row, column: 5)
+/// A row of `pg_prepared_xacts`.
+struct ListedTransaction: Sendable {
+    let gid: String
+    private let ageSeconds: Double
+    private let transactionID: UInt64
+    private let owner: String
+    private let database: String
+
+    static let query = Query<ListedTransaction>(
+        """
+        SELECT gid, extract(epoch FROM clock_timestamp() - prepared)::double precision,
+            transaction, pg_snapshot_xmax(pg_current_snapshot()), owner, database
+        FROM pg_prepared_xacts WHERE NOT pg_is_in_recovery()
+        """
+    ) { row in
+        guard let gid = row.text(), let age: Double = row.value(), let id: UInt32 = row.value(),
+            let next: UInt64 = row.value(), let owner = row.text(), let database = row.text()
         else { return nil }
-        let isHere = database == facts.database
-        return PreparedTransaction(
-            found: RecoveryPlan.Found(name: gid, ageSeconds: age),
-            isFromBefore: wholeID(short, below: next) < safe,
-            claim: !isHere ? .otherDatabase : owner == facts.user ? .ours : .otherRole,
+        return ListedTransaction(
+            gid: gid, ageSeconds: age, transactionID: wholeID(id, below: next), owner: owner,
+            database: database)
+    }
+
+    fileprivate func transaction(
+        of facts: SessionFacts, safeTransactionID: UInt64
+    ) -> PreparedTransaction {
+        PreparedTransaction(
+            found: RecoveryPlan.Found(name: gid, ageSeconds: ageSeconds),
+            isFromBefore: transactionID < safeTransactionID,
+            claim: database != facts.database
+                ? .otherDatabase : owner == facts.user ? .ours : .otherRole,
             owner: owner, database: database)
     }
 
-    /// A transaction id with its epoch, as the latest one below `next` that ends in those 32 bits.
+    /// A transaction id with its epoch: the greatest one below `next` that ends in these 32 bits.
     static func wholeID(_ short: UInt32, below next: UInt64) -> UInt64 {
         let epoch = next >> 32
         let id = epoch << 32 | UInt64(short)

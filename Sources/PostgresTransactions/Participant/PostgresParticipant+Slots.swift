@@ -2,14 +2,14 @@ import EventLoop
 import PostgresClient
 import TransactionEngine
 
-/// Which slots for prepared transactions are left on this participant's server.
+/// The slots for prepared transactions that are left on this participant's server.
 extension PostgresParticipant {
-    /// How old a count may be that a request is refused by.
+    /// The greatest age of a count by which a request is refused.
     private static let refusalAge = Duration.milliseconds(100)
-    /// How old a count may be when a session is opened.
+    /// The greatest age of a count when a session is opened.
     private static let openingAge = Duration.seconds(1)
-    /// For how long a request waits for a count.
-    private static let patience = Duration.seconds(1)
+    /// How long a request waits for a count.
+    private static let countTimeout = Duration.seconds(1)
 
     /// The slots as they are known, without asking; nil as long as no session was ever opened.
     var slotUsage: SlotUsage? {
@@ -21,8 +21,8 @@ extension PostgresParticipant {
 
     /// Why so many more branches cannot be prepared here; nil if they can.
     ///
-    /// - Parameter onServer: how many the request will have prepared on this server, in all of the
-    ///   databases that it names there.
+    /// - Parameter onServer: how many branches of the request will be prepared on this server, in all of
+    ///   the databases that it names there.
     func slotRefusal(for count: Int, onServer total: Int) -> AdmissionFailure? {
         guard count > 0 else { return nil }
         if let share = options.preparedSlots, slots.count + count > share {
@@ -36,59 +36,51 @@ extension PostgresParticipant {
             ? nil : .slotsExhausted(name: options.name, usage: usage)
     }
 
-    /// Counts what others hold, if it is that which leaves no room, and the last count may be out of
-    /// date; false if there was no need.
+    /// Whether a request must not be refused before the slots are counted again: others' slots leave no
+    /// room, and the last count may be out of date.
     ///
-    /// - Parameter count: the slots that a request wants at most on this server.
-    func recountForRefusal(for count: Int) async -> Bool {
-        guard let server, !server.hasRoom(for: count), server.others != 0,
-            server.wantsCount(after: Self.refusalAge)
-        else { return false }
-        await recount(server)
-        return true
+    /// - Parameter count: the most slots that the request needs on this server.
+    func needsCountBeforeRefusal(of count: Int) -> Bool {
+        guard let server else { return false }
+        return !server.hasRoom(for: count) && server.others != 0
+            && server.isCountOlder(than: Self.refusalAge)
     }
 
-    /// PREPARE has said that there is no slot, so that others hold more than is known.
+    /// PREPARE found no slot, so others hold more than is known.
     func noteSlotsExhausted() {
-        guard let server else { return }
-        server.foundFull()
-        Task(executorPreference: EventLoop.shared) { await self.recount(server) }
+        server?.noteExhausted()
+        Task(executorPreference: loop) { await self.recount() }
     }
 
-    /// By the session that looks: it waits neither for work nor for the ends of branches.
-    private func recount(_ server: ServerSlots) async {
-        await server.countOnce {
-            // If there is no answer, what was known stays, and the next request asks again.
-            try? await self.statusReaders.withConnection(timeout: Self.patience, isHasty: true) {
-                try await self.countSlots(on: $0, timeout: Self.patience)
+    /// Counts with a status reader, which waits neither for work nor for the ends of branches.
+    func recount() async {
+        await server?.countOnce {
+            // Without an answer the last count stays, and the next request asks again.
+            try? await self.statusReaders.withConnection(
+                timeout: Self.countTimeout, isHasty: true
+            ) {
+                try await self.countSlots(on: $0, timeout: Self.countTimeout)
             }
         }
     }
 
-    /// Counts on a session that was just opened.
-    ///
-    /// One that was lost meanwhile is noticed by whoever opened it, and a count is no condition.
+    /// Counts on a session that was just opened; whether that succeeds is no condition for its use.
     func countSlotsAtOpening(on connection: PostgresConnection) async {
-        guard let server, server.wantsCount(after: Self.openingAge) else { return }
+        guard let server, server.isCountOlder(than: Self.openingAge) else { return }
         try? await countSlots(on: connection, timeout: options.connectTimeout)
     }
 
-    /// Counts on a finishing session, with each scan.
-    func countSlots() async throws {
-        try await finishers.withConnection(timeout: options.connectTimeout) {
-            try await self.countSlots(on: $0, timeout: .seconds(30))
+    private func countSlots(on connection: PostgresConnection, timeout: Duration) async throws {
+        try await serverSlots(of: factsIfOpen(of: connection)).count {
+            try await connection.rows(Self.gids, timeout: timeout)
         }
     }
 
-    private func countSlots(
-        on connection: PostgresConnection, timeout: Duration
-    ) async throws {
-        guard let facts = facts(of: connection) else { throw PostgresError.closed }
-        let server = servers.slots(of: facts.systemIdentifier, limit: facts.slotLimit)
-        try await server.count {
-            let rows = try await connection.query(
-                "SELECT gid FROM pg_catalog.pg_prepared_xacts", timeout: timeout)
-            return (0..<rows.rowCount).compactMap { rows.text(row: $0, column: 0) }
-        }
+    private static let gids = Query<String>(
+        "SELECT gid FROM pg_catalog.pg_prepared_xacts"
+    ) { $0.text() }
+
+    func serverSlots(of facts: SessionFacts) -> ServerSlots {
+        servers.slots(of: facts.systemIdentifier, limit: facts.slotLimit)
     }
 }

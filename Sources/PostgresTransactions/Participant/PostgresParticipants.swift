@@ -4,61 +4,58 @@ public import Logging
 public import PostgresClient
 public import TransactionEngine
 
-/// The registered participants, and the queue of those who wait for sessions.
+/// The registered participants, and the queue of requests that wait for sessions.
 @LoopActor
 public final class PostgresParticipants: Participants {
     /// The names, in the order of the configuration.
     public nonisolated let names: [String]
-    private nonisolated let poolSizes: [String: Int]
-    let members: [String: PostgresParticipant]
-    private nonisolated let journals: [String: JournalStanding]
-    let waiting = SessionQueue()
-    var isClosed = false
-    private let queueMax: Int
     /// Called with the name of a participant that could not be reached and answers again.
     public var onAnswering: (@LoopActor (String) -> Void)?
-
-    /// How often somebody had to wait.
-    private(set) var tickets = 0
+    nonisolated let members: [String: PostgresParticipant]
+    private let loop: EventLoop
+    let queue = SessionQueue()
+    private let queueMax: Int
+    private(set) var lastTicket = 0
+    private var isClosed = false
 
     /// Makes the participants and begins to connect to each.
     public convenience init(
-        _ options: [ParticipantOptions], state: StateDatabase, queueMax: Int, logger: Logger
+        _ options: [ParticipantOptions], state: StateDatabase, queueMax: Int,
+        loop: EventLoop = .shared, logger: Logger
     ) throws(PostgresError) {
         try self.init(
             options, registry: SessionRegistry(state: state, logger: logger),
-            installation: state.installation,
-            replica: state.options.replica, queueMax: queueMax, logger: logger)
+            installation: state.installation, replica: state.options.replica, queueMax: queueMax,
+            loop: loop, logger: logger)
     }
 
     /// Makes participants whose sessions are recorded nowhere, for work without a decision log.
     public convenience init(
         logless options: [ParticipantOptions], installation: String, allowsFsyncOff: Bool,
-        queueMax: Int, logger: Logger
+        queueMax: Int, loop: EventLoop = .shared, logger: Logger
     ) throws(PostgresError) {
         try self.init(
             options, registry: SessionRegistry(allowsFsyncOff: allowsFsyncOff),
-            installation: installation, replica: installation, queueMax: queueMax, logger: logger)
+            installation: installation, replica: installation, queueMax: queueMax, loop: loop,
+            logger: logger)
     }
 
     private init(
         _ options: [ParticipantOptions], registry: SessionRegistry, installation: String,
-        replica: String, queueMax: Int, logger: Logger
+        replica: String, queueMax: Int, loop: EventLoop, logger: Logger
     ) throws(PostgresError) {
-        let servers = ServerDirectory()
+        let servers = ServerDirectory(loop: loop)
         var members: [String: PostgresParticipant] = [:]
         for option in options {
             members[option.name] = try PostgresParticipant(
                 option, registry: registry, servers: servers, installation: installation,
-                replica: replica, logger: logger)
+                replica: replica, loop: loop, logger: logger)
         }
         self.members = members
-        journals = members.mapValues(\.journal)
-        poolSizes = members.mapValues(\.options.poolSize)
+        self.loop = loop
         self.queueMax = queueMax
         names = options.map(\.name)
-        for member in members.values {
-            let name = member.options.name
+        for (name, member) in members {
             member.workers.onIdle = { [weak self] in self?.serve(name) }
             member.workers.onFailure = { [weak self] in self?.serve(name) }
             member.onAnswering = { [weak self] in self?.onAnswering?(name) }
@@ -66,124 +63,11 @@ public final class PostgresParticipants: Participants {
     }
 
     /// The most sessions that branches may have in a participant; nil if none has that name.
-    public nonisolated func sessionsMax(of name: String) -> Int? { poolSizes[name] }
+    public nonisolated func sessionsMax(of name: String) -> Int? { members[name]?.options.poolSize }
 
-    /// Takes a session for every branch, all or none.
-    ///
-    /// Who waits holds nothing, so a participant that is slow or dead delays only those who want
-    /// it; for whoever has waited longest something is kept (see `SessionQueue.kept`).
-    public func reserve(
-        _ requests: [SessionRequest], within limit: Duration
-    ) async throws(AdmissionFailure) -> [any BranchSession] {
-        if isClosed { throw .draining }
-        if let sessions = try await takeOrCount(requests) { return sessions }
-        guard waiting.count < queueMax else { throw .overloaded(.waiting(limit: queueMax)) }
-        tickets += 1
-        let ticket = tickets
-        let result = await withTaskCancellationHandler {
-            await wait(requests, ticket, limit)
-        } onCancel: {
-            EventLoop.shared.execute { self.stopWaiting(ticket) }
-        }
-        return try result.get()
-    }
-
-    /// Ends a prepared branch.
-    public func finish(_ request: FinishRequest) async -> FinishReport {
-        guard let member = members[request.participant] else {
-            return FinishReport(
-                .tryAgain, error: "no participant named \(request.participant) is configured")
-        }
-        return await member.end(request)
-    }
-
-    /// Asks a register what it holds.
-    public func queryCommitPoint(_ query: CommitPointQuery) async -> CommitPointReport {
-        guard let member = members[query.participant] else {
-            return CommitPointReport(
-                .tryAgain, error: "no participant named \(query.participant) is configured")
-        }
-        return await member.ask(query)
-    }
-
-    /// Looks at what a register holds.
-    public func readCommitPoint(_ query: CommitPointQuery) async -> CommitPointReading {
-        guard let member = members[query.participant] else {
-            return .unknown(reason: "no participant named \(query.participant) is configured")
-        }
-        return await member.look(query)
-    }
-
-    /// Looks whether a branch of a commit has committed.
-    public func commitStatus(of branch: FinishRequest) async -> FinishInquiry.Reading {
-        await members[branch.participant]?.look(at: branch) ?? .silent
-    }
-
-    /// Whether a later write than a branch's commit is through.
-    public func isCommitReplicated(_ branch: FinishRequest) async -> Bool {
-        await members[branch.participant]?.hasConfirmed(branch) ?? false
-    }
-
-    /// Whether a journal is kept there, and was found in order.
+    /// Whether a usable journal is kept there.
     public nonisolated func keepsJournal(_ name: String) -> Bool {
-        journals[name]?.isReady ?? false
-    }
-
-    /// The prepared transactions of one participant that bear this installation's name, and those
-    /// elsewhere on its server that no participant here can end.
-    ///
-    /// Of several participants on one server the first one of that database names such a one, or the
-    /// first of all.
-    public func preparedTransactions(
-        in name: String
-    ) async throws(ParticipantUnreachable) -> [PreparedTransaction] {
-        guard let member = members[name] else { return [] }
-        do {
-            let found = try await member.prepared()
-            // Of no use to the scan, which is when it is done.
-            try? await member.countSlots()
-            return found.filter { $0.claim == .ours || names(name, $0, on: member) }
-        } catch {
-            throw ParticipantUnreachable("\(error)")
-        }
-    }
-
-    private func names(
-        _ name: String, _ found: PreparedTransaction, on member: PostgresParticipant
-    ) -> Bool {
-        let system = member.latestFacts?.systemIdentifier
-        let others = names.compactMap { members[$0] }.filter {
-            // One that has not been reached may be on this server as well.
-            $0.latestFacts == nil || $0.latestFacts?.systemIdentifier == system
-        }
-        let isCovered = others.contains { other in
-            guard let facts = other.latestFacts else {
-                return other.options.connection["dbname"] == found.database
-            }
-            return facts.database == found.database && facts.user == found.owner
-        }
-        if isCovered { return false }
-        let here = others.filter { $0.latestFacts != nil }
-        let first = here.first { $0.latestFacts?.database == found.database } ?? here.first
-        return first?.options.name == name
-    }
-
-    /// Removes a batch of old witness rows from every participant that has them.
-    public func trimWitnesses(olderThanSeconds seconds: Int64, limit: Int) async {
-        for name in names {
-            guard let member = members[name], member.options.hasWitness else { continue }
-            // A participant that is down now is asked the next time.
-            try? await member.finishers.withConnection(timeout: .seconds(5)) { connection in
-                try await Witness.trim(
-                    olderThanSeconds: seconds, limit: limit, on: connection)
-            }
-        }
-    }
-
-    /// Removes the records of sessions that are gone, so many at a time, of every participant.
-    func forgetGoneSessions(_ limit: Int) async {
-        // A participant that is down now is asked the next time.
-        for name in names { try? await members[name]?.forgetGoneSessions(limit) }
+        members[name]?.hasUsableJournal.withLock { $0 } ?? false
     }
 
     /// What is known of each participant.
@@ -191,10 +75,319 @@ public final class PostgresParticipants: Participants {
         names.compactMap { members[$0]?.status }
     }
 
-    /// Closes every session, and answers who waits for one.
+    /// Closes every session, and refuses the requests that wait for one.
     public func close() async {
         isClosed = true
-        for waiter in waiting.removeAll() { waiter.settle(.failure(.draining)) }
+        for waiter in queue.removeAll() { waiter.settle(.failure(.draining)) }
         for name in names { await members[name]?.close() }
+    }
+
+    // MARK: Sessions
+
+    /// Takes a session for every branch, all or none.
+    ///
+    /// A request that waits holds no session, so a participant that is slow or dead delays only requests
+    /// that need it. The request that has waited longest has sessions kept for it (see
+    /// `SessionQueue.kept`).
+    public func reserve(
+        _ requests: [SessionRequest], within limit: Duration
+    ) async throws(AdmissionFailure) -> [any BranchSession] {
+        if isClosed { throw .draining }
+        if let sessions = try await takeOrCount(requests) { return sessions }
+        guard queue.count < queueMax else { throw .overloaded(.waiting(limit: queueMax)) }
+        lastTicket += 1
+        let ticket = lastTicket
+        let result = await withTaskCancellationHandler {
+            await wait(requests, ticket: ticket, within: limit)
+        } onCancel: {
+            loop.execute { self.stopWaiting(ticket) }
+        }
+        return try result.get()
+    }
+
+    /// Takes sessions, or counts the slots of a server again before it refuses for lack of them.
+    private func takeOrCount(
+        _ requests: [SessionRequest]
+    ) async throws(AdmissionFailure) -> [any BranchSession]? {
+        // Each count may clear one participant.
+        for _ in requests {
+            do throws(AdmissionFailure) {
+                return try take(requests)
+            } catch {
+                guard let member = memberToCount(before: error, of: requests) else { throw error }
+                await member.recount()
+            }
+        }
+        return try take(requests)
+    }
+
+    /// The participant whose slots are to be counted again before a request is refused; nil if the count
+    /// is recent.
+    private func memberToCount(
+        before refusal: AdmissionFailure, of requests: [SessionRequest]
+    ) -> PostgresParticipant? {
+        guard case .slotsExhausted(let name, _) = refusal, let member = members[name],
+            member.needsCountBeforeRefusal(of: requests.count)
+        else { return nil }
+        return member
+    }
+
+    /// Joins the queue, until there are sessions for all branches or the time is up.
+    private func wait(
+        _ requests: [SessionRequest], ticket: Int, within limit: Duration
+    ) async -> Result<[any BranchSession], AdmissionFailure> {
+        await withCheckedContinuation { reply in
+            // Other tasks may have run since the caller checked; see `ConnectionPool.acquire`.
+            if Task.isCancelled { return reply.resume(returning: .failure(.cancelled)) }
+            if isClosed { return reply.resume(returning: .failure(.draining)) }
+            do throws(AdmissionFailure) {
+                if let sessions = try take(requests) {
+                    return reply.resume(returning: .success(sessions))
+                }
+            } catch {
+                return reply.resume(returning: .failure(error))
+            }
+            let timer = loop.schedule(after: limit) { [weak self] in
+                self?.expire(ticket, after: limit)
+            }
+            queue.append(
+                SessionWaiter(ticket: ticket, requests: requests, reply: reply, timer: timer))
+        }
+    }
+
+    /// Sessions for all branches, nil if some have to be waited for, or why there will be none.
+    private func take(
+        _ requests: [SessionRequest], ticket: Int? = nil
+    ) throws(AdmissionFailure) -> [any BranchSession]? {
+        var isReady = true
+        for (index, request) in requests.enumerated() {
+            let name = request.participant
+            // Each participant once, at its first branch.
+            guard !requests[..<index].contains(where: { $0.participant == name }),
+                let member = members[name]
+            else { continue }
+            let count = requests.count { $0.participant == name }
+            let isBusy = isBusy(member, for: count, ticket: ticket)
+            // Of a server that cannot be reached nothing else is known now.
+            if isBusy, member.workers.isFailing {
+                throw .participantUnavailable(name: name, reason: member.lastFailure)
+            }
+            if let refusal = slotRefusal(of: member, for: requests) { throw refusal }
+            guard isBusy else { continue }
+            member.workers.demand(count)
+            isReady = false
+        }
+        guard isReady else { return nil }
+        return requests.map { request in
+            guard let member = members[request.participant],
+                let connection = member.workers.takeIdle()
+            else { preconditionFailure("idle sessions were counted a moment ago") }
+            return WorkingSession(
+                participant: member, connection: connection, commitMode: request.commitMode)
+        }
+    }
+
+    /// Whether fewer sessions than so many are idle, not counting those kept for another request.
+    private func isBusy(_ member: PostgresParticipant, for count: Int, ticket: Int?) -> Bool {
+        let kept = queue.kept(
+            of: member.options.name, poolSize: member.options.poolSize, from: ticket)
+        return member.workers.idleCount < count + kept
+    }
+
+    /// Why the branches that will be prepared there find no slots; nil if they do.
+    private func slotRefusal(
+        of member: PostgresParticipant, for requests: [SessionRequest]
+    ) -> AdmissionFailure? {
+        let name = member.options.name
+        var (here, onServer) = (0, 0)
+        for request in requests where request.commitMode == .twoPhase {
+            if request.participant == name { here += 1 }
+            // Several participants may be databases of one server.
+            guard let server = member.server, members[request.participant]?.server === server
+            else { continue }
+            onServer += 1
+        }
+        return member.slotRefusal(for: here, onServer: onServer)
+    }
+
+    // MARK: The queue
+
+    /// Serves the requests that wait for a participant, in order, passing over those that must wait on.
+    ///
+    /// - Parameter mayCount: whether slots may be counted before a request is refused; it then waits on,
+    ///   and is served again after the count.
+    private func serve(_ name: String, mayCount: Bool = true) {
+        var refused: [SessionWaiter] = []
+        queue.serve(name) { waiter in
+            do throws(AdmissionFailure) {
+                return try take(waiter.requests, ticket: waiter.ticket).map { .success($0) }
+            } catch {
+                if mayCount, let member = memberToCount(before: error, of: waiter.requests) {
+                    Task(executorPreference: loop) {
+                        await member.recount()
+                        await self.serve(name, mayCount: false)
+                    }
+                    return nil
+                }
+                refused.append(waiter)
+                return .failure(error)
+            }
+        }
+        for waiter in refused { serveOthers(after: waiter) }
+    }
+
+    /// Serves the requests for which the sessions kept for this one are free now.
+    private func serveOthers(after waiter: SessionWaiter) {
+        for name in Set(waiter.requests.map(\.participant)) { serve(name) }
+    }
+
+    private func stopWaiting(_ ticket: Int) {
+        guard let waiter = queue.remove(ticket: ticket) else { return }
+        waiter.settle(.failure(.cancelled))
+        serveOthers(after: waiter)
+    }
+
+    private func expire(_ ticket: Int, after limit: Duration) {
+        guard let waiter = queue.remove(ticket: ticket) else { return }
+        waiter.settle(.failure(reasonForNone(waiter, after: limit)))
+        serveOthers(after: waiter)
+    }
+
+    /// Why there were no sessions in time: names the first participant that had too few.
+    private func reasonForNone(
+        _ waiter: SessionWaiter, after limit: Duration
+    ) -> AdmissionFailure {
+        let needed = waiter.requests.compactMap { members[$0.participant] }
+        let missing = needed.first { member in
+            isBusy(member, for: needed.count { $0 === member }, ticket: waiter.ticket)
+        }
+        // A request is served as soon as there are enough sessions everywhere, so one had too few.
+        guard let member = missing ?? needed.first else { return .draining }
+        let name = member.options.name
+        guard member.workers.connectedCount > 0 else {
+            return .participantUnavailable(
+                name: name, reason: "no connection within \(limit.wholeMilliseconds) ms")
+        }
+        return .participantBusy(
+            name: name,
+            sessions: SessionUsage(
+                limit: member.options.poolSize, open: member.workers.connectedCount,
+                lastError: member.workers.lastFailure.map { "\($0.error)" }), waited: limit)
+    }
+
+    // MARK: Ends and commit points
+
+    /// Ends a prepared branch.
+    public func end(_ request: FinishRequest) async -> FinishReport {
+        await members[request.participant]?.end(request)
+            ?? FinishReport(.tryAgain, error: Self.unknown(request.participant))
+    }
+
+    /// Asks a commit point for its decision.
+    public func ask(_ query: CommitPointQuery) async -> CommitPointReport {
+        await members[query.participant]?.ask(query)
+            ?? CommitPointReport(.tryAgain, error: Self.unknown(query.participant))
+    }
+
+    /// Reads what a commit point holds.
+    public func look(_ query: CommitPointQuery) async -> CommitPointReading {
+        await members[query.participant]?.look(query)
+            ?? .unknown(reason: Self.unknown(query.participant))
+    }
+
+    private static func unknown(_ name: String) -> String {
+        "no participant named \(name) is configured"
+    }
+
+    /// Reads whether a branch of a commit has committed.
+    public func look(at request: FinishRequest) async -> EndInquiry.Reading {
+        await members[request.participant]?.look(at: request) ?? .silent
+    }
+
+    /// Whether a write after a branch's commit is durable.
+    public func hasConfirmed(_ request: FinishRequest) async -> Bool {
+        await members[request.participant]?.hasConfirmed(request) ?? false
+    }
+
+    /// The prepared transactions of one participant that bear this installation's name, and those
+    /// elsewhere on its server that no participant here can end.
+    ///
+    /// If several participants are on one server, one of them reports such a transaction: the first whose
+    /// database it is in, else the first of all.
+    public func prepared(
+        in name: String
+    ) async throws(ParticipantUnreachable) -> [PreparedTransaction] {
+        guard let member = members[name] else { return [] }
+        do {
+            return try await member.prepared().filter {
+                $0.claim == .ours || isReported($0, by: member)
+            }
+        } catch {
+            throw ParticipantUnreachable("\(error)")
+        }
+    }
+
+    private func isReported(
+        _ transaction: PreparedTransaction, by member: PostgresParticipant
+    ) -> Bool {
+        let system = member.latestFacts?.systemIdentifier
+        let candidates = names.compactMap { members[$0] }.filter {
+            // One that has not been reached may be on this server as well.
+            $0.latestFacts == nil || $0.latestFacts?.systemIdentifier == system
+        }
+        let isCovered = candidates.contains { other in
+            guard let facts = other.latestFacts else {
+                return other.options.connection["dbname"] == transaction.database
+            }
+            return facts.database == transaction.database && facts.user == transaction.owner
+        }
+        if isCovered { return false }
+        let reached = candidates.filter { $0.latestFacts != nil }
+        let first =
+            reached.first { $0.latestFacts?.database == transaction.database } ?? reached.first
+        return first === member
+    }
+
+    // MARK: Retention
+
+    /// Removes a batch of old witness rows from every participant that has them.
+    public func trimWitnesses(olderThanSeconds seconds: Int64, limit: Int) async {
+        for name in names {
+            guard let member = members[name], member.options.hasWitness else { continue }
+            // A participant that is down now has its turn the next time.
+            try? await member.finishers.withConnection(timeout: .seconds(5)) { connection in
+                try await Witness.trim(
+                    olderThanSeconds: seconds, limit: limit, on: connection)
+            }
+        }
+    }
+
+    /// Removes the records of sessions that are gone, of every participant, in batches.
+    func forgetGoneSessions(_ limit: Int) async {
+        // A participant that is down now has its turn the next time.
+        for name in names { try? await members[name]?.forgetGoneSessions(limit) }
+    }
+
+    /// The transactions with greater numbers than this one in a participant's journal, oldest first.
+    func journalled(
+        in name: String, after number: Int64, limit: Int
+    ) async throws -> [GlobalTransactionID] {
+        guard keepsJournal(name), let member = members[name] else { return [] }
+        return try await member.finishers.withConnection(timeout: member.options.connectTimeout) {
+            connection in
+            try await connection.rows(
+                Journal.decided, [member.installation, "\(number)", "\(limit)"],
+                timeout: .seconds(30))
+        }
+    }
+
+    /// Removes decisions from a participant's journal.
+    func forgetJournalled(_ ids: [GlobalTransactionID], in name: String) async throws {
+        guard let member = members[name], !ids.isEmpty else { return }
+        let command = Journal.forget(ids, installation: member.installation)
+        _ = try await member.finishers.withConnection(timeout: member.options.connectTimeout) {
+            connection in
+            try await connection.query(command.sql, command.parameters, timeout: .seconds(30))
+        }
     }
 }

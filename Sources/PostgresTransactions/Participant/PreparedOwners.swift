@@ -2,12 +2,12 @@ import EventLoop
 import PostgresClient
 import TransactionEngine
 
-/// Whose the prepared transactions of one server are, asked for many at a time.
+/// Finds the owners of prepared transactions on one server, many in one query.
 ///
-/// PostgreSQL has to look through all that is prepared to answer for one name, so a recovery that asked
-/// for each of thousands by itself would spend its time on nothing else. What is asked for while all
-/// of the askers' connections have a question under way goes into the next one; a connection that has
-/// fallen silent holds up nobody but those whose question it has.
+/// PostgreSQL scans everything prepared to find one name, so a recovery that asked for each of thousands
+/// by itself would do nothing else. Questions gather while all of the callers' connections have a query
+/// under way, and go into the next query together. A connection that no longer answers delays only the
+/// questions in its own query.
 @LoopActor
 final class PreparedOwners {
     struct Owner {
@@ -17,64 +17,61 @@ final class PreparedOwners {
 
     private struct Question {
         let gid: String
-        /// Held by whoever asks until the answer is there.
+        /// The caller holds it until the answer arrives.
         let connection: PostgresConnection
         let reply: CheckedContinuation<Result<Owner?, PostgresError>, Never>
     }
 
+    private let loop: EventLoop
     private var gathering: [Question] = []
-    /// The connections that have a question under way.
+    /// The connections that have a query under way.
     private var asking: Set<ObjectIdentifier> = []
+
+    init(loop: EventLoop) { self.loop = loop }
 
     /// Who prepared the transaction of that name, and where; nil if there is none.
     ///
-    /// The answer is not older than the call. It may come over another asker's connection.
+    /// The answer is not older than the call. It may come over another caller's connection.
     func owner(
         of gid: String, on connection: PostgresConnection
     ) async throws(PostgresError) -> Owner? {
         let result = await withCheckedContinuation { reply in
             gathering.append(Question(gid: gid, connection: connection, reply: reply))
             guard asking.insert(ObjectIdentifier(connection)).inserted else { return }
-            Task(executorPreference: EventLoop.shared) { await self.askAll(on: connection) }
+            Task(executorPreference: loop) { await self.askAll(on: connection) }
         }
         return try result.get()
     }
 
-    /// Asks everything that has gathered, as long as somebody among the askers holds this connection.
+    /// Asks everything that has gathered, as long as one of the callers holds this connection.
     ///
-    /// Whatever gathers does so for a connection that has a question under way, so it is asked at the
-    /// latest when that one is answered.
+    /// Every question that gathers has a connection with a query under way, so it is asked at the latest
+    /// when that query is answered.
     private func askAll(on connection: PostgresConnection) async {
         while gathering.contains(where: { $0.connection === connection }) {
             let questions = gathering
             gathering = []
-            let found: Result<[String: Owner], PostgresError>
+            let owners: Result<[String: Owner], PostgresError>
             do {
-                found = .success(try await ask(questions.map(\.gid), on: connection))
+                let found = try await connection.rows(
+                    Self.query, [ArrayLiteral.write(questions.map(\.gid))], timeout: .seconds(30))
+                owners = .success(Dictionary(found, uniquingKeysWith: { first, _ in first }))
             } catch {
-                found = .failure(error)
+                owners = .failure(error)
             }
             for question in questions {
-                question.reply.resume(returning: found.map { $0[question.gid] })
+                question.reply.resume(returning: owners.map { $0[question.gid] })
             }
         }
         asking.remove(ObjectIdentifier(connection))
     }
 
-    private func ask(
-        _ gids: [String], on connection: PostgresConnection
-    ) async throws(PostgresError) -> [String: Owner] {
-        let rows = try await connection.query(
-            "SELECT gid, owner, database FROM pg_prepared_xacts WHERE gid = ANY ($1::text[])",
-            [ArrayLiteral.write(gids)], timeout: .seconds(30))
-        var found: [String: Owner] = [:]
-        for row in 0..<rows.rowCount {
-            guard let gid = rows.text(row: row, column: 0),
-                let role = rows.text(row: row, column: 1),
-                let database = rows.text(row: row, column: 2)
-            else { continue }
-            found[gid] = Owner(role: role, database: database)
+    private static let query = Query<(String, Owner)>(
+        "SELECT gid, owner, database FROM pg_prepared_xacts WHERE gid = ANY ($1::text[])"
+    ) { row in
+        guard let gid = row.text(), let role = row.text(), let database = row.text() else {
+            return nil
         }
-        return found
+        return (gid, Owner(role: role, database: database))
     }
 }

@@ -24,7 +24,7 @@ final class BranchSlots {
     /// The branch is prepared, or may be.
     func hold(_ gid: String) { held.insert(gid) }
 
-    /// The session is given back; what `hold` was told stays held.
+    /// The session is given back; a gid that is held stays held.
     func giveBack(_ gid: String?) {
         atWorkCount -= 1
         if let gid { atWork.remove(gid) }
@@ -33,7 +33,7 @@ final class BranchSlots {
     /// The branch has ended.
     func free(_ gid: String) { held.remove(gid) }
 
-    /// Branches that somebody else ended.
+    /// Branches that another replica or an operator has ended.
     func free(_ gids: Set<String>) { held.subtract(gids) }
 }
 
@@ -42,20 +42,25 @@ final class BranchSlots {
 final class ServerSlots {
     /// `max_prepared_transactions`, as the server said last.
     var limit: Int
-    /// Prepared there by anybody else, as of the last count; nil as long as nobody has counted.
+    /// The slots that all else held at the last count; nil as long as there was no count.
     ///
-    /// These are branches of other replicas, those that an earlier life of this one left, and whatever
-    /// other programs prepare, in whichever database.
+    /// These are branches of other replicas, those that an earlier incarnation of this one left, and what
+    /// other programs prepare, in any database.
     private(set) var others: Int?
     private var countedAt: ContinuousClock.Instant?
-    /// Counts that have begun, and which of them `others` is of.
+    /// The number of the count that began last, and of the count that `others` comes from.
     private var countsBegun = 0
     private var countApplied = 0
     private var shares: [BranchSlots] = []
-    /// The count under way, which all share who want one meanwhile.
+    /// The count under way, which all callers of `countOnce` share.
     private var counting: Task<Void, Never>?
 
-    init(limit: Int) { self.limit = limit }
+    private let loop: EventLoop
+
+    init(limit: Int, loop: EventLoop) {
+        self.limit = limit
+        self.loop = loop
+    }
 
     /// Slots that this replica's branches hold, in all participants that are on this server.
     var own: Int { shares.reduce(0) { $0 + $1.count } }
@@ -66,29 +71,27 @@ final class ServerSlots {
 
     func hasRoom(for count: Int) -> Bool { own + (others ?? 0) + count <= limit }
 
-    /// Whether somebody else's share might be smaller by now than it was counted.
-    ///
-    /// A refusal is not repeated for longer than this on the strength of one count.
-    func wantsCount(after age: Duration) -> Bool {
-        countedAt.map { $0.duration(to: .now) >= age } ?? true
+    /// Whether the last count is older than this, so that others may hold fewer slots by now.
+    func isCountOlder(than age: Duration) -> Bool {
+        countedAt.map { $0.duration(to: loop.now) >= age } ?? true
     }
 
-    /// PREPARE found no slot: there are more of others than were counted.
-    func foundFull() {
+    /// PREPARE found no slot: others hold more than were counted.
+    func noteExhausted() {
         others = max(others ?? 0, limit - own)
         countedAt = nil
-        // What is being counted was asked for before.
+        // The counts under way asked before that.
         countApplied = countsBegun
     }
 
-    /// Counts anew, by a question that answers with every gid on the server.
+    /// Counts anew, by a query for every gid on the server.
     ///
-    /// Several sessions may ask at once. An answer that arrives after that of a later question is older, and
-    /// counts no more.
+    /// Several sessions may ask at once. An answer that arrives after that of a later query is out of date,
+    /// and is dropped.
     func count(_ ask: () async throws -> [String]) async rethrows {
         countsBegun += 1
         let number = countsBegun
-        // A branch that begins or ends while the server answers is ours all the same.
+        // A branch that begins or ends while the server answers is ours as well.
         let before = shares.map(\.gids)
         let gids = try await ask()
         guard number > countApplied else { return }
@@ -96,7 +99,7 @@ final class ServerSlots {
         var known = Set<String>()
         for some in before + shares.map(\.gids) { known.formUnion(some) }
         others = gids.count { !known.contains($0) }
-        countedAt = .now
+        countedAt = loop.now
     }
 
     /// Runs a count, or waits for the one under way.
@@ -112,14 +115,17 @@ final class ServerSlots {
 /// The servers of the participants, by system identifier.
 @LoopActor
 final class ServerDirectory {
+    private let loop: EventLoop
     private var servers: [String: ServerSlots] = [:]
+
+    init(loop: EventLoop) { self.loop = loop }
 
     func slots(of systemIdentifier: String, limit: Int) -> ServerSlots {
         if let known = servers[systemIdentifier] {
             known.limit = limit
             return known
         }
-        let new = ServerSlots(limit: limit)
+        let new = ServerSlots(limit: limit, loop: loop)
         servers[systemIdentifier] = new
         return new
     }

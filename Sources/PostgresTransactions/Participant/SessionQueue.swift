@@ -1,7 +1,7 @@
 import EventLoop
 import TransactionEngine
 
-/// Someone who waits for sessions, one for each branch.
+/// A request that waits for sessions, one for each branch.
 @LoopActor
 final class SessionWaiter {
     typealias Outcome = Result<[any BranchSession], AdmissionFailure>
@@ -28,15 +28,15 @@ final class SessionWaiter {
     }
 }
 
-/// Those who wait for sessions, in lines of equal wants.
+/// The requests that wait for sessions, in lines of equal needs.
 ///
-/// Whoever wants the same as the first of a line can be served no sooner, so a session that becomes
-/// idle costs one look at each line that wants it, and not one at everybody who waits. Across the
-/// lines the order is that of asking; whoever cannot be served yet is passed over.
+/// A request that needs the same as the first of its line can be served no sooner. So for a session that
+/// becomes idle only the first of each line is tried, and not every waiting request. Across the lines
+/// requests are served in the order in which they came; one that cannot be served yet is passed over.
 @LoopActor
 final class SessionQueue {
-    /// What a line waits for; the order of the branches makes no difference.
-    private struct Want: Hashable {
+    /// The sessions that a line waits for, whatever the order of the branches.
+    private struct Need: Hashable {
         let counts: [SessionRequest: Int]
 
         init(_ requests: [SessionRequest]) {
@@ -51,20 +51,21 @@ final class SessionQueue {
     private final class Line {
         var waiters: [SessionWaiter] = []
 
-        /// The ticket of whoever stands first.
+        /// The ticket of the first request.
         var first: Int { waiters.first?.ticket ?? .max }
     }
 
-    private var lines: [Want: Line] = [:]
-    /// How many wait.
+    private var lines: [Need: Line] = [:]
+    /// How many requests wait.
     private(set) var count = 0
 
-    /// How many sessions of a participant are kept for whoever asked first of all, from one who came
-    /// later: this ticket, or one who has none yet.
+    /// How many sessions of a participant are kept for the request that has waited longest, from a later
+    /// one: from this ticket, or from a request that has none yet.
     ///
-    /// Were nothing kept, a waiter over several busy participants would be overtaken for ever, since
-    /// they hardly become idle in the same moment. It is one waiter at a time, and half of a pool at
-    /// most: a participant that is slow or silent costs those who do not want it no more than that.
+    /// Without this, a request over several busy participants could be overtaken for ever, since their
+    /// sessions hardly become idle in the same moment. Sessions are kept for one request at a time, and at
+    /// most half of a pool: so a participant that is slow or silent costs requests that do not need it no
+    /// more than that.
     func kept(of participant: String, poolSize: Int, from ticket: Int?) -> Int {
         guard let first = lines.values.min(by: { $0.first < $1.first })?.waiters.first,
             first.ticket != ticket
@@ -73,54 +74,54 @@ final class SessionQueue {
         return count <= poolSize / 2 ? count : 0
     }
 
-    /// Joins the line of those who want the same.
+    /// Adds a request to the line of those that need the same.
     func append(_ waiter: SessionWaiter) {
-        let want = Want(waiter.requests)
-        let line = lines[want] ?? Line()
+        let need = Need(waiter.requests)
+        let line = lines[need] ?? Line()
         line.waiters.append(waiter)
-        lines[want] = line
+        lines[need] = line
         count += 1
     }
 
-    /// Takes out whoever has this ticket, wherever it stands.
+    /// Takes out the request with this ticket.
     func remove(ticket: Int) -> SessionWaiter? {
-        for (want, line) in lines {
+        for (need, line) in lines {
             guard let index = line.waiters.firstIndex(where: { $0.ticket == ticket }) else {
                 continue
             }
             let waiter = line.waiters.remove(at: index)
-            left(line, want)
+            noteRemoval(from: line, of: need)
             return waiter
         }
         return nil
     }
 
-    /// Takes out everybody.
+    /// Takes out all requests.
     func removeAll() -> [SessionWaiter] {
         defer { (lines, count) = ([:], 0) }
         return lines.values.flatMap(\.waiters)
     }
 
-    /// Offers what a participant has to those who want it, in the order of asking, and takes out
-    /// whoever is answered; nil from the body keeps the one, and its line, waiting.
+    /// Offers a participant's sessions to the requests that need it, in the order in which they came, and
+    /// takes out each one that the body answers; nil from the body keeps the request, and its line, waiting.
     func serve(_ participant: String, _ body: (SessionWaiter) -> SessionWaiter.Outcome?) {
         var open = lines.filter { $0.key.includes(participant) }
-        while let (want, line) = open.min(by: { $0.value.first < $1.value.first }),
+        while let (need, line) = open.min(by: { $0.value.first < $1.value.first }),
             let waiter = line.waiters.first
         {
             if let outcome = body(waiter) {
                 line.waiters.removeFirst()
-                left(line, want)
+                noteRemoval(from: line, of: need)
                 waiter.settle(outcome)
-                if line.waiters.isEmpty { open[want] = nil }
+                if line.waiters.isEmpty { open[need] = nil }
             } else {
-                open[want] = nil
+                open[need] = nil
             }
         }
     }
 
-    private func left(_ line: Line, _ want: Want) {
+    private func noteRemoval(from line: Line, of need: Need) {
         count -= 1
-        if line.waiters.isEmpty { lines[want] = nil }
+        if line.waiters.isEmpty { lines[need] = nil }
     }
 }

@@ -3,17 +3,17 @@ import Logging
 import PostgresClient
 import TransactionEngine
 
-/// What a session found out about its server when it was opened.
+/// The facts about a session and its server, as found when the session was opened.
 struct SessionFacts: Sendable {
     let identity: SessionIdentity
-    /// The role that prepares; a role set by default is undone before PREPARE.
+    /// The role that prepares; a role that is a default setting is reset before PREPARE.
     let user: String
     let database: String
     let timeline: UInt32
     let slotLimit: Int
-    /// Every transaction id handed out so far is below it.
+    /// Every transaction id that the server has given so far is below it.
     let nextTransactionID: UInt64
-    /// What is set anew in the session before each transaction.
+    /// The settings that are made anew in the session before each transaction.
     var adjustments: [Command] = []
     /// The version of the participant; nil where none is recorded.
     var version: Int?
@@ -25,14 +25,14 @@ struct SessionFacts: Sendable {
     }
 }
 
-/// A reason for which a session may not be used.
+/// Why a session may not be used.
 enum SessionRefusal: Error, CustomStringConvertible {
     case isStandby
     case fsyncOff
     case superseded
     case unreadable
     case formerPrimary(timeline: UInt32, latest: UInt32)
-    /// Something there is not as it has to be; the sentence says what.
+    /// Something else there makes it unusable; the text says what.
     case unusable(String)
     case settingsMissing(names: String)
     case dataDoubtful(settings: String)
@@ -58,14 +58,12 @@ enum SessionRefusal: Error, CustomStringConvertible {
     }
 }
 
-/// Sessions to participants are recorded in the state database before they are used, by a statement
-/// that locks and checks the epoch.
+/// Records the sessions to participants in the state database before they are used, by a statement that
+/// locks and checks the epoch.
 ///
-/// Only so can a later life of this replica, or another replica, know which backends might still
-/// prepare something, and end them.
-///
-/// Without a state database there is no later life that could take anything over, and nothing is
-/// recorded: a lost session is ended by the life that had it.
+/// So a later incarnation of this replica, or another replica, knows which backends might still prepare
+/// something, and can end them. Without a state database no later incarnation can take anything over, and
+/// nothing is recorded: the incarnation that has a session ends it itself.
 @LoopActor
 final class SessionRegistry {
     private struct Entry {
@@ -94,11 +92,11 @@ final class SessionRegistry {
         self.allowsFsyncOff = allowsFsyncOff
     }
 
-    /// Examines a new session, learns which version of the participant it leads to, and records it.
+    /// Examines a new session, finds the version of the participant that it leads to, and records it.
     ///
-    /// It is left with PostgreSQL's own search path.
+    /// The session keeps PostgreSQL's own search path after this.
     ///
-    /// - Parameter settings: those that it was opened with.
+    /// - Parameter settings: the settings that the session was opened with.
     func admit(
         _ connection: PostgresConnection, of options: ParticipantOptions,
         set settings: SessionSettings
@@ -109,8 +107,9 @@ final class SessionRegistry {
         return facts
     }
 
-    /// Records a session; those that gather meanwhile go together, for a replica opens many at
-    /// once when it starts, and recovery waits for them.
+    /// Records a session; sessions that gather while one write is under way share the next one.
+    ///
+    /// A replica opens many at once when it starts, and recovery waits for them.
     private func record(_ session: SessionIdentity, of participant: String) async throws {
         let result = await withCheckedContinuation { reply in
             gathering.append(Entry(participant: participant, session: session, reply: reply))
@@ -137,17 +136,17 @@ final class SessionRegistry {
         isRecording = false
     }
 
-    /// By a statement that locks and checks the epoch, and durably: were the record visible and then
-    /// lost, a later life would not know of the session.
+    /// Writes durably, by a statement that locks and checks the epoch: if a record could be lost after its
+    /// session was used, a later incarnation would not know of the session.
     private func record(_ batch: [Entry]) async throws {
         guard let state else { return }
         let recorded = try await state.write(
             """
-            WITH life AS (SELECT FROM tandem.replicas AS r WHERE name = $4 AND epoch = $5::bigint
+            WITH incarnation AS (SELECT FROM tandem.replicas AS r WHERE name = $4 AND epoch = $5::bigint
                 AND \(StateDatabase.isAlive) FOR SHARE)
             INSERT INTO tandem.sessions (participant, process_id, backend_start, replica, epoch,
                 system_identifier)
-            SELECT p, i, s, $4, $5::bigint, y FROM life,
+            SELECT p, i, s, $4, $5::bigint, y FROM incarnation,
                 unnest($1::text[], $2::integer[], $3::text[], $6::text[]) AS x(p, i, s, y)
             RETURNING 1
             """,
@@ -164,33 +163,59 @@ final class SessionRegistry {
         }
     }
 
+    /// What a new session answers about itself.
+    private struct Introduction: Sendable {
+        let processID: Int32?
+        let startedAt: String?
+        let user: String?
+        let systemIdentifier: String?
+        /// In hexadecimal; nil on a standby.
+        let timeline: String?
+        let slotLimit: Int?
+        let isFsyncOn: Bool
+        let database: String?
+        let nextTransactionID: UInt64?
+        let settings: SessionAdmission.Answer
+    }
+
+    private static let introduction = Query<Introduction>(
+        """
+        SELECT pg_backend_pid(),
+            (SELECT (extract(epoch FROM backend_start) * 1000000)::bigint
+                FROM pg_stat_activity WHERE pid = pg_backend_pid()),
+            session_user, (SELECT system_identifier FROM pg_control_system()),
+            CASE WHEN pg_is_in_recovery() THEN NULL
+                ELSE substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8) END,
+            current_setting('max_prepared_transactions'), current_setting('fsync'),
+            current_database(), pg_snapshot_xmax(pg_current_snapshot()),
+            \(SessionAdmission.columns)
+        """
+    ) { row in
+        Introduction(
+            processID: row.value(), startedAt: row.text(), user: row.text(),
+            systemIdentifier: row.text(), timeline: row.text(), slotLimit: row.value(),
+            isFsyncOn: row.text() == "on", database: row.text(), nextTransactionID: row.value(),
+            settings: SessionAdmission.Answer(from: &row))
+    }
+
     private func examine(
         _ connection: PostgresConnection, _ settings: SessionSettings, timeout: Duration
     ) async throws -> SessionFacts {
-        let question = Command(
-            """
-            SELECT pg_backend_pid(),
-                (SELECT (extract(epoch FROM backend_start) * 1000000)::bigint
-                    FROM pg_stat_activity WHERE pid = pg_backend_pid()),
-                session_user, (SELECT system_identifier FROM pg_control_system()),
-                CASE WHEN pg_is_in_recovery() THEN NULL
-                    ELSE substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8) END,
-                current_setting('max_prepared_transactions'), current_setting('fsync'),
-                current_database(), pg_snapshot_xmax(pg_current_snapshot()),
-                \(SessionAdmission.columns)
-            """, SessionAdmission.parameters(settings))
-        let row = try await connection.run(
-            [SessionAdmission.ownSearchPath, question], timeout: timeout)
-        let admission = try SessionAdmission(row, from: 9)
-        func text(_ column: Int) -> String? { row.text(row: 0, column: column) }
-        guard let timeline = text(4) else { throw SessionRefusal.isStandby }
-        guard allowsFsyncOff || text(6) == "on" else {
-            throw SessionRefusal.fsyncOff
+        let result = try await connection.run(
+            [
+                SessionAdmission.ownSearchPath,
+                Self.introduction.command(SessionAdmission.parameters(settings)),
+            ], timeout: timeout)
+        guard let answer = Self.introduction.row(of: result) else {
+            throw SessionRefusal.unreadable
         }
-        guard let processID = text(0).flatMap(Int32.init), let startedAt = text(1),
-            let user = text(2), let systemIdentifier = text(3),
-            let timeline = UInt32(timeline, radix: 16), let slotLimit = text(5).flatMap(Int.init),
-            let database = text(7), let next = text(8).flatMap(UInt64.init)
+        let admission = try SessionAdmission(answer.settings)
+        guard let timeline = answer.timeline else { throw SessionRefusal.isStandby }
+        guard allowsFsyncOff || answer.isFsyncOn else { throw SessionRefusal.fsyncOff }
+        guard let processID = answer.processID, let startedAt = answer.startedAt,
+            let user = answer.user, let systemIdentifier = answer.systemIdentifier,
+            let timeline = UInt32(timeline, radix: 16), let slotLimit = answer.slotLimit,
+            let database = answer.database, let next = answer.nextTransactionID
         else { throw SessionRefusal.unreadable }
         return SessionFacts(
             identity: SessionIdentity(
@@ -199,46 +224,51 @@ final class SessionRegistry {
             nextTransactionID: next, adjustments: admission.adjustments)
     }
 
-    /// The sessions of lives that are over: this replica's earlier ones, and others' that have
-    /// ended or were ended; on this server, for a pid means nothing on another.
+    /// The sessions of incarnations that are over, this replica's and others', on this server: a pid means
+    /// nothing on another.
     func formerSessions(
         of participant: String, on systemIdentifier: String
     ) async throws -> [SessionIdentity] {
-        guard let state else { return [] }
-        let rows = try await state.read(
+        let query = Self.sessions(
+            on: systemIdentifier,
             """
-            SELECT s.process_id, s.backend_start FROM tandem.sessions AS s
+            FROM tandem.sessions AS s
             WHERE s.participant = $1 AND s.system_identifier IN ('', $2) AND NOT EXISTS (
                 SELECT FROM tandem.replicas AS r WHERE r.name = s.replica AND r.epoch = s.epoch
                     AND \(StateDatabase.isAlive))
-            """, [participant, systemIdentifier])
-        return Self.sessions(rows, on: systemIdentifier)
+            """)
+        guard let state else { return [] }
+        return query.rows(of: try await state.read(query.sql, [participant, systemIdentifier]))
     }
 
-    /// Recorded sessions of whatever life on this server, in the order of their key behind this one.
+    /// Recorded sessions of any incarnation on this server, in the order of their key after this one.
     func recorded(
         of participant: String, on systemIdentifier: String, after last: SessionIdentity?,
         limit: Int
     ) async throws -> [SessionIdentity] {
-        guard let state else { return [] }
-        let rows = try await state.read(
+        let query = Self.sessions(
+            on: systemIdentifier,
             """
-            SELECT process_id, backend_start FROM tandem.sessions
-            WHERE participant = $1 AND system_identifier = $2
-                AND (process_id, backend_start) > ($3::integer, $4)
-            ORDER BY process_id, backend_start LIMIT \(limit)
-            """,
-            [participant, systemIdentifier, "\(last?.processID ?? 0)", last?.startedAt ?? ""])
-        return Self.sessions(rows, on: systemIdentifier)
+            FROM tandem.sessions AS s
+            WHERE s.participant = $1 AND s.system_identifier = $2
+                AND (s.process_id, s.backend_start) > ($3::integer, $4)
+            ORDER BY s.process_id, s.backend_start LIMIT \(limit)
+            """)
+        guard let state else { return [] }
+        return query.rows(
+            of: try await state.read(
+                query.sql,
+                [
+                    participant, systemIdentifier, "\(last?.processID ?? 0)",
+                    last?.startedAt ?? "",
+                ]))
     }
 
     private static func sessions(
-        _ rows: CommandResult, on systemIdentifier: String
-    ) -> [SessionIdentity] {
-        (0..<rows.rowCount).compactMap { row in
-            guard let processID = rows.text(row: row, column: 0).flatMap(Int32.init),
-                let startedAt = rows.text(row: row, column: 1)
-            else { return nil }
+        on systemIdentifier: String, _ source: String
+    ) -> Query<SessionIdentity> {
+        Query("SELECT s.process_id, s.backend_start \(source)") { row in
+            guard let processID: Int32 = row.value(), let startedAt = row.text() else { return nil }
             return SessionIdentity(
                 processID: processID, startedAt: startedAt, systemIdentifier: systemIdentifier)
         }

@@ -1,6 +1,6 @@
 import Glibc
 
-/// The wall clock, for comparing it with a server's; nothing depends on it.
+/// The wall clock, to compare it with a server's; no decision depends on it.
 enum WallClock {
     /// Seconds since 1970.
     static var seconds: Int { time(nil) }

@@ -1,61 +1,66 @@
 import EventLoop
 import PostgresClient
 
-/// A row that is written inside a branch, and is seen only if the branch has committed.
+/// A row that a branch writes, so that it is visible only if the branch has committed.
 ///
-/// It proves a commit without the transaction's status, which may be too old to tell, and means
-/// nothing on another timeline. It never proves the contrary: a row that is not there may have been
-/// removed, or may never have been wanted.
+/// It proves a commit where the transaction's status may be too old to tell, or means nothing because the
+/// timeline is another. Its absence proves nothing: the row may have been removed, or the witness may
+/// not have been configured at the time.
 enum Witness {
-    /// The schema in the participant's database.
-    static let schema = "tandem_participant"
+    private static let table = "tandem_participant.witness"
 
     private static let creation = [
-        "CREATE SCHEMA IF NOT EXISTS \(schema)",
+        "CREATE SCHEMA IF NOT EXISTS tandem_participant",
         """
-        CREATE TABLE IF NOT EXISTS \(schema).witness (
+        CREATE TABLE IF NOT EXISTS \(table) (
             gid text PRIMARY KEY, at timestamptz NOT NULL DEFAULT clock_timestamp()) USING heap
         """,
     ]
 
-    /// The SQL for an administrator, where our role may not create it: who runs it owns the table,
-    /// and the role may add rows, see them and remove old ones, and never change one.
+    /// The SQL for an administrator, where our role may not create the table.
+    ///
+    /// The administrator's role then owns it; ours may add rows, read them and remove old ones, and
+    /// never change one.
     static func script(role: String) -> String {
-        let name = "\"" + role.replacing("\"", with: "\"\"") + "\""
         let grants = [
-            "GRANT USAGE ON SCHEMA \(schema) TO \(name)",
-            "GRANT SELECT, INSERT, DELETE ON \(schema).witness TO \(name)",
+            "GRANT USAGE ON SCHEMA tandem_participant TO \(role.quotedIdentifier)",
+            "GRANT SELECT, INSERT, DELETE ON \(table) TO \(role.quotedIdentifier)",
         ]
         return (creation + grants).map { $0 + ";" }.joined(separator: " ")
     }
 
-    /// Sent after the role was set back, and right before PREPARE.
+    /// Writes a branch's row; sent after the role was reset, and right before PREPARE.
     static func record(_ gid: String) -> Command {
-        Command("INSERT INTO \(schema).witness (gid) VALUES ($1)", [gid])
+        Command("INSERT INTO \(table) (gid) VALUES ($1)", [gid])
     }
 
-    /// Makes the table if it is not there.
+    /// The session's role, and whether it may use the table; nil if there is no table.
+    ///
+    /// A name alone would not show that the table exists and this role may not use it.
+    private static let access = Query<(role: String, isAllowed: Bool?)>(
+        """
+        SELECT session_user, (
+            SELECT pg_catalog.has_schema_privilege(n.oid, 'USAGE') AND (
+                SELECT pg_catalog.bool_and(pg_catalog.has_table_privilege(c.oid, p))
+                FROM pg_catalog.unnest(ARRAY['SELECT', 'INSERT', 'DELETE']) AS p)
+            FROM pg_catalog.pg_class AS c
+                JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
+            WHERE n.nspname = 'tandem_participant' AND c.relname = 'witness')
+        """
+    ) { row in (row.text() ?? "", row.text().map { $0 == "t" }) }
+
+    /// Creates the table if it is missing.
     @LoopActor
     static func prepare(_ connection: PostgresConnection, timeout: Duration) async throws {
-        // The catalogs tell what a name cannot: that the table is there, but not for this role.
-        let found = try await connection.query(
-            """
-            SELECT session_user, (
-                SELECT pg_catalog.has_schema_privilege(n.oid, 'USAGE') AND (
-                    SELECT pg_catalog.bool_and(pg_catalog.has_table_privilege(c.oid, p))
-                    FROM pg_catalog.unnest(ARRAY['SELECT', 'INSERT', 'DELETE']) AS p)
-                FROM pg_catalog.pg_class AS c
-                    JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
-                WHERE n.nspname = '\(schema)' AND c.relname = 'witness')
-            """, timeout: timeout)
-        let script = script(role: found.text(row: 0, column: 0) ?? "")
-        switch found.text(row: 0, column: 1) {
-        case "t": return
-        case "f":
+        let access = try await connection.row(access, timeout: timeout)
+        let script = script(role: access?.role ?? "")
+        switch access?.isAllowed {
+        case true: return
+        case false:
             throw SessionRefusal.unusable(
-                "the witness table is another role's, and this one may not use it; "
+                "the witness table belongs to another role, and this role may not use it; "
                     + "an administrator has to allow it: \(script)")
-        default: break
+        case nil: break
         }
         // Several sessions may find it missing; IF NOT EXISTS alone would let them collide.
         let lock = Command("SELECT pg_advisory_xact_lock(7823645902)")
@@ -65,22 +70,19 @@ enum Witness {
         for case .failed(let message) in replies[0] {
             _ = try await connection.execute([[Command("ROLLBACK")]], timeout: timeout)
             throw SessionRefusal.unusable(
-                "the witness table cannot be made (\(message.message)); an administrator has to: "
-                    + script)
+                "this role cannot create the witness table (\(message.message)); an administrator "
+                    + "has to: \(script)")
         }
     }
 
-    /// Whether the row is seen on this very session, which must not be a standby's.
+    private static let visible = Query<Bool>(
+        "SELECT NOT pg_is_in_recovery() AND EXISTS (SELECT FROM \(table) WHERE gid = $1)"
+    ) { $0.isTrue() }
+
+    /// Whether a branch's row is visible on this very session, which must not be a standby's.
     @LoopActor
-    static func isSeen(
-        _ gid: String, on connection: PostgresConnection
-    ) async throws -> Bool {
-        let row = try await connection.query(
-            """
-            SELECT NOT pg_is_in_recovery() AND EXISTS (
-                SELECT FROM \(schema).witness WHERE gid = $1)
-            """, [gid], timeout: .seconds(30))
-        return row.text(row: 0, column: 0) == "t"
+    static func isVisible(_ gid: String, on connection: PostgresConnection) async throws -> Bool {
+        try await connection.row(visible, [gid], timeout: .seconds(30)) ?? false
     }
 
     /// Removes a batch of rows older than the retention, by the participant's clock.
@@ -90,8 +92,8 @@ enum Witness {
     ) async throws {
         _ = try await connection.query(
             """
-            DELETE FROM \(schema).witness WHERE ctid = ANY (ARRAY (
-                SELECT ctid FROM \(schema).witness
+            DELETE FROM \(table) WHERE ctid = ANY (ARRAY (
+                SELECT ctid FROM \(table)
                 WHERE at < now() - $1::bigint * interval '1 second' LIMIT \(limit)))
             """, ["\(seconds)"], timeout: .seconds(60))
     }

@@ -2,39 +2,151 @@ import CommitProtocol
 import PostgresClient
 import TransactionEngine
 
-/// What surrounds the caller's statements in a branch.
+/// The commands around the caller's statements in a branch.
 extension WorkPlan {
-    /// What undoes what a branch may leave in its session, settings and locks among it.
+    /// Undoes what a branch may leave in its session, settings and locks among it.
     ///
-    /// It follows the end of a branch whose session was not proved clean by `cleaning` and what
-    /// reports of it. Listening, temporary tables and held cursors can stay only of a branch that was
-    /// committed without being prepared; then `remains` follow.
+    /// It follows the end of a branch whose proof did not show the session clean. Only a branch that was
+    /// committed without being prepared can leave listening, temporary tables or held cursors; then
+    /// `remains` follow.
     static let reset = [
         Command("SET SESSION AUTHORIZATION DEFAULT"), Command("RESET ALL"),
         Command("SELECT pg_catalog.pg_advisory_unlock_all()"), Command("DISCARD SEQUENCES"),
     ]
 
-    /// What a local COMMIT may leave behind, and PREPARE would have refused.
+    /// Undoes what a local COMMIT may leave and PREPARE would have refused.
     static let remains = [
         Command("CLOSE ALL"), Command("UNLISTEN *"), Command("DISCARD TEMP"),
     ]
 
-    /// Undoes, together with the proof that follows, what the branch may leave in its session, before
-    /// it is prepared or held: behind the end it would take a transaction of its own.
+    /// Undoes, together with the proof that follows, what the branch may leave in its session.
     ///
-    /// The first of them runs what is deferred, which may be code of the caller's as well. After it PREPARE
-    /// and COMMIT run no more of it, but for cursors that are held (see `closingCursors`), and for a
-    /// trigger that defers itself once more; `docs/PROTOCOL.md` says what that may do.
+    /// It runs before the branch is prepared or held: after the end it would need a transaction of its
+    /// own. The first command runs everything deferred, which may be the caller's code as well. PREPARE and
+    /// COMMIT run no more of it after that, except for cursors that are held (see `closingCursors`)
+    /// and for a trigger that defers itself again; `docs/PROTOCOL.md` says what such a trigger may do.
     static let cleaning = [
         Command("SET CONSTRAINTS ALL IMMEDIATE"), Command("RESET ALL"),
         Command("DISCARD SEQUENCES"),
     ]
 
-    /// Resets the role: were it not, our own would get 42501 at COMMIT PREPARED, for ever.
+    /// Undoes LISTEN, which PREPARE would refuse, COMMIT keeps, and no query shows before the commit.
+    private static let unlisten = Command("UNLISTEN *")
+
+    /// Closes the cursors that a branch may hold, before its COMMIT: PostgreSQL runs their queries, which
+    /// may be the caller's code, within COMMIT.
+    static let closingCursors = Command("CLOSE ALL")
+
+    /// Begins a branch; a working session's defaults are read committed and read write, so the usual
+    /// BEGIN sets nothing.
+    static func begin(_ isolation: Isolation, _ commitMode: CommitMode) -> Command {
+        let access = commitMode == .readOnly ? " READ ONLY" : ""
+        return switch isolation {
+        case .readCommitted: Command("BEGIN\(access)")
+        case .repeatableRead: Command("BEGIN ISOLATION LEVEL REPEATABLE READ\(access)")
+        case .serializable: Command("BEGIN ISOLATION LEVEL SERIALIZABLE\(access)")
+        }
+    }
+
+    /// The tag of a PREPARE that prepared.
+    static let prepareTag = "PREPARE TRANSACTION"
+
+    /// Everything after the work, by the branch's commit mode.
+    static func closing(_ request: WorkRequest, hasWitness: Bool) -> [Command] {
+        let proof = BranchProof.query(request.commitMode).command()
+        guard request.commitMode == .twoPhase else { return cleaning + [unlisten, proof] }
+        return cleaning + [proof] + (hasWitness ? [Witness.record(request.gid)] : [])
+            + [Command("\(prepareTag) \(request.gid.quotedLiteral)", cached: false)]
+    }
+
+    /// The index of the proof in `closing`.
+    static func proofOffset(_ commitMode: CommitMode) -> Int {
+        commitMode == .twoPhase ? cleaning.count : cleaning.count + 1
+    }
+}
+
+/// What a branch shows about itself in one command, after its work and right before its vote.
+///
+/// The same command resets the role and drops the session's advisory locks.
+struct BranchProof: Sendable {
+    enum Finding: Sendable {
+        /// Of a branch that may write: its transaction id, and a location in the write-ahead log after
+        /// everything it wrote.
+        case written(transactionID: UInt64, location: String)
+        /// Of a branch that was declared read only: whether it still is, and has written nothing.
+        case readOnly(Bool)
+    }
+
+    let finding: Finding
+    /// The session's user, which a session authorization changes.
+    let user: String?
+    /// Whether temporary tables or cursors would outlive COMMIT; PREPARE refuses both.
+    let leavesObjects: Bool
+
+    /// The command of a branch, and its reading.
+    static func query(_ commitMode: CommitMode) -> Query<BranchProof> {
+        switch commitMode {
+        case .twoPhase: prepared
+        case .journal: journal
+        case .onePhase: onePhase
+        case .readOnly: readOnly
+        }
+    }
+
+    private static let prepared = Query<BranchProof>(
+        """
+        SELECT \(resetRole), pg_catalog.pg_current_xact_id(),
+            pg_catalog.pg_current_wal_insert_lsn(), session_user,
+            pg_catalog.pg_advisory_unlock_all(), \(untimed)
+        """
+    ) { row in
+        row.skip()
+        let written = written(&row)
+        let user = row.text()
+        row.skip(2)
+        return written.map { BranchProof(finding: $0, user: user, leavesObjects: false) }
+    }
+
+    private static let journal = Query<BranchProof>(
+        """
+        SELECT \(resetRole), pg_catalog.pg_current_xact_id(),
+            pg_catalog.pg_current_wal_insert_lsn(), \(residue)
+        """
+    ) { row in
+        row.skip()
+        return written(&row).map { BranchProof($0, residue: &row) }
+    }
+
+    /// Writes a record that names the transaction id to the write-ahead log.
     ///
-    /// A setting that is written costs more than one that is read, so it is written only where there is
-    /// need.
-    private static let cleanRole = """
+    /// After a crash PostgreSQL reuses ids of which it finds nothing in its log. A query for the status
+    /// of this id would then be answered for another transaction.
+    private static let onePhase = Query<BranchProof>(
+        """
+        SELECT \(resetRole), pg_catalog.pg_current_xact_id(),
+            pg_catalog.pg_logical_emit_message(true, 'tandem', ''), \(residue)
+        """
+    ) { row in
+        row.skip()
+        return written(&row).map { BranchProof($0, residue: &row) }
+    }
+
+    private static let readOnly = Query<BranchProof>(
+        """
+        SELECT pg_catalog.current_setting('transaction_read_only'),
+            pg_catalog.pg_current_xact_id_if_assigned() IS NULL, \(resetRole), \(residue)
+        """
+    ) { row in
+        let isReadOnly = row.text() == "on"
+        let hasNoID = row.isTrue()
+        row.skip()
+        return BranchProof(.readOnly(isReadOnly && hasNoID), residue: &row)
+    }
+
+    /// Resets the role; otherwise our own role would get 42501 at every COMMIT PREPARED.
+    ///
+    /// Writing a setting costs more than reading one, so it is written only where it differs.
+    private static let resetRole = """
         CASE WHEN pg_catalog.current_setting('role') OPERATOR(pg_catalog.<>) 'none'
             THEN pg_catalog.set_config('role', 'none', false) END
         """
@@ -46,84 +158,33 @@ extension WorkPlan {
             THEN pg_catalog.set_config('transaction_timeout', '0', false) END
         """
 
-    /// The evidence of a branch that will be prepared, and in the same command the reset of its role
-    /// and of its session's locks, and who the session is.
-    static let cleanEvidence = Command(
-        """
-        SELECT \(cleanRole), pg_catalog.pg_current_xact_id(),
-            pg_catalog.pg_current_wal_insert_lsn(), session_user,
-            pg_catalog.pg_advisory_unlock_all(), \(untimed)
-        """)
-
-    /// Undoes what PREPARE would refuse and COMMIT keeps, and nobody can see before: LISTEN.
-    static let unlisten = Command("UNLISTEN *")
-
-    /// The evidence of a journal's branch: as above, and whether cursors or temporary tables would
-    /// outlive COMMIT.
-    static let commitPointEvidence = Command(
-        """
-        SELECT \(cleanRole), pg_catalog.pg_current_xact_id(),
-            pg_catalog.pg_current_wal_insert_lsn(), \(sessionResidue)
-        """)
-
-    /// The same with a record in the write-ahead log that names the transaction id.
-    ///
-    /// After a crash PostgreSQL gives ids again of which it finds nothing in its log. Whoever asked
-    /// what became of the id would then be told of another transaction.
-    static let loggedEvidence = Command(
-        """
-        SELECT \(cleanRole), pg_catalog.pg_current_xact_id(),
-            pg_catalog.pg_logical_emit_message(true, 'tandem', ''), \(sessionResidue)
-        """)
-
-    /// Whether a branch that was declared read only is still so, and has written nothing; and what it
-    /// leaves, as above.
-    static let readOnlyCheck = Command(
-        """
-        SELECT pg_catalog.current_setting('transaction_read_only'),
-            pg_catalog.pg_current_xact_id_if_assigned() IS NULL, \(cleanRole), \(sessionResidue)
-        """)
-
-    /// Who the session is, and what is left in it that `cleaning` does not undo; its locks go.
-    private static let sessionResidue = """
+    /// The session's user, and what `cleaning` leaves in the session; drops its advisory locks.
+    private static let residue = """
         session_user, pg_catalog.pg_my_temp_schema(),
             EXISTS (SELECT FROM pg_catalog.pg_cursors WHERE is_holdable),
             pg_catalog.pg_advisory_unlock_all(), \(untimed)
         """
 
-    /// Sent before the COMMIT of a branch that may hold cursors: their queries, which may be code of
-    /// the caller's, would run within it.
-    static let closingCursors = Command("CLOSE ALL")
-
-    /// A working session's defaults are read committed and read write, so that the usual BEGIN has
-    /// nothing to set.
-    static func begin(_ isolation: Isolation, _ commitMode: CommitMode) -> Command {
-        let access = commitMode == .readOnly ? " READ ONLY" : ""
-        return switch isolation {
-        case .readCommitted: Command("BEGIN\(access)")
-        case .repeatableRead: Command("BEGIN ISOLATION LEVEL REPEATABLE READ\(access)")
-        case .serializable: Command("BEGIN ISOLATION LEVEL SERIALIZABLE\(access)")
-        }
+    private init(finding: Finding, user: String?, leavesObjects: Bool) {
+        self.finding = finding
+        self.user = user
+        self.leavesObjects = leavesObjects
     }
 
-    static func prepare(_ gid: String) -> Command {
-        Command("PREPARE TRANSACTION \(gid.quotedLiteral)", cached: false)
+    /// Reads the columns of `residue`.
+    private init(_ finding: Finding, residue row: inout RowReader) {
+        let user = row.text()
+        let hasTemporaryTables = row.text() != "0"
+        let hasHeldCursors = row.text() != "f"
+        row.skip(2)
+        self.init(
+            finding: finding, user: user, leavesObjects: hasTemporaryTables || hasHeldCursors)
     }
 
-    /// What follows the work, by the way in which the branch takes part in the end.
-    static func closing(_ order: WorkRequest, hasWitness: Bool) -> [Command] {
-        switch order.commitMode {
-        case .twoPhase:
-            cleaning + [cleanEvidence] + (hasWitness ? [Witness.record(order.gid)] : [])
-                + [prepare(order.gid)]
-        case .readOnly: cleaning + [unlisten, readOnlyCheck]
-        case .onePhase: cleaning + [unlisten, loggedEvidence]
-        case .journal: cleaning + [unlisten, commitPointEvidence]
-        }
-    }
-
-    /// How far behind the start of `closing` its proof is.
-    static func proofOffset(_ commitMode: CommitMode) -> Int {
-        commitMode == .twoPhase ? cleaning.count : cleaning.count + 1
+    private static func written(_ row: inout RowReader) -> Finding? {
+        let transactionID: UInt64? = row.value()
+        let location = row.text()
+        guard let transactionID, let location else { return nil }
+        return .written(transactionID: transactionID, location: location)
     }
 }

@@ -2,171 +2,152 @@ import CommitProtocol
 import PostgresClient
 import TransactionEngine
 
-/// The commands of one branch, and how their replies are read.
+/// The commands of one branch, and how their replies become its vote.
 struct WorkPlan {
     private(set) var commands: [Command]
     let returnsRows: Bool
-    /// Lists among the caller's parameters, by their command: its text depends on the server's types.
+    /// Lists among the caller's parameters, by the index of their command: the text of a list depends
+    /// on the type that the server gives the parameter.
     private(set) var lists: [Int: [Int: any ListParameter]] = [:]
-    /// Which commands are the caller's: the limits are for their rows, not for the evidence.
+    /// The caller's commands: the limits are for their rows, not for the proof.
     let limited: Range<Int>
     private let statements: [Statement]
     private let commitMode: CommitMode
-    /// Where the evidence is among the replies (of a branch that only reads: whether it still does).
     private let proofIndex: Int
-    /// Where the last reply is: of a branch that is prepared, PREPARE's.
+    /// The index of the last reply: PREPARE's, if the branch is prepared.
     private let lastIndex: Int
 
-    /// Everything from BEGIN to PREPARE around statements that are known beforehand.
-    init(_ inspected: [InspectedStatement], _ order: WorkRequest, hasWitness: Bool = false) {
+    /// Everything from BEGIN to the vote around statements that are known beforehand.
+    init(_ inspected: [InspectedStatement], _ request: WorkRequest, hasWitness: Bool = false) {
         statements = inspected.map(\.statement)
-        commitMode = order.commitMode
+        commitMode = request.commitMode
         returnsRows = inspected.contains(where: \.returnsRows)
-        var work = [Self.begin(order.isolation, order.commitMode)]
+        var work = [Self.begin(request.isolation, request.commitMode)]
         for statement in statements {
             if !statement.lists.isEmpty { lists[work.count] = statement.lists }
             work.append(Command(statement.sql, statement.parameters))
         }
         limited = 1..<work.count
-        proofIndex = work.count + Self.proofOffset(order.commitMode)
-        work += Self.closing(order, hasWitness: hasWitness)
+        proofIndex = work.count + Self.proofOffset(request.commitMode)
+        work += Self.closing(request, hasWitness: hasWitness)
         lastIndex = work.count - 1
         commands = work
     }
 
-    /// What follows the caller's own code, of which BEGIN (if it was not sent yet) is a part.
-    init(
-        closing order: WorkRequest, hasBegun: Bool, hasWitness: Bool = false
-    ) {
+    /// What follows the caller's own code; BEGIN is a part of it if the code ran no statement.
+    init(closing request: WorkRequest, hasBegun: Bool, hasWitness: Bool = false) {
         statements = []
-        commitMode = order.commitMode
+        commitMode = request.commitMode
         returnsRows = false
         limited = 0..<0
-        proofIndex = 1 + Self.proofOffset(order.commitMode)
-        let closing = Self.closing(order, hasWitness: hasWitness)
+        proofIndex = 1 + Self.proofOffset(request.commitMode)
+        let closing = Self.closing(request, hasWitness: hasWitness)
         lastIndex = closing.count
-        // The same replies either way, so that there is one reading of them.
-        commands = hasBegun ? closing : [Self.begin(order.isolation, order.commitMode)] + closing
+        // The caller puts BEGIN's earlier reply first, so the replies are the same either way.
+        commands =
+            hasBegun ? closing : [Self.begin(request.isolation, request.commitMode)] + closing
     }
 
-    /// The same work with nothing in it that was prepared before, not even by the work itself.
+    /// The same work, in which no command uses a statement that was prepared before.
     var preparedAnew: WorkPlan {
         var plan = self
         plan.commands = commands.map(\.preparedAnew)
         return plan
     }
 
-    /// Whether nothing of the branch is left in the session, as far as the replies tell: once it is
-    /// prepared, or when what it holds has ended.
+    /// Whether nothing of the branch is left in the session once it is prepared, or once the
+    /// transaction that it holds has ended.
     ///
-    /// A role is the branch's until its proof and is reset there; a session authorization is left to
-    /// `reset`, for only few may change it.
-    func leavesClean(_ replies: [CommandReply], facts: SessionFacts) -> Bool {
+    /// The proof resets a role. It does not reset a session authorization, which few roles may change:
+    /// `reset` does that.
+    func leavesSessionClean(_ replies: [CommandReply], facts: SessionFacts) -> Bool {
         guard replies.count == lastIndex + 1, Self.haveCompleted(replies),
-            case .completed(let last) = replies[lastIndex],
-            case .completed(let proof) = replies[proofIndex],
-            proof.text(row: 0, column: 3) == facts.user
+            let proof = proof(in: replies), proof.user == facts.user
         else { return false }
         return commitMode == .twoPhase
-            ? last.tag == "PREPARE TRANSACTION"
-            : proof.text(row: 0, column: 4) == "0" && proof.text(row: 0, column: 5) == "f"
+            ? replies[lastIndex].result?.tag == Self.prepareTag : !proof.leavesObjects
     }
 
-    /// Whether every one of the commands was done.
+    /// Whether every one of the commands ran.
     static func haveCompleted(_ replies: some Sequence<CommandReply>) -> Bool {
         replies.allSatisfy { if case .completed = $0 { true } else { false } }
     }
 
-    /// Reads the replies of a work that is whole: BEGIN, statements, and what closes it.
+    /// Reads the replies of a whole branch: BEGIN, statements, and what closes it.
     ///
-    /// `arrays` are the array types of the results that are not built in.
+    /// - Parameter arrays: the array types in the results that are not built in.
     func report(
         _ replies: [CommandReply], facts: SessionFacts, arrays: [UInt32: ArrayType] = [:]
     ) -> WorkReport {
-        let results = results(replies, arrays)
-        guard replies.count == lastIndex + 1 else {
-            return refused(BranchFailure(unknownKind), results, facts)
-        }
+        let (reply, failure) = vote(replies, facts: facts)
+        return WorkReport(
+            reply: reply, results: results(replies, arrays), failure: failure,
+            session: facts.identity)
+    }
+
+    private func vote(
+        _ replies: [CommandReply], facts: SessionFacts
+    ) -> (WorkReply, BranchFailure?) {
+        let unexplained = BranchFailure(unknownKind)
+        guard replies.count == lastIndex + 1 else { return (.refused, unexplained) }
         let excess = excess(replies)
         for (index, reply) in replies.enumerated() {
             switch reply {
             case .failed(let message):
-                // What stops a statement with too many rows may come late, and hit the next one.
+                // The cancel of a statement with too many rows may arrive late, and hit the next one.
                 let first = excess ?? missedExpectation(replies.prefix(index))
-                return refused(first ?? failure(message, at: index), results, facts)
+                return (.refused, first ?? failure(message, at: index))
             case .exceeded:
-                return refused(excess ?? BranchFailure(.resultTooLarge), results, facts)
+                return (.refused, excess ?? BranchFailure(.resultTooLarge))
             case .completed, .skipped: break
             }
         }
-        guard case .completed(let proof) = replies[proofIndex],
-            case .completed(let last) = replies[lastIndex],
-            commitMode != .twoPhase || last.tag == "PREPARE TRANSACTION"
+        guard replies[proofIndex].result != nil, let last = replies[lastIndex].result,
+            commitMode != .twoPhase || last.tag == Self.prepareTag
         else {
             // In a failed transaction PREPARE succeeds, with the tag ROLLBACK.
-            return refused(BranchFailure(unknownKind), results, facts)
+            return (.refused, unexplained)
         }
-        return report(replies, results, proof, last, facts)
-    }
-
-    private func report(
-        _ replies: [CommandReply], _ results: [StatementResult], _ proof: CommandResult,
-        _ last: CommandResult, _ facts: SessionFacts
-    ) -> WorkReport {
-        let failure = voteFailure(replies, last)
-        if commitMode == .readOnly {
-            let isStillReadOnly =
-                proof.text(row: 0, column: 0) == "on" && proof.text(row: 0, column: 1) == "t"
-            if let failure { return refused(failure, results, facts) }
-            guard isStillReadOnly else {
-                return refused(BranchFailure(.wroteWhileReadOnly), results, facts)
+        let failure = voteFailure(replies, prepare: last)
+        let proof = proof(in: replies)
+        switch proof?.finding {
+        case .readOnly(let isStillReadOnly):
+            if let failure { return (.refused, failure) }
+            return isStillReadOnly ? (.held, nil) : (.refused, BranchFailure(.wroteWhileReadOnly))
+        case nil:
+            return (.lost, unexplained)
+        case .written(let transactionID, let location):
+            let evidence = PreparedEvidence(
+                transactionID: transactionID, owner: facts.user,
+                systemIdentifier: facts.systemIdentifier, timeline: facts.timeline,
+                location: location)
+            guard commitMode == .twoPhase else {
+                return failure.map { (.refused, $0) } ?? (.ready(evidence), nil)
             }
-            return WorkReport(
-                reply: .held, results: results, failure: nil, session: facts.identity)
+            return failure.map { (.preparedAgainstVote(evidence), $0) } ?? (
+                .prepared(evidence), nil
+            )
         }
-        guard proof.rowCount == 1,
-            let transactionID = proof.text(row: 0, column: 1).flatMap(UInt64.init),
-            let location = proof.text(row: 0, column: 2)
-        else {
-            return WorkReport(
-                reply: .lost, results: results, failure: BranchFailure(unknownKind),
-                session: facts.identity)
-        }
-        let evidence = PreparedEvidence(
-            transactionID: transactionID, owner: facts.user,
-            systemIdentifier: facts.systemIdentifier, timeline: facts.timeline,
-            location: location)
-        if commitMode != .twoPhase, let failure { return refused(failure, results, facts) }
-        if let failure {
-            return WorkReport(
-                reply: .preparedAgainstVote(evidence), results: results, failure: failure,
-                session: facts.identity)
-        }
-        return WorkReport(
-            reply: commitMode == .twoPhase ? .prepared(evidence) : .ready(evidence),
-            results: results,
-            failure: nil, session: facts.identity)
     }
 
-    /// What went wrong where nothing says what.
+    private func proof(in replies: [CommandReply]) -> BranchProof? {
+        replies[proofIndex].result.flatMap { BranchProof.query(commitMode).row(of: $0) }
+    }
+
+    /// The kind of a failure that nothing explains.
     private var unknownKind: BranchFailure.Kind { commitMode == .twoPhase ? .prepare : .commit }
 
-    private func refused(
-        _ failure: BranchFailure, _ results: [StatementResult], _ facts: SessionFacts
-    ) -> WorkReport {
-        WorkReport(reply: .refused, results: results, failure: failure, session: facts.identity)
-    }
-
-    /// Prepared, and yet not a yes: an expectation was missed, or the wait for a synchronous
-    /// standby was cancelled, which PostgreSQL reports as a success with a warning.
+    /// Why a branch that is prepared, or could be committed, votes no all the same: a statement missed
+    /// its expectation, or the wait for a synchronous standby was cancelled, which PostgreSQL reports
+    /// as a success with a warning.
     private func voteFailure(
-        _ replies: [CommandReply], _ prepare: CommandResult
+        _ replies: [CommandReply], prepare: CommandResult
     ) -> BranchFailure? {
         if commitMode == .twoPhase, prepare.isUnconfirmed { return BranchFailure(.notDurable) }
         return excess(replies) ?? missedExpectation(replies[...])
     }
 
-    /// The first statement that changed or returned another number of rows than it was to.
+    /// The first statement that changed or returned another number of rows than expected.
     private func missedExpectation(_ replies: ArraySlice<CommandReply>) -> BranchFailure? {
         for (index, (statement, reply)) in zip(statements, replies.dropFirst()).enumerated() {
             guard case .completed(let result) = reply else { continue }
@@ -179,7 +160,7 @@ struct WorkPlan {
         return nil
     }
 
-    /// The first statement that returned more than is allowed, whether or not it was stopped.
+    /// The first statement that returned more than is allowed, whether or not it was cancelled.
     private func excess(_ replies: [CommandReply]) -> BranchFailure? {
         for index in statements.indices {
             switch replies[index + 1] {
@@ -221,7 +202,7 @@ struct WorkPlan {
         if index >= 1, index <= statements.count {
             return BranchFailure(.statement, statement: index - 1, report: report)
         }
-        // `SET CONSTRAINTS`, which runs what is deferred and says nothing by itself.
+        // `SET CONSTRAINTS`, which runs deferred constraints and triggers, and cannot fail by itself.
         if index == statements.count + 1 {
             return BranchFailure(.constraintAtPrepare, report: report)
         }

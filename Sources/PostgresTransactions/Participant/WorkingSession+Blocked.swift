@@ -3,22 +3,23 @@ import EventLoop
 import PostgresClient
 import TransactionEngine
 
-/// A branch that waits for another branch of its own transaction.
+/// Ends branches that wait for another branch of their own transaction.
 extension WorkingSession {
-    /// Takes notice of what the work is waiting for; nil if it does not wait.
+    /// Takes notice of the lock that the work waits for; nil if it does not wait.
     ///
-    /// A branch that has voted keeps its locks until the decision, which needs the vote of this one: so
-    /// the work is cancelled. One that has not may still let them go, as plpgsql does when it catches
-    /// an error; then this is remembered, for if the wait is ended by PostgreSQL it says why.
+    /// A branch that has voted keeps its locks until the decision, which needs this one's vote: so the work
+    /// is cancelled. A branch that has not voted may still release its locks, as plpgsql does when it
+    /// catches an error: then the blocker is only remembered, and explains the failure if PostgreSQL ends
+    /// the wait.
     ///
     /// - Parameter sessions: those of this participant with a branch in them.
     func note(_ wait: LockWait?, among sessions: [Int32: WorkingSession]) {
-        // What the server has answered is explained by what was known then.
+        // A reply that has arrived is explained by what was known before.
         guard isWorking, !wasCancelled, !isAnswered,
             let name = gid.flatMap({ BranchName($0) })
         else { return }
         guard !isRefused else {
-            // The request was dropped, if the server had several others to answer.
+            // The cancel request was dropped if the server still had several others to answer.
             if wait != nil { requestCancel() }
             return
         }
@@ -42,7 +43,7 @@ extension WorkingSession {
         if voter != nil {
             stop(failure)
         } else if siblings.count == wait.blockers.count {
-            // Were a stranger among them, it might be the stranger's fault.
+            // If another transaction's session is among the blockers, it may be the cause.
             blockedByItself = failure
             interactive?.blockedByItself = failure
         }
@@ -54,7 +55,7 @@ extension WorkingSession {
         let hasVoted: Bool
     }
 
-    /// Cancels the work; the vote will be no for this reason, unless it was cast meanwhile.
+    /// Cancels the work; the vote is no for this reason, unless it is cast before that.
     private func stop(_ failure: BranchFailure) {
         isRefused = true
         blockedByItself = failure
@@ -63,13 +64,13 @@ extension WorkingSession {
     }
 
     private func requestCancel() {
-        Task(executorPreference: EventLoop.shared) { await self.connection.requestCancel() }
+        Task(executorPreference: participant.loop) { await self.connection.requestCancel() }
     }
 
-    /// Which statement of the branch this is; nil if none or several are.
+    /// The index of the branch's statement with this text; nil if none or several have it.
     private func statement(running query: String) -> Int? {
         let running = interactive?.running ?? (first: 0, statements: statements)
-        // A long one is cut off by the server.
+        // The server cuts off a long one.
         let matches = running.statements.indices.filter {
             let sql = running.statements[$0].sql
             return sql == query || query.utf8.count >= 1000 && sql.hasPrefix(query)
@@ -77,7 +78,7 @@ extension WorkingSession {
         return matches.count == 1 ? matches.first.map { running.first + $0 } : nil
     }
 
-    /// Says why a wait was ended, where that is known.
+    /// Explains why a wait was ended, if that is known.
     func explain(_ report: WorkReport) -> WorkReport {
         guard report.reply == .refused, let failure = report.failure else { return report }
         return WorkReport(
@@ -88,10 +89,10 @@ extension WorkingSession {
 }
 
 extension BranchFailure {
-    /// The same, or why a wait for a lock was ended: by its timeout, as a deadlock, or by a cancel
-    /// request.
+    /// The same failure, or why the wait for a lock was ended that it comes from: by its timeout, as a
+    /// deadlock, or by a cancel request.
     ///
-    /// - Parameter wasStopped: whether a cancel request was sent for this cause; it may have met a deferred
+    /// - Parameter wasStopped: whether a cancel request was sent for this cause; it may have hit a deferred
     ///   constraint or PREPARE as well.
     func explained(by cause: BranchFailure?, wasStopped: Bool = false) -> BranchFailure {
         guard let cause else { return self }

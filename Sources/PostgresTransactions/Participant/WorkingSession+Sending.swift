@@ -2,12 +2,13 @@ import EventLoop
 import PostgresClient
 import TransactionEngine
 
-/// How the commands of a branch that are known beforehand come to the server.
+/// How the commands of a branch that are known beforehand are sent.
 extension WorkingSession {
-    /// Sends a work that is whole, and once more if a statement that had been prepared before is what it
-    /// failed for: then with all of it prepared anew, so that what fails again is the caller's own.
+    /// Sends a whole branch, and sends it again if it failed because of a statement that had been prepared
+    /// before.
     ///
-    /// Nothing of the first time is left: what was refused is rolled back before.
+    /// The second time every statement is prepared anew, so that a second failure is the caller's own.
+    /// Nothing of the first time is left: it is rolled back before.
     func replies(to plan: WorkPlan) async throws(PostgresError) -> [CommandReply] {
         let before = connection.lastSegment
         let replies = try await send(plan)
@@ -36,7 +37,7 @@ extension WorkingSession {
                 before.count]
     }
 
-    /// The limits for the caller's rows, where so many commands are sent before the plan's.
+    /// The limits for the caller's rows, if so many commands are sent before the plan's.
     private func limits(of plan: WorkPlan, after count: Int) -> ResultLimits? {
         guard plan.returnsRows else { return nil }
         let first = plan.limited.lowerBound + count
@@ -45,10 +46,10 @@ extension WorkingSession {
             commands: first..<(first + plan.limited.count))
     }
 
-    /// Sends a work with lists: as soon as the server has said what each is.
+    /// Sends a branch with lists, whose text depends on the types that the server gives the parameters.
     ///
-    /// What the session has prepared before, it has said. Else it is asked where the statement stands,
-    /// behind those before it, which may have made what it names: in a round trip more.
+    /// For a statement that the session has prepared, the types are known. Otherwise one more round trip
+    /// asks for them, after the statements before it have run: they may create what it names.
     private func sendLists(
         _ plan: WorkPlan, _ limits: ResultLimits?
     ) async throws(PostgresError) -> [CommandReply] {
@@ -58,19 +59,19 @@ extension WorkingSession {
             let command = commands[index]
             var types = command.isCached ? connection.parameterTypes(of: command.sql) : nil
             if types == nil {
-                let question = Command.describing(command.sql, cached: command.isCached)
+                let description = Command.describing(command.sql, cached: command.isCached)
                 let step = try await connection.execute(
-                    [commands[replies.count..<index] + [question]],
+                    [commands[replies.count..<index] + [description]],
                     limits: limits?.left(after: replies))[0]
                 guard WorkPlan.haveCompleted(step), !wasCancelled else {
-                    return plan.ended(after: replies + step, wasCancelled)
+                    return plan.ended(after: replies + step, wasCancelled: wasCancelled)
                 }
                 replies += step.dropLast()
                 types = step.last?.result?.parameterTypes
             }
             do throws(PostgresError) {
                 let arrays = try await connection.arrayTypes(types ?? [])
-                commands[index] = command.with(lists, types ?? [], arrays)
+                commands[index] = command.with(lists, types: types ?? [], arrays: arrays)
             } catch {
                 guard case .server(let message) = error else { throw error }
                 return plan.ended(by: message, at: index, after: replies)
@@ -86,15 +87,17 @@ extension WorkingSession {
 }
 
 extension WorkPlan {
-    /// Replies for all commands, where the last of these is the last that was sent.
-    fileprivate func ended(after replies: [CommandReply], _ wasCancelled: Bool) -> [CommandReply] {
+    /// Replies for all commands, if nothing was sent after these.
+    fileprivate func ended(
+        after replies: [CommandReply], wasCancelled: Bool
+    ) -> [CommandReply] {
         guard wasCancelled, Self.haveCompleted(replies) else { return padded(replies) }
         let cancelled = ServerMessage(
             state: .queryCanceled, message: "the branch was cancelled before this statement ran")
         return ended(by: cancelled, at: replies.count - 1, after: Array(replies.dropLast()))
     }
 
-    /// Replies for all commands, where this one was not sent, and those between were not, either.
+    /// Replies for all commands, if neither this one nor those between were sent.
     fileprivate func ended(
         by message: ServerMessage, at index: Int, after replies: [CommandReply]
     ) -> [CommandReply] {
@@ -108,9 +111,9 @@ extension WorkPlan {
 }
 
 extension Command {
-    /// The command with the text of those lists that are arrays to the server.
+    /// The command with the text of those lists that the server takes for arrays.
     fileprivate func with(
-        _ lists: [Int: any ListParameter], _ types: [UInt32], _ arrays: [UInt32: ArrayType]
+        _ lists: [Int: any ListParameter], types: [UInt32], arrays: [UInt32: ArrayType]
     ) -> Command {
         var command = self
         for (number, list) in lists where types.indices.contains(number) {
@@ -122,7 +125,7 @@ extension Command {
 }
 
 extension ResultLimits {
-    /// What the first commands of a work leave for the others, which are counted from 0 again.
+    /// What the first commands of a branch leave for the others, which are counted from 0 again.
     fileprivate func left(after replies: [CommandReply]) -> ResultLimits {
         var left = self
         let sent = replies.count

@@ -3,7 +3,8 @@ import EventLoop
 import PostgresClient
 import TransactionEngine
 
-/// A connection that one branch has to itself until it has voted.
+/// A connection that one branch has to itself until it has voted, or until it has ended if it is not
+/// prepared.
 ///
 /// It is lent clean, and given back clean or closed.
 @LoopActor
@@ -11,9 +12,10 @@ final class WorkingSession: BranchSession {
     let participant: PostgresParticipant
     let connection: PostgresConnection
     nonisolated let participantVersion: Int?
+    private let commitMode: CommitMode
     /// Whether the branch will be prepared, and so counts as one that may hold a slot.
-    private let wantsSlot: Bool
-    /// The branch's name, and what it runs, since its work began.
+    private var needsSlot: Bool { commitMode == .twoPhase }
+    /// The branch's name and its statements, since its work began.
     private(set) var gid: String?
     private(set) var statements: [Statement] = []
     private(set) var isWorking = false
@@ -22,75 +24,79 @@ final class WorkingSession: BranchSession {
     var blockedByItself: BranchFailure?
     /// Whether it was cancelled for that.
     var isRefused = false
-    /// Whether the server has answered all that was sent.
+    /// Whether the server has answered everything that was sent.
     var isAnswered = false
     private var processID: Int32?
     private var isOver = false
     /// Whether nothing of the branch is left in the session.
     var isClean = true
-    /// Whether nothing will be left when what the session holds has ended.
-    var endsClean = false
-    /// The transaction that the caller's own code has, while it has it.
+    /// Whether nothing will be left once the transaction that the session holds has ended.
+    private var endsClean = false
+    /// The open transaction, while the caller's own code works in it.
     private(set) var interactive: InteractiveBranch?
 
     init(participant: PostgresParticipant, connection: PostgresConnection, commitMode: CommitMode) {
         self.participant = participant
         self.connection = connection
         participantVersion = participant.facts(of: connection)?.version
-        wantsSlot = commitMode == .twoPhase
+        self.commitMode = commitMode
         participant.forgetOutdatedStatements(of: connection)
-        if wantsSlot { participant.slots.reserve() }
+        if needsSlot { participant.slots.reserve() }
     }
 
-    /// Does the work and prepares it; the vote is the command tag.
-    func work(_ order: WorkRequest) async -> WorkReport {
+    // MARK: The work
+
+    /// Does the work, and prepares it or holds it; the vote is the command tag.
+    func work(_ request: WorkRequest) async -> WorkReport {
         guard let facts = participant.facts(of: connection), !wasCancelled else {
             return close(
                 WorkReport(
                     reply: .refused, results: [],
                     failure: BranchFailure(wasCancelled ? .cancelled : .connectionLost),
-                    session: nil), order)
+                    session: nil))
         }
         isWorking = true
         isClean = false
-        gid = order.gid
+        gid = request.gid
         processID = facts.identity.processID
         participant.lockWatch.begin(self, facts.identity.processID)
-        if wantsSlot { participant.slots.begin(order.gid) }
-        switch order.work {
+        if needsSlot { participant.slots.begin(request.gid) }
+        switch request.work {
         case .statements(let inspected):
             statements = inspected.map(\.statement)
-            return await run(inspected, order, facts)
-        case .interactive(let work): return await run(work, order, facts)
+            return await run(inspected, for: request, facts: facts)
+        case .interactive(let work): return await run(work, for: request, facts: facts)
         }
     }
 
     /// Everything from BEGIN to PREPARE in one round trip.
     private func run(
-        _ statements: [InspectedStatement], _ order: WorkRequest, _ facts: SessionFacts
+        _ statements: [InspectedStatement], for request: WorkRequest, facts: SessionFacts
     ) async -> WorkReport {
         let plan = WorkPlan(
-            statements, order, hasWitness: participant.options.hasWitness)
+            statements, request, hasWitness: participant.options.hasWitness)
         do {
             let replies = try await replies(to: plan)
-            // Were the session lost with the question, nobody would know how to read the results.
+            // If the session is lost here, the results cannot be read, so the vote is `lost` although
+            // PREPARE has run.
             let types = WorkPlan.haveCompleted(replies) ? plan.userDefinedTypes(replies) : []
             let arrays = types.isEmpty ? [:] : try await connection.arrayTypes(types)
-            return await settle(report(plan, replies, facts, arrays), order)
+            return await settle(
+                report(of: plan, replies, facts: facts, arrays: arrays))
         } catch {
             // Something was sent, so a PREPARE may have run or may yet run.
-            return close(lost(facts), order)
+            return close(lost(facts))
         }
     }
 
-    /// Reads the replies of a work that is whole.
+    /// Reads the replies of the whole branch.
     private func report(
-        _ plan: WorkPlan, _ replies: [CommandReply], _ facts: SessionFacts,
-        _ arrays: [UInt32: ArrayType] = [:]
+        of plan: WorkPlan, _ replies: [CommandReply], facts: SessionFacts,
+        arrays: [UInt32: ArrayType] = [:]
     ) -> WorkReport {
         let report = explain(plan.report(replies, facts: facts, arrays: arrays))
-        endsClean = plan.leavesClean(replies, facts: facts)
-        // What was refused may have been rolled back, and its session reset, by now.
+        endsClean = plan.leavesSessionClean(replies, facts: facts)
+        // A branch that was refused may have been rolled back, and its session reset, by now.
         isClean = isClean || endsClean && !connection.isInTransaction
         return report
     }
@@ -100,79 +106,77 @@ final class WorkingSession: BranchSession {
         return WorkReport(reply: .lost, results: [], failure: failure, session: facts.identity)
     }
 
-    /// The caller's own code, then evidence and PREPARE in one round trip.
+    /// The caller's own code, then proof and PREPARE in one round trip.
     private func run(
-        _ work: InteractiveWork, _ order: WorkRequest, _ facts: SessionFacts
+        _ work: InteractiveWork, for request: WorkRequest, facts: SessionFacts
     ) async -> WorkReport {
         let branch = InteractiveBranch(
             connection,
             limits: ResultLimits(
                 rows: participant.options.resultRowsMax, bytes: participant.options.resultBytesMax),
-            order: order, adjustments: facts.adjustments)
+            request: request, adjustments: facts.adjustments)
         interactive = branch
-        let commitMode = await branch.run(work)
+        let completion = await branch.run(work)
         interactive = nil
-        if let failure = branch.refusal(after: commitMode) {
+        if let failure = branch.refusal(after: completion) {
             await rollBack()
             if await branch.metOutdatedStatement() { participant.outdateStatements() }
-            // Nothing can be prepared, since no PREPARE was sent. But a statement may still run in
-            // there, with its locks: such a session is ended before the branch counts as ended.
+            // No PREPARE was sent, so nothing can be prepared. But a statement may still run, and hold
+            // locks: the fence ends such a session before the branch counts as ended.
             let isAtWork = !connection.isOpen || connection.transactionStatus == .active
             if isAtWork { connection.close() }
             return close(
                 WorkReport(
                     reply: isAtWork ? .lost : .refused, results: [], failure: failure,
-                    session: facts.identity), order)
+                    session: facts.identity))
         }
         let plan = WorkPlan(
-            closing: order, hasBegun: branch.begun != nil,
+            closing: request, hasBegun: branch.begun != nil,
             hasWitness: participant.options.hasWitness)
         do {
             let replies = try await connection.execute([plan.commands])
             let begun = branch.begun.map { [$0] } ?? []
-            return await settle(report(plan, begun + replies[0], facts), order)
+            return await settle(report(of: plan, begun + replies[0], facts: facts))
         } catch {
-            return close(lost(facts), order)
+            return close(lost(facts))
         }
     }
 
-    /// Holds what is to be held, and rolls back what was refused and is still open.
-    private func settle(_ report: WorkReport, _ order: WorkRequest) async -> WorkReport {
+    /// Keeps a branch open that is to be held, and rolls back one that was refused and is still open.
+    private func settle(_ report: WorkReport) async -> WorkReport {
         switch report.reply {
         case .held where !wasCancelled && !isRefused:
             isWorking = false
             return report
         case .ready where !wasCancelled && !isRefused:
-            if order.commitMode == .onePhase, !(await participant.writesThrough()) {
-                return await refuse(report, BranchFailure(.notDurable), order)
+            if commitMode == .onePhase, !(await participant.writesThrough()) {
+                return await refuse(report, BranchFailure(.notDurable))
             }
-            guard !wasCancelled, !isRefused else { return await refuse(report, stopped, order) }
+            guard !wasCancelled, !isRefused else { return await refuse(report, stopped) }
             isWorking = false
             return report
         case .held, .ready:
-            return await refuse(report, stopped, order)
+            return await refuse(report, stopped)
         case .prepared, .preparedAgainstVote, .refused, .lost:
             await rollBack()
-            return close(report, order)
+            return close(report)
         }
     }
 
-    /// Why the work was to stop.
+    /// Why the work was stopped.
     private var stopped: BranchFailure {
         wasCancelled ? BranchFailure(.cancelled) : blockedByItself ?? BranchFailure(.cancelled)
     }
 
-    private func refuse(
-        _ report: WorkReport, _ failure: BranchFailure, _ order: WorkRequest
-    ) async -> WorkReport {
+    private func refuse(_ report: WorkReport, _ failure: BranchFailure) async -> WorkReport {
         await rollBack()
         return close(
             WorkReport(
                 reply: .refused, results: report.results, failure: failure,
-                session: report.session), order)
+                session: report.session))
     }
 
-    /// Leaves no transaction open, and the session as it was lent; not while a statement runs in it.
+    /// Rolls back and cleans the session, unless a statement runs in it.
     func rollBack() async {
         guard connection.isOpen, connection.transactionStatus != .active, !isClean else { return }
         let rollback = connection.isInTransaction ? [Command("ROLLBACK")] : []
@@ -181,28 +185,138 @@ final class WorkingSession: BranchSession {
         isClean = replies.map { WorkPlan.haveCompleted($0[0]) } ?? false
     }
 
-    private func close(_ report: WorkReport, _ order: WorkRequest) -> WorkReport {
+    private func close(_ report: WorkReport) -> WorkReport {
         isWorking = false
         switch report.reply {
         case .refused, .held, .ready: break
         case .prepared, .preparedAgainstVote, .lost:
-            if wantsSlot { participant.slots.hold(order.gid) }
+            if needsSlot, let gid { participant.slots.hold(gid) }
         }
         giveBack()
         if report.failure?.kind == .slotsExhausted { participant.noteSlotsExhausted() }
         return report
     }
 
-    /// Asks PostgreSQL to stop.
+    // MARK: The transaction that it holds
+
+    /// The server at the other end.
+    func server() async -> ServerTimeline? {
+        participant.facts(of: connection)?.server
+    }
+
+    /// Commits the commit point's transaction, once: if the reply is lost, its outcome is asked for later.
     ///
-    /// If it does not within two seconds, or the caller's code does not, the connection is cut, which
+    /// Deferred code has run, and the role is ours again, since the work ended. Cursors that the caller's
+    /// SQL holds would run within COMMIT, so they are closed. `synchronous_commit` is set last of all.
+    func commit(_ entry: JournalEntry?) async -> LocalCommitReport {
+        guard connection.isOpen, connection.transactionStatus == .inTransaction else {
+            giveBack()
+            return LocalCommitReport(.unknown)
+        }
+        var commands = endsClean ? [] : [WorkPlan.closingCursors]
+        if let entry {
+            commands.append(Journal.decide(.commit, entry, installation: participant.installation))
+        } else {
+            commands.append(Self.synchronous)
+        }
+        commands.append(Command("COMMIT"))
+        let report: LocalCommitReport
+        do {
+            let replies = try await connection.execute(
+                [commands] + cleaning, timeout: .seconds(60))
+            report = Self.localCommit(replies[0])
+            isClean = hasCleaned(replies)
+        } catch {
+            report = LocalCommitReport(.unknown)
+        }
+        switch report.reply {
+        case .committed: break
+        case .rolledBack: await rollBack()
+        case .unknown: connection.close()
+        }
+        giveBack()
+        return report
+    }
+
+    private static let synchronous = Command(
+        "SELECT pg_catalog.set_config('synchronous_commit', 'on', true)")
+
+    /// Commands after the end, in a transaction of their own, if the session is not clean by then.
+    private var cleaning: [[Command]] {
+        endsClean ? [] : [WorkPlan.reset + WorkPlan.remains]
+    }
+
+    /// Whether the session is clean after an end that was sent with `cleaning`.
+    private func hasCleaned(_ replies: [[CommandReply]]) -> Bool {
+        WorkPlan.haveCompleted(endsClean ? replies[0] : replies[1])
+    }
+
+    private static func localCommit(_ replies: [CommandReply]) -> LocalCommitReport {
+        for (index, reply) in replies.enumerated() {
+            guard case .failed(let message) = reply else { continue }
+            // A backend that is ended inside COMMIT may have committed.
+            if message.endsSession { return LocalCommitReport(.unknown) }
+            // The commands before COMMIT are our own, and run none of the caller's code.
+            let kind =
+                index == replies.count - 1 ? BranchFailure.Kind(ofCommit: message) : .commit
+            return LocalCommitReport(
+                .rolledBack,
+                failure: BranchFailure(kind, report: BranchFailure.ServerReport(message)))
+        }
+        guard case .completed(let commit)? = replies.last else {
+            return LocalCommitReport(.unknown)
+        }
+        switch commit.tag {
+        case "COMMIT":
+            // A cancelled wait for a standby is a success with a warning: it is committed, and
+            // perhaps not yet on the standby.
+            return LocalCommitReport(commit.isUnconfirmed ? .unknown : .committed)
+        case "ROLLBACK":
+            return LocalCommitReport(.rolledBack, failure: BranchFailure(.commit))
+        default:
+            return LocalCommitReport(.unknown)
+        }
+    }
+
+    /// Ends the transaction that the session holds.
+    ///
+    /// A COMMIT that PostgreSQL refuses has ended it as well; a branch that only reads loses nothing by
+    /// that.
+    func finish(_ decision: Decision) async -> FinishReport {
+        guard connection.isOpen, connection.transactionStatus != .active else {
+            connection.close()
+            giveBack()
+            return FinishReport(.tryAgain, error: "its session was lost")
+        }
+        do {
+            let verb = decision == .commit ? "COMMIT" : "ROLLBACK"
+            let replies = try await connection.execute(
+                [[Command(verb)]] + cleaning, timeout: .seconds(30))
+            let hasEnded = connection.isOpen && !connection.isInTransaction
+            if !hasEnded { connection.close() }
+            isClean = hasCleaned(replies)
+            giveBack()
+            guard hasEnded else { return FinishReport(.tryAgain, error: "its session was lost") }
+            return FinishReport(.done, error: replies[0][0].error?.message)
+        } catch {
+            connection.close()
+            giveBack()
+            return FinishReport(.tryAgain, error: "\(error)")
+        }
+    }
+
+    // MARK: Its return
+
+    /// Asks PostgreSQL to cancel the work.
+    ///
+    /// If the work, or the caller's code, does not stop within two seconds, the connection is closed: that
     /// makes the vote `lost`, and the fence ends the backend.
     func cancel() async {
         guard !isOver, !wasCancelled else { return }
         wasCancelled = true
         guard isWorking else { return }
         interactive?.cancel()
-        _ = EventLoop.shared.schedule(after: .seconds(2)) { [weak self] in
+        participant.loop.schedule(after: .seconds(2)) { [weak self] in
             guard let self, self.isWorking else { return }
             self.connection.close()
             self.interactive?.abandon()
@@ -212,13 +326,15 @@ final class WorkingSession: BranchSession {
 
     func release() async { giveBack() }
 
-    /// A cancel request may still be on its way to the backend, where it would hit whoever works
-    /// there next: such a connection is not used again, and neither is one that is not clean.
-    func giveBack() {
+    /// Gives the connection back if it is clean, and closes it otherwise.
+    ///
+    /// After a cancel it is always closed: the request may still be on its way to the backend, where it
+    /// would hit the next branch.
+    private func giveBack() {
         guard !isOver else { return }
         isOver = true
         if let processID { participant.lockWatch.end(processID) }
-        if wantsSlot { participant.slots.giveBack(gid) }
+        if needsSlot { participant.slots.giveBack(gid) }
         if wasCancelled || isRefused || !isClean || !connection.isOpen || connection.isInTransaction
         {
             participant.workers.discard(connection)

@@ -142,7 +142,7 @@ public final class StateDatabase {
         timeout: Duration
     ) async throws {
         let result = try await connection.set(
-            settings, thenAsk: Command("SELECT \(examination.columns)"), timeout: timeout)
+            settings, thenRun: Command("SELECT \(examination.columns)"), timeout: timeout)
         guard let found = examination.first(of: result), !found.isStandby else {
             throw StateDatabaseError.isStandby
         }

@@ -1,24 +1,42 @@
 import EventLoop
 import PostgresClient
 
-/// How a new session of a participant was found to be set.
+/// The admission of a new session of a participant, by its settings.
 struct SessionAdmission: Sendable {
-    /// What is to be set anew before each transaction, for RESET ALL undoes it: nothing, as a rule.
+    /// The settings to make anew before each transaction, since RESET ALL undoes them; usually none.
     ///
-    /// Each of these a startup packet cannot ask for.
+    /// A startup packet cannot ask for these.
     let adjustments: [Command]
 
-    /// While a session is examined, PostgreSQL's own functions and operators answer, whatever the role's
-    /// search path; what callers' SQL finds there is the team's own again afterwards.
+    /// Lets PostgreSQL's own functions and operators answer while a session is examined, whatever the role's
+    /// search path; callers' SQL gets the role's path back.
     ///
-    /// `SET` would write the name as `quote_all_identifiers` wants it, which is not how it is compared.
+    /// `SET` would write the name as `quote_all_identifiers` says, and the comparison would fail.
     static let ownSearchPath = Command(
         "SELECT pg_catalog.set_config('search_path', 'pg_catalog', false)", cached: false)
     static let searchPathAsBefore = Command("RESET search_path", cached: false)
 
-    /// What a question about a new session has to ask for, with the parameters `$1` and `$2`: the
-    /// settings that the session should have and has not, those that make its data doubtful, and how
-    /// it writes values.
+    /// The settings of a new session, as it answers them.
+    struct Answer: Sendable {
+        /// The settings that the session should have and does not have.
+        let missing: String?
+        /// The settings that make its data doubtful.
+        let doubtful: String?
+        let dateStyle: String?
+        let intervalStyle: String?
+        let transactionTimeout: String?
+
+        /// Reads `columns`.
+        init(from row: inout RowReader) {
+            missing = row.text()
+            doubtful = row.text()
+            dateStyle = row.text()
+            intervalStyle = row.text()
+            transactionTimeout = row.text()
+        }
+    }
+
+    /// The columns of an `Answer`, for a query with the parameters `$1` and `$2`.
     static let columns = """
         (SELECT string_agg(s.name, ', ')
             FROM pg_settings AS s JOIN unnest($1::text[], $2::text[]) AS x(name, value)
@@ -35,10 +53,10 @@ struct SessionAdmission: Sendable {
         ]
     }
 
-    /// SQL for those settings with which the server goes on although data may be missing or wrong; null
-    /// if there are none.
+    /// SQL for the settings with which the server goes on although data may be missing or wrong; null if
+    /// none is set.
     ///
-    /// Only a superuser may change them, so they are no more than checked.
+    /// Only a superuser may change them, so they are only checked.
     static func doubtful(_ more: [(name: String, value: String)] = []) -> String {
         let all = [("zero_damaged_pages", "on"), ("ignore_checksum_failure", "on")] + more
         let each = all.map { name, value in
@@ -47,20 +65,22 @@ struct SessionAdmission: Sendable {
         return "NULLIF(concat_ws(', ', \(each.joined(separator: ", "))), '')"
     }
 
-    /// Reads the answer to `columns`, of which the first is at this place.
-    init(_ row: CommandResult, from place: Int) throws(SessionRefusal) {
-        func text(_ offset: Int) -> String? { row.text(row: 0, column: place + offset) }
-        if let names = text(0) { throw .settingsMissing(names: names) }
-        if let settings = text(1) { throw .dataDoubtful(settings: settings) }
-        guard let date = text(2), let interval = text(3) else { throw .unreadable }
+    /// Admits a session, or throws why it may not be used.
+    init(_ answer: Answer) throws(SessionRefusal) {
+        if let names = answer.missing { throw .settingsMissing(names: names) }
+        if let settings = answer.doubtful { throw .dataDoubtful(settings: settings) }
+        guard let dateStyle = answer.dateStyle, let intervalStyle = answer.intervalStyle else {
+            throw .unreadable
+        }
         adjustments = Self.adjustments(
-            dateStyle: date, intervalStyle: interval, transactionTimeout: text(4))
+            dateStyle: dateStyle, intervalStyle: intervalStyle,
+            transactionTimeout: answer.transactionTimeout)
     }
 
-    /// Dates are written in the ISO style, whatever the role's, and intervals in PostgreSQL's.
+    /// Has dates written in the ISO style, whatever the role's, and intervals in PostgreSQL's.
     ///
-    /// How they are read stays the team's own: the order of day and month, which a startup packet could not ask
-    /// for without the style, and the signs of the interval style of the SQL standard.
+    /// How they are read stays the role's own: the order of day and month, which a startup packet could not
+    /// set apart from the style, and the signs of the SQL standard's interval style.
     static func adjustments(
         dateStyle: String, intervalStyle: String, transactionTimeout: String?
     ) -> [Command] {
@@ -69,21 +89,21 @@ struct SessionAdmission: Sendable {
         if ["postgres_verbose", "iso_8601"].contains(intervalStyle) {
             texts.append("SET IntervalStyle = 'postgres'")
         }
-        // New in PostgreSQL 17, and unknown to those before it.
+        // New in PostgreSQL 17.
         if (transactionTimeout ?? "0") != "0" { texts.append("SET transaction_timeout = 0") }
         return texts.map { Command($0, cached: false) }
     }
 }
 
 extension PostgresConnection {
-    /// Sets what these sessions set, and asks a question, in one round trip.
+    /// Makes the settings of a kind of session, and runs a command, in one round trip.
     func set(
-        _ settings: SessionSettings, thenAsk question: Command, timeout: Duration
+        _ settings: SessionSettings, thenRun command: Command, timeout: Duration
     ) async throws(PostgresError) -> CommandResult {
-        try await run(settings.commands + [question], timeout: timeout)
+        try await run(settings.commands + [command], timeout: timeout)
     }
 
-    /// Runs commands in one segment, and answers the last one's result.
+    /// Runs commands in one segment, and returns the last one's result.
     func run(
         _ commands: [Command], timeout: Duration
     ) async throws(PostgresError) -> CommandResult {

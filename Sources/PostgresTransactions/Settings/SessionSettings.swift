@@ -1,19 +1,19 @@
 import PostgresClient
 
-/// What a session of ours sets, whatever its role or its database has as a default.
+/// The settings that a session of ours makes, whatever its role or its database has as a default.
 ///
-/// `docs/SETTINGS.md` says of every setting of PostgreSQL whether it stands here, is checked, or is of
-/// no matter; a test holds that page to this file.
+/// `docs/SETTINGS.md` says of every setting of PostgreSQL whether it is made here, is checked, or does not
+/// matter; a test compares that page with this file.
 struct SessionSettings: Sendable {
-    /// One setting, with what rests on it.
+    /// One setting.
     struct Setting: Sendable, Hashable {
         let name: String
         /// As `pg_settings` shows it.
         let value: String
-        /// A stronger value that stays where the role or the database has it.
+        /// A stronger value, which stays if the role or the database has it.
         var stronger: String?
-        /// Whether only PostgreSQL 17 and later have it, so that nobody can ask for it before the
-        /// server's version is known.
+        /// Whether only PostgreSQL 17 and later have it: then it can be set only once the server's version
+        /// is known.
         var isNew = false
 
         init(_ name: String, _ value: String) {
@@ -26,11 +26,11 @@ struct SessionSettings: Sendable {
 
     /// In all sessions.
     private static let everywhere = [
-        // A wait for a standby that was cut short is a success, and a WARNING alone says so (I2).
+        // Only a WARNING shows that the wait for a standby was cancelled (I2).
         Setting("client_min_messages", "warning"),
-        // A commit waits for the disk, and for the standbys that are to confirm it (I2).
+        // A commit waits for the disk, and for the standbys that have to confirm it (I2).
         Setting("synchronous_commit", "on"),
-        // The usual BEGIN names no characteristics, so these are what it gets.
+        // The usual BEGIN names no characteristics, so it gets these.
         Setting("default_transaction_isolation", "read committed"),
         Setting("default_transaction_read_only", "off"),
         Setting("default_transaction_deferrable", "off"),
@@ -38,9 +38,9 @@ struct SessionSettings: Sendable {
         // deadlines are ours: see `timeouts` for the others.
         Setting("idle_session_timeout", "0"),
         Setting("idle_in_transaction_session_timeout", "0"),
-        // An error would end the session, and what it did could be learned from nobody.
+        // Otherwise an error would end the session, and the outcome would be unknown.
         Setting("exit_on_error", "off"),
-        // NULL in an array that we send is a null; off would make the text "NULL" of it.
+        // NULL in an array that we send is a null; with off it would be the text "NULL".
         Setting("array_nulls", "on"),
         // Our literals, and the gate's reading of callers' SQL: a backslash is a character.
         Setting("standard_conforming_strings", "on"),
@@ -53,9 +53,9 @@ struct SessionSettings: Sendable {
     private static let ownSQL = [
         // Functions, operators and views are PostgreSQL's own; tables are named with their schema.
         Setting("search_path", "pg_catalog"),
-        // A policy that hides rows is an error: a row that is missing in silence would be believed.
+        // A policy that would hide rows is an error: otherwise a hidden row would count as missing.
         Setting("row_security", "off"),
-        // The same of an index that answers with a random part of what it finds.
+        // The same for an index that returns a random part of its rows.
         Setting("gin_fuzzy_search_limit", "0"),
         Setting("DateStyle", "ISO, MDY"),
         Setting("IntervalStyle", "postgres"),
@@ -73,17 +73,17 @@ struct SessionSettings: Sendable {
         ]
     }
 
-    /// Of a participant: who ends what is prepared has to be who prepared it.
+    /// In sessions to participants: only the role that prepared a transaction may end it.
     private static let participant = [Setting("role", "none")]
 
     /// Sessions of the state database.
     ///
-    /// A plan made while a table was empty must not stay a sequential scan. One that has no
-    /// alternative (a table of one row, say) then has a huge cost, for which PostgreSQL would compile
-    /// the plan each time, were it not for `jit`: 30 to 800 ms for a query of 30 µs.
+    /// A plan made while a table was empty must not stay a sequential scan. A scan that has no alternative
+    /// (of a table with one row, say) then has a huge estimated cost, for which PostgreSQL would compile
+    /// the plan each time if `jit` were on: 30 to 800 ms for a query of 30 µs.
     ///
-    /// - Parameter lockTimeout: none where a migration may wait for another replica's; elsewhere a
-    ///   server process would wait on when nobody waits for its answer any more.
+    /// - Parameter lockTimeout: none where a migration may wait for another replica's. Elsewhere there is
+    ///   one, or a server process would wait on after its client has given up.
     static func state(lockTimeout: Duration = .zero) -> SessionSettings {
         var durable = Setting("synchronous_commit", "on")
         durable.stronger = "remote_apply"
@@ -98,8 +98,10 @@ struct SessionSettings: Sendable {
                 ])
     }
 
-    /// Sessions in which callers' SQL runs: what its meaning depends on stays the team's own
-    /// (`search_path`, `TimeZone`, the order of day and month); see also `SessionAdjustments`.
+    /// Sessions in which callers' SQL runs; see also `SessionAdmission.adjustments`.
+    ///
+    /// The settings that the meaning of that SQL depends on stay the role's own (`search_path`, `TimeZone`,
+    /// the order of day and month).
     static func work(statementTimeout: Duration, lockTimeout: Duration) -> SessionSettings {
         SessionSettings(
             settings: timeouts(
@@ -107,15 +109,15 @@ struct SessionSettings: Sendable {
                 + everywhere + participant)
     }
 
-    /// Sessions that end prepared transactions: a COMMIT PREPARED is never cut short from this side.
+    /// Sessions that end prepared transactions: no timeout of ours cuts a COMMIT PREPARED short.
     static let finish = SessionSettings(
         settings: timeouts(statement: 0, lock: 0) + everywhere + participant + ownSQL)
 
-    /// Sessions that look whether branches have committed, for somebody who waits.
-    static let look = SessionSettings(
+    /// Sessions that read whether branches have committed, for a caller who waits.
+    static let statusReading = SessionSettings(
         settings: timeouts(statement: 5000, lock: 0) + everywhere + participant + ownSQL)
 
-    /// Sessions of `tandem check`, which reports of `synchronous_commit` as it finds it.
+    /// Sessions of `tandem check`, which reports the `synchronous_commit` that it finds.
     static let examination = SessionSettings(
         settings: timeouts(statement: 0, lock: 0)
             + everywhere.filter { $0.name != "synchronous_commit" } + ownSQL)
@@ -124,8 +126,8 @@ struct SessionSettings: Sendable {
 extension SessionSettings {
     /// The value for `options` of a connection string.
     ///
-    /// What the startup packet says is stronger than what a role or a database says, costs no round
-    /// trip, and is what RESET ALL returns to.
+    /// The startup packet overrides the defaults of role and database, costs no round trip, and has the
+    /// values that RESET ALL returns to.
     var startup: String {
         known.map { "-c \($0.name)=\($0.value.replacing(" ", with: "\\ "))" }
             .joined(separator: " ")
@@ -133,8 +135,8 @@ extension SessionSettings {
 
     /// The same as commands, for sessions that are never reset.
     ///
-    /// They work behind poolers, of which many refuse `options`. The first of them lift what could
-    /// cut the others short.
+    /// They work through poolers, many of which refuse `options`. The first commands lift the timeouts that
+    /// could cut the others short.
     var commands: [Command] {
         settings.map { setting in
             let name = "'\(setting.name)'"

@@ -29,7 +29,7 @@ final class Runtime {
         self.state = state
         engine = TransactionEngine(
             ports: EnginePorts(
-                log: log, participants: participants, clock: LoopClock(), signals: signals,
+                log: log, participants: participants, clock: LoopClock(loop), signals: signals,
                 random: { .random(in: $0) }),
             encoding: OutcomeEncoding(
                 results: { _ in [] },

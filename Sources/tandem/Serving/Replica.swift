@@ -34,7 +34,7 @@ final class Replica {
         let ports = try Self.withFailpoints(log, participants)
         engine = TransactionEngine(
             ports: EnginePorts(
-                log: ports.0, participants: ports.1, clock: LoopClock(), signals: signals,
+                log: ports.0, participants: ports.1, clock: LoopClock(.shared), signals: signals,
                 random: { .random(in: $0) }),
             encoding: .json, limits: configuration.engineLimits, logger: logger)
         var retention = RetentionOptions()

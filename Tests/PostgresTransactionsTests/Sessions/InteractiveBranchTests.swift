@@ -10,10 +10,10 @@ import TransactionEngine
 @LoopActor
 struct InteractiveBranchTests {
     private static func branch(_ connection: PostgresConnection) -> InteractiveBranch {
-        let order = WorkRequest(
+        let request = WorkRequest(
             gid: "g", work: .interactive(InteractiveWork { _ in }), isolation: .readCommitted)
         return InteractiveBranch(
-            connection, limits: ResultLimits(rows: 10, bytes: 1000), order: order)
+            connection, limits: ResultLimits(rows: 10, bytes: 1000), request: request)
     }
 
     private static func connect(_ cluster: PostgresCluster) async throws -> PostgresConnection {

@@ -11,7 +11,7 @@ struct SettingsTests {
     private static let sessions: [(column: String, settings: SessionSettings)] = [
         ("state", .state()),
         ("working", .work(statementTimeout: .seconds(30), lockTimeout: .seconds(5))),
-        ("finishing", .finish), ("reading", .look), ("check", .examination),
+        ("finishing", .finish), ("reading", .statusReading), ("check", .examination),
     ]
 
     /// A later PostgreSQL that has one more makes this fail, with its name.
@@ -61,7 +61,7 @@ struct SettingsTests {
             defer { connection.close() }
             if !started {
                 let hello = Command("SELECT 1", cached: false)
-                _ = try await connection.set(settings, thenAsk: hello, timeout: .seconds(60))
+                _ = try await connection.set(settings, thenRun: hello, timeout: .seconds(60))
             }
             if isReset {
                 _ = try await connection.query("SET client_min_messages = 'error'")

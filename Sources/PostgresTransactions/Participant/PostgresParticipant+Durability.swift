@@ -3,15 +3,15 @@ import EventLoop
 import PostgresClient
 import TransactionEngine
 
-/// Writes of one's own, which say that what was seen before them is as durable as they are.
+/// Writes of our own: once one is durable, so is everything read before it.
 extension PostgresParticipant {
     /// How such a write ended.
     enum Written {
-        /// It is committed, and nothing warned that a standby has not confirmed it.
+        /// It is committed, and no warning says that a standby has not confirmed it.
         case durable(CommandResult)
         /// The server refused it.
         case refused(ServerMessage)
-        /// It is committed here, and perhaps not where it has to be; or nobody knows.
+        /// It is committed here, and perhaps not on the standbys; or the outcome is unknown.
         case unconfirmed
     }
 
@@ -35,11 +35,11 @@ extension PostgresParticipant {
         return .durable(result)
     }
 
-    /// Whether all that was in the write-ahead log before is on disk now, and confirmed by the
-    /// standbys that are to confirm.
+    /// Whether everything that was in the write-ahead log before is on disk now, and confirmed by the
+    /// standbys that have to confirm it.
     ///
-    /// A transaction that wrote nothing commits without a flush, although it has an id; so a
-    /// message is written.
+    /// A transaction that wrote nothing commits without a flush, even if it has an id; so this one writes
+    /// a message.
     func writesThrough(
         on connection: PostgresConnection, within limit: Duration = .seconds(60)
     ) async throws -> Bool {
@@ -48,10 +48,10 @@ extension PostgresParticipant {
         return false
     }
 
-    /// As above, on a finishing session.
+    /// The same on a finishing session.
     ///
-    /// Calls that come while one is under way share the next: it only counts for what was in the
-    /// log before it began.
+    /// Calls that come while a write is under way share the next one: a write only counts for what was in
+    /// the log before it began.
     func writesThrough() async -> Bool {
         await flush { [self] in
             do {
@@ -64,26 +64,26 @@ extension PostgresParticipant {
         }
     }
 
-    /// The server on which such a write was through; nil if none was within a few seconds.
+    /// The server on which such a write became durable; nil if none did within a few seconds.
     ///
-    /// It is asked for again until a standby confirms it, which may take hours. So a wait for one is cut
-    /// short: a session that is closed instead would go on waiting there, and the next one beside it.
+    /// Callers ask again until a standby confirms it, which may take hours. So the wait is cancelled, and
+    /// the session not just closed: its backend would go on waiting, and so would that of every later try.
     func confirmedServer() async -> ServerTimeline? {
         await confirmation { [self] in
             do {
                 return try await finishers.withConnection(timeout: options.connectTimeout) {
                     connection in
                     let server = try self.factsIfOpen(of: connection).server
-                    var isCutShort = false
-                    let timer = EventLoop.shared.schedule(after: .seconds(5)) {
-                        isCutShort = true
+                    var wasCancelled = false
+                    let timer = self.loop.schedule(after: .seconds(5)) {
+                        wasCancelled = true
                         Task { await connection.requestCancel() }
                     }
                     defer { timer.cancel() }
-                    let isThrough = try await self.writesThrough(on: connection)
+                    let isDurable = try await self.writesThrough(on: connection)
                     // The request may still be on its way to the session.
-                    if isCutShort { connection.close() }
-                    return isThrough ? server : nil
+                    if wasCancelled { connection.close() }
+                    return isDurable ? server : nil
                 }
             } catch {
                 return nil
@@ -91,8 +91,8 @@ extension PostgresParticipant {
         }
     }
 
-    /// Whether a commit that was seen here is as durable as such a write; false after a second, in which
-    /// the write goes on for whoever asks next.
+    /// Whether a commit that was read here is as durable as such a write; false after a second, though
+    /// the write goes on for the next caller.
     func hasConfirmed(_ order: FinishRequest) async -> Bool {
         guard let evidence = order.evidence else { return false }
         let server = ServerTimeline(
@@ -103,7 +103,7 @@ extension PostgresParticipant {
                 waiting?.resume(returning: isConfirmed)
                 waiting = nil
             }
-            let timer = EventLoop.shared.schedule(after: .seconds(1)) { answer(false) }
+            let timer = loop.schedule(after: .seconds(1)) { answer(false) }
             Task { @LoopActor in
                 answer(await confirmedServer() == server)
                 timer.cancel()

@@ -1,63 +1,67 @@
 import CommitProtocol
+import EventLoop
 import Logging
 import PostgresClient
 import TransactionEngine
 
-/// Where this participant is the register of a decision.
+/// The commit points that this participant holds.
 extension PostgresParticipant {
-    /// Looks whether the journal is in order, and makes it if it is missing and the role may.
+    /// Checks whether the journal is usable, and creates it if it is missing and the role may.
     ///
-    /// Sessions are examined one by one as they are opened, so this is asked until it is so.
+    /// Each new session checks again until the journal is usable.
     func prepareJournal(on connection: PostgresConnection, role: String) async {
-        guard options.journal, !journal.isReady else { return }
+        guard options.journal, !hasUsableJournal.withLock({ $0 }) else { return }
         do {
-            if try await inspectJournal(on: connection) { return }
-            try await JournalMaker.make(on: connection, role: role)
-            if try await inspectJournal(on: connection) { return }
+            if try await checkJournal(on: connection) { return }
+            try await Journal.create(on: connection, role: role)
+            if try await checkJournal(on: connection) { return }
             logger.warning(
-                "the journal is incomplete; its branches are prepared meanwhile",
+                "the journal is incomplete; until it is usable, branches here are prepared",
                 metadata: ["participant": "\(options.name)"])
         } catch {
             logger.warning(
-                "there is no journal, and it could not be made; its branches are prepared meanwhile",
+                "the journal is missing and could not be created; branches here are prepared",
                 metadata: ["participant": "\(options.name)", "error": "\(error)"])
         }
     }
 
-    private func inspectJournal(on connection: PostgresConnection) async throws -> Bool {
-        let standing = try await JournalMaker.inspect(on: connection)
-        guard standing.isUsable else { return false }
-        if !journal.isReady, standing.isOwned {
+    private func checkJournal(on connection: PostgresConnection) async throws -> Bool {
+        let condition = try await Journal.condition(on: connection)
+        guard condition.isUsable else { return false }
+        let wasUsable = hasUsableJournal.withLock { isUsable in
+            defer { isUsable = true }
+            return isUsable
+        }
+        if !wasUsable, condition.isOwned {
             logger.warning(
                 "the journal belongs to tandem's own role, so callers' SQL could change decisions",
                 metadata: ["participant": "\(options.name)"])
         }
-        journal.markUsable()
         return true
     }
 
-    /// Asks what the register here holds, behind the fence.
-    func ask(_ order: CommitPointQuery) async -> CommitPointReport {
+    /// Asks the commit point here for its decision, after passing the fence.
+    func ask(_ query: CommitPointQuery) async -> CommitPointReport {
         guard circuit == .closed else {
             return CommitPointReport(.tryAgain, error: unreachable)
         }
         do {
-            let obstacle = try await obstacle(of: order.fence)
+            let obstacle = try await obstacle(of: query.fence)
             return try await finishers.withConnection(timeout: options.connectTimeout) {
                 connection in
-                // Before the obstacle: a session of the register's is never seen to be gone on another
-                // server, which would be asked again for ever.
-                guard try self.isServer(of: order.commitPoint, connection) else {
+                // The server is checked before the obstacle: on another server the commit point's
+                // session is never proved gone, and the fence would be tried for ever.
+                guard try self.isServer(of: query.commitPoint, connection) else {
                     return CommitPointReport(Self.changedServer, whenNothing: "")
                 }
                 if let obstacle { return CommitPointReport(.tryAgain, error: obstacle) }
-                switch order.commitPoint {
+                switch query.commitPoint {
                 case .transactionStatus(let evidence):
                     return CommitPointReport(
                         try await self.status(of: evidence, on: connection, within: .seconds(60)),
                         whenNothing: "still in progress")
                 case .journal:
-                    return try await self.decision(of: order.transaction, on: connection)
+                    return try await self.decision(of: query.transaction, on: connection)
                 }
             }
         } catch {
@@ -65,25 +69,24 @@ extension PostgresParticipant {
         }
     }
 
-    /// Looks at what the register here holds; somebody waits for the answer, so that it is soon
-    /// taken for silent.
-    func look(_ order: CommitPointQuery) async -> CommitPointReading {
+    /// Reads what the commit point here holds, for a caller who waits, and so within a few seconds.
+    func look(_ query: CommitPointQuery) async -> CommitPointReading {
         guard circuit == .closed else {
             return .unknown(reason: unreachable)
         }
         do {
             return try await finishers.withConnection(timeout: options.connectTimeout) {
                 connection in
-                guard try self.isServer(of: order.commitPoint, connection) else {
+                guard try self.isServer(of: query.commitPoint, connection) else {
                     return Self.changedServer
                 }
-                switch order.commitPoint {
+                switch query.commitPoint {
                 case .transactionStatus(let evidence):
                     return try await self.status(
                         of: evidence, on: connection, within: Self.patience)
                 case .journal:
                     return try await self.claim(
-                        order.transaction, on: connection, within: Self.patience)
+                        query.transaction, on: connection, within: Self.patience)
                 }
             }
         } catch {
@@ -96,7 +99,7 @@ extension PostgresParticipant {
     private static let changedServer =
         CommitPointReading.unprovable(reason: "the server is not the one that decided")
 
-    /// Whether a connection leads to the server that the register was on.
+    /// Whether a connection leads to the server that has the commit point.
     private func isServer(
         of commitPoint: CommitPointQuery.Source, _ connection: PostgresConnection
     ) throws(PostgresError) -> Bool {
@@ -113,34 +116,31 @@ extension PostgresParticipant {
         return server == found
     }
 
-    /// What became of the one-phase branch's transaction id.
+    /// What became of the one-phase branch, by its transaction id.
     ///
-    /// The id was in the write-ahead log on disk before the row named it, so no crash can have given
-    /// it to another.
+    /// The id was in the write-ahead log on disk before the row named it, so no crash can have given it
+    /// to another transaction.
     private func status(
         of evidence: PreparedEvidence?, on connection: PostgresConnection, within limit: Duration
     ) async throws -> CommitPointReading {
         guard let evidence else { return Self.changedServer }
-        let row = try await connection.query(
-            "SELECT pg_xact_status($1::xid8), pg_is_in_recovery()", ["\(evidence.transactionID)"],
-            timeout: min(limit, .seconds(30)))
-        guard row.text(row: 0, column: 1) == "f" else {
-            return .unknown(reason: "the server is a standby")
-        }
-        switch row.text(row: 0, column: 0) {
-        case "committed":
-            // It may have come back with a warning, or its owner may still have waited for a
-            // standby: what is seen is believed when a later write of one's own is through.
+        switch try await connection.commitStatus(
+            of: evidence, timeout: min(limit, .seconds(30)))
+        {
+        case .onStandby: return .unknown(reason: "the server is a standby")
+        case .committed:
+            // COMMIT may have come back with a warning, or may still wait for a standby: the commit
+            // counts once a later write of our own is durable.
             return try await writesThrough(on: connection, within: limit)
                 ? .holds(.commit, evidence: [], results: nil)
                 : .unknown(reason: "nothing confirms yet that the commit is durable")
-        case "aborted": return .holds(.abort, evidence: [], results: nil)
-        case "in progress": return .nothing
-        default: return .unprovable(reason: "its status is too old to tell")
+        case .aborted: return .holds(.abort, evidence: [], results: nil)
+        case .inProgress: return .nothing
+        case .tooOld: return .unprovable(reason: "its status is too old to tell")
         }
     }
 
-    /// What the journal holds; where it holds nothing, abort.
+    /// The journal's decision; abort, which this writes, if it holds none.
     private func decision(
         of transaction: GlobalTransactionID, on connection: PostgresConnection
     ) async throws -> CommitPointReport {
@@ -153,7 +153,7 @@ extension PostgresParticipant {
         case .refused(let message) where message.state == .uniqueViolation:
             return CommitPointReport(
                 try await claim(transaction, on: connection, within: .seconds(60)),
-                whenNothing: "the decision went while it was read")
+                whenNothing: "the decision was removed while it was read")
         case .refused(let message):
             return CommitPointReport(.tryAgain, error: message.message)
         case .unconfirmed:
@@ -167,20 +167,50 @@ extension PostgresParticipant {
         within limit: Duration
     ) async throws -> CommitPointReading {
         let written = try await durably(
-            Journal.claim(transaction, installation: installation), on: connection, within: limit)
+            Journal.claim.command(Journal.key(of: transaction, installation)), on: connection,
+            within: limit)
         switch written {
-        case .durable(let row):
-            guard row.rowCount == 1,
-                let decision = row.text(row: 0, column: 0).flatMap(Decision.init(rawValue:))
-            else { return .nothing }
-            let evidence = row.text(row: 0, column: 1).flatMap(ArrayLiteral.read) ?? []
-            return .holds(
-                decision, evidence: evidence.map { $0.flatMap(RowCoding.evidence(of:)) },
-                results: row.text(row: 0, column: 2).map { Array($0.utf8) })
+        case .durable(let result):
+            return Journal.claim.row(of: result) ?? .nothing
         case .refused(let message):
             return .unknown(reason: message.message)
         case .unconfirmed:
             return .unknown(reason: "nothing confirms yet that the decision is durable")
         }
+    }
+}
+
+/// What a server says of a transaction id that it once gave.
+enum CommitStatus: Sendable {
+    case committed
+    case aborted
+    case inProgress
+    /// The server no longer knows.
+    case tooOld
+    /// The server is a standby, which may lag.
+    case onStandby
+}
+
+extension PostgresConnection {
+    private static let commitStatus = Query<CommitStatus>(
+        "SELECT pg_is_in_recovery(), pg_xact_status($1::xid8)"
+    ) { row in
+        let isStandby = row.isTrue()
+        let status = row.text()
+        if isStandby { return .onStandby }
+        return switch status {
+        case "committed": .committed
+        case "aborted": .aborted
+        case "in progress": .inProgress
+        default: .tooOld
+        }
+    }
+
+    /// The status of the transaction that prepared, or was about to commit, on this very server.
+    func commitStatus(
+        of evidence: PreparedEvidence, timeout: Duration
+    ) async throws(PostgresError) -> CommitStatus {
+        try await row(Self.commitStatus, ["\(evidence.transactionID)"], timeout: timeout)
+            ?? .tooOld
     }
 }
