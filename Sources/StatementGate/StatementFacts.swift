@@ -21,8 +21,8 @@ public struct StatementFacts: Hashable, Sendable {
         guard values.count == parameterCount else {
             throw StatementRefusal(
                 .parameterCount,
-                "The statement has placeholders for \(Self.counted(parameterCount)), but "
-                    + "\(Self.counted(values.count)) \(values.count == 1 ? "is" : "are") given.")
+                "Expected \(Self.counted(parameterCount)), as many as placeholders, got "
+                    + "\(values.count).")
         }
         for (index, value) in values.enumerated() where value?.utf8.contains(0) ?? false {
             throw StatementRefusal(
@@ -38,7 +38,7 @@ public struct StatementFacts: Hashable, Sendable {
         guard isNotification else { return }
         throw StatementRefusal(
             .cannotBePrepared,
-            "PostgreSQL cannot prepare a transaction that ran NOTIFY, and this branch is to be "
+            "PostgreSQL cannot prepare a transaction that ran NOTIFY, and this branch is "
                 + "prepared. Notify in a branch that commits by itself: one that is read only, or the "
                 + "only one that writes, in a request with `onePhase`.")
     }

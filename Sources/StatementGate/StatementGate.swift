@@ -1,15 +1,14 @@
-/// The gate that every statement of a caller passes before anything is sent to a participant.
+/// The gate that every statement of a caller passes before it is sent to a participant.
 ///
-/// The caller writes the work of a branch, and the coordinator alone begins, prepares and ends it:
-/// a `COMMIT` among the statements would make half of a global transaction durable before any
-/// decision. The gate refuses such statements by their first words, and refuses a second statement
-/// behind a semicolon. It is the first of two defences: command tags are verified afterwards, and
-/// what only the server can know (a temporary table, a function that sets a role) is left to it.
+/// The caller writes the work of a branch, and the coordinator alone begins, prepares and ends it: a
+/// `COMMIT` among the statements would make half of a global transaction durable before any decision.
+/// The gate refuses such statements by their first words, and a second statement after a semicolon. It is
+/// the first of two defences: command tags are verified afterwards. What only the server can know (a
+/// temporary table, a function that sets a role) is left to the server.
 public enum StatementGate {
     /// Inspects one statement.
     ///
-    /// - Parameter sql: The statement, as the caller wrote it.
-    /// - Returns: What is to be known about it before it is sent.
+    /// - Parameter sql: the statement, as the caller wrote it.
     /// - Throws: ``StatementRefusal`` for the first rule that it breaks.
     public static func inspect(_ sql: String) throws(StatementRefusal) -> StatementFacts {
         var inspection = StatementInspection(Array(sql.utf8))
@@ -19,11 +18,11 @@ public enum StatementGate {
 
 /// One walk over the tokens of one statement.
 private struct StatementInspection {
-    /// Beyond its opening a statement is only searched for keywords, none of which is longer; a
-    /// string of this length needs no memory of its own.
+    /// After its opening a statement is only searched for keywords, none of which is longer. A string of
+    /// this length needs no allocation.
     private static let keywordBytesMax = 15
 
-    /// Where the journal of decisions is.
+    /// The schema of the journal of decisions.
     private static let reservedSchema = Array("tandem_participant".utf8)
 
     private var lexer: StatementLexer
@@ -54,11 +53,11 @@ private struct StatementInspection {
         }
         if isEmpty { throw StatementRefusal(.empty, "The statement is empty.") }
         if let refusal = opening.refusal { throw refusal }
-        if let place = lexer.bytes.firstPlace(of: Self.reservedSchema) {
+        if let offset = lexer.bytes.firstOffset(of: Self.reservedSchema) {
             throw StatementRefusal(
-                .reservedName, at: place,
-                "The schema tandem_participant is the coordinator's own, so a statement that names "
-                    + "it is refused.")
+                .reservedName, at: offset,
+                "The schema tandem_participant belongs to the coordinator; a statement must not name it."
+            )
         }
         return StatementFacts(
             returnsRows: hasReturning || opening.returnsRows,
@@ -97,13 +96,14 @@ private struct StatementInspection {
         {
             throw StatementRefusal(
                 .copyProtocol, at: lexer.tokenStart,
-                "COPY \(previousWord) \(word) needs the COPY protocol, which is not offered here.")
+                "COPY \(previousWord) \(word) needs the COPY protocol, which tandem does not support."
+            )
         }
         previousWord = word
     }
 
-    /// Keeps count of the blocks in `CREATE FUNCTION ... BEGIN ATOMIC ...; ...; END`, whose
-    /// semicolons divide the body and not the text.
+    /// Counts the blocks in `CREATE FUNCTION ... BEGIN ATOMIC ...; ...; END`, whose semicolons separate
+    /// statements of the body.
     private mutating func followRoutineBody(_ word: String) {
         if routineBodyDepth == 0 {
             if word == "ATOMIC", previousWord == "BEGIN" { routineBodyDepth = 1 }
@@ -123,19 +123,18 @@ private struct StatementInspection {
         placeholderMax = max(placeholderMax, number)
     }
 
-    /// Reads on after a semicolon: only more of them, white space and comments may follow.
+    /// Requires that only semicolons, white space and comments follow.
     private mutating func requireEnd() throws(StatementRefusal) {
         while let token = try lexer.next() {
             if token == .semicolon { continue }
             throw StatementRefusal(
                 .severalStatements, at: lexer.tokenStart,
-                "There must be one statement, but at byte \(lexer.tokenStart) another follows; "
-                    + "send each as an element of `statements`.")
+                "Expected one statement, got another at byte \(lexer.tokenStart); send each as an "
+                    + "element of `statements`.")
         }
     }
 
-    /// A word in capitals (only ASCII has any in PostgreSQL's keywords), or nothing if it is too
-    /// long to matter.
+    /// A word in capitals (PostgreSQL's keywords are ASCII), or "" if it is too long for a keyword.
     private func text(of range: Range<Int>) -> String {
         guard isOpening || range.count <= Self.keywordBytesMax else { return "" }
         return String(unsafeUninitializedCapacity: range.count) { buffer in
@@ -145,5 +144,22 @@ private struct StatementInspection {
             }
             return range.count
         }
+    }
+}
+
+extension [UInt8] {
+    /// The first offset of these lower-case letters, in any case.
+    fileprivate func firstOffset(of name: [UInt8]) -> Int? {
+        guard let first = name.first, count >= name.count else { return nil }
+        for start in 0...(count - name.count) where self[start] | 0x20 == first {
+            let isHere = name.indices.allSatisfy { index in
+                let byte = self[start + index]
+                return byte == name[index]
+                    || (UInt8(ascii: "A")...UInt8(ascii: "Z")).contains(byte)
+                        && byte | 0x20 == name[index]
+            }
+            if isHere { return start }
+        }
+        return nil
     }
 }

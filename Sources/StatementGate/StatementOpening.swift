@@ -3,14 +3,14 @@ struct StatementOpening {
     /// Enough for `CREATE OR REPLACE FUNCTION`.
     private static let wordsMax = 4
 
-    /// The words up to the first token that is none, in capitals.
+    /// The words up to the first token that is no word, in capitals.
     private(set) var words: [String] = []
 
-    /// Whether it is `CREATE [OR REPLACE] FUNCTION` or `PROCEDURE`, whose body has semicolons and
-    /// placeholders of its own.
+    /// Whether it is `CREATE [OR REPLACE] FUNCTION` or `PROCEDURE`, whose body has its own semicolons and
+    /// placeholders.
     private(set) var createsRoutine = false
 
-    /// Adds a word; the answer is whether more are wanted.
+    /// Adds a word, and returns whether the next word belongs to the opening as well.
     mutating func append(_ word: String) -> Bool {
         words.append(word)
         if words.first == "CREATE" {
@@ -22,7 +22,7 @@ struct StatementOpening {
         return words.count < Self.wordsMax
     }
 
-    /// Whether a statement that begins so can answer with rows.
+    /// Whether a statement that begins so can return rows.
     var returnsRows: Bool {
         switch words.first {
         case "SELECT", "VALUES", "TABLE", "WITH", "SHOW", "EXPLAIN", "FETCH", "CALL": true
@@ -40,7 +40,7 @@ struct StatementOpening {
             return words.dropFirst().first == "TRANSACTION"
                 ? transactionControl("PREPARE TRANSACTION") : sessionState(first)
         case "EXECUTE", "DEALLOCATE", "DISCARD", "LISTEN", "UNLISTEN":
-            // What a session hears is heard by nobody here, whatever becomes of its branches.
+            // Nothing here reads the notifications of a session, so LISTEN has no use.
             return sessionState(first)
         case "SET", "RESET":
             return settingRefusal
@@ -49,11 +49,11 @@ struct StatementOpening {
         }
     }
 
-    /// `SET` is refused where it changes the transaction itself, who may finish it, or the encoding of
-    /// values.
+    /// Refuses `SET` and `RESET` of the transaction's characteristics, of the session's user, and of the
+    /// encoding of values.
     ///
-    /// A prepared transaction can be finished only by the user who prepared it: a role is reset
-    /// before PREPARE, a session authorization would not be.
+    /// Only the user who prepared a transaction can finish it: the coordinator resets a role before PREPARE,
+    /// and does not reset a session authorization.
     private var settingRefusal: StatementRefusal? {
         var target = words.dropFirst()
         if words.first == "SET", ["SESSION", "LOCAL"].contains(target.first), target.count > 1 {
@@ -65,15 +65,15 @@ struct StatementOpening {
             "TRANSACTION_DEFERRABLE":
             return StatementRefusal(
                 .transactionControl,
-                "The statements of a branch must not set the characteristics of its transaction; "
-                    + "use the member `isolation` of the request.")
+                "A statement must not set the characteristics of the transaction; use the member "
+                    + "`isolation` of the request.")
         case "SESSION" where target.dropFirst().first == "AUTHORIZATION", "SESSION_AUTHORIZATION":
             return sessionState("\(words.first ?? "SET") SESSION AUTHORIZATION")
         case "NAMES" where words.first == "SET", "CLIENT_ENCODING" where words.first == "SET":
             return StatementRefusal(
                 .sessionState,
-                "Values are sent and read as UTF-8, so a statement that changes the client's "
-                    + "encoding is refused.")
+                "A statement must not change the client encoding: tandem sends and reads values as "
+                    + "UTF-8.")
         default:
             return nil
         }
@@ -82,13 +82,14 @@ struct StatementOpening {
     private func transactionControl(_ verb: String) -> StatementRefusal {
         StatementRefusal(
             .transactionControl,
-            "The coordinator alone begins and ends the transaction of a branch, so \(verb) is "
-                + "refused.")
+            "A statement must not be \(verb): the coordinator alone begins and ends the "
+                + "transaction of a branch.")
     }
 
     private func sessionState(_ verb: String) -> StatementRefusal {
         StatementRefusal(
             .sessionState,
-            "\(verb) concerns the session, which is the coordinator's own, so it is refused.")
+            "A statement must not be \(verb): it changes the session, which later transactions use."
+        )
     }
 }

@@ -2,33 +2,33 @@
 public struct StatementRefusal: Error, Hashable, Sendable, CustomStringConvertible {
     /// The rule that the statement broke.
     public enum Reason: String, Hashable, Sendable, CaseIterable {
-        /// There is nothing but white space, comments and semicolons.
+        /// It has only white space, comments and semicolons.
         case empty
         /// It would begin, end or divide the transaction, which only the coordinator does.
         case transactionControl
-        /// It would leave something behind in the session, which other transactions will use.
+        /// It would change the session, which other transactions use later.
         case sessionState
-        /// PostgreSQL never prepares a transaction that ran it, and the branch is to be prepared.
+        /// PostgreSQL never prepares a transaction that ran it, and the branch would be prepared.
         case cannotBePrepared
         /// It switches the connection to the COPY protocol, which a JSON request cannot speak.
         case copyProtocol
-        /// There is a second statement after the first.
+        /// A second statement follows the first.
         case severalStatements
         /// A string, identifier, dollar quote or comment does not end.
         case unterminated
-        /// There is a NUL, which no text of PostgreSQL can hold.
+        /// It has a NUL, which no text of PostgreSQL can hold.
         case nulCharacter
         /// A placeholder has a number that is not between $1 and $65535.
         case placeholderNumber
-        /// The values given are more or fewer than the placeholders.
+        /// The number of values differs from that of the placeholders.
         case parameterCount
-        /// It names the schema that the coordinator keeps its own tables in.
+        /// It names the schema of the coordinator's own tables.
         case reservedName
     }
 
     /// The rule that was broken.
     public var reason: Reason
-    /// Where: bytes from the start of the statement; `nil` if it is not about one place.
+    /// The byte from the start of the statement; nil if the rule is not about one place.
     public var offset: Int?
     /// What is wrong, for the caller; it quotes keywords of the statement and no values.
     public var message: String

@@ -85,7 +85,6 @@ struct AcceptedStatements {
         }
         #expect(refusal?.reason == .parameterCount)
         #expect(
-            refusal?.message
-                == "The statement has placeholders for 2 values, but 1 value is given.")
+            refusal?.message == "Expected 2 values, as many as placeholders, got 1.")
     }
 }

@@ -134,6 +134,6 @@ struct RefusedStatements {
         let verb = #expect(throws: StatementRefusal.self) {
             try StatementGate.inspect("commit")
         }
-        #expect(verb?.message.contains("COMMIT is refused") == true)
+        #expect(verb?.message.contains("must not be COMMIT") == true)
     }
 }

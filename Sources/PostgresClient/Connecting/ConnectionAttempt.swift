@@ -81,7 +81,8 @@ final class ConnectionAttempt {
         unsafe PQsetErrorVerbosity(handle, PQERRORS_DEFAULT)
         unsafe self.handle = nil
         finish()
-        completion(unsafe PostgresConnection.adopt(handle, statementsMax: statementsMax, loop: loop))
+        completion(
+            unsafe PostgresConnection.adopt(handle, statementsMax: statementsMax, loop: loop))
     }
 
     private func failAsLibpqSays() {

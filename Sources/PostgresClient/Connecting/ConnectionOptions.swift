@@ -1,13 +1,13 @@
 import CLibpq
 import Glibc
 
-/// Where and as whom to connect, in libpq's keywords.
+/// The server and the user to connect with, in libpq's keywords.
 ///
-/// What is not said here is taken from libpq's environment variables and password file. Two
-/// exceptions: `client_encoding` is always UTF8, and `service` is refused, since looking it up may
-/// block. Unless said otherwise, a dead peer is noticed within 25 s, and GSSAPI is not tried.
+/// Keywords that are not set come from libpq's environment variables and password file, with two
+/// exceptions: `client_encoding` is always UTF8, and `service` is refused, since its lookup may block.
+/// By default a dead peer is noticed within 25 s, and GSSAPI is not tried.
 public struct ConnectionOptions: Hashable, Sendable {
-    /// Set where the connection string and the caller are silent.
+    /// The values of keywords that neither the connection string nor the caller sets.
     ///
     /// `tcp_user_timeout` is in milliseconds, the others in seconds.
     private static let defaults = [
@@ -19,7 +19,7 @@ public struct ConnectionOptions: Hashable, Sendable {
 
     /// Understands `key=value ...` and `postgresql://...`.
     ///
-    /// - Parameter overrides: what is to hold whatever the string says, by keyword.
+    /// - Parameter overrides: the values that replace those of the string, by keyword.
     public init(
         conninfo: String, overriding overrides: [String: String] = [:]
     ) throws(PostgresError) {
@@ -30,7 +30,7 @@ public struct ConnectionOptions: Hashable, Sendable {
         try Self.checkValues(values)
         values.merge(overrides) { _, override in override }
         for (key, value) in Self.defaults where values[key] == nil {
-            // The environment speaks before our defaults do.
+            // The environment comes before our defaults.
             if key == "gssencmode", unsafe getenv("PGGSSENCMODE") != nil { continue }
             values[key] = value
         }
@@ -65,7 +65,7 @@ public struct ConnectionOptions: Hashable, Sendable {
         return copy
     }
 
-    /// Where one server is, for people.
+    /// The place of one server, for people.
     var place: String {
         let host = values["host"] ?? ""
         let address = values["hostaddr"] ?? ""
@@ -82,8 +82,8 @@ public struct ConnectionOptions: Hashable, Sendable {
         if overrides.values.contains(where: \.containsNUL) { throw hasNUL }
     }
 
-    /// Refuses values that libpq would refuse only when it connects, without telling them: where a
-    /// string was written wrongly, part of a password may stand in their place.
+    /// Refuses values that libpq would refuse only when it connects, without quoting them: in a malformed
+    /// string, part of a password may be in their place.
     private static func checkValues(_ values: [String: String]) throws(PostgresError) {
         // One for each host; an empty one is the default.
         let ports = values["port"]?.split(separator: ",", omittingEmptySubsequences: false) ?? []
@@ -91,15 +91,15 @@ public struct ConnectionOptions: Hashable, Sendable {
             port.isEmpty || Int(port).map { (1...65_535).contains($0) } == true
         }
         guard ports.allSatisfy(isPort) else {
-            throw .invalidConninfo("\"port\" has to be a number from 1 to 65535")
+            throw .invalidConninfo("\"port\" must be a number from 1 to 65535")
         }
         for (key, known) in words {
             guard let value = values[key], !known.contains(value) else { continue }
-            throw .invalidConninfo("\"\(key)\" has to be one of \(known.joined(separator: ", "))")
+            throw .invalidConninfo("\"\(key)\" must be one of \(known.joined(separator: ", "))")
         }
         for key in wholeNumbers {
             guard let value = values[key], Int32(value) == nil else { continue }
-            throw .invalidConninfo("\"\(key)\" has to be a whole number")
+            throw .invalidConninfo("\"\(key)\" must be a whole number")
         }
     }
 
@@ -151,7 +151,7 @@ public struct ConnectionOptions: Hashable, Sendable {
         return keywords
     }
 
-    /// What libpq takes for a keyword that is not set: from the environment, or built in.
+    /// The value that libpq uses for a keyword that is not set: from the environment, or built in.
     static func ambient(_ key: String) -> String? {
         guard let options = unsafe PQconndefaults() else { return nil }
         defer { unsafe PQconninfoFree(options) }

@@ -2,12 +2,10 @@ import Glibc
 
 /// Turns host names into addresses, away from the loop.
 ///
-/// libpq resolves names inside PQconnectPoll, which then blocks for as long as the name service
-/// likes. Given `hostaddr` as well as `host`, it resolves nothing, and still uses the name to
+/// libpq resolves names inside PQconnectPoll, which then blocks as long as the name service takes. Given `hostaddr` as well as `host`, it resolves nothing, and still uses the name to
 /// verify certificates and to look up passwords.
 enum HostResolution {
-    /// One server to try: a name (or path, or address) and where it is; without an address libpq is left
-    /// with the host.
+    /// One server to try: a name (or path, or address) and its address; without one libpq uses the host.
     private struct Target {
         var host: String
         var address: String
@@ -16,8 +14,7 @@ enum HostResolution {
         var needsName: Bool { address.isEmpty && !HostResolution.isLiteral(host) }
     }
 
-    /// What `options` says, for each server by itself, in the order in which they are tried; runs where
-    /// it may block.
+    /// The options for each server by itself, in the order in which they are tried; may block.
     ///
     /// A name with several addresses becomes several servers, as it would for libpq. A name that cannot
     /// be resolved is left out, unless no other host is left.
@@ -47,13 +44,13 @@ enum HostResolution {
         return resolved.map { options.at(host: $0.host, address: $0.address, port: $0.port) }
     }
 
-    /// Whether there is a name that a name service has to be asked about.
+    /// Whether a name service must be asked for an address.
     static func isNeeded(_ options: ConnectionOptions) -> Bool {
         targets(of: options)?.contains(where: \.needsName) ?? false
     }
 
-    /// The hosts one by one; nil if the lists do not fit each other, which libpq explains better, or if
-    /// it is to choose among them by two looks at each.
+    /// The hosts one by one; nil if the lists do not fit each other, which libpq explains better, or if libpq
+    /// has to choose among them in two passes.
     private static func targets(of options: ConnectionOptions) -> [Target]? {
         func effective(_ key: String) -> [String] {
             split(options[key] ?? ConnectionOptions.ambient(key) ?? "")

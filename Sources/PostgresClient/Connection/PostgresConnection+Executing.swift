@@ -9,9 +9,8 @@ extension PostgresConnection {
     /// same segment is undone, and if its commit fails, the last command is the one that `failed`.
     ///
     /// - Parameters:
-    ///   - limits: rows beyond them are dropped as they arrive, and the command is cancelled unless
-    ///     other calls are under way behind it, which the cancel might hit. See
-    ///     ``CommandReply/exceeded``.
+    ///   - limits: rows beyond them are dropped as they arrive, and the command is cancelled unless other
+    ///     calls follow it, which the cancel might hit. See ``CommandReply/exceeded``.
     ///   - timeout: after it the connection is closed, and with it every call under way.
     /// - Throws: `closed` if nothing was sent; `server` (nothing was sent either) if a command cannot
     ///   be sent because of a NUL or too many parameters; `connectionLost` or `timedOut` if
@@ -64,8 +63,8 @@ extension PostgresConnection {
         // It may have ended since the caller checked.
         guard isOpen else { return call.finish(.failure(.closed)) }
         outstanding += segments.count
-        // A cancel request names the session, not the command. Were the next command sent before
-        // the request has arrived, it might be the one that is cancelled.
+        // A cancel request names the session and no command: it might hit a command that is sent before
+        // the request has arrived.
         if cancelsUnderWay > 0 {
             held.append((call, segments))
         } else {
@@ -132,8 +131,8 @@ extension PostgresConnection {
         }
     }
 
-    /// Prepares a statement to be kept, and asks once for the types of its parameters: what is sent for
-    /// them later may depend on these, and whether they still are right.
+    /// Prepares a statement to be kept, and asks once for its parameters' types: the text of later values
+    /// may depend on them, and they show whether the statement is outdated.
     private func sendPreparation(
         _ command: Command, _ statement: StatementCache.Statement, _ handle: OpaquePointer
     ) -> Bool {
@@ -168,8 +167,8 @@ extension PostgresConnection {
         return unsafe PQsendDescribePrepared(handle, name) == 1
     }
 
-    /// Deallocates statements, where a failure can hurt nobody: outside transactions, in a segment
-    /// of its own.
+    /// Deallocates statements, outside transactions and in a segment of its own, where a failure has no
+    /// effect on commands.
     private func sendHousekeeping(_ handle: OpaquePointer) {
         guard expected.isEmpty, unsafe PQtransactionStatus(handle) == PQTRANS_IDLE else { return }
         let sql = statements.housekeeping()

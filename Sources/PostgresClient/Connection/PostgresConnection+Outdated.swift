@@ -1,17 +1,18 @@
 /// Statements that were prepared before something they name was altered.
 ///
-/// PostgreSQL analyses a kept statement again when a table, a type or the search path has changed; but the
-/// columns of its result have to stay, and its parameters keep the types of the day on which it was
-/// prepared. So a statement may fail that would not, were it prepared now.
+/// PostgreSQL analyses a kept statement again when a table, a type or the search path has changed. But the
+/// columns of its result must stay the same, and its parameters keep the types that they had when it was
+/// prepared. So a kept statement may fail that would succeed if it were prepared now.
 extension PostgresConnection {
-    /// The segment that was sent last: what is prepared from now on has a higher number.
+    /// The number of the segment that was sent last; statements prepared later have a higher one.
     public var lastSegment: UInt64 { segmentNumber }
 
-    /// Whether the failure among these replies may be that of a statement prepared before a segment, so
-    /// that the same commands may succeed when all of them are prepared anew.
+    /// Whether the failure among these replies may come from a statement prepared before a segment, so that
+    /// the same commands may succeed when all are prepared anew.
     ///
-    /// Where the error leaves it open, the statements are analysed once more and their parameters' types
-    /// compared: nothing runs twice on suspicion. Nothing may be under way, and no failed transaction open.
+    /// If the error does not show it, the statements are analysed again and their parameters' types
+    /// compared: nothing runs twice on mere suspicion. No command may be under way, and no failed
+    /// transaction open.
     ///
     /// - Parameters:
     ///   - replies: one for each of the commands, in order.
@@ -22,7 +23,7 @@ extension PostgresConnection {
             let message = replies[index].error
         else { return false }
         if message.forgotStatement { return true }
-        // What a function raises, it raises of its own accord.
+        // An error that a function raises does not come from a prepared statement.
         guard message.state.mayComeOfTypes, message.routine != "exec_stmt_raise" else {
             return false
         }
@@ -32,14 +33,14 @@ extension PostgresConnection {
             else { continue }
             kept[command.sql] = statement.parameterTypes
         }
-        // It may be forgotten by now, and so it is not looked for.
+        // The failed statement may be forgotten by now, so its types come with the error.
         if let types = message.keptParameterTypes, !types.isEmpty {
             kept[commands[index].sql] = types
         }
         if kept.isEmpty { return false }
         let order = Array(kept.keys)
         guard
-            // A table may be locked, by the migration itself perhaps; nobody waits for that.
+            // A table may be locked, perhaps by the migration itself; this does not wait for that.
             let found = try? await execute(
                 order.map { [Command.describing($0, cached: false)] }, timeout: .seconds(1))
         else { return false }
@@ -48,8 +49,8 @@ extension PostgresConnection {
             if let result = replies[0].result {
                 guard result.parameterTypes != kept[sql] else { continue }
             } else if message.state.class != "22" {
-                // What the branch itself makes or sets is not there now, and nothing can be compared;
-                // a value that does not fit is worth a second run then.
+                // The branch's own tables and settings are gone now, so nothing can be compared; only a
+                // value that does not fit is worth a second run.
                 continue
             }
             isOutdated = true
@@ -74,24 +75,22 @@ extension PostgresConnection {
 }
 
 extension SQLState {
-    /// Whether a value that was read as of another type could be the cause: nothing that other sessions,
-    /// the server's resources or an operator do.
+    /// Whether a value read as another type could be the cause, and not other sessions, the server's
+    /// resources or an operator.
     fileprivate var mayComeOfTypes: Bool {
         !["08", "25", "40", "53", "54", "55", "57", "58"].contains(self.class)
     }
 }
 
 extension ServerMessage {
-    /// Whether a statement that had been prepared well failed before it ran, because of what has been
-    /// altered since.
+    /// Whether a kept statement failed before it ran, because something was altered after it was prepared.
     ///
-    /// - An error that names a place in the text is one of its analysis: a column, a function or an
-    ///   operator is gone, or a value in the text does not fit any more.
+    /// - An error with a position in the text comes from its analysis: a column, a function or an operator
+    ///   is gone, or a value in the text no longer fits.
     /// - `RevalidateCachedQuery` finds that the result would have other columns.
-    /// - Internal errors are mostly of objects that were dropped: "cache lookup failed for type 16412". So are
-    ///   those of class 42 by which PostgreSQL says that an OID means nothing; rights, policies and what
-    ///   functions raise have codes of this class as well, and then the statement has run, perhaps for
-    ///   long.
+    /// - Most internal errors are about dropped objects: "cache lookup failed for type 16412". So are errors
+    ///   of class 42 from the functions in `lookups`, which find no object for an OID. Rights, policies and
+    ///   functions raise codes of this class as well, and then the statement has run, perhaps for long.
     var showsOutdatedStatement: Bool {
         if routine == "RevalidateCachedQuery" || position != nil { return true }
         if isOfInnerQuery || routine == "exec_stmt_raise" { return false }
@@ -100,7 +99,7 @@ extension ServerMessage {
             && routine.map(Self.lookups.contains) ?? false
     }
 
-    /// Functions in PostgreSQL's source that are given an OID and find nothing.
+    /// Functions in PostgreSQL's source that look up an OID.
     private static let lookups: Set<String> = [
         "lookup_type_cache", "getTypeInputInfo", "getTypeOutputInfo", "getTypeBinaryInputInfo",
         "getTypeBinaryOutputInfo", "format_type_extended", "lookup_rowtype_tupdesc_internal",

@@ -18,10 +18,10 @@ extension PostgresConnection {
     }
 
     private func take(_ notice: ServerMessage) {
-        // An idle session that is terminated is told so by an error that answers no command.
+        // The error that tells an idle session of its end answers no command.
         if notice.endsSession { lastWords = notice }
         guard !expected.isEmpty else { return }
-        // The last are kept: what a commit has to say comes behind whatever ran before it.
+        // The last notices are kept, since a commit's come after those of all commands before it.
         if pendingNotices.count == Self.noticesMax { pendingNotices.removeFirst() }
         pendingNotices.append(notice)
     }
@@ -32,7 +32,7 @@ extension PostgresConnection {
         if isWatchingWrites { flush() }
         guard readiness.contains(.read), isOpen else { return }
         let isAlive = unsafe PQconsumeInput(handle) == 1
-        // Also at the end of the stream: replies may have come just before it.
+        // At the end of the stream as well: replies may have come just before it.
         drain()
         if !isAlive, isOpen { lose() }
     }
@@ -62,14 +62,14 @@ extension PostgresConnection {
             expected.popFirst()
             headChanged()
         } else {
-            // One NULL follows an error at the end of a segment. More of them would mean that libpq
-            // is done while we are not, and we would ask for ever.
+            // One NULL follows an error at the end of a segment. More of them would mean that libpq has
+            // no result left for a command that we still expect one for, and this would never end.
             silences += 1
             if silences > 2 { lose("libpq has no result for a command that was sent") }
         }
     }
 
-    /// Another command is the first; its mode must be set before any of its rows is read.
+    /// Sets the mode of the first command, before any of its rows is read.
     func headChanged() {
         guard let handle = unsafe handle, case .command(let call, _) = expected.first,
             call.limits != nil
@@ -99,7 +99,7 @@ extension PostgresConnection {
         case PGRES_PIPELINE_SYNC:
             endSegment()
         case PGRES_COPY_IN, PGRES_COPY_OUT, PGRES_COPY_BOTH:
-            // The session is in a state that only the COPY protocol gets it out of.
+            // Only the COPY protocol could end this state of the session.
             lose("COPY from or to the client is not supported")
         default:
             lose("libpq gave a result of an unknown kind")
@@ -164,8 +164,8 @@ extension PostgresConnection {
         }
     }
 
-    /// Forgets a kept statement that the server can no longer execute, and notes of the error what tells
-    /// whether the statement is to blame or the caller.
+    /// Forgets a kept statement that the server can no longer execute, and adds to the error what shows
+    /// whether the statement or the caller caused it.
     private func forgetting(
         _ execution: Execution, because message: ServerMessage
     ) -> ServerMessage {
@@ -179,7 +179,7 @@ extension PostgresConnection {
             statements.retire(statement)
             message.forgotStatement = true
         } else if message.state.class == "22" {
-            // A bad value; or a good one for the type that the column has now.
+            // The value is bad, or it fits only the type that the column has now.
             statements.retire(statement)
         }
         return message

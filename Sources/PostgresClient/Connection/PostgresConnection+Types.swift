@@ -6,8 +6,8 @@ extension PostgresConnection {
 
     /// Which of these types are arrays.
     ///
-    /// What is built in is known; other types are looked up once a session, within the transaction that
-    /// is open, if one is. An OID is not given to another type while anything could still name it.
+    /// Other types than built-in ones are looked up once a session, within the open transaction if there is
+    /// one. PostgreSQL gives an OID to no other type while something could still name it.
     public func arrayTypes(
         _ oids: some Collection<UInt32>, timeout: Duration? = nil
     ) async throws(PostgresError) -> [UInt32: ArrayType] {
@@ -22,21 +22,16 @@ extension PostgresConnection {
         // Types come and go with temporary tables.
         if arrayTypes.count > Self.arrayTypesMax { arrayTypes = [:] }
         let list = ArrayLiteral.write(oids.map { Int64($0) })
-        let result = try await query(Self.arrayTypesQuery, [list], timeout: timeout)
+        let found = try await rows(Self.arrayTypesQuery, [list], timeout: timeout)
         for oid in oids { arrayTypes[oid] = .some(nil) }
-        for row in 0..<result.rowCount {
-            guard let oid = result.text(row: row, column: 0).flatMap(UInt32.init),
-                let element = result.text(row: row, column: 1).flatMap(UInt32.init),
-                let delimiter = result.text(row: row, column: 2)?.utf8.first
-            else { continue }
-            arrayTypes[oid] = ArrayType(element: element, delimiter: delimiter)
-        }
+        for (oid, type) in found { arrayTypes[oid] = type }
     }
 
     private static let arrayTypesMax = 1000
 
-    /// A domain is what lies below it; so are the elements of an array, where they are of a domain.
-    private static let arrayTypesQuery = """
+    /// A domain counts as its base type; so do the elements of an array of a domain.
+    private static let arrayTypesQuery = Query<(oid: UInt32, type: ArrayType)>(
+        """
         WITH RECURSIVE asked (oid, base) AS (
             SELECT o, o FROM pg_catalog.unnest($1::pg_catalog.oid[]) AS a (o)
             UNION ALL
@@ -57,4 +52,10 @@ extension PostgresConnection {
             JOIN pg_catalog.pg_type AS t ON t.oid OPERATOR(pg_catalog.=) a.base
         WHERE t.typtype OPERATOR(pg_catalog.<>) 'd'
         """
+    ) { row in
+        guard let oid: UInt32 = row.value(), let element: UInt32 = row.value(),
+            let delimiter = row.text()?.utf8.first
+        else { return nil }
+        return (oid, ArrayType(element: element, delimiter: delimiter))
+    }
 }

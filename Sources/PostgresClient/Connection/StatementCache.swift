@@ -1,8 +1,8 @@
 /// The prepared statements of one session: named, by SQL text, the least recently used replaced.
 ///
-/// What makes this more than a dictionary is that commands are pipelined: a Parse has been sent
-/// long before it is known to have worked. It does not happen if a command before it in the same
-/// segment fails; only commands of that very segment, which are skipped with it, may rely on it.
+/// It is more than a dictionary because commands are pipelined: a Parse is sent long before its reply.
+/// The server skips it if an earlier command of its segment fails; so until the reply only commands of the
+/// same segment, which are skipped with it, may use the statement.
 struct StatementCache {
     /// A statement of a name.
     final class Statement {
@@ -10,10 +10,9 @@ struct StatementCache {
         let name: String
         /// The segment in which it was, or is being, prepared.
         let segment: UInt64
-        /// Whether the server said that it is there.
+        /// Whether the server has confirmed it.
         var isConfirmed = false
-        /// The types that the server gave its parameters then, which stay whatever is altered; nil as
-        /// long as it did not tell.
+        /// The types that the server gave its parameters, which no alteration changes; nil until known.
         var parameterTypes: [UInt32]?
         var lastUse: UInt64
 
@@ -42,7 +41,7 @@ struct StatementCache {
     private var retired: [String] = []
     private var lastNumber = 0
     private var uses: UInt64 = 0
-    /// Whether the session's statements are no longer what we believe.
+    /// Whether the session may no longer have its statements.
     private(set) var isSuspect = false
 
     init(capacity: Int) {
@@ -60,8 +59,8 @@ struct StatementCache {
         uses += 1
         if let statement = statements[sql] {
             statement.lastUse = uses
-            // Prepared in an earlier segment that is not answered yet: that segment may fail before
-            // the Parse, and this one would run into 26000 without any fault of its own.
+            // An earlier segment that prepares it and is not answered yet may fail before the Parse, and
+            // this command would then fail with 26000.
             guard statement.isConfirmed || statement.segment == segment else { return .unnamed }
             return .execute(statement)
         }
@@ -100,8 +99,8 @@ struct StatementCache {
 
     /// Forgets all statements the server has confirmed: they were deallocated.
     ///
-    /// Replies come in the order of execution, so that those not confirmed are prepared later than
-    /// whatever was answered just now.
+    /// Replies come in the order of execution, so statements not confirmed are prepared after the command
+    /// that was answered just now.
     mutating func forgetConfirmed() {
         statements = statements.filter { !$0.value.isConfirmed }
         retired = []

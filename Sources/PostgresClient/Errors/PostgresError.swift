@@ -1,12 +1,12 @@
-/// Why something could not be done, or not be known to be done.
+/// Why a call failed, or why its outcome is unknown.
 ///
 /// Descriptions hold neither values of parameters nor passwords.
 public enum PostgresError: Error, Hashable, Sendable {
-    /// The connection string cannot be understood; with what is wrong.
+    /// The connection string is malformed; with the reason.
     case invalidConninfo(String)
     /// No connection came about: no route, no listener, no answer in time, no such name.
     case unreachable(String)
-    /// A server was reached and would not let us in.
+    /// A server was reached and refused the session.
     case refused(ServerMessage)
     /// The connection was lost while the commands were, or may have been, under way.
     case connectionLost(String)
@@ -28,7 +28,7 @@ public enum PostgresError: Error, Hashable, Sendable {
         }
     }
 
-    /// What the server said, if it said something.
+    /// The server's message, if there is one.
     public var serverMessage: ServerMessage? {
         switch self {
         case .refused(let message), .server(let message): message

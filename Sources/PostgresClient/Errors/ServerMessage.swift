@@ -3,8 +3,8 @@ import CLibpq
 /// An error or a notice from the server.
 ///
 /// `detail`, `context` and the names may hold values of rows ("Key (id)=(u1) already exists"), which
-/// is why `description` leaves them out. Texts have at most 8192 bytes and names 256, and what is cut
-/// off is told at the end.
+/// is why `description` leaves them out. Texts have at most 8192 bytes and names 256; a text that was cut
+/// says so at its end.
 public struct ServerMessage: Error, Hashable, Sendable {
     /// `ERROR`, `FATAL`, `PANIC`, `WARNING`, `NOTICE`, `DEBUG`, `INFO` or `LOG`, in English.
     public var severity: String
@@ -14,14 +14,14 @@ public struct ServerMessage: Error, Hashable, Sendable {
     public var message: String
     /// More on the problem.
     public var detail: String?
-    /// What to do about it.
+    /// The server's advice.
     public var hint: String?
-    /// Where in the SQL, in characters from 1.
+    /// The position in the SQL, in characters from 1.
     public var position: Int?
-    /// In which code it was raised, innermost first: functions, their lines, their own statements.
+    /// The code that raised it, innermost first: functions, their lines, their own statements.
     ///
-    /// Nil says that PostgreSQL itself speaks of the command; whatever runs in PL/pgSQL or SQL within
-    /// it has a context.
+    /// Nil if PostgreSQL itself raised it for the command; code in PL/pgSQL or SQL within the command has a
+    /// context.
     public var context: String?
     /// The schema concerned.
     public var schema: String?
@@ -53,8 +53,8 @@ public struct ServerMessage: Error, Hashable, Sendable {
     }
 }
 
-/// Who speaks: callers' code can raise any code in any severity below FATAL, so that a code says
-/// nothing of its cause.
+/// The cause of a message: callers' code can raise any SQLSTATE in any severity below FATAL, so the SQLSTATE
+/// alone does not show it.
 extension ServerMessage {
     /// Whether the session ends with it, so that what the command did is unknown.
     ///
@@ -65,10 +65,10 @@ extension ServerMessage {
     /// Whether it was raised by code that ran in the command, a trigger's or a function's.
     public var isFromCode: Bool { context != nil }
 
-    /// Whether a commit or a PREPARE says with it that no standby has confirmed it: a cancelled wait
-    /// is a success with a warning.
+    /// Whether it reports, for a commit or a PREPARE, that no standby has confirmed it: a cancelled wait is a
+    /// success with a warning.
     ///
-    /// A warning of which nothing says that it is from code is taken for it as well, to be safe.
+    /// To be safe, any warning counts that nothing shows to come from code.
     public var isCancelledStandbyWait: Bool {
         severity == "WARNING" && (routine == "SyncRepWaitForLSN" || !isFromCode)
     }
@@ -82,7 +82,7 @@ extension ServerMessage: CustomStringConvertible {
 extension ServerMessage {
     /// The fields of an error, a warning or a notice.
     ///
-    /// Nil if it has no code: libpq made it up itself, about the connection and not the command.
+    /// Nil if it has no SQLSTATE: then it is libpq's own, about the connection and not the command.
     init?(_ result: OpaquePointer) {
         func field(_ code: Character, max: Int) -> String? {
             guard let ascii = code.asciiValue,

@@ -1,10 +1,10 @@
 import Glibc
 
-/// A text of the server's, cut to a limit while it is still libpq's.
+/// Cuts the server's texts to a limit, before they become strings.
 ///
-/// Whoever may run SQL decides how long an error is: a RAISE of 20 MB is an answer, a row, a list of
-/// rows and a log line of 20 MB. What is cut here never becomes a string, so nothing above has to
-/// bound it again. libpq itself keeps the whole message until its result is freed.
+/// SQL decides how long an error is: a RAISE of 20 MB would make an answer, a row, a list of rows and a
+/// log line of 20 MB. Texts are cut here, so no code above has to bound them again. libpq itself keeps the
+/// whole message until its result is freed.
 enum ServerText {
     /// For texts: message, detail, hint and context.
     static let textBytesMax = 8192

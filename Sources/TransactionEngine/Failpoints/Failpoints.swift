@@ -1,7 +1,7 @@
 #if TANDEM_FAILPOINTS
 import CommitProtocol
+import EventLoop
 import Glibc
-import Synchronization
 
 /// The failpoints of this process, as `TANDEM_FAILPOINTS` arms them.
 ///
@@ -22,7 +22,7 @@ public final class Failpoints: Sendable {
         var hitsLeft: Int
     }
 
-    private let armed: Mutex<[String: Armed]>
+    private let armed: Lock<[String: Armed]>
 
     /// Reads the text; nil unless all of it is understood.
     public init?(_ text: String) {
@@ -36,7 +36,7 @@ public final class Failpoints: Sendable {
             else { return nil }
             armed[String(sides[0])] = Armed(action: action, hitsLeft: hit)
         }
-        self.armed = Mutex(armed)
+        self.armed = Lock(armed)
     }
 
     private static func isKnown(_ name: Substring) -> Bool {

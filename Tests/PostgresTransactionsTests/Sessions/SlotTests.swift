@@ -106,8 +106,25 @@ struct SlotTests {
         }
     }
 
+    @Test("is counted anew before a request that has waited is refused for an old count")
+    func recountedForWaiter() async throws {
+        try await onTwoDatabases(slots: 1, poolSize: 1) { _, participants in
+            let reading = SessionRequest(participant: "users", commitMode: .readOnly)
+            let first = try await participants.reserve([reading], within: .seconds(60))
+            let tickets = participants.lastTicket
+            let waiting = Task(executorPreference: EventLoop.shared) {
+                try await participants.reserve([Self.request], within: .seconds(86_400))
+            }
+            while participants.lastTicket == tickets { await Task.yield() }
+            // As after a PREPARE that found no slot; by now the server has one.
+            try #require(participants.members["users"]?.server).noteExhausted()
+            for session in first { await session.release() }
+            for session in try await waiting.value { await session.release() }
+        }
+    }
+
     private func onTwoDatabases(
-        slots: Int,
+        slots: Int, poolSize: Int = 12,
         _ body: @LoopActor @Sendable (PostgresCluster, PostgresParticipants) async throws -> Void
     ) async throws {
         try await PostgresCluster.withTemporary(
@@ -121,6 +138,7 @@ struct SlotTests {
                     connection: try ConnectionOptions(
                         conninfo: cluster.connectionString(database: $0.value)))
                 options.connectTimeout = .seconds(60)
+                options.poolSize = poolSize
                 return options
             }
             let participants = try PostgresParticipants(
