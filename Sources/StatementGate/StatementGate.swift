@@ -18,8 +18,7 @@ public enum StatementGate {
 
 /// One walk over the tokens of one statement.
 private struct StatementInspection {
-    /// After its opening a statement is only searched for keywords, none of which is longer. A string of
-    /// this length needs no allocation.
+    /// The length of the longest keyword after a statement's opening, in a string without an allocation.
     private static let keywordBytesMax = 15
 
     /// The schema of the journal of decisions.

@@ -5,7 +5,7 @@ public struct DescriptorError: Error, Hashable, Sendable, CustomStringConvertibl
     /// The errno.
     public let code: Int32
 
-    /// What the kernel says to the errno.
+    /// The system's text for the errno.
     public var description: String {
         let text = unsafe withUnsafeTemporaryAllocation(of: CChar.self, capacity: 128) { buffer in
             guard let start = buffer.baseAddress else { return "" }

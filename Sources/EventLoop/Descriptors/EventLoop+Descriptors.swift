@@ -3,9 +3,8 @@ import CLinux
 extension EventLoop {
     /// Calls a body whenever a descriptor is ready, until it is unwatched.
     ///
-    /// The readiness is level-triggered: a body that leaves bytes unread is called again. Unwatch a
-    /// descriptor before closing it. Throws what the kernel says, and EEXIST for a descriptor that is
-    /// watched already.
+    /// Readiness is level-triggered: a body that leaves bytes unread is called again. Unwatch a descriptor
+    /// before closing it. Throws the kernel's error, and EEXIST for a descriptor that is watched already.
     @LoopActor
     public func watch(
         _ descriptor: Int32, for readiness: Readiness,
@@ -37,12 +36,12 @@ extension EventLoop {
     @LoopActor
     public func unwatch(_ descriptor: Int32) {
         guard watches.remove(descriptor) else { return }
-        // The one possible error is that the descriptor was closed before; the kernel has
-        // forgotten it then, which is what is wanted.
+        // The only possible error is that the descriptor was closed before; then the kernel has
+        // forgotten it already.
         _ = clinux_epoll_control(epollDescriptor, EPOLL_CTL_DEL, descriptor, 0, 0)
     }
 
-    /// Hands an event to whoever watches for it.
+    /// Hands an event to the body that watches for it.
     @LoopActor
     func deliver(tag: UInt64, readiness events: UInt32) {
         if tag == WatchTable.wakeTag {

@@ -1,6 +1,6 @@
 import CLinux
 
-/// What a descriptor is watched for, and what it is ready for.
+/// The operations that a descriptor is watched for, or is ready for.
 public struct Readiness: OptionSet, Hashable, Sendable {
     /// The bits.
     public let rawValue: UInt8
@@ -20,8 +20,8 @@ public struct Readiness: OptionSet, Hashable, Sendable {
             | (contains(.write) ? EPOLLOUT.rawValue : 0)
     }
 
-    /// Errors and hang-ups make a descriptor ready for both: whichever the owner tries next tells
-    /// what is wrong.
+    /// Errors and hang-ups make a descriptor ready for both: the operation that the owner tries next fails
+    /// with the cause.
     init(epollEvents events: UInt32) {
         let broken = events & (EPOLLERR.rawValue | EPOLLHUP.rawValue) != 0
         self = []

@@ -1,9 +1,9 @@
-/// Who is told about which descriptor.
+/// The body for each watched descriptor.
 ///
-/// A descriptor's number is reused as soon as it is closed. In one batch of events, an earlier
-/// callback may close descriptor 7 and open another that gets the number 7; an event of the old
-/// one, still in the batch, must not reach the new one's owner. So every watch has a generation,
-/// which travels through epoll with the number, and an event of another generation is dropped.
+/// A descriptor's number is reused as soon as it is closed. Within one batch of events, a body may close
+/// descriptor 7 and open another one with the number 7; an event of the old one, still in the batch, must
+/// not reach the new one's owner. So every watch has a generation, which goes through epoll with the
+/// number, and an event of another generation is dropped.
 struct WatchTable {
     private struct Watch {
         var generation: UInt32
@@ -41,7 +41,7 @@ struct WatchTable {
         return Self.tag(descriptor, watch.generation)
     }
 
-    /// Who gets an event, if its watch still stands.
+    /// The body for an event, if its watch still exists.
     func body(for tag: UInt64) -> (@LoopActor (Readiness) -> Void)? {
         let index = Int(UInt32(truncatingIfNeeded: tag))
         guard watches.indices.contains(index), let watch = watches[index],

@@ -12,7 +12,7 @@ extension EventLoop {
             let timeout = unsafe hasMoreJobs || !localJobs.isEmpty ? 0 : sleepMilliseconds()
             let count = unsafe epoll_wait(
                 epollDescriptor, events, Int32(Self.eventsMax), timeout)
-            // From here to the next sleep nobody needs to wake the loop: it will look by itself.
+            // From here to the next sleep no thread has to wake the loop: it checks the inbox by itself.
             inbox.withLock { $0.isAwake = true }
             // An interrupted wait (EINTR) is a wake-up without events. The other errors of
             // epoll_wait are those of arguments, which are constant.
@@ -26,7 +26,7 @@ extension EventLoop {
 
     /// Runs a body once, after the jobs and timers of this turn and before the loop looks for events.
     ///
-    /// What many tasks of one turn add to, a buffer to be written say, is best dealt with then.
+    /// It is the time to handle what many tasks of one turn have added to, such as a buffer to write.
     @LoopActor
     public func atEndOfTurn(_ body: @escaping @LoopActor () -> Void) {
         endOfTurn.append(body)
@@ -43,7 +43,7 @@ extension EventLoop {
         endOfTurn.removeAll(keepingCapacity: true)
     }
 
-    /// Runs what was enqueued; true if it stopped with work left, to let descriptors have a turn.
+    /// Runs the jobs; true if it stopped with work left, so that descriptors get a turn.
     @LoopActor
     private func runJobs() -> Bool {
         let serial = unsafe asUnownedSerialExecutor()
@@ -63,16 +63,16 @@ extension EventLoop {
         return true
     }
 
-    /// Moves what has arrived into the batches; the loop's own jobs go first.
+    /// Moves the work that has arrived into the batches; the loop's own jobs go first.
     ///
-    /// Once a turn the inbox is looked at whatever the loop has to do: jobs that go on for ever
-    /// must not keep it from what other threads hand over.
+    /// Once a turn it reads the inbox in any case: jobs that go on for ever must not keep the loop from the
+    /// work of other threads.
     @LoopActor
     private func takeBatch(isFirst: Bool) {
         unsafe swap(&localJobs, &jobBatch)
         guard isFirst || jobBatch.isEmpty else { return }
-        // The arrays change places, so no memory is allocated in the long run. They leave the lock
-        // as copies of what is in it, whose buffers are uniquely owned again at once.
+        // The arrays change places, so no memory is allocated in the long run. The copies that leave the
+        // lock own their buffers alone again at once.
         var jobs = jobBatch
         var closures = closureBatch
         jobBatch = []
@@ -94,7 +94,7 @@ extension EventLoop {
     @LoopActor
     private func sleepMilliseconds() -> Int32 {
         let sleeps = inbox.withLock { box in
-            // Emptiness and the flag are one decision: whoever adds work after this sees
+            // Emptiness and the flag are one decision: a thread that adds work after this sees
             // `isAwake == false` and signals the descriptor that epoll watches.
             box.isAwake = !box.isEmpty
             return !box.isAwake
@@ -121,8 +121,8 @@ extension EventLoop {
 
     /// Runs a body on the loop, later, without a task; from any thread.
     ///
-    /// Bodies from one thread run in the order given. From the loop itself it runs after what is
-    /// under way.
+    /// Bodies from one thread run in the order given. A body from the loop itself runs after the present
+    /// job.
     public func execute(_ body: @escaping @LoopActor @Sendable () -> Void) {
         let wakes = inbox.withLock { box in
             box.closures.append(body)
@@ -151,7 +151,7 @@ extension EventLoop {
 }
 
 extension EventLoop.Inbox {
-    /// True for the first who adds work while the loop sleeps: the one who has to wake it.
+    /// True for the first thread that adds work while the loop sleeps; that thread has to wake it.
     mutating func claimWakeUp() -> Bool {
         defer { isAwake = true }
         return !isAwake

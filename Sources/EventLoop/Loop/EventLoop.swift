@@ -6,7 +6,7 @@ import CLinux
 /// neither a lock nor a thread switch. Nothing that runs here may block: see ``BlockingCall``.
 ///
 /// `@unchecked Sendable` is safe because the stored variables are of four kinds: constants;
-/// `thread`, which is constant once anybody can see the loop; those isolated to ``LoopActor``,
+/// `thread`, which is constant once other code can see the loop; those isolated to ``LoopActor``,
 /// which the compiler checks; and `localJobs`, whose only user outside the loop's own code asks
 /// ``isOnLoop`` first.
 public final class EventLoop: SerialExecutor, TaskExecutor, @unchecked Sendable {
@@ -15,7 +15,7 @@ public final class EventLoop: SerialExecutor, TaskExecutor, @unchecked Sendable 
     /// Its thread starts on first use and runs for the life of the process.
     public static let shared: EventLoop = startShared()
 
-    /// What other threads hand over, and whether the loop has to be woken up for it.
+    /// The work of other threads, and whether the loop has to be woken up for it.
     struct Inbox {
         var jobs: [UnownedJob] = []
         var closures: [@LoopActor @Sendable () -> Void] = []
@@ -27,8 +27,7 @@ public final class EventLoop: SerialExecutor, TaskExecutor, @unchecked Sendable 
 
     /// Batches of jobs run before descriptors and timers get their turn again.
     ///
-    /// Without a bound, two
-    /// tasks that keep waking each other would starve every connection.
+    /// Without a bound, two tasks that keep waking each other would starve every connection.
     static let jobBatchesMax = 32
     static let eventsMax = 256
     static let stackBytes = 8 << 20
@@ -51,8 +50,8 @@ public final class EventLoop: SerialExecutor, TaskExecutor, @unchecked Sendable 
     private init() {
         epollDescriptor = epoll_create1(Int32(EPOLL_CLOEXEC))
         wakeDescriptor = eventfd(0, Int32(EFD_CLOEXEC | EFD_NONBLOCK))
-        // At the first use in the life of the process there is nobody to report to, and nothing
-        // that could be done without a loop.
+        // At the first use in a process no caller could handle an error, and nothing works without a
+        // loop.
         precondition(
             epollDescriptor >= 0 && wakeDescriptor >= 0, "no descriptor is left for the event loop")
         let error = clinux_epoll_control(
@@ -66,8 +65,8 @@ public final class EventLoop: SerialExecutor, TaskExecutor, @unchecked Sendable 
         let error = unsafe clinux_start_thread(
             &loop.thread, stackBytes,
             { _ in
-                // Waits until `startShared` has returned, so that `thread` is set for everybody
-                // who can see the loop, its own thread included.
+                // Waits until `startShared` has returned, so that `thread` is set for all code that can
+                // see the loop, its own thread included.
                 let loop = EventLoop.shared
                 LoopActor.assumeIsolated { loop.runForever() }
             })

@@ -1,4 +1,4 @@
-/// The global actor of the event loop: what is isolated to it runs on the loop's thread.
+/// The global actor of the event loop: code isolated to it runs on the loop's thread.
 ///
 /// A hop to it from a task that has `executorPreference: EventLoop.shared` costs next to nothing,
 /// since the task is on that thread already. Note that an unstructured `Task {}` does not inherit
@@ -13,7 +13,7 @@ public actor LoopActor {
         unsafe EventLoop.shared.asUnownedSerialExecutor()
     }
 
-    /// Runs a body that needs the loop, from code that is on the loop without the compiler knowing.
+    /// Runs a body that needs the loop, from code that the compiler does not know to be on the loop.
     ///
     /// Stops the program if called from any other thread: that would be a data race.
     public static func assumeIsolated<Result, Failure: Error>(

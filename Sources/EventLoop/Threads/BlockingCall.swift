@@ -2,17 +2,17 @@ import CLinux
 
 /// Calls that block (name resolution, `PQcancel`), run on a few helper threads.
 ///
-/// They must run neither on the loop, where they would hold up every connection, nor on Swift's
-/// cooperative pool, which has as many threads as the machine has cores and hangs when they block.
+/// They must run neither on the loop, where they would block every connection, nor on Swift's cooperative
+/// pool, which has as many threads as the machine has cores and hangs when all of them block.
 public enum BlockingCall {
     /// Threads there are at most in a lane; more calls than that wait their turn.
     public static let threadsMax = 8
 
-    /// Which calls may have to wait for one another.
+    /// A group of calls that may have to wait for one another.
     public enum Lane: Sendable {
-        /// Calls that end in a time of their own, such as name resolution.
+        /// Calls with a timeout of their own, such as name resolution.
         case bounded
-        /// Calls that may hang for as long as another machine likes, such as `PQcancel`.
+        /// Calls that may hang as long as another machine does not answer, such as `PQcancel`.
         case unbounded
 
         fileprivate var threads: HelperThreads {
@@ -25,8 +25,8 @@ public enum BlockingCall {
 
     /// Runs a body on a helper thread and returns what it returns.
     ///
-    /// The call is not interrupted by cancellation of the task: whoever needs a bound uses
-    /// ``start(_:then:)`` together with a timer, and lets the late answer fall on deaf ears.
+    /// Cancelling the task does not interrupt the call. For a bound use ``start(in:_:then:)`` together with
+    /// a timer, and ignore a late result.
     public static func run<Result: Sendable>(
         in lane: Lane = .bounded, _ body: @Sendable @escaping () -> Result
     ) async -> Result {
@@ -47,7 +47,7 @@ public enum BlockingCall {
     }
 }
 
-/// The helper threads: made on demand, kept for the life of the process.
+/// The helper threads, started on demand and kept until the process ends.
 ///
 /// `@unchecked Sendable` is safe because every stored variable is touched with `mutex` held.
 @safe
@@ -83,13 +83,13 @@ final class HelperThreads: @unchecked Sendable {
     func submit(_ work: @escaping @Sendable () -> Void) {
         unsafe pthread_mutex_lock(mutex)
         queue.append(work)
-        // An idle thread may have been promised to an earlier entry and not woken up yet:
-        // what counts is whether there are as many idle threads as entries.
+        // An idle thread may be about to take an earlier entry: there must be as many idle threads as
+        // entries.
         if queue.count > idleCount, threadCount < BlockingCall.threadsMax, startThread() {
             threadCount += 1
         }
-        // Without a single thread nobody would ever come for the entry. Running it here blocks
-        // the caller, which is slow, and right.
+        // Without a single thread the entry would never run. Running it here blocks the caller, which is
+        // slow, and correct.
         let stranded = threadCount == 0 ? queue.popLast() : nil
         unsafe pthread_cond_signal(workArrived)
         unsafe pthread_mutex_unlock(mutex)

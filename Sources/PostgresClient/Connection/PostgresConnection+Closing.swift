@@ -58,10 +58,11 @@ extension PostgresConnection {
     /// request is delivered, so it cannot hit them.
     public func requestCancel() async {
         guard outstanding > 0 else { return }
-        await withCheckedContinuation { done in
-            let waiter = Waiter { done.resume() }
-            waiter.timer = loop.schedule(after: Self.cancelTimeout) { waiter.finish() }
-            startCancel { waiter.finish() }
+        _ = await withCheckedContinuation {
+            (done: CheckedContinuation<Waiter<Void>.Outcome, Never>) in
+            let waiter = Waiter(done)
+            waiter.timer = loop.schedule(after: Self.cancelTimeout) { waiter.finish(.success(())) }
+            startCancel { waiter.finish(.success(())) }
         }
     }
 
@@ -141,22 +142,5 @@ private final class CancelRequest: @unchecked Sendable {
         unsafe withUnsafeTemporaryAllocation(of: CChar.self, capacity: 256) { buffer in
             _ = unsafe PQcancel(cancel, buffer.baseAddress, Int32(buffer.count))
         }
-    }
-}
-
-/// A wait for the first of two events.
-@LoopActor
-private final class Waiter {
-    var timer: LoopTimer?
-    private var body: (() -> Void)?
-
-    init(_ body: @escaping () -> Void) {
-        self.body = body
-    }
-
-    func finish() {
-        timer?.cancel()
-        body?()
-        body = nil
     }
 }

@@ -62,11 +62,11 @@ extension ConnectionPool {
                 self?.grow()
             }
         }
-        for waiter in waiters.removeAll() {
-            if waiter.isHasty {
+        for (waiter, isHasty) in waiters.removeAll() {
+            if isHasty {
                 waiter.finish(.failure(reasonForNone))
             } else {
-                waiters.append(waiter)
+                waiters.append((waiter, isHasty))
             }
         }
         onFailure?()
@@ -82,7 +82,7 @@ extension ConnectionPool {
 
     /// A member can be lent: to the call that has waited longest, else to the next one.
     func becameIdle(_ connection: PostgresConnection) {
-        if let waiter = waiters.popFirst() {
+        if let (waiter, _) = waiters.popFirst() {
             waiter.finish(.success(connection))
             return
         }

@@ -45,7 +45,7 @@ public final class ConnectionPool {
     ///
     /// The last is lent first: its statements are prepared and its caches warm.
     var idle: [PostgresConnection] = []
-    var waiters = Queue<PoolWaiter>()
+    var waiters = Queue<(waiter: Waiter<PostgresConnection>, isHasty: Bool)>()
     /// Connections that are needed besides those that calls queue for.
     var demanded = 0
     /// The attempts to connect that are under way, by number; cancelled when the pool closes.
@@ -165,20 +165,20 @@ public final class ConnectionPool {
         if isClosed { throw .closed }
         if let connection = takeIdle() { return connection }
         let outcome = await withCheckedContinuation {
-            (continuation: CheckedContinuation<PoolWaiter.Outcome, Never>) in
+            (continuation: CheckedContinuation<Waiter<PostgresConnection>.Outcome, Never>) in
             // Other tasks may have run since the check above: a task that does not prefer the loop is
             // enqueued anew at every await.
             if isClosed { return continuation.resume(returning: .failure(.closed)) }
             if let connection = takeIdle() {
                 return continuation.resume(returning: .success(connection))
             }
-            let waiter = PoolWaiter(continuation, isHasty: isHasty)
+            let waiter = Waiter(continuation)
             waiter.timer = loop.schedule(after: timeout) { [weak self] in
                 guard let self else { return waiter.finish(.failure(.closed)) }
-                self.waiters.removeAll { $0 === waiter }
+                self.waiters.removeAll { $0.waiter === waiter }
                 waiter.finish(.failure(self.reasonForNone))
             }
-            waiters.append(waiter)
+            waiters.append((waiter, isHasty))
             if isHasty, let backoffTimer {
                 backoffTimer.cancel()
                 self.backoffTimer = nil
@@ -210,7 +210,7 @@ public final class ConnectionPool {
         backoffTimer?.cancel()
         sweepTimer?.cancel()
         for attempt in attempts.values { attempt.cancel() }
-        for waiter in waiters.removeAll() { waiter.finish(.failure(.closed)) }
+        for (waiter, _) in waiters.removeAll() { waiter.finish(.failure(.closed)) }
         for connection in cutsLent ? members.values.map(\.connection) : idle { connection.close() }
         await withCheckedContinuation {
             closeWaiters.append($0)

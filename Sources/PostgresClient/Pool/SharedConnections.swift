@@ -17,27 +17,11 @@ public final class SharedConnections {
         }
     }
 
-    @LoopActor
-    private final class Waiter {
-        let continuation: CheckedContinuation<Result<Share, PostgresError>, Never>
-        var timer: LoopTimer?
-
-        init(_ continuation: CheckedContinuation<Result<Share, PostgresError>, Never>) {
-            self.continuation = continuation
-        }
-
-        /// Called once, by the code that takes the waiter off the queue.
-        func finish(_ result: Result<Share, PostgresError>) {
-            timer?.cancel()
-            continuation.resume(returning: result)
-        }
-    }
-
     private let pool: ConnectionPool
     /// The most users of one connection at once; further ones wait.
     private let usersMax: Int
     private var shares: [Share] = []
-    private var waiters = Queue<Waiter>()
+    private var waiters = Queue<Waiter<Share>>()
 
     /// Shares the connections of a pool, and takes its `onIdle` and `onFailure`.
     public init(_ pool: ConnectionPool, usersMax: Int = 16) {
@@ -65,7 +49,7 @@ public final class SharedConnections {
     private func acquire(timeout: Duration) async throws(PostgresError) -> Share {
         if waiters.isEmpty, let share = take() { return share }
         let result = await withCheckedContinuation {
-            (continuation: CheckedContinuation<Result<Share, PostgresError>, Never>) in
+            (continuation: CheckedContinuation<Waiter<Share>.Outcome, Never>) in
             // Other tasks may have run since; see `ConnectionPool.acquire`.
             if waiters.isEmpty, let share = take() {
                 return continuation.resume(returning: .success(share))

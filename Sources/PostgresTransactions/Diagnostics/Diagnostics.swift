@@ -39,7 +39,7 @@ public enum Diagnostics {
             guard session.verdict == .ok else { return Diagnosis(checks: checks, summary: nil) }
             _ = try await connection.set(
                 .examination, thenRun: Command("SELECT 1", cached: false), timeout: patience)
-            let probe = try await ServerProbe(of: connection, as: purpose)
+            let probe = try await ServerProbe.read(connection, as: purpose)
             checks += probe.checks(purpose, allowsFsyncOff: allowsFsyncOff)
             checks.append(
                 await SettingsProbe.examine(

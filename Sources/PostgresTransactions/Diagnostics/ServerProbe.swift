@@ -3,31 +3,25 @@ import PostgresClient
 
 /// What a server answers about itself, and the checks of that.
 struct ServerProbe {
-    private let answer: Answer
-    private let system: String?
-    private let missingRights: [String]
+    private let version: String
+    private let versionNumber: Int
+    private let isStandby: Bool
+    private let isFsyncOn: Bool
+    private let synchronousCommit: String
+    private let slotLimit: Int
+    /// Nil without the right to count them.
+    private let slotsInUse: Int?
+    private let user: String
+    private let isSuperuser: Bool
+    /// How far the server's clock is ahead of this machine's.
     private let skewSeconds: Int
-
-    /// What the server answers in one row.
-    private struct Answer: Sendable {
-        let version: String
-        let versionNumber: Int
-        let isStandby: Bool
-        let isFsyncOn: Bool
-        let synchronousCommit: String
-        let slotLimit: Int
-        /// Nil without the right to count them.
-        let slotsUsed: Int?
-        let user: String
-        let isSuperuser: Bool
-        let seconds: Int?
-        /// The functions that the role may not call.
-        let missingFunctions: String
-        let seesActivity: Bool
-        let mayCreateSchema: Bool
-        let mayUseSchema: Bool
-        let encoding: String
-    }
+    /// The functions that the role may not call.
+    private let missingFunctions: String
+    private let seesActivity: Bool
+    private let mayCreateSchema: Bool
+    private let mayUseSchema: Bool
+    private let encodingName: String
+    private var system: String?
 
     /// The functions that tandem calls there.
     private static let functionsForAll = ["pg_control_system()", "pg_is_in_recovery()"]
@@ -38,7 +32,7 @@ struct ServerProbe {
             "pg_walfile_name(pg_lsn)",
         ]
 
-    private static let query = Query<Answer>(
+    private static let query = Query<ServerProbe>(
         """
         SELECT current_setting('server_version'), current_setting('server_version_num'),
             pg_is_in_recovery(), current_setting('fsync'),
@@ -59,13 +53,15 @@ struct ServerProbe {
             current_setting('server_encoding')
         """
     ) { row in
-        Answer(
+        ServerProbe(
             version: row.text() ?? "", versionNumber: row.value() ?? 0, isStandby: row.isTrue(),
             isFsyncOn: row.text() == "on", synchronousCommit: row.text() ?? "",
-            slotLimit: row.value() ?? 0, slotsUsed: row.value(), user: row.text() ?? "",
-            isSuperuser: row.isTrue(), seconds: row.value(), missingFunctions: row.text() ?? "",
-            seesActivity: row.isTrue(), mayCreateSchema: row.isTrue(),
-            mayUseSchema: row.isTrue(), encoding: row.text() ?? "")
+            slotLimit: row.value() ?? 0, slotsInUse: row.value(), user: row.text() ?? "",
+            isSuperuser: row.isTrue(),
+            skewSeconds: (row.value() as Int?).map { $0 - WallClock.seconds } ?? 0,
+            missingFunctions: row.text() ?? "", seesActivity: row.isTrue(),
+            mayCreateSchema: row.isTrue(), mayUseSchema: row.isTrue(),
+            encodingName: row.text() ?? "")
     }
 
     private static let system = Query<String>(
@@ -74,62 +70,63 @@ struct ServerProbe {
 
     /// Asks the server, whose role may lack rights that tandem needs.
     @LoopActor
-    init(of connection: PostgresConnection, as purpose: Diagnostics.Purpose) async throws {
-        let functions =
-            purpose == .participant ? Self.functionsForParticipants : Self.functionsForAll
+    static func read(
+        _ connection: PostgresConnection, as purpose: Diagnostics.Purpose
+    ) async throws -> ServerProbe {
+        let functions = purpose == .participant ? functionsForParticipants : functionsForAll
         guard
-            let answer = try await connection.row(
-                Self.query, [ArrayLiteral.write(functions)], timeout: Diagnostics.patience)
+            var probe = try await connection.row(
+                query, [ArrayLiteral.write(functions)], timeout: Diagnostics.patience)
         else { throw SessionRefusal.unreadable }
-        var missing =
-            answer.missingFunctions.isEmpty ? [] : ["EXECUTE on \(answer.missingFunctions)"]
+        // A query of its own: without the right to the function the whole query would fail.
+        if !probe.missingFunctions.contains("pg_control_system") {
+            probe.system = try await connection.row(system, timeout: Diagnostics.patience)
+        }
+        return probe
+    }
+
+    private func missingRights(_ purpose: Diagnostics.Purpose) -> [String] {
+        var missing = missingFunctions.isEmpty ? [] : ["EXECUTE on \(missingFunctions)"]
         switch purpose {
         case .participant:
-            if answer.slotsUsed == nil { missing.append("SELECT on pg_prepared_xacts") }
-            if !answer.seesActivity { missing.append("SELECT on pg_stat_activity") }
+            if slotsInUse == nil { missing.append("SELECT on pg_prepared_xacts") }
+            if !seesActivity { missing.append("SELECT on pg_stat_activity") }
         case .state:
-            if !answer.mayCreateSchema, !answer.mayUseSchema {
+            if !mayCreateSchema, !mayUseSchema {
                 missing.append("CREATE on the database, for the schema tandem")
             }
         }
-        // A query of its own: without the right to the function the whole query would fail.
-        system =
-            answer.missingFunctions.contains("pg_control_system")
-            ? nil : try await connection.row(Self.system, timeout: Diagnostics.patience)
-        self.answer = answer
-        missingRights = missing
-        let now = WallClock.seconds
-        skewSeconds = (answer.seconds ?? now) - now
+        return missing
     }
 
-    private var slotsUsed: Int { answer.slotsUsed ?? 0 }
+    private var slotsUsed: Int { slotsInUse ?? 0 }
 
     /// Whether a trial can succeed.
-    var canPrepare: Bool { !answer.isStandby && slotsUsed < answer.slotLimit }
+    var canPrepare: Bool { !isStandby && slotsUsed < slotLimit }
 
     func summary(_ purpose: Diagnostics.Purpose) -> String {
         let slots =
-            purpose == .participant ? ", \(slotsUsed) of \(answer.slotLimit) slots in use" : ""
+            purpose == .participant ? ", \(slotsUsed) of \(slotLimit) slots in use" : ""
         return
-            "PostgreSQL \(answer.version), as \(answer.user), system \(system ?? "unknown")\(slots)"
+            "PostgreSQL \(version), as \(user), system \(system ?? "unknown")\(slots)"
     }
 
     func checks(_ purpose: Diagnostics.Purpose, allowsFsyncOff: Bool) -> [Diagnosis.Check] {
         [
-            answer.versionNumber >= 150_000
-                ? .init("version", .ok, "It is PostgreSQL \(answer.version).")
+            versionNumber >= 150_000
+                ? .init("version", .ok, "It is PostgreSQL \(version).")
                 : .init(
                     "version", .failing,
-                    "PostgreSQL 15 or later is needed; it is \(answer.version)."),
-            answer.isStandby
+                    "PostgreSQL 15 or later is needed; it is \(version)."),
+            isStandby
                 ? .init("primary", .failing, "It is a standby; give the primary's address.")
                 : .init("primary", .ok, "It is the primary."),
-            durability(allowsFsyncOff), commit, clock, rights,
+            durability(allowsFsyncOff), commit, clock, rights(purpose),
         ] + (purpose == .participant ? [slots, role] : [encoding])
     }
 
     private func durability(_ allowsFsyncOff: Bool) -> Diagnosis.Check {
-        if answer.isFsyncOn { return .init("fsync", .ok, "fsync is on.") }
+        if isFsyncOn { return .init("fsync", .ok, "fsync is on.") }
         return allowsFsyncOff
             ? .init("fsync", .warning, "fsync is off, which the configuration allows.")
             : .init(
@@ -138,22 +135,22 @@ struct ServerProbe {
     }
 
     private var commit: Diagnosis.Check {
-        ["on", "remote_apply"].contains(answer.synchronousCommit)
-            ? .init("synchronousCommit", .ok, "synchronous_commit is \(answer.synchronousCommit).")
+        ["on", "remote_apply"].contains(synchronousCommit)
+            ? .init("synchronousCommit", .ok, "synchronous_commit is \(synchronousCommit).")
             : .init(
                 "synchronousCommit", .warning,
-                "synchronous_commit is \(answer.synchronousCommit) for this role and database. tandem "
+                "synchronous_commit is \(synchronousCommit) for this role and database. tandem "
                     + "sets it to on in its own sessions; other programs keep this value.")
     }
 
     /// Only the state database's encoding matters: a participant refuses a text that it cannot hold in the
     /// statement.
     private var encoding: Diagnosis.Check {
-        StateDatabase.holdsEveryText(answer.encoding)
-            ? .init("encoding", .ok, "Its encoding is \(answer.encoding).")
+        StateDatabase.holdsEveryText(encodingName)
+            ? .init("encoding", .ok, "Its encoding is \(encodingName).")
             : .init(
                 "encoding", .failing,
-                "Its encoding is \(answer.encoding), which cannot hold every text that callers send. "
+                "Its encoding is \(encodingName), which cannot hold every text that callers send. "
                     + "Make the database anew with ENCODING 'UTF8'.")
     }
 
@@ -166,37 +163,37 @@ struct ServerProbe {
                     + "Synchronize both.")
     }
 
-    private var rights: Diagnosis.Check {
-        missingRights.isEmpty
-            ? .init("rights", .ok, "\(answer.user) may do what is needed.")
+    private func rights(_ purpose: Diagnostics.Purpose) -> Diagnosis.Check {
+        let missing = missingRights(purpose)
+        return missing.isEmpty
+            ? .init("rights", .ok, "\(user) may do what is needed.")
             : .init(
-                "rights", .failing,
-                "\(answer.user) lacks \(missingRights.joined(separator: ", ")): GRANT it.")
+                "rights", .failing, "\(user) lacks \(missing.joined(separator: ", ")): GRANT it.")
     }
 
     private var slots: Diagnosis.Check {
-        if answer.slotLimit == 0 {
+        if slotLimit == 0 {
             return .init(
                 "preparedTransactions", .failing,
                 "max_prepared_transactions is 0; set it to 100, say, and restart the server.")
         }
-        if slotsUsed >= answer.slotLimit {
+        if slotsUsed >= slotLimit {
             return .init(
                 "preparedTransactions", .failing,
-                "All \(answer.slotLimit) slots for prepared transactions are in use; see "
+                "All \(slotLimit) slots for prepared transactions are in use; see "
                     + "pg_prepared_xacts for whose they are.")
         }
         return .init(
-            "preparedTransactions", slotsUsed * 5 >= answer.slotLimit * 4 ? .warning : .ok,
-            "\(slotsUsed) of \(answer.slotLimit) slots for prepared transactions are in use.")
+            "preparedTransactions", slotsUsed * 5 >= slotLimit * 4 ? .warning : .ok,
+            "\(slotsUsed) of \(slotLimit) slots for prepared transactions are in use.")
     }
 
     private var role: Diagnosis.Check {
-        answer.isSuperuser
+        isSuperuser
             ? .init(
                 "role", .warning,
-                "\(answer.user) is a superuser, and so is every caller's SQL; use a role of its own."
+                "\(user) is a superuser, and so is every caller's SQL; use a role of its own."
             )
-            : .init("role", .ok, "\(answer.user) is no superuser.")
+            : .init("role", .ok, "\(user) is no superuser.")
     }
 }
