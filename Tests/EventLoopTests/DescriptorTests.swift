@@ -4,7 +4,7 @@ import Testing
 
 @Suite @LoopActor
 struct DescriptorTests {
-    @Test func aDescriptorIsReportedReadableOnceThereIsSomethingToRead() async throws {
+    @Test func reportsReadableDescriptor() async throws {
         let pair = try Pair()
         defer { pair.close() }
         try await confirmation { readable in
@@ -24,7 +24,7 @@ struct DescriptorTests {
         }
     }
 
-    @Test func writingIsReportedOnlyWhileItIsWatchedFor() async throws {
+    @Test func reportsWritableOnlyWhileWatched() async throws {
         let pair = try Pair()
         defer { pair.close() }
         let recorder = Recorder()
@@ -46,7 +46,7 @@ struct DescriptorTests {
     /// Whoever is served first closes the other one and
     /// opens a new pair, which gets the closed number; the event that is still in the batch belongs
     /// to the dead descriptor and must not reach the newcomer.
-    @Test func anEventOfAClosedDescriptorDoesNotReachTheNextOwnerOfItsNumber() async throws {
+    @Test func dropsEventOfClosedDescriptor() async throws {
         let first = try Pair()
         let second = try Pair()
         let recorder = Recorder()
@@ -76,7 +76,7 @@ struct DescriptorTests {
         }
     }
 
-    @Test func theKernelsRefusalIsThrown() throws {
+    @Test func throwsErrorOfKernel() throws {
         let expected = DescriptorError.self
         #expect(throws: expected) { try EventLoop.shared.watch(-1, for: .read) { _ in } }
         #expect(throws: expected) { try EventLoop.shared.watch(999_999, for: .read) { _ in } }
@@ -91,7 +91,7 @@ struct DescriptorTests {
         #expect(error?.code == EPERM)
     }
 
-    @Test func aDescriptorCanBeWatchedOnlyOnce() throws {
+    @Test func refusesToWatchTwice() throws {
         let pair = try Pair()
         defer { pair.close() }
         try EventLoop.shared.watch(pair.near, for: .read) { _ in }

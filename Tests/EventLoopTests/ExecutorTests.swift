@@ -4,13 +4,13 @@ import Testing
 
 @Suite
 struct ExecutorTests {
-    @Test func theActorRunsOnTheLoopAndOthersDoNot() async {
+    @Test func runsActorOnLoop() async {
         #expect(!EventLoop.shared.isOnLoop)
         await onLoop { #expect(EventLoop.shared.isOnLoop) }
         #expect(!EventLoop.shared.isOnLoop)
     }
 
-    @Test func aTaskThatPrefersTheLoopRunsThere() async {
+    @Test func runsPreferringTaskOnLoop() async {
         let isOnLoop = await Task(executorPreference: EventLoop.shared) {
             EventLoop.shared.isOnLoop
         }.value
@@ -18,7 +18,7 @@ struct ExecutorTests {
     }
 
     /// Many threads at once: every increment is made, although nothing but the actor guards them.
-    @Test func workFromManyThreadsIsNeitherLostNorRaced() async {
+    @Test func runsWorkFromManyThreads() async {
         let counter = Counter()
         await withTaskGroup { group in
             for _ in 0..<50 {
@@ -28,7 +28,7 @@ struct ExecutorTests {
         #expect(await counter.value == 10_000)
     }
 
-    @Test func bodiesHandedOverByOneThreadRunInOrder() async {
+    @Test func runsBodiesOfOneThreadInOrder() async {
         let recorder = Recorder()
         await withCheckedContinuation { done in
             for index in 0..<1000 {
@@ -40,7 +40,7 @@ struct ExecutorTests {
     }
 
     /// An event begins a turn, so that all of the turn's batches are still to come.
-    @Test @LoopActor func theEndOfATurnComesAfterItsTasks() async throws {
+    @Test @LoopActor func runsEndOfTurnAfterTasks() async throws {
         var order: [String] = []
         let pair = try Pair()
         defer { pair.close() }
@@ -67,7 +67,7 @@ struct ExecutorTests {
         #expect(order.suffix(2) == ["end", "end of the end"])
     }
 
-    @Test @LoopActor func tasksThatNeverRestDoNotStarveOtherThreads() async {
+    @Test @LoopActor func neverStarvesOtherThreads() async {
         let flag = Flag()
         let busy = Task { @LoopActor in while !flag.isSet { await Task.yield() } }
         EventLoop.shared.execute { flag.isSet = true }
@@ -76,7 +76,7 @@ struct ExecutorTests {
     }
 
     /// Two tasks that keep each other busy must not keep the loop from its timers.
-    @Test @LoopActor func tasksThatNeverRestDoNotStarveTimers() async {
+    @Test @LoopActor func neverStarvesTimers() async {
         let flag = Flag()
         let busy = Task { @LoopActor in while !flag.isSet { await Task.yield() } }
         EventLoop.shared.schedule(after: .milliseconds(10)) { flag.isSet = true }
@@ -84,7 +84,7 @@ struct ExecutorTests {
         #expect(flag.isSet)
     }
 
-    @Test func blockingCallsRunAsideAndAreBounded() async {
+    @Test func boundsThreadsOfBlockingCalls() async {
         let running = Lock((now: 0, most: 0))
         let results = await withTaskGroup(of: Int.self) { group in
             for index in 0..<40 {
@@ -108,7 +108,7 @@ struct ExecutorTests {
         #expect(most > 1 && most <= BlockingCall.threadsMax)
     }
 
-    @Test func theResultOfABlockingCallComesBackOnTheLoop() async {
+    @Test func returnsBlockingResultOnLoop() async {
         let isOnLoop = await withCheckedContinuation { done in
             BlockingCall.start({ 42 }) { value in
                 #expect(value == 42)

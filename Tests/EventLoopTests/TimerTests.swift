@@ -4,7 +4,7 @@ import Testing
 
 @Suite @LoopActor
 struct TimerTests {
-    @Test func timersRunInTheOrderOfTheirDeadlinesAndTiesInTheOrderScheduled() async {
+    @Test func runsTimersInOrder() async {
         var order: [Int] = []
         await withCheckedContinuation { done in
             let recorder = Recorder()
@@ -28,7 +28,7 @@ struct TimerTests {
         #expect(order == [0, 1, 2, 3, 4])
     }
 
-    @Test func aTimerNeverRunsBeforeItsTime() async {
+    @Test func neverRunsTimerEarly() async {
         let clock = ContinuousClock()
         for milliseconds in [1, 7, 23] {
             let start = clock.now
@@ -37,7 +37,7 @@ struct TimerTests {
         }
     }
 
-    @Test func aCancelledTimerDoesNotRun() async {
+    @Test func neverRunsCancelledTimer() async {
         let recorder = Recorder()
         let cancelled = EventLoop.shared.schedule(after: .milliseconds(5)) {
             recorder.values.append(1)
@@ -50,7 +50,7 @@ struct TimerTests {
         #expect(recorder.values.isEmpty)
     }
 
-    @Test func aTimerCancelsAnotherThatIsDueAtTheSameTime() async {
+    @Test func cancelsTimerDueAtSameTime() async {
         let recorder = Recorder()
         let box = TimerBox()
         EventLoop.shared.schedule(after: .milliseconds(5)) { box.timer?.cancel() }
@@ -59,7 +59,7 @@ struct TimerTests {
         #expect(recorder.values.isEmpty)
     }
 
-    @Test func sweepingOutCancelledTimersLeavesTheOthersInOrder() async {
+    @Test func keepsOrderAfterSweep() async {
         let recorder = Recorder()
         let loop = EventLoop.shared
         var cancelled: [LoopTimer] = []
@@ -80,7 +80,7 @@ struct TimerTests {
         #expect(recorder.values == recorder.values.sorted())
     }
 
-    @Test func aDelayThatFitsNoClockIsForEver() {
+    @Test func clampsDelayThatFitsNoClock() {
         let timer = EventLoop.shared.schedule(after: .seconds(Int64.max)) {}
         #expect(timer.isPending)
         timer.cancel()

@@ -4,7 +4,7 @@ import Testing
 
 @Suite(.patient) @LoopActor
 struct ConnectingTests {
-    @Test func aConnectionKnowsItsSession() async throws {
+    @Test func reportsSessionAfterConnecting() async throws {
         let connection = try await connect(["application_name": "someone"])
         defer { connection.close() }
         let result = try await connection.query(
@@ -18,7 +18,7 @@ struct ConnectingTests {
         #expect(connection.transactionStatus == .idle)
     }
 
-    @Test func hostNamesAreResolvedAndListsAreTriedInOrder() async throws {
+    @Test func resolvesHostNamesAndTriesHostsInOrder() async throws {
         let cluster = try await Cluster.shared.value
         let dead = try LoopbackListener(refuses: true)
         defer { dead.close() }
@@ -31,7 +31,7 @@ struct ConnectingTests {
         }
     }
 
-    @Test func aSocketDirectoryNeedsNoName() async throws {
+    @Test func connectsThroughSocketDirectory() async throws {
         let cluster = try await Cluster.shared.value
         let connection = try await connect(["host": cluster.directory])
         let result = try await connection.query("SELECT inet_server_addr()")
@@ -39,7 +39,7 @@ struct ConnectingTests {
         connection.close()
     }
 
-    @Test func aClosedPortIsUnreachable() async throws {
+    @Test func reportsClosedPortAsUnreachable() async throws {
         let listener = try LoopbackListener(refuses: true)
         defer { listener.close() }
         let error = await failure { _ = try await connect(["port": "\(listener.port)"]) }
@@ -48,13 +48,13 @@ struct ConnectingTests {
         #expect(error?.isOutcomeUnknown == false)
     }
 
-    @Test func anUnknownHostIsUnreachable() async throws {
+    @Test func reportsUnknownHostAsUnreachable() async throws {
         let error = await failure { _ = try await connect(["host": "no-such-host.invalid"]) }
         guard case .unreachable(let reason) = error else { return #expect(error == nil) }
         #expect(reason.contains("no-such-host.invalid"))
     }
 
-    @Test func aServerThatNeverAnswersIsUnreachableInTime() async throws {
+    @Test func timesOutOnServerThatNeverAnswers() async throws {
         let listener = try LoopbackListener()
         defer { listener.close() }
         let start = ContinuousClock.now
@@ -71,7 +71,7 @@ struct ConnectingTests {
         #expect(took >= .milliseconds(150))
     }
 
-    @Test func whoConnectsMayBeCancelled() async throws {
+    @Test func endsAttemptWhenTaskIsCancelled() async throws {
         let listener = try LoopbackListener()
         defer { listener.close() }
         let options = try ConnectionOptions(
@@ -98,7 +98,7 @@ struct ConnectingTests {
         (["user": "nobody_at_all"], SQLState.invalidAuthorization),
         (["options": "-c no_such_setting=1"], SQLState(rawValue: "42704")),
     ])
-    func aRefusalCarriesTheServersCode(_ overrides: [String: String], _ state: SQLState)
+    func keepsSQLStateOfRefusal(_ overrides: [String: String], _ state: SQLState)
         async throws
     {
         let error = await failure { _ = try await connect(overrides) }
@@ -108,7 +108,7 @@ struct ConnectingTests {
         #expect(!message.message.isEmpty)
     }
 
-    @Test func aWrongPasswordIsRefusedAndShownNowhere() async throws {
+    @Test func refusesWrongPasswordWithoutShowingIt() async throws {
         let admin = try await connect()
         _ = try? await admin.query("CREATE ROLE secretive LOGIN PASSWORD 'correct-horse'")
         admin.close()
@@ -121,7 +121,7 @@ struct ConnectingTests {
         #expect(!"\(String(reflecting: error))".contains("battery-staple"))
     }
 
-    @Test func aStandbyOnlyTargetIsNotTakenForThePrimary() async throws {
+    @Test func refusesPrimaryForStandbyTarget() async throws {
         let error = await failure { _ = try await connect(["target_session_attrs": "standby"]) }
         guard case .unreachable = error else { return #expect(error == nil) }
     }

@@ -22,7 +22,7 @@ struct ConnectionEndTests {
         }
     }
 
-    @Test func aSessionKilledInACommandLosesEveryCallUnderWay() async throws {
+    @Test func failsAllCallsWhenSessionIsKilled() async throws {
         let admin = try await connect()
         defer { admin.close() }
         let connection = try await connect()
@@ -48,7 +48,7 @@ struct ConnectionEndTests {
         #expect(await failure { _ = try await connection.query("SELECT 1") } == .closed)
     }
 
-    @Test func anIdleSessionThatEndsIsNoticed() async throws {
+    @Test func noticesEndOfIdleSession() async throws {
         let connection = try await connect()
         let reason = try await withCheckedThrowingContinuation {
             (done: CheckedContinuation<PostgresError, any Error>) in
@@ -61,7 +61,7 @@ struct ConnectionEndTests {
         #expect(connection.transactionStatus == .unknown)
     }
 
-    @Test func aServerThatStopsAtOnceTakesItsSessionsAlong() async throws {
+    @Test func noticesImmediateShutdownOfServer() async throws {
         let cluster = try await Cluster.start()
         let connection = try await PostgresConnection.connect(
             try cluster.options(), timeout: patience)
@@ -75,7 +75,7 @@ struct ConnectionEndTests {
         guard case .unreachable = error else { return #expect(error == nil) }
     }
 
-    @Test func aCallThatTakesTooLongClosesTheConnection() async throws {
+    @Test func closesConnectionWhenCallTimesOut() async throws {
         let connection = try await connect()
         let slow = Task.immediate { @LoopActor in
             await failure {
@@ -90,7 +90,7 @@ struct ConnectionEndTests {
         #expect(!connection.isOpen)
     }
 
-    @Test func aCallInTimeLeavesTheConnectionOpen() async throws {
+    @Test func keepsConnectionOpenAfterCallInTime() async throws {
         let connection = try await connect()
         defer { connection.close() }
         _ = try await connection.query("SELECT 1", timeout: patience)
@@ -98,7 +98,7 @@ struct ConnectionEndTests {
         #expect(connection.isOpen)
     }
 
-    @Test func closingEndsWhatIsUnderWay() async throws {
+    @Test func failsCallsUnderWayWhenClosed() async throws {
         let connection = try await connect()
         var reasons: [PostgresError] = []
         connection.onClose = { reasons.append($0) }
@@ -110,7 +110,7 @@ struct ConnectionEndTests {
         #expect(reasons == [.closed])
     }
 
-    @Test func aCancelledCommandFailsAndTheSessionGoesOn() async throws {
+    @Test func failsCancelledCommandAndKeepsSession() async throws {
         let admin = try await connect()
         defer { admin.close() }
         let connection = try await connect()
@@ -126,7 +126,7 @@ struct ConnectionEndTests {
         _ = try await connection.query("SELECT 1")
     }
 
-    @Test func aCancelNeverHitsWhatIsSentAfterIt() async throws {
+    @Test func neverCancelsCommandSentAfterCancel() async throws {
         let connection = try await connect()
         defer { connection.close() }
         await connection.requestCancel()
@@ -146,7 +146,7 @@ struct ConnectionEndTests {
 
     /// What a cancel request has held back is sent when the request ends, and the server may be gone by
     /// then without the loop's having seen it.
-    @Test func everyCallThatWasHeldBackIsAnsweredThoughTheFirstCannotBeSent() async throws {
+    @Test func answersAllHeldCallsThoughFirstCannotBeSent() async throws {
         let admin = try await connect()
         defer { admin.close() }
         let connection = try await connect()
@@ -169,7 +169,7 @@ struct ConnectionEndTests {
         #expect(!connection.isOpen && connection.outstanding == 0)
     }
 
-    @Test func copyIsNotSupportedAndEndsTheConnection() async throws {
+    @Test func closesConnectionOnCopy() async throws {
         let connection = try await connect()
         let error = await failure { _ = try await connection.query("COPY (SELECT 1) TO STDOUT") }
         guard case .connectionLost(let reason) = error else { return #expect(error == nil) }
@@ -177,7 +177,7 @@ struct ConnectionEndTests {
         #expect(!connection.isOpen)
     }
 
-    @Test func aConnectionThatIsDroppedIsClosed() async throws {
+    @Test func closesConnectionWhenReleased() async throws {
         var connection: PostgresConnection? = try await connect()
         let processID = try #require(connection?.processID)
         connection = nil

@@ -3,7 +3,7 @@ import Testing
 
 @Suite
 struct ConnectionOptionsTests {
-    @Test func bothFormsAreUnderstood() throws {
+    @Test func readsBothFormsOfConnectionString() throws {
         for conninfo in [
             "host=db port=5433 user=ada dbname=users password='a b'",
             "postgresql://ada:a%20b@db:5433/users",
@@ -20,11 +20,11 @@ struct ConnectionOptionsTests {
     @Test(arguments: [
         "host=a,b,c port=5432,,5433", "port='' sslmode=verify-full connect_timeout=-1",
     ])
-    func whatConnectsIsTaken(_ conninfo: String) throws {
+    func acceptsUsableConnectionString(_ conninfo: String) throws {
         _ = try ConnectionOptions(conninfo: conninfo)
     }
 
-    @Test func overridesWinAndDefaultsGiveWay() throws {
+    @Test func appliesOverridesBeforeStringBeforeDefaults() throws {
         let options = try ConnectionOptions(
             conninfo: "host=db keepalives_idle=99", overriding: ["host": "other", "user": "eve"])
         #expect(options["host"] == "other")
@@ -41,14 +41,14 @@ struct ConnectionOptionsTests {
         "host=a,b port=1,x", "sslmode=verify", "sslmode=''", "channel_binding=yes",
         "gssencmode=off", "connect_timeout=soon", "keepalives_idle=5s",
     ])
-    func whatCannotBeUnderstoodIsRefused(_ conninfo: String) {
+    func refusesMalformedConnectionString(_ conninfo: String) {
         let error = #expect(throws: PostgresError.self) {
             _ = try ConnectionOptions(conninfo: conninfo)
         }
         guard case .invalidConninfo = error else { return #expect(error == nil) }
     }
 
-    @Test func laterChangesAddToTheServerOptions() throws {
+    @Test func appendsToServerOptions() throws {
         let options = try ConnectionOptions(conninfo: "options='-c a.b=1' user=ada")
             .overriding(["options": "-c lock_timeout=5", "user": "eve"])
         #expect(options["options"] == "-c a.b=1 -c lock_timeout=5")
@@ -57,7 +57,7 @@ struct ConnectionOptionsTests {
         #expect(throws: PostgresError.self) { _ = try options.overriding(["service": "s"]) }
     }
 
-    @Test func anUnknownOverrideIsRefused() {
+    @Test func refusesUnknownOverride() {
         #expect(throws: PostgresError.self) {
             _ = try ConnectionOptions(conninfo: "", overriding: ["hots": "db"])
         }
@@ -67,14 +67,14 @@ struct ConnectionOptionsTests {
         "host=db password=open sesame", "password='open sesame", "postgresql://u:open%zzsesame@h/",
         "password=open sesame=1", "postgresql://u:open@h:sesame@h/x", "port=sesame",
     ])
-    func noPartOfAPasswordIsQuotedInAComplaint(_ conninfo: String) {
+    func neverQuotesPartOfPasswordInError(_ conninfo: String) {
         let error = #expect(throws: PostgresError.self) {
             _ = try ConnectionOptions(conninfo: conninfo)
         }
         #expect(!String(reflecting: error).contains("sesame"))
     }
 
-    @Test func thePasswordIsNeverShown() throws {
+    @Test func neverShowsPassword() throws {
         let options = try ConnectionOptions(conninfo: "host=db user=ada password=sesame")
         var dumped = ""
         dump(options, to: &dumped)

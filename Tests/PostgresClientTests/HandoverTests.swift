@@ -17,7 +17,7 @@ struct HandoverTests {
         Task(executorPreference: EventLoop.shared) { await body() }
     }
 
-    @Test func whatIsGivenBackMeanwhileIsTaken() async throws {
+    @Test func takesConnectionGivenBackBeforeWait() async throws {
         let pool = try await pool()
         let first = try await pool.acquire(timeout: patience)
         meanwhile { pool.giveBack(first) }
@@ -27,7 +27,7 @@ struct HandoverTests {
         await pool.close()
     }
 
-    @Test func aPoolThatEmptiesMeanwhileIsClosed() async throws {
+    @Test func closesPoolThatEmptiesBeforeWait() async throws {
         let pool = try await pool()
         let lent = try await pool.acquire(timeout: patience)
         meanwhile { pool.giveBack(lent) }
@@ -35,7 +35,7 @@ struct HandoverTests {
         #expect(pool.connectedCount == 0)
     }
 
-    @Test func aConnectionThatEndsMeanwhileFailsTheCall() async throws {
+    @Test func failsCallWhenConnectionEndsBeforeWait() async throws {
         let pool = try await pool()
         let connection = try await pool.acquire(timeout: patience)
         meanwhile { connection.close() }
@@ -44,7 +44,7 @@ struct HandoverTests {
         await pool.close()
     }
 
-    @Test func aShareThatIsFreeMeanwhileIsTaken() async throws {
+    @Test func takesShareFreedBeforeWait() async throws {
         let pool = try await pool()
         let shared = SharedConnections(pool, usersMax: 1)
         let gate = Gate()

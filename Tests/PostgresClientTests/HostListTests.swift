@@ -13,7 +13,7 @@ struct HostListTests {
         ])
     }
 
-    @Test func aServerThatIsNotSuitableIsPassedOver() async throws {
+    @Test func skipsUnsuitableServer() async throws {
         let cluster = try await Cluster.shared.value
         var calls = 0
         var failures = 0
@@ -33,7 +33,7 @@ struct HostListTests {
         await pool.close()
     }
 
-    @Test func ofServersThatAllFailEachIsTold() async throws {
+    @Test func reportsReasonOfEachFailedServer() async throws {
         let cluster = try await Cluster.shared.value
         let dead = try LoopbackListener(refuses: true)
         defer { dead.close() }
@@ -57,7 +57,7 @@ struct HostListTests {
         }
     }
 
-    @Test func aServerThatRefusesIsPassedOver() async throws {
+    @Test func skipsServerThatRefuses() async throws {
         let cluster = try await Cluster.shared.value
         let other = try await Cluster.start()
         let name = uniqueName("only_here")
@@ -75,7 +75,7 @@ struct HostListTests {
         await other.stop()
     }
 
-    @Test func aServerThatIsSilentLeavesTheNextOneItsTime() async throws {
+    @Test func leavesTimeForNextServerAfterSilentOne() async throws {
         let cluster = try await Cluster.shared.value
         let silent = try LoopbackListener()
         defer { silent.close() }

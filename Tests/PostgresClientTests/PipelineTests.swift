@@ -4,7 +4,7 @@ import Testing
 
 @Suite(.patient) @LoopActor
 struct PipelineTests {
-    @Test func aFailedCommandSkipsTheRestOfItsSegmentOnly() async throws {
+    @Test func skipsRestOfSegmentAfterFailure() async throws {
         let connection = try await connect()
         defer { connection.close() }
         let replies = try await connection.execute([
@@ -27,7 +27,7 @@ struct PipelineTests {
         #expect(replies[2][0].error?.position == 1)
     }
 
-    @Test func nothingToRunIsAnsweredAtOnce() async throws {
+    @Test func answersEmptyCallAtOnce() async throws {
         let connection = try await connect()
         defer { connection.close() }
         #expect(try await connection.execute([]).isEmpty)
@@ -36,7 +36,7 @@ struct PipelineTests {
         #expect(reply[0][0].summary == "completed ")
     }
 
-    @Test func manyCallsAreUnderWayAtOnceAndEachGetsItsOwnAnswer() async throws {
+    @Test func answersEachOfManyConcurrentCalls() async throws {
         let connection = try await connect()
         defer { connection.close() }
         let calls = (0..<200).map { index in
@@ -53,7 +53,7 @@ struct PipelineTests {
         #expect(connection.outstanding == 0)
     }
 
-    @Test func aSegmentOutsideATransactionIsOne() async throws {
+    @Test func runsSegmentAsOneTransaction() async throws {
         let connection = try await connect()
         defer { connection.close() }
         let table = uniqueName("segment")
@@ -69,7 +69,7 @@ struct PipelineTests {
 
     /// Outside a transaction the server commits at the end of the segment, after the command tag:
     /// a constraint that is checked only then turns a command that "completed" into a failure.
-    @Test func aCommitThatFailsAtTheEndOfTheSegmentIsAFailure() async throws {
+    @Test func reportsFailureOfCommitAtEndOfSegment() async throws {
         let connection = try await connect()
         defer { connection.close() }
         let table = uniqueName("deferred")
@@ -84,7 +84,7 @@ struct PipelineTests {
         #expect(count.text(row: 0, column: 0) == "0")
     }
 
-    @Test func prepareInAFailedTransactionSucceedsWithTheTagRollback() async throws {
+    @Test func returnsTagRollbackForPrepareInFailedTransaction() async throws {
         let connection = try await connect()
         defer { connection.close() }
         let gid = uniqueName("gid")
@@ -97,7 +97,7 @@ struct PipelineTests {
         #expect(connection.transactionStatus == .idle)
     }
 
-    @Test func aTransactionIsPreparedInOneRoundTripAndFinishedLater() async throws {
+    @Test func preparesInOneRoundTripAndFinishesLater() async throws {
         let connection = try await connect()
         defer { connection.close() }
         let (gid, table) = (uniqueName("gid"), uniqueName("prepared"))
@@ -115,7 +115,7 @@ struct PipelineTests {
         #expect(ends[1][0].error?.state == .undefinedObject)
     }
 
-    @Test func theTransactionStatusFollowsTheSession() async throws {
+    @Test func tracksTransactionStatus() async throws {
         let connection = try await connect()
         defer { connection.close() }
         _ = try await connection.query("BEGIN")
@@ -126,7 +126,7 @@ struct PipelineTests {
         #expect(connection.transactionStatus == .idle && !connection.isInTransaction)
     }
 
-    @Test func noticesBelongToTheCommandThatRaisedThem() async throws {
+    @Test func assignsNoticesToTheirCommand() async throws {
         let connection = try await connect()
         defer { connection.close() }
         func raise(_ level: String, _ text: String) -> Command {
@@ -143,7 +143,7 @@ struct PipelineTests {
     }
 
     /// The same as with synchronous replication, whose warning comes at the commit too.
-    @Test func noticesOfTheCommitBelongToTheLastCommandOfTheSegment() async throws {
+    @Test func assignsNoticesOfCommitToLastCommand() async throws {
         let connection = try await connect()
         defer { connection.close() }
         let name = uniqueName("late")
@@ -168,7 +168,7 @@ struct PipelineTests {
     }
 
     /// Where libpq cannot write it reads instead, and epoll does not tell of what it has read.
-    @Test func aReplyThatIsReadInAWriteIsTakenAtOnce() async throws {
+    @Test func takesReplyThatIsReadDuringWrite() async throws {
         let connection = try await connect([
             "options": "-c lock_timeout=\(patience.components.seconds)s"
         ])
@@ -197,7 +197,7 @@ struct PipelineTests {
         }
     }
 
-    @Test func theNoticesThatAreKeptAreBounded() async throws {
+    @Test func boundsKeptNotices() async throws {
         let connection = try await connect()
         defer { connection.close() }
         let replies = try await connection.execute([

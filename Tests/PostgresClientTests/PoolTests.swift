@@ -19,7 +19,7 @@ struct PoolTests {
             configuration: configuration, prepare: prepare)
     }
 
-    @Test func aPoolGrowsOnDemandUpToItsSize() async throws {
+    @Test func growsOnDemandUpToItsSize() async throws {
         let pool = try await pool(PoolConfiguration(size: 3))
         #expect(pool.takeIdle() == nil)
         pool.demand(2)
@@ -33,7 +33,7 @@ struct PoolTests {
         #expect(pool.connectedCount == 0)
     }
 
-    @Test func idleConnectionsAreKeptReady() async throws {
+    @Test func keepsIdleConnectionsReady() async throws {
         let pool = try await pool(PoolConfiguration(size: 4, minimumIdle: 2))
         pool.start()
         try await eventually("two are idle") { pool.idleCount == 2 }
@@ -45,7 +45,7 @@ struct PoolTests {
         await pool.close()
     }
 
-    @Test func whoAsksFirstIsServedFirst() async throws {
+    @Test func servesWaitersInOrder() async throws {
         let pool = try await pool(PoolConfiguration(size: 1))
         let first = try await pool.acquire(timeout: patience)
         let log = OrderLog()
@@ -67,7 +67,7 @@ struct PoolTests {
         await pool.close()
     }
 
-    @Test func whoWaitsTooLongIsToldThatNoneIsFree() async throws {
+    @Test func timesOutWaiterWithPoolExhausted() async throws {
         let pool = try await pool(PoolConfiguration(size: 1))
         let taken = try await pool.acquire(timeout: patience)
         let error = await failure { _ = try await pool.acquire(timeout: .milliseconds(30)) }
@@ -79,7 +79,7 @@ struct PoolTests {
         #expect(await failure { _ = try await pool.acquire(timeout: patience) } == .closed)
     }
 
-    @Test func deadConnectionsLeaveAndAreReplaced() async throws {
+    @Test func replacesDeadConnections() async throws {
         let pool = try await pool(PoolConfiguration(size: 2, minimumIdle: 1))
         pool.start()
         try await eventually("one is idle") { pool.idleCount == 1 }
@@ -98,7 +98,7 @@ struct PoolTests {
         await pool.close()
     }
 
-    @Test func whatIsNotFreshIsNotLentAgain() async throws {
+    @Test func neverLendsUsedUpConnection() async throws {
         let pool = try await pool(PoolConfiguration(size: 2))
         let inTransaction = try await pool.acquire(timeout: patience)
         _ = try await inTransaction.query("BEGIN")
@@ -112,7 +112,7 @@ struct PoolTests {
         await pool.close()
     }
 
-    @Test func closingMayCutWhatIsLent() async throws {
+    @Test func closesLentConnectionsWhenAsked() async throws {
         let pool = try await pool(PoolConfiguration(size: 2))
         let lent = try await pool.acquire(timeout: patience)
         let sleep = Task { @LoopActor in
@@ -128,7 +128,7 @@ struct PoolTests {
         #expect(pool.connectedCount == 0)
     }
 
-    @Test func withConnectionGivesBackWhateverHappens() async throws {
+    @Test func givesConnectionBackAfterBodyThrows() async throws {
         let pool = try await pool(PoolConfiguration(size: 1))
         let one = try await pool.withConnection(timeout: patience) {
             try await $0.query("SELECT 1").text(row: 0, column: 0)
@@ -144,7 +144,7 @@ struct PoolTests {
         await pool.close()
     }
 
-    @Test func whoIsHastyHasTheNextAttemptMadeAtOnce() async throws {
+    @Test func connectsAtOnceForHastyWaiter() async throws {
         let switchboard = Switchboard()
         let pool = try await pool(
             PoolConfiguration(size: 1, backoffMin: .seconds(600), backoffMax: .seconds(600))
@@ -164,7 +164,7 @@ struct PoolTests {
         await pool.close()
     }
 
-    @Test func aFailingPoolSaysSoAndRecovers() async throws {
+    @Test func reportsFailureAndRecovers() async throws {
         let switchboard = Switchboard()
         let pool = try await pool(
             PoolConfiguration(
@@ -189,7 +189,7 @@ struct PoolTests {
         await pool.close()
     }
 
-    @Test func aRefusalReachesWhoWaits() async throws {
+    @Test func passesRefusalToWaiter() async throws {
         let pool = try await pool(PoolConfiguration(size: 1), ["dbname": "nowhere"])
         pool.demand(1)
         try await eventually("an attempt has failed") { pool.isFailing }
@@ -198,7 +198,7 @@ struct PoolTests {
         await pool.close()
     }
 
-    @Test func aPreparationThatHangsIsEnded() async throws {
+    @Test func endsPreparationThatHangs() async throws {
         let pool = try await pool(
             PoolConfiguration(size: 1), connectTimeout: .milliseconds(200)
         ) { _ = try await $0.query("SELECT pg_sleep(3600)") }
@@ -207,7 +207,7 @@ struct PoolTests {
         await pool.close()
     }
 
-    @Test func spareAndOldConnectionsAreClosed() async throws {
+    @Test func closesSpareAndOldConnections() async throws {
         let pool = try await pool(
             PoolConfiguration(size: 3, minimumIdle: 1, idleTimeout: .milliseconds(40)))
         var lent: [PostgresConnection] = []
@@ -225,7 +225,7 @@ struct PoolTests {
         await aging.close()
     }
 
-    @Test func closingWaitsForWhatIsLent() async throws {
+    @Test func waitsForLentConnectionsWhenClosed() async throws {
         let pool = try await pool(PoolConfiguration(size: 1))
         let lent = try await pool.acquire(timeout: patience)
         async let queued = failure { _ = try await pool.acquire(timeout: patience) }
@@ -238,7 +238,7 @@ struct PoolTests {
         #expect(!lent.isOpen && pool.connectedCount == 0)
     }
 
-    @Test func closingEndsTheAttemptsUnderWay() async throws {
+    @Test func endsAttemptsWhenClosed() async throws {
         let listener = try LoopbackListener()
         defer { listener.close() }
         let silent = ConnectionPool(

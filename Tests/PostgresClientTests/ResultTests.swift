@@ -4,7 +4,7 @@ import Testing
 
 @Suite(.patient) @LoopActor
 struct ResultTests {
-    @Test func nullIsNotTheEmptyText() async throws {
+    @Test func distinguishesNullFromEmptyText() async throws {
         let connection = try await connect()
         defer { connection.close() }
         for limits in [nil, ResultLimits(rows: 10, bytes: 1000)] {
@@ -22,7 +22,7 @@ struct ResultTests {
         }
     }
 
-    @Test func textOfAnyScriptComesBackAsItWent() async throws {
+    @Test func returnsTextOfAnyScriptUnchanged() async throws {
         let connection = try await connect()
         defer { connection.close() }
         let text = "Grüße, 世界 👩‍🚀 \u{1}\u{10FFFF}'\\\"$1"
@@ -31,7 +31,7 @@ struct ResultTests {
         #expect(result.text(row: 0, column: 1) == "\(text.unicodeScalars.count)")
     }
 
-    @Test func valuesLargerThanAnyBufferPassBothWays() async throws {
+    @Test func transfersValuesLargerThanBuffers() async throws {
         let connection = try await connect()
         defer { connection.close() }
         let text = String(repeating: "0123456789abcdef", count: 1 << 20)
@@ -42,7 +42,7 @@ struct ResultTests {
 
     /// Neither side may wait for the other to read: the server's answers fill its buffers while
     /// there is still much for it to read.
-    @Test func aLongPipelineOfLargeValuesDoesNotDeadlock() async throws {
+    @Test func runsLongPipelineOfLargeValues() async throws {
         let connection = try await connect()
         defer { connection.close() }
         let text = String(repeating: "x", count: 1 << 20)
@@ -54,7 +54,7 @@ struct ResultTests {
             })
     }
 
-    @Test func affectedRowsAreCounted() async throws {
+    @Test func countsAffectedRows() async throws {
         let connection = try await connect()
         defer { connection.close() }
         let table = uniqueName("counted")
@@ -66,7 +66,7 @@ struct ResultTests {
         #expect(delete.affectedRows == 2 && delete.rowCount == 2)
     }
 
-    @Test func rowsBeyondTheLimitsAreLeftOutAndTheCommandIsCancelled() async throws {
+    @Test func cancelsCommandBeyondLimits() async throws {
         let connection = try await connect()
         defer { connection.close() }
         let endless = Command("SELECT generate_series(1, 1000000000), repeat('x', 100)")
@@ -82,7 +82,7 @@ struct ResultTests {
         }
     }
 
-    @Test func rowsWithinTheLimitsAreAllThere() async throws {
+    @Test func returnsAllRowsWithinLimits() async throws {
         let connection = try await connect()
         defer { connection.close() }
         let table = uniqueName("limited")
@@ -110,7 +110,7 @@ struct ResultTests {
         #expect(replies[3][0].result?.columns.map(\.name) == ["id"])
     }
 
-    @Test func notificationsArrive() async throws {
+    @Test func deliversNotifications() async throws {
         let connection = try await connect()
         defer { connection.close() }
         let channel = uniqueName("channel")

@@ -7,7 +7,7 @@ struct ServerTextTests {
     /// Of 8192 bytes the last one would be half of a character.
     private static let cut = "x" + String(repeating: "ä", count: 4095)
 
-    @Test func everyTextOfAnErrorIsCutBeforeItIsOurs() async throws {
+    @Test func cutsEveryTextOfError() async throws {
         let connection = try await connect()
         defer { connection.close() }
         let replies = try await connection.execute(
@@ -37,7 +37,7 @@ struct ServerTextTests {
         #expect(try await connection.query("SELECT 1").rowCount == 1)
     }
 
-    @Test func aWarningIsCutAsWellAndADeepContext() async throws {
+    @Test func cutsWarningAndDeepContext() async throws {
         let connection = try await connect()
         defer { connection.close() }
         let name = uniqueName("deep")
@@ -58,7 +58,7 @@ struct ServerTextTests {
         #expect(warning.isFromCode && !warning.isCancelledStandbyWait)
     }
 
-    @Test func aTextOfTheLimitIsWhole() async throws {
+    @Test func keepsTextOfExactlyTheLimit() async throws {
         let connection = try await connect()
         defer { connection.close() }
         let raise = Command(
@@ -73,8 +73,7 @@ struct ServerTextTests {
 
     /// Class 08 and 57P01 come from whoever raises them; only FATAL says that the session ends.
     @Test(arguments: ["08006", "57P01", "57P05", "25P03"])
-    func aCodeOfALostConnectionThatSomebodyRaisesIsAnErrorLikeAnyOther(_ code: String) async throws
-    {
+    func treatsRaisedConnectionCodeAsOrdinaryError(_ code: String) async throws {
         let connection = try await connect()
         defer { connection.close() }
         let error = await failure {
@@ -86,7 +85,7 @@ struct ServerTextTests {
         #expect(try await connection.query("SELECT 1").rowCount == 1)
     }
 
-    @Test func namesOfColumnsCountAmongTheBytesOfAResult() async throws {
+    @Test func countsColumnNamesAmongResultBytes() async throws {
         let connection = try await connect()
         defer { connection.close() }
         let columns = (0..<100).map { "1 AS column_with_a_name_of_\($0)" }.joined(separator: ",")

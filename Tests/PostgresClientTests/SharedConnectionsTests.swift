@@ -11,7 +11,7 @@ struct SharedConnectionsTests {
             configuration: PoolConfiguration(size: size, connectTimeout: patience))
     }
 
-    @Test func oneConnectionServesManyAtOnce() async throws {
+    @Test func sharesOneConnectionAmongMany() async throws {
         let pool = try await pool(size: 1)
         let shared = SharedConnections(pool)
         let tasks = (0..<12).map { index in
@@ -30,7 +30,7 @@ struct SharedConnectionsTests {
         await pool.close()
     }
 
-    @Test func thereAreBoundedUsersOfOne() async throws {
+    @Test func boundsUsersOfOneConnection() async throws {
         let pool = try await pool(size: 1)
         let shared = SharedConnections(pool, usersMax: 2)
         let gate = Gate()
@@ -48,7 +48,7 @@ struct SharedConnectionsTests {
         await pool.close()
     }
 
-    @Test func whoWantsAConnectionAloneIsNotStarved() async throws {
+    @Test func neverStarvesExclusiveWaiter() async throws {
         let pool = try await pool(size: 1)
         let shared = SharedConnections(pool)
         let gate = Gate()
@@ -72,7 +72,7 @@ struct SharedConnectionsTests {
         await pool.close()
     }
 
-    @Test func whoWaitsForAServerThatIsGoneIsToldWhy() async throws {
+    @Test func failsWaitersWhenServerIsGone() async throws {
         let pool = try await pool(size: 1, ["port": "1"])
         let shared = SharedConnections(pool)
         let error = await failure {

@@ -11,7 +11,7 @@ struct StatementTests {
         return Int(replies[0][0].result?.text(row: 0, column: 0) ?? "") ?? -1
     }
 
-    @Test func aCachedStatementIsPreparedOnce() async throws {
+    @Test func preparesCachedStatementOnce() async throws {
         let connection = try await connect()
         defer { connection.close() }
         for index in 0..<5 {
@@ -21,7 +21,7 @@ struct StatementTests {
         #expect(try await preparedCount(connection) == 1)
     }
 
-    @Test func theLeastRecentlyUsedIsReplacedAndDeallocated() async throws {
+    @Test func replacesLeastRecentlyUsedStatement() async throws {
         let connection = try await connect(statementsMax: 4)
         defer { connection.close() }
         for index in 0..<400 {
@@ -36,7 +36,7 @@ struct StatementTests {
         #expect(kept.text(row: 0, column: 0) == "1")
     }
 
-    @Test func noCacheNoNames() async throws {
+    @Test func usesNoNamesWithoutCache() async throws {
         let connection = try await connect(statementsMax: 0)
         defer { connection.close() }
         _ = try await connection.query("SELECT 1")
@@ -44,7 +44,7 @@ struct StatementTests {
     }
 
     /// The server clears the session behind our back: inside a DO block no tag tells of it.
-    @Test func aStatementThatIsGoneIsForgottenAndPreparedAgain() async throws {
+    @Test func repreparesStatementAfterDeallocate() async throws {
         let connection = try await connect()
         defer { connection.close() }
         _ = try await connection.query("SELECT 1")
@@ -58,7 +58,7 @@ struct StatementTests {
         #expect(try await preparedCount(connection) == 2)
     }
 
-    @Test func queryPreparesAgainByItself() async throws {
+    @Test func queryRepreparesByItself() async throws {
         let connection = try await connect()
         defer { connection.close() }
         _ = try await connection.query("SELECT 1")
@@ -67,7 +67,7 @@ struct StatementTests {
     }
 
     @Test(arguments: ["DEALLOCATE ALL", "DISCARD ALL"])
-    func deallocatingEverythingIsNoticed(_ sql: String) async throws {
+    func noticesDeallocationOfAllStatements(_ sql: String) async throws {
         let connection = try await connect()
         defer { connection.close() }
         _ = try await connection.query("SELECT 1")
@@ -80,7 +80,7 @@ struct StatementTests {
         #expect(try await preparedCount(connection) == 2)
     }
 
-    @Test func aPlanWhoseResultTypeChangedIsForgotten() async throws {
+    @Test func forgetsPlanWhoseResultTypeChanged() async throws {
         let connection = try await connect()
         defer { connection.close() }
         let table = uniqueName("altered")
@@ -96,7 +96,7 @@ struct StatementTests {
     }
 
     /// PostgreSQL infers a parameter's type once, when the statement is prepared.
-    @Test func aPlanWhoseParameterTypeChangedIsForgotten() async throws {
+    @Test func forgetsPlanWhoseParameterTypeChanged() async throws {
         let connection = try await connect()
         defer { connection.close() }
         let table = uniqueName("altered")
@@ -121,7 +121,7 @@ struct StatementTests {
     }
 
     /// Whether a value or the type of then is to blame is found out without running anything.
-    @Test func onlyAChangedTypeMakesAFailureThatOfAnOutdatedStatement() async throws {
+    @Test func blamesOutdatedStatementOnlyForChangedType() async throws {
         let connection = try await connect()
         defer { connection.close() }
         let table = uniqueName("altered")
@@ -145,7 +145,7 @@ struct StatementTests {
         #expect(found.text(row: 0, column: 0) == "1 2 one")
     }
 
-    @Test func typesOfParametersAreKnownWithTheStatement() async throws {
+    @Test func keepsParameterTypesOfStatement() async throws {
         let connection = try await connect()
         defer { connection.close() }
         let sql = "SELECT $1::int[], $2::text"
@@ -165,7 +165,7 @@ struct StatementTests {
         #expect(connection.parameterTypes(of: "SELECT $1::date") == [1082])
     }
 
-    @Test func arraysOfAnyTypeAreKnown() async throws {
+    @Test func findsArraysOfAnyType() async throws {
         let connection = try await connect()
         defer { connection.close() }
         let name = uniqueName("t")
@@ -187,7 +187,7 @@ struct StatementTests {
         #expect(arrays[1020]?.delimiter == UInt8(ascii: ";"))
     }
 
-    @Test func builtInArraysAreThoseOfTheServer() async throws {
+    @Test func matchesBuiltInArraysOfServer() async throws {
         let connection = try await connect()
         defer { connection.close() }
         let rows = try await connection.query(
@@ -207,7 +207,7 @@ struct StatementTests {
 
     /// Rights, policies and functions fail with codes of the class of a text that does not fit, when the
     /// statement runs.
-    @Test func aStatementThatHasRunIsNotRunAgain() async throws {
+    @Test func neverRepeatsStatementThatHasRun() async throws {
         let connection = try await connect()
         defer { connection.close() }
         let name = uniqueName("refusing")
@@ -230,7 +230,7 @@ struct StatementTests {
 
     /// The first segment fails before its Parse of "SELECT 7" is reached; the second call has been
     /// sent already, and must not rely on a statement that never came to be.
-    @Test func aStatementNotYetKnownToBePreparedIsNotReliedUpon() async throws {
+    @Test func neverReusesUnconfirmedStatement() async throws {
         let connection = try await connect()
         defer { connection.close() }
         let failing = Task.immediate { @LoopActor in
@@ -247,7 +247,7 @@ struct StatementTests {
         #expect(third.joined().allSatisfy { $0.result?.text(row: 0, column: 0) == "7" })
     }
 
-    @Test func aStatementWithAnErrorIsNotKept() async throws {
+    @Test func forgetsStatementWithError() async throws {
         let connection = try await connect()
         defer { connection.close() }
         let table = uniqueName("later")
@@ -260,7 +260,7 @@ struct StatementTests {
         #expect(try await connection.query("SELECT * FROM \(table)").rowCount == 0)
     }
 
-    @Test func whatCannotBeSentIsRefusedBeforeAnythingIs() async throws {
+    @Test func refusesUnsendableCommandBeforeSending() async throws {
         let connection = try await connect()
         defer { connection.close() }
         let many = Command("SELECT 1", Array(repeating: "1", count: 65_536))

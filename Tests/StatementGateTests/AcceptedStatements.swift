@@ -14,7 +14,7 @@ struct AcceptedStatements {
             "SELECT 'a' 'b;'", "SELECT N'a;', B'1', X'1F'", "SELECT 1 +-- ;\n 2",
             "SELECT 2*/* ; */3",
         ])
-    func quoted(_ sql: String) throws {
+    func ignoresQuotesAndComments(_ sql: String) throws {
         let inspected = try StatementGate.inspect(sql)
         #expect(inspected.returnsRows)
         #expect(inspected.parameterCount == 0)
@@ -26,7 +26,7 @@ struct AcceptedStatements {
             ";SELECT 1", " ; ;\n/* a */ ; SELECT 1;", "SELECT 1;;", "SELECT 1; -- end",
             "SELECT 1 ; /* end */ ; ", "\tSELECT\u{c}1\r\n",
         ])
-    func around(_ sql: String) throws {
+    func allowsBlanksAndSemicolons(_ sql: String) throws {
         #expect(try StatementGate.inspect(sql).returnsRows)
     }
 
@@ -38,7 +38,7 @@ struct AcceptedStatements {
             "create or replace procedure p() begin atomic "
                 + "select case when true then 1 end; select 2; end;",
         ])
-    func divided(_ sql: String) throws {
+    func allowsSemicolonsInBody(_ sql: String) throws {
         let facts = try StatementGate.inspect(sql)
         #expect(!facts.returnsRows)
         #expect(facts.parameterCount == 0)
@@ -59,7 +59,7 @@ struct AcceptedStatements {
             ("DECLARE c CURSOR FOR SELECT 1", false),
             ("UPDATE a SET commit = 1, rollback = 2", false),
         ])
-    func rows(_ sql: String, _ expected: Bool) throws {
+    func tellsWhetherRowsReturn(_ sql: String, _ expected: Bool) throws {
         #expect(try StatementGate.inspect(sql).returnsRows == expected)
     }
 
@@ -72,12 +72,12 @@ struct AcceptedStatements {
             ("SELECT $65535", 65535), ("INSERT INTO a VALUES ($1,$2,$3)", 3),
             ("SELECT /* $4 */ $1", 1),
         ])
-    func placeholders(_ sql: String, _ expected: Int) throws {
+    func countsPlaceholders(_ sql: String, _ expected: Int) throws {
         #expect(try StatementGate.inspect(sql).parameterCount == expected)
     }
 
     @Test("A wrong number of values is refused with both numbers")
-    func parameterCount() throws {
+    func refusesWrongNumberOfValues() throws {
         let inspected = try StatementGate.inspect("SELECT $1, $2")
         try inspected.checkValues(["1", nil])
         let refusal = #expect(throws: StatementRefusal.self) {

@@ -7,7 +7,7 @@ import Testing
 @Suite("Generated statements")
 struct GeneratedStatements {
     @Test("Whatever stands in quotes and comments, one statement is one statement")
-    func accepted() throws {
+    func acceptsOneStatement() throws {
         var source = StatementSource(seed: 0x7A4D_E301)
         for _ in 0..<4000 {
             let (sql, parameterCount) = source.statement()
@@ -18,7 +18,7 @@ struct GeneratedStatements {
     }
 
     @Test("A second statement is always seen")
-    func several() {
+    func refusesSecondStatement() {
         var source = StatementSource(seed: 0x7A4D_E302)
         for _ in 0..<4000 {
             let sql = source.statement().sql + "\n;" + source.blank() + source.statement().sql
@@ -28,7 +28,7 @@ struct GeneratedStatements {
     }
 
     @Test("A verb of control is always seen, whatever precedes and follows it")
-    func control() {
+    func refusesTransactionControl() {
         var source = StatementSource(seed: 0x7A4D_E303)
         for _ in 0..<4000 {
             let verb = source.mixedCase(source.pick(["commit", "rollback", "savepoint a", "end"]))
@@ -39,7 +39,7 @@ struct GeneratedStatements {
     }
 
     @Test("Any text gets a verdict, and its offset lies within the text")
-    func anyText() {
+    func judgesAnyText() {
         var source = StatementSource(seed: 0x7A4D_E304)
         let pieces = [
             "'", "\"", "$", "$$", "$a$", ";", "--", "/*", "*/", "\\", "E'", "\n", " ", "$1", "(",

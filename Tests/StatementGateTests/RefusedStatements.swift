@@ -25,7 +25,7 @@ struct RefusedStatements {
             ";;COMMIT", "/* a */ COMMIT", "/* /* */ */COMMIT;", "-- a\nCOMMIT", "--a\rCOMMIT",
             "\u{c}\u{b}cOmMiT", "(COMMIT)", "COMMIT/**/", "COMMIT--",
         ])
-    func control(_ sql: String) {
+    func refusesTransactionControl(_ sql: String) {
         #expect(reason(sql) == .transactionControl)
     }
 
@@ -36,7 +36,7 @@ struct RefusedStatements {
             "SELECT Tandem_Participant.forget(NULL, NULL, NULL)",
             "DO $$BEGIN EXECUTE 'TRUNCATE TANDEM_PARTICIPANT.decisions'; END$$",
         ])
-    func reserved(_ sql: String) {
+    func refusesReservedSchema(_ sql: String) {
         #expect(reason(sql) == .reservedName)
     }
 
@@ -50,12 +50,12 @@ struct RefusedStatements {
             "set local client_encoding to latin1", "SET SESSION client_encoding = DEFAULT",
             "LISTEN a", "UNLISTEN *",
         ])
-    func session(_ sql: String) {
+    func refusesSessionState(_ sql: String) {
         #expect(reason(sql) == .sessionState)
     }
 
     @Test("What can never be prepared is refused of a branch that will be, and of no other")
-    func unpreparable() throws {
+    func refusesNotifyOnlyIfPrepared() throws {
         let found = try StatementGate.inspect("; /* now */ notify a, 'b'")
         let refusal = #expect(throws: StatementRefusal.self) { try found.checkIsPreparable() }
         #expect(refusal?.reason == .cannotBePrepared)
@@ -71,7 +71,7 @@ struct RefusedStatements {
             "COPY a FROM STDIN", "copy a (b, c) from stdin with (format csv)",
             "COPY (SELECT 1) TO STDOUT", "COPY a TO/**/stdout", "COPY a FROM stdout",
         ])
-    func copy(_ sql: String) {
+    func refusesCopyProtocol(_ sql: String) {
         #expect(reason(sql) == .copyProtocol)
     }
 
@@ -86,14 +86,14 @@ struct RefusedStatements {
             "CREATE FUNCTION f() RETURNS int BEGIN ATOMIC SELECT 1; END; COMMIT",
             "CREATE TABLE begin (atomic int); COMMIT", "SELECT 1; ; /* */ x",
         ])
-    func several(_ sql: String) {
+    func refusesSecondStatement(_ sql: String) {
         #expect(reason(sql) == .severalStatements)
     }
 
     @Test(
         "Nothing at all",
         arguments: ["", " \n\t", ";", " ; ; ", "-- COMMIT", "/* /* */ */", ";--\n;"])
-    func empty(_ sql: String) {
+    func refusesEmptyStatement(_ sql: String) {
         #expect(reason(sql) == .empty)
     }
 
@@ -104,7 +104,7 @@ struct RefusedStatements {
             "SELECT $a$ $b$", "SELECT $a$ $A$", "SELECT E'a\\'", "SELECT E'\\", "/* a", "/* /* */",
             "SELECT 1; /*", "SELECT E'a'\n'\\'",
         ])
-    func unterminated(_ sql: String) {
+    func refusesUnterminatedToken(_ sql: String) {
         #expect(reason(sql) == .unterminated)
     }
 
@@ -114,19 +114,19 @@ struct RefusedStatements {
             "\0", "SELECT 1\0", "SELECT '\0'", "/* \0 */", "-- \0", "SELECT $$\0$$",
             "SELECT E'\\\0'",
         ])
-    func nul(_ sql: String) {
+    func refusesNUL(_ sql: String) {
         #expect(reason(sql) == .nulCharacter)
     }
 
     @Test(
         "Numbers that no placeholder can have",
         arguments: ["SELECT $0", "SELECT $65536", "SELECT $99999999999999999999999999999999"])
-    func placeholders(_ sql: String) {
+    func refusesImpossiblePlaceholder(_ sql: String) {
         #expect(reason(sql) == .placeholderNumber)
     }
 
     @Test("The sentence names the verb, and the offset the place")
-    func sentences() {
+    func namesVerbAndOffset() {
         let refusal = #expect(throws: StatementRefusal.self) {
             try StatementGate.inspect("SELECT 1; COMMIT")
         }

@@ -9,12 +9,12 @@ import TransactionEngine
 @testable import PostgresTransactions
 
 /// Participants that are busy all the time hardly have an idle session in the same moment.
-@Suite("Whoever wants several participants is not overtaken for ever", .timeLimit(.minutes(2)))
+@Suite("Requests over several participants are not overtaken for ever", .timeLimit(.minutes(2)))
 @LoopActor
 struct FairnessTests {
     private typealias Sessions = [any BranchSession]
 
-    @Test("what one participant gives back is kept until the other gives something back as well")
+    @Test("keeps a session of one participant until the other has one as well")
     func kept() async throws {
         try await onParticipants(poolSize: 2) { participants in
             let (a, b) = (
@@ -31,7 +31,7 @@ struct FairnessTests {
         }
     }
 
-    @Test("what was kept is there for others once it has left", arguments: [true, false])
+    @Test("frees kept sessions when the request leaves", arguments: [true, false])
     func left(isCancelled: Bool) async throws {
         try await onParticipants(poolSize: 2) { participants in
             let (a, b) = (
@@ -49,7 +49,7 @@ struct FairnessTests {
         }
     }
 
-    @Test("of a single session nothing is kept: another participant's silence costs nobody all")
+    @Test("keeps nothing of a pool with a single session")
     func single() async throws {
         try await onParticipants(poolSize: 1) { participants in
             let (a, b) = (

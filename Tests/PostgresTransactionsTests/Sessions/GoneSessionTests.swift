@@ -9,7 +9,7 @@ import Testing
 @Suite("The records of sessions that are gone", .timeLimit(.minutes(2)))
 @LoopActor
 struct GoneSessionTests {
-    @Test("are removed, a few at a time; those of running sessions and of other servers stay")
+    @Test("are removed in batches; records of running sessions and of other servers stay")
     func removed() async throws {
         try await PostgresCluster.withTemporaryOnLoop { cluster in
             let state = try await StateDatabase.open(cluster, "one")

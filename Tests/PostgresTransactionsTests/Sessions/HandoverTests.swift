@@ -10,14 +10,14 @@ import TransactionEngine
 
 /// A task that does not prefer the loop leaves it at every await, and others have their turn between
 /// what it saw and what it waits for.
-@Suite("What happens right before a wait begins is not missed", .timeLimit(.minutes(2)))
+@Suite("Events right before a wait are not missed", .timeLimit(.minutes(2)))
 @LoopActor
 struct HandoverTests {
     private static let logger = Logger(label: "test")
     /// Of the loop, between what happens and who waits for it: one of them is the moment in between.
     private static let turns = 0..<8
 
-    @Test("a session that is given back meanwhile is taken")
+    @Test("takes a session given back before the wait")
     func sessions() async throws {
         try await PostgresCluster.withTemporary(
             settings: ["fsync": "off", "max_prepared_transactions": "10"]

@@ -28,7 +28,7 @@ struct InteractiveBranchTests {
         }
     }
 
-    @Test("run in the order in which they came, and none is lost or passed over")
+    @Test("run in the order in which they came")
     func order() async throws {
         try await PostgresCluster.withTemporaryOnLoop { cluster in
             let connection = try await Self.connect(cluster)
@@ -49,7 +49,7 @@ struct InteractiveBranchTests {
     }
 
     /// A task that does not prefer the loop leaves it at every await.
-    @Test("have their turn also if it becomes free right before the wait for it begins")
+    @Test("run even if the earlier call ends right before the wait begins")
     func handover() async throws {
         try await PostgresCluster.withTemporaryOnLoop { cluster in
             let hold = try await cluster.hold("SELECT pg_advisory_lock(1)")

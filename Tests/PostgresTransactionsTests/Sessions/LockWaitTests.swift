@@ -6,10 +6,10 @@ import TransactionEngine
 
 @testable import PostgresTransactions
 
-@Suite("Who keeps a session waiting", .timeLimit(.minutes(5)))
+@Suite("The blockers of a waiting session", .timeLimit(.minutes(5)))
 @LoopActor
 struct LockWaitTests {
-    @Test("is told for sessions and prepared transactions, with the gid and the statements")
+    @Test("names sessions and prepared transactions, with gid and statements")
     func found() async throws {
         try await PostgresCluster.withTemporary(
             settings: ["fsync": "off", "max_prepared_transactions": "10"]
@@ -55,7 +55,7 @@ struct LockWaitTests {
             ConnectionOptions(conninfo: cluster.connectionString()), timeout: .seconds(60))
     }
 
-    @Test("a gid says whose branch it is, with a log or without")
+    @Test("reads transaction and branch from a gid, with a log or without")
     func names() {
         let names = ["tandem:i:1-ab:0", "tandem:i:1-ab:1", "tandem:i:2-ab:1"].map { BranchName($0) }
         #expect(names.map { $0?.branch } == [0, 1, 1])

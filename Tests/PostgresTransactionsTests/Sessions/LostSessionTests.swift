@@ -9,12 +9,12 @@ import TransactionEngine
 @testable import PostgresTransactions
 
 /// A session that is lost between being lent and being used is not on another server.
-@Suite("A finishing session that was just lost proves nothing", .timeLimit(.minutes(2)))
+@Suite("A lost finishing session proves nothing", .timeLimit(.minutes(2)))
 @LoopActor
 struct LostSessionTests {
     private static let transaction = GlobalTransactionID(number: 1, salt: 1)
 
-    @Test("a register is asked again, and is not taken for gone", arguments: [true, false])
+    @Test("a commit point is asked again, and not reported unprovable", arguments: [true, false])
     func commitPoint(isJournal: Bool) async throws {
         try await onParticipant { participants, member in
             let facts = try #require(member.latestFacts)

@@ -37,7 +37,7 @@ struct SessionQueueTests {
         return (served, looked)
     }
 
-    @Test("in the order of asking, across what is wanted")
+    @Test("serves in the order of arrival, across different needs")
     func order() {
         join(1, "a", "b")
         join(2, "b")
@@ -51,7 +51,7 @@ struct SessionQueueTests {
         #expect(queue.count == 0)
     }
 
-    @Test("whoever cannot be served is passed over, and holds up nobody who wants something else")
+    @Test("passes over a request that cannot be served")
     func passedOver() {
         join(1, "a", "dead")
         join(2, "a")
@@ -62,7 +62,7 @@ struct SessionQueueTests {
         #expect(queue.count == 1)
     }
 
-    @Test("something is kept for whoever asked first, and of a pool no more than half")
+    @Test("keeps sessions for the first request, at most half of a pool")
     func kept() {
         #expect(queue.kept(of: "a", poolSize: 12, from: nil) == 0)
         join(2, "a", "b", "a")
@@ -77,7 +77,7 @@ struct SessionQueueTests {
         #expect(queue.kept(of: "c", poolSize: 2, from: nil) == 1)
     }
 
-    @Test("a session that becomes idle costs a look at each line, however long they are")
+    @Test("tries only the first request of each line")
     func looks() {
         for ticket in 1...1000 {
             // The order of the branches makes no line of its own.
@@ -90,7 +90,7 @@ struct SessionQueueTests {
         #expect(queue.count == 999)
     }
 
-    @Test("whoever is refused leaves, and the next is looked at")
+    @Test("goes on to the next request after a refusal")
     func refused() {
         for ticket in 1...3 { join(ticket, "a") }
         queue.serve("a") { _ in
@@ -99,7 +99,7 @@ struct SessionQueueTests {
         #expect(queue.count == 0)
     }
 
-    @Test("whoever gives up leaves the others in their order")
+    @Test("keeps the order when a request leaves")
     func removed() {
         for ticket in 1...3 { join(ticket, "a") }
         #expect(queue.remove(ticket: 1)?.ticket == 1)

@@ -11,7 +11,7 @@ import TransactionEngine
 @Suite("The slot of a branch", .timeLimit(.minutes(2)))
 @LoopActor
 struct SlotTests {
-    @Test("is held until the branch has ended, also where somebody else ends it")
+    @Test("is held until the branch has ended, even if an operator ends it")
     func endedElsewhere() async throws {
         try await PostgresCluster.withTemporary(
             settings: ["fsync": "off", "max_prepared_transactions": "10"]
@@ -55,7 +55,7 @@ struct SlotTests {
 
     private static let request = SessionRequest(participant: "users", commitMode: .twoPhase)
 
-    @Test("is one of its server: other databases and strangers have theirs from the same number")
+    @Test("is shared with the other databases and programs of its server")
     func shared() async throws {
         try await onTwoDatabases(slots: 2) { cluster, participants in
             let both = [Self.request, SessionRequest(participant: "orders", commitMode: .twoPhase)]
@@ -81,7 +81,7 @@ struct SlotTests {
         }
     }
 
-    @Test("is counted anew before anybody is refused for what others had")
+    @Test("is counted again before a request is refused")
     func recounted() async throws {
         try await onTwoDatabases(slots: 1) { cluster, participants in
             _ = try await cluster.psql("BEGIN; CREATE TABLE s (); PREPARE TRANSACTION 's'")
@@ -106,7 +106,7 @@ struct SlotTests {
         }
     }
 
-    @Test("is counted anew before a request that has waited is refused for an old count")
+    @Test("is counted again before a waiting request is refused")
     func recountedForWaiter() async throws {
         try await onTwoDatabases(slots: 1, poolSize: 1) { _, participants in
             let reading = SessionRequest(participant: "users", commitMode: .readOnly)

@@ -30,7 +30,7 @@ struct SettingsTests {
         }
     }
 
-    @Test("what the page calls set is what the code sets, in each kind of session")
+    @Test("the page lists exactly the settings that each kind of session makes")
     func values() throws {
         let page = try SettingsPage().values
         #expect(page.count > 20)
@@ -44,7 +44,7 @@ struct SettingsTests {
         }
     }
 
-    @Test("by either way they are in force, and those of the startup packet survive RESET ALL")
+    @Test("settings take effect either way, and those of the startup packet survive RESET ALL")
     func inForce() async throws {
         try await PostgresCluster.withTemporary { try await Self.expectInForce($0) }
     }
@@ -78,7 +78,7 @@ struct SettingsTests {
         }
     }
 
-    @Test("a session that a pooler has stripped of its settings is refused, by their names")
+    @Test("refuses a session whose settings a pooler dropped, and names them")
     func dropped() async throws {
         try await PostgresCluster.withTemporary(
             settings: ["max_prepared_transactions": "10", "fsync": "off"]
@@ -141,7 +141,7 @@ struct SettingsTests {
         }
     }
 
-    @Test("only what a startup packet cannot ask for is set before each transaction")
+    @Test("sets before each transaction only what a startup packet cannot")
     func adjustments() {
         func found(_ date: String, _ interval: String, _ timeout: String?) -> [String] {
             SessionAdmission.adjustments(
@@ -159,7 +159,7 @@ struct SettingsTests {
     }
 
     /// The fence asks for pid and start of a session.
-    @Test("a session's start is shown also where its activity is not tracked")
+    @Test("shows the start of a session whose activity is not tracked")
     func untracked() async throws {
         try await PostgresCluster.withTemporary { try await Self.expectStart($0) }
     }
