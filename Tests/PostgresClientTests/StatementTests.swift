@@ -131,7 +131,8 @@ struct StatementTests {
             let before = connection.lastSegment
             let commands = [Command(insert, [value])]
             let replies = try await connection.execute([commands])[0]
-            return await connection.isOutdated(commands, replies, before: before)
+            return await connection.isOutdated(
+                commands, replies, before: before, timeout: .seconds(60))
         }
         for value in ["1", "1", "one", "1", "3000000000", "1"] {
             #expect(try await !isOutdated(value), "\(value)")

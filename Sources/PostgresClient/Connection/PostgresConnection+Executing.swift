@@ -110,9 +110,12 @@ extension PostgresConnection {
     private func send(_ command: Command, of call: Call, _ handle: OpaquePointer) -> Bool {
         let plan: StatementCache.Plan =
             command.isCached ? statements.plan(for: command.sql, in: segmentNumber) : .unnamed
-        if command.isDescription { return unsafe sendDescription(command, plan, call, handle) }
+        if command.isDescription {
+            return unsafe sendDescription(
+                of: command, by: plan, for: call, handle)
+        }
         if case .prepareAndExecute(let statement) = plan {
-            guard unsafe sendPreparation(command, statement, handle) else { return false }
+            guard unsafe sendPreparation(of: command, as: statement, handle) else { return false }
         }
         let count = Int32(command.parameters.count)
         return unsafe withCStrings(command.parameters) { values in
@@ -134,7 +137,7 @@ extension PostgresConnection {
     /// Prepares a statement to be kept, and asks once for its parameters' types: the text of later values
     /// may depend on them, and they show whether the statement is outdated.
     private func sendPreparation(
-        _ command: Command, _ statement: StatementCache.Statement, _ handle: OpaquePointer
+        of command: Command, as statement: StatementCache.Statement, _ handle: OpaquePointer
     ) -> Bool {
         guard unsafe PQsendPrepare(handle, statement.name, command.sql, 0, nil) == 1 else {
             return false
@@ -146,7 +149,7 @@ extension PostgresConnection {
     }
 
     private func sendDescription(
-        _ command: Command, _ plan: StatementCache.Plan, _ call: Call, _ handle: OpaquePointer
+        of command: Command, by plan: StatementCache.Plan, for call: Call, _ handle: OpaquePointer
     ) -> Bool {
         let name: String
         switch plan {

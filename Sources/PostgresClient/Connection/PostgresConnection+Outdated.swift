@@ -16,8 +16,10 @@ extension PostgresConnection {
     ///
     /// - Parameters:
     ///   - replies: one for each of the commands, in order.
+    ///   - timeout: after it the connection is closed.
     public func isOutdated(
-        _ commands: [Command], _ replies: [CommandReply], before segment: UInt64
+        _ commands: [Command], _ replies: [CommandReply], before segment: UInt64,
+        timeout: Duration = .seconds(1)
     ) async -> Bool {
         guard let index = replies.firstIndex(where: { $0.error != nil }), index < commands.count,
             let message = replies[index].error
@@ -42,7 +44,7 @@ extension PostgresConnection {
         guard
             // A table may be locked, perhaps by the migration itself; this does not wait for that.
             let found = try? await execute(
-                order.map { [Command.describing($0, cached: false)] }, timeout: .seconds(1))
+                order.map { [Command.describing($0, cached: false)] }, timeout: timeout)
         else { return false }
         var isOutdated = false
         for (sql, replies) in zip(order, found) {

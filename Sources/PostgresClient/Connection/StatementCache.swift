@@ -106,10 +106,10 @@ struct StatementCache {
         retired = []
     }
 
-    /// Notes that a statement we believed in is gone; the others probably are, too.
+    /// Notes that a confirmed statement is gone, as the others probably are.
     ///
-    /// Whether they are is found out by nobody: they are prepared anew under new names, and at the
-    /// next occasion the session is cleared of all of them.
+    /// All of them are prepared anew under new names, and the session deallocates the old ones before the
+    /// next call outside a transaction.
     mutating func suspect() {
         forgetConfirmed()
         isSuspect = true

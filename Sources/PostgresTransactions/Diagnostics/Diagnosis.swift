@@ -19,10 +19,16 @@ public struct Diagnosis: Sendable, Hashable {
         /// A sentence for people, with the remedy if something is wrong.
         public let detail: String
 
-        init(_ name: String, _ verdict: Verdict, _ detail: String) {
-            self.name = name
-            self.verdict = verdict
-            self.detail = detail
+        static func ok(_ name: String, _ detail: String) -> Check {
+            Check(name: name, verdict: .ok, detail: detail)
+        }
+
+        static func warning(_ name: String, _ detail: String) -> Check {
+            Check(name: name, verdict: .warning, detail: detail)
+        }
+
+        static func failing(_ name: String, _ detail: String) -> Check {
+            Check(name: name, verdict: .failing, detail: detail)
         }
     }
 

@@ -146,6 +146,6 @@ extension Diagnosis {
     /// Adds these prepared transactions that no replica ends, as warnings: tandem can work all the same.
     public func adding(leftovers: [String]) -> Diagnosis {
         Diagnosis(
-            checks: checks + leftovers.map { Check("leftovers", .warning, $0) }, summary: summary)
+            checks: checks + leftovers.map { Check.warning("leftovers", $0) }, summary: summary)
     }
 }

@@ -32,7 +32,7 @@ public enum Diagnostics {
             defer { connection.close() }
             let other = try await PostgresConnection.connect(options, timeout: timeout)
             defer { other.close() }
-            checks.append(.init("reachable", .ok, "It answers, to two sessions at once."))
+            checks.append(.ok("reachable", "It answers, to two sessions at once."))
             // First, since through a pooler the other queries could run in different sessions.
             let session = await PoolerProbe.examine(connection, other)
             checks.append(session)
@@ -50,7 +50,7 @@ public enum Diagnostics {
             if journal { checks.append(try await Journal.examine(connection)) }
             return Diagnosis(checks: checks, summary: probe.summary(purpose))
         } catch {
-            checks.append(.init(checks.isEmpty ? "reachable" : "queries", .failing, "\(error)"))
+            checks.append(.failing(checks.isEmpty ? "reachable" : "queries", "\(error)"))
             return Diagnosis(checks: checks, summary: nil)
         }
     }
@@ -91,12 +91,11 @@ public enum Diagnostics {
                     [Command("ROLLBACK PREPARED \(gid.quotedLiteral)", cached: false)],
                 ], timeout: patience)
             for case .failed(let message) in replies.joined() {
-                return .init(
-                    "trial", .failing, "Preparing and rolling back failed: \(message.message).")
+                return .failing("trial", "Preparing and rolling back failed: \(message.message).")
             }
-            return .init("trial", .ok, "It prepared a transaction and rolled it back.")
+            return .ok("trial", "It prepared a transaction and rolled it back.")
         } catch {
-            return .init("trial", .failing, "Preparing and rolling back failed: \(error).")
+            return .failing("trial", "Preparing and rolling back failed: \(error).")
         }
     }
 }

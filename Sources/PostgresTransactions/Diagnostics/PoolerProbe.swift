@@ -36,22 +36,22 @@ enum PoolerProbe {
             guard before.backend == after.backend, after.mark == before.mark,
                 inside.backend != after.backend, inside.mark != before.mark
             else {
-                return .init(
-                    "session", .failing,
+                return .failing(
+                    "session",
                     "A pooler lends a session for one transaction at a time (PgBouncer: pool_mode = "
                         + "transaction). Connect to the server itself, or use session pooling.")
             }
-            return .init("session", .ok, "Its sessions are its own from end to end.")
+            return .ok("session", "Its sessions are its own from end to end.")
         } catch PostgresError.timedOut {
             // A pooler with one session to lend keeps the other client waiting.
-            return .init(
-                "session", .failing,
+            return .failing(
+                "session",
                 "While one session was inside a transaction, another got no answer for 3 s. Either a "
                     + "pooler lends a session for one transaction at a time (PgBouncer: pool_mode = "
                     + "transaction), or the server is that slow. Connect to the server itself, and "
                     + "check again.")
         } catch {
-            return .init("session", .failing, "Its sessions could not be told apart: \(error).")
+            return .failing("session", "Its sessions could not be told apart: \(error).")
         }
     }
 

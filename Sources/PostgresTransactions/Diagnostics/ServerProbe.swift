@@ -114,31 +114,29 @@ struct ServerProbe {
     func checks(_ purpose: Diagnostics.Purpose, allowsFsyncOff: Bool) -> [Diagnosis.Check] {
         [
             versionNumber >= 150_000
-                ? .init("version", .ok, "It is PostgreSQL \(version).")
-                : .init(
-                    "version", .failing,
-                    "PostgreSQL 15 or later is needed; it is \(version)."),
+                ? .ok("version", "It is PostgreSQL \(version).")
+                : .failing("version", "PostgreSQL 15 or later is needed; it is \(version)."),
             isStandby
-                ? .init("primary", .failing, "It is a standby; give the primary's address.")
-                : .init("primary", .ok, "It is the primary."),
+                ? .failing("primary", "It is a standby; give the primary's address.")
+                : .ok("primary", "It is the primary."),
             durability(allowsFsyncOff), commit, clock, rights(purpose),
         ] + (purpose == .participant ? [slots, role] : [encoding])
     }
 
     private func durability(_ allowsFsyncOff: Bool) -> Diagnosis.Check {
-        if isFsyncOn { return .init("fsync", .ok, "fsync is on.") }
+        if isFsyncOn { return .ok("fsync", "fsync is on.") }
         return allowsFsyncOff
-            ? .init("fsync", .warning, "fsync is off, which the configuration allows.")
-            : .init(
-                "fsync", .failing,
+            ? .warning("fsync", "fsync is off, which the configuration allows.")
+            : .failing(
+                "fsync",
                 "fsync is off: what it reports as committed may be lost in a crash. Turn it on.")
     }
 
     private var commit: Diagnosis.Check {
         ["on", "remote_apply"].contains(synchronousCommit)
-            ? .init("synchronousCommit", .ok, "synchronous_commit is \(synchronousCommit).")
-            : .init(
-                "synchronousCommit", .warning,
+            ? .ok("synchronousCommit", "synchronous_commit is \(synchronousCommit).")
+            : .warning(
+                "synchronousCommit",
                 "synchronous_commit is \(synchronousCommit) for this role and database. tandem "
                     + "sets it to on in its own sessions; other programs keep this value.")
     }
@@ -147,18 +145,18 @@ struct ServerProbe {
     /// statement.
     private var encoding: Diagnosis.Check {
         StateDatabase.holdsEveryText(encodingName)
-            ? .init("encoding", .ok, "Its encoding is \(encodingName).")
-            : .init(
-                "encoding", .failing,
+            ? .ok("encoding", "Its encoding is \(encodingName).")
+            : .failing(
+                "encoding",
                 "Its encoding is \(encodingName), which cannot hold every text that callers send. "
                     + "Make the database anew with ENCODING 'UTF8'.")
     }
 
     private var clock: Diagnosis.Check {
         abs(skewSeconds) <= 5
-            ? .init("clock", .ok, "Its clock agrees with this one.")
-            : .init(
-                "clock", .failing,
+            ? .ok("clock", "Its clock agrees with this one.")
+            : .failing(
+                "clock",
                 "Its clock is \(skewSeconds) s from this one: deadlines and times would mislead. "
                     + "Synchronize both.")
     }
@@ -166,34 +164,33 @@ struct ServerProbe {
     private func rights(_ purpose: Diagnostics.Purpose) -> Diagnosis.Check {
         let missing = missingRights(purpose)
         return missing.isEmpty
-            ? .init("rights", .ok, "\(user) may do what is needed.")
-            : .init(
-                "rights", .failing, "\(user) lacks \(missing.joined(separator: ", ")): GRANT it.")
+            ? .ok("rights", "\(user) may do what is needed.")
+            : .failing("rights", "\(user) lacks \(missing.joined(separator: ", ")): GRANT it.")
     }
 
     private var slots: Diagnosis.Check {
         if slotLimit == 0 {
-            return .init(
-                "preparedTransactions", .failing,
+            return .failing(
+                "preparedTransactions",
                 "max_prepared_transactions is 0; set it to 100, say, and restart the server.")
         }
         if slotsUsed >= slotLimit {
-            return .init(
-                "preparedTransactions", .failing,
+            return .failing(
+                "preparedTransactions",
                 "All \(slotLimit) slots for prepared transactions are in use; see "
                     + "pg_prepared_xacts for whose they are.")
         }
-        return .init(
-            "preparedTransactions", slotsUsed * 5 >= slotLimit * 4 ? .warning : .ok,
-            "\(slotsUsed) of \(slotLimit) slots for prepared transactions are in use.")
+        let detail = "\(slotsUsed) of \(slotLimit) slots for prepared transactions are in use."
+        return slotsUsed * 5 >= slotLimit * 4
+            ? .warning("preparedTransactions", detail) : .ok("preparedTransactions", detail)
     }
 
     private var role: Diagnosis.Check {
         isSuperuser
-            ? .init(
-                "role", .warning,
+            ? .warning(
+                "role",
                 "\(user) is a superuser, and so is every caller's SQL; use a role of its own."
             )
-            : .init("role", .ok, "\(user) is no superuser.")
+            : .ok("role", "\(user) is no superuser.")
     }
 }

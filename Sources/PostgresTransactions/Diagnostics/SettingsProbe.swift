@@ -16,9 +16,9 @@ enum SettingsProbe {
                 }
             case .participant: try await connect(options, timeout)
             }
-            return .init("settings", .ok, "Its sessions have the settings that tandem needs.")
+            return .ok("settings", "Its sessions have the settings that tandem needs.")
         } catch {
-            return .init("settings", .failing, "Its sessions cannot be used: \(error).")
+            return .failing("settings", "Its sessions cannot be used: \(error).")
         }
     }
 

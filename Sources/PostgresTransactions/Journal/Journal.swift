@@ -126,22 +126,22 @@ enum Journal {
         let condition = try await condition(on: connection)
         if condition.isUsable {
             return condition.isOwned
-                ? .init(
-                    "journal", .warning,
+                ? .warning(
+                    "journal",
                     "The journal of decisions belongs to tandem's own role, so callers' SQL could "
                         + "change decisions; let another role own schema tandem_participant.")
-                : .init("journal", .ok, "The journal of decisions is complete and usable.")
+                : .ok("journal", "The journal of decisions is complete and usable.")
         }
         let creator = try await connection.row(creator, timeout: Diagnostics.patience)
         let sql = JournalSchema.statements(role: creator?.role ?? "")
             .map { $0 + ";" }.joined(separator: "\n")
         return creator?.mayCreate ?? false
-            ? .init(
-                "journal", .warning,
+            ? .warning(
+                "journal",
                 "There is no journal of decisions. tandem creates it at the next start; better let "
                     + "another role run there:\n" + sql)
-            : .init(
-                "journal", .failing,
+            : .failing(
+                "journal",
                 "There is no journal of decisions, and the role may not create it; run there:\n"
                     + sql)
     }

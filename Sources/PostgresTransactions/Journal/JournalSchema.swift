@@ -1,9 +1,9 @@
-/// What makes a database one that keeps a journal.
+/// The SQL that creates a journal of decisions in a database.
 public enum JournalSchema {
     /// The statements that make it, for the role that tandem connects as.
     ///
-    /// Whoever runs them owns it. That had better be another role than tandem's: only then can no
-    /// caller's SQL touch a decision, since all that tandem's role may do is to call these functions.
+    /// The role that runs them owns it. Better use another role than tandem's: then tandem's role may only
+    /// call these functions, and no caller's SQL can change a decision.
     public static func statements(role: String) -> [String] {
         let name = "\"" + role.replacing("\"", with: "\"\"") + "\""
         return objects + functions + [
@@ -51,7 +51,7 @@ public enum JournalSchema {
         """,
     ]
 
-    /// Each runs as the owner; the search path is theirs and never the caller's.
+    /// Each runs as the owner, with a search path of its own and not the caller's.
     private static let functions = [
         """
         CREATE OR REPLACE FUNCTION tandem_participant.decide(installation uuid, number bigint,

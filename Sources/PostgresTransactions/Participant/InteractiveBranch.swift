@@ -41,7 +41,7 @@ final class InteractiveBranch: OpenBranch {
     private var statementCount = 0
     /// The statements of the last call, and the index of the first of them in the branch.
     private(set) var running: (first: Int, statements: [Statement]) = (0, [])
-    /// Whether a call runs, or was just told to.
+    /// Whether a call runs, or was just resumed.
     private var isBusy = false
     private var waiting: [CheckedContinuation<Void, Never>] = []
     private var task: Task<Void, Never>?

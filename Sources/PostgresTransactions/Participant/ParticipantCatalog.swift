@@ -58,14 +58,14 @@ final class ParticipantCatalog {
         {
             return version
         }
-        let task = Task { @LoopActor in try await ask(options, facts, identity) }
+        let task = Task { @LoopActor in try await ask(for: identity, of: options, facts) }
         asking[options.name] = Task { @LoopActor in _ = await task.result }
         defer { asking[options.name] = nil }
         return try await task.value
     }
 
     private func ask(
-        _ options: ParticipantOptions, _ facts: SessionFacts, _ identity: ServerIdentity
+        for identity: ServerIdentity, of options: ParticipantOptions, _ facts: SessionFacts
     ) async throws -> Int {
         for _ in 0..<5 {
             try await record(options, facts)

@@ -41,7 +41,7 @@ extension PostgresParticipant {
     }
 
     /// Asks the commit point here for its decision, after passing the fence.
-    func ask(_ query: CommitPointQuery) async -> CommitPointReport {
+    func queryCommitPoint(_ query: CommitPointQuery) async -> CommitPointReport {
         guard circuit == .closed else {
             return CommitPointReport(.tryAgain, error: unreachable)
         }
@@ -70,7 +70,7 @@ extension PostgresParticipant {
     }
 
     /// Reads what the commit point here holds, for a caller who waits, and so within a few seconds.
-    func look(_ query: CommitPointQuery) async -> CommitPointReading {
+    func readCommitPoint(_ query: CommitPointQuery) async -> CommitPointReading {
         guard circuit == .closed else {
             return .unknown(reason: unreachable)
         }

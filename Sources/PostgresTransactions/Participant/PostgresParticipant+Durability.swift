@@ -93,7 +93,7 @@ extension PostgresParticipant {
 
     /// Whether a commit that was read here is as durable as such a write; false after a second, though
     /// the write goes on for the next caller.
-    func hasConfirmed(_ order: FinishRequest) async -> Bool {
+    func isCommitReplicated(_ order: FinishRequest) async -> Bool {
         guard let evidence = order.evidence else { return false }
         let server = ServerTimeline(
             systemIdentifier: evidence.systemIdentifier, timeline: evidence.timeline)

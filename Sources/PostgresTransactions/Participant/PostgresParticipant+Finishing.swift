@@ -5,7 +5,7 @@ import TransactionEngine
 /// The ends of prepared branches.
 extension PostgresParticipant {
     /// Ends a prepared branch, or says what stands in the way.
-    func end(_ request: FinishRequest) async -> FinishReport {
+    func finish(_ request: FinishRequest) async -> FinishReport {
         // Nothing queues for a server that is known to be unreachable; see `circuit`.
         guard circuit == .closed else {
             return FinishReport(.tryAgain, error: unreachable)
@@ -132,7 +132,7 @@ extension PostgresParticipant {
     /// Its transaction's status says so by itself, whether or not the gid is there. A caller waits for the
     /// answer, and the server may be reachable again: so a connection is attempted at once, before the
     /// pool's interval is over.
-    func look(at request: FinishRequest) async -> FinishInquiry.Reading {
+    func commitStatus(of request: FinishRequest) async -> FinishInquiry.Reading {
         let timeout = Duration.seconds(1)
         // A session may be lost unnoticed, which says nothing about the server, and the attempt under way
         // may have begun before the server was back: so there is a second try.

@@ -278,20 +278,20 @@ public final class PostgresParticipants: Participants {
     // MARK: Ends and commit points
 
     /// Ends a prepared branch.
-    public func end(_ request: FinishRequest) async -> FinishReport {
-        await members[request.participant]?.end(request)
+    public func finish(_ request: FinishRequest) async -> FinishReport {
+        await members[request.participant]?.finish(request)
             ?? FinishReport(.tryAgain, error: Self.unknown(request.participant))
     }
 
     /// Asks a commit point for its decision.
-    public func ask(_ query: CommitPointQuery) async -> CommitPointReport {
-        await members[query.participant]?.ask(query)
+    public func queryCommitPoint(_ query: CommitPointQuery) async -> CommitPointReport {
+        await members[query.participant]?.queryCommitPoint(query)
             ?? CommitPointReport(.tryAgain, error: Self.unknown(query.participant))
     }
 
     /// Reads what a commit point holds.
-    public func look(_ query: CommitPointQuery) async -> CommitPointReading {
-        await members[query.participant]?.look(query)
+    public func readCommitPoint(_ query: CommitPointQuery) async -> CommitPointReading {
+        await members[query.participant]?.readCommitPoint(query)
             ?? .unknown(reason: Self.unknown(query.participant))
     }
 
@@ -300,13 +300,13 @@ public final class PostgresParticipants: Participants {
     }
 
     /// Reads whether a branch of a commit has committed.
-    public func look(at request: FinishRequest) async -> EndInquiry.Reading {
-        await members[request.participant]?.look(at: request) ?? .silent
+    public func commitStatus(of branch: FinishRequest) async -> FinishInquiry.Reading {
+        await members[branch.participant]?.commitStatus(of: branch) ?? .silent
     }
 
     /// Whether a write after a branch's commit is durable.
-    public func hasConfirmed(_ request: FinishRequest) async -> Bool {
-        await members[request.participant]?.hasConfirmed(request) ?? false
+    public func isCommitReplicated(_ branch: FinishRequest) async -> Bool {
+        await members[branch.participant]?.isCommitReplicated(branch) ?? false
     }
 
     /// The prepared transactions of one participant that bear this installation's name, and those
@@ -314,7 +314,7 @@ public final class PostgresParticipants: Participants {
     ///
     /// If several participants are on one server, one of them reports such a transaction: the first whose
     /// database it is in, else the first of all.
-    public func prepared(
+    public func preparedTransactions(
         in name: String
     ) async throws(ParticipantUnreachable) -> [PreparedTransaction] {
         guard let member = members[name] else { return [] }
