@@ -35,7 +35,7 @@ public final class ReplicaDuties {
     /// Makes duties that are not begun yet.
     public init(
         engine: TransactionEngine, log: PostgresDecisionLog, participants: PostgresParticipants,
-        retention: RetentionOptions, signals: StateSignals, clock: any EngineClock = LoopClock(),
+        retention: RetentionOptions, signals: StateSignals, clock: any EngineClock = LoopClock(.shared),
         logger: Logger
     ) {
         self.engine = engine
