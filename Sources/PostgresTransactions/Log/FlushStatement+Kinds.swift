@@ -101,8 +101,10 @@ extension FlushStatement {
         origin + [.computed("state", "'preparing'")] + notVoted + notEnded + [.expiresAt],
         "ON CONFLICT DO NOTHING RETURNING \(accepted.columns)")
 
-    /// Inserts aborted rows. A row that is there is aborted if it is undecided; if it is decided,
-    /// its decision is obeyed, and where a commit point decides, that has to be asked.
+    /// Inserts aborted rows.
+    ///
+    /// A row that is there is aborted if it is undecided. If it is decided, its decision is obeyed;
+    /// where a commit point decides, that has to be asked.
     private static let tombstone = insert(
         originWithFreeKey + [.computed("state", "'aborting'"), .decision, .decidedAt, .problem]
             + notVoted + notEnded + [.expiresAt],

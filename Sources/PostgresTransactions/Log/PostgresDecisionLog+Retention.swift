@@ -33,11 +33,10 @@ extension PostgresDecisionLog {
 
     private static let removed = RowFormat { $0.integer("count(*)", as: Int.self) }
 
-    /// Removes a batch of rows that finished long ago, oldest numbers first, and advances the
-    /// low-water mark in the same transaction: a gid below the mark without a row proves nothing.
-    /// Returns how many rows it removed.
+    /// Removes a batch of rows that finished long ago, and returns how many they were.
     ///
-    /// Rows that wait for an operator stay.
+    /// The oldest numbers go first, and the low-water mark advances in the same transaction: a gid
+    /// below the mark without a row proves nothing. Rows that wait for an operator stay.
     public func removeFinished(
         olderThanSeconds: Int64, limit: Int
     ) async throws(LogUnavailable) -> Int {

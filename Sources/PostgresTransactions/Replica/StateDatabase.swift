@@ -15,7 +15,9 @@ public final class StateDatabase {
     /// reads a stream ends it for all readers.
     private var supersessionWaiters: [AsyncStream<Never>.Continuation] = []
 
-    /// Why the installation is quarantined; nil if it is not. See `StateIdentity`.
+    /// Why the installation is quarantined; nil if it is not.
+    ///
+    /// See `StateIdentity`.
     public var quarantineReason: String? { identity.quarantineReason }
 
     nonisolated var replica: String { options.replica }

@@ -134,8 +134,9 @@ struct StandbyTests {
                 + "WHERE wait_event = 'SyncRep'")
     }
 
-    /// The result of a task whose waits for a standby are cancelled until it ends. In PostgreSQL
-    /// 15, a wait that began before the setting changed goes on.
+    /// The result of a task whose waits for a standby are cancelled until it ends.
+    ///
+    /// In PostgreSQL 15, a wait that began before the setting changed goes on.
     private static func cancellingWaits<Value: Sendable>(
         _ cluster: PostgresCluster, _ task: Task<Value, any Error>
     ) async -> Result<Value, any Error> {
