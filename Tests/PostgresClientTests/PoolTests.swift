@@ -33,6 +33,45 @@ struct PoolTests {
         #expect(pool.connectedCount == 0)
     }
 
+    @Test func reportsConnectionsAndLeasesToObserver() async throws {
+        let observer = RecordingObserver()
+        let pool = ConnectionPool(
+            options: try await Cluster.shared.value.options([:]),
+            configuration: PoolConfiguration(size: 1, connectTimeout: patience), observer: observer)
+        let first = try await pool.acquire(timeout: patience)
+        pool.giveBack(first)
+        let again = try #require(pool.takeIdle())
+        pool.discard(again)
+        await pool.close()
+        #expect(
+            observer.events.withLock { $0 } == [
+                "queued", "opened", "given", "returned", "given", "returned", "closed",
+            ])
+        let failing = ConnectionPool(
+            options: try await Cluster.shared.value.options([:]),
+            configuration: PoolConfiguration(size: 1, connectTimeout: patience), observer: observer
+        ) { _ in throw Unprepared() }
+        failing.start()
+        await #expect(throws: PostgresError.self) {
+            try await failing.acquire(timeout: patience, isHasty: true)
+        }
+        await failing.close()
+        #expect(observer.events.withLock { $0.suffix(2) } == ["queued", "failed"])
+    }
+
+    private struct RecordingObserver: ConnectionPoolObserver {
+        let events = Lock<[String]>([])
+
+        func connectionOpened() { note("opened") }
+        func connectionFailed(_ error: any Error) { note("failed") }
+        func connectionClosed() { note("closed") }
+        func leaseQueued() { note("queued") }
+        func leaseGiven(after wait: Duration) { note("given") }
+        func leaseReturned() { note("returned") }
+
+        private func note(_ event: String) { events.withLock { $0.append(event) } }
+    }
+
     @Test func keepsIdleConnectionsReady() async throws {
         let pool = try await pool(PoolConfiguration(size: 4, minimumIdle: 2))
         pool.start()

@@ -28,6 +28,14 @@ extension LibraryTests {
                     #expect(try count("committed") == committed + 1)
                     #expect(try count("aborted") == aborted + 1)
                     #expect(timer.values.count == timed + 2)
+                    let opened = try metrics.expectCounter(
+                        "tandem_library_connections",
+                        [("database", testbed.usersDatabase.name), ("event", "opened")])
+                    #expect(opened.totalValue > 0)
+                    let wait = try metrics.expectTimer(
+                        "tandem_library_connection_wait",
+                        [("database", testbed.usersDatabase.name)])
+                    #expect(!wait.values.isEmpty)
                     await testbed.orders.kill()
                     try await until("the log says that a database is away") {
                         log.withLock {

@@ -43,6 +43,7 @@ extension ConnectionPool {
         let identity = ObjectIdentifier(connection)
         members[identity] = Member(connection: connection, born: loop.now, idleSince: loop.now)
         connection.onCloseInPool = { [weak self] _ in self?.lost(identity) }
+        observer?.connectionOpened()
         becameIdle(connection)
         // After a failure only one attempt was made; now the others can follow.
         grow()
@@ -51,6 +52,7 @@ extension ConnectionPool {
     private func note(_ error: any Error) {
         // An attempt that a closed pool gives up says nothing about the server.
         guard !isClosed else { return }
+        observer?.connectionFailed(error)
         if !isFiredNow { failuresInARow += 1 }
         isFiredNow = false
         lastFailure = Failure(error: error, at: loop.now)
@@ -62,11 +64,11 @@ extension ConnectionPool {
                 self?.grow()
             }
         }
-        for (waiter, isHasty) in waiters.removeAll() {
+        for (waiter, isHasty, since) in waiters.removeAll() {
             if isHasty {
                 waiter.finish(.failure(reasonForNone))
             } else {
-                waiters.append((waiter, isHasty))
+                waiters.append((waiter, isHasty, since))
             }
         }
         onFailure?()
@@ -75,6 +77,7 @@ extension ConnectionPool {
     /// A member ended, by itself or because it was discarded.
     private func lost(_ identity: ObjectIdentifier) {
         members[identity] = nil
+        observer?.connectionClosed()
         idle.removeAll { ObjectIdentifier($0) == identity }
         grow()
         endClosingIfDone()
@@ -82,7 +85,8 @@ extension ConnectionPool {
 
     /// A member can be lent: to the call that has waited longest, else to the next one.
     func becameIdle(_ connection: PostgresConnection) {
-        if let (waiter, _) = waiters.popFirst() {
+        if let (waiter, _, since) = waiters.popFirst() {
+            observer?.leaseGiven(after: since.duration(to: loop.now))
             waiter.finish(.success(connection))
             return
         }

@@ -31,6 +31,7 @@ public final class ConnectionPool {
     let loop: EventLoop
     var generator: any RandomNumberGenerator & Sendable
     let prepare: Preparation
+    let observer: (any ConnectionPoolObserver)?
 
     /// Called whenever a connection has become idle and no call queues for it.
     public var onIdle: (@LoopActor () -> Void)?
@@ -45,7 +46,9 @@ public final class ConnectionPool {
     ///
     /// The last is lent first: its statements are prepared and its caches warm.
     var idle: [PostgresConnection] = []
-    var waiters = Queue<(waiter: Waiter<PostgresConnection>, isHasty: Bool)>()
+    var waiters = Queue<
+        (waiter: Waiter<PostgresConnection>, isHasty: Bool, since: ContinuousClock.Instant)
+    >()
     /// Connections that are needed besides those that calls queue for.
     var demanded = 0
     /// The attempts to connect that are under way, by number; cancelled when the pool closes.
@@ -71,10 +74,11 @@ public final class ConnectionPool {
     ///     server of the connection string is tried. If none is left the attempt has failed.
     public init(
         options: ConnectionOptions, configuration: PoolConfiguration,
-        loop: EventLoop = .shared,
+        observer: (any ConnectionPoolObserver)? = nil, loop: EventLoop = .shared,
         generator: any RandomNumberGenerator & Sendable = SystemRandomNumberGenerator(),
         prepare: @escaping Preparation = { _ in }
     ) {
+        self.observer = observer
         self.loop = loop
         self.generator = generator
         self.options = options
@@ -126,6 +130,7 @@ public final class ConnectionPool {
     /// Takes an idle connection, if there is one and no call queues for it.
     public func takeIdle() -> PostgresConnection? {
         guard waiters.isEmpty, let connection = idle.popLast() else { return nil }
+        observer?.leaseGiven(after: .zero)
         grow()
         return connection
     }
@@ -138,9 +143,10 @@ public final class ConnectionPool {
         guard let member = members[ObjectIdentifier(connection)] else {
             return connection.close()
         }
+        observer?.leaseReturned()
         let isTooOld = configuration.maximumAge.map { member.born.duration(to: loop.now) >= $0 }
         if isClosed || isTooOld == true || connection.transactionStatus != .idle {
-            discard(connection)
+            connection.close()
         } else {
             becameIdle(connection)
         }
@@ -148,6 +154,7 @@ public final class ConnectionPool {
 
     /// Closes a connection that must not be used again; it is replaced if one is needed.
     public func discard(_ connection: PostgresConnection) {
+        if members[ObjectIdentifier(connection)] != nil { observer?.leaseReturned() }
         // The pool notices its end like any other.
         connection.close()
     }
@@ -173,12 +180,13 @@ public final class ConnectionPool {
                 return continuation.resume(returning: .success(connection))
             }
             let waiter = Waiter(continuation)
+            observer?.leaseQueued()
             waiter.timer = loop.schedule(after: timeout) { [weak self] in
                 guard let self else { return waiter.finish(.failure(.closed)) }
                 self.waiters.removeAll { $0.waiter === waiter }
                 waiter.finish(.failure(self.reasonForNone))
             }
-            waiters.append((waiter, isHasty))
+            waiters.append((waiter, isHasty, loop.now))
             if isHasty, let backoffTimer {
                 backoffTimer.cancel()
                 self.backoffTimer = nil
@@ -210,7 +218,7 @@ public final class ConnectionPool {
         backoffTimer?.cancel()
         sweepTimer?.cancel()
         for attempt in attempts.values { attempt.cancel() }
-        for (waiter, _) in waiters.removeAll() { waiter.finish(.failure(.closed)) }
+        for (waiter, _, _) in waiters.removeAll() { waiter.finish(.failure(.closed)) }
         for connection in cutsLent ? members.values.map(\.connection) : idle { connection.close() }
         await withCheckedContinuation {
             closeWaiters.append($0)

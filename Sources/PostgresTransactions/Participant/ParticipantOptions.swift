@@ -27,6 +27,8 @@ public struct ParticipantOptions: Sendable {
     public var resultRowsMax = 1000
     /// Bytes that one branch may return.
     public var resultBytesMax = 1_048_576
+    /// Receives the events of the participant's connection pools.
+    public var poolObserver: (any ConnectionPoolObserver)?
 
     /// Makes options with the defaults.
     public init(name: String, connection: ConnectionOptions) {

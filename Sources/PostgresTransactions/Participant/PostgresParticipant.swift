@@ -64,7 +64,7 @@ final class PostgresParticipant {
             return ConnectionPool(
                 options: try options.connection.overriding([
                     "application_name": "tandem-\(purpose) \(replica)", "options": settings.startup,
-                ]), configuration: configuration, loop: loop,
+                ]), configuration: configuration, observer: options.poolObserver, loop: loop,
                 prepare: { connection in
                     try await admission.participant?
                         .examine(connection, set: settings, isReset: isReset)

@@ -140,7 +140,8 @@ public final class Coordinator: Sendable {
     private static let stopped = CoordinatorError(.stopped, "the coordinator is shut down")
 
     private func open() async -> Result<Runtime, CoordinatorError> {
-        let result = await Runtime.open(configuration, on: loop, random: random)
+        let result = await Runtime.open(
+            configuration, on: loop, random: random, metrics: metrics)
         return state.withLock { state in
             // If the coordinator was shut down meanwhile, that explains the failure.
             guard case .starting = state else { return result.mapError { _ in Self.stopped } }

@@ -44,15 +44,22 @@ final class Runtime {
 
     static func open(
         _ configuration: Coordinator.Configuration, on loop: EventLoop,
-        random: @escaping @Sendable () -> UInt64
+        random: @escaping @Sendable () -> UInt64, metrics: CoordinatorMetrics
     ) async -> Result<Runtime, CoordinatorError> {
         do {
             try configuration.check()
+            let options = try configuration.databases.map { database in
+                var options = try ParticipantOptions(database)
+                options.poolObserver = metrics.connections(of: database.name)
+                return options
+            }
             switch configuration.log {
             case .logless:
-                return .success(try logless(configuration, on: loop, random: random))
-            case .database(let database):
-                return .success(try await logged(configuration, in: database, on: loop))
+                return .success(
+                    try logless(configuration, participants: options, on: loop, random: random))
+            case .database(let state):
+                return .success(
+                    try await logged(configuration, participants: options, in: state, on: loop))
             }
         } catch let error as CoordinatorError {
             return .failure(error)
@@ -67,10 +74,10 @@ final class Runtime {
     }
 
     private static func logless(
-        _ configuration: Coordinator.Configuration, on loop: EventLoop,
-        random: @escaping @Sendable () -> UInt64
+        _ configuration: Coordinator.Configuration, participants: [ParticipantOptions],
+        on loop: EventLoop, random: @escaping @Sendable () -> UInt64
     ) throws -> Runtime {
-        var options = try configuration.databases.map(ParticipantOptions.init)
+        var options = participants
         // A journal is a decision log, and without a state database nobody would trim it.
         for index in options.indices { options[index].journal = false }
         let log = MemoryDecisionLog(random: random)
@@ -84,11 +91,10 @@ final class Runtime {
     }
 
     private static func logged(
-        _ configuration: Coordinator.Configuration, in database: LogLocation.StateDatabase,
-        on loop: EventLoop
+        _ configuration: Coordinator.Configuration, participants options: [ParticipantOptions],
+        in database: LogLocation.StateDatabase, on loop: EventLoop
     ) async throws -> Runtime {
         let logger = configuration.logger
-        let options = try configuration.databases.map(ParticipantOptions.init)
         var stateOptions = StateOptions(
             connection: try ConnectionOptions(ofPrimary: database.connectionString),
             replica: database.replica)

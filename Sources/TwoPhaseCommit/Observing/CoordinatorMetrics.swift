@@ -1,4 +1,5 @@
 import Metrics
+import PostgresClient
 
 /// Reports transactions to the metrics system that the program has bootstrapped.
 struct CoordinatorMetrics: Sendable {
@@ -7,8 +8,10 @@ struct CoordinatorMetrics: Sendable {
     private let committedInPart: Counter
     private let unknown: Counter
     private let duration: Metrics.Timer
+    private let factory: any MetricsFactory
 
     init(factory: any MetricsFactory = MetricsSystem.factory) {
+        self.factory = factory
         func counter(_ outcome: String) -> Counter {
             Counter(
                 label: "tandem_library_transactions", dimensions: [("outcome", outcome)],
@@ -35,4 +38,35 @@ struct CoordinatorMetrics: Sendable {
         }
         duration.record(duration: time)
     }
+
+    func connections(of database: String) -> any ConnectionPoolObserver {
+        ConnectionMetrics(database: database, factory: factory)
+    }
+}
+
+/// Reports the connections of one database.
+private struct ConnectionMetrics: ConnectionPoolObserver {
+    private let opened: Counter
+    private let failed: Counter
+    private let closed: Counter
+    private let wait: Metrics.Timer
+
+    init(database: String, factory: any MetricsFactory) {
+        func counter(_ event: String) -> Counter {
+            Counter(
+                label: "tandem_library_connections",
+                dimensions: [("database", database), ("event", event)], factory: factory)
+        }
+        opened = counter("opened")
+        failed = counter("failed")
+        closed = counter("closed")
+        wait = Metrics.Timer(
+            label: "tandem_library_connection_wait", dimensions: [("database", database)],
+            factory: factory)
+    }
+
+    func connectionOpened() { opened.increment() }
+    func connectionFailed(_ error: any Error) { failed.increment() }
+    func connectionClosed() { closed.increment() }
+    func leaseGiven(after wait: Duration) { self.wait.record(duration: wait) }
 }
