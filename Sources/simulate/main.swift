@@ -5,10 +5,10 @@ import Glibc
 let arguments = CommandLine.arguments.dropFirst()
 
 func replay(_ seed: UInt64) -> Bool {
-    let told = Seeds.transcript(seed)
-    for line in told.lines { print(line) }
-    print(told.violation.map { "violation: \($0)" } ?? "no rule is broken")
-    return told.violation == nil
+    let run = Seeds.transcript(seed)
+    for line in run.lines { print(line) }
+    print(run.violation.map { "violation: \($0)" } ?? "no rule is broken")
+    return run.violation == nil
 }
 
 func run(_ count: UInt64) -> Bool {
@@ -26,17 +26,17 @@ func run(_ count: UInt64) -> Bool {
     return true
 }
 
-/// The table of the planted mistakes; each must be noticed by some history.
+/// Prints a table of the planted mistakes; some history must notice each.
 func listMutants(among seeds: UInt64) -> Bool {
-    var isEveryOneCaught = true
+    var areAllNoticed = true
     for mutant in Mutant.all {
         let failure = mutant.firstFailure(among: seeds)
-        isEveryOneCaught = isEveryOneCaught && failure != nil
+        areAllNoticed = areAllNoticed && failure != nil
         let name = mutant.name.padding(to: 30)
-        let seed = failure.map { "seed \($0.seed)".padding(to: 12) } ?? "UNNOTICED   "
+        let seed = failure.map { "seed \($0.seed)".padding(to: 12) } ?? "unnoticed   "
         print(mutant.kind.padding(to: 6), name, seed, failure?.violation.description ?? "")
     }
-    return isEveryOneCaught
+    return areAllNoticed
 }
 
 extension String {
@@ -45,7 +45,7 @@ extension String {
     }
 }
 
-/// Every mixture of endings, both orders of acceptance, and so many faults in each history.
+/// Searches every mixture of commit modes, with work before and after acceptance.
 func exhaust(faults: Int) -> Bool {
     let mixtures = [
         ["twoPhase"], ["twoPhase", "twoPhase"], ["twoPhase", "twoPhase", "twoPhase"],
@@ -53,7 +53,7 @@ func exhaust(faults: Int) -> Bool {
         ["onePhase"], ["onePhase", "readOnly"], ["journal"], ["journal", "twoPhase"],
         ["journal", "twoPhase", "twoPhase"], ["journal", "twoPhase", "readOnly"],
     ]
-    var isRight = true
+    var succeeded = true
     for commitModes in mixtures {
         for overlapping in [false, true] {
             let result = Exhaustion.search(
@@ -62,13 +62,13 @@ func exhaust(faults: Int) -> Bool {
             let verdict = result.violation.map { "\($0)" } ?? "no rule is broken"
             print(name.padding(to: 42), "\(result.states) states".padding(to: 16), verdict)
             for move in result.trail { print("    \(move)") }
-            isRight = isRight && result.violation == nil
+            succeeded = succeeded && result.violation == nil
         }
     }
-    return isRight
+    return succeeded
 }
 
-let isRight =
+let succeeded =
     switch (arguments.first, arguments.dropFirst().first.flatMap { UInt64($0) }) {
     case ("seed", let seed?): replay(seed)
     case ("exhaust", let faults): exhaust(faults: Int(faults ?? 2))
@@ -76,4 +76,4 @@ let isRight =
     case (let count?, nil): UInt64(count).map(run) ?? false
     default: false
     }
-exit(isRight ? 0 : 1)
+exit(succeeded ? 0 : 1)

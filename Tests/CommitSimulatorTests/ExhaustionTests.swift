@@ -1,13 +1,13 @@
 import CommitSimulator
 import Testing
 
-/// Every history with few faults; `make simulate` takes more of them.
+/// Searches every history with few faults; `make simulate` allows more.
 @Suite struct ExhaustionTests {
     @Test(arguments: [
         ["twoPhase", "twoPhase"], ["twoPhase", "readOnly"], ["onePhase", "readOnly"],
         ["journal", "twoPhase"],
     ])
-    func noHistoryWithOneFaultBreaksARule(_ commitModes: [String]) {
+    func noHistoryWithOneFaultBreaksRule(_ commitModes: [String]) {
         for overlapping in [false, true] {
             let result = Exhaustion.search(
                 commitModes: commitModes, overlapping: overlapping, faults: 1)
@@ -17,12 +17,12 @@ import Testing
         }
     }
 
-    /// Mistakes that one or two faults bring to light.
+    /// Mistakes that one or two faults reveal.
     @Test(arguments: [
         BrokenWorld.noFence, .noCompareAndSet, .readNotClaimed, .tombstoneNotWritten,
         .evidenceNotDurable,
     ])
-    func aMistakeIsFound(_ broken: BrokenWorld) {
+    func findsMistake(_ broken: BrokenWorld) {
         let result = Exhaustion.search(
             commitModes: ["twoPhase", "twoPhase"], overlapping: true, faults: 2, broken: broken)
         #expect(result.violation != nil)

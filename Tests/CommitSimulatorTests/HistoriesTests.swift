@@ -3,27 +3,27 @@ import Testing
 
 @testable import CommitSimulator
 
-/// Random histories: none breaks a rule, and they are worth looking at.
+/// Random histories: none breaks a rule, and they are worth reader at.
 ///
 /// `make simulate` runs many more, in release mode.
 @Suite struct HistoriesTests {
-    /// Parts, so that they run side by side.
+    /// In parts that run in parallel.
     @Test(arguments: 0..<4)
-    func noHistoryBreaksARule(_ part: Int) {
+    func noHistoryBreaksRule(_ part: Int) {
         let seeds = UInt64(part) * 2_500..<UInt64(part + 1) * 2_500
         let failure = Seeds.firstFailure(in: seeds)
         #expect(failure == nil, "\(failure.map { "\($0)" } ?? "")")
     }
 
     @Test(arguments: namedSeeds.indices)
-    func aSeedThatFoundSomethingFindsItNoMore(_ index: Int) {
+    func namedSeedsBreakNoRule(_ index: Int) {
         let named = namedSeeds[index]
         let failure = Seeds.firstFailure(in: named.seed..<named.seed + 1)
         #expect(failure == nil, "\(named.name): \(failure.map { "\($0)" } ?? "")")
     }
 
-    /// A simulator that never meets an answer, a takeover or a missing row proves nothing about it.
-    @Test func theHistoriesAreVaried() throws {
+    /// Histories without some reply, takeover or missing row would prove nothing about it.
+    @Test func historiesAreVaried() throws {
         var replies: Set<String> = []
         var phases: Set<String> = []
         var takeovers = 0
@@ -52,16 +52,16 @@ import Testing
         #expect(phases == Set(Self.expected))
     }
 
-    /// What a thousand histories must have come across, as their transcripts say it.
+    /// Texts that the transcripts of a thousand histories must contain.
     private static let expected = [
         "decisionMissing", "delegationFound",
         "localCommitAnswered(CommitProtocol.LocalCommitReply.unknown)",
         "commitPointAnswered(CommitProtocol.CommitPointAnswer.decided",
         "provedCommitted", "the scan: tombstone", "onlyVisible", "fenceAndRollBack",
-        "release(", "runReplyLost", "echo(", "failOver(",
+        "release(", "runLostSession", "echo(", "failOver(",
     ]
 
-    @Test func aSeedIsAWholeHistory() {
+    @Test func seedDeterminesHistory() {
         for seed: UInt64 in 1..<50 {
             #expect(Seeds.transcript(seed).lines == Seeds.transcript(seed).lines)
         }

@@ -72,7 +72,9 @@ public struct TransactionMachine: Hashable, Sendable {
         transaction: GlobalTransactionID, commitModes: [CommitMode], repliesAtDecision: Bool = false
     ) {
         precondition(!commitModes.isEmpty, "a transaction has at least one branch")
-        precondition(commitModes.count(where: \.isCommitPoint) <= 1, "at most one branch is the commit point")
+        precondition(
+            commitModes.count(where: \.isCommitPoint) <= 1,
+            "at most one branch is the commit point")
         precondition(
             !commitModes.contains(.onePhase) || commitModes.count { $0 != .readOnly } == 1,
             "a one-phase branch is the only one that writes")

@@ -1,35 +1,35 @@
 internal import CommitProtocol
 
-/// Every history with at most so many faults, up to a number of branches and lives.
+/// Searches every history with a limited number of faults and incarnations.
 ///
-/// Time is left out: whatever is on its way may arrive next, and a timer may fire before or after
-/// anything. Two histories that lead to one state are one from there on, so the search keeps the
-/// states it has seen, as their 64-bit hashes.
+/// There is no time: any message may arrive next, and any timer may fire next. Histories that reach
+/// the same state continue in the same way, so the search skips states it has seen, by 64-bit hash.
 package struct Exhaustion {
-    /// What was searched.
+    /// The result of a search.
     package struct Result: Sendable {
-        /// How many different states there are.
+        /// The number of different states.
         package var states = 0
-        /// How many of them are at rest.
+        /// The number of histories that came to rest.
         package var ends = 0
-        /// How a rule is broken, move by move, if one is.
+        /// The moves to the violation, if there is one.
         package var trail: [String] = []
         package var violation: Violation?
     }
 
     enum Move: Hashable {
-        case land(Flight, Fate)
+        case process(Message, Fate)
         case fire(Incarnation.Armed, incarnation: Int)
-        case suffer(Disturbance)
-        /// Nobody drives it: a pass over the rows and the participants.
+        case apply(Disturbance)
+        /// A recovery pass over the rows and the participants.
         case pass
 
         var prose: String {
             switch self {
-            case .land(let flight, let fate): "\(flight.prose): \(fate)"
-            case .fire(let armed, let incarnation): "timer \(armed.timer) of life \(incarnation)"
-            case .suffer(let disturbance): "* \(disturbance)"
-            case .pass: "* a pass"
+            case .process(let message, let fate): "\(message.prose): \(fate)"
+            case .fire(let armed, let incarnation):
+                "timer \(armed.timer) of incarnation \(incarnation)"
+            case .apply(let disturbance): "* \(disturbance)"
+            case .pass: "* recovery pass"
             }
         }
     }
@@ -46,18 +46,18 @@ package struct Exhaustion {
 
     private init(incarnationsMax: Int) { self.incarnationsMax = incarnationsMax }
 
-    /// Searches all histories of these branches.
+    /// Searches all histories of branches with these commit modes.
     package static func search(
         commitModes: [String], overlapping: Bool, faults: Int, incarnationsMax: Int = 2,
         broken: BrokenWorld? = nil
     ) -> Result {
         var setting = Setting(commitModes: commitModes.compactMap(CommitMode.init))
-        setting.order = overlapping ? .overlapping : .first
+        setting.timing = overlapping ? .overlapping : .first
         setting.broken = broken
         var search = Exhaustion(incarnationsMax: incarnationsMax)
         var start = Node(state: Simulation(setting), faults: faults)
         do throws(Violation) {
-            try start.state.begin(Outside())
+            try start.state.begin(Context())
             try search.follow(start)
         } catch {
             search.result.violation = error
@@ -67,7 +67,7 @@ package struct Exhaustion {
         return search.result
     }
 
-    /// Depth first; the path leads to the state, and to the violation if there is one.
+    /// Searches depth first; `path` holds the moves to the node.
     private mutating func follow(_ node: Node) throws(Violation) {
         guard seen.insert(node.hashValue).inserted else { return }
         var isAtRest = true
@@ -76,7 +76,7 @@ package struct Exhaustion {
             next.faults -= price
             path.append(move)
             try take(move, &next.state)
-            // A free move that changes nothing leads nowhere.
+            // Skip a move that changes nothing.
             if next != node {
                 if price == 0 { isAtRest = false }
                 try follow(next)
@@ -85,7 +85,7 @@ package struct Exhaustion {
         }
         guard isAtRest else { return }
         if let incarnation = node.state.incarnations.first {
-            throw Violation("AC5: life \(incarnation.number) waits for nothing")
+            throw Violation("AC5: incarnation \(incarnation.number) waits for nothing")
         }
         result.ends += 1
         try node.state.checkAtRest()
@@ -93,15 +93,15 @@ package struct Exhaustion {
 
     private func take(_ move: Move, _ state: inout Simulation) throws(Violation) {
         switch move {
-        case .land(let flight, let fate): try state.land(flight, fate, Outside())
-        case .fire(let armed, let incarnation): try state.fire(armed, of: incarnation, Outside())
-        case .suffer(let disturbance): try state.suffer(disturbance, Outside())
+        case .process(let message, let fate): try state.process(message, fate, Context())
+        case .fire(let armed, let incarnation): try state.fire(armed, of: incarnation, Context())
+        case .apply(let disturbance): try state.apply(disturbance, Context())
         case .pass:
             if !state.incarnations.isEmpty { state.hasFailed = true }
-            if try state.takeOver(Outside()) { return }
+            if try state.takeOver(Context()) { return }
             if state.world.row?.isReported == true { return }
             state.scan = state.listed()
-            try state.actOnScan(Outside())
+            try state.actOnScan(Context())
         }
     }
 }

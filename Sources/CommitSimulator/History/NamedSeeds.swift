@@ -1,9 +1,9 @@
-/// Seeds that once found something, by what they found.
+/// Seeds that once revealed a fault, named by that fault.
 ///
-/// A seed's history changes with the simulator, so each is a story to look at again rather than a
-/// proof; they run with all others.
+/// A change of the simulator changes the history of a seed, so these are worth reading again but prove
+/// nothing; `make simulate` runs them with all others.
 package let namedSeeds: [(name: String, seed: UInt64)] = [
     ("a finished transaction leaves a paused owner's read-only session open", 100),
-    ("a former owner records the end while the present one still asks the journal", 2_435),
-    ("a superseded life asks a journal whose row is gone, for ever", 103_619),
+    ("a former owner writes the finish record while the owner still queries the journal", 2_435),
+    ("a superseded incarnation queries a journal whose row is gone, for ever", 103_619),
 ]

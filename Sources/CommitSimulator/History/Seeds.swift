@@ -1,4 +1,4 @@
-/// Many histories, and one of them told.
+/// Many histories, and one of them reported.
 package enum Seeds {
     /// A history that broke a rule.
     package struct Failure: Sendable, CustomStringConvertible {
@@ -34,7 +34,7 @@ package enum Seeds {
         }
     }
 
-    /// What happened in one seed, line by line.
+    /// The transcript of a seed.
     package static func transcript(
         _ seed: UInt64, mistake: BrokenMachine? = nil, broken: BrokenWorld? = nil
     ) -> (lines: [String], violation: Violation?) {

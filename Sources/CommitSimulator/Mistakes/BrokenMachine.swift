@@ -1,42 +1,42 @@
 internal import CommitProtocol
 
-/// Mistakes that a coordinator could make; each must be caught by some rule.
+/// Mistakes of a machine; each must break a rule.
 package enum BrokenMachine: CaseIterable, Hashable, Sendable {
-    /// An unknown decision is taken for an abort.
+    /// Takes an unknown decision for an abort.
     case unknownDecisionIsAbort
-    /// An unknown decision is taken for the commit that was asked for.
+    /// Takes an unknown decision for the requested commit.
     case unknownDecisionIsCommit
-    /// An unknown acceptance is taken for a refusal.
+    /// Takes an unknown acceptance for a refusal.
     case unknownAcceptanceIsRefusal
-    /// The accept is sent again where a tombstone is due.
+    /// Repeats the accept instead of writing a tombstone.
     case acceptedAgain
-    /// Branches are committed while the decision is being written.
+    /// Commits branches while the decision is being written.
     case commitBeforeDecided
-    /// The caller is told while the decision is being written.
+    /// Replies while the decision is being written.
     case answeredBeforeDecided
-    /// A doubtful branch is rolled back without the fence.
+    /// Rolls a doubtful branch back without the fence.
     case unfenced
-    /// A refusal is taken for a yes.
+    /// Takes a refusal for a yes.
     case refusalIsYes
-    /// A branch prepared against its vote is taken for one that is not prepared.
+    /// Takes a branch prepared against its vote for one that is not prepared.
     case preparedAgainstVoteIsRefused
-    /// A vote that comes after the abort is dropped.
+    /// Ignores a vote after the abort.
     case lateVoteDropped
-    /// A foreign commit is not obeyed.
+    /// Does not obey another replica's commit.
     case foreignCommitIsAbort
-    /// The caller is told of a commit before the tag of the register's own COMMIT.
+    /// Replies "committed" before the commit point's COMMIT is confirmed.
     case answeredBeforeTag
-    /// Siblings are committed before the journal has decided.
+    /// Commits other branches before the journal has decided.
     case siblingsBeforeJournal
-    /// A register that did not answer is taken to have rolled back.
+    /// Takes a commit point that did not answer for rolled back.
     case unknownCommitPointIsAbort
-    /// A register that did not answer is taken to have committed.
+    /// Takes a commit point that did not answer for committed.
     case unknownCommitPointIsCommit
-    /// A read-only branch is committed while the decision is being written.
+    /// Commits a read-only branch while the decision is being written.
     case readOnlyBeforeDecided
 
-    /// What the mistaken machine makes of an event; nil where it ignores it.
-    func hears(_ event: Event, _ machine: TransactionMachine) -> Event? {
+    /// Returns the event as the mistaken machine handles it; nil if it ignores the event.
+    func altered(_ event: Event, _ machine: TransactionMachine) -> Event? {
         switch (self, event) {
         case (.unknownDecisionIsAbort, .decisionUnknown):
             if case .deciding = machine.phase { .decided(.abort) } else { event }
@@ -59,8 +59,8 @@ package enum BrokenMachine: CaseIterable, Hashable, Sendable {
         }
     }
 
-    /// What the mistaken machine makes of a step.
-    func says(_ step: inout Step, _ machine: TransactionMachine) {
+    /// Changes a step as the mistaken machine does.
+    func alter(_ step: inout Step, _ machine: TransactionMachine) {
         let isLocalCommit = step.commands.contains { command in
             if case .commitLocally = command { true } else { false }
         }

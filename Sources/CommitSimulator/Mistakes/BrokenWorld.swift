@@ -1,61 +1,61 @@
-/// Faults of the environment that no correct one has; each must be caught by some rule.
+/// Mistakes of what the machine relies on; each must break a rule.
 package enum BrokenWorld: CaseIterable, Hashable, Sendable {
     /// The log overwrites a decision.
     case noCompareAndSet
-    /// The log reads whether a row is decided, and acts on that when something else may be there.
+    /// The log acts on an earlier read of whether the row is decided.
     case readThenAct
-    /// The log's answer leaves out the evidence that came with another's commit.
+    /// The log's answer omits the evidence of another replica's commit.
     case noForeignEvidence
-    /// The evidence is not durable with the decision.
+    /// The log does not record the evidence with the decision.
     case evidenceNotDurable
-    /// The fence leaves sessions alive.
+    /// The fence does not end sessions.
     case noFence
-    /// Work runs on sessions that no fence knows of.
-    case sessionsUnregistered
-    /// A tombstone is answered and not written.
+    /// Work runs on sessions that are not recorded for the fence.
+    case sessionsUnrecorded
+    /// The log confirms a tombstone without writing it.
     case tombstoneNotWritten
-    /// A decision is acted on because it was read; it may be visible, and not durable.
+    /// Recovery acts on a decision that it only read, and that may not be durable.
     case readNotClaimed
-    /// "No such gid" is taken for "done already".
+    /// "No such gid" counts as "already done".
     case absenceIsDone
-    /// `pg_xact_status` is believed on another timeline.
+    /// `pg_xact_status` counts on another timeline.
     case timelineIgnored
-    /// The scan rolls back what has no row, and leaves no tombstone.
+    /// The scan rolls back gids without a row and writes no tombstone.
     case scanWithoutTombstone
-    /// The scan acts on its first list, without a look at the rows.
+    /// The scan acts on its first list without reading the rows.
     case scanIgnoresRows
-    /// A one-phase commit whose answer was lost is run again.
+    /// A one-phase commit whose answer was lost runs again.
     case onePhaseRetried
-    /// An abort overwrites the row's word that its branch decides.
+    /// An abort overwrites a row that says that its branch decides.
     case delegationOverruled
-    /// COMMIT is sent although the transaction id is nowhere durable.
+    /// COMMIT is sent before the transaction id is durable.
     case delegationNotWritten
-    /// A register is asked while its session lives.
-    case askWithoutFence
-    /// The journal's silence is taken for an abort, and nothing is put there.
+    /// The commit point is queried while its session lives.
+    case queryWithoutFence
+    /// A journal without a decision counts as an abort, and nothing is written there.
     case noTombstone
     /// A deadline aborts a journal's transaction in its row.
     case rowDecidesForJournal
     /// A journal's transaction begins before its row is durable.
     case acceptNotDurable
-    /// A superseded life still records the end, and the owner's question comes after it.
+    /// A superseded incarnation still writes the finish record, before the owner queries the journal.
     case formerOwnerFinishes
-    /// The journal's row goes while something still depends on it.
+    /// The journal's row is removed while something depends on it.
     case journalRowRemovedEarly
-    /// A restored journal is believed.
+    /// A restored journal counts.
     case identityUnchecked
-    /// A decision that was only read is told.
-    case readIsTold
-    /// A replica that does not drive a transaction tells what its row says, whatever decides.
-    case rowReadAlone
-    /// It looks at the row, at the register, and not at the row again.
-    case lookedOnce
-    /// A replica that drives a transaction tells what it knows itself, and does not look.
-    case phaseIsTold
-    /// A commit whose end is not recorded is told as under way, and nobody looks at the branches.
-    case endIsNotSought
-    /// Whoever ended an abort says so before that is recorded.
-    case abortEndIsTold
-    /// The record of an abort's end is told because it was read; it may be visible, and not durable.
-    case endReadIsTold
+    /// A replica reports a decision that it only read.
+    case unconfirmedDecisionIsReported
+    /// A replica that does not own a transaction reports the row, even if a branch decides.
+    case onlyRowIsRead
+    /// It reads the row and the commit point, but not the row again.
+    case rowIsReadOnce
+    /// The owner reports what it knows, without reading.
+    case phaseIsReported
+    /// A commit without a finish record is reported as unfinished, without reading the branches.
+    case branchesAreNotRead
+    /// A finished abort is reported before its record.
+    case abortIsReportedBeforeRecord
+    /// A replica reports an abort's finish record that it only read, and that may not be durable.
+    case unconfirmedFinishIsReported
 }

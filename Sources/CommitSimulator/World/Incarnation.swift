@@ -1,26 +1,26 @@
 internal import CommitProtocol
 
-/// One process's hold on the transaction: a machine, and the rules about what it says.
+/// One incarnation of a replica with its machine, and the rules for its steps.
 struct Incarnation: Hashable, Sendable {
-    /// A timer that runs, and when it fires.
+    /// A running timer.
     struct Armed: Hashable {
         let timer: Timer
         let due: Int64
     }
 
-    /// Which process; 0 is the one that the caller asked, and the others adopted the row.
+    /// 0 is the replica that the caller asked; the others adopted the row.
     let number: Int
     var machine: TransactionMachine
     var timers: [Armed] = []
-    /// Votes that were heard, and may be heard again.
+    /// Votes that were received and may be received again.
     var votes: [Event] = []
-    /// Branches whose work was cancelled, and branches whose order is unanswered; a bit each.
+    /// Branches with cancelled work, and branches with an unanswered command, as bits.
     var cancelled: UInt8 = 0
     var unanswered: UInt8 = 0
     var isLogAsked = false
-    /// Whether the one accept was sent; an adopted row had its own.
+    /// Whether the accept was sent; an adopted row has had its own.
     var hasAccepted: Bool
-    /// The register was told to commit; it is told once.
+    /// Whether the commit point's COMMIT was sent, which happens once.
     var hasCommittedLocally = false
 
     init(number: Int, machine: TransactionMachine) {
@@ -29,8 +29,8 @@ struct Incarnation: Hashable, Sendable {
         hasAccepted = number > 0
     }
 
-    /// Marks the answer to an order as given.
-    mutating func hear(_ event: Event) {
+    /// Marks a request or command as answered.
+    mutating func noteAnswer(_ event: Event) {
         switch event {
         case .accepted, .acceptRefused, .acceptUnavailable, .acceptUnknown, .decided,
             .decisionMissing, .decisionUnknown, .delegated, .delegationFound:
@@ -43,7 +43,7 @@ struct Incarnation: Hashable, Sendable {
         }
     }
 
-    /// The shape of a step: one request at a time, and no command beside the record it depends on.
+    /// Checks a step: one request at a time, and no command together with the record it depends on.
     mutating func checkShape(_ step: Step) throws(Violation) {
         for command in step.commands {
             try checkCompany(of: command, step.log)
@@ -52,27 +52,29 @@ struct Incarnation: Hashable, Sendable {
                 cancelled |= 1 << branch
             case .commitLocally(let branch):
                 guard !hasCommittedLocally else {
-                    throw Violation("step: the register is told to commit again")
+                    throw Violation("step: a second COMMIT for the commit point")
                 }
                 hasCommittedLocally = true
-                try order(command, of: branch)
+                try expectAnswer(to: command, of: branch)
             case .work(let branch), .commitPrepared(let branch), .rollbackPrepared(let branch),
                 .fenceAndRollBack(let branch), .queryCommitPoint(let branch),
                 .release(let branch, _):
-                try order(command, of: branch)
+                try expectAnswer(to: command, of: branch)
             }
         }
         try checkRequest(step)
         for (index, request) in step.timers.enumerated() {
             if step.timers[..<index].contains(where: { $0.timer == request.timer }) {
-                throw Violation("step: one timer twice")
+                throw Violation("step: the same timer twice")
             }
         }
     }
 
-    private mutating func order(_ command: BranchCommand, of branch: Int) throws(Violation) {
+    private mutating func expectAnswer(
+        to command: BranchCommand, of branch: Int
+    ) throws(Violation) {
         guard unanswered & 1 << branch == 0 else {
-            throw Violation("step: \(command), and the branch has an order unanswered")
+            throw Violation("step: \(command), while the branch has an unanswered command")
         }
         unanswered |= 1 << branch
     }
@@ -84,7 +86,8 @@ struct Incarnation: Hashable, Sendable {
         case (nil, _), (.noteOutcomes, _), (.accept, .work), (.decide, .cancel),
             (.tombstone, .cancel):
             break
-        default: throw Violation("step: \(command) beside \(log.map { "\($0)" } ?? "nothing")")
+        default:
+            throw Violation("step: \(command) together with \(log.map { "\($0)" } ?? "nothing")")
         }
     }
 
@@ -92,7 +95,7 @@ struct Incarnation: Hashable, Sendable {
         switch step.log {
         case nil: break
         case .accept:
-            guard !hasAccepted else { throw Violation("step: an accept is sent again") }
+            guard !hasAccepted else { throw Violation("step: a second accept") }
             hasAccepted = true
             isLogAsked = true
         case .decide, .tombstone, .delegate, .copy:
@@ -100,14 +103,16 @@ struct Incarnation: Hashable, Sendable {
             isLogAsked = true
         case .noteOutcomes: break
         case .finish, .report:
-            guard step.isLast else { throw Violation("step: an end that is not the last") }
+            guard step.isLast else {
+                throw Violation("step: a finish record in a step that is not the last")
+            }
         }
         if step.isLast, unanswered != 0 || isLogAsked {
-            throw Violation("step: the last one while an answer is due")
+            throw Violation("step: the last step, while an answer is pending")
         }
     }
 
-    /// I5: a state only moves on, and nothing moves from commit to abort or back.
+    /// Checks I5: a state moves forward, and never between commit and abort.
     static func checkMove(
         from old: TransactionState, to new: TransactionState
     ) throws(Violation) {
@@ -120,6 +125,6 @@ struct Incarnation: Hashable, Sendable {
             case .aborting: new == .aborted || new == .needsOperator
             case .committed, .aborted, .needsOperator: false
             }
-        guard isLegal else { throw Violation("I5: from \(old) to \(new)") }
+        guard isLegal else { throw Violation("I5: state changed from \(old) to \(new)") }
     }
 }

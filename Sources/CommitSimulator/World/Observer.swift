@@ -1,181 +1,179 @@
 internal import CommitProtocol
 
-/// What anybody has been told, at any replica.
-struct Told: Hashable, Sendable {
+/// The most that any replica has reported to any caller.
+struct Reported: Hashable, Sendable {
     var decision: Decision?
-    /// Whether it was the final state.
-    var isEnd = false
+    /// Whether it was a final state.
+    var isFinal = false
 }
 
-/// Somebody who asks a replica; its looks are taken one by one, and anything may happen between
-/// them.
+/// A caller that asks a replica for the status, in single reads; anything may happen between them.
 struct Observer: Hashable, Sendable {
-    /// The next look.
-    enum Look: Hashable {
+    enum Read: Hashable {
         case row
         case confirmedRow
         case commitPoint
-        /// The row of what has been decided so, which may have ended elsewhere by now.
-        case endInRow(Decision)
-        case confirmedEnd
+        /// The row of a decided transaction, which another replica may have finished.
+        case rowForFinish(Decision)
+        case confirmedRowForFinish
         case branch(Int)
     }
 
     var inquiry = DecisionInquiry()
     var ends = FinishInquiry()
-    var next: Look
-    /// The replica's own life, if it drives the transaction and knows of no decision.
+    var next: Read
+    /// The incarnation that is asked, if it owns the transaction and knows no decision.
     let incarnation: Int?
-    /// What anybody had been told when it began to look.
-    let told: Told
-    /// What came with the decision.
+    /// What had been reported when the reads began.
+    let reported: Reported
+    /// The evidence that came with the decision.
     var evidence: [PreparedEvidence?] = []
 }
 
-/// I5: what is told, at any replica, is durable, and no other takes it back.
+/// I5: every reported decision is durable, and no replica contradicts it.
 extension Simulation {
-    /// Somebody asks a replica; one that knows a decision looks for the end, and any other for both.
-    mutating func ask(_ incarnation: Int?, _ outside: Outside) throws(Violation) {
+    /// Starts a status request; a replica without a decision reads that first, then the branches.
+    mutating func readStatus(_ incarnation: Int?, _ context: Context) throws(Violation) {
         guard observer == nil else { return }
         guard let index = incarnation.flatMap({ self.index(of: $0) }),
             incarnations[index].machine.isAccepted
-        else { return try beginToLook(nil, outside) }
+        else { return try startReading(nil, context) }
         let machine = incarnations[index].machine
-        if world.broken == .phaseIsTold {
-            return try tell(Told(decision: machine.decision), after: told)
+        if world.broken == .phaseIsReported {
+            return try report(Reported(decision: machine.decision), after: reported)
         }
-        // While an answer is awaited nothing is told: `awaitsDecision` is what the engine waits for.
+        // The engine waits while `awaitsDecision`, and reports nothing.
         if machine.awaitsDecision || machine.phase == .undecidable { return }
         switch machine.decision {
         case nil:
-            // Others may have decided abort without it.
-            try beginToLook(incarnation, outside)
+            // Another replica may have recorded an abort.
+            try startReading(incarnation, context)
         case .commit?:
             observer = Observer(
-                next: .row, incarnation: nil, told: told, evidence: machine.branches.map(\.evidence)
+                next: .row, incarnation: nil, reported: reported,
+                evidence: machine.branches.map(\.evidence)
             )
-            try lookForEnd(.committing, machine.branches.map(\.outcome), outside)
+            try readFinish(.committing, machine.branches.map(\.outcome), context)
         case .abort?:
-            observer = Observer(next: .endInRow(.abort), incarnation: nil, told: told)
+            observer = Observer(next: .rowForFinish(.abort), incarnation: nil, reported: reported)
         }
     }
 
-    /// The first look, at the row.
-    private mutating func beginToLook(
-        _ incarnation: Int?, _ outside: Outside
+    private mutating func startReading(
+        _ incarnation: Int?, _ context: Context
     ) throws(Violation) {
         guard let row = world.row else { return }
-        let beginning = Observer(next: .row, incarnation: incarnation, told: told)
+        let beginning = Observer(next: .row, incarnation: incarnation, reported: reported)
         observer = beginning
-        try go(on: beginning.inquiry.read(reading(of: row), isConfirmed: false), outside)
+        try go(on: beginning.inquiry.read(reading(of: row), isConfirmed: false), context)
     }
 
-    /// The next look.
-    mutating func lookOn(_ outside: Outside) throws(Violation) {
-        guard var looking = observer else { return }
-        switch looking.next {
+    /// Takes the next read.
+    mutating func continueReading(_ context: Context) throws(Violation) {
+        guard var reader = observer else { return }
+        switch reader.next {
         case .confirmedRow:
-            if world.broken != .readIsTold { try world.replicate() }
+            if world.broken != .unconfirmedDecisionIsReported { try world.replicate() }
             guard let row = world.row else { return observer = nil }
-            try go(on: looking.inquiry.read(reading(of: row), isConfirmed: true), outside)
+            try go(on: reader.inquiry.read(reading(of: row), isConfirmed: true), context)
         case .row:
             guard let row = world.row else { return observer = nil }
-            try go(on: looking.inquiry.read(reading(of: row), isConfirmed: false), outside)
+            try go(on: reader.inquiry.read(reading(of: row), isConfirmed: false), context)
         case .commitPoint:
-            let next = looking.inquiry.read(world.look())
-            observer?.inquiry = looking.inquiry
+            let next = reader.inquiry.read(world.readCommitPoint())
+            observer?.inquiry = reader.inquiry
             if let commitPoint = world.commitPoint, world.sites[commitPoint].journal == .commit {
                 observer?.evidence = world.sites[commitPoint].journalEvidence
             }
-            try go(on: next, outside)
-        case .endInRow(let decision):
-            try lookForEnd(inRowOf: decision, isRecorded: false, outside)
-        case .confirmedEnd:
-            if world.broken != .endReadIsTold { try world.replicate() }
-            try lookForEnd(inRowOf: .abort, isRecorded: true, outside)
+            try go(on: next, context)
+        case .rowForFinish(let decision):
+            try readFinish(inRowOf: decision, isRecorded: false, context)
+        case .confirmedRowForFinish:
+            if world.broken != .unconfirmedFinishIsReported { try world.replicate() }
+            try readFinish(inRowOf: .abort, isRecorded: true, context)
         case .branch(let branch):
-            let reading = world.lookAtEnd(of: branch, looking.evidence)
-            let next = looking.ends.read(reading)
-            observer?.ends = looking.ends
-            try goOn(next, outside)
+            let reading = world.readBranch(of: branch, reader.evidence)
+            let next = reader.ends.read(reading)
+            observer?.ends = reader.ends
+            try proceed(with: next, context)
         }
     }
 
-    /// The row tells the end, or nothing does.
-    private mutating func lookForEnd(
-        inRowOf decision: Decision, isRecorded: Bool, _ outside: Outside
+    /// Reads the outcome from the row.
+    private mutating func readFinish(
+        inRowOf decision: Decision, isRecorded: Bool, _ context: Context
     ) throws(Violation) {
-        guard var looking = observer, let row = world.row, !row.isReported else {
+        guard var reader = observer, let row = world.row, !row.isReported else {
             return observer = nil
         }
-        let state = row.endState ?? (decision == .commit ? .committing : .aborting)
-        let next = looking.ends.read(state, [], isRecorded: isRecorded)
-        // Of a commit that is not recorded nothing more is to be seen.
-        try goOn(state == .committing ? .report(state) : next, outside)
+        let state = row.finalState ?? (decision == .commit ? .committing : .aborting)
+        let next = reader.ends.read(state, [], isRecorded: isRecorded)
+        // Without a record of the commit's outcome, nothing more can be read.
+        try proceed(with: state == .committing ? .report(state) : next, context)
     }
 
     private mutating func go(
-        on next: DecisionInquiry.Next, _ outside: Outside
+        on next: DecisionInquiry.Next, _ context: Context
     ) throws(Violation) {
-        guard let looking = observer else { return }
-        if outside.isNoted { outside.note("  somebody looks: \(next)") }
+        guard let reader = observer else { return }
+        if context.isNoted { context.note("  status: \(next)") }
         switch next {
-        case .report(let decision) where looking.next == .commitPoint:
+        case .report(let decision) where reader.next == .commitPoint:
             // The row was undecided when it was read.
             let none = [Outcome?](repeating: nil, count: setting.commitModes.count)
-            try lookForEnd(decision == .commit ? .committing : .aborting, none, outside)
-        case .report(let decision): try lookForEnd(of: decision, outside)
+            try readFinish(decision == .commit ? .committing : .aborting, none, context)
+        case .report(let decision): try readFinish(of: decision, context)
         case .unknown: observer = nil
-        case .readCommitPoint where world.broken == .rowReadAlone,
-            .readRow where world.broken == .lookedOnce:
+        case .readCommitPoint where world.broken == .onlyRowIsRead,
+            .readRow where world.broken == .rowIsReadOnce:
             observer = nil
-            try tell(Told(), after: looking.told)
+            try report(Reported(), after: reader.reported)
         case .confirmRow: observer?.next = .confirmedRow
         case .readCommitPoint: observer?.next = .commitPoint
         case .readRow: observer?.next = .row
         }
     }
 
-    /// The decision in the row may be told; the end is looked for.
-    private mutating func lookForEnd(
-        of decision: Decision?, _ outside: Outside
+    /// Reads the branches, since the decision may be reported.
+    private mutating func readFinish(
+        of decision: Decision?, _ context: Context
     ) throws(Violation) {
-        // A row that an operator was called for is no end that anybody else could tell.
+        // No replica reports a row that waits for an operator.
         guard let row = world.row, !row.isReported else { return observer = nil }
         let state: TransactionState =
             switch decision {
             case nil: .preparing
-            case .abort?: row.endState ?? .aborting
-            case .commit?: row.endState ?? .committing
+            case .abort?: row.finalState ?? .aborting
+            case .commit?: row.finalState ?? .committing
             }
         observer?.evidence = row.evidence
-        try lookForEnd(state, row.outcomes, outside)
+        try readFinish(state, row.outcomes, context)
     }
 
-    private mutating func lookForEnd(
-        _ state: TransactionState, _ outcomes: [Outcome?], _ outside: Outside
+    private mutating func readFinish(
+        _ state: TransactionState, _ outcomes: [Outcome?], _ context: Context
     ) throws(Violation) {
-        guard var looking = observer else { return }
+        guard var reader = observer else { return }
         let branches = setting.commitModes.indices.map {
             FinishInquiry.Branch(commitMode: setting.commitModes[$0], outcome: outcomes[$0])
         }
-        let next = looking.ends.read(state, branches, isRecorded: false)
-        observer?.ends = looking.ends
-        try goOn(next, outside)
+        let next = reader.ends.read(state, branches, isRecorded: false)
+        observer?.ends = reader.ends
+        try proceed(with: next, context)
     }
 
-    private mutating func goOn(
-        _ next: FinishInquiry.Next, _ outside: Outside
+    private mutating func proceed(
+        with next: FinishInquiry.Next, _ context: Context
     ) throws(Violation) {
-        guard let looking = observer else { return }
-        if outside.isNoted { outside.note("  somebody looks for the end: \(next)") }
+        guard let reader = observer else { return }
+        if context.isNoted { context.note("  status of branches: \(next)") }
         switch next {
-        case .readBranch where world.broken == .endIsNotSought:
+        case .readBranch where world.broken == .branchesAreNotRead:
             observer = nil
-            try tell(Told(decision: .commit), after: looking.told)
+            try report(Reported(decision: .commit), after: reader.reported)
         case .readBranch(let branch): observer?.next = .branch(branch)
-        case .awaitRecord: observer?.next = .endInRow(.commit)
-        case .confirmRow: observer?.next = .confirmedEnd
+        case .awaitRecord: observer?.next = .rowForFinish(.commit)
+        case .confirmRow: observer?.next = .confirmedRowForFinish
         case .report(let state):
             observer = nil
             guard state != .needsOperator else { return }
@@ -185,8 +183,8 @@ extension Simulation {
                 case .aborted, .aborting: .abort
                 case .active, .preparing, .needsOperator: nil
                 }
-            let isEnd = state == .committed || state == .aborted
-            try tell(Told(decision: decision, isEnd: isEnd), after: looking.told)
+            let isFinal = state == .committed || state == .aborted
+            try report(Reported(decision: decision, isFinal: isFinal), after: reader.reported)
         }
     }
 
@@ -197,31 +195,31 @@ extension Simulation {
                 && (world.hasJournal || row.isDelegated))
     }
 
-    /// `earlier`: what had been told when the looks began.
-    mutating func tell(_ said: Told, after earlier: Told) throws(Violation) {
-        let before = told
-        told.decision = told.decision ?? said.decision
-        told.isEnd = told.isEnd || said.isEnd
-        // What was lost with a backup or ended by hand can be told in no consistent way.
-        if world.isMeddledWith { return }
-        if let decision = earlier.decision, said.decision == nil {
-            throw Violation("I5: undecided is told after \(decision)")
+    /// Checks a report against the world and against `earlier`, the reports before its reads began.
+    mutating func report(_ report: Reported, after earlier: Reported) throws(Violation) {
+        let before = reported
+        reported.decision = reported.decision ?? report.decision
+        reported.isFinal = reported.isFinal || report.isFinal
+        // After a restored backup or an operator's change no report can be consistent.
+        if world.hasInterference { return }
+        if let decision = earlier.decision, report.decision == nil {
+            throw Violation("I5: undecided was reported after \(decision)")
         }
-        if earlier.isEnd, !said.isEnd {
-            throw Violation("I5: the end was told, and now it is under way")
+        if earlier.isFinal, !report.isFinal {
+            throw Violation("I5: reported an unfinished state after a final one")
         }
-        if let decision = said.decision, let first = before.decision, first != decision {
-            throw Violation("I5: \(decision) is told after \(first)")
+        if let decision = report.decision, let first = before.decision, first != decision {
+            throw Violation("I5: reported \(decision) after \(first)")
         }
         let isKnown =
-            switch said.decision {
+            switch report.decision {
             case nil: true
             case .commit: world.isCommitDurable
             case .abort: world.isAbortDurable || isRolledBackCommitPoint
             }
-        guard isKnown else { throw Violation("I5: a decision is told that is not durable") }
-        guard !said.isEnd || world.hasEnded(said.decision) else {
-            throw Violation("I5: an end is told that has not come")
+        guard isKnown else { throw Violation("I5: reported a decision that is not durable") }
+        guard !report.isFinal || world.hasEnded(report.decision) else {
+            throw Violation("I5: reported a final state too early")
         }
     }
 }

@@ -1,6 +1,6 @@
 internal import CommitProtocol
 
-/// How a transcript reads.
+/// The texts of transcripts.
 extension Step {
     var prose: String {
         var parts: [String] = []
@@ -13,13 +13,13 @@ extension Step {
     }
 }
 
-extension Flight {
+extension Message {
     var prose: String {
         let what =
-            switch order {
+            switch content {
             case .log(let request): "log \(request)"
             case .branch(let command): "\(command)"
             }
-        return "\(what) of life \(sender)"
+        return "\(what) of incarnation \(sender)"
     }
 }

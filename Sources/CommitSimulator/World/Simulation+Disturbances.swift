@@ -1,37 +1,37 @@
 internal import CommitProtocol
 
-/// Something that nobody asked for.
+/// An event from outside: a fault, an intervention, or a status request.
 enum Disturbance: Hashable {
     case crash(incarnation: Int)
-    /// A lease is taken for expired: another process takes over, whether or not the owner lives.
+    /// A lease seems expired: another replica takes over, whether or not the owner lives.
     case takeOver
     case rollbackRequest(incarnation: Int)
     /// Another replica aborts a row that is past its deadline.
     case deadlineElsewhere
     /// An operator ends a prepared branch by hand.
-    case meddle(branch: Int, commits: Bool)
+    case endByHand(branch: Int, commits: Bool)
     /// A participant is restored from a backup.
     case restore(branch: Int)
-    /// A session that nobody listens to does what it was sent.
-    case runReplyLost(branch: Int)
-    /// Or it ends.
-    case finishReplyLost(branch: Int)
+    /// A session without a client executes what it was sent.
+    case runLostSession(branch: Int)
+    /// A session ends.
+    case endSession(branch: Int)
     case echo(incarnation: Int, vote: Int)
     case failOver(losesRow: Bool)
-    /// A scan lists what is prepared, or goes on with a list that may be old by now.
+    /// A scan lists the prepared transactions, or acts on a list that may be outdated.
     case scanLists, scanActs
     case removeJournalRow
-    /// Somebody asks for the status: of a life, or of a replica that does not drive it.
-    case ask(incarnation: Int?)
-    /// And goes on looking.
-    case lookOn
+    /// A status request to an incarnation, or to a replica that does not own the transaction.
+    case readStatus(incarnation: Int?)
+    /// The next read of a status request.
+    case continueReading
 
-    /// Whether it excuses an abort; to ask does not.
+    /// Whether it excuses an abort; a status request does not.
     var isFault: Bool {
         switch self {
-        case .ask, .lookOn: false
-        case .crash, .takeOver, .rollbackRequest, .deadlineElsewhere, .meddle, .restore,
-            .runReplyLost, .finishReplyLost, .echo, .failOver, .scanLists, .scanActs,
+        case .readStatus, .continueReading: false
+        case .crash, .takeOver, .rollbackRequest, .deadlineElsewhere, .endByHand, .restore,
+            .runLostSession, .endSession, .echo, .failOver, .scanLists, .scanActs,
             .removeJournalRow:
             true
         }
@@ -39,28 +39,28 @@ enum Disturbance: Hashable {
 }
 
 extension Simulation {
-    mutating func suffer(_ disturbance: Disturbance, _ outside: Outside) throws(Violation) {
-        if outside.isNoted { outside.note("* \(disturbance)") }
+    mutating func apply(_ disturbance: Disturbance, _ context: Context) throws(Violation) {
+        if context.isNoted { context.note("* \(disturbance)") }
         if disturbance.isFault { hasFailed = true }
         switch disturbance {
-        case .crash(let incarnation): crash(incarnation, outside)
-        case .takeOver: _ = try takeOver(outside)
+        case .crash(let incarnation): crash(incarnation, context)
+        case .takeOver: _ = try takeOver(context)
         case .rollbackRequest(let incarnation):
-            try deliver(.rollbackRequested, to: incarnation, outside)
+            try deliver(.rollbackRequested, to: incarnation, context)
         case .deadlineElsewhere: try passDeadlineElsewhere()
-        case .meddle(let branch, let commits): world.meddle(branch, commits: commits)
+        case .endByHand(let branch, let commits): world.endByHand(branch, commits: commits)
         case .restore(let branch): world.restore(branch)
-        case .runReplyLost(let branch): try runWithLostReply(branch)
-        case .finishReplyLost(let branch): world.sites[branch].endSession()
+        case .runLostSession(let branch): try runWithLostReply(branch)
+        case .endSession(let branch): world.sites[branch].endSession()
         case .echo(let incarnation, let vote):
             guard let index = index(of: incarnation) else { return }
-            try deliver(incarnations[index].votes[vote], to: incarnation, isEcho: true, outside)
+            try deliver(incarnations[index].votes[vote], to: incarnation, isEcho: true, context)
         case .failOver(let losesRow): world.failOver(losesRow: losesRow)
         case .scanLists: scan = listed()
-        case .scanActs: try actOnScan(outside)
+        case .scanActs: try actOnScan(context)
         case .removeJournalRow: world.removeJournalRow()
-        case .ask(let incarnation): try ask(incarnation, outside)
-        case .lookOn: try lookOn(outside)
+        case .readStatus(let incarnation): try readStatus(incarnation, context)
+        case .continueReading: try continueReading(context)
         }
     }
 
@@ -89,37 +89,37 @@ extension Simulation {
         }
     }
 
-    /// A process ends; what it had sent arrives late or never.
-    private mutating func crash(_ incarnation: Int, _ outside: Outside) {
+    /// Ends an incarnation; its messages arrive late or never.
+    private mutating func crash(_ incarnation: Int, _ context: Context) {
         guard let index = index(of: incarnation) else { return }
         incarnations.remove(at: index)
-        for index in flights.indices.reversed() where flights[index].incarnation == incarnation {
-            flights[index].incarnation = nil
-            switch flights[index].order {
+        for index in messages.indices.reversed() where messages[index].incarnation == incarnation {
+            messages[index].incarnation = nil
+            switch messages[index].content {
             case .branch(.work(let branch)):
-                flights.remove(at: index)
-                guard !world.sites[branch].isFenced || world.broken == .sessionsUnregistered
+                messages.remove(at: index)
+                guard !world.sites[branch].isFenced || world.broken == .sessionsUnrecorded
                 else { continue }
                 world.sites[branch].session = .workReplyLost
             case .branch(.commitLocally(let branch)):
-                flights.remove(at: index)
+                messages.remove(at: index)
                 if world.sites[branch].session == .holds {
                     world.sites[branch].session = .commitReplyLost
                 }
             case .branch(.release):
-                flights.remove(at: index)
+                messages.remove(at: index)
             case .log, .branch: break
             }
         }
     }
 
-    /// A process claims the row and goes on with it; false where there is nothing to go on with.
-    mutating func takeOver(_ outside: Outside) throws(Violation) -> Bool {
+    /// Starts an incarnation that adopts the row; false if there is nothing to adopt.
+    mutating func takeOver(_ context: Context) throws(Violation) -> Bool {
         guard let recovered = try world.claim(by: incarnationCount) else { return false }
         let incarnation = incarnationCount
         incarnationCount += 1
         incarnations.append(Incarnation(number: incarnation, machine: machine()))
-        try deliver(.adopt(recovered), to: incarnation, outside)
+        try deliver(.adopt(recovered), to: incarnation, context)
         return true
     }
 
@@ -131,8 +131,8 @@ extension Simulation {
         }
     }
 
-    /// The scan goes on: rows, the second list, and what follows.
-    mutating func actOnScan(_ outside: Outside) throws(Violation) {
+    /// Continues the scan: reads the rows and the second list, then acts.
+    mutating func actOnScan(_ context: Context) throws(Violation) {
         guard let found = scan else { return }
         scan = nil
         let row: RecoveryPlan.Row =
@@ -148,25 +148,25 @@ extension Simulation {
             prepared: found, active: { _ in false }, rows: { _ in isBlind ? .missing : row },
             preparedAgain: listed(), installation: Self.installation, graceSeconds: 30,
             lowWaterMark: 1)
-        for action in actions { try follow(action, outside) }
+        for action in actions { try follow(action, context) }
     }
 
     private mutating func follow(
-        _ action: RecoveryPlan.Action, _ outside: Outside
+        _ action: RecoveryPlan.Action, _ context: Context
     ) throws(Violation) {
-        if outside.isNoted { outside.note("  the scan: \(action)") }
+        if context.isNoted { context.note("  the scan: \(action)") }
         switch action {
-        case .adopt: _ = try takeOver(outside)
+        case .adopt: _ = try takeOver(context)
         case .end(_, let branch, _, let decision):
             guard decision == .abort else {
-                throw Violation("I4: a finished commit left branch \(branch) prepared")
+                throw Violation("I4: branch \(branch) is still prepared after a finished commit")
             }
             _ = try world.rollBack(branch, nil, isFenced: true)
         case .tombstone(_, let branch, _):
             if world.broken == .scanWithoutTombstone || world.broken == .scanIgnoresRows {
                 _ = try world.rollBack(branch, nil, isFenced: true)
             } else if world.row == nil {
-                // Whoever loses this insert finds a row, and the next pass adopts it.
+                // If the insert finds a row, the next pass adopts it.
                 _ = try world.tombstone()
             }
         case .report: break

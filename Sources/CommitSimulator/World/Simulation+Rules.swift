@@ -16,7 +16,7 @@ extension Simulation {
                 // Its session alone is ended; a commit keeps nothing of a read.
                 break
             case .rollbackPrepared, .fenceAndRollBack, .release(_, .abort):
-                // Without a row, ever, nobody else can decide: a withdrawal needs no record.
+                // Without a row no other replica can decide, so a withdrawal needs no record.
                 let isWithdrawn = world.row == nil && machine.decision == nil
                 guard world.isAbortDurable || isWithdrawn || isEndedAgainstForce(machine)
                 else { throw Violation("I2: \(command) without a durable abort") }
@@ -26,68 +26,71 @@ extension Simulation {
         }
     }
 
-    /// A copy that a backup made untrue: the register's own transaction is then ended by the fence.
+    /// Whether the row says commit and the commit point was restored, so that the fence may end it.
     private func isEndedAgainstForce(_ machine: TransactionMachine) -> Bool {
-        world.isMeddledWith && machine.decision == .commit
+        world.hasInterference && machine.decision == .commit
     }
 
-    /// AC3 for a register: all others have voted, and what recovery needs is durable.
+    /// Checks AC3 for the commit point: all others have voted, and what recovery needs is durable.
     private func checkLocalCommit(of commitPoint: Int) throws(Violation) {
-        guard let row = world.row else { throw Violation("register: no row names it") }
+        guard let row = world.row else { throw Violation("commit point: there is no row") }
         if world.sites[commitPoint].commitMode == .onePhase {
-            guard row.isDelegated else { throw Violation("register: its id is not durable") }
+            guard row.isDelegated else {
+                throw Violation("commit point: its transaction id is not durable")
+            }
         }
         for (branch, site) in world.sites.enumerated() where site.commitMode == .twoPhase {
-            // Once another life has decided abort, a fence has made this commit impossible.
-            guard site.standing == .prepared || site.isMeddledWith || world.isAbortDurable else {
-                throw Violation("AC3: the register decides before branch \(branch) is prepared")
+            // If another incarnation decided abort, its fence has made this commit impossible.
+            guard site.standing == .prepared || site.hasInterference || world.isAbortDurable else {
+                throw Violation("AC3: the commit point commits before branch \(branch) is prepared")
             }
         }
     }
 
-    /// A caller hears once, and never more than is known.
-    mutating func checkReply(_ said: Reply, of index: Int) throws(Violation) {
+    /// Checks the reply to the caller: one, and no more than is known.
+    mutating func checkReply(_ new: Reply, of index: Int) throws(Violation) {
         guard incarnations[index].number == 0, reply == nil else {
-            throw Violation("I5: a second answer, \(said) after \(reply.map { "\($0)" } ?? "none")")
+            throw Violation("I5: a second reply, \(new) after \(reply.map { "\($0)" } ?? "none")")
         }
-        reply = said
+        reply = new
         let isTrue =
-            switch said {
+            switch new {
             case .committed:
-                world.isCommitDurable || world.isMeddledWith
+                world.isCommitDurable || world.hasInterference
                     ? world.sites.allSatisfy {
-                        $0.standing == .committed || $0.isMeddledWith || $0.commitMode == .readOnly
+                        $0.standing == .committed || $0.hasInterference
+                            || $0.commitMode == .readOnly
                     } : false
-            case .committing: world.isCommitDurable || world.isMeddledWith
+            case .committing: world.isCommitDurable || world.hasInterference
             case .aborted: world.isAbortDurable || isRolledBackCommitPoint
-            case .needsOperator: world.isMeddledWith
+            case .needsOperator: world.hasInterference
             case .keyTaken: world.isKeyTaken || world.row != nil
             case .outcomeUnknown, .notAccepted, .neverCommits: true
             }
-        guard isTrue else { throw Violation("I2: the caller is told \(said), which is not known") }
-        // Its request began before anybody was told anything.
-        switch said {
-        case .committed: try tell(Told(decision: .commit, isEnd: true), after: Told())
-        case .committing: try tell(Told(decision: .commit), after: Told())
-        case .aborted: try tell(Told(decision: .abort), after: Told())
+        guard isTrue else { throw Violation("I2: replied \(new), which is not known") }
+        // The caller's request began before any report.
+        switch new {
+        case .committed: try report(Reported(decision: .commit, isFinal: true), after: Reported())
+        case .committing: try report(Reported(decision: .commit), after: Reported())
+        case .aborted: try report(Reported(decision: .abort), after: Reported())
         case .needsOperator, .keyTaken, .outcomeUnknown, .notAccepted, .neverCommits: break
         }
     }
 
-    /// A one-phase branch that PostgreSQL rolled back is the abort.
+    /// Whether PostgreSQL rolled the one-phase branch back, which is the abort.
     var isRolledBackCommitPoint: Bool {
         world.commitPoint.map { world.sites[$0].standing == .rolledBack } ?? false
     }
 
-    /// What a life believes when it forgets the transaction.
+    /// Checks an incarnation's result when it forgets the transaction.
     func checkEnd(of incarnation: Incarnation) throws(Violation) {
         let machine = incarnation.machine
         if incarnation.number == 0, reply == nil {
-            throw Violation("AC5: the caller was never answered")
+            throw Violation("AC5: no reply to the caller")
         }
         if machine.phase == .undecidable {
-            guard world.isMeddledWith else {
-                throw Violation("I9: an operator is called for nothing")
+            guard world.hasInterference else {
+                throw Violation("I9: needsOperator without a reason")
             }
             return
         }
@@ -95,8 +98,8 @@ extension Simulation {
             let isTrue =
                 world.row?.decision == decision
                 || world.commitPoint.map { world.sites[$0].recordedDecision == decision } ?? false
-            guard isTrue || world.isMeddledWith else {
-                throw Violation("I1: ended by \(decision), which nothing says")
+            guard isTrue || world.hasInterference else {
+                throw Violation("I1: ended by \(decision), which is recorded nowhere")
             }
         }
         for (branch, site) in world.sites.enumerated() {
@@ -104,14 +107,14 @@ extension Simulation {
         }
         let isOtherwise = machine.branches.contains { !($0.outcome?.isAsDecided ?? false) }
         if isOtherwise, machine.state != .needsOperator {
-            throw Violation("AC1: an end against the decision is hidden")
+            throw Violation("AC1: a heuristic outcome is hidden")
         }
-        if machine.state == .needsOperator, !world.isMeddledWith {
-            throw Violation("I9: an operator is called for nothing")
+        if machine.state == .needsOperator, !world.hasInterference {
+            throw Violation("I9: needsOperator without a reason")
         }
     }
 
-    /// AC1, AC2: an outcome is what happened, and one against the decision is not hidden.
+    /// Checks AC1 and AC2: an outcome is what happened.
     private func checkOutcome(
         _ branch: Branch, _ site: Site, _ number: Int
     ) throws(Violation) {
@@ -119,26 +122,26 @@ extension Simulation {
             switch branch.outcome {
             case nil: false
             case .committed where site.commitMode == .readOnly: site.standing != .open
-            // A restored register may have lost what it had answered.
+            // A restored commit point may have lost its commit.
             case .committed where site.commitMode.isCommitPoint:
-                site.standing == .committed || site.isMeddledWith
+                site.standing == .committed || site.hasInterference
             case .committed, .heuristicCommit: site.standing == .committed
             // Without evidence the fence cannot tell an operator's commit from a rollback.
             case .rolledBack:
                 ![.committed, .open, .prepared].contains(site.standing)
-                    || site.isMeddledWith && branch.evidence == nil
-            case .heuristicRollback: site.standing == .rolledBack && site.isMeddledWith
+                    || site.hasInterference && branch.evidence == nil
+            case .heuristicRollback: site.standing == .rolledBack && site.hasInterference
             case .heuristicMixed: false
-            case .heuristicHazard: site.isMeddledWith
+            case .heuristicHazard: site.hasInterference
             }
         guard isTrue else {
             throw Violation(
-                "AC1: branch \(number) is \(site.standing), and is reported as "
+                "AC1: branch \(number) is \(site.standing), but recorded as "
                     + (branch.outcome.map { "\($0)" } ?? "open"))
         }
     }
 
-    /// What must hold once nothing happens any more.
+    /// Checks the state in which nothing can happen any more.
     func checkAtRest() throws(Violation) {
         let decision =
             world.row?.decision ?? world.commitPoint.flatMap { world.sites[$0].recordedDecision }
@@ -149,17 +152,18 @@ extension Simulation {
             try checkAtRest(site, branch, decision)
         }
         if !hasFailed, decision != .commit {
-            throw Violation("AC4: nothing failed, and it was not committed")
+            throw Violation("AC4: not committed, although nothing failed")
         }
         let isTrue =
             switch reply {
             case .neverCommits, .keyTaken, .notAccepted, .aborted: decision != .commit
-            case .committed, .committing: decision == .commit || world.isMeddledWith
+            case .committed, .committing: decision == .commit || world.hasInterference
             case nil, .outcomeUnknown, .needsOperator: true
             }
-        guard isTrue, told.decision == nil || told.decision == decision || world.isMeddledWith
+        guard isTrue,
+            reported.decision == nil || reported.decision == decision || world.hasInterference
         else {
-            throw Violation("I5: somebody was told otherwise than it ended")
+            throw Violation("I5: a report differs from the outcome")
         }
     }
 
@@ -169,7 +173,7 @@ extension Simulation {
         if site.executions > 1 { throw Violation("AC2: branch \(branch) took effect twice") }
         switch site.session {
         case .workReplyLost, .commitReplyLost, .holds:
-            throw Violation("I4: a session of branch \(branch) is left behind")
+            throw Violation("I4: a session of branch \(branch) is left")
         case .none, .gone: break
         }
         if world.row?.isReported == true { return }
@@ -178,8 +182,8 @@ extension Simulation {
             switch site.standing {
             case .nothing: decision != .commit || isReadOnly
             case .open, .prepared: false
-            case .committed: decision == .commit || site.isMeddledWith
-            case .rolledBack: decision != .commit || site.isMeddledWith || isReadOnly
+            case .committed: decision == .commit || site.hasInterference
+            case .rolledBack: decision != .commit || site.hasInterference || isReadOnly
             }
         guard isLegal else {
             throw Violation("AC1: branch \(branch) is \(site.standing) at rest")

@@ -1,16 +1,16 @@
 internal import CommitProtocol
 
-/// A participant, as far as one branch goes.
+/// A branch in its participant.
 struct Site: Hashable, Sendable {
     enum Standing: Hashable { case nothing, open, prepared, committed, rolledBack }
 
-    /// The first owner's session there: a server process with a life of its own.
+    /// The first owner's session, whose server process may outlive its client.
     ///
-    /// Later lives open none that could prepare or decide.
+    /// Later incarnations open no session that could prepare or decide.
     enum Session: Hashable {
         /// Not used yet.
         case none
-        /// Its client gave it up; what it was sent runs at some time, or never.
+        /// The client is gone; what it sent runs later or never.
         case workReplyLost, commitReplyLost
         /// Its transaction is open.
         case holds
@@ -21,23 +21,23 @@ struct Site: Hashable, Sendable {
     let commitMode: CommitMode
     var standing = Standing.nothing
     var session = Session.none
-    /// A fence has passed: no session of an older epoch counts here any more.
+    /// Whether a fence has ended the sessions of older epochs.
     var isFenced = false
-    /// What the journal says.
+    /// The journal's decision.
     var journal: Decision?
-    /// The evidence of every branch that the journal keeps beside a commit.
+    /// The evidence of every branch in the journal.
     var journalEvidence: [PreparedEvidence?] = []
     var isJournalRemoved = false
-    /// An operator or a backup ended the branch; no rule can make that right.
-    var isMeddledWith = false
-    /// It was restored: the timeline is another one, and transaction ids mean nothing.
+    /// Whether an operator or a restored backup ended the branch, against any rule.
+    var hasInterference = false
+    /// Whether the participant was restored, so that its timeline is new and recorded ids are useless.
     var isRestored = false
     /// How often the work took effect.
     var executions = 0
 
     init(commitMode: CommitMode) { self.commitMode = commitMode }
 
-    /// What a register holds, where something is held.
+    /// The decision that a commit point holds.
     var recordedDecision: Decision? {
         switch commitMode {
         case .twoPhase, .readOnly: nil
@@ -46,13 +46,12 @@ struct Site: Hashable, Sendable {
         }
     }
 
-    /// The session's end ends the transaction that it holds.
+    /// Ends the session and the transaction that it holds.
     mutating func endSession() {
         session = .gone
         if standing == .open { standing = .rolledBack }
     }
 
-    /// The session does its work.
     mutating func work() {
         guard standing == .nothing else { return }
         switch commitMode {
@@ -65,7 +64,7 @@ struct Site: Hashable, Sendable {
         }
     }
 
-    /// The session's COMMIT runs: the work, and in the journal the decision with it.
+    /// Runs the session's COMMIT: the work and, in a journal, the decision.
     mutating func commitLocally(_ evidence: [PreparedEvidence?]) -> LocalCommitReply {
         defer { session = .gone }
         guard standing == .open, commitMode != .journal || journal == nil else {

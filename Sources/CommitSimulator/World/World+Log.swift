@@ -1,6 +1,6 @@
 internal import CommitProtocol
 
-/// The state database, as it carries requests out.
+/// The state database executes requests.
 extension World {
     mutating func accept() -> Event {
         guard !isKeyTaken, row == nil else { return .acceptRefused }
@@ -14,7 +14,7 @@ extension World {
     ) throws(Violation) -> Event {
         guard let found = row else { return .decisionMissing }
         if hasJournal, found.decision == nil {
-            throw Violation("journal: the row is asked to decide")
+            throw Violation("journal: the row was asked to decide")
         }
         if found.isDelegated, found.decision == nil, broken != .delegationOverruled {
             return .delegationFound(evidence: found.evidence)
@@ -24,7 +24,7 @@ extension World {
             try write(decision, evidence)
         }
         guard isReplicated else {
-            // It is visible, and its acknowledgement never came.
+            // The decision is visible, but its acknowledgement was lost.
             if found.decision == nil { row?.isReplicated = false }
             return .decisionUnknown
         }
@@ -53,7 +53,7 @@ extension World {
         return .delegated
     }
 
-    /// The row says after the fact what the register said; a trigger refuses anything else.
+    /// Records the commit point's decision; a trigger refuses any other.
     mutating func copy(
         _ decision: Decision, _ evidence: [PreparedEvidence?]
     ) throws(Violation) -> Event {
@@ -66,19 +66,23 @@ extension World {
     }
 
     private func checkCopy(_ decision: Decision) throws(Violation) {
-        guard let commitPoint else { throw Violation("register: a copy, and the row decides") }
+        guard let commitPoint else {
+            throw Violation("commit point: a copy, although the row decides")
+        }
         let site = sites[commitPoint]
         let isTrue =
-            site.isMeddledWith
+            site.hasInterference
             || (decision == .commit
                 ? site.recordedDecision == .commit : site.recordedDecision != .commit)
-        guard isTrue else { throw Violation("register: the copy says \(decision), it does not") }
+        guard isTrue else {
+            throw Violation("commit point: the copy says \(decision), the commit point does not")
+        }
     }
 
-    /// The write checks the epoch: only the row's owner may say that all is done.
+    /// Records the outcomes, if the incarnation owns the row.
     ///
-    /// Were a former owner allowed to, the journal's row could be removed while the owner is still
-    /// asking for it, and would then write a tombstone in its place.
+    /// If a former owner could do so, the journal's row could be removed while the owner still
+    /// queries it, and the query would write a tombstone in its place.
     mutating func finish(
         _ outcomes: [Outcome?], _ decision: Decision?, _ evidence: [PreparedEvidence?],
         by incarnation: Int, isReplicated: Bool = true
@@ -92,17 +96,17 @@ extension World {
         }
         row?.outcomes = outcomes
         row?.isFinished = true
-        row?.isEndReplicated = false
+        row?.isFinishReplicated = false
         if isReplicated { try replicate() }
     }
 
-    /// A heuristic outcome is recorded before the end; whoever takes the row over keeps it.
+    /// Records a heuristic outcome early; a new owner of the row keeps it.
     mutating func note(_ outcomes: [Outcome?], by incarnation: Int) {
         guard let found = row, !found.isFinished, incarnation == found.owner else { return }
         row?.outcomes = outcomes
     }
 
-    /// A write of one's own: what it answers is durable.
+    /// Claims the row by a write, so that its content is durable.
     mutating func claim(by incarnation: Int) throws(Violation) -> RecoveredTransaction? {
         guard let found = row, !found.isFinished, !found.isReported else { return nil }
         row?.owner = incarnation
@@ -114,16 +118,15 @@ extension World {
             decision: found.decision, isDelegated: found.isDelegated, branches: branches)
     }
 
-    /// The state database falls back to what is durable.
+    /// Resets the row to what is durable.
     ///
-    /// `losesRow`: a row that nobody was told of is gone with it, which an accepted transaction
-    /// that a register decides does not allow.
+    /// With `losesRow` an undecided row is lost, too, unless a branch decides: its row must be durable.
     mutating func failOver(losesRow: Bool) {
         guard let found = row else { return }
-        if !found.isEndReplicated {
+        if !found.isFinishReplicated {
             row?.isFinished = false
             row?.outcomes = Array(repeating: nil, count: sites.count)
-            row?.isEndReplicated = true
+            row?.isFinishReplicated = true
         }
         if !found.isReplicated {
             row?.decision = nil
@@ -140,11 +143,11 @@ extension World {
         if decision == .commit {
             for (branch, site) in sites.enumerated() where site.commitMode == .twoPhase {
                 let isDone = site.standing == .prepared || site.standing == .committed
-                guard isDone || site.isMeddledWith else {
-                    throw Violation("AC3: commit is recorded, and branch \(branch) has not voted")
+                guard isDone || site.hasInterference else {
+                    throw Violation("AC3: recorded commit, although branch \(branch) has not voted")
                 }
                 guard evidence.indices.contains(branch), evidence[branch] != nil else {
-                    throw Violation("I2: commit is recorded without every branch's evidence")
+                    throw Violation("I2: recorded commit without every branch's evidence")
                 }
             }
             if broken != .evidenceNotDurable { row?.evidence = evidence }

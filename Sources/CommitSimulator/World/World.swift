@@ -1,19 +1,19 @@
 internal import CommitProtocol
 
-/// A rule that was broken.
+/// A broken rule.
 package struct Violation: Error, Hashable, Sendable, CustomStringConvertible {
     package let description: String
 
     init(_ description: String) { self.description = description }
 }
 
-/// What is true outside the machines: one row of the state database, and the participants.
+/// The state outside the machines: a row of the state database, and the participants.
 struct World: Hashable, Sendable {
     var row: Row?
     var sites: [Site]
-    /// Another transaction holds the caller's key.
+    /// Whether another transaction has the caller's key.
     var isKeyTaken = false
-    /// The first decision that was ever durable, in the row or in a register.
+    /// The first decision that became durable, in the row or at the commit point.
     var firstDecision: Decision?
     let broken: BrokenWorld?
 
@@ -24,19 +24,19 @@ struct World: Hashable, Sendable {
 
     var commitPoint: Int? { sites.firstIndex { $0.commitMode.isCommitPoint } }
     var hasJournal: Bool { sites.contains { $0.commitMode == .journal } }
-    /// An operator or a backup has interfered: heuristic outcomes may be true.
-    var isMeddledWith: Bool { sites.contains(where: \.isMeddledWith) }
+    /// Whether an operator or a restored backup changed a branch, so that heuristic outcomes are right.
+    var hasInterference: Bool { sites.contains(where: \.hasInterference) }
 
-    /// Whether commit is durable where this transaction's decision is made.
+    /// Whether commit is durable at the commit point.
     var isCommitDurable: Bool {
         guard let commitPoint else { return isCommitInRow }
-        // A backup can take it away again; who had heard of it was right all the same.
+        // A restored backup can lose the decision; earlier reports of it were right.
         let wasDecidedAtCommitPoint = sites[commitPoint].isRestored && firstDecision == .commit
         return sites[commitPoint].recordedDecision == .commit || wasDecidedAtCommitPoint
             || isCommitInRow
     }
 
-    /// Whether an abort is durable: in the row, or in the register that the row is a copy of.
+    /// Whether an abort is durable in the row or at the commit point.
     var isAbortDurable: Bool {
         row?.decision == .abort && row?.isReplicated == true
             || commitPoint.map { sites[$0].recordedDecision == .abort } ?? false
@@ -44,33 +44,34 @@ struct World: Hashable, Sendable {
 
     private var isCommitInRow: Bool { row?.decision == .commit && row?.isReplicated == true }
 
-    /// I1: what was durable once stays.
+    /// Makes the row durable, and checks I1: a durable decision stays.
     mutating func replicate() throws(Violation) {
         row?.isReplicated = true
-        row?.isEndReplicated = true
+        row?.isFinishReplicated = true
         guard let decision = row?.decision else { return }
         if let firstDecision, firstDecision != decision {
-            throw Violation("I1: the decision was \(firstDecision) and becomes \(decision)")
+            throw Violation("I1: the decision changed from \(firstDecision) to \(decision)")
         }
         firstDecision = decision
     }
 }
 
-/// The branches, each of one order at a time, as they do what they are told.
+/// The branches execute commands.
 extension World {
-    /// The session does its work; true if it may count on its session.
+    /// Runs a branch's work; false if the fence has ended its session.
     mutating func work(_ branch: Int) throws(Violation) -> Bool {
-        guard !sites[branch].isFenced || broken == .sessionsUnregistered else { return false }
+        guard !sites[branch].isFenced || broken == .sessionsUnrecorded else { return false }
         try runWork(branch)
         return true
     }
 
-    /// I4: nothing appears after the transaction was reported finished.
+    /// Runs the work of a session, and checks I4: nothing appears after the transaction has finished.
     mutating func runWork(_ branch: Int) throws(Violation) {
         sites[branch].work()
         let isLeft = sites[branch].standing == .prepared || sites[branch].standing == .open
         if row?.isFinished == true, isLeft {
-            throw Violation("I4: branch \(branch) comes to life after the end")
+            throw Violation(
+                "I4: branch \(branch) was prepared or opened after the transaction finished")
         }
     }
 
@@ -90,14 +91,14 @@ extension World {
     ) throws(Violation) -> FinishReply {
         guard sites[branch].standing == .prepared else { return inquire(branch, evidence) }
         guard isCommitDurable else {
-            throw Violation("I2: branch \(branch) is committed without a durable decision")
+            throw Violation("I2: branch \(branch) committed without a durable decision")
         }
         sites[branch].standing = .committed
         sites[branch].executions += 1
         return .done
     }
 
-    /// `isFenced`: absence may be believed, since nobody can prepare the branch any more.
+    /// With `isFenced`, absence is proof, since no session can prepare the branch any more.
     mutating func rollBack(
         _ branch: Int, _ evidence: PreparedEvidence?, isFenced: Bool
     ) throws(Violation) -> FinishReply {
@@ -105,18 +106,19 @@ extension World {
         switch sites[branch].standing {
         case .prepared:
             guard firstDecision != .commit else {
-                throw Violation("AC1: branch \(branch) is rolled back, the decision is commit")
+                throw Violation(
+                    "AC1: branch \(branch) rolled back, although the decision is commit")
             }
             sites[branch].standing = .rolledBack
             return .done
         case .nothing, .open: return .provedRolledBack
         case .committed, .rolledBack:
-            // A fence believes in absence; with evidence it also knows which way the branch went.
+            // After the fence absence is proof; evidence also shows the outcome.
             return evidence == nil ? .provedRolledBack : inquire(branch, evidence)
         }
     }
 
-    /// Tells the session that holds a transaction to end it.
+    /// Ends the transaction that a session holds.
     mutating func release(_ branch: Int, _ decision: Decision) -> FinishReply {
         guard sites[branch].session == .holds, !sites[branch].isFenced else { return .tryAgain }
         sites[branch].session = .gone
@@ -124,14 +126,14 @@ extension World {
         return .done
     }
 
-    /// What a branch of a commit shows to somebody who only looks.
-    func lookAtEnd(of branch: Int, _ evidence: [PreparedEvidence?]) -> FinishInquiry.Reading {
+    /// Reads whether a branch has committed.
+    func readBranch(of branch: Int, _ evidence: [PreparedEvidence?]) -> FinishInquiry.Reading {
         if sites[branch].standing == .prepared { return .open }
         guard evidence.indices.contains(branch) else { return .silent }
         return inquire(branch, evidence[branch]) == .provedCommitted ? .committed : .silent
     }
 
-    /// Whether nothing is left to be ended; of a read-only branch nothing is kept.
+    /// Whether every branch has finished by the decision; a read-only branch keeps nothing.
     func hasEnded(_ decision: Decision?) -> Bool {
         sites.allSatisfy { site in
             switch decision {
@@ -142,7 +144,7 @@ extension World {
         }
     }
 
-    /// No such gid: what the evidence proves, on the timeline that it is of.
+    /// Judges an absent gid by its evidence, which counts only on its own timeline.
     private func inquire(_ branch: Int, _ evidence: PreparedEvidence?) -> FinishReply {
         if broken == .absenceIsDone { return .done }
         guard evidence != nil else { return .unprovable }
@@ -156,14 +158,14 @@ extension World {
         }
     }
 
-    /// An operator ends a prepared branch by hand.
-    mutating func meddle(_ branch: Int, commits: Bool) {
+    /// Ends a prepared branch as an operator does by hand.
+    mutating func endByHand(_ branch: Int, commits: Bool) {
         guard sites[branch].standing == .prepared else { return }
         sites[branch].standing = commits ? .committed : .rolledBack
-        sites[branch].isMeddledWith = true
+        sites[branch].hasInterference = true
     }
 
-    /// A backup from before the branch takes the participant's place.
+    /// Restores the participant from a backup that is older than the branch.
     mutating func restore(_ branch: Int) {
         let site = sites[branch]
         let isCommitPoint = site.commitMode.isCommitPoint && site.recordedDecision == .commit
@@ -172,7 +174,7 @@ extension World {
         sites[branch].journal = nil
         sites[branch].journalEvidence = []
         sites[branch].isRestored = true
-        sites[branch].isMeddledWith = true
+        sites[branch].hasInterference = true
         sites[branch].endSession()
     }
 }

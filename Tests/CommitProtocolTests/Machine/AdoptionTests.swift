@@ -1,24 +1,24 @@
 import CommitProtocol
 import Testing
 
-/// Rows taken over by recovery.
+/// Rows that recovery takes over.
 @Suite struct AdoptionTests {
-    @Test func anUndecidedRowIsAbortedAndThenFenced() {
+    @Test func abortsUndecidedRowThenFences() {
         var (machine, step) = TransactionMachine.adopted(nil, .open(), .open())
         #expect(step.log == .decide(.abort))
         #expect(step.commands.isEmpty)
         #expect(
-            machine.tell(.decided(.abort)).commands == [
+            machine.handle(.decided(.abort)).commands == [
                 .fenceAndRollBack(branch: 0), .fenceAndRollBack(branch: 1),
             ])
-        machine.tell(.finished(branch: 0, .done))
-        let last = machine.tell(.finished(branch: 1, .provedRolledBack))
+        machine.handle(.finished(branch: 0, .done))
+        let last = machine.handle(.finished(branch: 1, .provedRolledBack))
         #expect(last.isLast && last.reply == nil)
         #expect(machine.state == .aborted)
         #expect(machine.cause == .recovered)
     }
 
-    @Test func aCommittedRowIsFinished() {
+    @Test func finishesCommittedRow() {
         let (machine, step) = TransactionMachine.adopted(
             .commit, .open(evidence(0)), .open(evidence(1)))
         #expect(step.log == nil)
@@ -27,41 +27,41 @@ import Testing
         #expect(machine.branches.map(\.vote) == [.prepared, .prepared])
     }
 
-    @Test func anAbortedRowIsFenced() {
+    @Test func fencesAbortedRow() {
         let (machine, step) = TransactionMachine.adopted(.abort, .open(evidence(0)))
         #expect(step.commands == [.fenceAndRollBack(branch: 0)])
         #expect(machine.state == .aborting)
     }
 
-    @Test func onlyOpenBranchesOfAPartlyEndedRowAreOrdered() {
+    @Test func finishesOnlyOpenBranches() {
         var (machine, step) = TransactionMachine.adopted(
             .commit, .ended(.committed), .open(evidence(1)), .ended(.committed))
         #expect(step.commands == [.commitPrepared(branch: 1)])
-        #expect(machine.tell(.finished(branch: 1, .provedCommitted)).isLast)
+        #expect(machine.handle(.finished(branch: 1, .provedCommitted)).isLast)
         #expect(machine.state == .committed)
     }
 
-    @Test func aRowWhoseBranchesAllEndedIsFinishedAtOnce() {
+    @Test func finishesRowWithoutOpenBranches() {
         let (machine, step) = TransactionMachine.adopted(.abort, .ended(.rolledBack))
         #expect(step.isLast && step.log == .finish && step.reply == nil)
         #expect(machine.state == .aborted)
     }
 
-    @Test func aRecordedHeuristicOutcomeStays() {
+    @Test func keepsRecordedHeuristicOutcome() {
         let (machine, _) = TransactionMachine.adopted(.commit, .ended(.heuristicHazard))
         #expect(machine.state == .needsOperator)
     }
 
-    /// What was recorded against the decision is shown, however it came to be recorded.
+    /// An outcome recorded against the decision is reported, whatever its origin.
     @Test(arguments: [(Decision.abort, Outcome.committed), (.commit, .rolledBack)])
-    func aRecordedEndAgainstTheDecisionIsNotHidden(_ decision: Decision, _ outcome: Outcome) {
+    func reportsRecordedOutcomeAgainstDecision(_ decision: Decision, _ outcome: Outcome) {
         let (machine, _) = TransactionMachine.adopted(decision, .ended(outcome))
         #expect(machine.state == .needsOperator)
     }
 
-    @Test func aRowThatIsGoneIsMadeATombstone() {
+    @Test func tombstonesAdoptedRowThatIsGone() {
         var machine = TransactionMachine.adopted(nil, .open()).machine
-        #expect(machine.tell(.decisionMissing).log == .tombstone)
-        #expect(machine.tell(.decided(.abort)).commands == [.fenceAndRollBack(branch: 0)])
+        #expect(machine.handle(.decisionMissing).log == .tombstone)
+        #expect(machine.handle(.decided(.abort)).commands == [.fenceAndRollBack(branch: 0)])
     }
 }

@@ -1,108 +1,109 @@
 import CommitProtocol
 import Testing
 
-/// The decision: asked for once every vote is in, durable before anything follows from it.
+/// The decision is requested after every vote, and durable before anything follows from it.
 @Suite struct DecisionTests {
-    @Test func commitIsOrderedOnlyByTheEventThatSaysItIsDurable() {
+    @Test func commitsOnlyAfterDecisionIsDurable() {
         var machine = TransactionMachine.after(2, .accepted, .yes(0))
-        let asked = machine.tell(.yes(1))
+        let asked = machine.handle(.yes(1))
         #expect(asked.log == .decide(.commit))
         #expect(asked.commands.isEmpty)
         #expect(asked.reply == nil)
-        let decided = machine.tell(.decided(.commit))
+        let decided = machine.handle(.decided(.commit))
         #expect(decided.commands == [.commitPrepared(branch: 0), .commitPrepared(branch: 1)])
         #expect(decided.log == nil)
     }
 
-    @Test func nothingIsDecidedBeforeTheRowIsDurable() {
+    @Test func decidesOnlyAfterRowIsDurable() {
         var machine = TransactionMachine.begun(1)
-        #expect(machine.tell(.yes(0)).log == nil)
-        #expect(machine.tell(.accepted).log == .decide(.commit))
+        #expect(machine.handle(.yes(0)).log == nil)
+        #expect(machine.handle(.accepted).log == .decide(.commit))
     }
 
-    @Test func nothingIsDecidedBeforeEveryVote() {
+    @Test func decidesOnlyAfterEveryVote() {
         var machine = TransactionMachine.after(3, .accepted, .yes(2))
-        #expect(machine.tell(.yes(0)) == Step())
+        #expect(machine.handle(.yes(0)) == Step())
     }
 
-    @Test func aForeignAbortIsObeyed() {
+    @Test func obeysForeignAbort() {
         var machine = TransactionMachine.after(1, .accepted, .yes(0))
-        #expect(machine.tell(.decided(.abort)).commands == [.rollbackPrepared(branch: 0)])
+        #expect(machine.handle(.decided(.abort)).commands == [.rollbackPrepared(branch: 0)])
         #expect(
-            machine.tell(.finished(branch: 0, .done)).reply == .aborted(.decidedElsewhere))
+            machine.handle(.finished(branch: 0, .done)).reply == .aborted(.decidedElsewhere))
         #expect(machine.state == .aborted)
     }
 
-    @Test func aForeignCommitIsObeyed() {
+    @Test func obeysForeignCommit() {
         var (machine, step) = TransactionMachine.adopted(nil, .open())
         #expect(step.log == .decide(.abort))
-        #expect(machine.tell(.decided(.commit)).commands == [.commitPrepared(branch: 0)])
-        machine.tell(.finished(branch: 0, .done))
+        #expect(machine.handle(.decided(.commit)).commands == [.commitPrepared(branch: 0)])
+        machine.handle(.finished(branch: 0, .done))
         #expect(machine.state == .committed)
         #expect(machine.cause == nil)
     }
 
-    /// A former owner that was only paused commits while its row is being adopted: the evidence
-    /// comes with the decision, or a branch that it commits first would be a hazard.
-    @Test func aForeignCommitBringsItsEvidence() {
+    /// A former owner that was only paused commits while another replica adopts its row.
+    ///
+    /// Without the decision's evidence, a branch that it has committed would be a hazard.
+    @Test func takesEvidenceOfForeignCommit() {
         var machine = TransactionMachine.adopted(nil, .open(), .open()).machine
-        machine.tell(.decided(.commit, evidence: [evidence(0), evidence(1)]))
+        machine.handle(.decided(.commit, evidence: [evidence(0), evidence(1)]))
         #expect(machine.branches.map(\.evidence) == [evidence(0), evidence(1)])
-        machine.tell(.finished(branch: 0, .provedCommitted))
-        machine.tell(.finished(branch: 1, .done))
+        machine.handle(.finished(branch: 0, .provedCommitted))
+        machine.handle(.finished(branch: 1, .done))
         #expect(machine.state == .committed)
     }
 
-    @Test func ownEvidenceIsNotReplaced() {
+    @Test func keepsOwnEvidence() {
         var machine = TransactionMachine.after(1, .accepted, .yes(0))
-        machine.tell(.decided(.commit, evidence: [evidence(9)]))
+        machine.handle(.decided(.commit, evidence: [evidence(9)]))
         #expect(machine.branches[0].evidence == evidence(0))
     }
 
-    @Test func aMissingRowIsMadeATombstone() {
+    @Test func tombstonesMissingRow() {
         var machine = TransactionMachine.after(1, .accepted, .yes(0))
-        let step = machine.tell(.decisionMissing)
+        let step = machine.handle(.decisionMissing)
         #expect(step.log == .tombstone)
         #expect(step.commands.isEmpty)
         #expect(!machine.isAccepted)
-        #expect(machine.tell(.decided(.abort)).commands == [.rollbackPrepared(branch: 0)])
+        #expect(machine.handle(.decided(.abort)).commands == [.rollbackPrepared(branch: 0)])
     }
 
-    @Test func aTombstoneThatLeftNoRowIsWrittenAgainLater() {
+    @Test func repeatsTombstoneThatLeftNoRow() {
         var machine = TransactionMachine.after(1, .acceptUnknown)
-        let step = machine.tell(.decisionMissing)
+        let step = machine.handle(.decisionMissing)
         #expect(step.log == nil)
         #expect(step.timers.map(\.timer) == [.decideAgain])
-        #expect(machine.tell(.due(.decideAgain)).log == .tombstone)
+        #expect(machine.handle(.due(.decideAgain)).log == .tombstone)
     }
 
-    @Test func anUnknownDecisionIsAskedAgainAndNeverGuessed() {
+    @Test func repeatsUnknownDecision() {
         var machine = TransactionMachine.after(1, .accepted, .yes(0))
-        let unknown = machine.tell(.decisionUnknown)
+        let unknown = machine.handle(.decisionUnknown)
         #expect(unknown.commands.isEmpty && unknown.reply == nil && unknown.log == nil)
         #expect(unknown.timers.map(\.timer) == [.decideAgain])
-        #expect(machine.tell(.due(.decideAgain)).log == .decide(.commit))
-        #expect(machine.tell(.decisionUnknown).timers[0].delayMilliseconds == 100)
+        #expect(machine.handle(.due(.decideAgain)).log == .decide(.commit))
+        #expect(machine.handle(.decisionUnknown).timers[0].delayMilliseconds == 100)
     }
 
-    @Test func anUnknownTombstoneIsAskedAgainAsATombstone() {
+    @Test func repeatsUnknownTombstone() {
         var machine = TransactionMachine.after(1, .acceptUnknown)
-        machine.tell(.decisionUnknown)
-        #expect(machine.tell(.due(.decideAgain)).log == .tombstone)
+        machine.handle(.decisionUnknown)
+        #expect(machine.handle(.due(.decideAgain)).log == .tombstone)
     }
 
-    @Test func anAbortIsDurableBeforeAnyRollback() {
+    @Test func rollsBackOnlyAfterAbortIsDurable() {
         var machine = TransactionMachine.after(2, .accepted, .yes(0))
-        let refused = machine.tell(.voted(branch: 1, .refused))
+        let refused = machine.handle(.voted(branch: 1, .refused))
         #expect(refused.log == .decide(.abort))
         #expect(refused.commands.isEmpty && refused.reply == nil)
-        #expect(machine.tell(.decided(.abort)).commands == [.rollbackPrepared(branch: 0)])
+        #expect(machine.handle(.decided(.abort)).commands == [.rollbackPrepared(branch: 0)])
     }
 
-    @Test func backoffIsCapped() {
+    @Test func limitsBackoff() {
         var machine = TransactionMachine.after(1, .accepted, .yes(0))
         var delay: Int64?
-        for _ in 0..<40 { delay = machine.tell(.decisionUnknown).timers[0].delayMilliseconds }
+        for _ in 0..<40 { delay = machine.handle(.decisionUnknown).timers[0].delayMilliseconds }
         #expect(delay == 10_000)
     }
 }

@@ -1,13 +1,13 @@
 import CommitProtocol
 import Testing
 
-/// What is looked at before an end is told.
+/// The reads before a final state is reported.
 @Suite struct FinishInquiryTests {
     private static func branches(_ commitModes: CommitMode...) -> [FinishInquiry.Branch] {
         commitModes.map { FinishInquiry.Branch(commitMode: $0, outcome: nil) }
     }
 
-    @Test func aCommitIsLookedForInEveryBranchThatIsPrepared() {
+    @Test func readsEveryPreparedBranch() {
         var inquiry = FinishInquiry()
         let branches = Self.branches(.journal, .twoPhase, .readOnly, .twoPhase)
         #expect(inquiry.read(.committing, branches, isRecorded: false) == .readBranch(1))
@@ -15,14 +15,14 @@ import Testing
         #expect(inquiry.read(.committed) == .report(.committed))
     }
 
-    @Test func oneOpenBranchIsEnough() {
+    @Test func reportsCommittingForOneOpenBranch() {
         var inquiry = FinishInquiry()
         let branches = Self.branches(.twoPhase, .twoPhase)
         #expect(inquiry.read(.committing, branches, isRecorded: false) == .readBranch(0))
         #expect(inquiry.read(.open) == .report(.committing))
     }
 
-    @Test func theRecordIsAllThatTellsWhereABranchIsSilent() {
+    @Test func awaitsRecordForSilentBranch() {
         var inquiry = FinishInquiry()
         let branches = Self.branches(.twoPhase, .twoPhase)
         #expect(inquiry.read(.committing, branches, isRecorded: false) == .readBranch(0))
@@ -31,7 +31,7 @@ import Testing
     }
 
     @Test(arguments: Outcome.allCases.filter { !$0.isAsDecided })
-    func aBranchThatDidNotEndAsDecidedIsNeverSeenAsCommitted(_ outcome: Outcome) {
+    func neverReportsCommittedWithHeuristicOutcome(_ outcome: Outcome) {
         for commitMode in CommitMode.allCases {
             var inquiry = FinishInquiry()
             let branches = [
@@ -43,7 +43,7 @@ import Testing
         }
     }
 
-    @Test func whatIsKnownIsNotLookedFor() {
+    @Test func skipsKnownBranches() {
         var inquiry = FinishInquiry()
         let branches = [FinishInquiry.Branch(commitMode: .twoPhase, outcome: .committed)]
         #expect(inquiry.read(.committing, branches, isRecorded: false) == .report(.committed))
@@ -53,7 +53,7 @@ import Testing
     }
 
     @Test(arguments: TransactionState.allCases)
-    func anEndThatNothingElseProvesIsConfirmed(_ state: TransactionState) {
+    func confirmsStatesThatOnlyRecordsProve(_ state: TransactionState) {
         var inquiry = FinishInquiry()
         let isOnlyRecorded = state == .aborted || state == .needsOperator
         #expect(FinishInquiry.mayReportBeforeRecord(state) != isOnlyRecorded)

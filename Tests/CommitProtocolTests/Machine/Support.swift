@@ -1,6 +1,6 @@
 import CommitProtocol
 
-/// Evidence that tells its branch apart.
+/// Evidence that differs between branches.
 func evidence(_ branch: Int) -> PreparedEvidence {
     PreparedEvidence(
         transactionID: UInt64(1_000 + branch), owner: "tandem", systemIdentifier: "7000",
@@ -12,27 +12,27 @@ let someTransaction = GlobalTransactionID(number: 7, salt: 0xfeed)
 
 extension TransactionMachine {
     /// A machine that has begun.
-    static func begun(_ branchCount: Int, _ order: AcceptanceTiming = .overlapping) -> Self {
+    static func begun(_ branchCount: Int, _ timing: AcceptanceTiming = .overlapping) -> Self {
         var machine = TransactionMachine(transaction: someTransaction, branchCount: branchCount)
-        machine.tell(.begin(order))
+        machine.handle(.begin(timing))
         return machine
     }
 
-    /// A machine that was told these events after it had begun.
+    /// A machine that has begun and handled these events.
     static func after(_ branchCount: Int, _ events: Event...) -> Self {
         var machine = begun(branchCount)
-        for event in events { machine.tell(event) }
+        for event in events { machine.handle(event) }
         return machine
     }
 
-    /// A machine whose branches end in these ways, and that has begun.
+    /// A machine with these commit modes that has begun.
     static func begun(_ commitModes: [CommitMode]) -> Self {
         var machine = TransactionMachine(transaction: someTransaction, commitModes: commitModes)
-        machine.tell(.begin(.overlapping))
+        machine.handle(.begin(.overlapping))
         return machine
     }
 
-    /// A machine that adopted a row; every branch is prepared unless its ending is given.
+    /// A machine that adopted a row, by default of two-phase branches.
     static func adopted(
         _ decision: Decision?, commitModes: [CommitMode]? = nil, isDelegated: Bool = false,
         _ branches: RecoveredBranch...
@@ -42,13 +42,13 @@ extension TransactionMachine {
             commitModes: commitModes ?? Array(repeating: .twoPhase, count: branches.count))
         let recovered = RecoveredTransaction(
             decision: decision, isDelegated: isDelegated, branches: branches)
-        let step = machine.tell(.adopt(recovered))
+        let step = machine.handle(.adopt(recovered))
         return (machine, step)
     }
 
-    /// Hands an event over at a time well before the deadline, unless told otherwise.
+    /// Handles an event, by default well before the deadline.
     @discardableResult
-    mutating func tell(_ event: Event, at now: Int64 = 0) -> Step {
+    mutating func handle(_ event: Event, at now: Int64 = 0) -> Step {
         handle(event, at: now, deadline: 1_000)
     }
 }

@@ -1,7 +1,7 @@
 import CommitProtocol
 import Testing
 
-/// One spelling each of ids and of the names of prepared transactions.
+/// Ids and names of prepared transactions have one spelling each.
 @Suite struct NameTests {
     static let installation = "0f8fad5b-d9cb-469f-a165-70867728950e"
 
@@ -9,11 +9,11 @@ import Testing
         GlobalTransactionID(number: 1, salt: 0), GlobalTransactionID(number: 7, salt: 0xfeed),
         GlobalTransactionID(number: .max, salt: .max),
     ])
-    func anIdReadsBack(_ id: GlobalTransactionID) {
+    func idRoundTrips(_ id: GlobalTransactionID) {
         #expect(GlobalTransactionID(id.description) == id)
     }
 
-    @Test func theSaltHasSixteenDigits() {
+    @Test func saltHasSixteenDigits() {
         #expect(someTransaction.description == "7-000000000000feed")
     }
 
@@ -24,7 +24,7 @@ import Testing
         "7-000000000000feed ", "7-000000000000feed-1", "9223372036854775808-000000000000feed",
         "７-000000000000feed", "7-000000000000fee\u{301}d",
     ])
-    func anyOtherSpellingIsNoId(_ text: String) {
+    func rejectsOtherSpellingsOfId(_ text: String) {
         #expect(GlobalTransactionID(text) == nil)
     }
 
@@ -35,7 +35,7 @@ import Testing
     }
 
     @Test(arguments: [0, 1, 41])
-    func aNameIsOurs(_ branch: Int) {
+    func recognizesOwnName(_ branch: Int) {
         let name = PreparedTransactionName(
             installation: Self.installation, transaction: someTransaction, branch: branch)
         #expect(name.description.utf8.count < 100)
@@ -55,7 +55,7 @@ import Testing
         "tandem:i:7-000000000000feed:0", "tandem-logless:I:7-000000000000feed:0",
         "tandem:I:7-000000000000feed\u{301}:0", "tandem::7-000000000000feed:0",
     ])
-    func anythingElseIsForeign(_ text: String) {
+    func treatsOtherNamesAsForeign(_ text: String) {
         #expect(PreparedTransactionName.ownership(of: text, installation: "I") == .foreign)
     }
 }

@@ -1,7 +1,7 @@
 import CommitProtocol
 import Testing
 
-/// What one pass over a participant concludes from P, A, T and Q.
+/// Plans from the lists P, A, T and Q of a pass.
 @Suite struct RecoveryPlanTests {
     static func name(_ number: Int64, branch: Int = 0, installation: String = "I") -> String {
         PreparedTransactionName(
@@ -25,39 +25,39 @@ import Testing
             installation: "I", graceSeconds: 60, lowWaterMark: 10)
     }
 
-    @Test func aGidWithoutARowIsTombstoned() {
+    @Test func tombstonesGidWithoutRow() {
         let name = Self.name(20, branch: 2)
         #expect(plan([name]) == [.tombstone(Self.id(20), branch: 2, name: name)])
     }
 
-    @Test func aGidThatIsGoneFromTheSecondListIsLeftAlone() {
+    @Test func ignoresGidMissingFromSecondList() {
         #expect(plan([Self.name(20)], again: []).isEmpty)
     }
 
-    @Test func aGidThatOnlyTheSecondListHasIsLeftForTheNextPass() {
+    @Test func leavesNewGidForNextPass() {
         #expect(plan([], again: [Self.name(20)]).isEmpty)
     }
 
     @Test(arguments: [RecoveryPlan.Row.missing, .adoptable, .finished(.abort), .owned])
-    func anActiveTransactionIsLeftAlone(_ row: RecoveryPlan.Row) {
+    func ignoresActiveTransaction(_ row: RecoveryPlan.Row) {
         #expect(plan([Self.name(20)], active: [20], row: row).isEmpty)
     }
 
-    @Test func anotherBranchInTheSecondListProvesNothing() {
+    @Test func comparesGidsNotTransactionsInSecondList() {
         #expect(plan([Self.name(20)], again: [Self.name(20, branch: 1)]).isEmpty)
     }
 
-    @Test func anOwnedRowIsLeftAlone() {
+    @Test func ignoresOwnedRow() {
         #expect(plan([Self.name(20)], row: .owned).isEmpty)
     }
 
-    @Test func anAdoptableRowIsAdoptedOnce() {
+    @Test func adoptsRowOnce() {
         let names = [Self.name(20), Self.name(21), Self.name(20, branch: 1)]
         #expect(plan(names, row: .adoptable) == [.adopt(Self.id(20)), .adopt(Self.id(21))])
     }
 
     @Test(arguments: [Decision.commit, .abort])
-    func aResurrectedGidIsEndedAsItsRowSays(_ decision: Decision) {
+    func endsReappearedGidByItsRow(_ decision: Decision) {
         let name = Self.name(20, branch: 1)
         #expect(
             plan([name], age: 0, row: .finished(decision))
@@ -67,19 +67,19 @@ import Testing
     @Test(arguments: [
         name(20, installation: "J"), "tandem:I:20-5:0", "tandem:I:20-0000000000000005:00", "app-7",
     ])
-    func aForeignGidIsNeverTouched(_ name: String) {
+    func ignoresForeignGid(_ name: String) {
         for row: RecoveryPlan.Row in [.missing, .adoptable, .finished(.abort), .owned] {
             #expect(plan([name], row: row).isEmpty)
         }
     }
 
-    @Test func aYoungGidWithoutARowHasItsGrace() {
+    @Test func ignoresYoungGidWithoutRow() {
         #expect(plan([Self.name(20)], age: 59.9).isEmpty)
         #expect(plan([Self.name(20)], age: 60).count == 1)
     }
 
     @Test(arguments: [0.0, 100])
-    func belowTheLowWaterMarkNothingIsProved(_ age: Double) {
+    func reportsGidBelowLowWaterMark(_ age: Double) {
         #expect(plan([Self.name(9)], age: age) == [.report(name: Self.name(9))])
         #expect(plan([Self.name(10)]).count == 1)
         #expect(plan([Self.name(9)], row: .finished(.abort)) != [.report(name: Self.name(9))])

@@ -1,12 +1,12 @@
 import CommitProtocol
 
-/// A transcript: events on the left, and indented below each what the machine says to it.
+/// A transcript: events on the left, and the machine's step indented below each.
 ///
-/// `#` begins a comment. The first other line names the branches' endings.
+/// `#` begins a comment. The first other line names the branches' commit modes.
 struct Scenario {
-    /// What the machine says, with the comments and events of the text as they were.
+    /// The machine's steps, with the comments and events of the text.
     let transcript: String
-    /// The first line that is no event.
+    /// The first line that is not an event.
     let fault: String?
 
     init(_ text: String) {
@@ -22,12 +22,12 @@ struct Scenario {
                 let commitModes = words.compactMap { CommitMode(rawValue: String($0)) }
                 machine = TransactionMachine(
                     transaction: someTransaction, commitModes: commitModes,
-                    repliesAtDecision: words.last == "answerAtDecision")
+                    repliesAtDecision: words.last == "replyAtDecision")
                 continue
             }
             let commitModes = machine?.branches.map(\.commitMode) ?? []
             guard let event = Wording.event(line, commitModes: commitModes),
-                let step = machine?.tell(event), let after = machine
+                let step = machine?.handle(event), let after = machine
             else {
                 fault = fault ?? String(line)
                 continue

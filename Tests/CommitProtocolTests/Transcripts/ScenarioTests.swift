@@ -1,10 +1,10 @@
 import Foundation
 import Testing
 
-/// The main paths as transcripts, which read without knowing the code.
+/// The main paths as transcripts, readable without knowing the code.
 ///
-/// A new one is written with its events alone; `TANDEM_RECORD=1 swift test --filter Scenario` adds
-/// what the machine says, for a person to judge.
+/// Write a new transcript with its events only; `TANDEM_RECORD=1 swift test --filter Scenario` adds the
+/// machine's steps, for a person to judge.
 @Suite struct ScenarioTests {
     static let folder = URL(filePath: #filePath).deletingLastPathComponent()
         .deletingLastPathComponent().appending(path: "Scenarios")
@@ -15,7 +15,7 @@ import Testing
     ]
 
     @Test(arguments: names)
-    func theMachineSaysWhatTheTranscriptSays(_ name: String) throws {
+    func stepsMatchTranscript(_ name: String) throws {
         let file = Self.folder.appending(path: "\(name).txt")
         let text = try String(contentsOf: file, encoding: .utf8)
         let scenario = Scenario(text)
@@ -27,7 +27,7 @@ import Testing
         }
     }
 
-    @Test func noTranscriptIsForgotten() throws {
+    @Test func listsEveryTranscript() throws {
         let found = try FileManager.default.contentsOfDirectory(atPath: Self.folder.path())
         let transcripts = found.filter { $0.hasSuffix(".txt") }.map { $0.dropLast(4) }
         #expect(Set(transcripts.map(String.init)) == Set(Self.names))

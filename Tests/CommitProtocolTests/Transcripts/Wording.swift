@@ -1,6 +1,6 @@
 import CommitProtocol
 
-/// The words of a scenario, as events.
+/// Translates the words of a scenario into events.
 enum Wording {
     static func event(_ line: Substring, commitModes: [CommitMode]) -> Event? {
         let words: [String] = line.split(separator: " ").map { String($0) }
@@ -93,7 +93,7 @@ enum Wording {
         }
     }
 
-    /// A row: undecided, delegated, commit or abort; evidence came with commit and delegation.
+    /// A row: undecided, delegated, commit or abort; commit and delegation bring evidence.
     private static func row(_ text: String, _ commitModes: [CommitMode]) -> RecoveredTransaction {
         let hasEvidence = text == "commit" || text == "delegated"
         return RecoveredTransaction(
@@ -106,7 +106,7 @@ enum Wording {
     }
 }
 
-/// A step, in the words of a scenario.
+/// Translates a step into the words of a scenario.
 extension Step {
     func lines(after machine: TransactionMachine) -> [String] {
         var lines: [String] = []
@@ -116,7 +116,7 @@ extension Step {
             let delay = request.delayMilliseconds.map { " in \($0) ms" } ?? ""
             lines.append("start timer \(request.timer.words)\(delay)")
         }
-        if let reply { lines.append("answer: \(reply.words)") }
+        if let reply { lines.append("reply: \(reply.words)") }
         if isLast { lines.append("end: \(machine.state.rawValue)") }
         return lines.isEmpty ? ["-"] : lines
     }
@@ -130,8 +130,8 @@ extension LogRequest {
         case .tombstone: "an abort tombstone"
         case .delegate: "that the branch decides, with its transaction id"
         case .copy(let decision): "a copy of the commit point's \(decision.rawValue)"
-        case .finish: "the end, lazily"
-        case .report: "that nobody can tell, lazily"
+        case .finish: "that it finished, lazily"
+        case .report: "that the decision cannot be determined, lazily"
         case .noteOutcomes: "the outcomes so far, lazily"
         }
     }
@@ -145,9 +145,9 @@ extension BranchCommand {
         case .commitPrepared(let branch): "branch \(branch): COMMIT PREPARED"
         case .rollbackPrepared(let branch): "branch \(branch): ROLLBACK PREPARED"
         case .commitLocally(let branch): "branch \(branch): COMMIT"
-        case .queryCommitPoint(let branch): "branch \(branch): fence, then say what you hold"
+        case .queryCommitPoint(let branch): "branch \(branch): fence, then query the decision"
         case .release(let branch, let decision):
-            "branch \(branch): end the open transaction, \(decision.rawValue)"
+            "branch \(branch): release, \(decision.rawValue)"
         case .fenceAndRollBack(let branch): "branch \(branch): fence, then roll back what is found"
         }
     }

@@ -1,46 +1,46 @@
 internal import CommitProtocol
 
-/// An order on its way.
-struct Flight: Hashable, Sendable {
-    enum Order: Hashable { case log(LogRequest), branch(BranchCommand) }
+/// A log request or branch command that was sent.
+struct Message: Hashable, Sendable {
+    enum Content: Hashable { case log(LogRequest), branch(BranchCommand) }
 
-    /// Who hears the answer; nil once the sender is gone or has given it up.
+    /// The incarnation that waits for the answer; nil if it is gone or has given up.
     var incarnation: Int?
-    /// Who sent it.
+    /// The incarnation that sent it.
     let sender: Int
-    let order: Order
-    /// What the sender knew when it sent the order.
+    let content: Content
+    /// What the sender knew at that time.
     let evidence: [PreparedEvidence?]
     let outcomes: [Outcome?]
     let decision: Decision?
-    /// The mistake of `readThenAct`: the row was read when the order was sent, and was decided.
+    /// For the mistake `readThenAct`: whether the row was decided when the message was sent.
     let hasReadDecided: Bool
     /// When it arrives.
     var due: Int64
 }
 
-/// How an order goes.
+/// What happens to a message.
 enum Fate: Hashable {
-    /// Carried out and answered.
+    /// Executed and answered.
     case done
-    /// The participant says no.
+    /// The participant refuses.
     case refused
-    /// Prepared, and an expectation missed.
-    case against
-    /// The state database is known not to have it.
+    /// Prepared, but an expectation was missed.
+    case preparedAgainstVote
+    /// Certainly not executed by the state database.
     case unavailable
-    /// Carried out; the answer is lost.
+    /// Executed, but the answer is lost.
     case lostReply
-    /// Visible to others, not durable, and not answered.
+    /// Visible but not durable, and not answered.
     case onlyVisible
-    /// Never carried out, and nobody knows.
+    /// Neither executed nor answered.
     case lost
-    /// Given up by its sender, and carried out later.
+    /// Executed after its sender has given up.
     case late
 
-    /// The fates, beside being done, that an order can meet.
-    static func faulty(_ order: Flight.Order, _ commitMode: (Int) -> CommitMode) -> [Fate] {
-        switch order {
+    /// The possible faults of a message.
+    static func faulty(_ content: Message.Content, _ commitMode: (Int) -> CommitMode) -> [Fate] {
+        switch content {
         case .log(.accept): [.unavailable, .lostReply, .lost, .late]
         case .log(.decide): [.lostReply, .onlyVisible, .lost, .late]
         case .log(.tombstone), .log(.delegate), .log(.copy): [.lostReply, .lost, .late]
@@ -48,7 +48,7 @@ enum Fate: Hashable {
         case .log(.report), .log(.noteOutcomes): [.lost, .late]
         case .branch(.work(let branch)):
             commitMode(branch) == .twoPhase
-                ? [.refused, .against, .lostReply, .lost, .late]
+                ? [.refused, .preparedAgainstVote, .lostReply, .lost, .late]
                 : [.refused, .lostReply, .lost, .late]
         case .branch(.commitLocally): [.refused, .lostReply, .lost, .late]
         case .branch(.commitPrepared), .branch(.rollbackPrepared), .branch(.fenceAndRollBack),
