@@ -5,7 +5,7 @@ import concurrent.futures
 from stack.replica import request
 from stack.stack import PARTICIPANTS, Stack
 
-TABLES = ("CREATE TABLE deeds (key text NOT NULL)",)
+TABLES = ("CREATE TABLE executions (key text NOT NULL)",)
 PROGRESS = "idempotency-key-in-progress"
 
 
@@ -13,13 +13,13 @@ def body(key):
     """One row in each of two participants; no unique key would hide a second execution."""
     return {"branches": [
         {"participant": name,
-         "statements": [{"sql": "INSERT INTO deeds VALUES ($1) RETURNING key",
+         "statements": [{"sql": "INSERT INTO executions VALUES ($1) RETURNING key",
                          "parameters": [key]}]}
         for name in PARTICIPANTS[:2]]}
 
 
 def ask(replicas, key, number):
-    """The request as a client makes it: what is still running is asked for again."""
+    """Sends the request as a client does, again while the first one is in progress."""
     replica = replicas[number % len(replicas)]
     while True:
         answer = replica.post(body(key), key)
@@ -28,7 +28,7 @@ def ask(replicas, key, number):
 
 
 def run(binary=None, keys=200, requests=16):
-    """Answers the faults that were found."""
+    """Returns the faults."""
     faults = []
     with Stack(binary, TABLES) as stack:
         replicas = [stack.add_replica(name) for name in ("one", "two")]
@@ -42,18 +42,18 @@ def run(binary=None, keys=200, requests=16):
                 faults += judge(key, answers)
         for name in PARTICIPANTS[:2]:
             with stack.participants[name].session() as session:
-                wrong = session.query("SELECT key, count(*) FROM deeds GROUP BY key "
+                wrong = session.query("SELECT key, count(*) FROM executions GROUP BY key "
                                       "HAVING count(*) <> 1")
-                count = int(session.value("SELECT count(*) FROM deeds"))
+                count = int(session.value("SELECT count(*) FROM executions"))
             faults += [f"{name}: {key} was executed {times} times" for key, times in wrong]
             if count != keys:
                 faults.append(f"{name}: {count} rows instead of {keys}")
-        faults += look_again(replicas, keys)
+        faults += judge_again(replicas, keys)
     return faults
 
 
 def judge(key, answers):
-    """All of them were told of one and the same commit."""
+    """Checks that all answers report the same commit."""
     faults = [f"{key}: {answer} {answer.body}" for answer in answers
               if answer.status not in (200, 201, 202)]
     ids = {answer.body.get("id") for answer in answers}
@@ -65,8 +65,8 @@ def judge(key, answers):
     return faults
 
 
-def look_again(replicas, keys):
-    """Later, each replica finds each transaction by its key, committed."""
+def judge_again(replicas, keys):
+    """Checks later that each replica finds each transaction by its key, committed."""
     faults = []
     for index in range(0, keys, 20):
         for replica in replicas:

@@ -1,4 +1,4 @@
-"""Two figures: how fast a killed replica's work is finished, and whether the dead delay the living."""
+"""Two figures: the recovery time, and the delay that a dead participant causes to others."""
 
 import concurrent.futures
 import statistics
@@ -37,7 +37,7 @@ def recovery(binary=None, rounds=20):
                 processes.until(30, "it dies", lambda: not replica.is_running, every=0.002)
             killed = time.monotonic()
             replica.start(wait=False)
-            processes.until(60, "all is finished", stack.is_quiet, every=0.01)
+            processes.until(60, "every transaction finishes", stack.is_quiet, every=0.01)
             seconds.append(time.monotonic() - killed)
     return seconds
 
@@ -53,9 +53,9 @@ def neighbour(binary=None, rounds=5, seconds=5):
         load(replica, "warm", 2)
         for number in range(rounds):
             living += load(replica, f"living-{number}", seconds)
-            way = stack.proxies["measured"][third.name]
+            proxy = stack.proxies["measured"][third.name]
             # Decided, and not finished there: a branch in doubt that is retried all the time.
-            rule = way.arm("^COMMIT PREPARED", "cut")
+            rule = proxy.arm("^COMMIT PREPARED", "cut")
             with concurrent.futures.ThreadPoolExecutor(1) as caller:
                 doubtful = caller.submit(replica.post, body(f"doubt-{number}"))
                 rule.fired.wait(10)
@@ -63,12 +63,12 @@ def neighbour(binary=None, rounds=5, seconds=5):
                 dead += load(replica, f"dead-{number}", seconds)
                 third.start()
                 doubtful.result()
-            processes.until(60, "all is finished", stack.is_quiet)
+            processes.until(60, "every transaction finishes", stack.is_quiet)
     return living, dead
 
 
 def load(replica, name, seconds, callers=4):
-    """Latencies of what some callers get done in the time."""
+    """Returns the latencies of several callers during the time."""
     end = time.monotonic() + seconds
 
     def call(caller):
@@ -77,7 +77,7 @@ def load(replica, name, seconds, callers=4):
             began = time.monotonic()
             answer = replica.post(body(f"{name}-{caller}", PARTICIPANTS[:2]))
             if answer.status != 201:
-                raise RuntimeError(f"the healthy transaction was told {answer} {answer.body}")
+                raise RuntimeError(f"expected 201 for a healthy transaction, got {answer} {answer.body}")
             latencies.append(time.monotonic() - began)
         return latencies
 
@@ -91,8 +91,8 @@ def percentile(values, part):
 
 def report_recovery(seconds):
     print(f"kill -9 until every branch is finished, {len(seconds)} times among {TOGETHER} "
-          f"transactions: {statistics.median(seconds):.2f} s in the middle, "
-          f"{max(seconds):.2f} s at most")
+          f"transactions: {statistics.median(seconds):.2f} s (median), "
+          f"{max(seconds):.2f} s (maximum)")
     return max(seconds)
 
 

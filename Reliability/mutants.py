@@ -1,8 +1,8 @@
-"""Planted bugs: each is a patch, and a named test has to fail because of it.
+"""Planted bugs: each is a patch that makes a named test fail.
 
-The patches are applied to a copy of the sources, built there, and taken back again. The copy stays in
-`.build/mutants`, so that only the first build of it is a long one. Where this process may mount, the
-copy is shown to the build at the path of the original, whose build products it then takes over.
+The patches are applied to a copy of the sources, built there, and reverted. The copy stays in
+`.build/mutants`, so that only its first build is long. If this process may mount, the build sees
+the copy at the path of the original, whose build products it reuses.
 """
 
 import os
@@ -19,13 +19,13 @@ from stack.stack import ROOT
 TREE = ROOT / ".build/mutants/tree"
 PATCHES = ROOT / "Reliability/mutants"
 TEST_SECONDS_MAX = 900
-# How a failed test exits; anything else is a failure of another kind.
+# The exit statuses of a failed test; any other is a failure of another kind.
 FOUND_BY_SWIFT, FOUND_BY_PROOF = 1, 3
 
 
 @dataclass
 class Mutant:
-    """A patch and what its head says."""
+    """A patch and its head."""
 
     name: str
     bug: str
@@ -45,16 +45,17 @@ def mutants(only=None):
 
 
 def run(only=None, output=None):
-    """Answers the mutants that were not caught; prints a table."""
+    """Prints a table; returns the mutants that were not caught."""
     shell = prepare()
     escaped, sound = [], {}
     print("| planted bug | caught by | verdict | seconds |\n|---|---|---|---|", flush=True)
     for mutant in mutants(only):
         began = time.monotonic()
         if mutant.test not in sound:
-            # A test that fails anyway catches nothing.
+            # A test that fails without the bug catches nothing.
             sound[mutant.test] = build_and_test(mutant, shell, output) == "passes"
-        verdict = play(mutant, shell, output) if sound[mutant.test] else "fails without it too"
+        verdict = (play(mutant, shell, output) if sound[mutant.test]
+                   else "fails without the bug, too")
         print(f"| {mutant.bug} | `{mutant.test}` | {verdict} "
               f"| {time.monotonic() - began:.0f} |", flush=True)
         if verdict != "caught":
@@ -63,7 +64,7 @@ def run(only=None, output=None):
 
 
 def prepare():
-    """Brings the copy up to date; answers what goes before a command that works in it."""
+    """Updates the copy; returns the prefix of commands that run in it."""
     TREE.mkdir(parents=True, exist_ok=True)
     if not (TREE / ".build").exists() and may_mount():
         shutil.copytree(ROOT / ".build", TREE / ".build", symlinks=True,
@@ -84,14 +85,14 @@ def prepare():
 
 
 def update(source, target):
-    """Copies what differs: an untouched file keeps its time, and is not compiled again."""
+    """Copies a file if it differs; an unchanged file keeps its time and is not compiled again."""
     if not source.exists():
         return
     if target.exists() and target.read_bytes() == source.read_bytes():
         return
     target.parent.mkdir(parents=True, exist_ok=True)
     shutil.copy2(source, target)
-    # A time of its own, later than any build of the copy.
+    # A time later than any build of the copy.
     os.utime(target)
 
 
@@ -102,13 +103,13 @@ def may_mount():
 
 def play(mutant, shell, output):
     if not patch(mutant, []):
-        return "the patch does not fit"
+        return "the patch does not apply"
     try:
         said = build_and_test(mutant, shell, output)
         return {"passes": "NOT CAUGHT", "fails": "caught"}.get(said, said)
     finally:
         if not patch(mutant, ["--reverse"]):
-            sys.exit(f"{mutant.name} cannot be taken back: remove {TREE}")
+            sys.exit(f"{mutant.name} cannot be reverted: remove {TREE}")
 
 
 def build_and_test(mutant, shell, output):

@@ -1,4 +1,4 @@
-"""The workload: transfers of two or three legs, each leg in another participant."""
+"""The workload: transfers of two or three legs, each in another participant."""
 
 import itertools
 import random
@@ -6,34 +6,34 @@ import threading
 import time
 from dataclasses import dataclass, field
 
-from chaos.heard import Word
+from chaos.observed import Status
 from stack.stack import PARTICIPANTS
 
 ACCOUNTS, OPENING_BALANCE = 200, 1000
 TABLES = (
     "CREATE TABLE accounts (id int PRIMARY KEY, balance bigint NOT NULL CHECK (balance >= 0))",
     f"INSERT INTO accounts SELECT n, {OPENING_BALANCE} FROM generate_series(1, {ACCOUNTS}) AS n",
-    # No unique key: a leg that is executed twice is there twice.
+    # No unique key, so that a leg that is executed twice exists twice.
     "CREATE TABLE ledger (transfer text NOT NULL, leg int NOT NULL, account int NOT NULL, "
     "amount bigint NOT NULL)",
 )
 TIMEOUT_MILLISECONDS = 3000
-# One in so many transfers expects a row that is not there, and has to abort.
-HOPELESS = 20
-# This part of them asks to be answered at the decision.
-EARLY = 0.4
-# After so many answers another replica is asked at once.
-ASKED_AT_ONCE = 0.3
+# One in so many transfers expects a missing row and must abort.
+ABORT_ONE_IN = 20
+# The part of transfers that ask for a reply at the decision.
+REPLY_AT_DECISION = 0.4
+# The part of answers after which another replica is asked at once.
+READ_ELSEWHERE_AT_ONCE = 0.3
 
 
 @dataclass
 class Transfer:
-    """What was asked for, and all that its caller was ever told."""
+    """A transfer, and all answers that its client got."""
 
     name: str
     key: str | None
     legs: list
-    hopeless: bool
+    must_abort: bool
     early: bool = False
     answers: list = field(default_factory=list)
     ids: set = field(default_factory=set)
@@ -44,7 +44,7 @@ class Transfer:
                 "timeoutMilliseconds": TIMEOUT_MILLISECONDS, "labels": {"transfer": self.name}}
 
     def _branch(self, number, participant, account, amount):
-        account = 0 if self.hopeless and number == 0 else account
+        account = 0 if self.must_abort and number == 0 else account
         return {"participant": participant, "statements": [
             {"sql": "UPDATE accounts SET balance = balance + $2::bigint "
                     "WHERE id = $1::int AND balance + $2::bigint >= 0",
@@ -54,8 +54,8 @@ class Transfer:
              "expectRows": 1}]}
 
 
-def told(answer):
-    """What an answer says: committed, aborted, refused, running or unknown."""
+def outcome_of(answer):
+    """The outcome in an answer: committed, aborted, refused, running or unknown."""
     if answer.status in (200, 201):
         return "committed"
     if answer.status == 202:
@@ -67,31 +67,34 @@ def told(answer):
     return "unknown" if answer.status in (None, 503) else f"odd {answer} {answer.body}"
 
 
-def transfers(client, dice):
-    """Transfers without end; most have a key."""
+def transfers(client, rng):
+    """An endless series of transfers; most have a key."""
     for number in itertools.count():
-        participants = dice.sample(PARTICIPANTS, dice.choice((2, 2, 3)))
-        amounts = [dice.randint(1, 50) for _ in participants[1:]]
-        legs = [(name, dice.randint(1, ACCOUNTS), amount)
+        participants = rng.sample(PARTICIPANTS, rng.choice((2, 2, 3)))
+        amounts = [rng.randint(1, 50) for _ in participants[1:]]
+        legs = [(name, rng.randint(1, ACCOUNTS), amount)
                 for name, amount in zip(participants, [-sum(amounts), *amounts])]
         name = f"{client}-{number}"
-        key = name if dice.random() < 0.7 else None
-        yield Transfer(name, key, legs, dice.randrange(HOPELESS) == 0, dice.random() < EARLY)
+        key = name if rng.random() < 0.7 else None
+        yield Transfer(name, key, legs, must_abort=rng.randrange(ABORT_ONE_IN) == 0,
+                       early=rng.random() < REPLY_AT_DECISION)
 
 
 class Client(threading.Thread):
-    """Sends one transfer after the other to any replica, as a careful caller would: what has a key
-    and no final answer is sent again, elsewhere."""
+    """Sends one transfer after the other to any replica, as a careful caller does.
 
-    def __init__(self, name, replicas, heard, stopping, seed):
+    It repeats a transfer that has a key and no final answer, at any replica.
+    """
+
+    def __init__(self, name, replicas, observed, stopping, seed):
         super().__init__(daemon=True)
-        self._dice = random.Random(f"{seed} {name}")
+        self._random = random.Random(f"{seed} {name}")
         self._name, self._replicas, self._stopping = name, replicas, stopping
-        self._heard = heard
+        self._observed = observed
         self.history = []
 
     def run(self):
-        for transfer in transfers(self._name, self._dice):
+        for transfer in transfers(self._name, self._random):
             if self._stopping.is_set():
                 return
             self.history.append(transfer)
@@ -99,51 +102,52 @@ class Client(threading.Thread):
 
     def _send(self, transfer):
         while True:
-            replica, before = self._dice.choice(self._replicas), self._heard.so_far(transfer.ids)
+            replica = self._random.choice(self._replicas)
+            before = self._observed.so_far(transfer.ids)
             answer = replica.post(
                 transfer.body, transfer.key, timeout=15, early=transfer.early)
-            says = told(answer)
-            transfer.answers.append(says)
-            self._note(answer, says, transfer, before, replica.name)
-            if says in ("committed", "aborted") or says.startswith("odd"):
+            outcome = outcome_of(answer)
+            transfer.answers.append(outcome)
+            self._note(answer, outcome, transfer, before, replica.name)
+            if outcome in ("committed", "aborted") or outcome.startswith("odd"):
                 return
             if transfer.key is None or self._stopping.is_set():
-                # Nobody is hurt by waiting a little before more is asked of what is broken.
-                self._stopping.wait(0.05 if says == "refused" else 0)
+                # Wait a little after a refusal.
+                self._stopping.wait(0.05 if outcome == "refused" else 0)
                 return
             self._stopping.wait(0.05)
 
-    def _note(self, answer, says, transfer, before, place):
-        """What was told, for the watchers to go on with; sometimes another replica is asked at once."""
+    def _note(self, answer, outcome, transfer, before, place):
+        """Records an answer; sometimes asks another replica at once."""
         number = answer.body.get("id") or answer.body.get("transaction")
-        if not number or says not in ("committed", "aborted", "running"):
+        if not number or outcome not in ("committed", "aborted", "running"):
             return
         if answer.body.get("id"):
             transfer.ids.add(number)
-            self._heard.status(answer.body, before, place)
-        elif says == "aborted":
+            self._observed.status(answer.body, before, place)
+        elif outcome == "aborted":
             transfer.ids.add(number)
-            self._heard.tell(number, Word("aborting", "abort"), before, place)
-        if self._dice.random() < ASKED_AT_ONCE:
-            ask(self._dice.choice(self._replicas), number, self._heard)
+            self._observed.record(number, Status("aborting", "abort"), before, place)
+        if self._random.random() < READ_ELSEWHERE_AT_ONCE:
+            ask(self._random.choice(self._replicas), number, self._observed)
 
 
-def ask(replica, number, heard):
-    """Asks a replica for the status of a transaction."""
-    before = heard.so_far([number])
+def ask(replica, number, observed):
+    """Reads the status of a transaction at a replica."""
+    before = observed.so_far([number])
     answer = replica.get(f"/v1/transactions/{number}", timeout=5)
     if answer.status == 200:
-        heard.status(answer.body, before, replica.name)
+        observed.status(answer.body, before, replica.name)
 
 
 class Watcher(threading.Thread):
     """Reads the status of recent transactions at one replica after the other."""
 
-    def __init__(self, clients, replicas, heard, stopping, seed):
+    def __init__(self, clients, replicas, observed, stopping, seed):
         super().__init__(daemon=True)
         self._clients, self._replicas, self._stopping = clients, replicas, stopping
-        self._heard = heard
-        self._dice = random.Random(f"{seed} watcher")
+        self._observed = observed
+        self._random = random.Random(f"{seed} watcher")
 
     def run(self):
         while not self._stopping.is_set():
@@ -152,6 +156,6 @@ class Watcher(threading.Thread):
             if not recent:
                 time.sleep(0.05)
                 continue
-            number = self._dice.choice(sorted(self._dice.choice(recent).ids))
+            number = self._random.choice(sorted(self._random.choice(recent).ids))
             for _ in range(6):
-                ask(self._dice.choice(self._replicas), number, self._heard)
+                ask(self._random.choice(self._replicas), number, self._observed)

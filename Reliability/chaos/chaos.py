@@ -1,4 +1,4 @@
-"""A run: the bank, the clients, the nemesis; then peace, and the checker."""
+"""A run: the bank, the clients and the nemesis; then a pause, and the checker."""
 
 import tempfile
 import threading
@@ -9,24 +9,24 @@ from pathlib import Path
 from chaos.bank import TABLES, Client, Watcher
 from chaos.checker import check
 from chaos.disk import Disk
-from chaos.heard import Heard
+from chaos.observed import ObservedStatuses
 from chaos.nemesis import FAILPOINTS, Nemesis
 from stack import processes
 from stack.stack import GRACE_SECONDS, PARTICIPANTS, Stack
 
 CLIENTS, REPLICAS = 8, 3
 HEAL_SECONDS_MAX = 60
-# Less work or fewer faults in a minute than this say nothing about the promises.
+# A run with less work or fewer faults per minute is invalid.
 TRANSFERS_PER_MINUTE_MIN, FAULTS_PER_MINUTE_MIN = 2000, 8
 PAUSE_SECONDS = 0.7
 
 
 def run(minutes, seed, binary=None):
-    """Answers the broken promises, and why the run says nothing if it does not."""
+    """Returns the violations, and the reasons why the run is invalid, if any."""
     folder = tempfile.mkdtemp(prefix="tandem-disk-")
     disk = Disk.mounted(Path(folder) / "small")
     if not disk:
-        print("no right to mount a tmpfs: the disk will not be filled")
+        print("cannot mount a tmpfs: the disk will not be filled")
     Path(folder).chmod(0o755)
     folders = {Disk.participant: disk.folder} if disk else {}
     settings = {Disk.participant: {"max_wal_size": "96MB", "min_wal_size": "32MB"}}
@@ -41,15 +41,15 @@ def run(minutes, seed, binary=None):
 def storm(stack, disk, minutes, seed):
     for number in range(1, REPLICAS + 1):
         replica = stack.add_replica(f"replica-{number}")
-        # Where that participant writes first, its journal decides; all others are decided in rows.
+        # The journal decides if that participant has the first leg; otherwise the row decides.
         replica.environment = {f"TANDEM_PARTICIPANTS_{PARTICIPANTS[0].upper()}_JOURNAL": "true"}
         replica.start()
     replicas = list(stack.replicas.values())
     stopping = threading.Event()
-    heard = Heard()
-    clients = [Client(f"client-{number}", replicas, heard, stopping, seed)
+    observed = ObservedStatuses()
+    clients = [Client(f"client-{number}", replicas, observed, stopping, seed)
                for number in range(CLIENTS)]
-    watcher = Watcher(clients, replicas, heard, stopping, seed)
+    watcher = Watcher(clients, replicas, observed, stopping, seed)
     nemesis = Nemesis(stack, disk, seed)
     began = time.monotonic()
     for thread in [*clients, watcher]:
@@ -61,52 +61,54 @@ def storm(stack, disk, minutes, seed):
     seconds = time.monotonic() - began
     stopping.set()
     nemesis.repair_all()
-    peace = time.monotonic()
+    repaired = time.monotonic()
     for thread in [*clients, watcher]:
         thread.join()
     transfers = [transfer for client in clients for transfer in client.history]
-    faults = nemesis.failed + heard.faults
+    faults = nemesis.failed + observed.faults
     try:
-        processes.until(HEAL_SECONDS_MAX, "all is finished", lambda: is_quiet(stack), every=0.1)
+        processes.until(HEAL_SECONDS_MAX, "every transaction finishes",
+                        lambda: is_quiet(stack), every=0.1)
     except TimeoutError as error:
         faults.append(str(error))
-    healed = time.monotonic() - peace
+    healed = time.monotonic() - repaired
     time.sleep(2 * GRACE_SECONDS)
     if not is_quiet(stack):
-        faults.append("something came to life after all had been finished")
+        faults.append("a transaction reappeared after all had finished")
     faults += check(stack, transfers)
-    report(transfers, nemesis, heard, seconds, healed)
-    return faults, (shortcomings(transfers, nemesis, seconds / 60) + unjournalled(stack)
-                    + blindness(stack, transfers) + Heard.blindness())
+    report(transfers, nemesis, observed, seconds, healed)
+    return faults, (shortcomings(transfers, nemesis, seconds / 60)
+                    + missing_journal_decisions(stack)
+                    + unseen_faults(stack, transfers) + ObservedStatuses.unseen_faults())
 
 
-def unjournalled(stack):
-    """What says nothing about journals: a run in which none decided either way."""
+def missing_journal_decisions(stack):
+    """The decisions that no journal made: such a run is invalid."""
     lacks = []
     with stack.state.session() as session:
         for decision in ("commit", "abort"):
             count = session.value(
                 "SELECT count(*) FROM tandem.transactions WHERE journal_server IS NOT NULL "
                 f"AND decision_from = 'commitPoint' AND decision = '{decision}'")
-            print(f"{count} decided {decision} by a journal")
+            print(f"{count} decisions to {decision} by a journal")
             if count == "0":
                 lacks.append(f"no journal decided {decision}")
     return lacks
 
 
-def blindness(stack, transfers):
-    """What the checker does not see when it is planted; nothing else uses the databases by now."""
+def unseen_faults(stack, transfers):
+    """The planted faults that the checker misses; nothing else uses the databases at this time."""
     planted = ("DELETE FROM ledger WHERE ctid = (SELECT min(ctid) FROM ledger)",
                "INSERT INTO ledger SELECT * FROM ledger LIMIT 1",
                "UPDATE accounts SET balance = balance + 1 WHERE id = 1")
-    blind = []
+    unseen = []
     for number, sql in enumerate(planted):
         before = len(check(stack, transfers))
         with stack.participants[PARTICIPANTS[number]].session() as session:
             session.query(sql)
         if len(check(stack, transfers)) <= before:
-            blind.append(f"the checker does not see: {sql}")
-    return blind
+            unseen.append(f"the checker misses: {sql}")
+    return unseen
 
 
 def is_quiet(stack):
@@ -117,7 +119,7 @@ def is_quiet(stack):
 
 
 def shortcomings(transfers, nemesis, minutes):
-    """Why the run says nothing; empty when it does."""
+    """The reasons why the run is invalid; empty if it is valid."""
     lacks = []
     answered = sum(bool(transfer.answers) for transfer in transfers)
     if answered < TRANSFERS_PER_MINUTE_MIN * minutes:
@@ -128,13 +130,13 @@ def shortcomings(transfers, nemesis, minutes):
     if missing:
         lacks.append(f"failpoints that never fired: {', '.join(sorted(missing))}")
     if not any(transfer.early and transfer.happened for transfer in transfers):
-        lacks.append("nothing was answered at its decision")
+        lacks.append("no transaction got its reply at the decision")
     if not any(transfer.happened for transfer in transfers):
         lacks.append("nothing was committed")
     return lacks
 
 
-def report(transfers, nemesis, heard, seconds, healed):
+def report(transfers, nemesis, observed, seconds, healed):
     said = Counter(transfer.answers[-1] for transfer in transfers if transfer.answers)
     happened = sum(transfer.happened for transfer in transfers)
     early = sum(transfer.early and transfer.happened for transfer in transfers)
@@ -144,4 +146,4 @@ def report(transfers, nemesis, heard, seconds, healed):
     print(f"{len(nemesis.done)} faults: "
           + ", ".join(f"{count} {kind}" for kind, count in Counter(nemesis.done).most_common()))
     print(f"failpoints that fired: {', '.join(sorted(nemesis.fired)) or 'none'}; messages cut: "
-          f"{nemesis.messages_cut}; statuses heard: {heard.answers}; healed in {healed:.2f} s")
+          f"{nemesis.messages_cut}; statuses compared: {observed.answers}; healed in {healed:.2f} s")

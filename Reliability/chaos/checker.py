@@ -1,4 +1,4 @@
-"""The verdict on a run, from the databases and from what the clients were told."""
+"""Judges a run by the databases and by the answers to clients."""
 
 from collections import Counter
 
@@ -17,7 +17,7 @@ SELECT label_values[array_position(label_names, 'transfer')], state, decision,
 
 
 def check(stack, transfers):
-    """Every broken promise, as a sentence."""
+    """Returns every violation, as a sentence."""
     faults = []
     legs, total = Counter(), 0
     for name in PARTICIPANTS:
@@ -35,7 +35,7 @@ def check(stack, transfers):
 
 
 def check_legs(transfers, legs):
-    """All legs or none, never twice, and as the caller was told."""
+    """All legs or none, never twice, and in agreement with the answers."""
     faults = []
     known = set()
     for transfer in transfers:
@@ -44,21 +44,21 @@ def check_legs(transfers, legs):
         counts = [legs[leg] for leg in expected]
         transfer.happened = counts[0] > 0
         if counts not in ([0] * len(expected), [1] * len(expected)):
-            faults.append(f"{transfer.name}: its legs are there {counts} times")
+            faults.append(f"{transfer.name}: its legs exist {counts} times")
         said = set(transfer.answers)
         if "committed" in said and not any(counts):
-            faults.append(f"{transfer.name}: told {transfer.answers}, and it is not there")
-        # A refusal speaks of its own attempt alone, an abort of the key as well.
+            faults.append(f"{transfer.name}: answered {transfer.answers}, but it is not committed")
+        # A refusal concerns its own attempt only, an abort the key as well.
         refused = said == {"refused"} or "aborted" in said
         if refused and any(counts):
-            faults.append(f"{transfer.name}: told {transfer.answers}, and it is there")
+            faults.append(f"{transfer.name}: answered {transfer.answers}, but it is committed")
         faults += [f"{transfer.name}: {word}" for word in said if word.startswith("odd")]
-    faults += [f"{leg}: nobody asked for it" for leg in legs if leg not in known]
+    faults += [f"{leg}: no client sent it" for leg in legs if leg not in known]
     return faults
 
 
 def check_rows(stack, transfers):
-    """The state database says the same as the participants."""
+    """The state database agrees with the participants."""
     with stack.state.session() as session:
         rows = session.query(ROWS)
     faults, committed = [], Counter()
@@ -68,6 +68,6 @@ def check_rows(stack, transfers):
         committed[transfer] += decision == "commit"
     for transfer in transfers:
         if committed[transfer.name] != transfer.happened:
-            faults.append(f"{transfer.name}: {committed[transfer.name]} rows say commit, and it is "
-                          f"{'there' if transfer.happened else 'not there'}")
+            faults.append(f"{transfer.name}: {committed[transfer.name]} rows say commit, but it is "
+                          f"{'committed' if transfer.happened else 'not committed'}")
     return faults

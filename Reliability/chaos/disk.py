@@ -1,4 +1,4 @@
-"""A small disk of its own for one participant, which can be filled; needs the right to mount."""
+"""A small disk for one participant, which can be filled; needs the right to mount."""
 
 import os
 import subprocess
@@ -8,7 +8,7 @@ MEGABYTES = 384
 
 
 class Disk:
-    """A tmpfs; None where it may not be mounted."""
+    """A tmpfs; None if it cannot be mounted."""
 
     participant = "ledger"
 
@@ -23,7 +23,7 @@ class Disk:
         return cls(folder) if done.returncode == 0 else None
 
     def fill(self):
-        """Takes what is left, to the last page; answers how much."""
+        """Fills the disk to the last page; returns the number of bytes."""
         ballast = os.open(self.folder / "ballast", os.O_CREAT | os.O_WRONLY)
         written, block = 0, b"\0" * 65536
         try:

@@ -3,11 +3,11 @@
 import random
 import time
 
-from chaos.squatter import Squatter
+from chaos.slots import SlotExhaustion
 from stack import processes
 from stack.stack import LEASE_SECONDS, PARTICIPANTS
 
-# Where a message can be cut, and in whose hands it is.
+# The messages at which a connection can be cut, by database.
 MESSAGES = (
     ("state", r"INSERT INTO tandem\.transactions"),
     ("state", r"UPDATE tandem\.transactions AS t SET\s+decision"),
@@ -16,7 +16,7 @@ MESSAGES = (
     *((name, r"^COMMIT PREPARED") for name in PARTICIPANTS),
 )
 ACTIONS = ("cut", "forward", "swallow")
-# Each of these has to fire in a valid run.
+# Each of these must fire in a valid run.
 FAILPOINTS = (
     "accept.after", "work.after.0", "decideCommit.before", "decideCommit.after",
     "commitPrepared.before.1", "commitPrepared.after.0", "rollbackPrepared.before.1",
@@ -25,13 +25,13 @@ FAILPOINTS = (
 
 
 class Nemesis:
-    """Breaks one thing after the other; every kind once before any comes again."""
+    """Applies one fault after the other; every kind once before any is repeated."""
 
     def __init__(self, stack, disk, seed):
         self.stack = stack
         self.disk = disk
-        self._dice = random.Random(f"{seed} nemesis")
-        self._squatter = Squatter(stack)
+        self._random = random.Random(f"{seed} nemesis")
+        self._slots = SlotExhaustion(stack)
         self._deck = []
         self.done = []
         self.failed = []
@@ -40,15 +40,15 @@ class Nemesis:
         self.kinds = [self.kill_replica, self.freeze_replica, self.pause_beyond_lease,
                       self.failpoint, self.failpoint, self.kill_participant,
                       self.freeze_participant, self.kill_state, self.freeze_state,
-                      self.cut_connections, self.cut_message, self.cut_message, self.hole,
+                      self.cut_connections, self.cut_message, self.cut_message, self.stall,
                       self.latency, self.fill_slots]
         if disk:
             self.kinds.append(self.fill_disk)
 
     def strike(self):
-        """One fault from the deck, broken and repaired."""
+        """Applies and repairs the next fault."""
         if not self._deck:
-            self._deck = self._dice.sample(self.kinds, len(self.kinds))
+            self._deck = self._random.sample(self.kinds, len(self.kinds))
         kind = self._deck.pop()
         began = time.monotonic()
         what = kind()
@@ -56,13 +56,13 @@ class Nemesis:
         print(f"  {kind.__name__} {what} ({time.monotonic() - began:.1f} s)", flush=True)
 
     def _replica(self):
-        return self._dice.choice(list(self.stack.replicas.values()))
+        return self._random.choice(list(self.stack.replicas.values()))
 
     def _participant(self):
-        return self.stack.participants[self._dice.choice(PARTICIPANTS)]
+        return self.stack.participants[self._random.choice(PARTICIPANTS)]
 
     def _hold(self, least=0.3, most=2.0):
-        time.sleep(self._dice.uniform(least, most))
+        time.sleep(self._random.uniform(least, most))
 
     def kill_replica(self):
         replica = self._replica()
@@ -72,15 +72,15 @@ class Nemesis:
         return replica.name
 
     def failpoint(self):
-        """A life that dies by itself at a named step, under load."""
+        """Kills a replica at a named step, under load."""
         replica = self._replica()
         left = sorted(set(FAILPOINTS) - self.fired) or list(FAILPOINTS)
-        name = self._dice.choice(left)
+        name = self._random.choice(left)
         replica.kill()
-        # It may meet its end before anybody sees that it serves.
-        replica.start(f"{name}=kill*{self._dice.randint(1, 20)}", wait=False)
+        # It may die before it is ready.
+        replica.start(f"{name}=kill*{self._random.randint(1, 20)}", wait=False)
         try:
-            processes.until(10, "it dies by itself", lambda: not replica.is_running)
+            processes.until(10, "it dies at the failpoint", lambda: not replica.is_running)
             self.fired.add(name)
         except TimeoutError:
             replica.kill()
@@ -95,7 +95,7 @@ class Nemesis:
         return replica.name
 
     def pause_beyond_lease(self):
-        """It is taken for dead meanwhile, and wakes up into a world that went on."""
+        """Freezes a replica until others have taken over its transactions."""
         replica = self._replica()
         replica.freeze()
         self._hold(LEASE_SECONDS + 0.5, LEASE_SECONDS + 1.5)
@@ -128,49 +128,49 @@ class Nemesis:
         cluster.thaw()
         return cluster.name
 
-    def _way(self):
-        ways = self.stack.proxies[self._replica().name]
-        return ways[self._dice.choice(sorted(ways))]
+    def _proxy(self):
+        proxies = self.stack.proxies[self._replica().name]
+        return proxies[self._random.choice(sorted(proxies))]
 
     def cut_connections(self):
-        way = self._way()
+        proxy = self._proxy()
         for _ in range(3):
-            way.reset_all()
+            proxy.reset_all()
             self._hold(0.1, 0.5)
-        return way.name
+        return proxy.name
 
     def cut_message(self):
-        database, pattern = self._dice.choice(MESSAGES)
-        action = self._dice.choice(ACTIONS)
-        way = self.stack.proxies[self._replica().name][database]
-        rule = way.arm(pattern, action, self._dice.randint(1, 5))
+        database, pattern = self._random.choice(MESSAGES)
+        action = self._random.choice(ACTIONS)
+        proxy = self.stack.proxies[self._replica().name][database]
+        rule = proxy.arm(pattern, action, self._random.randint(1, 5))
         fired = rule.fired.wait(5)
-        way.disarm()
+        proxy.disarm()
         self.messages_cut += fired
-        return f"{way.name} {action} {pattern}{'' if fired else ' (did not come)'}"
+        return f"{proxy.name} {action} {pattern}{'' if fired else ' (did not come)'}"
 
-    def hole(self):
-        way = self._way()
-        way.hole()
+    def stall(self):
+        proxy = self._proxy()
+        proxy.stall()
         self._hold(1, 3)
-        way.heal()
-        return way.name
+        proxy.heal()
+        return proxy.name
 
     def latency(self):
         replica = self._replica()
-        ways = self.stack.proxies[replica.name].values()
-        for way in ways:
-            way.delay_seconds = 0.03
+        proxies = self.stack.proxies[replica.name].values()
+        for proxy in proxies:
+            proxy.delay_seconds = 0.03
         self._hold(1, 2)
-        for way in ways:
-            way.heal()
+        for proxy in proxies:
+            proxy.heal()
         return replica.name
 
     def fill_slots(self):
-        name = self._dice.choice(PARTICIPANTS)
-        taken = self._squatter.fill(name)
+        name = self._random.choice(PARTICIPANTS)
+        taken = self._slots.fill(name)
         self._hold(0.5, 1.5)
-        self.failed += self._squatter.leave(name)
+        self.failed += self._slots.leave(name)
         return f"{name} ({taken} foreign gids)"
 
     def fill_disk(self):
@@ -182,7 +182,7 @@ class Nemesis:
         return f"{self.disk.participant} ({full >> 20} MiB)"
 
     def revive(self):
-        """What ended on its own because it was superseded is started again."""
+        """Starts superseded replicas again."""
         for replica in self.stack.replicas.values():
             if not replica.is_running:
                 if replica.exit_status != 75:
@@ -190,9 +190,9 @@ class Nemesis:
                 replica.start()
 
     def repair_all(self):
-        for ways in self.stack.proxies.values():
-            for way in ways.values():
-                way.heal()
+        for proxies in self.stack.proxies.values():
+            for proxy in proxies.values():
+                proxy.heal()
         for cluster in self.stack.databases.values():
             cluster.thaw()
             cluster.start_again_if_ended()

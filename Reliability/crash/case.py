@@ -1,4 +1,4 @@
-"""One case: a transaction is driven to a crash point, a fault strikes, all heals, and is judged."""
+"""One case: run a transaction to a crash point, apply a fault, repair it, and judge the result."""
 
 import threading
 import time
@@ -17,12 +17,12 @@ TABLES = ("CREATE TABLE legs (marker text NOT NULL, branch int NOT NULL)",)
 
 
 class NotHit(Exception):
-    """The crash point was never reached: the case says nothing."""
+    """The crash point was not reached, so the case is invalid."""
 
 
 @dataclass
 class Result:
-    """What came of a case."""
+    """The result of a case."""
 
     point: object
     fault: str
@@ -33,7 +33,7 @@ class Result:
 
 
 class Post(threading.Thread):
-    """A caller of its own."""
+    """A request on a thread of its own."""
 
     def __init__(self, replica, body, key, early):
         super().__init__(daemon=True)
@@ -46,8 +46,10 @@ class Post(threading.Thread):
 
 
 def transaction(marker, kind):
-    """Three branches that each write one row, of a one-phase transaction only the first; an abort is
-    found out when all have worked."""
+    """Three branches that each write one row; in a one-phase transaction only the first writes.
+
+    A transaction to abort fails after all branches have worked.
+    """
     branches = []
     for branch, participant in enumerate(PARTICIPANTS):
         statement = {"sql": "INSERT INTO legs VALUES ($1, $2::int)",
@@ -63,24 +65,24 @@ def transaction(marker, kind):
 
 
 def written(body):
-    """What each participant holds of a transaction that was committed."""
+    """The number of rows that each participant holds after a commit."""
     return [0 if branch["readOnly"] else 1 for branch in body["branches"]]
 
 
 class Case:
-    """A point and a fault; `number` makes its rows its own."""
+    """A point and a fault; `number` marks its rows."""
 
-    def __init__(self, stack, victim, witness, point, fault, number):
-        self.stack, self.victim, self.witness = stack, victim, witness
+    def __init__(self, stack, victim, other, point, fault, number):
+        self.stack, self.victim, self.other = stack, victim, other
         self.point, self.fault = point, fault
         self.marker = f"case-{number}"
-        # Keyed transactions are accepted first and worked on afterwards, keyless ones overlap.
-        self.key = None if point.path.first_life == "rowless" or number % 2 else self.marker
-        # One in three is answered at its decision.
+        # With a key, work starts after the acceptance; without one, they overlap.
+        self.key = None if point.path.first_incarnation == "rowless" or number % 2 else self.marker
+        # One in three gets its reply at the decision.
         self.early = number % 3 == 0
         self.body = transaction(self.marker, point.path.transaction)
         self.whole = written(self.body)
-        # A journal is kept where the setting says so; who asks one need not have it.
+        # Only the replica that runs the transaction needs the setting.
         self.environment = ({"TANDEM_PARTICIPANTS_USERS_JOURNAL": "true"}
                             if point.path.transaction.startswith("journal") else {})
 
@@ -88,13 +90,13 @@ class Case:
         result = Result(self.point, self.fault)
         if self.victim.is_running:
             self.victim.kill()
-        if not self.witness.is_running:
-            self.witness.start()
+        if not self.other.is_running:
+            self.other.start()
         post, began = self.strike()
         post.join()
         result.answer = str(post.answer)
         try:
-            processes.until(HEAL_SECONDS_MAX, "all is finished", self._is_healed)
+            processes.until(HEAL_SECONDS_MAX, "every transaction finishes", self._is_healed)
         except TimeoutError as error:
             result.violations.append(str(error))
         result.seconds = time.monotonic() - began
@@ -102,36 +104,39 @@ class Case:
         return result
 
     def strike(self):
-        """Drives the transaction to the point, breaks and repairs; answers the caller, and when
-        the repair was done."""
+        """Runs the transaction to the point, applies the fault and repairs it.
+
+        Returns the request and the time of the repair.
+        """
         raise NotImplementedError
 
-    def first_life_ends(self):
-        """A process that is killed on the way; answers the caller that it had.
+    def end_first_incarnation(self):
+        """A process that is killed on the proxy; answers the caller that it had.
 
-        The witness would take its work over as fast as its next life does, so it stands still
+        The other would take its work over as fast as its next life does, so it stands still
         until the point is reached.
         """
-        self.witness.freeze()
-        self.victim.start(f"{self.point.path.first_life}=kill", more=self.environment)
+        self.other.freeze()
+        self.victim.start(f"{self.point.path.first_incarnation}=kill", more=self.environment)
         post = Post(self.victim, self.body, self.key, self.early)
-        processes.until(HIT_SECONDS_MAX, "the first life ends", lambda: not self.victim.is_running)
+        processes.until(HIT_SECONDS_MAX, "the first incarnation ends",
+                        lambda: not self.victim.is_running)
         return post
 
     def ask_elsewhere(self):
-        """The same request with the same key, to the other replica.
+        """Sends the same request with the same key to the other replica.
 
-        On a busy machine it may have stood still for longer than its lease, and has ended since then.
+        On a busy machine that replica may have been frozen beyond its lease, and have ended.
         """
-        answer = self.witness.post(self.body, self.key)
+        answer = self.other.post(self.body, self.key)
         if answer is LOST:
-            faults.restart_if_superseded(self.witness)
-            self.witness.becomes_ready()
-            answer = self.witness.post(self.body, self.key)
+            faults.restart_if_superseded(self.other)
+            self.other.becomes_ready()
+            answer = self.other.post(self.body, self.key)
         return answer
 
     def _is_healed(self):
-        # On a busy machine a fault may outlast the lease, and the witness leaves orphans to the victim.
+        # On a busy machine a fault may outlast the lease; only the victim scans for orphans.
         if self.victim.exit_status == SUPERSEDED:
             self.victim.start(wait=False)
         try:
@@ -141,56 +146,56 @@ class Case:
 
 
 class FailpointCase(Case):
-    """The coordinator stands still at a failpoint while the fault is applied."""
+    """The replica is stopped at a failpoint while the fault is applied."""
 
     def strike(self):
         post = self._reach_the_point()
         if not self.victim.stops_at(self.point.failpoint, HIT_SECONDS_MAX):
-            raise NotHit(f"the point was not hit; the caller was told {post.answer}")
-        self.witness.thaw()
+            raise NotHit(f"the point was not hit; the answer was {post.answer}")
+        self.other.thaw()
         return post, faults.apply(self.fault, self.point, self.stack, self.victim)
 
     def _reach_the_point(self):
         armed = f"{self.point.failpoint}=stop"
-        first = self.point.path.first_life
+        first = self.point.path.first_incarnation
         if first is None:
             self.victim.start(armed, more=self.environment)
             return Post(self.victim, self.body, self.key, self.early)
-        post = self._leave_orphans() if first == "rowless" else self.first_life_ends()
+        post = self._leave_orphans() if first == "rowless" else self.end_first_incarnation()
         self.victim.start(armed, wait=False, more=self.environment)
         return post
 
     def _leave_orphans(self):
-        """The accept is held on its way while the branches prepare, and is lost in the end."""
+        """Delays the accept while the branches prepare, then loses it."""
         self.victim.start()
-        way = self.stack.proxies[self.victim.name]["state"]
-        way.arm("INSERT INTO tandem.transactions", "hole")
+        proxy = self.stack.proxies[self.victim.name]["state"]
+        proxy.arm("INSERT INTO tandem.transactions", "stall")
         post = Post(self.victim, self.body, None, self.early)
         processes.until(HIT_SECONDS_MAX, "every branch is prepared",
                         lambda: all(self.stack.prepared(name) for name in PARTICIPANTS))
         self.victim.kill()
-        way.reset_all()
-        way.heal()
+        proxy.reset_all()
+        proxy.heal()
         return post
 
 
 class MessageCase(Case):
-    """The connection breaks at a message; nothing is stopped."""
+    """The connection breaks at a message; no process is stopped."""
 
     def strike(self):
-        way = self.stack.proxies[self.victim.name][self.point.database]
-        if self.point.path.first_life is None:
+        proxy = self.stack.proxies[self.victim.name][self.point.database]
+        if self.point.path.first_incarnation is None:
             self.victim.start()
-            rule = way.arm(self.point.pattern, self.fault, self.point.hit)
+            rule = proxy.arm(self.point.pattern, self.fault, self.point.hit)
             post = Post(self.victim, self.body, self.key, self.early)
         else:
-            post = self.first_life_ends()
-            rule = way.arm(self.point.pattern, self.fault, self.point.hit)
+            post = self.end_first_incarnation()
+            rule = proxy.arm(self.point.pattern, self.fault, self.point.hit)
             self.victim.start(wait=False)
         if not rule.fired.wait(HIT_SECONDS_MAX):
-            raise NotHit(f"the message did not come; the caller was told {post.answer}")
-        self.witness.thaw()
-        if self.fault == "hole":
-            time.sleep(faults.HOLE_SECONDS)
-        way.heal()
+            raise NotHit(f"the message did not come; the answer was {post.answer}")
+        self.other.thaw()
+        if self.fault == "stall":
+            time.sleep(faults.STALL_SECONDS)
+        proxy.heal()
         return post, time.monotonic()

@@ -1,25 +1,25 @@
-"""The faults, each applied while the coordinator stands still at a crash point."""
+"""The faults, applied while the replica is stopped at a crash point."""
 
 import time
 
 from stack import processes
 from stack.stack import LEASE_SECONDS
 
-COORDINATOR, FREEZE, PARTICIPANT, STATE, RESET, HOLE = (
-    "coordinator", "freeze", "participant", "state", "reset", "hole")
-FAULTS = (COORDINATOR, FREEZE, PARTICIPANT, STATE, RESET, HOLE)
+COORDINATOR, FREEZE, PARTICIPANT, STATE, RESET, STALL = (
+    "coordinator", "freeze", "participant", "state", "reset", "stall")
+FAULTS = (COORDINATOR, FREEZE, PARTICIPANT, STATE, RESET, STALL)
 
-# Longer than every timeout of the coordinator's connections but COMMIT PREPARED's own.
-HOLE_SECONDS = 2
-# How a replica ends whose life is over; whoever runs it starts it again.
+# Longer than every timeout of the replica's connections except that of COMMIT PREPARED.
+STALL_SECONDS = 2
+# The exit status of a superseded replica; its supervisor starts it again.
 SUPERSEDED = 75
 DOWN_SECONDS = 0.3
 
 
 def apply(fault, point, stack, victim):
-    """Applies the fault to the stopped victim, lets it go on, and repairs what was broken.
+    """Applies the fault to the stopped victim, continues it, and repairs the fault.
 
-    Answers when the repair was done, from which healing is measured.
+    Returns the time of the repair, from which healing is measured.
     """
     return HANDLERS[fault](point, stack, victim)
 
@@ -32,7 +32,7 @@ def kill_coordinator(point, stack, victim):
 
 
 def freeze(point, stack, victim):
-    """SIGSTOP until its lease is over and the other replica has had time to take over."""
+    """Keeps the victim stopped until its lease is over and the other replica can take over."""
     time.sleep(LEASE_SECONDS + 1)
     victim.thaw()
     began = time.monotonic()
@@ -56,31 +56,31 @@ def kill_database(cluster, victim):
     return time.monotonic()
 
 
-def way(point, stack, victim):
+def proxy(point, stack, victim):
     """The proxy between the victim and the database that the point addresses."""
     return stack.proxies[victim.name]["state" if point.is_at_state else point.participant]
 
 
 def reset(point, stack, victim):
-    way(point, stack, victim).reset_all()
+    proxy(point, stack, victim).reset_all()
     victim.thaw()
     return time.monotonic()
 
 
-def hole(point, stack, victim):
-    """Nothing arrives and nothing is refused; in the end everything arrives late."""
-    held = way(point, stack, victim)
-    held.hole()
+def stall(point, stack, victim):
+    """Delays every message of the proxy."""
+    held = proxy(point, stack, victim)
+    held.stall()
     victim.thaw()
-    time.sleep(HOLE_SECONDS)
+    time.sleep(STALL_SECONDS)
     held.heal()
     return time.monotonic()
 
 
 def restart_if_superseded(victim):
-    """Starts a replica again that finds itself superseded."""
+    """Starts a replica again if it was superseded."""
     try:
-        processes.until(1, "it goes on or ends", lambda: not victim.is_running)
+        processes.until(1, "it continues or ends", lambda: not victim.is_running)
     except TimeoutError:
         return
     if victim.exit_status != SUPERSEDED:
@@ -90,5 +90,5 @@ def restart_if_superseded(victim):
 
 HANDLERS = {
     COORDINATOR: kill_coordinator, FREEZE: freeze, PARTICIPANT: kill_participant,
-    STATE: kill_state, RESET: reset, HOLE: hole,
+    STATE: kill_state, RESET: reset, STALL: stall,
 }

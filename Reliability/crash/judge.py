@@ -1,4 +1,4 @@
-"""The verdict on a case, from the databases alone and from what callers were told."""
+"""Judges a case by the databases and by the answers to callers."""
 
 from stack.stack import PARTICIPANTS
 
@@ -7,7 +7,7 @@ ROW = ("SELECT number, salt, decision, state, finished_at IS NOT NULL FROM tande
 
 
 def effects(stack, marker):
-    """How often each participant holds the case's row."""
+    """The number of the case's rows in each participant."""
     counts = []
     for name in PARTICIPANTS:
         with stack.participants[name].session() as session:
@@ -24,34 +24,34 @@ def row_of(stack, marker):
 
 
 def judge(case, answer, result):
-    """Fills the outcome and the violations in."""
+    """Sets the outcome and the violations."""
     complain = result.violations.append
     counts = effects(case.stack, case.marker)
     row = row_of(case.stack, case.marker)
     decision, state = (row[2], row[3]) if row else (None, None)
     result.outcome = "committed" if counts == case.whole else "aborted"
     if counts not in ([0, 0, 0], case.whole):
-        complain(f"half done: the rows are {counts}")
+        complain(f"committed in part: the rows are {counts}")
     committed = any(counts)
     if committed != (decision == "commit"):
-        complain(f"the rows are {counts} and the decision is {decision}")
+        complain(f"the rows are {counts}, but the decision is {decision}")
     if row and state not in ("committed", "aborted"):
         complain(f"the state is {state}")
     if answer.status in (200, 201) and not committed:
-        complain(f"the caller was told {answer} and nothing is there")
+        complain(f"answered {answer}, but nothing is committed")
     if answer.status == 409 and committed:
-        complain(f"the caller was told {answer} and it is there")
+        complain(f"answered {answer}, but it is committed")
     if answer.status == 202 and answer.body.get("state") == "committing" and not committed:
-        complain("the caller was told committing and nothing is there")
+        complain("answered committing, but nothing is committed")
     if answer.status == 503 and answer.type != "outcome-unknown" and committed:
-        complain(f"the caller was told {answer} and it is there")
+        complain(f"answered {answer}, but it is committed")
     if answer.status not in (None, 200, 201, 202, 409, 503):
-        complain(f"the caller was told {answer}: {answer.body}")
-    ask_again(case, committed, row, complain)
+        complain(f"unexpected answer {answer}: {answer.body}")
+    repeat_request(case, committed, row, complain)
 
 
-def ask_again(case, committed, row, complain):
-    """The same request with the same key, to the other replica: the same outcome, done once."""
+def repeat_request(case, committed, row, complain):
+    """Repeats a keyed request at the other replica: the outcome is the same, executed once."""
     if not case.key:
         return
     again = case.ask_elsewhere()
@@ -66,9 +66,10 @@ def ask_again(case, committed, row, complain):
 
 
 def still_holds(case, result):
-    """Long after the verdict: nothing has come to life again."""
+    """Checks later that nothing has changed since the verdict."""
     counts = effects(case.stack, case.marker)
     row = row_of(case.stack, case.marker)
     if (counts == case.whole) != bool(row and row[2] == "commit") or counts not in (
             [0, 0, 0], case.whole):
-        result.violations.append(f"later the rows are {counts} and the row is {row}")
+        result.violations.append(
+            f"later: the rows are {counts}, and the transaction's row is {row}")

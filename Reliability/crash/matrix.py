@@ -1,4 +1,4 @@
-"""Runs crash cases one after the other on one stack, and prints what came of them."""
+"""Runs crash cases one after the other on one stack, and prints their results."""
 
 import random
 import time
@@ -11,12 +11,12 @@ from crash.points import points
 from stack import processes
 from stack.stack import GRACE_SECONDS, Stack
 
-# A fixed seed: the sample of continuous integration is the same for everyone.
+# A fixed seed, so that continuous integration always runs the same sample.
 SAMPLE_SEED = 2
 
 
 def cases(sample=None, only=None):
-    """(class, point, fault), all of them, or a sample that has every fault and step in it."""
+    """All cases as (class, point, fault), or a sample that covers every fault and step."""
     whole = [(FailpointCase, point, fault) for point in points() for fault in FAULTS]
     whole += [(MessageCase, message, action) for message in MESSAGES for action in ACTIONS]
     if only:
@@ -25,31 +25,31 @@ def cases(sample=None, only=None):
 
 
 def chosen(whole, count):
-    """First what brings a step or a fault that was not there yet, then whatever comes."""
+    """Cases that add a step or a fault first, then the others."""
     shuffled = random.Random(SAMPLE_SEED).sample(whole, len(whole))
-    seen, news, rest = set(), [], []
+    seen, new, rest = set(), [], []
     for case in shuffled:
         marks = {case[1].step, case[2]}
-        (rest if marks <= seen else news).append(case)
+        (rest if marks <= seen else new).append(case)
         seen |= marks
-    return (news + rest)[:count]
+    return (new + rest)[:count]
 
 
 def run(binary=None, sample=None, only=None, shard=(1, 1)):
-    """Runs them; answers the results and how many cases never reached their point.
+    """Runs the cases; returns the results and the number of invalid cases.
 
-    `shard` is (number, count): every so manieth case only.
+    `shard` is (number, count) and selects every count-th case.
     """
     results, judged, invalid = [], [], 0
     wanted = cases(sample, only)[shard[0] - 1::shard[1]]
     with Stack(binary, TABLES) as stack:
         victim = stack.add_replica("victim")
-        # The witness takes over from the dead, and leaves orphans to the victim.
-        witness = stack.add_replica("witness", scan_milliseconds=3_600_000)
-        witness.start()
+        # The other replica takes over rows, but does not scan: orphans are left to the victim.
+        other = stack.add_replica("other", scan_milliseconds=3_600_000)
+        other.start()
         print(HEAD, flush=True)
         for number, (kind, point, fault) in enumerate(wanted, 1):
-            case = kind(stack, victim, witness, point, fault, number)
+            case = kind(stack, victim, other, point, fault, number)
             try:
                 result = case.run()
             except (NotHit, TimeoutError, RuntimeError, OSError) as error:
@@ -59,25 +59,25 @@ def run(binary=None, sample=None, only=None, shard=(1, 1)):
                     victim.kill()
                 continue
             finally:
-                witness.thaw()
-                for way in stack.proxies["victim"].values():
-                    way.heal()
+                other.thaw()
+                for proxy in stack.proxies["victim"].values():
+                    proxy.heal()
             results.append(result)
             judged.append((case, result))
             print(line(result), flush=True)
-        look_again(stack, victim, judged)
+        judge_again(stack, victim, judged)
     return results, invalid
 
 
-def look_again(stack, victim, judged):
-    """After the grace period and some scans, with both replicas alive: is it still so?"""
+def judge_again(stack, victim, judged):
+    """Judges all cases again, after the grace period and some scans, with both replicas alive."""
     if not judged:
         return
     if not victim.is_running:
         victim.start()
     time.sleep(2 * GRACE_SECONDS)
     try:
-        processes.until(60, "all is finished in the end", stack.is_quiet)
+        processes.until(60, "every transaction has finished in the end", stack.is_quiet)
     except TimeoutError as error:
         judged[-1][1].violations.append(str(error))
         print(line(judged[-1][1]))
@@ -100,13 +100,13 @@ def line(result):
 
 
 def summary(results, invalid):
-    """Lines of figures."""
+    """The figures of a run."""
     violations = sum(bool(result.violations) for result in results)
     lines = ["", f"{len(results)} cases, {violations} with violations, {invalid} invalid."]
     for fault in dict.fromkeys(FAULTS + ACTIONS):
         seconds = sorted(result.seconds for result in results if result.fault == fault)
         if seconds:
             lines.append(f"{fault}: {len(seconds)} cases, healed in "
-                         f"{seconds[len(seconds) // 2]:.2f} s in the middle, "
-                         f"{seconds[-1]:.2f} s at most.")
+                         f"{seconds[len(seconds) // 2]:.2f} s (median), "
+                         f"{seconds[-1]:.2f} s (maximum).")
     return "\n".join(lines)

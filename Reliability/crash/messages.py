@@ -1,6 +1,6 @@
-"""The messages at which a connection is broken: what may have happened there is not known here.
+"""The messages at which a connection is broken, so that the replica does not know the result.
 
-What `cut`, `forward`, `swallow` and `hole` do is written at `stack.proxy.Rule`.
+`stack.proxy.Rule` describes `cut`, `forward`, `swallow` and `stall`.
 """
 
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from crash.points import ABORT, COMMIT, RECOVER_ABORT, RECOVER_COMMIT, Path
 from stack.stack import PARTICIPANTS
 
-ACTIONS = ("cut", "forward", "swallow", "hole")
+ACTIONS = ("cut", "forward", "swallow", "stall")
 
 ACCEPT = r"INSERT INTO tandem\.transactions"
 DECIDE = r"UPDATE tandem\.transactions AS t SET\s+decision"
@@ -20,7 +20,7 @@ FENCE = r"pg_terminate_backend"
 
 @dataclass(frozen=True)
 class Message:
-    """A message on a path, and the database that it goes to."""
+    """A message on a path, and the database that receives it."""
 
     path: Path
     name: str
@@ -47,7 +47,7 @@ MESSAGES = (
     Message(COMMIT, "decision", "state", DECIDE),
     Message(COMMIT, "COMMIT of the decision", "state", "^COMMIT", hit=2),
     *at_each(COMMIT, "COMMIT PREPARED", "^COMMIT PREPARED"),
-    Message(COMMIT, "end", "state", FINISH),
+    Message(COMMIT, "finish record", "state", FINISH),
     Message(ABORT, "decision", "state", DECIDE),
     *at_each(ABORT, "ROLLBACK PREPARED", "^ROLLBACK PREPARED"),
     Message(RECOVER_COMMIT, "session", "state", SESSION),

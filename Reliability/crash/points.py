@@ -1,4 +1,4 @@
-"""The crash points: which failpoint, on which path, and what is addressed there.
+"""The crash points: a failpoint on a path, and the database that it addresses.
 
 The names are those of `Sources/TransactionEngine/Failpoints/Failpoint.swift`; a tidy test holds the
 two lists together.
@@ -11,21 +11,21 @@ from stack.stack import PARTICIPANTS
 
 @dataclass(frozen=True)
 class Path:
-    """A way through the protocol.
+    """A path through the protocol.
 
-    `first_life` is where a first process is killed so that the next one has to recover.
+    `first_incarnation` is the failpoint that kills a first process, so that the next one recovers.
     """
 
     name: str
     transaction: str
-    first_life: str | None = None
+    first_incarnation: str | None = None
 
 
 COMMIT = Path("commit", "commit")
 ABORT = Path("abort", "abort")
 RECOVER_COMMIT = Path("recover-commit", "commit", "decideCommit.after")
 RECOVER_ABORT = Path("recover-abort", "commit", "decideCommit.before")
-# Prepared everywhere, and the row never arrived: only the scan can find it.
+# Prepared everywhere, but without a row: only the scan can find it.
 ORPHAN = Path("orphan", "commit", "rowless")
 
 # The first branch writes and decides by its own COMMIT; the others only read.
@@ -94,13 +94,12 @@ class Point:
 
     @property
     def is_at_state(self):
-        """Whether the state database is what is addressed here, and not a participant."""
+        """Whether the point addresses the state database, not a participant."""
         return self.branch is None
 
     @property
     def participant(self):
-        """The addressed participant; a step of the state database addresses none of them, and the
-        second one stands in."""
+        """The addressed participant; the second one for a step of the state database."""
         return PARTICIPANTS[1 if self.branch is None else self.branch]
 
     def __str__(self):

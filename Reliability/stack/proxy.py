@@ -1,4 +1,4 @@
-"""A proxy that reads PostgreSQL's messages, and cuts, swallows or holds them where it is told.
+"""A proxy that reads PostgreSQL's messages, and cuts, swallows or holds them by rules.
 
 One proxy stands between one replica and one database. It runs on an event loop of its own thread;
 its methods may be called from any.
@@ -17,15 +17,15 @@ READY = b"Z\0\0\0\5"
 
 
 class Rule:
-    """What happens at the first message whose SQL matches, and whether it has happened.
+    """An action at the first message whose SQL matches.
 
     - `cut`: the message is not forwarded, and the connection is reset on both sides.
     - `forward`: it is forwarded up to the next Sync, and then both sides are reset.
     - `swallow`: it is forwarded, the server's answers up to the end are thrown away, and then both
-      sides are reset: done, and nobody was told.
-    - `hole`: it is not forwarded, and from then on the proxy holds everything; nothing is lost,
-      everything is late.
-    - `hold`: the same for this one connection; others come and go.
+      sides are reset: executed, but not answered.
+    - `stall`: it is not forwarded, and the proxy delays every message from then on; nothing is
+      lost.
+    - `hold`: the same for this connection only.
     """
 
     def __init__(self, pattern, action, hit=1):
@@ -71,12 +71,12 @@ class Proxy:
     def disarm(self):
         self._rules = []
 
-    def hole(self):
-        """Forwards nothing from now on; what comes is held."""
+    def stall(self):
+        """Delays every message from now on."""
         self._loop.call_soon_threadsafe(self._open.clear)
 
     def heal(self):
-        """Ends holes, delays and rules; what was held is forwarded."""
+        """Ends stalls, delays and rules; delayed messages are forwarded."""
         self._rules = []
         self.delay_seconds = 0.0
 
@@ -88,7 +88,7 @@ class Proxy:
         self._loop.call_soon_threadsafe(release)
 
     def reset_all(self):
-        """Resets every connection that is open now."""
+        """Resets every open connection."""
 
         async def reset():
             for link in list(self._links):
@@ -101,7 +101,7 @@ class Proxy:
         await self._healed.wait()
 
     async def passes(self):
-        """Returns when a message may go on."""
+        """Returns when a message may be forwarded."""
         if self.delay_seconds:
             await asyncio.sleep(self.delay_seconds)
         await self._open.wait()
@@ -109,7 +109,7 @@ class Proxy:
     def rule_for(self, sql):
         return next((rule for rule in self._rules if rule.takes(sql)), None)
 
-    def closes_the_hole(self):
+    def stall_now(self):
         self._open.clear()
 
     async def _accept(self, reader, writer):
@@ -122,7 +122,7 @@ class Proxy:
 
 
 class Link:
-    """One client's connection and the server's behind it."""
+    """A client's connection and the matching server connection."""
 
     def __init__(self, proxy, reader, writer):
         self._proxy = proxy
@@ -150,7 +150,7 @@ class Link:
                     writer.close()
 
     def reset(self):
-        """RST to both sides: what the kernel had not delivered is gone."""
+        """Sends RST to both sides; undelivered data is lost."""
         for writer in (self._writer, self._server_writer):
             if not writer:
                 continue
@@ -160,7 +160,7 @@ class Link:
             writer.transport.abort()
 
     async def _to_server(self):
-        """Message by message, for the rules stand at messages."""
+        """Forwards message by message and applies the rules."""
         await self._startup()
         while True:
             head = await self._reader.readexactly(5)
@@ -169,8 +169,8 @@ class Link:
             rule = self._proxy.rule_for(sql) if sql else None
             if rule and rule.action == "cut":
                 return self.reset()
-            if rule and rule.action == "hole":
-                self._proxy.closes_the_hole()
+            if rule and rule.action == "stall":
+                self._proxy.stall_now()
             if rule and rule.action == "hold":
                 await self._proxy.healed()
             await self._proxy.passes()
@@ -203,7 +203,7 @@ class Link:
         await self._server_writer.drain()
 
     def _sql(self, kind, payload):
-        """The SQL that a message is about to run, if it runs one."""
+        """The SQL that a message runs, if any."""
         if kind == b"Q":
             return payload[:-1].decode(errors="replace")
         if kind == b"P":
@@ -218,7 +218,7 @@ class Link:
         while chunk := await reader.read(65536):
             await self._proxy.passes()
             if self._swallows:
-                # The server is done when it says it is ready; a batch ends in one such message.
+                # ReadyForQuery ends the server's answers to a batch.
                 if READY in tail + chunk:
                     return self.reset()
                 tail = chunk[-len(READY):]

@@ -1,4 +1,4 @@
-"""A replica of the coordinator as a process: started, killed, frozen, and listened to."""
+"""A replica of the coordinator as a process: start, kill, freeze, and read its log."""
 
 import collections
 import http.client
@@ -15,7 +15,7 @@ ANSWER_SECONDS_MAX = 30
 
 
 class Answer:
-    """What a caller was told; `status` is None when the connection was lost."""
+    """An answer to a caller; `status` is None if the connection was lost."""
 
     def __init__(self, status, body):
         self.status = status
@@ -33,7 +33,7 @@ LOST = Answer(None, {})
 
 
 def request(port, method, path, body=None, headers=None, timeout=ANSWER_SECONDS_MAX):
-    """One exchange; an answer that never came is `LOST`."""
+    """One exchange; `LOST` if no answer came."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=timeout)
     try:
         payload = None if body is None else json.dumps(body)
@@ -48,7 +48,7 @@ def request(port, method, path, body=None, headers=None, timeout=ANSWER_SECONDS_
 
 
 class Replica:
-    """One name and port; its processes come and go."""
+    """A replica's name and port, over several processes."""
 
     def __init__(self, name, binary, configuration, folder, port):
         self.name = name
@@ -57,10 +57,10 @@ class Replica:
         self._configuration = configuration
         self._log = folder / f"{name}.log"
         self._process = None
-        # Settings of every process of this replica, beside those of one start.
+        # Environment of every process of this replica.
         self.environment = {}
-        # Counts the processes, so that what one said is not held against the next.
-        self.life = 0
+        # The number of its process, so that hits of an earlier one do not count.
+        self.incarnation = 0
         self._hits = []
         self._news = threading.Condition()
         self.last_lines = collections.deque(maxlen=60)
@@ -73,7 +73,7 @@ class Replica:
             environment["TANDEM_FAILPOINTS"] = failpoints
         with self._news:
             self._hits = []
-        self.life += 1
+        self.incarnation += 1
         self._process = subprocess.Popen(
             [*processes.DYING, str(self._binary), "serve", "--config", str(self._configuration)],
             stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
@@ -105,12 +105,12 @@ class Replica:
         return answer.status == 200 and '"connecting"' not in json.dumps(answer.body)
 
     def stops_at(self, failpoint, seconds):
-        """Whether it stands still at the failpoint within the time."""
+        """Whether it stops at the failpoint within the time."""
         with self._news:
             if not self._news.wait_for(lambda: failpoint in self._hits, seconds):
                 return False
-        # It says so before it stops: a SIGCONT sent in between would be lost.
-        processes.until(seconds, "it stands still", lambda: processes.state(self.pid) == "T")
+        # It logs the hit before it stops; a SIGCONT sent in between would be lost.
+        processes.until(seconds, "it is stopped", lambda: processes.state(self.pid) == "T")
         return True
 
     @property
@@ -136,7 +136,7 @@ class Replica:
         processes.send(self.pid, signal.SIGCONT)
 
     def stop(self):
-        """SIGTERM, and SIGKILL if that is not enough."""
+        """Sends SIGTERM, and SIGKILL if that is not enough."""
         if not self.is_running:
             return
         self.thaw()
@@ -147,14 +147,14 @@ class Replica:
             self.kill()
 
     def post(self, body, key=None, timeout=ANSWER_SECONDS_MAX, early=False):
-        """`early` asks to be answered at the decision, before the branches have ended."""
+        """Sends a transaction; `early` asks for the reply at the decision."""
         headers = {"Idempotency-Key": f'"{key}"'} if key else {}
         if early:
             headers["Prefer"] = "return-at=decision"
         return request(self.port, "POST", "/v1/transactions", body, headers, timeout)
 
     def post_when_connected(self, body, key=None, early=False):
-        """A refusal for want of a connection accepted nothing; a slow machine needs a moment."""
+        """Repeats the request while participants are still connecting, as on a slow machine."""
         for _ in range(40):
             answer = self.post(body, key, early=early)
             if answer.type != "participant-unavailable":

@@ -1,4 +1,4 @@
-"""The whole: a state database, three participants, replicas, and a proxy on every way between."""
+"""The stack: a state database, three participants, replicas, and a proxy for each connection."""
 
 import shutil
 import tempfile
@@ -31,7 +31,7 @@ PARTICIPANT = '  - {{ name: {name}, conninfo: "{conninfo}", finishers: 2, connec
 
 
 class Stack:
-    """A context in which the databases run; replicas are added as they are wanted."""
+    """A context in which the databases run; replicas are added later."""
 
     def __init__(self, binary=None, tables=(), settings=None, folders=None):
         self.binary = binary or ROOT / ".build/debug/tandem"
@@ -77,15 +77,15 @@ class Stack:
         return Cluster(name, folder, self._settings.get(name))
 
     def add_replica(self, name, scan_milliseconds=200, more=""):
-        """A replica whose every connection goes through a proxy of its own."""
-        ways = {database: Proxy(f"{name}-{database}", cluster.port, self._loop)
+        """Adds a replica with its own proxy to each database."""
+        proxies = {database: Proxy(f"{name}-{database}", cluster.port, self._loop)
                 for database, cluster in self.databases.items()}
-        self.proxies[name] = ways
+        self.proxies[name] = proxies
         port = processes.free_port()
         text = CONFIGURATION.format(
-            state=conninfo(ways["state"].port), name=name, port=port, scan=scan_milliseconds)
+            state=conninfo(proxies["state"].port), name=name, port=port, scan=scan_milliseconds)
         text += "".join(PARTICIPANT.format(name=participant,
-                                           conninfo=conninfo(ways[participant].port))
+                                           conninfo=conninfo(proxies[participant].port))
                         for participant in PARTICIPANTS) + more
         file = self.folder / f"{name}.yaml"
         file.write_text(text)
@@ -93,12 +93,12 @@ class Stack:
         return self.replicas[name]
 
     def prepared(self, name):
-        """The gids that are prepared in a participant."""
+        """The prepared gids in a participant."""
         with self.participants[name].session() as session:
             return [row[0] for row in session.query("SELECT gid FROM pg_prepared_xacts")]
 
     def is_quiet(self):
-        """No gid is left anywhere and every row has finished."""
+        """Whether no gid is left and every row has finished."""
         if any(self.prepared(name) for name in PARTICIPANTS):
             return False
         with self.state.session() as session:

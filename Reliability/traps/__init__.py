@@ -1,1 +1,1 @@
-"""Rows of the trap table of docs/PROTOCOL.md, each as a scene on real processes."""
+"""Facts of the table in docs/PROTOCOL.md, each as a scene with real processes."""

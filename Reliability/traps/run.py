@@ -1,4 +1,4 @@
-"""Plays the scenes, each on a stack that the ones before have left whole."""
+"""Plays the scenes on one stack; each leaves it intact for the next."""
 
 import subprocess
 from pathlib import Path
@@ -8,21 +8,21 @@ from stack.stack import Stack
 from traps.scene import TABLES, Broken, Scene
 from traps.traps import NEEDS_AUTO_EXPLAIN, TRAPS
 
-# Room for a thousand strangers.
+# Room for a thousand foreign transactions.
 LEDGER = {"max_prepared_transactions": "1200"}
-# Every plan is in the server's log, with what was done for it.
+# Logs every plan with its execution.
 AUTO_EXPLAIN = {"session_preload_libraries": "auto_explain", "auto_explain.log_min_duration": "0",
                 "auto_explain.log_analyze": "on"}
 
 
 def run(binary=None, only=None):
-    """Answers the faults, by scene."""
+    """Returns the faults, by scene."""
     faults = []
     wanted = [trap for trap in TRAPS if only is None or trap.__name__ in only]
     explains = has_auto_explain()
     if not explains:
         for trap in NEEDS_AUTO_EXPLAIN.intersection(wanted):
-            print(f"{trap.__name__}: not played, these servers have no auto_explain", flush=True)
+            print(f"{trap.__name__}: skipped, these servers have no auto_explain", flush=True)
         wanted = [trap for trap in wanted if trap not in NEEDS_AUTO_EXPLAIN]
     settings = {"ledger": LEDGER, "state": AUTO_EXPLAIN if explains else {}}
     with Stack(binary, TABLES, settings) as stack:
@@ -49,9 +49,9 @@ def has_auto_explain():
 
 
 def repair(stack):
-    for ways in stack.proxies.values():
-        for way in ways.values():
-            way.heal()
+    for proxies in stack.proxies.values():
+        for proxy in proxies.values():
+            proxy.heal()
     for replica in stack.replicas.values():
         if replica.is_running:
             replica.thaw()

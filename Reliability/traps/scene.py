@@ -1,4 +1,4 @@
-"""What every scene has: a replica on the whole stack, callers, and looks into the databases."""
+"""The tools of every scene: a replica on the stack, callers, and queries of the databases."""
 
 import threading
 
@@ -12,7 +12,7 @@ SECONDS_MAX = 30
 
 
 class Broken(Exception):
-    """The trap was sprung: what was seen, against what must be."""
+    """A scene failed: what was expected, and what was found."""
 
 
 class Caller(threading.Thread):
@@ -27,7 +27,7 @@ class Caller(threading.Thread):
     def run(self):
         self.answer = self._arguments[0].post_when_connected(*self._arguments[1:])
 
-    def told(self):
+    def wait(self):
         self.join()
         return self.answer
 
@@ -53,7 +53,7 @@ class Scene:
         self.replica.start(failpoints)
 
     def stopped_at(self, failpoint, key=None, body=None):
-        """A caller whose transaction stands still at a failpoint."""
+        """A caller whose transaction is stopped at a failpoint."""
         self.start(f"{failpoint}=stop")
         caller = Caller(self.replica, body or self.body(), key)
         self.expect(self.replica.stops_at(failpoint, SECONDS_MAX), f"{failpoint} is hit")
@@ -64,18 +64,18 @@ class Scene:
             return session.query(sql)
 
     def rows(self):
-        """How often each participant has the row."""
+        """The number of rows in each participant."""
         return [int(self.on(name, f"SELECT count(*) FROM legs WHERE marker = '{self.name}'")[0][0])
                 for name in PARTICIPANTS]
 
     def gid(self, participant):
-        """The only gid that is prepared there."""
+        """The only prepared gid in a participant."""
         gids = self.stack.prepared(participant)
-        self.expect(len(gids) == 1, f"one gid in {participant}, not {gids}")
+        self.expect(len(gids) == 1, f"one gid in {participant}, got {gids}")
         return gids[0]
 
     def transaction(self):
-        """The id of its row."""
+        """The transaction's id."""
         return self.on("state", "SELECT number || '-' || lpad(to_hex(salt), 16, '0') "
                                 "FROM tandem.transactions "
                                 f"WHERE label_values @> ARRAY['{self.name}']")[0][0]
@@ -93,7 +93,7 @@ class Scene:
             raise Broken(str(error)) from error
 
     def until_quiet(self):
-        self.until("all is finished", self.stack.is_quiet)
+        self.until("every transaction finishes", self.stack.is_quiet)
 
     @staticmethod
     def expect(is_so, what):

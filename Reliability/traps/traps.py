@@ -1,4 +1,4 @@
-"""The scenes. Each one's name is what `make mutants` and docs/RELIABILITY.md call it by."""
+"""The scenes; `make mutants` and docs/RELIABILITY.md refer to them by name."""
 
 import threading
 import time
@@ -10,11 +10,11 @@ FIRST, SECOND, THIRD = PARTICIPANTS
 
 
 def late_prepare(scene):
-    """A PREPARE is still on its way when its replica dies: when the transaction is reported
-    finished, no session is left that could run it, and it never appears (I4)."""
+    """A PREPARE is delayed when its replica dies: once the transaction has finished, no session is
+    left that could run the PREPARE, and the branch never appears (I4)."""
     scene.start()
-    way = scene.stack.proxies[scene.replica.name][SECOND]
-    held = way.arm("^PREPARE TRANSACTION", "hold")
+    proxy = scene.stack.proxies[scene.replica.name][SECOND]
+    held = proxy.arm("^PREPARE TRANSACTION", "hold")
     Caller(scene.replica, scene.body(), scene.name)
     scene.until("the PREPARE is held", held.fired.is_set)
     scene.until("the others are prepared", lambda: scene.stack.prepared(FIRST))
@@ -25,40 +25,40 @@ def late_prepare(scene):
     left = scene.on(SECOND, f"SELECT pid FROM pg_stat_activity WHERE pid IN ({', '.join(old)}) "
                             "AND xact_start IS NOT NULL")
     scene.expect(not left, f"no session that could still prepare, but {left} are there")
-    way.heal()
+    proxy.heal()
     time.sleep(2 * GRACE_SECONDS)
     scene.until_quiet()
     scene.expect(scene.rows() == [0, 0, 0], f"nothing, not {scene.rows()}")
 
 
 def rolled_back_by_hand(scene):
-    """42704, and the evidence says that it was rolled back: reported, never taken for done."""
+    """42704, and the evidence says rolled back: reported, never counted as done."""
     caller = scene.stopped_at("commitPrepared.before.1")
     scene.on(SECOND, f"ROLLBACK PREPARED '{scene.gid(SECOND)}'")
     scene.replica.thaw()
     scene.until("the row says so", lambda: scene.record()[0] == "needsOperator")
     scene.expect("heuristicRollback" in scene.record()[2], f"not {scene.record()}")
-    answer = caller.told()
+    answer = caller.wait()
     scene.expect(answer.body.get("state") != "committed", f"not {answer} {answer.body}")
 
 
 def committed_by_hand(scene):
-    """42704, and the evidence says that it was committed: done."""
+    """42704, and the evidence says committed: done."""
     caller = scene.stopped_at("commitPrepared.before.1")
     scene.on(SECOND, f"COMMIT PREPARED '{scene.gid(SECOND)}'")
     scene.replica.thaw()
-    scene.expect(caller.told().status == 201, f"201, not {caller.answer}")
+    scene.expect(caller.wait().status == 201, f"201, not {caller.answer}")
     scene.until_quiet()
     scene.expect(scene.record()[0] == "committed", f"committed, not {scene.record()}")
     scene.expect(scene.rows() == [1, 1, 1], f"all, not {scene.rows()}")
 
 
-def committed_and_not_told(scene):
-    """COMMIT PREPARED took place and its answer was lost in the next life: the evidence that is
-    durable with the decision proves it."""
+def commit_answer_lost(scene):
+    """COMMIT PREPARED succeeded in the next incarnation, but its answer was lost: the evidence
+    recorded with the decision proves the commit."""
     scene.start("decideCommit.after=kill")
     Caller(scene.replica, scene.body(), scene.name)
-    scene.until("the first life ends", lambda: not scene.replica.is_running)
+    scene.until("the first incarnation ends", lambda: not scene.replica.is_running)
     rules = [scene.stack.proxies[scene.replica.name][name].arm("^COMMIT PREPARED", "swallow")
              for name in PARTICIPANTS]
     scene.replica.start()
@@ -69,7 +69,7 @@ def committed_and_not_told(scene):
 
 
 def role_changed(scene):
-    """SQL that changes the role: our own could not end the branch (42501)."""
+    """SQL changes the role: tandem's role could not finish the branch (42501)."""
     scene.start()
     answer = scene.replica.post(scene.body("SELECT set_config('role', 'somebody', false)"))
     scene.expect(answer.status == 201, f"201, not {answer} {answer.body}")
@@ -78,22 +78,22 @@ def role_changed(scene):
 
 
 def standby_wait_cancelled(scene):
-    """A cancelled wait for a standby is a success with a warning: not a durable decision, so
-    nothing is committed on its strength."""
+    """A cancelled wait for a standby is a success with a warning: the decision is not durable, so
+    no branch commits by it."""
     caller = scene.stopped_at("decideCommit.before")
     waiting = "SELECT pid FROM pg_stat_activity WHERE wait_event = 'SyncRep'"
     cancel = f"SELECT pg_cancel_backend(pid) FROM ({waiting}) AS w"
     scene.on("state", "ALTER SYSTEM SET synchronous_standby_names = 'nobody'")
     scene.on("state", "SELECT pg_reload_conf()")
     try:
-        # The setting is in force when a write of our own waits.
+        # The setting is in force when a write waits.
         probe = threading.Thread(target=scene.on, args=("state", "CREATE TABLE probe ()"))
         probe.start()
         scene.until("the setting is in force", lambda: scene.on("state", waiting))
         scene.on("state", cancel)
         probe.join()
         scene.replica.thaw()
-        # More than one write may wait; whichever holds the decision is among them.
+        # Several writes may wait; the decision is among them.
         for _ in range(20):
             scene.on("state", cancel)
             time.sleep(0.05)
@@ -103,14 +103,14 @@ def standby_wait_cancelled(scene):
     finally:
         scene.on("state", "ALTER SYSTEM RESET synchronous_standby_names")
         scene.on("state", "SELECT pg_reload_conf()")
-    caller.told()
+    caller.wait()
     scene.until_quiet()
     scene.expect(scene.rows() == [1, 1, 1], f"all, not {scene.rows()}")
 
 
-def nothing_is_compiled(scene):
-    """The plans of the state database avoid sequential scans at any cost, and a cost like that makes
-    PostgreSQL compile them first, which takes longer than a lease has patience for."""
+def plans_are_not_compiled(scene):
+    """The plans of the state database avoid sequential scans at any cost. A high cost makes
+    PostgreSQL compile plans, which can take longer than a lease."""
     log = scene.stack.state.log
     began = len(log.read_text())
     scene.start()
@@ -120,8 +120,8 @@ def nothing_is_compiled(scene):
     scene.expect("JIT:" not in log.read_text()[began:], "no plan that is compiled")
 
 
-def living_neighbour(scene):
-    """What a living replica drives is left alone by all others, however long it takes."""
+def living_replica(scene):
+    """Other replicas leave the transactions of a living replica alone, however long they take."""
     scene.start()
     other = scene.stack.replicas["other"]
     other.start()
@@ -133,8 +133,8 @@ def living_neighbour(scene):
 
 
 def decided_elsewhere(scene):
-    """Another replica records the abort while the owner is about to record commit: whichever comes
-    first is kept (compare-and-set), and the owner obeys it."""
+    """Another replica records an abort before the owner records commit: the first decision stays
+    (compare-and-set), and the owner obeys it."""
     other = scene.stack.replicas["other"]
     other.start()
     caller = scene.stopped_at("decideCommit.before")
@@ -142,8 +142,8 @@ def decided_elsewhere(scene):
     asked.start()
     scene.until("the abort is recorded", lambda: scene.record()[1] == "abort")
     scene.replica.thaw()
-    told = caller.told()
-    scene.expect(told.status != 201, f"no commit, but {told} {told.body}")
+    answer = caller.wait()
+    scene.expect(answer.status != 201, f"no commit, got {answer} {answer.body}")
     scene.until_quiet()
     asked.join()
     other.stop()
@@ -151,20 +151,20 @@ def decided_elsewhere(scene):
     scene.expect(scene.rows() == [0, 0, 0], f"nothing, not {scene.rows()}")
 
 
-def squatted_gids(scene):
-    """A thousand foreign gids neither stall the scan nor are touched."""
+def foreign_gids(scene):
+    """A thousand foreign gids neither delay the scan nor are touched."""
     foreign = [f"{prefix}{number}" for number in range(500)
                for prefix in ("stranger-", "tandem:00000000-0000-4000-8000-000000000000:1-00:")]
     for gid in foreign:
         scene.on(THIRD, "BEGIN; SELECT txid_current(); " f"PREPARE TRANSACTION '{gid}'")
     scene.start()
-    way = scene.stack.proxies[scene.replica.name]["state"]
-    way.arm("INSERT INTO tandem.transactions", "hole")
+    proxy = scene.stack.proxies[scene.replica.name]["state"]
+    proxy.arm("INSERT INTO tandem.transactions", "stall")
     Caller(scene.replica, scene.body(participants=PARTICIPANTS[1:]))
     scene.until("it is prepared among them", lambda: len(scene.stack.prepared(THIRD)) > 1000)
     scene.replica.kill()
-    way.reset_all()
-    way.heal()
+    proxy.reset_all()
+    proxy.heal()
     scene.replica.start()
     scene.until("the orphan is gone", lambda: len(scene.stack.prepared(THIRD)) <= 1000)
     scene.expect(sorted(scene.stack.prepared(THIRD)) == sorted(foreign), "the foreign ones remain")
@@ -174,9 +174,9 @@ def squatted_gids(scene):
     scene.expect(scene.rows() == [0, 0, 0], f"nothing, not {scene.rows()}")
 
 
-TRAPS = (late_prepare, committed_by_hand, committed_and_not_told, role_changed,
-         standby_wait_cancelled, nothing_is_compiled, living_neighbour,
-         decided_elsewhere, squatted_gids,
+TRAPS = (late_prepare, committed_by_hand, commit_answer_lost, role_changed,
+         standby_wait_cancelled, plans_are_not_compiled, living_replica,
+         decided_elsewhere, foreign_gids,
          # Last: its row stays with the operator.
          rolled_back_by_hand)
-NEEDS_AUTO_EXPLAIN = {nothing_is_compiled}
+NEEDS_AUTO_EXPLAIN = {plans_are_not_compiled}

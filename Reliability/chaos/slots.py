@@ -1,14 +1,14 @@
-"""Foreign prepared transactions: they take all the slots, and nobody else may touch them."""
+"""Foreign prepared transactions that take all slots, and that tandem must not touch."""
 
 from stack.wire import ServerError
 
-# A name as ours would be, of another installation; one that only looks like ours; a stranger's.
+# A name of another installation, one that only resembles tandem's, and a foreign one.
 NAMES = ("tandem:00000000-0000-4000-8000-00000000000{0}:{1}-00000000000000aa:0",
          "tandem:{0}:{1}", "stranger-{0}-{1}")
 
 
-class Squatter:
-    """Prepares until no slot is left, and takes it all back."""
+class SlotExhaustion:
+    """Prepares transactions until no slot is left, and rolls them back later."""
 
     def __init__(self, stack):
         self._stack = stack
@@ -30,7 +30,7 @@ class Squatter:
         return len(self._gids)
 
     def leave(self, participant):
-        """Rolls all back; answers those that somebody else had ended."""
+        """Rolls all of them back; returns those that were ended by others."""
         missing = []
         with self._stack.participants[participant].session() as session:
             for gid in self._gids:
