@@ -1,13 +1,13 @@
 import FoundationEssentials
 
-/// What a fresh data directory holds, so that equal ones are initialized once and then copied.
+/// The content of a new data directory; equal ones are initialized once and then copied.
 struct ClusterTemplate: Hashable, Sendable {
     let database: String
     let initialSQL: [String]
 
-    /// Makes the data directory `data`, and stops short of starting a server.
+    /// Creates the data directory `data` without starting a server.
     func initialize(_ data: String, place: ClusterWorkspace.Place) async throws {
-        // The copies are what must survive a crash; a template that is lost is made again.
+        // Only the copies must survive a crash; a lost template is created again.
         try await place.run(
             "initdb",
             [
@@ -22,12 +22,12 @@ struct ClusterTemplate: Hashable, Sendable {
         }
     }
 
-    /// Runs SQL without a server, so that no client library is needed.
+    /// Runs SQL without a server, which needs no client library.
     private func single(
         _ statements: [String], in database: String, _ data: String,
         _ place: ClusterWorkspace.Place
     ) async throws {
-        // With -j a statement ends at a semicolon followed by an empty line.
+        // With -j a semicolon followed by an empty line ends a statement.
         let text = statements.map { "\($0);\n\n" }.joined()
         try await place.run(
             "postgres",
@@ -35,27 +35,26 @@ struct ClusterTemplate: Hashable, Sendable {
             input: text)
     }
 
-    /// Gives the copy in `data` a system identifier of its own.
+    /// Gives the copy in `data` a new system identifier, which distinguishes servers.
     ///
-    /// PostgreSQL tells servers apart by it, and so does whoever must know whether it still
-    /// talks to the same one; copies that share it would pass for one server. It is the first
-    /// eight bytes of the control file. `pg_resetwal` then accepts the file in spite of the checksum
-    /// that no longer fits, and writes it and a fresh log anew under the new identifier.
+    /// It is the first eight bytes of the control file. `pg_resetwal` accepts the file despite its wrong
+    /// checksum, and writes it and a new log with the new identifier.
     static func renewIdentity(of data: String, place: ClusterWorkspace.Place) async throws {
         let path = "\(data)/global/pg_control"
         guard let control = FileManager.default.contents(atPath: path) else {
-            throw ClusterError.programFailed(program: "pg_control", said: "cannot read \(path)")
+            throw ClusterError.programFailed(program: "pg_control", output: "cannot read \(path)")
         }
-        // Kept positive when read as a signed number, as PostgreSQL's own are.
+        // Positive as a signed number, as PostgreSQL's own identifiers are.
         let identifier = UInt64.random(in: 1...UInt64(Int64.max))
         let bytes = unsafe withUnsafeBytes(of: identifier) { unsafe Array($0) }
-        try place.write(bytes + control.dropFirst(bytes.count), to: path)
+        // Keeps the file's owner and rights.
+        try Descriptor.overwriting(path).write(bytes + control.dropFirst(bytes.count))
         try await place.run("pg_resetwal", ["--force", "-D", data])
     }
 }
 
 extension ClusterWorkspace.Place {
-    /// Runs a program of the installation to its end, as the servers' user; throws when it fails.
+    /// Runs a program of the installation as the servers' user; throws if it fails.
     func run(_ program: String, _ arguments: [String], input: String = "") async throws {
         try await run(path: installation.program(program), arguments, input: input)
     }
@@ -71,16 +70,11 @@ extension ClusterWorkspace.Place {
         let result = try await command.run(input: input)
         guard result.succeeded else {
             throw ClusterError.programFailed(
-                program: path, said: result.output + result.errors)
+                program: path, output: result.output + result.errors)
         }
     }
 
-    /// Overwrites an existing file, whose owner and rights stay as they are.
-    func write(_ bytes: [UInt8], to path: String) throws {
-        try Descriptor.overwriting(path).write(bytes)
-    }
-
-    /// A small fixed environment: no `PG*` variable of the caller may reach a server.
+    /// A fixed environment, without the caller's `PG*` variables.
     var environment: [String: String] {
         ["PATH": "/usr/local/bin:/usr/bin:/bin", "LC_ALL": "C.UTF-8"]
     }

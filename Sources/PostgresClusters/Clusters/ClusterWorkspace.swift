@@ -1,15 +1,15 @@
 import FoundationEssentials
 import Glibc
 
-/// The folder that holds this process's temporary clusters, and its removal in every event.
+/// The folder of this process's temporary clusters, which is removed in every case.
 ///
-/// A helper, the janitor, waits for the end of file on a tether that this process and every server
-/// and backend hold the other end of. It comes when the last of them is gone, also when this
-/// process is killed with SIGKILL and can do nothing itself; then the folder is removed.
+/// A helper process, the janitor, waits for the end of file on a tether. This process, every server and
+/// every backend hold its other end. When the last of them is gone, even by SIGKILL, the janitor
+/// removes the folder.
 actor ClusterWorkspace {
     static let shared = ClusterWorkspace()
 
-    /// A workspace that is there: its folder, and the tether to hand to servers.
+    /// An existing workspace: its folder, and the tether for servers.
     struct Place: Sendable {
         let folder: String
         let tether: Descriptor
@@ -21,7 +21,7 @@ actor ClusterWorkspace {
     private var templates: [ClusterTemplate: Task<String, any Error>] = [:]
     private var number = 0
 
-    /// The workspace, made at the first call.
+    /// Returns the workspace; the first call creates it.
     func ready() async throws -> Place {
         if let place { return try await place.value }
         let making = Task { try await Self.make() }
@@ -29,7 +29,7 @@ actor ClusterWorkspace {
         return try await making.value
     }
 
-    /// A folder of this workspace that did not exist before, closed to all but the servers' user.
+    /// Creates a folder that only the servers' user can read.
     func newFolder(_ name: String) async throws -> String {
         let place = try await ready()
         number += 1
@@ -40,7 +40,7 @@ actor ClusterWorkspace {
         return folder
     }
 
-    /// The data directory of a template, initialized at the first call for it.
+    /// Returns the data directory of a template; the first call initializes it.
     func data(of template: ClusterTemplate) async throws -> String {
         if let made = templates[template] { return try await made.value }
         let making = Task {

@@ -1,19 +1,19 @@
 import FoundationEssentials
 import Glibc
 
-/// One attempt after another to start a server on a data directory.
+/// Starts a server on a data directory, in several attempts if necessary.
 struct Launch: Sendable {
     let name: String
     let folder: String
     let settings: [String: String]
     let place: ClusterWorkspace.Place
 
-    private static let patience: Duration = .seconds(60)
+    private static let startTimeout: Duration = .seconds(60)
 
-    /// Starts the server on a port of its choice.
+    /// Starts the server on any free port.
     ///
-    /// A process that knows nothing of reservations may take the port before the server does; then the
-    /// server says so and ends, and another port is tried.
+    /// A process that ignores reservations may take the port before the server does. The server then
+    /// reports that and ends, and the next attempt uses another port.
     func onAnyFreePort() async throws -> (LoopbackPort, PostgresCluster.Running) {
         var attemptsLeft = 10
         while true {
@@ -35,9 +35,9 @@ struct Launch: Sendable {
         let begin = log.length
         let running = try await start(port: port, log: log)
 
-        // A server that recovers a long log may take its time, but not for ever.
+        // Limits the time for the recovery of a long log.
         let watchdog = Task {
-            try await Task.sleep(for: Self.patience)
+            try await Task.sleep(for: Self.startTimeout)
             running.postmaster.send(SIGKILL)
         }
         defer { watchdog.cancel() }
@@ -50,8 +50,9 @@ struct Launch: Sendable {
         return running
     }
 
-    /// Our own reference to the child's end of the stream lives no longer than this call: as long as
-    /// it is open here, the end of file does not come, and who waits for it waits for ever.
+    /// Closes this process's reference to the child's end of the stream when it returns.
+    ///
+    /// While the reference is open, the end of file does not come.
     private func start(port: UInt16, log: Descriptor) async throws -> PostgresCluster.Running {
         let ends = try Descriptor.connectedPair()
         let output = try ServerOutput(reading: ends.parent, log: log)
@@ -59,8 +60,8 @@ struct Launch: Sendable {
         for (key, value) in allSettings(port: port).sorted(by: { $0.key < $1.key }) {
             arguments += ["-c", "\(key)=\(value)"]
         }
-        // QUIT stops a server at once and in order: it takes its backends and its shared memory
-        // segment with it, which KILL would leave behind.
+        // QUIT stops a server at once together with its backends and its shared memory segment, which
+        // KILL would leave.
         var command = Command(
             place.installation.program("postgres"), arguments, environment: place.environment
         ).dyingWithParent(signal: "QUIT", as: place.user)
@@ -81,7 +82,7 @@ struct Launch: Sendable {
 }
 
 extension ClusterWorkspace.Place {
-    /// Makes sure of a folder outside the workspace, which the servers' user owns and can reach.
+    /// Returns a folder outside the workspace that the servers' user can write to; creates it if missing.
     func keptFolder(_ path: String) async throws -> String {
         let absolute =
             path.hasPrefix("/") ? path : "\(FileManager.default.currentDirectoryPath)/\(path)"
@@ -94,12 +95,12 @@ extension ClusterWorkspace.Place {
         return absolute
     }
 
-    /// Another user may stand before a closed folder on the way there, such as root's home.
+    /// Throws if the servers' user cannot reach the folder, for example inside root's home.
     private func canEnter(_ path: String) async throws {
-        let look = Command(
+        let test = Command(
             "/usr/bin/test", ["-w", path, "-a", "-x", path], environment: environment
         ).dyingWithParent(signal: "KILL", as: user)
-        guard try await look.run().succeeded else {
+        guard try await test.run().succeeded else {
             throw ClusterError.folderOutOfReach(path, user: user.name)
         }
     }

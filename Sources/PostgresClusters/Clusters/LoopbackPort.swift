@@ -1,12 +1,11 @@
 import FoundationEssentials
 import Glibc
 
-/// A TCP port of 127.0.0.1, kept for one server over all its restarts.
+/// A TCP port of 127.0.0.1 that stays reserved for one server over all its restarts.
 ///
-/// A look at what is free is worth little where many servers start side by side: between the look and
-/// the server's own bind, and again while it restarts, another process may take the port. So a
-/// socket stays bound to it, and never listens. The system lets a server bind beside it, since both
-/// say `SO_REUSEADDR`, and lets nobody else reserve it.
+/// Checking for a free port is not enough: before the server binds it, and while it restarts, another
+/// process may take the port. So a socket stays bound to it and never listens. The server can bind as
+/// well, since both use `SO_REUSEADDR`; no other process can reserve the port.
 public final class LoopbackPort: Sendable {
     /// The port's number.
     public let number: UInt16
@@ -14,9 +13,9 @@ public final class LoopbackPort: Sendable {
 
     /// Reserves a port for as long as the returned object lives.
     ///
-    /// It lies below the range that the system takes for outgoing connections. A port from that
-    /// range may be lent to a client while the server that had it is restarting; worse, a client that
-    /// knocks on its own free ephemeral port can be joined to itself by TCP, and then holds it.
+    /// It lies below the ephemeral range. The system could give an ephemeral port to a client while
+    /// its server restarts, and a client that connects to its own ephemeral port gets connected to
+    /// itself.
     ///
     /// - Throws: `ClusterError.noFreePort`.
     public static func reserve() throws -> LoopbackPort {
@@ -32,22 +31,20 @@ public final class LoopbackPort: Sendable {
         throw ClusterError.noFreePort
     }
 
-    /// Whether a server listens on the port now.
-    ///
-    /// Without this question one that cannot listen there is easily taken for the one that does.
+    /// Whether a server listens on the port now; it may be another than the expected one.
     public static func isTaken(_ number: UInt16) -> Bool {
         guard let socket = Self.socket() else { return false }
-        // With it, only one that listens is in the way.
+        // With `SO_REUSEADDR`, only a listening socket prevents the bind.
         return !Self.isReusable(socket) || !Self.bind(socket, number)
     }
 
-    /// Nil if somebody has the port, holds it, or had connections on it just now.
+    /// Nil if the port is in use, reserved, or had connections a moment ago.
     init?(reserving number: UInt16) {
         guard let socket = Self.socket() else { return nil }
         self.number = number
         hold = socket
         guard Self.bind(socket, number) else { return nil }
-        // Not before: with it, the bind would have succeeded beside another reservation.
+        // Only after the bind, which would otherwise succeed despite another reservation.
         guard Self.isReusable(socket) else { return nil }
     }
 

@@ -2,12 +2,10 @@ import FoundationEssentials
 import Glibc
 
 extension PostgresCluster {
-    /// Crashes the whole cluster, as the machine's power failure would; `restart()` brings it back.
-    ///
-    /// Every process is ended with SIGKILL, so nobody writes a word more to the log or to a client.
+    /// Kills every process of the cluster with SIGKILL, like a power failure; `restart()` recovers it.
     public func kill() async {
-        // The order keeps every pid ours. A stopped postmaster neither forks nor reaps, so its list
-        // of children is complete, and no number in it can pass to another process.
+        // A stopped postmaster neither forks nor reaps. So the list of its children is complete, and
+        // none of the pids can be reused.
         running.postmaster.suspend()
         let segment = sharedMemorySegment()
         for child in ProcessTable.children(of: processID) {
@@ -15,12 +13,11 @@ extension PostgresCluster {
         }
         running.postmaster.send(SIGKILL)
         await allGone()
-        // In good order the postmaster removes its System V segment. What marks the data as in use
-        // would outlive the files if the cluster is never started again.
+        // The postmaster could not remove its System V segment, which would outlive the files.
         if let segment { _ = shmctl(segment, IPC_RMID, nil) }
     }
 
-    /// Freezes every process of the cluster: connections stay open and nothing answers.
+    /// Stops every process of the cluster with SIGSTOP: connections stay open without answers.
     public func suspend() {
         running.postmaster.suspend()
         for child in ProcessTable.children(of: processID) {
@@ -28,7 +25,7 @@ extension PostgresCluster {
         }
     }
 
-    /// Lets a frozen cluster go on where it stood.
+    /// Continues a suspended cluster.
     public func resume() {
         for child in ProcessTable.children(of: processID) {
             _ = Glibc.kill(child, SIGCONT)
@@ -50,31 +47,31 @@ extension PostgresCluster {
 }
 
 extension PostgresCluster {
-    /// Starts the server again as a standby that follows nobody.
+    /// Restarts the server as a standby without a primary.
     ///
-    /// It only reads, and shows no prepared transactions; ``promote()`` ends that.
+    /// It is read-only and shows no prepared transactions until ``promote()``.
     public func becomeStandby() async throws {
-        // The server looks for the file when it starts, and removes it when it is promoted.
+        // The server reads the file at its start, and removes it at its promotion.
         guard FileManager.default.createFile(atPath: "\(data)/standby.signal", contents: nil) else {
             throw ClusterError.programFailed(
-                program: "postgres", said: "standby.signal could not be made")
+                program: "postgres", output: "cannot create standby.signal")
         }
         try await restart()
     }
 
-    /// Promotes a standby: the same system goes on, on a new timeline.
+    /// Promotes a standby, which starts a new timeline of the same system.
     public func promote() async throws {
         _ = try await psql("SELECT pg_promote(true, 120)")
     }
 
-    /// Makes every commit wait for a synchronous standby that does not exist; returns when it is so.
+    /// Makes every commit wait for a synchronous standby that does not exist.
     ///
-    /// Whatever waits then does so until it is cancelled, which PostgreSQL reports as a success with a
-    /// warning, until its session is ended, or until the server stops.
+    /// A commit waits until it is cancelled, which PostgreSQL reports as a success with a warning, until
+    /// its session ends, or until the server stops. Returns when the setting is in force.
     public func requireMissingStandby() async throws {
         _ = try await psql("ALTER SYSTEM SET synchronous_standby_names = 'missing'")
         _ = try await psql("SELECT pg_reload_conf()")
-        // A setting is in force when the server has taken it up, which a commit of ours shows.
+        // A commit that waits shows that the setting is in force.
         let probe = Task {
             while !Task.isCancelled {
                 _ = try await psql("SELECT pg_logical_emit_message(true, 'standby-probe', '')")
@@ -95,7 +92,7 @@ extension PostgresCluster {
         try await probe.value
     }
 
-    /// Lets commits wait for nobody again; in PostgreSQL 15 those that wait already go on waiting.
+    /// Ends ``requireMissingStandby()``; in PostgreSQL 15 commits that already wait continue to wait.
     public func requireNoStandby() async throws {
         _ = try await psql("ALTER SYSTEM RESET synchronous_standby_names")
         _ = try await psql("SELECT pg_reload_conf()")

@@ -1,36 +1,35 @@
 import FoundationEssentials
 public import Glibc
 
-/// A PostgreSQL server of one's own, on a free port of 127.0.0.1, made in a fraction of a second.
+/// A PostgreSQL server on a free port of 127.0.0.1, for tests, demonstrations and measurements.
 ///
-/// It accepts every connection from this machine without a password (user `postgres` is the
-/// superuser), so it is for tests, demonstrations and measurements. Its processes end when this
-/// process ends, of whatever cause, and a temporary one leaves no file behind. Clusters of one
-/// or of many processes may run at the same time.
+/// It starts in a fraction of a second and accepts every local connection without a password; the user
+/// `postgres` is the superuser. Its processes end when this process ends, for whatever reason. A
+/// temporary cluster leaves no files. Any number of clusters may run at the same time.
 public actor PostgresCluster {
     /// Where the data lives.
     public enum Storage: Sendable, Hashable {
-        /// In a folder that goes away with this process at the latest.
+        /// In a folder that is removed when this process ends, at the latest.
         case temporary
-        /// In `directory/<name>`, initialized when it is empty, and kept.
+        /// In `directory/<name>`, which is initialized if empty, and kept.
         case kept(directory: String)
     }
 
-    /// How a server is asked to stop.
+    /// How to stop a server.
     public enum StopMode: Sendable {
-        /// Disconnects the clients, writes a checkpoint, and ends cleanly.
+        /// Disconnect the clients, write a checkpoint, and end.
         case fast
-        /// Ends at once; the next start recovers from the log, as after a crash.
+        /// End at once; the next start recovers from the log, as after a crash.
         case immediate
     }
 
-    /// The name that it was started under.
+    /// The cluster's name.
     public nonisolated let name: String
-    /// The TCP port on 127.0.0.1, the same over restarts.
+    /// The TCP port on 127.0.0.1, which restarts do not change.
     public nonisolated var port: UInt16 { reservedPort.number }
-    /// The database that was made with the cluster.
+    /// The database that was created with the cluster.
     public nonisolated let database: String
-    /// Absolute path of the file that the server logs to.
+    /// The absolute path of the server's log.
     public nonisolated let logPath: String
 
     let data: String
@@ -41,7 +40,7 @@ public actor PostgresCluster {
     private let folder: String
     private let place: ClusterWorkspace.Place
 
-    /// A postmaster and the stream that it and its backends hold.
+    /// A postmaster and the log stream of all its processes.
     struct Running {
         let postmaster: ChildProcess
         let output: ServerOutput
@@ -64,16 +63,15 @@ public actor PostgresCluster {
         self.place = place
     }
 
-    /// Makes a cluster and starts it; returns when it accepts connections.
+    /// Creates a cluster and starts it; returns when it accepts connections.
     ///
     /// - Parameters:
-    ///   - name: shown in errors and used in folder names: letters, digits and hyphens.
-    ///   - storage: whether the data is kept.
-    ///   - database: made with the cluster unless it is `postgres`; not made in kept data that exists.
-    ///   - settings: server settings, such as `max_prepared_transactions` (100 unless given)
-    ///     or `fsync` (on unless given; tests that do not pull plugs turn it off). The address, the
-    ///     port and where the log goes are the cluster's own affair and cannot be set.
-    ///   - initialSQL: statements without their semicolon, run once in `database` by the superuser when
+    ///   - name: For errors and folder names: letters, digits and hyphens.
+    ///   - storage: Whether the data is kept.
+    ///   - database: Created with the cluster, unless it is `postgres` or the kept data exists.
+    ///   - settings: Server settings, such as `max_prepared_transactions` (default 100) or `fsync`
+    ///     (default on). The address, the port and the log's destination cannot be set.
+    ///   - initialSQL: Statements without semicolon, which the superuser runs once in `database` when
     ///     the data is initialized.
     /// - Throws: `ClusterError`, or `SystemError` from the file system.
     public static func start(
@@ -91,8 +89,7 @@ public actor PostgresCluster {
         do {
             if !FileManager.default.fileExists(atPath: "\(folder)/data/PG_VERSION") {
                 let source = try await workspace.data(of: template)
-                // Made beside its place, so that what an interrupted start leaves is never taken for
-                // a whole data directory.
+                // Under another name first, so that an interrupted start leaves no partial data.
                 let making = "\(folder)/data.making"
                 try? FileManager.default.removeItem(atPath: making)
                 try await place.copy(source, to: making)
@@ -110,7 +107,7 @@ public actor PostgresCluster {
         }
     }
 
-    /// Runs `body` with a temporary cluster, and removes it whether or not `body` throws.
+    /// Runs a body with a temporary cluster, which is removed in every case.
     public static func withTemporary<Result: Sendable>(
         name: String = "test", database: String = "postgres", settings: [String: String] = [:],
         initialSQL: [String] = [],
@@ -128,7 +125,7 @@ public actor PostgresCluster {
         }
     }
 
-    /// The postmaster's pid; another one after a restart.
+    /// The postmaster's pid, which restarts change.
     public var processID: pid_t { running.postmaster.processID }
 
     /// A libpq connection string in keyword form.
@@ -138,25 +135,24 @@ public actor PostgresCluster {
         "host=127.0.0.1 port=\(port) dbname=\(database ?? self.database) user=\(user)"
     }
 
-    /// Stops the server and returns when none of its processes is left.
+    /// Stops the server; returns when all its processes have ended.
     public func stop(_ mode: StopMode = .fast) async {
         running.postmaster.send(mode == .fast ? SIGINT : SIGQUIT)
-        // A stopped postmaster takes the signal only once it runs again.
+        // A suspended postmaster handles the signal only after SIGCONT.
         running.postmaster.send(SIGCONT)
         await allGone()
     }
 
-    /// Starts the server again on the same port and data; stops it first if it runs.
+    /// Stops the server if it runs, and starts it again on the same port and data.
     public func restart() async throws {
         await stop(.fast)
         let launch = Launch(name: name, folder: folder, settings: settings, place: place)
         running = try await launch.on(port)
     }
 
-    /// Starts a copy of this cluster as it is now, on a port of its own, and this one again.
+    /// Restarts this cluster and starts a temporary copy of it on another port.
     ///
-    /// It is the same system for PostgreSQL, as a standby is: it has the same system identifier. The copy
-    /// is a temporary one.
+    /// The copy has the same system identifier, like a standby.
     public func copy(as name: String) async throws -> PostgresCluster {
         await stop(.fast)
         let copy = try await ClusterWorkspace.shared.newFolder(name)
@@ -175,15 +171,55 @@ public actor PostgresCluster {
         }
     }
 
-    /// Ends the server; a temporary cluster's files are removed, a kept one's stay.
+    /// Stops the server, and removes the files of a temporary cluster.
     public func remove() async {
         await stop(storage == .temporary ? .immediate : .fast)
         if storage == .temporary { try? FileManager.default.removeItem(atPath: folder) }
     }
 
-    /// Waits until the postmaster and every backend has ended.
+    /// Waits until the postmaster and every backend have ended.
     func allGone() async {
         _ = await running.postmaster.exitStatus()
         await running.output.ended.value
+    }
+}
+
+extension PostgresCluster {
+    /// The format of printed rows.
+    public enum RowFormat: Sendable {
+        /// One row per line, values separated by `|`, without a header.
+        case values
+        /// A table with column names, for people.
+        case table
+    }
+
+    /// Runs SQL with `psql` in a new session, and returns its output without the last newline.
+    ///
+    /// It shares no code with the client under test. Throws `ClusterError.programFailed` with
+    /// PostgreSQL's message if the SQL or the connection fails.
+    public nonisolated func psql(
+        _ sql: String, database: String? = nil, user: String = "postgres",
+        format: RowFormat = .values
+    ) async throws -> String {
+        let installation = try await ClusterWorkspace.shared.ready().installation
+        let command = Command(
+            installation.program("psql"),
+            ["--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1"]
+                + (format == .values ? ["--no-align", "--tuples-only"] : [])
+                + [connectionString(database: database, user: user)],
+            environment: ["PATH": "/usr/bin:/bin", "LC_ALL": "C.UTF-8", "PGCONNECT_TIMEOUT": "10"])
+        let result = try await command.run(input: sql)
+        guard result.succeeded else {
+            throw ClusterError.programFailed(program: "psql", output: result.errors)
+        }
+        return result.output.hasSuffix("\n") ? String(result.output.dropLast()) : result.output
+    }
+
+    /// Creates an empty folder that is removed when this process and its clusters have ended.
+    ///
+    /// It is for files that belong to the clusters, such as the configuration of a program that uses
+    /// them. Returns its absolute path; only the servers' user and root can read it.
+    public static func temporaryFolder(_ name: String) async throws -> String {
+        try await ClusterWorkspace.shared.newFolder(name)
     }
 }

@@ -1,13 +1,12 @@
-/// The stream that a server and all its backends write their log to.
+/// The stream to which a server and all its backends write their log.
 ///
-/// It tells two things as they happen, with no polling: that the server is ready, by its own word;
-/// and that the postmaster *and every backend* is gone, by the end of the stream, since each of them
-/// holds it open. A restart may begin only then: a backend that outlives its postmaster still holds
-/// the shared memory, and the new postmaster refuses to start.
+/// It shows without polling that the server is ready, by its log line, and that the postmaster *and every
+/// backend* has ended, by the end of the stream. A restart must wait for that: a backend that outlives
+/// its postmaster holds the shared memory, and the new postmaster refuses to start.
 struct ServerOutput: Sendable {
-    /// True once the server accepts connections; false when it ended before it did.
+    /// True once the server accepts connections; false if it ends before that.
     let ready: Task<Bool, Never>
-    /// Completes when no process of the cluster is left.
+    /// Completes when all processes of the cluster have ended.
     let ended: Task<Void, Never>
 
     /// Copies the stream from `source` to the file `log` until it ends.
@@ -24,7 +23,7 @@ struct ServerOutput: Sendable {
             while true {
                 let bytes = source.readSome()
                 if bytes.isEmpty { break }
-                // A full disk costs log lines, not the server's life.
+                // A full disk loses log lines, but does not stop the server.
                 try? log.write(bytes)
                 for byte in bytes {
                     if byte != UInt8(ascii: "\n") {

@@ -1,8 +1,8 @@
 import FoundationEssentials
 
-/// The PostgreSQL programs of this machine.
+/// A PostgreSQL installation of this machine.
 public struct PostgresInstallation: Sendable, Hashable {
-    /// The oldest major version that is looked for.
+    /// The oldest supported major version.
     public static let oldestMajorVersion = 15
 
     /// The folder that holds `initdb`, `postgres` and the like.
@@ -10,32 +10,32 @@ public struct PostgresInstallation: Sendable, Hashable {
     /// The server's major version.
     public let majorVersion: Int
 
-    /// Absolute path of one of the programs.
+    /// The absolute path of a program.
     public func program(_ name: String) -> String {
         "\(binaries)/\(name)"
     }
 
     /// Finds the newest suitable installation.
     ///
-    /// `TANDEM_POSTGRES_BIN` decides alone when it is set. Otherwise Debian's folders are looked at,
-    /// the newest version first, then the answer of `pg_config`, then `PATH`. Throws
-    /// `ClusterError.noServerBinaries`, which names the places and the package to install.
+    /// It uses `TANDEM_POSTGRES_BIN` if that is set. Otherwise it searches Debian's folders, the newest
+    /// version first, then the folder that `pg_config` reports, then `PATH`. Throws
+    /// `ClusterError.noServerBinaries`, which names the folders and the package to install.
     ///
-    /// - Parameter environment: the variables to go by; this process's own unless given.
+    /// - Parameter environment: The variables to use; by default those of this process.
     public static func find(
         environment: [String: String]? = nil
     ) async throws -> PostgresInstallation {
         let environment = environment ?? ProcessInfo.processInfo.environment
-        var looked: [String] = []
+        var searched: [String] = []
         for folder in await candidates(environment: environment) {
             if let found = await inspect(folder) { return found }
-            looked.append(folder)
+            searched.append(folder)
         }
-        throw ClusterError.noServerBinaries(looked: looked)
+        throw ClusterError.noServerBinaries(searched: searched)
     }
 
     private static func candidates(environment: [String: String]) async -> [String] {
-        if let told = environment["TANDEM_POSTGRES_BIN"], !told.isEmpty { return [told] }
+        if let folder = environment["TANDEM_POSTGRES_BIN"], !folder.isEmpty { return [folder] }
         let debian = "/usr/lib/postgresql"
         let versions = (try? FileManager.default.contentsOfDirectory(atPath: debian)) ?? []
         var folders = versions.compactMap { Int($0) }.sorted(by: >).map { "\(debian)/\($0)/bin" }

@@ -1,16 +1,15 @@
 import Glibc
 
-/// The system user that the server's programs run as.
+/// The system user that runs the server's programs.
 ///
-/// PostgreSQL refuses to run as root; root therefore hands over to the user `postgres`, which
-/// Debian's package creates.
+/// PostgreSQL refuses to run as root, so root switches to the user `postgres` of Debian's package.
 enum ServerUser: Sendable, Hashable {
     /// The user of this process.
     case current
     /// Another user, by name and numeric ids.
     case other(name: String, user: uid_t, group: gid_t)
 
-    /// The user for servers started by this process; throws `ClusterError.noUnprivilegedUser`.
+    /// The user for servers of this process; throws `ClusterError.noUnprivilegedUser`.
     static func forServers() throws -> ServerUser {
         guard geteuid() == 0 else { return .current }
         guard let entry = unsafe getpwnam("postgres") else { throw ClusterError.noUnprivilegedUser }
@@ -18,7 +17,7 @@ enum ServerUser: Sendable, Hashable {
             name: "postgres", user: entry.pointee.pw_uid, group: entry.pointee.pw_gid)
     }
 
-    /// The name, if it is another user.
+    /// The name of another user.
     var name: String? {
         switch self {
         case .current: nil
@@ -33,7 +32,7 @@ enum ServerUser: Sendable, Hashable {
         }
     }
 
-    /// Makes this user the owner of `path`, which becomes closed to everyone else.
+    /// Makes this user the owner of a path, without access for others.
     func takeOver(_ path: String) throws {
         if case .other(_, let user, let group) = self {
             guard unsafe chown(path, user, group) == 0 else {

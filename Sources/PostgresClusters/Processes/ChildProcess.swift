@@ -1,10 +1,10 @@
 import EventLoop
 public import Glibc
 
-/// A running child of this process, or one that has ended and whose status is known.
+/// A child of this process, running or ended.
 ///
-/// A signal reaches this child or nobody: reaping, which frees the pid for another process, and
-/// sending take turns on a lock. By the time that the exit status is known the child is reaped.
+/// A signal never reaches another process: a lock separates sending from reaping, which frees the pid.
+/// When the exit status is known, the child has been reaped.
 public final class ChildProcess: Sendable {
     /// How a process ended.
     public enum ExitStatus: Sendable, Hashable {
@@ -24,7 +24,7 @@ public final class ChildProcess: Sendable {
         self.ending = ending
     }
 
-    /// Starts `command`; throws `SystemError` when it cannot be started.
+    /// Starts a command; throws `SystemError` if it cannot be started.
     public static func start(_ command: Command) async throws -> ChildProcess {
         let (statuses, report) = AsyncStream.makeStream(of: ExitStatus.self)
         let ending = Task {
@@ -33,9 +33,8 @@ public final class ChildProcess: Sendable {
         }
         return try await withCheckedThrowingContinuation { continuation in
             do {
-                // The kernel ends a child with its parent *thread* (PR_SET_PDEATHSIG). The pools' threads
-                // retire when idle, and would take a server down with them: so the thread
-                // that starts the child is one that stays until the child has ended.
+                // The kernel ends a child with its parent *thread* (PR_SET_PDEATHSIG), and pool
+                // threads end when idle. So a new thread starts the child and stays until it ends.
                 try startThread {
                     do {
                         let child = ChildProcess(
@@ -55,20 +54,20 @@ public final class ChildProcess: Sendable {
         }
     }
 
-    /// Waits for the child to end, and says how; any number of callers may wait.
+    /// Waits for the child to end; any number of callers may wait.
     public func exitStatus() async -> ExitStatus {
         await ending.value
     }
 
-    /// Sends `signal`; without effect on a child that has ended.
+    /// Sends a signal; has no effect on a child that has ended.
     public func send(_ signal: Int32) {
         isReaped.withLock { if !$0 { _ = kill(processID, signal) } }
     }
 
-    /// Sends SIGSTOP and returns once the child is stopped, or has ended.
+    /// Sends SIGSTOP; returns once the child is stopped or has ended.
     func suspend() {
         send(SIGSTOP)
-        // The signal takes hold a moment after `kill` returns; until then the child may still fork.
+        // The signal takes effect after `kill` returns; until then the child may fork.
         var info = unsafe siginfo_t()
         while unsafe waitid(
             P_PID, id_t(processID), &info, WSTOPPED | WEXITED | WNOWAIT) != 0 && errno == EINTR
@@ -80,7 +79,7 @@ public final class ChildProcess: Sendable {
         while unsafe waitid(P_PID, id_t(processID), &info, WEXITED | WNOWAIT) != 0
             && errno == EINTR
         {}
-        // Having ended, the child is reaped without delay, so nobody waits for the lock for long.
+        // The child has ended, so reaping does not block and the lock is held briefly.
         var status: Int32 = 0
         isReaped.withLock {
             _ = unsafe waitpid(processID, &status, 0)

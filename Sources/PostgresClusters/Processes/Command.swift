@@ -1,32 +1,33 @@
-/// A program to run as a child of this process, and what it inherits.
+/// A program to run as a child of this process.
 public struct Command: Sendable {
-    /// Where one of the child's standard streams leads.
+    /// The target of a standard stream of the child.
     public enum Stream: Sendable {
-        /// To the same place as this process's own stream.
+        /// The same as this process's stream.
         case inherited
-        /// To `/dev/null`.
+        /// `/dev/null`.
         case discarded
-        /// To an open descriptor of this process, which the child gets a copy of.
+        /// A copy of an open descriptor of this process.
         case descriptor(Descriptor)
     }
 
-    /// Absolute path of the executable.
+    /// The absolute path of the executable.
     public var executable: String
     /// The arguments, without the program's own name.
     public var arguments: [String]
-    /// The whole environment of the child; `nil` passes on this process's own.
+    /// The child's environment; nil for that of this process.
     public var environment: [String: String]?
-    /// Standard input; nothing unless told.
+    /// Standard input.
     public var input: Stream = .discarded
-    /// Standard output; nothing unless told.
+    /// Standard output.
     public var output: Stream = .discarded
-    /// Standard error; nothing unless told.
+    /// Standard error.
     public var errors: Stream = .discarded
-    /// A descriptor that the child and its own children hold open as number 3 and never use: its
-    /// other end sees the end of file only when all of them are gone.
+    /// A descriptor that the child and its children hold as number 3 without using it.
+    ///
+    /// Its other end sees the end of file when all of them have ended.
     public var tether: Descriptor?
 
-    /// Describes a run of `executable` with `arguments`.
+    /// Makes a command from an executable and its arguments.
     public init(
         _ executable: String, _ arguments: [String] = [], environment: [String: String]? = nil
     ) {
@@ -35,11 +36,11 @@ public struct Command: Sendable {
         self.environment = environment
     }
 
-    /// The same command, but ended by `signal` (such as `KILL`) when the thread that starts it ends.
+    /// The same command, which gets a signal (such as `KILL`) when this process dies, for whatever reason.
     ///
-    /// `ChildProcess` keeps that thread until the child is gone, so this means: when this process
-    /// dies, of whatever cause. The wish must be stated after any change of user, which clears it;
-    /// `setpriv` does the two in that order and then becomes the program, under the same pid.
+    /// The kernel sends it when the starting thread ends, which `ChildProcess` keeps until the child has
+    /// ended. A change of user clears the setting, so `setpriv` changes the user first, then sets the
+    /// signal and becomes the program with the same pid.
     public func dyingWithParent(signal: String) -> Command {
         dyingWithParent(signal: signal, as: .current)
     }
@@ -50,5 +51,41 @@ public struct Command: Sendable {
         wrapped.arguments =
             user.setprivArguments + ["--pdeathsig", signal, "--", executable] + arguments
         return wrapped
+    }
+}
+
+/// The output and the exit status of a command.
+public struct CommandOutput: Sendable {
+    /// The exit status.
+    public let status: ChildProcess.ExitStatus
+    /// The standard output.
+    public let output: String
+    /// The standard error.
+    public let errors: String
+
+    /// Whether the command returned 0.
+    public var succeeded: Bool { status == .exited(0) }
+}
+
+extension Command {
+    /// Runs the command to its end with a text as its standard input.
+    ///
+    /// Input and output use unnamed files instead of pipes, so that no amount of data can block. Throws
+    /// `SystemError` if the command cannot be started; the result shows a failure of the command itself.
+    public func run(input text: String = "") async throws -> CommandOutput {
+        var command = self
+        if !text.isEmpty {
+            let file = try Descriptor.anonymousFile()
+            try file.write(Array(text.utf8))
+            file.rewind()
+            command.input = .descriptor(file)
+        }
+        let output = try Descriptor.anonymousFile()
+        let errors = try Descriptor.anonymousFile()
+        command.output = .descriptor(output)
+        command.errors = .descriptor(errors)
+        let status = await (try ChildProcess.start(command)).exitStatus()
+        return CommandOutput(
+            status: status, output: output.readWhole(), errors: errors.readWhole())
     }
 }

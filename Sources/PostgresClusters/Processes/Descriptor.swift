@@ -1,10 +1,9 @@
 import Glibc
 
-/// An open file descriptor, closed when the last reference goes, and never leaked into a child.
+/// An open file descriptor that is closed with its last reference and never inherited by a child.
 ///
-/// Every descriptor is born with close-on-exec in the same system call. Setting the flag afterwards
-/// would race with a spawn on another thread, and a child holding a stray writing end would keep the
-/// reader from ever seeing the end of file.
+/// Every descriptor is opened with close-on-exec. Setting the flag later would race with a spawn on
+/// another thread, and a child with a copy of a writing end would prevent the end of file.
 public final class Descriptor: Sendable {
     let number: Int32
 
@@ -16,17 +15,17 @@ public final class Descriptor: Sendable {
         _ = close(number)
     }
 
-    /// Opens `path` for appending, and creates it for its owner alone when it is missing.
+    /// Opens a file for appending; creates it for its owner only if it is missing.
     public static func appending(to path: String) throws -> Descriptor {
         try opened(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC)
     }
 
-    /// Opens the existing file `path` for writing over its beginning.
+    /// Opens an existing file to overwrite its beginning.
     static func overwriting(_ path: String) throws -> Descriptor {
         try opened(path, O_WRONLY | O_CLOEXEC)
     }
 
-    /// A nameless file, for the output of a child or the input to it.
+    /// Creates an unnamed file, for a child's output or input.
     static func anonymousFile() throws -> Descriptor {
         let path = "/tmp/.tandem-\(UInt64.random(in: .min ... .max))"
         let file = try opened(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC)
@@ -34,9 +33,7 @@ public final class Descriptor: Sendable {
         return file
     }
 
-    /// Two connected ends, in the manner of a pipe.
-    ///
-    /// A socket pair, because `socketpair` takes close-on-exec everywhere that `pipe` does not.
+    /// Creates two connected ends: a socket pair, since `pipe` cannot set close-on-exec.
     static func connectedPair() throws -> (parent: Descriptor, child: Descriptor) {
         var ends: [Int32] = [-1, -1]
         let type = Int32(bitPattern: SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue)
@@ -46,14 +43,14 @@ public final class Descriptor: Sendable {
         return (Descriptor(adopting: ends[0]), Descriptor(adopting: ends[1]))
     }
 
-    /// The bytes up to the end of file, or the next up to 64 KiB of them; empty at the end.
+    /// Reads up to 64 KiB; empty at the end of file.
     func readSome() -> [UInt8] {
         unsafe [UInt8](unsafeUninitializedCapacity: 65_536) { buffer, count in
             var got: Int
             repeat {
                 got = unsafe read(number, buffer.baseAddress, buffer.count)
             } while got < 0 && errno == EINTR
-            // A peer that vanished reads as an error on a socket; for us it has ended all the same.
+            // An error on a socket means that the peer is gone, like the end of file.
             count = max(got, 0)
         }
     }
@@ -63,12 +60,12 @@ public final class Descriptor: Sendable {
         Int(lseek(number, 0, SEEK_END))
     }
 
-    /// Goes back to the beginning of a file.
+    /// Moves to the beginning of a file.
     func rewind() {
         _ = lseek(number, 0, SEEK_SET)
     }
 
-    /// Everything from the beginning of a file.
+    /// Reads a file from its beginning.
     func readWhole() -> String {
         rewind()
         var bytes: [UInt8] = []
@@ -79,7 +76,7 @@ public final class Descriptor: Sendable {
         }
     }
 
-    /// Writes all of `bytes`, in as many calls as it takes.
+    /// Writes all bytes.
     func write(_ bytes: [UInt8]) throws {
         var rest = bytes[...]
         while !rest.isEmpty {
@@ -99,14 +96,14 @@ public final class Descriptor: Sendable {
     }
 }
 
-/// A system call that failed, with the reason that the system gave.
+/// A failed system call.
 public struct SystemError: Error, CustomStringConvertible {
-    /// The call, and its object where that helps.
+    /// The call, with its object if that helps.
     public let call: String
     /// The `errno` value.
     public let code: Int32
 
-    /// One sentence fit for a person.
+    /// A message for people.
     public var description: String {
         "\(call): \(unsafe String(cString: strerror(code)))"
     }

@@ -1,11 +1,10 @@
 import Glibc
 
-/// Starts `command` with `posix_spawn` and returns the child's pid.
+/// Starts a command with `posix_spawn` and returns the child's pid.
 ///
-/// The child gets a process group of its own, so that Ctrl-C at a terminal reaches this process
-/// alone, which then ends its children in order. Signals that this process ignores or blocks (a
-/// service often ignores SIGTERM and reads it elsewhere) are set back: they would be inherited, and
-/// the child would be deaf to them.
+/// The child gets its own process group, so that Ctrl-C at a terminal reaches only this process, which
+/// then stops its children. Signals that this process ignores or blocks (a service often ignores
+/// SIGTERM and reads it elsewhere) are reset, since the child would inherit that.
 func spawn(_ command: Command) throws -> pid_t {
     var actions = unsafe posix_spawn_file_actions_t()
     unsafe posix_spawn_file_actions_init(&actions)

@@ -1,8 +1,6 @@
 import Glibc
 
-/// Runs `body` on a thread of its own.
-///
-/// For calls that block, which must not hold one of the few threads that tasks share.
+/// Runs a body on a new thread, for calls that would block one of the few threads of tasks.
 func startThread(_ body: @escaping @Sendable () -> Void) throws {
     final class Box: Sendable {
         let body: @Sendable () -> Void
@@ -11,7 +9,7 @@ func startThread(_ body: @escaping @Sendable () -> Void) throws {
     var attributes = pthread_attr_t()
     unsafe pthread_attr_init(&attributes)
     defer { unsafe pthread_attr_destroy(&attributes) }
-    // Nobody joins these threads: what they learn arrives through a stream or a continuation.
+    // Not joined: results arrive through a stream or a continuation.
     unsafe pthread_attr_setdetachstate(&attributes, Int32(PTHREAD_CREATE_DETACHED))
     unsafe pthread_attr_setstacksize(&attributes, 512 * 1024)
     let argument = unsafe Unmanaged.passRetained(Box(body))
