@@ -1,4 +1,4 @@
-"""How many commands a transaction needs, counted in the servers' logs.
+"""Counts the commands of a transaction in the servers' logs.
 
 Logging every command costs time, so it has servers of its own, and nothing else is measured there.
 (`pg_stat_statements` would not do: it misses utility commands such as BEGIN that run from a cached
@@ -28,7 +28,7 @@ def add(binaries, options, loads, summaries):
         if not chosen:
             continue
         with tempfile.TemporaryDirectory(prefix="tandem-commands-") as folder:
-            # The servers' own user must get in.
+            # The servers' user needs access.
             Path(folder).chmod(0o755)
             arguments = ["--directory", folder, "--setting", "log_statement=all"]
             if is_journal:
@@ -55,6 +55,6 @@ def _count(limit, stack, options, load, folder):
 
 
 def _logged(stack, folder):
-    """How many commands each server has logged so far."""
+    """The number of commands that each server has logged."""
     return {name: len(COMMAND.findall((folder / name / "server.log").read_bytes()))
             for name in stack.addresses}

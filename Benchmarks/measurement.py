@@ -1,4 +1,4 @@
-"""One measurement: the raw client `limit`, run once, and what it printed."""
+"""One measurement: a run of the raw client `limit`, and its figures."""
 
 import json
 import subprocess
@@ -12,22 +12,22 @@ import rival
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from Reliability.stack.wire import ServerError, Session  # noqa: E402, F401
 
-# `http-ack` asks for the answer at the durable decision.
+# `http-ack` requests the reply at the durable decision.
 HTTP_MODES = ("http", "http-ack", "http-journal")
 MODES = (*HTTP_MODES, "seq", "par", "group", "full", "guarded", "llr", "llrfull")
-# Servers report what their sessions did within a second of their being idle.
+# Servers report statistics of a session within a second after it becomes idle.
 STATISTICS_SECONDS = 1.2
 
 
 class Measurement(NamedTuple):
-    """The round in which it was taken, and the client's figures under the client's own names."""
+    """The round, and the client's figures under the client's names."""
 
     round: int
     figures: dict
 
     @property
     def load(self):
-        """What was asked of the mode; measurements of one load are comparable."""
+        """The load; measurements of the same load are comparable."""
         names = ("branches", "statements", "inFlight")
         return tuple(self.figures[name] for name in names)
 
@@ -37,7 +37,7 @@ class Measurement(NamedTuple):
 
 
 class Load(NamedTuple):
-    """What is asked of a mode."""
+    """The load of a measurement."""
 
     mode: str
     in_flight: int
@@ -46,7 +46,7 @@ class Load(NamedTuple):
 
     @property
     def key(self):
-        """As a measurement's `load` has it."""
+        """The same as a measurement's `load`."""
         return (self.branches, self.statements, self.in_flight)
 
 
@@ -76,7 +76,7 @@ def run_limit(limit, stack, options, load, databases):
         command += http_arguments(stack, options, load.mode)
     elif options.connections:
         command += ["-p", str(options.connections)]
-    # Status 1 still comes with figures, and says in them why they cannot be trusted.
+    # Status 1 comes with figures that say why they are not reliable.
     done = subprocess.run(command, stdout=subprocess.PIPE, text=True)
     if done.returncode not in (0, 1) or not done.stdout:
         raise RuntimeError(f"limit -m {load.mode} ended with status {done.returncode}")
@@ -89,7 +89,7 @@ def run_rival(stack, options, load):
             for name in ("users", "orders")}
     prepared = sum(
         int(query(stack, name, "SELECT count(*) FROM pg_prepared_xacts")[0][0]) for name in rows)
-    # Its rows are all that it has done, warm-up and end with it, and so is the servers' time.
+    # Its rows, and the servers' time, include the warm-up and the end.
     each = 1e6 / max(rows["users"], 1)
     return figures | {
         "mode": load.mode, "inFlight": load.in_flight, "branches": load.branches,

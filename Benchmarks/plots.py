@@ -1,4 +1,4 @@
-"""Plots as SVG, drawn here: axes, lines and a legend are all that is needed."""
+"""Draws plots as SVG: axes, lines and a legend."""
 
 import math
 from xml.sax.saxutils import escape
@@ -12,7 +12,7 @@ TICKS_MAX = 6
 
 
 class Plot:
-    """Lines over one horizontal axis, which may be logarithmic; the vertical one begins at 0."""
+    """Lines over a linear or logarithmic axis; the vertical axis begins at 0."""
 
     def __init__(self, title, across, up, logarithmic=False):
         self.title, self.across, self.up = title, across, up
@@ -20,7 +20,7 @@ class Plot:
         self.lines = []
 
     def line(self, name, points):
-        """Adds a line of (x, y) pairs; a line without points is left out."""
+        """Adds a line of (x, y) pairs, unless it is empty."""
         points = sorted((x, y) for x, y in points if y is not None)
         if points:
             self.lines.append((name, points))
@@ -90,7 +90,7 @@ def text(x, y, content, anchor="start", size=12, weight="normal"):
 
 
 def nice(value):
-    """The next number that five equal steps divide well."""
+    """The next number that divides well into five steps."""
     scale = 10 ** math.floor(math.log10(value))
     for step in (1, 1.5, 2, 2.5, 3, 4, 5, 7.5, 10):
         if step * scale >= value:
@@ -110,7 +110,7 @@ def label(value, greatest):
 
 
 def draw(summaries, folder):
-    """The plots that these measurements allow; the paths written."""
+    """Writes the plots that these measurements allow; returns their paths."""
     written = []
 
     def save(plot, name):

@@ -1,4 +1,4 @@
-"""Builds the programs that are measured, as they are shipped: in release mode."""
+"""Builds the measured programs in release mode."""
 
 import subprocess
 import sys

@@ -11,7 +11,7 @@ FILE_KEYS = (
     "mode", "inFlight", "branches", "transactionsPerSecond", "p50Milliseconds",
     "p95Milliseconds", "p99Milliseconds", "coordinatorCPUMicroseconds", "postgresCPUMicroseconds",
     "residentMegabytes",
-    # Beyond the keys that every reader may count on.
+    # In addition to the keys that every reader may rely on.
     "statements", "peakResidentMegabytes", "statePostgresCPUMicroseconds",
     "flushesPerTransaction", "stateFlushesPerTransaction", "walBytesPerTransaction",
     "stateWALBytesPerTransaction", "commandsPerTransaction", "stateCommandsPerTransaction",
@@ -25,7 +25,7 @@ class Summary(NamedTuple):
     mode: str
     load: tuple
     figures: dict
-    # How far the rounds lie apart, as a share of the median.
+    # The spread of the rounds, as a share of the median.
     spread: float
     # Throughput by reference mode, as a ratio to it in the same round.
     ratios: dict
@@ -61,14 +61,14 @@ def summarize(taken):
 
 
 def medians(rounds):
-    """The median of every number; what is no number is the first round's."""
+    """The median of every number; other values come from the first round."""
     result = dict(rounds[0])
     for key, value in result.items():
         if isinstance(value, (int, float)) and key not in ("inFlight", "branches", "statements"):
             found = [figures[key] for figures in rounds if figures.get(key) is not None]
             result[key] = median(found)
     if all("coordinatorCPUMicroseconds" not in figures for figures in rounds):
-        # Over HTTP the client is not the coordinator, and its CPU says nothing of that.
+        # Over HTTP the client is not the coordinator, so its CPU time does not count.
         if result["mode"].startswith("http"):
             result["coordinatorCPUMicroseconds"] = None
     return result
@@ -90,7 +90,7 @@ def shown(value, decimals):
 
 
 def table(summaries):
-    """Throughput, latency in ms, CPU in µs a transaction and memory in MB, a line a mode."""
+    """Throughput, latency in ms, CPU in µs per transaction and memory in MB, one line per mode."""
     header = [
         "mode", "in flight", "br x st", "tx/s", "spread", "x full", "x llrfull", "p50", "p95", "p99",
         "coord µs", "pg µs", "(state)", "flushes", "(state)", "cmds", "(state)", "WAL B", "MB", "peak MB",
@@ -127,7 +127,7 @@ def judged(what, value, bound, at_least=False):
 
 
 def targets(summaries):
-    """The targets that this run can judge, a line each."""
+    """The targets that this run can judge, one per line."""
     by_load = {(one.mode, one.load): one for one in summaries}
     lines = []
 
@@ -161,7 +161,7 @@ def targets(summaries):
 
 
 def flatness(by_load, judge):
-    """Throughput is to stay where it is from 32 in flight on."""
+    """Throughput must not drop above 32 in flight."""
     rates = {load[2]: one.figures["transactionsPerSecond"]
              for (mode, load), one in by_load.items()
              if mode == "http" and load[:2] == (2, 1) and load[2] >= 32}
@@ -172,7 +172,7 @@ def flatness(by_load, judge):
 
 
 def doubts(taken):
-    """Why measurements cannot be trusted, a sentence each."""
+    """The reasons why measurements are not reliable, as sentences."""
     found = []
     for one in taken:
         figures = one.figures

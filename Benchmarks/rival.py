@@ -1,4 +1,4 @@
-"""Outside programs that do the same work, measured in the same rounds as the project's modes.
+"""External programs that do the same work, measured in the same rounds as the project's modes.
 
 What a rival is given and what it prints is in docs/PERFORMANCE.md.
 """
@@ -36,7 +36,7 @@ def named(text):
 
 
 def measure(program, stack, options, load):
-    """Runs the program once at a load; its figures, and the CPU seconds of each server."""
+    """Runs the program once at a load; returns its figures and the CPU seconds of each server."""
     command = [
         str(program), "--in-flight", str(load.in_flight), "--seconds", str(options.seconds),
         "--warmup", str(options.warmup), "--user", "postgres", "--database", stack.names["users"],
@@ -64,10 +64,10 @@ def read(name, text):
 
 
 def verify(figures, rows, prepared):
-    """`ok`, or what the databases have that the rival's figures do not explain."""
+    """`ok`, or what the rival's figures do not explain in the databases."""
     if prepared:
         return f"{prepared} prepared transactions left"
-    # What it did in the warm-up, and what was under way at the end, is committed as well.
+    # Its transactions of the warm-up and at the end are committed as well.
     if rows["users"] != rows["orders"] or rows["users"] < figures["transactions"]:
         return (f"{rows['users']} users and {rows['orders']} orders "
                 f"for {figures['transactions']} transactions")

@@ -1,4 +1,4 @@
-"""The coordinator and its databases: started by `tandem dev` for the run, or attached to."""
+"""The coordinator and its databases, started by `tandem dev` for the run, or existing ones."""
 
 import json
 import selectors
@@ -13,7 +13,7 @@ DATABASES = ("state", "users", "orders")
 
 
 class Stack:
-    """A context in which the stack runs. Ends what it started, and nothing it attached to."""
+    """A context in which the stack runs; at its end it stops only what it started."""
 
     def __init__(self, tandem, attach=None, dev_arguments=()):
         self._tandem = tandem
@@ -34,8 +34,8 @@ class Stack:
         self._stop()
 
     def _start(self):
-        # A session of its own: an interrupt from the terminal reaches this program alone, which
-        # then stops the stack in order.
+        # Its own session, so that an interrupt from the terminal reaches only this program, which
+        # then stops the stack.
         self._process = subprocess.Popen(
             [str(self._tandem), "dev", "--json", "--port", "0", *self._dev_arguments],
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, start_new_session=True,
@@ -96,7 +96,7 @@ def first(value):
 
 
 def coordinator(pids):
-    """The serving process's pid: named so, or the only one that is not a database's."""
+    """The serving process's pid, by its name, or as the only one that is not a database's."""
     for name in ("coordinator", "coordinators", "replicas", "server", "serve", "tandem"):
         if pids.get(name):
             return first(pids[name])

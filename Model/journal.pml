@@ -1,8 +1,8 @@
 /*
- * A decision inside a participant. The first branch is not prepared: its work and the row of its
- * journal commit in one local transaction, after all siblings are prepared. The journal is the only
- * register of the decision; the state row is a copy. Abort is decided by winning the journal's key
- * with a tombstone, behind the fence.
+ * A decision inside a participant. The first branch is not prepared: its work and its journal's row
+ * commit in one local transaction, after all other branches are prepared. The journal is the commit
+ * point; the state row is a copy. Abort is decided by inserting a tombstone with the journal's key,
+ * after the fence.
  */
 #include "world.pml"
 
@@ -13,7 +13,7 @@
 #define LAST (SIBLINGS - 1)
 
 mtype:branch = { nothing, open, prepared, committed, rolledBack };
-/* The owner's session in the journal's participant; holding: it has inserted, and not committed. */
+/* The owner's session in the journal's participant; holding: inserted, not committed. */
 mtype:session = { closed, working, idle, holding, committing, gone };
 mtype:register = { vacant, saysCommit, saysAbort, removed };
 
@@ -24,7 +24,7 @@ mtype:session session = closed;
 mtype:register journal = vacant;
 bool believedAbsent[SIBLINGS];
 bool isToldCommitted = false;
-bool isChanged = false;         /* the participant's timeline is not what the accept row names */
+bool isChanged = false;         /* the participant's timeline differs from the accept row's */
 bool reported = false;
 byte restores = RESTORES;
 
@@ -33,7 +33,7 @@ byte restores = RESTORES;
                 sibling[b] = prepared; siblingSession[b] = gone } \
     :: d_step { siblingSession[b] == working -> siblingSession[b] = gone }
 
-/* mistake: a restored journal is believed */
+/* mistake: a restored journal counts */
 #ifdef IDENTITY_UNCHECKED
 #define isUnprovable false
 #else
@@ -61,7 +61,7 @@ end:
 #ifdef ROW_DECIDED_ALONE
     DEADLINE
 #endif
-    /* A COMMIT that was sent runs at some time, or the session dies and PostgreSQL rolls back. */
+    /* A COMMIT that was sent runs later, or the session ends and PostgreSQL rolls back. */
     :: d_step { session == committing -> session = gone; home = committed; journal = saysCommit }
     :: d_step { session == committing -> session = gone; home = rolledBack }
     /* A dead replica's sessions are fenced with its lease; that needs no row. */
@@ -80,12 +80,12 @@ end:
 }
 
 /*
- * What the journal holds; where it holds nothing, it is made to hold abort. A plain INSERT waits
- * while another transaction holds the key, so the fence comes first.
+ * Reads the journal's decision; if there is none, inserts an abort. The INSERT waits while another
+ * transaction has inserted the key, so the fence comes first.
  */
 inline askJournal(seen) {
 #ifdef ABSENCE_BELIEVED
-    d_step {                            /* mistake: a look, no tombstone, and the fence too late */
+    d_step {                            /* mistake: a read without a tombstone, and the fence too late */
         if
         :: journal == saysCommit -> seen = commit
         :: else -> seen = abort
@@ -109,7 +109,7 @@ inline askJournal(seen) {
     copy(seen)
 }
 
-/* The row says after the fact what the journal said; a trigger refuses anything else. */
+/* The row gets a copy of the journal's decision; a trigger refuses any other. */
 inline copy(seen) {
     do
     :: reported || durable == seen -> break
@@ -225,11 +225,11 @@ active proctype Owner() {
                 if
                 :: d_step { home == committed -> seen = commit }
                 :: session == gone && home != committed
-                :: d_step { losses > 0 -> losses-- }    /* the answer is lost: it is asked for */
+                :: d_step { losses > 0 -> losses-- }    /* the answer is lost: query it */
                 fi
-            :: skip                     /* a vote of no, the deadline, the caller */
+            :: skip                     /* a no vote, the deadline, or a rollback request */
             fi
-        :: isRefused                    /* nothing was sent that could commit */
+        :: isRefused                    /* no COMMIT was sent */
         fi;
         if
         :: seen == commit -> isToldCommitted = true
@@ -253,7 +253,7 @@ end:
                 fresh--; lives[me] = true; epoch++; mine = epoch; flush(); seen = visible };
         do
         :: seen != absent -> break
-        :: seen == absent ->            /* the orphan scan: nothing says yet that there is a journal */
+        :: seen == absent ->            /* the scan for orphans: nothing names a journal yet */
             d_step {
                 if
                 :: visible == absent -> visible = abort
@@ -274,9 +274,9 @@ end:
 
 #ifdef READER
 /*
- * The status at a replica that does not drive it, asked for after somebody was told the decision (I5).
- * The row is read, then the journal, then the row again: a decision leaves the journal only after the
- * row durably says the same. `absent` stands for an answer that the outcome is unknown.
+ * A status request to a replica that does not own the transaction, after the decision was reported (I5).
+ * It reads the row, then the journal, then the row again: a decision leaves the journal only after the
+ * row durably holds the same. `absent` stands for the answer that the outcome is unknown.
  */
 active proctype Reader() {
     mtype:row seen = absent;
@@ -328,7 +328,7 @@ init {
 active proctype AtRest() {
     timeout;
     if
-    :: reported -> assert(isChanged)    /* an operator decides; what is prepared stays prepared */
+    :: reported -> assert(isChanged)    /* an operator decides; prepared branches stay prepared */
     :: else ->
         assert(visible == absent || finished);
         assert(!isAny(prepared) && siblingSession[0] != working && siblingSession[LAST] != working);

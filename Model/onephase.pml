@@ -1,7 +1,7 @@
 /*
- * One writing branch, committed in one phase: its own COMMIT decides. The row says beforehand that
- * the branch decides, and names the transaction id, so that anybody can ask PostgreSQL afterwards
- * what became of it. The acceptance is as in twophase.pml; here the row is durable at the start.
+ * One writing branch, committed in one phase: its own COMMIT decides. Before that the row says that the
+ * branch decides and names its transaction id, so that any replica can ask PostgreSQL for its status.
+ * The acceptance is modeled in twophase.pml; here the row is durable at the start.
  */
 #define FIRST_ROW undecided
 #include "world.pml"
@@ -15,7 +15,7 @@ mtype:session session = closed;
 mtype:told told = unanswered;
 byte executions = 0;            /* how often the caller's work took effect */
 
-/* A COMMIT that was sent runs at some time, or the session dies and PostgreSQL rolls back. */
+/* A COMMIT that was sent runs later, or the session ends and PostgreSQL rolls back. */
 active proctype World() {
 end:
     do
@@ -46,12 +46,12 @@ inline fence() {
     fi
 }
 
-/* What the row durably says; where it says that the branch decides, the branch is asked. */
+/* Reads the row's durable content; if the branch decides, queries the branch. */
 inline learn(seen) {
     if
     :: seen == delegated ->
 #ifdef ASKED_BEFORE_FENCE
-        d_step {                        /* mistake: "in progress" taken for "aborted" */
+        d_step {                        /* mistake: "in progress" counts as "aborted" */
             if
             :: branch == committed -> seen = commit
             :: else -> seen = abort
@@ -73,7 +73,7 @@ inline learn(seen) {
     fi
 }
 
-/* The row says after the fact what the branch decided, and never anything else. */
+/* The row gets a copy of the branch's decision, and never another one. */
 inline copy(seen) {
     do
     :: durable == seen -> break
@@ -95,7 +95,7 @@ inline recordEnd(owner) {
     }
 }
 
-/* Decides abort, or finds that something was decided or delegated. */
+/* Decides abort, or finds a decision or a delegation. */
 inline abortOrFind(seen) {
     do
     :: isDecided(seen) || seen == delegated -> break
@@ -158,7 +158,7 @@ active proctype Owner() {
                 if
                 :: d_step { branch == committed -> answer(toldCommitted); seen = commit }
                 :: session == gone && branch != committed
-                :: d_step { losses > 0 -> losses-- }    /* the answer is lost: it is asked for */
+                :: d_step { losses > 0 -> losses-- }    /* the answer is lost: query it */
 #ifdef RUN_AGAIN
                     ; d_step { session = committing; branch = open }
 #endif
@@ -207,7 +207,7 @@ init {
     }
 }
 
-/* The answer was no lie, the row says what happened, it happened once, and nothing is left. */
+/* The reply was true, the row is right, the work took effect once, and nothing is left. */
 active proctype AtRest() {
     timeout;
     assert(finished);

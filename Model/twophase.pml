@@ -1,11 +1,11 @@
 /*
- * Two-phase commit with a decision row: every branch is prepared, one compare-and-set decides,
- * anybody may recover. The rules are those of docs/PROTOCOL.md; each mistake is behind a macro, so
+ * Two-phase commit with a decision row: every branch is prepared, one compare-and-set decides, and
+ * any replica may recover. The rules are those of docs/PROTOCOL.md. A macro enables each mistake, so
  * that `make model` can show that its rule is needed.
  *
- * Everything that can happen is one step, which touches the world once: what a process does for
- * itself before or after is merged with it, since nobody could see the difference. So a process is
- * where it stands (`stage`) and nothing else, and a crash leaves nothing half forgotten.
+ * Each step changes shared state once; local work before or after is merged with it, since no other
+ * process could see the difference. So the state of a process is its `stage` only, and a crash loses
+ * nothing in part.
  */
 #include "row.pml"
 
@@ -15,33 +15,33 @@
 #define LAST (BRANCHES - 1)
 
 mtype:branch = { nothing, prepared, committed, rolledBack, vanished };
-/* The owner's session there: a server process with a life of its own. */
+/* The owner's session: a server process, which may outlive its client. */
 mtype:session = { closed, working, gone };
 mtype:vote = { none, yes, no, lost };
 /*
- * Where a process stands. The owner begins, accepts and works; all decide, and wait for what they
- * wrote; `read` is a mistake's. Then they end the branches, and it is over, as after a crash.
+ * The stage of a process. The owner begins, accepts and works. All decide and wait for their write;
+ * `read` belongs to a mistake. Then they finish the branches, and are over, as after a crash.
  */
 mtype:stage = { unborn, begins, accepts, works, decides, read, waits, ends, over };
 
-/* Number 0 is the owner, whom the caller asked; the others take the row over, one after the other. */
+/* Number 0 is the owner, which the caller asked; the others take over the row, one after the other. */
 mtype:stage stage[RECOVERERS + 1] = unborn;
-mtype:row seen[RECOVERERS + 1] = absent;        /* the decision that it acts on */
-mtype:row wanted = commit;                      /* by the owner; the others want abort */
-/* Whose the row is: 0 the owner's, n the n-th claim's. */
+mtype:row seen[RECOVERERS + 1] = absent;        /* the decision that it obeys */
+mtype:row wanted = commit;                      /* requested by the owner; the others request abort */
+/* Who owns the row: 0 the owner, n the n-th claimant. */
 #define epoch (RECOVERERS - fresh)
 
 mtype:branch branch[BRANCHES] = nothing;
 mtype:session session[BRANCHES] = closed;
-mtype:vote vote[BRANCHES] = none;               /* as the owner heard it */
-bool believedAbsent[BRANCHES];  /* somebody concluded "no such gid, nor ever will be" */
-bool heard[BRANCHES];           /* some coordinator was told that it committed */
-byte endedBy[BRANCHES];         /* who is done with it, a bit each */
+mtype:vote vote[BRANCHES] = none;               /* as the owner received it */
+bool believedAbsent[BRANCHES];  /* a process concluded "no such gid, nor ever will be" */
+bool heard[BRANCHES];           /* a replica was told that it committed */
+byte endedBy[BRANCHES];         /* the processes that are done with it, a bit each */
 
-bool acceptInFlight = false;    /* an accept whose answer was lost may land later, or never */
-bool decisionInFlight = false;  /* and so may a decision to commit */
+bool acceptInFlight = false;    /* an accept without an answer may land later, or never */
+bool decisionInFlight = false;  /* as may a decision to commit */
 byte restores = RESTORES;
-bool reported = false;          /* an operator was called, with the evidence */
+bool reported = false;          /* needsOperator, with the evidence */
 
 #define mask(n) (1 << (n))
 #define isEndedBy(n, b) ((endedBy[b] & mask(n)) != 0)
@@ -49,8 +49,8 @@ bool reported = false;          /* an operator was called, with the evidence */
 #define isAny(state) (branch[0] == state || branch[1] == state || branch[LAST] == state)
 
 /*
- * Branches are alike: each has its variables, and no number of a branch is kept anywhere. So of
- * states that differ in the order of the branches alone, one is enough: the sorted one.
+ * Branches are symmetric: no variable holds the number of a branch. Of the states that differ only in
+ * the order of the branches, checking the sorted one is enough.
  */
 #define key(b) ((((branch[b] * 32 + session[b]) * 32 + vote[b]) * 4 \
     + believedAbsent[b] * 2 + heard[b]) * 16 + endedBy[b])
@@ -79,13 +79,13 @@ inline order(a, b) {
 #define SORT order(0, 1)
 #endif
 
-/* What the owner hears of a branch; when it is over, nobody listens. */
+/* The answer of a branch to the owner, unless the owner is over. */
 #define TELL(b, what) if :: stage[0] != over -> vote[b] = what :: else fi
 
-/* I8, I4: who believes in absence, or reports the end, is right for ever. */
+/* I8, I4: a conclusion of absence, or a report of the finish, stays true. */
 #define PREPARE(b) assert(!believedAbsent[b] && !finished); branch[b] = prepared; session[b] = gone
 
-/* A session does its work whether or not anybody still waits for it: PREPARE may come late. */
+/* A session does its work even without a client: PREPARE may come late. */
 #define SESSION(b) \
     :: d_step { session[b] == working && vote[b] == none -> PREPARE(b); TELL(b, yes); SORT } \
     :: d_step { session[b] == working && vote[b] == none -> session[b] = gone; TELL(b, no); SORT } \
@@ -94,12 +94,12 @@ inline order(a, b) {
     :: d_step { session[b] == working && vote[b] == lost -> PREPARE(b); SORT } \
     :: d_step { session[b] == working && vote[b] == lost -> session[b] = gone; SORT }
 
-/* A backup from before the PREPARE takes a branch away while commit is under way. */
+/* Restoring a backup from before the PREPARE removes a branch during a commit. */
 #define RESTORE(b) \
     :: d_step { restores > 0 && !heard[b] && (branch[b] == prepared || branch[b] == committed) -> \
                 restores--; branch[b] = vanished; SORT }
 
-/* What requests whose answers were lost still do, or never do. */
+/* Requests without an answer take effect later, or never. */
 #define LATE_WRITES \
     :: d_step { acceptInFlight -> acceptInFlight = false; \
                 if :: visible == absent -> visible = undecided; flush() :: else fi } \
@@ -108,7 +108,7 @@ inline order(a, b) {
                 if :: visible == undecided -> visible = commit; flush() :: else fi } \
     :: decisionInFlight -> decisionInFlight = false
 
-/* It is over for a process, and nothing of it is left. */
+/* A process is over and leaves nothing. */
 inline forget(b, n) {
     endedBy[b] = endedBy[b] & (255 - mask(n));
     if
@@ -131,13 +131,13 @@ inline leave(n) {
 }
 
 /*
- * Crashes and failovers at any moment, and none for ever: a process may crash only while another
- * is left that has not begun. So what is asked "at rest" must hold once the faults have healed.
+ * Crashes and failovers at any moment, but not forever: a process may crash only while another has
+ * not started. So what is asserted "at rest" must hold once the faults have healed.
  */
 #define CRASH(n) \
     :: d_step { fresh > 0 && stage[n] != unborn && stage[n] != over -> leave(n) }
 
-/* An unknown answer changes nothing but that one asks again. */
+/* After an unknown answer the process repeats its request. */
 inline unknown(n) {
 #ifdef UNKNOWN_IS_ABORT
     seen[n] = abort; stage[n] = ends
@@ -146,7 +146,7 @@ inline unknown(n) {
 #endif
 }
 
-/* Who waits for the answer to a write that is lost with a failover gets none. */
+/* A process gets no answer to a write that a failover lost. */
 inline overtake(n) {
     if
     :: stage[n] == waits -> unknown(n)
@@ -184,12 +184,12 @@ end:
 }
 
 /*
- * Decides where nothing is decided, and learns what the row durably says. No row: an abort
- * tombstone takes its place.
+ * Decides unless there is a decision, and returns the row's durable decision. Without a row it writes
+ * an abort tombstone.
  */
 inline write(n, wish) {
 #ifdef READ_THEN_ACT
-    if                          /* mistake: what was read may be otherwise by now */
+    if                          /* mistake: acts on a read that may be outdated */
     :: !isDecided(seen[n]) -> visible = wish
     :: else
     fi;
@@ -227,7 +227,7 @@ inline hear(n) {
     :: d_step { IS_TO_WRITE(n) -> write(n, wish); stage[n] = waits } \
     :: d_step { stage[n] == waits -> hear(n) } \
     :: d_step { stage[n] == waits && losses > 0 -> losses--; flush(); unknown(n) }
-#else           /* nothing can come between the write and its answer but what could come after */
+#else           /* anything between the write and its answer could also come after it */
 #define DECIDES(n, wish) \
     READS(n) \
     :: d_step { IS_TO_WRITE(n) -> write(n, wish); hear(n) } \
@@ -239,14 +239,14 @@ inline done(b, n) {
     SORT
 }
 
-/* COMMIT PREPARED; where the gid is gone, the evidence is asked: the same timeline, and the xid. */
+/* COMMIT PREPARED; if the gid is gone, evidence decides: the same timeline, and the xid. */
 inline commitPrepared(b) {
     if
     :: branch[b] == prepared -> branch[b] = committed; heard[b] = RESTORES
     :: branch[b] == committed -> heard[b] = RESTORES
     :: branch[b] == vanished ->
 #ifdef RESTORED_UNNOTICED
-        skip                    /* mistake: "no such gid" taken for "done already" */
+        skip                    /* mistake: "no such gid" counts as "already done" */
 #else
         reported = true
 #endif
@@ -260,9 +260,9 @@ inline commitPrepared(b) {
     :: d_step { seen[n] == commit && stage[n] == ends && !isEndedBy(n, b) && losses > 0 && \
                 branch[b] == prepared -> losses--; branch[b] = committed; SORT }
 
-/* Where no session is left nothing can be prepared, and the belief need not be remembered. */
+/* Without a session nothing can be prepared, so the conclusion of absence is safe. */
 inline rollBack(b) {
-    assert(visible == abort);           /* decided before any branch is ended */
+    assert(visible == abort);           /* decided before any branch finishes */
     if
     :: branch[b] == prepared -> branch[b] = rolledBack
     :: branch[b] == nothing -> believedAbsent[b] = (session[b] != gone)
@@ -271,8 +271,8 @@ inline rollBack(b) {
 }
 
 /*
- * Terminates the owner's session and sees it gone: what it has not done, it never does. Then looks.
- * One step, since the session alone could come between, and it is gone.
+ * Terminates the owner's session and waits until it is gone, then reads the branch. This is one step,
+ * since only the session could come between.
  */
 inline fenceAndRollBack(b) {
 #ifndef NO_FENCE
@@ -289,8 +289,8 @@ inline fenceAndRollBack(b) {
                 if :: epoch == n -> finished = true :: else fi; leave(n) }
 
 /*
- * Work goes to a session that was recorded by a statement which checks the owner's epoch, so that
- * a fence either finds the session or forbids it. Work may overlap the acceptance.
+ * Work runs on a session that was recorded by a statement that checks the owner's epoch. So a fence
+ * either finds the session or prevents it. Work may overlap the acceptance.
  */
 #ifdef SESSIONS_UNREGISTERED
 #define mayOpen true
@@ -305,7 +305,7 @@ inline fenceAndRollBack(b) {
 
 #define isEveryYes (vote[0] == yes && vote[1] == yes && vote[LAST] == yes)
 
-/* The owner rolls back what has voted; while a vote is awaited, its end waits for it. */
+/* The owner rolls back branches that have voted, and waits for pending votes. */
 #define ROLLS_BACK_OWN(b) \
     :: d_step { seen[0] == abort && stage[0] == ends && !isEndedBy(0, b) && \
                 !(session[b] == working && vote[b] == none) -> \
@@ -332,12 +332,12 @@ end:
     :: d_step { stage[0] == begins && visible == absent -> visible = undecided; flush();
                 stage[0] = works }
 #endif
-    /* the orphan scan was faster */
+    /* the scan for orphans was faster */
     :: d_step { stage[0] == begins && visible != absent -> wanted = abort; stage[0] = decides }
     :: d_step { stage[0] == begins && losses > 0 -> losses--; acceptInFlight = true;
                 wanted = abort; stage[0] = decides }
     :: d_step { stage[0] == works && isEveryYes -> stage[0] = decides }
-    /* a vote, the deadline, or the caller */
+    /* a vote, the deadline, or a rollback request */
     :: d_step { stage[0] == works -> wanted = abort; stage[0] = decides }
     DECIDES(0, wanted)
     :: d_step { IS_TO_WRITE(0) && losses > 0 && wanted == commit -> losses--;
@@ -355,17 +355,17 @@ end:
     :: d_step { seen[me] == abort && stage[me] == ends && !isEndedBy(me, b) -> \
                 fenceAndRollBack(b); done(b, me) }
 
-/* A life that takes the row over, for good reasons or because it believes the owner dead. */
+/* A replica that takes over the row, whether the owner is dead or only seems so. */
 proctype Recoverer(byte me) {
 end:
     do
-    /* Recoverers are alike, so nothing is lost when they begin in the order of their numbers.
-       Without a row this is the orphan scan; its tombstone is written below. */
+    /* Recoverers are symmetric, so they may start in the order of their numbers. Without a row this
+       is the scan for orphans, whose tombstone is written below. */
     :: d_step { fresh == RECOVERERS + 1 - me && !finished &&
                 (visible != absent || isAny(prepared)) ->
                 fresh--;
 #ifndef ACT_ON_READ
-                flush();                /* the claim: what a write of one's own answers is durable */
+                flush();                /* the claim: the answer to a write is durable */
 #endif
                 if
                 :: isDecided(visible) -> seen[me] = visible; stage[me] = ends
@@ -394,8 +394,8 @@ init {
 }
 
 /*
- * When nothing more can happen: AC5 and I4 (all has ended, and nothing is left), AC1 and AC2 (no
- * two branches differently), I9 (what cannot be proved is reported, and nothing else is).
+ * At rest: AC5 and I4 (all branches have finished, nothing is left), AC1 and AC2 (no two branches end
+ * differently), I9 (what cannot be proved is reported, and nothing else).
  */
 #define isAnyWorking (session[0] == working || session[1] == working || session[LAST] == working)
 

@@ -1,13 +1,13 @@
 import Foundation
 import PostgresClusters
 
-/// The bare client in C (Benchmarks/Limit), on a database of its own in the same servers: what nobody can go
-/// below who keeps such records and sends such commands.
+/// The bare client in C (Benchmarks/Limit) on separate databases of the same servers: the lower bound
+/// for these records and commands.
 ///
-/// `closures` and `llrclosures` send no more than the library sends for closures, in no more round trips
-/// (a journal's branch has one less, and begins when the others are prepared), and wait for fewer flushes;
-/// `guarded` does so for statements. `full` and `llrfull` neither clean their sessions nor take
-/// evidence. None of them has tasks, closures or values, nor speaks through libpq.
+/// `closures` and `llrclosures` send no more than the library does for closures, in no more round trips
+/// (a journal's branch needs one less, and begins when the others are prepared), and wait for fewer
+/// flushes; `guarded` does so for statements. `full` and `llrfull` neither clean their sessions nor
+/// record evidence. None of them has tasks, closures or values, or uses libpq.
 struct Bare: Sendable {
     static let database = "bare"
 
@@ -18,7 +18,7 @@ struct Bare: Sendable {
     init(_ servers: Servers, _ load: Load) {
         self.servers = servers
         self.load = load
-        // It is built beside this program.
+        // Built into the same folder as this program.
         program =
             URL(fileURLWithPath: CommandLine.arguments[0]).deletingLastPathComponent()
             .appendingPathComponent("limit").path
@@ -45,7 +45,7 @@ struct Bare: Sendable {
         arguments += ["--postmasters", postmasters.joined(separator: ",")]
         let ran = try await Command(program, arguments).run()
         guard ran.succeeded else {
-            throw ClusterError.programFailed(program: "limit", said: ran.errors + ran.output)
+            throw ClusterError.programFailed(program: "limit", output: ran.errors + ran.output)
         }
         let report = try JSONDecoder().decode(Report.self, from: Data(ran.output.utf8))
         return Sample(

@@ -1,4 +1,4 @@
-/// What one mode was measured at, round by round.
+/// The measurements of one mode, by round.
 struct Figures: Sendable {
     let name: String
     let kind: Mode.Kind
@@ -9,9 +9,9 @@ struct Figures: Sendable {
         kind = mode.kind
     }
 
-    /// Transactions a second.
+    /// Transactions per second.
     var rates: [Double] { samples.map { $0.rate } }
-    /// Microseconds of processor time a transaction.
+    /// Microseconds of processor time per transaction.
     var programCosts: [Double] { samples.map { $0.programCost } }
     var serverCosts: [Double] { samples.map { $0.serverCost } }
 
@@ -26,8 +26,9 @@ struct Figures: Sendable {
             name, Self.median(rates), Self.median(programCosts), Self.median(serverCosts))
     }
 
-    /// The median of the ratios to the fastest of these modes, round by round: what else the machine
-    /// does falls on all modes of a round.
+    /// The median over rounds of the ratio to the fastest of these modes.
+    ///
+    /// Other load of the machine affects all modes of a round.
     func ratio(to others: [Figures]) -> Double {
         Self.median(
             rates.indices.map { round in
@@ -40,7 +41,7 @@ struct Figures: Sendable {
     private static func line(
         _ name: String, _ rate: Double, _ program: Double, _ servers: Double
     ) -> String {
-        "\(name): \(Int(rate)) tx/s, CPU a transaction: program \(Int(program)) µs, "
+        "\(name): \(Int(rate)) tx/s, CPU per transaction: program \(Int(program)) µs, "
             + "servers \(Int(servers)) µs"
     }
 }

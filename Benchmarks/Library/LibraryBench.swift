@@ -5,13 +5,13 @@ import PostgresClient
 import PostgresClusters
 import TwoPhaseCommit
 
-/// Measures the Swift library beside the naive way on the same client, and beside a bare client in C
-/// that sends what the library sends, in one run on the same servers, and prints the ratios.
+/// Measures the Swift library, a naive implementation on the same client, and a bare client in C that
+/// sends the same commands, in one run on the same servers, and prints the ratios.
 ///
-/// All insert the same rows into each of two databases. The library works from closures, in parallel, with
-/// a decision log; on the event loop, as the naive way does, and on the global executor; and from
-/// statements that are known beforehand. The naive way sends every command in a round trip of its own,
-/// one database after the other, and keeps no log.
+/// All insert the same rows into each of two databases. The library runs closures in parallel, on the
+/// event loop as the naive implementation does and on the global executor, and statements without
+/// closures. The naive implementation sends every command in a separate round trip, one database after
+/// the other, without a log.
 @main
 struct LibraryBench: AsyncParsableCommand {
     static let configuration = CommandConfiguration(commandName: "library-bench")
@@ -22,10 +22,10 @@ struct LibraryBench: AsyncParsableCommand {
     @Option(
         parsing: .upToNextOption,
         help:
-            "INSERTs in each of the two databases; several numbers are measured one after the other."
+            "INSERTs in each of the two databases; several numbers are measured in turn."
     )
     var statements = [1, 10, 50]
-    @Option(help: "Measure one mode alone, by its name; there are no ratios then.")
+    @Option(help: "Measure only the mode with this name, without ratios.")
     var only: String?
     @Option(help: "Write the figures as JSON to this file.") var output: String?
 

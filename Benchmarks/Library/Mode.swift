@@ -1,32 +1,32 @@
-/// One way to run the transactions: what it is called, and how it is measured.
+/// One way to run the transactions.
 struct Mode: Sendable {
-    /// Whom the figures are held against: the better of the naive ones.
+    /// The library is compared with the better naive mode.
     enum Kind: Sendable {
         case naive
         case library
-        /// The bare client in C, which shows what the same commands cost at the least.
+        /// The bare client in C, which shows the minimal cost of the same commands.
         case bare
     }
 
     let name: String
     let kind: Kind
-    /// Measures once; the number is that of the first transaction, each of which gets its own.
+    /// Measures once; the argument is the number of the first transaction.
     let measure: @Sendable (Int) async throws -> Sample
 }
 
-/// What one measurement has found.
+/// The result of one measurement.
 struct Sample: Sendable {
-    /// Transactions a second.
+    /// Transactions per second.
     let rate: Double
-    /// Microseconds of processor time a transaction: the program's own, and all servers'.
+    /// Microseconds of processor time per transaction, of the program and of all servers.
     let programCost: Double
     let serverCost: Double
-    /// How many of the numbers were used.
+    /// The number of transactions.
     let used: Int
 }
 
 extension Mode {
-    /// Runs transactions of this process, so many in flight.
+    /// A mode that runs transactions in this process.
     init(
         _ name: String, _ kind: Kind, _ servers: Servers, _ load: Load,
         _ transaction: @escaping @Sendable (Int) async throws -> Void

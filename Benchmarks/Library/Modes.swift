@@ -4,14 +4,14 @@ import PostgresClient
 import PostgresClusters
 import TwoPhaseCommit
 
-/// The servers of one run: throwaway, and with fsync on.
+/// The temporary servers of one run, with fsync on.
 struct Servers: Sendable {
     let users: PostgresCluster
     let orders: PostgresCluster
     let state: PostgresCluster
 
     static func start(inFlight: Int) async throws -> Servers {
-        // Each of the coordinators keeps its sessions while the others are measured.
+        // Each coordinator keeps its sessions while others are measured.
         let settings = [
             "max_prepared_transactions": "\(max(500, inFlight))",
             "max_connections": "\(300 + inFlight)",
@@ -41,7 +41,7 @@ struct Servers: Sendable {
         return servers
     }
 
-    /// The bare client's own database, with the tables that it works on.
+    /// Creates the bare client's databases and tables.
     private func prepareBare() async throws {
         for cluster in [users, orders, state] {
             _ = try await cluster.psql("CREATE DATABASE \(Bare.database)")
@@ -53,23 +53,23 @@ struct Servers: Sendable {
         }
     }
 
-    /// Writes checkpoints, so that no mode pays for what another has written.
+    /// Writes checkpoints, so that no mode pays for the writes of another.
     func settle() async throws {
         for cluster in [users, orders, state] { _ = try await cluster.psql("CHECKPOINT") }
     }
 
-    /// Every transaction has to be in both databases: a figure for lost work is worth nothing.
+    /// Checks that every transaction is in both databases.
     func check(rows: Int) async throws {
         for (cluster, table) in [(users, "users"), (orders, "orders")] {
             let found = try await cluster.psql(
                 "SELECT (SELECT count(*) FROM \(table)), (SELECT count(*) FROM pg_prepared_xacts)")
-            guard found == "\(rows)|0" else { throw Mismatch(found: found, wanted: rows) }
+            guard found == "\(rows)|0" else { throw Mismatch(found: found, expected: rows) }
         }
     }
 
     struct Mismatch: Error {
         let found: String
-        let wanted: Int
+        let expected: Int
     }
 
     func stop() async {
@@ -77,8 +77,9 @@ struct Servers: Sendable {
     }
 }
 
-/// Every command its own round trip, one database after the other, and no log; on the loop
-/// throughout, which spares it every change of threads.
+/// The naive implementation: a round trip per command, one database after the other, without a log.
+///
+/// It runs on the event loop, without thread switches.
 @LoopActor
 final class Naive {
     private let users: ConnectionPool
@@ -134,13 +135,13 @@ final class Naive {
     }
 }
 
-/// What all of them run.
+/// The statements of all modes.
 enum SQL {
     static let user = "INSERT INTO users (id, name) VALUES ($1, $2)"
     static let order = "INSERT INTO orders (id, user_id) VALUES ($1, $2)"
 }
 
-/// The library, as a program uses it.
+/// The library as a program uses it.
 struct Library: Sendable {
     enum Log: String, Sendable {
         case kept = "with a log"
@@ -148,11 +149,11 @@ struct Library: Sendable {
         case none = "without a log"
     }
 
-    /// How the work is given.
+    /// The kind of participants.
     enum Way: String, Sendable {
-        /// Closures on the event loop, which is where the naive way runs.
+        /// Closures on the event loop, where the naive implementation runs.
         case closures = "closures on the loop"
-        /// Closures on the global executor, which is the default.
+        /// Closures on the global executor, the default.
         case closuresOffLoop = "closures off the loop"
         /// Statements, without a closure.
         case statements = "statements"

@@ -1,14 +1,14 @@
 import Foundation
 import PostgresClusters
 
-/// Processor time, in microseconds: the program's own, and its servers'.
+/// The processor time of the program and of its servers, in microseconds.
 ///
-/// It tells what a transaction costs, whatever else the machine does meanwhile.
+/// It shows the cost of a transaction regardless of other load.
 struct ProcessorTime: Sendable {
     var program = 0
     var servers = 0
 
-    /// What was spent until now.
+    /// The time spent until now.
     static func now(_ servers: Servers) async -> ProcessorTime {
         let postmasters = await [
             servers.users.processID, servers.orders.processID, servers.state.processID,
@@ -26,12 +26,12 @@ struct ProcessorTime: Sendable {
         return time.tv_sec * 1_000_000 + time.tv_nsec / 1000
     }
 
-    /// Each postmaster, its children, and those of them that have ended.
+    /// The time of each postmaster and its children, including ended ones.
     private static func ofTrees(_ postmasters: [pid_t]) -> Int {
         let names = (try? FileManager.default.contentsOfDirectory(atPath: "/proc")) ?? []
         var ticks = 0
         for process in names.compactMap(pid_t.init) {
-            // The command's name may hold blanks; what follows its parenthesis begins with field 3.
+            // The command's name may contain blanks; field 3 follows its parenthesis.
             guard let stat = try? String(contentsOfFile: "/proc/\(process)/stat", encoding: .utf8),
                 let close = stat.lastIndex(of: ")")
             else { continue }

@@ -1,13 +1,13 @@
 import Foundation
 
-/// The figures of all modes for one size of work, and what they say of the aims.
+/// The figures of all modes for one size of work, compared with the targets.
 struct Report {
-    /// Times the throughput of the naive way that are aimed at, by what the library keeps.
-    private static let aims = [Library.Log.kept: 1.3, .journal: 2.0]
+    /// The target ratios to the naive throughput.
+    private static let targets = [Library.Log.kept: 1.3, .journal: 2.0]
 
     private let load: Load
     private let figures: [Figures]
-    /// To the better of the naive ways; empty if none was measured.
+    /// The ratios to the better naive mode; empty if none was measured.
     private let ratios: [String: Double]
 
     init(_ load: Load, _ figures: [Figures]) {
@@ -24,7 +24,7 @@ struct Report {
             "\(load.inFlight) in flight, two branches, INSERTs in each: \(load.statements); medians:"
         let tails = figures.filter { $0.kind != .naive }.compactMap { mode in
             ratios[mode.name].map {
-                "  \(mode.name) / the better naive way: \(String(format: "%.2f", $0))"
+                "  \(mode.name) / better naive mode: \(String(format: "%.2f", $0))"
             }
         }
         return ([head] + figures.map { "  \($0.summary)" } + tails + verdicts)
@@ -32,12 +32,12 @@ struct Report {
     }
 
     private var verdicts: [String] {
-        Self.aims.sorted { $0.value < $1.value }.flatMap { log, aim in
+        Self.targets.sorted { $0.value < $1.value }.flatMap { log, target in
             [Library.Way.closures, .statements].compactMap { way in
                 let name = "library, \(Library.name(log, way))"
                 guard let ratio = ratios[name] else { return nil }
-                return "  \(name), at least \(aim): \(String(format: "%.2f", ratio)), "
-                    + (ratio >= aim ? "met" : "missed")
+                return "  \(name), at least \(target): \(String(format: "%.2f", ratio)), "
+                    + (ratio >= target ? "met" : "missed")
             }
         }
     }
