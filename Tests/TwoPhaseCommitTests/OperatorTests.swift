@@ -80,7 +80,7 @@ extension LibraryTests {
                         transaction: GlobalTransactionID(number: number, salt: 7), branch: branch,
                         branchCount: 2)
                 }
-                func prepare(_ cluster: PostgresCluster, _ table: String, _ gid: String)
+                func prepare(_ cluster: PostgresCluster, table: String, gid: String)
                     async throws
                 {
                     _ = try await cluster.psql(
@@ -88,10 +88,10 @@ extension LibraryTests {
                     )
                 }
                 for number in 1...2 as ClosedRange<Int64> {
-                    try await prepare(testbed.users, "users", "\(gid(number, 0))")
-                    try await prepare(testbed.orders, "orders", "\(gid(number, 1))")
+                    try await prepare(testbed.users, table: "users", gid: "\(gid(number, 0))")
+                    try await prepare(testbed.orders, table: "orders", gid: "\(gid(number, 1))")
                 }
-                try await prepare(testbed.users, "users", "somebody else")
+                try await prepare(testbed.users, table: "users", gid: "somebody else")
                 let listed = try await testbed.tandem(["logless", "list"])
                 #expect(listed.status == .exited(1))
                 #expect(listed.output.contains("\(gid(1, 0).group): 2 of 2 prepared"))

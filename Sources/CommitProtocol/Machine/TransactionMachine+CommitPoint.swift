@@ -58,7 +58,7 @@ extension TransactionMachine {
             branches[commitPoint].vote = .no
             cause = .refused(branch: commitPoint)
             if branches[commitPoint].commitMode == .journal {
-                // Nothing is in the journal yet, and that is no abort: somebody has to write one.
+                // The journal holds no decision yet, which is not an abort: record one there.
                 phase = .queryingCommitPoint(isAccepted: true)
                 queryCommitPoint(&step)
             } else {

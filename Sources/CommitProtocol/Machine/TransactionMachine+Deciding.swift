@@ -16,7 +16,7 @@ extension TransactionMachine {
         if let decision = recovered.decision {
             if decision == .abort { cause = .decidedElsewhere }
             phase = .deciding(decision, viaTombstone: false)
-            decided(decision, [], &step)
+            decided(decision, evidence: [], &step)
         } else if isDecidedAtCommitPoint {
             cause = .recovered
             phase = .queryingCommitPoint(isAccepted: true)
@@ -51,7 +51,7 @@ extension TransactionMachine {
     ///
     /// It is final, whichever replica or operator wrote it.
     mutating func decided(
-        _ decision: Decision, _ evidence: [PreparedEvidence?], _ step: inout Step
+        _ decision: Decision, evidence: [PreparedEvidence?], _ step: inout Step
     ) {
         switch phase {
         case .deciding(let asked, _):
@@ -75,7 +75,7 @@ extension TransactionMachine {
     /// Only an operator's force can have recorded a decision in the row that differs from the commit
     /// point's. The branch has ended the other way, which must not be hidden.
     private mutating func commitPointWasOverruled() {
-        guard let commitPoint else { preconditionFailure("the row is the register") }
+        guard let commitPoint else { preconditionFailure("the row is the commit point") }
         switch branches[commitPoint].progress {
         case .ended(.committed): branches[commitPoint].progress = .ended(.heuristicCommit)
         case .ended(.rolledBack), .refused:

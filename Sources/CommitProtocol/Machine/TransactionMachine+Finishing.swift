@@ -46,7 +46,7 @@ extension TransactionMachine {
         }
     }
 
-    mutating func finished(_ branch: Int, _ reply: FinishReply, _ step: inout Step) {
+    mutating func finished(branch: Int, _ reply: FinishReply, _ step: inout Step) {
         guard branches[branch].outcome == nil else { return }
         let commits: Bool
         switch phase {

@@ -7,14 +7,14 @@ extension TransactionMachine {
         if timing == .overlapping { startWork(&step) }
     }
 
-    mutating func accepted(_ now: Int64, _ deadline: Int64, _ step: inout Step) {
+    mutating func accepted(at now: Int64, deadline: Int64, _ step: inout Step) {
         guard case .preparing(isAccepted: false, let abortCause) = phase else {
             preconditionFailure("the log answers one accept once")
         }
         phase = .preparing(isAccepted: true, abort: nil)
         if let abortCause { return abort(abortCause, &step) }
         startWork(&step)
-        decideIfReady(now, deadline, &step)
+        decideIfReady(at: now, deadline: deadline, &step)
     }
 
     /// Makes certain that the transaction never commits: its row may exist, or appear later.
@@ -48,7 +48,7 @@ extension TransactionMachine {
     }
 
     mutating func voted(
-        _ branch: Int, _ reply: WorkReply, _ now: Int64, _ deadline: Int64, _ step: inout Step
+        branch: Int, _ reply: WorkReply, at now: Int64, deadline: Int64, _ step: inout Step
     ) {
         // A branch that is not working has answered already; this is a duplicate.
         guard branches[branch].isWorking else { return }
@@ -56,7 +56,7 @@ extension TransactionMachine {
         switch phase {
         case .preparing:
             if branches[branch].canCommit {
-                decideIfReady(now, deadline, &step)
+                decideIfReady(at: now, deadline: deadline, &step)
             } else {
                 abort(.refused(branch: branch), &step)
             }
@@ -106,7 +106,7 @@ extension TransactionMachine {
     }
 
     /// Requests commit if every branch can commit and the row is durable, in time.
-    mutating func decideIfReady(_ now: Int64, _ deadline: Int64, _ step: inout Step) {
+    mutating func decideIfReady(at now: Int64, deadline: Int64, _ step: inout Step) {
         guard case .preparing(isAccepted: true, abort: nil) = phase,
             branches.allSatisfy(\.canCommit)
         else { return }

@@ -93,7 +93,7 @@ package struct Exhaustion {
 
     private func take(_ move: Move, _ state: inout Simulation) throws(Violation) {
         switch move {
-        case .process(let message, let fate): try state.process(message, fate, Context())
+        case .process(let message, let fate): try state.process(message, fate: fate, Context())
         case .fire(let armed, let incarnation): try state.fire(armed, of: incarnation, Context())
         case .apply(let disturbance): try state.apply(disturbance, Context())
         case .pass:

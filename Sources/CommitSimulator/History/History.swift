@@ -169,10 +169,10 @@ package struct History {
             let fates = Fate.faulty(message.content) { setting.commitModes[$0] } + [.done]
             fate = fates[recorder.random.below(fates.count)]
         }
-        try state.process(message, fate, context())
+        try state.process(message, fate: fate, context())
     }
 
-    /// Nobody drives it: the next pass over rows and participants, once the lease has expired.
+    /// Without an owner: the next pass over rows and participants, once the lease has expired.
     private mutating func pass() throws(Violation) -> Bool {
         clock += isFaulty ? Self.lease : Self.pass
         if state.world.row != nil, clock - healed < Self.lease { clock = healed + Self.lease }

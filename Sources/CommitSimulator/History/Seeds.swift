@@ -15,7 +15,7 @@ package enum Seeds {
         in seeds: Range<UInt64>, mistake: BrokenMachine? = nil, broken: BrokenWorld? = nil
     ) -> Failure? {
         for seed in seeds {
-            if let violation = violation(seed, mistake, broken) {
+            if let violation = violation(of: seed, mistake: mistake, broken: broken) {
                 return Failure(seed: seed, violation: violation)
             }
         }
@@ -23,7 +23,7 @@ package enum Seeds {
     }
 
     private static func violation(
-        _ seed: UInt64, _ mistake: BrokenMachine?, _ broken: BrokenWorld?
+        of seed: UInt64, mistake: BrokenMachine?, broken: BrokenWorld?
     ) -> Violation? {
         var history = History(seed: seed, mistake: mistake, broken: broken)
         do throws(Violation) {

@@ -1,4 +1,4 @@
-/// Steele, Lea and Flood's generator: one word of state, so a seed is a whole history.
+/// Steele, Lea and Flood's generator: one word of state, so a seed determines the history.
 struct SplitMix64: Sendable {
     private var state: UInt64
 

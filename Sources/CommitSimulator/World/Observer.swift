@@ -53,7 +53,8 @@ extension Simulation {
                 next: .row, incarnation: nil, reported: reported,
                 evidence: machine.branches.map(\.evidence)
             )
-            try readFinish(.committing, machine.branches.map(\.outcome), context)
+            try readFinish(
+                of: .committing, outcomes: machine.branches.map(\.outcome), context)
         case .abort?:
             observer = Observer(next: .rowForFinish(.abort), incarnation: nil, reported: reported)
         }
@@ -121,7 +122,8 @@ extension Simulation {
         case .report(let decision) where reader.next == .commitPoint:
             // The row was undecided when it was read.
             let none = [Outcome?](repeating: nil, count: setting.commitModes.count)
-            try readFinish(decision == .commit ? .committing : .aborting, none, context)
+            try readFinish(
+                of: decision == .commit ? .committing : .aborting, outcomes: none, context)
         case .report(let decision): try readFinish(of: decision, context)
         case .unknown: observer = nil
         case .readCommitPoint where world.broken == .onlyRowIsRead,
@@ -147,11 +149,11 @@ extension Simulation {
             case .commit?: row.finalState ?? .committing
             }
         observer?.evidence = row.evidence
-        try readFinish(state, row.outcomes, context)
+        try readFinish(of: state, outcomes: row.outcomes, context)
     }
 
     private mutating func readFinish(
-        _ state: TransactionState, _ outcomes: [Outcome?], _ context: Context
+        of state: TransactionState, outcomes: [Outcome?], _ context: Context
     ) throws(Violation) {
         guard var reader = observer else { return }
         let branches = setting.commitModes.indices.map {

@@ -3,7 +3,7 @@ internal import CommitProtocol
 /// Messages are executed and answered, or not.
 extension Simulation {
     mutating func process(
-        _ message: Message, _ fate: Fate, _ context: Context
+        _ message: Message, fate: Fate, _ context: Context
     ) throws(Violation) {
         guard let index = messages.firstIndex(of: message) else { return }
         messages.remove(at: index)
@@ -20,10 +20,11 @@ extension Simulation {
         }
         if fate != .done { hasFailed = true }
         if case .branch(.work(let branch)) = message.content {
-            return try processWork(of: branch, fate, incarnation, context)
+            return try processWork(of: branch, fate: fate, for: incarnation, context)
         }
         if case .branch(.commitLocally(let branch)) = message.content {
-            return try processLocalCommit(of: branch, message, fate, incarnation, context)
+            return try processLocalCommit(
+                of: branch, message, fate: fate, for: incarnation, context)
         }
         switch fate {
         case .done:
@@ -53,7 +54,8 @@ extension Simulation {
             return event == .decisionUnknown ? nil : event
         case .log(.finish):
             try world.finish(
-                message.outcomes, message.decision, message.evidence, by: message.sender,
+                message.outcomes, decision: message.decision, evidence: message.evidence,
+                by: message.sender,
                 isReplicated: false)
             return nil
         case .log, .branch: return nil
@@ -105,7 +107,8 @@ extension Simulation {
         case .copy(let decision): return try world.copy(decision, message.evidence)
         case .finish:
             try world.finish(
-                message.outcomes, message.decision, message.evidence, by: message.sender)
+                message.outcomes, decision: message.decision, evidence: message.evidence,
+                by: message.sender)
         case .report: world.row?.isReported = true
         case .noteOutcomes: world.note(message.outcomes, by: message.sender)
         }
@@ -136,7 +139,7 @@ extension Simulation {
 
     /// Runs a branch's work; its sender always gets a vote, since it notices a lost session.
     private mutating func processWork(
-        of branch: Int, _ fate: Fate, _ incarnation: Int, _ context: Context
+        of branch: Int, fate: Fate, for incarnation: Int, _ context: Context
     ) throws(Violation) {
         var fate = fate
         let isCancelled =
@@ -176,7 +179,7 @@ extension Simulation {
 
     /// The commit point's COMMIT; a connection that is lost leaves it to run, or not.
     private mutating func processLocalCommit(
-        of branch: Int, _ message: Message, _ fate: Fate, _ incarnation: Int, _ context: Context
+        of branch: Int, _ message: Message, fate: Fate, for incarnation: Int, _ context: Context
     ) throws(Violation) {
         var reply = LocalCommitReply.unknown
         let isOpen = world.sites[branch].session == .holds && !world.sites[branch].isFenced

@@ -103,7 +103,7 @@ extension Simulation {
             }
         }
         for (branch, site) in world.sites.enumerated() {
-            try checkOutcome(machine.branches[branch], site, branch)
+            try checkOutcome(of: machine.branches[branch], at: site, number: branch)
         }
         let isOtherwise = machine.branches.contains { !($0.outcome?.isAsDecided ?? false) }
         if isOtherwise, machine.state != .needsOperator {
@@ -116,7 +116,7 @@ extension Simulation {
 
     /// Checks AC1 and AC2: an outcome is what happened.
     private func checkOutcome(
-        _ branch: Branch, _ site: Site, _ number: Int
+        of branch: Branch, at site: Site, number: Int
     ) throws(Violation) {
         let isTrue =
             switch branch.outcome {
@@ -149,7 +149,7 @@ extension Simulation {
             throw Violation("AC5: the row is unfinished")
         }
         for (branch, site) in world.sites.enumerated() {
-            try checkAtRest(site, branch, decision)
+            try checkAtRest(site, of: branch, decision: decision)
         }
         if !hasFailed, decision != .commit {
             throw Violation("AC4: not committed, although nothing failed")
@@ -168,7 +168,7 @@ extension Simulation {
     }
 
     private func checkAtRest(
-        _ site: Site, _ branch: Int, _ decision: Decision?
+        _ site: Site, of branch: Int, decision: Decision?
     ) throws(Violation) {
         if site.executions > 1 { throw Violation("AC2: branch \(branch) took effect twice") }
         switch site.session {

@@ -84,7 +84,7 @@ extension World {
     /// If a former owner could do so, the journal's row could be removed while the owner still
     /// queries it, and the query would write a tombstone in its place.
     mutating func finish(
-        _ outcomes: [Outcome?], _ decision: Decision?, _ evidence: [PreparedEvidence?],
+        _ outcomes: [Outcome?], decision: Decision?, evidence: [PreparedEvidence?],
         by incarnation: Int, isReplicated: Bool = true
     ) throws(Violation) {
         guard let found = row, !found.isFinished else { return }

@@ -15,17 +15,18 @@ struct ClusterTemplate: Hashable, Sendable {
                 "--locale=C.UTF-8",
             ])
         if database != "postgres" {
-            try await single(["CREATE DATABASE \"\(database)\""], in: "postgres", data, place)
+            try await runSingleUser(
+                ["CREATE DATABASE \"\(database)\""], in: "postgres", of: data, place: place)
         }
         if !initialSQL.isEmpty {
-            try await single(initialSQL, in: database, data, place)
+            try await runSingleUser(initialSQL, in: database, of: data, place: place)
         }
     }
 
     /// Runs SQL without a server, which needs no client library.
-    private func single(
-        _ statements: [String], in database: String, _ data: String,
-        _ place: ClusterWorkspace.Place
+    private func runSingleUser(
+        _ statements: [String], in database: String, of data: String,
+        place: ClusterWorkspace.Place
     ) async throws {
         // With -j a semicolon followed by an empty line ends a statement.
         let text = statements.map { "\($0);\n\n" }.joined()
