@@ -3,7 +3,7 @@ import Glibc
 import PostgresClusters
 import Testing
 
-/// What is left when the process that owns a cluster is killed and can clean up nothing itself.
+/// Clean-up after the process that owns a cluster was killed.
 @Suite struct OwnerDeathTests {
     @Test func nothingOutlivesAKilledOwner() async throws {
         let result = await #expect(
@@ -34,8 +34,8 @@ import Testing
         let fields = line.split(separator: " ")
         let postmaster = try #require(pid_t(fields[1]))
         let workspace = String(fields[2])
-        // The processes are no children of ours, so their end cannot be awaited, only looked for. A
-        // frozen backend lasts until the postmaster loses patience with it, after five seconds.
+        // These processes are not children of the test, so it must poll for their end. A suspended
+        // backend lasts until the postmaster ends it after five seconds.
         for _ in 0..<300 {
             if kill(postmaster, 0) != 0 && !FileManager.default.fileExists(atPath: workspace) {
                 return
@@ -46,7 +46,7 @@ import Testing
     }
 }
 
-/// Tells the parent process what to look for: the postmaster's pid and the workspace's folder.
+/// Reports the postmaster's pid and the workspace's folder to the parent process.
 private func report(_ cluster: PostgresCluster) async {
     let clusterFolder = cluster.logPath.split(separator: "/").dropLast(2).joined(separator: "/")
     let line = "cluster \(await cluster.processID) /\(clusterFolder)\n"

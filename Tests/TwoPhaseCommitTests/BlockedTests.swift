@@ -34,7 +34,7 @@ extension LibraryTests {
             }
         }
 
-        /// PostgreSQL itself would let a session wait for ever.
+        /// PostgreSQL itself has no time limit here.
         private static func patient(_ testbed: Testbed) -> Database {
             var users = testbed.usersDatabase
             users.lockTimeout = .zero

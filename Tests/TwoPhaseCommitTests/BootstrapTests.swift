@@ -50,7 +50,7 @@ extension LibraryTests {
     }
 }
 
-/// The systems of this process, which can be bootstrapped once only.
+/// The systems of this process, which can be bootstrapped only once.
 private enum Bootstrapped {
     static let metrics = {
         let metrics = TestMetrics()
@@ -58,7 +58,7 @@ private enum Bootstrapped {
         return metrics
     }()
 
-    /// What coordinators with the configuration's own logger have said from then on.
+    /// The log lines of coordinators with the default logger.
     static let log = {
         let lines = Lock<[String]>([])
         LoggingSystem.bootstrap { label in

@@ -27,7 +27,7 @@ extension LibraryTests {
                         }
                     }
                     await isWorking.pass()
-                    // One that is prepared by then is rolled back as well.
+                    // A branch that is prepared by then is rolled back as well.
                     try await until("the user is prepared") {
                         try await Testbed.preparedCount(testbed.users) == 1
                     }
@@ -70,7 +70,7 @@ extension LibraryTests {
         @Test func `the deadline ends a run whose closure never returns`() async throws {
             try await withTestbed { testbed in
                 try await testbed.coordinate { coordinator in
-                    // Connected by then: it is the closure that takes too long.
+                    // Connects first, so that only the closure takes too long.
                     _ = try await coordinator.run([testbed.user("u"), testbed.order("o")])
                     let never = Gate()
                     let stubborn = Participant(testbed.ordersDatabase) { tx in
@@ -87,7 +87,7 @@ extension LibraryTests {
                         return
                     }
                     try await testbed.expectQuiet(users: 1, orders: 1)
-                    // The closure wakes up late, in a transaction that is over.
+                    // The closure continues after its transaction has ended.
                     await never.open()
                     try await testbed.expectQuiet(users: 1, orders: 1)
                 }
@@ -99,7 +99,7 @@ extension LibraryTests {
         {
             try await withTestbed { testbed in
                 try await testbed.coordinate { coordinator in
-                    // From before the work to after the end, so that some fall on every phase.
+                    // From before the work to after the finish, so that every phase is hit.
                     for number in 0..<60 {
                         let run = Task { () -> Bool? in
                             do throws(TransactionError) {

@@ -25,13 +25,13 @@ extension LibraryTests {
                     }
                     #expect(left.compactMap { $0 }.sorted() == [0, 1, 2])
                     #expect(try await testbed.orders.psql("SELECT amount FROM stock") == "0")
-                    // Whoever got nothing has left no user either.
+                    // Runs without an item leave no user.
                     try await testbed.expectQuiet(users: 3, orders: 0)
                 }
             }
         }
 
-        /// How many are left, or nil if it was sold out.
+        /// The number that is left, or nil if sold out.
         private func buy(
             _ testbed: Testbed, _ coordinator: Coordinator, _ number: Int
         ) async throws -> Int? {
@@ -84,7 +84,7 @@ extension LibraryTests {
                     let value = try await coordinator.run([participant]).value[0]
                     #expect(value == ([1], [2], 1))
                     #expect(calls.withLock { $0 } == 1)
-                    // Run again is called again.
+                    // A second run calls the closure again.
                     let error = await failure { () async throws(TransactionError) in
                         try await coordinator.run([participant])
                     }

@@ -39,7 +39,7 @@ extension LibraryTests {
                             """) == "t"
                     }
                     run.cancel()
-                    // What the cancel has to tell the loop is told before what comes now.
+                    // The loop handles the cancellation before the release below.
                     await Task(executorPreference: Coordinator.eventLoop) {}.value
                     try await lock.release()
                     #expect(try await run.value.unconfirmed == [])
@@ -48,7 +48,7 @@ extension LibraryTests {
             }
         }
 
-        /// Runs until the journal is in use, if it is to be; answers how many were committed.
+        /// Runs until the journal is in use, if requested; returns the number of commits.
         private func warmUp(
             _ testbed: Testbed, _ coordinator: Coordinator, journal: Bool
         ) async throws -> Int {
@@ -69,7 +69,7 @@ extension LibraryTests {
         @Test func `a cancelled task sends nothing`() async throws {
             try await withTestbed { testbed in
                 try await testbed.coordinate { coordinator in
-                    // Connected by then: nothing but the cancel stands in its way.
+                    // Connects first, so that only the cancellation stops the run.
                     _ = try await coordinator.run([testbed.user("u"), testbed.order("o")])
                     let never = Participant(testbed.usersDatabase) { _ in
                         Issue.record("the task was cancelled before")

@@ -49,7 +49,7 @@ extension LibraryTests {
                         _ = try await coordinator.run([testbed.user("desk")])
                         #expect(Desk.isHere)
                     }.value
-                    // On the very thread that has to do the work.
+                    // On the loop's own thread.
                     try await Task(executorPreference: Coordinator.eventLoop) {
                         _ = try await coordinator.run([testbed.user("loop")])
                     }.value
@@ -62,8 +62,7 @@ extension LibraryTests {
             await Task(executorPreference: Coordinator.eventLoop) { thisThread() }.value
         }
 
-        /// The threads that closures of one run are on: at their beginning, and behind each of two
-        /// statements.
+        /// The threads of closures in one run: at their start and after each of two statements.
         private func threadsOfClosures(
             preferring executor: (any TaskExecutor)?
         ) async throws -> [UInt] {
@@ -93,7 +92,7 @@ extension LibraryTests {
 
 private func thisThread() -> UInt { UInt(pthread_self()) }
 
-/// An executor of the program's own: a queue.
+/// A queue as the program's own executor.
 private final class Desk: TaskExecutor {
     private static let key = DispatchSpecificKey<Bool>()
     private let queue = DispatchQueue(label: "desk")
@@ -108,7 +107,7 @@ private final class Desk: TaskExecutor {
     }
 }
 
-/// An actor with an executor of its own.
+/// An actor with its own executor.
 private actor Counter {
     private let line = Line()
     private var count = 0

@@ -5,7 +5,7 @@ import TwoPhaseCommit
 extension LibraryTests {
     @Suite("A database with a journal decides")
     struct JournalTests {
-        /// A coordinator whose users keep a journal.
+        /// A coordinator with a journal in `users`.
         private func withJournal(
             _ body: (Testbed, Database, Coordinator) async throws -> Void
         ) async throws {
@@ -13,7 +13,7 @@ extension LibraryTests {
                 var users = testbed.usersDatabase
                 users.keepsJournal = true
                 try await testbed.coordinate({ $0.databases[0] = users }) { coordinator in
-                    // Until its first session has found the journal in order, branches are prepared.
+                    // Branches are prepared until the first session has checked the journal.
                     try await until("the journal decides") {
                         _ = try await coordinator.run([Participant(users, statements: [])])
                         return try await testbed.users.psql(
@@ -75,7 +75,7 @@ extension LibraryTests {
                         WHERE state = 'idle in transaction' AND query LIKE '%pg_cursors%'
                         """) == "1"
                 }
-                // Each has read what the other writes, and this one commits first.
+                // Each has read what the other writes; this one commits first.
                 _ = try await testbed.users.psql(
                     """
                     BEGIN ISOLATION LEVEL SERIALIZABLE;

@@ -10,7 +10,7 @@ extension LibraryTests {
             async throws
         {
             try await withTestbed { testbed in
-                // Behind the journal's server stands one that is not its standby.
+                // Another server, not a standby, takes the place of the journal's server.
                 var orders = Database(
                     "orders",
                     at:
@@ -30,7 +30,7 @@ extension LibraryTests {
                     }
                     let deciding = Participant(orders) { tx in
                         try await tx.execute("INSERT INTO orders VALUES ('o1')")
-                        // So that its COMMIT is sent and not answered.
+                        // The COMMIT is sent but not answered.
                         try await testbed.orders.requireMissingStandby()
                         return 1
                     }

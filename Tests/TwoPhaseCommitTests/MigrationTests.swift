@@ -34,7 +34,7 @@ extension LibraryTests {
                     _ = try await testbed.users.psql("ALTER TABLE mig ADD COLUMN b int")
                     let after = before + ["b"]
                     for _ in 1...3 { #expect(try await read() == [after, after]) }
-                    // The closures have not run twice.
+                    // The closures ran once.
                     #expect(try await testbed.users.psql("SELECT last_value FROM calls") == "9")
                     try await testbed.expectQuiet(users: 0, orders: 9)
                 }
@@ -81,13 +81,13 @@ extension LibraryTests {
             }
         }
 
-        /// Others have run before it, and what the closure has seen of them it has seen.
+        /// The closure has already seen the results of earlier calls.
         @Test("a later call fails once, not once per session")
         func laterCall() async throws {
             try await withTestbed { testbed in
                 _ = try await testbed.users.psql(Self.tables)
                 try await testbed.coordinate({ $0.databases[0].connections = 2 }) { coordinator in
-                    // Both are in their closures at once, so that each has one of the two sessions.
+                    // Both closures run at once, so that each has one of the two sessions.
                     func readTwice() async throws {
                         let meeting = Meeting(of: 2)
                         try await withThrowingTaskGroup(of: Void.self) { group in
@@ -130,7 +130,7 @@ extension LibraryTests {
     }
 }
 
-/// Whoever joins waits for the others.
+/// A barrier.
 private actor Meeting {
     private var missing: Int
     private var waiting: [CheckedContinuation<Void, Never>] = []

@@ -112,7 +112,7 @@ extension LibraryTests {
                 #expect(try await Testbed.preparedCount(testbed.users) == 2)
                 let again = try await testbed.tandem(["logless", "resolve", gid(1, 0).group, verb])
                 #expect(!again.succeeded)
-                // Nothing is known where one of the databases cannot be asked.
+                // With an unreachable database nothing is known.
                 for command in [["list"], ["resolve", gid(2, 0).group, verb]] {
                     let blind = try await testbed.tandem(
                         ["logless"] + command + ["--database", "host=127.0.0.1 port=1 user=x"])

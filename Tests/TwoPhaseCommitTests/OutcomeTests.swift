@@ -4,7 +4,7 @@ import TransactionEngine
 
 @testable import TwoPhaseCommit
 
-/// Every error says the outcome; that each arises where it should is for the tests with a database.
+/// Every error states the outcome; tests with a database show when each one occurs.
 @Suite struct OutcomeTests {
     @Test(
         arguments: [

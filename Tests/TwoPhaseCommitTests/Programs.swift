@@ -2,7 +2,7 @@ import Foundation
 import PostgresClusters
 
 extension Testbed {
-    /// What `tandem` says about the databases.
+    /// Runs `tandem` and returns its output.
     func tandem(_ arguments: [String]) async throws -> CommandOutput {
         let databases = [users, orders].flatMap { ["--database", $0.connectionString()] }
         return try await PostgresClusters.Command(
@@ -10,7 +10,7 @@ extension Testbed {
         ).run()
     }
 
-    /// A program that was built beside the tests.
+    /// A program in the folder of the tests.
     static func program(_ name: String) throws -> String {
         let own = try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")
         return URL(fileURLWithPath: own).deletingLastPathComponent().path + "/" + name

@@ -21,7 +21,7 @@ extension LibraryTests {
             let missing: Int?
         }
 
-        /// A type that is no value of SQL itself, nor what it wraps, which wraps one.
+        /// A type that wraps a wrapper of an SQL value.
         struct Painted: Decodable, Sendable, Equatable {
             enum Paint: String, Decodable { case red, green }
             let paint: Paint
@@ -182,7 +182,7 @@ extension LibraryTests {
                         try await tx.query("SELECT \(value) AS a", as: [Int].self)
                     }
                 }
-                // Neither are rows of an array texts, nor texts rows.
+                // The rows of a matrix are not texts, nor texts rows.
                 for value in [
                     "ARRAY[['x']]", #"'{"x}'"#, "'{{x}'", "'{x{}'", #"'{x"}'"#, #"'{"x"y}'"#,
                 ] {
@@ -207,7 +207,7 @@ extension LibraryTests {
             }
         }
 
-        /// Expects that a value cannot be read, and what is said of it.
+        /// Expects a decoding error with this text.
         private func refusal<Value>(
             _ said: String, at location: SourceLocation = #_sourceLocation,
             _ read: () async throws -> Value
@@ -247,7 +247,7 @@ extension LibraryTests {
             }
         }
 
-        /// What a closure returns in a transaction that is committed.
+        /// The value of a closure in a committed transaction.
         @discardableResult
         private func inTransaction<Value: Sendable>(
             _ body: @escaping @Sendable (Transaction) async throws -> Value

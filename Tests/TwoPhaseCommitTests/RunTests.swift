@@ -78,7 +78,7 @@ extension LibraryTests {
                             do {
                                 try await tx.execute(sql)
                             } catch {
-                                // The code goes on as if nothing had happened: what is tested here.
+                                // The closure ignores the error, which is tested here.
                             }
                             _ = try? await tx.execute("INSERT INTO users VALUES ('lost too')")
                             return 1
@@ -94,7 +94,7 @@ extension LibraryTests {
                             cause.code
                                 == (sql.hasPrefix("INSERT")
                                     ? .statementFailed : .unacceptableStatement))
-                        // PostgreSQL's own words, although the closure kept them to itself.
+                        // PostgreSQL's message, although the closure caught the error.
                         #expect(
                             cause.server?.message
                                 == (sql.hasPrefix("INSERT")
@@ -193,7 +193,7 @@ extension LibraryTests {
                     }
                     #expect(error?.branchError?.server?.sqlState == "25006")
                     try await testbed.expectQuiet(users: 2, orders: 1)
-                    // The first one is prepared everywhere if it comes before the journal is looked at.
+                    // The first run is prepared everywhere if the journal has not been checked yet.
                     #expect(
                         try await testbed.users.psql(
                             """

@@ -8,9 +8,9 @@ import Testing
 import TwoPhaseCommit
 
 extension LibraryTests {
-    /// The four ways in which gosql2pc is known to lose a transaction.
+    /// The four ways in which gosql2pc loses a transaction.
     ///
-    /// None of them may happen here. The swallowed error is among the tests of a run.
+    /// None may happen here. `RunTests` has the ignored error.
     @Suite("Failures recorded from gosql2pc")
     struct SeedFailureTests {
         @Test(
@@ -19,8 +19,8 @@ extension LibraryTests {
         func splitOnCommitFailure(log: Bool) async throws {
             try await withTestbed(log: log) { testbed in
                 try await testbed.coordinate({ $0.finishWait = .seconds(1) }) { coordinator in
-                    // The order is prepared; its server dies before the user's branch lets the
-                    // transaction go on to its decision.
+                    // The order is prepared; its server dies before the user's branch allows the
+                    // decision.
                     let user = Participant(testbed.usersDatabase) { tx in
                         try await tx.execute("INSERT INTO users VALUES ('u1', 'Ada')")
                         try await until("the order is prepared") {
@@ -73,7 +73,7 @@ extension LibraryTests {
         @Test func `another coordinator commits after a death after the decision`() async throws {
             try await withTestbed { testbed in
                 try await leaveHalfCommitted(testbed)
-                // Not its next life, but another coordinator, once its lease has run out.
+                // Another coordinator finishes it, once the lease has expired.
                 try await Coordinator.with(testbed.configuration(replica: "heir")) { _ in
                     try await testbed.expectQuiet(users: 1, orders: 1)
                 }
@@ -164,8 +164,7 @@ extension LibraryTests {
             return victim
         }
 
-        /// A victim that dies between the commit of its user and that of its order, whose server was
-        /// away.
+        /// A victim that dies between the commits of its user and of its order, whose server is down.
         private func leaveHalfCommitted(_ testbed: Testbed) async throws {
             let victim = try await startVictim(testbed, log: true)
             await testbed.orders.kill()
@@ -178,7 +177,7 @@ extension LibraryTests {
             try await testbed.orders.restart()
         }
 
-        /// A coordinator with the same databases and log, that serves over HTTP.
+        /// A server with the same databases and log.
         private func startServer(_ testbed: Testbed, _ file: String) async throws -> ChildProcess {
             let text = """
                 listen: { port: 0 }

@@ -3,7 +3,7 @@ import Testing
 import TwoPhaseCommit
 
 extension LibraryTests {
-    /// The three programs that gosql2pc comes with; `examples/swift` has them as programs.
+    /// gosql2pc's three example programs; see `examples/swift`.
     @Suite("gosql2pc's programs, with a log and without")
     struct SeedProgramTests {
         @Test(
@@ -33,14 +33,14 @@ extension LibraryTests {
                         for _ in 0..<30 {
                             group.addTask {
                                 do throws(TransactionError) {
-                                    // In turn: at once, two could each hold what the other wants.
+                                    // In turn, since parallel closures could deadlock.
                                     _ = try await coordinator.run(
                                         [testbed.user("same"), testbed.order("same")],
                                         order: .sequential)
                                     return true
                                 } catch {
                                     let state = error.branchError?.server?.sqlState
-                                    // Taken, or waited for longer than a lock may be.
+                                    // Taken, or waiting beyond the lock timeout.
                                     #expect(["23505", "55P03"].contains(state), "\(error)")
                                     return false
                                 }
@@ -66,7 +66,7 @@ extension LibraryTests {
                     let holder = Participant(testbed.usersDatabase) { tx in
                         try await tx.execute("UPDATE users SET name = 'holder' WHERE id = 'u'")
                         await isHeld.open()
-                        // The seed's program sleeps for 5 s here; the test waits for what it wants.
+                        // gosql2pc's program sleeps for 5 s here; the test waits for the event.
                         await mayEnd.pass()
                     }
                     let holding = Task {

@@ -16,7 +16,7 @@ extension LibraryTests {
                 let group = ServiceGroup(
                     services: [coordinator], logger: Logger(label: "test"))
                 let service = Task { try await group.run() }
-                // From any executor: here from the main actor's.
+                // From any executor, here the main actor's.
                 let outcome = try await Task { @MainActor in
                     try await coordinator.run([testbed.user("u1"), testbed.order("o1")])
                 }.value
@@ -113,10 +113,10 @@ extension LibraryTests {
                     let isBegun = Lock(false)
                     let second = startRun(
                         Participant(users) { _ in isBegun.withLock { $0 = true } })
-                    // It waits for as long as the first works, whenever it comes.
+                    // It waits as long as the first works.
                     await coordinator.shutdown()
                     for run in [first, second] {
-                        // It may come to wait before the shutdown, or be refused at once behind it.
+                        // It starts to wait before the shutdown, or is refused after it.
                         let reason = await run.value?.description
                         let isShutdown = ["shut down", "shutting down"].contains {
                             reason?.hasSuffix($0) == true
@@ -180,7 +180,7 @@ extension LibraryTests {
             async throws
         {
             try await withTestbed { testbed in
-                // Whoever starts first makes the schema.
+                // The first start creates the schema.
                 try await testbed.coordinate { _ in }
                 let lock = try await TableLock.takeMigrations(at: testbed.stateConnection)
                 func waiting(_ count: Int) async throws {
@@ -212,7 +212,7 @@ extension LibraryTests {
                     services: [Coordinator(testbed.configuration())],
                     logger: Logger(label: "test"))
                 let service = Task { try await group.run() }
-                // PostgreSQL does not notice that the first has gone while it waits.
+                // PostgreSQL does not notice a lost client while its session waits.
                 try await waiting(2)
                 await group.triggerGracefulShutdown()
                 try await service.value

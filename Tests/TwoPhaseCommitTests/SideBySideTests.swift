@@ -48,7 +48,7 @@ extension LibraryTests {
                     try await until("the order is prepared") {
                         try await Testbed.preparedCount(orders) == 1
                     }
-                    // What the scan has done when this is gone, it has not done to the order.
+                    // When the scan has removed this one, it has left the order alone.
                     try await leaveOrphan(state, orders)
                     try await until("the server has looked for orphans, and ended this one") {
                         try await Testbed.preparedCount(orders) == 1
@@ -67,7 +67,7 @@ extension LibraryTests {
                     return
                 }
                 try await Self.expectShown(id, "aborted", by: server)
-                // The server decides, commits the user and dies; the program ends what it left.
+                // The server decides, commits the user and dies; the program finishes the rest.
                 _ = try? await LoopbackHTTP(port: server.port).post(
                     "/v1/transactions",
                     #"{"branches":[{"participant":"users","statements":[{"sql":"INSERT INTO users "#
@@ -88,7 +88,7 @@ extension LibraryTests {
             #expect(try await orders.psql("SELECT id FROM orders ORDER BY id") == "o1\no2")
         }
 
-        /// An operator sees at a server what programs have run.
+        /// A server shows an operator the transactions of programs.
         private static func expectShown(
             _ id: TransactionID, _ state: String, by server: ChildReplica
         ) async throws {
@@ -104,7 +104,7 @@ extension LibraryTests {
             #expect(list.body.contains("\"\(id)\""))
         }
 
-        /// A prepared transaction of this installation that no row knows.
+        /// A prepared transaction of this installation without a row.
         private static func leaveOrphan(
             _ state: PostgresCluster, _ cluster: PostgresCluster
         ) async throws {

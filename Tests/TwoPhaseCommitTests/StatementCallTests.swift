@@ -94,7 +94,7 @@ extension LibraryTests {
                         Participant(orders) { tx in try await tx.execute(insert, id, "[]") }
                     }
                     _ = try await coordinator.run([ahead("a")])
-                    // A statement keeps the types of its parameters for as long as its session.
+                    // A prepared statement keeps its parameter types for its session.
                     for (type, id) in [("jsonb", "b"), ("text", "c")] {
                         _ = try await testbed.orders.psql(
                             "ALTER TABLE orders ALTER user_id TYPE \(type) USING user_id::\(type)")

@@ -75,7 +75,7 @@ extension LibraryTests {
                     #expect(
                         error?.branchError?.message
                             == "statement 1: expected 1 rows, got 0")
-                    // The first that went wrong is told, and not what went wrong for its sake.
+                    // The first error is reported, not those that follow from it.
                     let both = Participant(
                         testbed.usersDatabase,
                         statements: [
@@ -163,7 +163,7 @@ extension LibraryTests {
         @Test func `runs no statement of a call after one that failed`() async throws {
             try await withTestbed { testbed in
                 try await testbed.coordinate { coordinator in
-                    // A sequence shows what ran, for it is not rolled back.
+                    // A sequence shows what ran, since it is not rolled back.
                     _ = try await testbed.users.psql("CREATE SEQUENCE steps")
                     let careless = Participant(testbed.usersDatabase) { tx in
                         do throws(BranchError) {

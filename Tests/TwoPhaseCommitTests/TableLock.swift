@@ -1,7 +1,7 @@
 import EventLoop
 import PostgresClient
 
-/// Keeps everybody else from writing into a table, until it is given up.
+/// Blocks other writers of a table until it is released.
 @LoopActor
 final class TableLock {
     private let connection: PostgresConnection
@@ -14,7 +14,7 @@ final class TableLock {
         try await take(at: conninfo, by: "LOCK TABLE \(table) IN SHARE MODE")
     }
 
-    /// The lock under which a state database is migrated, and so under which every coordinator starts.
+    /// The lock of migrations of a state database, which every start takes.
     static func takeMigrations(at conninfo: String) async throws -> TableLock {
         try await take(at: conninfo, by: "SELECT pg_advisory_xact_lock(7823645901)")
     }

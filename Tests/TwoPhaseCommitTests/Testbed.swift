@@ -3,15 +3,14 @@ import PostgresClusters
 import Testing
 import TwoPhaseCommit
 
-/// The tests with servers, one after the other: each has servers of its own, and many of them at once
-/// would only wait for each other.
+/// The tests with servers, one after the other: each starts its own servers, and in parallel they would
+/// only be slower.
 @Suite(.serialized) enum LibraryTests {}
 
-/// The bound of whatever a test waits for that is to come: long, since a busy machine takes its time.
+/// The time limit for expected events; long, since the machine may be busy.
 let patience = Duration.seconds(300)
 
-/// Two databases on servers of their own, the first of which may hold the log as well, and coordinators
-/// over them; gone at the end of the test.
+/// Two databases on separate servers, the first of which may hold the log, and their coordinators.
 func withTestbed(
     log: Bool = true, _ body: (Testbed) async throws -> Void
 ) async throws {
@@ -99,7 +98,7 @@ final class Testbed: Sendable {
         return configuration
     }
 
-    /// A coordinator for the time of a body.
+    /// Runs a body with a coordinator.
     func coordinate(
         _ change: (inout Coordinator.Configuration) -> Void = { _ in },
         _ body: (Coordinator) async throws -> Void
@@ -122,7 +121,7 @@ final class Testbed: Sendable {
         }
     }
 
-    /// Nothing prepared, no transaction left open by us, and just these rows.
+    /// Expects these rows, nothing prepared, and no open transaction.
     func expectQuiet(users: Int, orders: Int) async throws {
         for cluster in [self.users, self.orders] {
             try await until("no transaction of ours is left") {
@@ -144,13 +143,13 @@ final class Testbed: Sendable {
         }
     }
 
-    /// How many transactions are prepared.
+    /// The number of prepared transactions.
     static func preparedCount(_ cluster: PostgresCluster) async throws -> Int {
         Int(try await cluster.psql("SELECT count(*) FROM pg_prepared_xacts")) ?? -1
     }
 }
 
-/// Polls what a server does; there is no nearer event.
+/// Polls a server, for want of an event.
 func until(_ what: String, _ isSo: () async throws -> Bool) async throws {
     let deadline = ContinuousClock.now + patience
     repeat {
@@ -187,7 +186,7 @@ extension TransactionError {
     }
 }
 
-/// Something that is waited for, and happens once.
+/// An event that happens once.
 actor Gate {
     private var isOpen = false
     private var waiting: [CheckedContinuation<Void, Never>] = []
@@ -198,7 +197,7 @@ actor Gate {
         waiting = []
     }
 
-    /// Waits however often the task is cancelled.
+    /// Waits even if the task is cancelled.
     func pass() async {
         if !isOpen { await withCheckedContinuation { waiting.append($0) } }
     }

@@ -10,7 +10,7 @@ extension LibraryTests {
         {
             try await withTestbed { testbed in
                 try await testbed.coordinate({ $0.finishWait = .seconds(1) }) { coordinator in
-                    // Both branches are in the other server, so that the log alone is lost.
+                    // Both branches use the other server, so that only the log is lost.
                     let slow = Participant(testbed.ordersDatabase) { tx in
                         try await tx.execute("INSERT INTO orders VALUES ('o1')")
                         try await until("the other branch is prepared and the row is there") {

@@ -3,7 +3,7 @@ import Testing
 
 @testable import TwoPhaseCommit
 
-/// Values in PostgreSQL's text form; that the server agrees is for the tests with a database.
+/// Values in PostgreSQL's text form; tests with a database show that the server agrees.
 @Suite struct ValueTests {
     @Test(arguments: [
         (0, "1970-01-01 00:00:00.000000+00"),
@@ -31,10 +31,10 @@ import Testing
 
     @Test(arguments: [
         "infinity", "", "2025-13-01", "24/11/2025", "2025-11-24 16:00:00 and more",
-        // Not PostgreSQL's own, but a column of text may hold it.
+        // Not PostgreSQL's output, but a text column may hold it.
         "2025-11-24T16:00:00.1234567Z", "2025-11-24T16:00:00.123456789Z", "2025-11-24 16:00:00.",
         "2025-11-24 BC and more", " BC",
-        // PostgreSQL has dates that 64 bits of microseconds since 1970 do not reach.
+        // PostgreSQL has dates beyond 64 bits of microseconds since 1970.
         "300000-01-01", "294276-12-31 23:59:59.999999+00",
     ])
     func `reads other text as nil`(text: String) {
@@ -75,7 +75,7 @@ import Testing
         #expect(Decimal(sqlText: "42.50")?.sqlText == "42.5")
         #expect(Decimal(sqlText: "-0.00") == 0)
         #expect(Decimal(sqlText: "-1000.010")?.sqlText == "-1000.01")
-        // 38 digits are the most that a decimal holds.
+        // A decimal holds at most 38 digits.
         let nines = String(repeating: "9", count: 38)
         #expect(Decimal(sqlText: nines)?.sqlText == nines)
         for text in [nines + "9", "0." + nines + "1", "-Infinity", "12 apples", "1.", ".", "-", ""]
