@@ -1,23 +1,23 @@
 /// What the gate found out about a statement that it lets pass.
-public struct StatementFacts: Hashable, Sendable {
+package struct StatementFacts: Hashable, Sendable {
     /// Whether the statement can return rows.
     ///
     /// It errs on the side of true (`SELECT ... INTO` returns none), so that no limit on rows is missed.
-    public let returnsRows: Bool
+    package let returnsRows: Bool
 
     /// The highest number of a placeholder, 0 if there is none: how many values the statement needs.
     ///
     /// Placeholders in the body of `CREATE FUNCTION` and `CREATE PROCEDURE` are the arguments of
     /// that routine, and are not counted.
-    public let parameterCount: Int
+    package let parameterCount: Int
 
     /// Whether it is a `NOTIFY`, which PostgreSQL refuses to prepare.
-    public let isNotification: Bool
+    package let isNotification: Bool
 
     /// Refuses values that do not fit the placeholders, or that no text of PostgreSQL can hold.
     ///
     /// - Throws: ``StatementRefusal`` with the reason `parameterCount` or `nulCharacter`.
-    public func checkValues(_ values: [String?]) throws(StatementRefusal) {
+    package func checkValues(_ values: [String?]) throws(StatementRefusal) {
         guard values.count == parameterCount else {
             throw StatementRefusal(
                 .parameterCount,
@@ -34,7 +34,7 @@ public struct StatementFacts: Hashable, Sendable {
     /// Refuses a statement that a branch cannot run if it is to be prepared.
     ///
     /// - Throws: ``StatementRefusal`` with the reason `cannotBePrepared`.
-    public func checkIsPreparable() throws(StatementRefusal) {
+    package func checkIsPreparable() throws(StatementRefusal) {
         guard isNotification else { return }
         throw StatementRefusal(
             .cannotBePrepared,

@@ -5,12 +5,12 @@
 /// The gate refuses such statements by their first words, and a second statement after a semicolon. It is
 /// the first of two defences: command tags are verified afterwards. What only the server can know (a
 /// temporary table, a function that sets a role) is left to the server.
-public enum StatementGate {
+package enum StatementGate {
     /// Inspects one statement.
     ///
     /// - Parameter sql: the statement, as the caller wrote it.
     /// - Throws: ``StatementRefusal`` for the first rule that it breaks.
-    public static func inspect(_ sql: String) throws(StatementRefusal) -> StatementFacts {
+    package static func inspect(_ sql: String) throws(StatementRefusal) -> StatementFacts {
         var inspection = StatementInspection(Array(sql.utf8))
         return try inspection.run()
     }

@@ -1,7 +1,7 @@
 /// Why a statement is not sent to a participant.
-public struct StatementRefusal: Error, Hashable, Sendable, CustomStringConvertible {
+package struct StatementRefusal: Error, Hashable, Sendable, CustomStringConvertible {
     /// The rule that the statement broke.
-    public enum Reason: String, Hashable, Sendable, CaseIterable {
+    package enum Reason: String, Hashable, Sendable, CaseIterable {
         /// It has only white space, comments and semicolons.
         case empty
         /// It would begin, end or divide the transaction, which only the coordinator does.
@@ -27,14 +27,14 @@ public struct StatementRefusal: Error, Hashable, Sendable, CustomStringConvertib
     }
 
     /// The rule that was broken.
-    public var reason: Reason
+    package var reason: Reason
     /// The byte from the start of the statement; nil if the rule is not about one place.
-    public var offset: Int?
+    package var offset: Int?
     /// What is wrong, for the caller; it quotes keywords of the statement and no values.
-    public var message: String
+    package var message: String
 
     /// The message, safe to log.
-    public var description: String { message }
+    package var description: String { message }
 
     init(_ reason: Reason, at offset: Int? = nil, _ message: String) {
         self.reason = reason

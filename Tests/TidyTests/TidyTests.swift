@@ -127,7 +127,7 @@ import Testing
     }
 
     @Test(arguments: [
-        ("public struct FlightPlan {}", "", "", "FlightPlan is in no row of Terms"),
+        ("package struct FlightPlan {}", "", "", "FlightPlan is in no row of Terms"),
         ("", "`Decision`", "`Verdict`", "Decision is in no row of Terms"),
         ("", "`Decision`", "`Verdict`", "Terms names Verdict, which no code has"),
         ("", "| low-water mark |", "| decision |", "Terms has decision twice"),

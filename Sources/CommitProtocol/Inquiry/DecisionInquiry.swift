@@ -4,9 +4,9 @@
 /// it, and drops it only after the row durably holds the same. So the row is read first, then the
 /// commit point, then the row again. A decision that none of these reads finds was not made when the
 /// first read began, so reporting "undecided" contradicts no earlier report.
-public struct DecisionInquiry: Hashable, Sendable {
+package struct DecisionInquiry: Hashable, Sendable {
     /// The next step of an inquiry.
-    public enum Next: Hashable, Sendable {
+    package enum Next: Hashable, Sendable {
         /// Confirm the row by a durable write: a decision that was only read may not be durable yet.
         case confirmRow
         /// Read the commit point.
@@ -20,19 +20,19 @@ public struct DecisionInquiry: Hashable, Sendable {
     }
 
     /// The content of a row.
-    public struct Row: Hashable, Sendable {
+    package struct Row: Hashable, Sendable {
         /// The decision, or the copy of it.
-        public let decision: Decision?
+        package let decision: Decision?
         /// Whether only an operator can still change it: it has ended, or needs an operator.
-        public let isSettled: Bool
+        package let isSettled: Bool
         /// Whether a commit point may have decided, if the row holds no decision.
         ///
         /// False if this replica owns the row and has requested no decision: other replicas claim
         /// the row before they request one.
-        public let namesCommitPoint: Bool
+        package let namesCommitPoint: Bool
 
         /// Makes a row from its parts.
-        public init(decision: Decision?, isSettled: Bool, namesCommitPoint: Bool) {
+        package init(decision: Decision?, isSettled: Bool, namesCommitPoint: Bool) {
             self.decision = decision
             self.isSettled = isSettled
             self.namesCommitPoint = namesCommitPoint
@@ -40,7 +40,7 @@ public struct DecisionInquiry: Hashable, Sendable {
     }
 
     /// The content of a commit point.
-    public enum Reading: Hashable, Sendable {
+    package enum Reading: Hashable, Sendable {
         /// This decision, durably.
         case holds(Decision)
         /// No decision, or no longer one.
@@ -52,19 +52,19 @@ public struct DecisionInquiry: Hashable, Sendable {
     private var foundNoDecision = false
 
     /// Starts an inquiry, which reads the row first.
-    public init() {}
+    package init() {}
 
     /// Returns the next step after reading the row; `isConfirmed` by a durable write of the reader's.
     ///
     /// A settled row needs no such write: its owner acted on a durable decision.
-    public func read(_ row: Row, isConfirmed: Bool) -> Next {
+    package func read(_ row: Row, isConfirmed: Bool) -> Next {
         if row.isSettled { return .report(row.decision) }
         if row.decision != nil { return isConfirmed ? .report(row.decision) : .confirmRow }
         return row.namesCommitPoint && !foundNoDecision ? .readCommitPoint : .report(nil)
     }
 
     /// Returns the next step after reading the commit point.
-    public mutating func read(_ reading: Reading) -> Next {
+    package mutating func read(_ reading: Reading) -> Next {
         switch reading {
         case .holds(let decision): return .report(decision)
         case .silent: return .unknown

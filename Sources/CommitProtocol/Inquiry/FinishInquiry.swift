@@ -9,9 +9,9 @@
 /// Nothing in a participant proves that an abort has finished, since an absent branch may still
 /// become prepared. The same holds for an outcome against the decision. These states are reported
 /// only from their durable records.
-public struct FinishInquiry: Hashable, Sendable {
+package struct FinishInquiry: Hashable, Sendable {
     /// The next step of an inquiry.
-    public enum Next: Hashable, Sendable {
+    package enum Next: Hashable, Sendable {
         /// Confirm the row by a durable write.
         case confirmRow
         /// Read whether this branch has committed.
@@ -23,14 +23,14 @@ public struct FinishInquiry: Hashable, Sendable {
     }
 
     /// What is known of a branch before it is read.
-    public struct Branch: Hashable, Sendable {
+    package struct Branch: Hashable, Sendable {
         /// How the branch commits.
-        public let commitMode: CommitMode
+        package let commitMode: CommitMode
         /// The outcome, if known.
-        public let outcome: Outcome?
+        package let outcome: Outcome?
 
         /// Makes a branch from its parts.
-        public init(commitMode: CommitMode, outcome: Outcome?) {
+        package init(commitMode: CommitMode, outcome: Outcome?) {
             self.commitMode = commitMode
             self.outcome = outcome
         }
@@ -43,7 +43,7 @@ public struct FinishInquiry: Hashable, Sendable {
     }
 
     /// The state of a branch in its participant.
-    public enum Reading: Hashable, Sendable {
+    package enum Reading: Hashable, Sendable {
         /// Committed, as its evidence proves.
         case committed
         /// Still prepared.
@@ -55,10 +55,10 @@ public struct FinishInquiry: Hashable, Sendable {
     private var unread: [Int] = []
 
     /// Starts an inquiry.
-    public init() {}
+    package init() {}
 
     /// Returns the next step for a state; `isRecorded` if a durable write has confirmed its record.
-    public mutating func read(
+    package mutating func read(
         _ state: TransactionState, _ branches: [Branch], isRecorded: Bool
     ) -> Next {
         switch state {
@@ -77,7 +77,7 @@ public struct FinishInquiry: Hashable, Sendable {
     ///
     /// If the branch is prepared, "committed" had not been reported when the read began. If its
     /// participant does not answer, only the record can tell, and it may have been written since.
-    public mutating func read(_ reading: Reading) -> Next {
+    package mutating func read(_ reading: Reading) -> Next {
         switch reading {
         case .committed:
             unread.removeFirst()
@@ -90,7 +90,7 @@ public struct FinishInquiry: Hashable, Sendable {
     private var next: Next { unread.first.map { .readBranch($0) } ?? .report(.committed) }
 
     /// Whether the replica that reached a state may report it before it is recorded.
-    public static func mayReportBeforeRecord(_ state: TransactionState) -> Bool {
+    package static func mayReportBeforeRecord(_ state: TransactionState) -> Bool {
         switch state {
         case .active, .preparing, .committing, .aborting, .committed: true
         case .aborted, .needsOperator: false

@@ -1,7 +1,7 @@
 /// The state of one branch of a global transaction.
-public struct Branch: Hashable, Sendable {
+package struct Branch: Hashable, Sendable {
     /// The progress of a branch; each case names its next cases.
-    public enum Progress: Hashable, Sendable {
+    package enum Progress: Hashable, Sendable {
         /// Nothing was sent. Next: `working`, or `ended` by an abort.
         case waiting
         /// Work and PREPARE were sent; no answer yet. Next: any of the five cases below, or `doubtful`.
@@ -27,20 +27,20 @@ public struct Branch: Hashable, Sendable {
     }
 
     /// How the branch commits.
-    public let commitMode: CommitMode
+    package let commitMode: CommitMode
     /// The branch's progress.
-    public internal(set) var progress: Progress = .waiting
+    package internal(set) var progress: Progress = .waiting
     /// The vote, if known; kept after the branch has finished.
     ///
     /// A commit point votes no, or decides.
-    public internal(set) var vote: Vote?
+    package internal(set) var vote: Vote?
     /// What proves the outcome of the prepared branch later.
-    public internal(set) var evidence: PreparedEvidence?
+    package internal(set) var evidence: PreparedEvidence?
     /// How many attempts to finish the branch have to be repeated.
-    public internal(set) var retries = 0
+    package internal(set) var retries = 0
 
     /// The outcome, if the branch has finished.
-    public var outcome: Outcome? {
+    package var outcome: Outcome? {
         if case .ended(let outcome) = progress { outcome } else { nil }
     }
 

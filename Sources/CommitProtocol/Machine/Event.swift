@@ -1,5 +1,5 @@
 /// An event that the engine reports to the machine.
-public enum Event: Hashable, Sendable {
+package enum Event: Hashable, Sendable {
     /// A caller's request begins.
     case begin(AcceptanceTiming)
     /// Recovery took the transaction over.
@@ -39,7 +39,7 @@ public enum Event: Hashable, Sendable {
 }
 
 /// Whether work may start before the transaction is accepted.
-public enum AcceptanceTiming: Hashable, Sendable {
+package enum AcceptanceTiming: Hashable, Sendable {
     /// Work starts at once; for requests without a key.
     case overlapping
     /// Work waits for the durable row, so that a repeated key sends nothing.
@@ -47,7 +47,7 @@ public enum AcceptanceTiming: Hashable, Sendable {
 }
 
 /// A branch's answer to its work.
-public enum WorkReply: Hashable, Sendable {
+package enum WorkReply: Hashable, Sendable {
     /// The tag was `PREPARE TRANSACTION`, and every expectation was met.
     case prepared(PreparedEvidence)
     /// Prepared, but an expectation was missed.
@@ -63,7 +63,7 @@ public enum WorkReply: Hashable, Sendable {
 }
 
 /// The commit point's answer to the COMMIT of its own transaction.
-public enum LocalCommitReply: Hashable, Sendable {
+package enum LocalCommitReply: Hashable, Sendable {
     /// The tag was `COMMIT`, without a warning: the decision is commit, and durable.
     case committed
     /// PostgreSQL rolled the transaction back; it can never commit.
@@ -73,7 +73,7 @@ public enum LocalCommitReply: Hashable, Sendable {
 }
 
 /// The decision that the commit point holds, queried after the fence.
-public enum CommitPointAnswer: Hashable, Sendable {
+package enum CommitPointAnswer: Hashable, Sendable {
     /// This decision, durably, with its evidence of every branch; empty if it has none.
     case decided(Decision, evidence: [PreparedEvidence?] = [])
     /// Unreachable, busy or unknown: query it again.
@@ -83,7 +83,7 @@ public enum CommitPointAnswer: Hashable, Sendable {
 }
 
 /// A branch's answer to the command to finish.
-public enum FinishReply: Hashable, Sendable {
+package enum FinishReply: Hashable, Sendable {
     /// The tag was `COMMIT PREPARED` or `ROLLBACK PREPARED`.
     case done
     /// No such gid, and the recorded evidence proves that it was committed.
@@ -97,7 +97,7 @@ public enum FinishReply: Hashable, Sendable {
 }
 
 /// A timer that a step starts.
-public enum Timer: Hashable, Sendable {
+package enum Timer: Hashable, Sendable {
     /// The caller's time limit for the decision.
     case deadline
     /// The time limit from the decision to the reply.
@@ -111,16 +111,16 @@ public enum Timer: Hashable, Sendable {
 }
 
 /// A row that recovery found.
-public struct RecoveredTransaction: Hashable, Sendable {
+package struct RecoveredTransaction: Hashable, Sendable {
     /// The decision in the row, if any; it must be confirmed by a durable write of the reader's.
-    public let decision: Decision?
+    package let decision: Decision?
     /// Whether the row says that its one-phase branch decides.
-    public let isDelegated: Bool
+    package let isDelegated: Bool
     /// The row's branches, by number.
-    public let branches: [RecoveredBranch]
+    package let branches: [RecoveredBranch]
 
     /// Makes a recovered row from its parts.
-    public init(decision: Decision?, isDelegated: Bool = false, branches: [RecoveredBranch]) {
+    package init(decision: Decision?, isDelegated: Bool = false, branches: [RecoveredBranch]) {
         self.decision = decision
         self.isDelegated = isDelegated
         self.branches = branches
@@ -128,14 +128,14 @@ public struct RecoveredTransaction: Hashable, Sendable {
 }
 
 /// A branch in a row that recovery found.
-public struct RecoveredBranch: Hashable, Sendable {
+package struct RecoveredBranch: Hashable, Sendable {
     /// The evidence recorded with the decision, if any.
-    public let evidence: PreparedEvidence?
+    package let evidence: PreparedEvidence?
     /// The outcome, if recorded.
-    public let outcome: Outcome?
+    package let outcome: Outcome?
 
     /// Makes a recovered branch from its parts.
-    public init(evidence: PreparedEvidence?, outcome: Outcome?) {
+    package init(evidence: PreparedEvidence?, outcome: Outcome?) {
         self.evidence = evidence
         self.outcome = outcome
     }

@@ -3,24 +3,24 @@
 /// A command that depends on a durable record is never in the step that requests the record. It is in
 /// the step of the event that confirms the record. So persist-before-send is a property of these
 /// values, and a test can check it.
-public struct Step: Hashable, Sendable {
+package struct Step: Hashable, Sendable {
     /// A request to the decision log; an event brings its answer.
-    public var log: LogRequest?
+    package var log: LogRequest?
     /// Commands to branches; exactly one event answers each, except `cancel`.
-    public var commands: [BranchCommand] = []
+    package var commands: [BranchCommand] = []
     /// Timers to start.
-    public var timers: [TimerRequest] = []
+    package var timers: [TimerRequest] = []
     /// The reply to the waiting caller; a transaction replies once.
-    public var reply: Reply?
+    package var reply: Reply?
     /// Whether nothing is left to do, and the engine may forget the transaction.
-    public var isLast = false
+    package var isLast = false
 
     /// An empty step.
-    public init() {}
+    package init() {}
 }
 
 /// A request to the decision log.
-public enum LogRequest: Hashable, Sendable {
+package enum LogRequest: Hashable, Sendable {
     /// Insert the row. Answered by `accepted`, `acceptRefused`, `acceptUnavailable`,
     /// `acceptUnknown`.
     case accept
@@ -48,7 +48,7 @@ public enum LogRequest: Hashable, Sendable {
 }
 
 /// A command to a branch.
-public enum BranchCommand: Hashable, Sendable {
+package enum BranchCommand: Hashable, Sendable {
     /// Run the work, then prepare it or, by the branch's commit mode, hold it. Answered by `voted`.
     case work(branch: Int)
     /// Cancel the running work; the pending `voted` is the answer.
@@ -70,15 +70,15 @@ public enum BranchCommand: Hashable, Sendable {
 }
 
 /// A timer to start.
-public struct TimerRequest: Hashable, Sendable {
+package struct TimerRequest: Hashable, Sendable {
     /// Which timer.
-    public let timer: Timer
+    package let timer: Timer
     /// Milliseconds from now; nil for the engine's setting (`deadline`, `finishWait`).
-    public let delayMilliseconds: Int64?
+    package let delayMilliseconds: Int64?
 }
 
 /// The reply to the caller.
-public enum Reply: Hashable, Sendable {
+package enum Reply: Hashable, Sendable {
     /// Every branch committed.
     case committed
     /// The abort is durable.

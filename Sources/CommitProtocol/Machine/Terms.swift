@@ -1,5 +1,5 @@
 /// The decision about a transaction; durable, and written once.
-public enum Decision: String, Hashable, Sendable {
+package enum Decision: String, Hashable, Sendable {
     /// Commit every branch.
     case commit
     /// Roll back every branch.
@@ -7,7 +7,7 @@ public enum Decision: String, Hashable, Sendable {
 }
 
 /// How a branch ended.
-public enum Outcome: String, Hashable, Sendable, CaseIterable {
+package enum Outcome: String, Hashable, Sendable, CaseIterable {
     /// Committed, as decided.
     case committed
     /// Rolled back, as decided.
@@ -22,11 +22,11 @@ public enum Outcome: String, Hashable, Sendable, CaseIterable {
     case heuristicHazard
 
     /// Whether the branch ended as decided.
-    public var isAsDecided: Bool { self == .committed || self == .rolledBack }
+    package var isAsDecided: Bool { self == .committed || self == .rolledBack }
 }
 
 /// The state of a transaction as callers see it; it only moves towards the last three.
-public enum TransactionState: String, Hashable, Sendable, CaseIterable {
+package enum TransactionState: String, Hashable, Sendable, CaseIterable {
     /// Accepted; no work was sent yet.
     case active
     /// Working or prepared, without a decision.
@@ -45,7 +45,7 @@ public enum TransactionState: String, Hashable, Sendable, CaseIterable {
 }
 
 /// A branch's vote as callers see it.
-public enum Vote: String, Hashable, Sendable {
+package enum Vote: String, Hashable, Sendable {
     /// The tag was `PREPARE TRANSACTION`, and every expectation was met.
     case prepared
     /// Declared read-only, with no part in the decision.
@@ -55,7 +55,7 @@ public enum Vote: String, Hashable, Sendable {
 }
 
 /// How a branch commits.
-public enum CommitMode: String, Hashable, Sendable, CaseIterable {
+package enum CommitMode: String, Hashable, Sendable, CaseIterable {
     /// Prepared, then committed or rolled back by the decision.
     case twoPhase
     /// Declared READ ONLY: its session is held until the decision, and losing it loses nothing.
@@ -68,7 +68,7 @@ public enum CommitMode: String, Hashable, Sendable, CaseIterable {
     case journal
 
     /// Whether this branch's participant holds the decision, and the row only a copy.
-    public var isCommitPoint: Bool {
+    package var isCommitPoint: Bool {
         switch self {
         case .twoPhase, .readOnly: false
         case .onePhase, .journal: true
@@ -77,20 +77,20 @@ public enum CommitMode: String, Hashable, Sendable, CaseIterable {
 }
 
 /// What proves later how a prepared branch ended; durable with the decision.
-public struct PreparedEvidence: Hashable, Sendable {
+package struct PreparedEvidence: Hashable, Sendable {
     /// The branch's 64-bit transaction id (`xid8`).
-    public let transactionID: UInt64
+    package let transactionID: UInt64
     /// The role that prepared the branch, and the only one that may finish it.
-    public let owner: String
+    package let owner: String
     /// The system identifier of the cluster, from `pg_control_system()`.
-    public let systemIdentifier: String
+    package let systemIdentifier: String
     /// The timeline of the primary.
-    public let timeline: UInt32
+    package let timeline: UInt32
     /// The write-ahead log position right before PREPARE, as PostgreSQL prints it.
-    public let location: String
+    package let location: String
 
     /// Makes evidence from its parts.
-    public init(
+    package init(
         transactionID: UInt64, owner: String, systemIdentifier: String, timeline: UInt32,
         location: String
     ) {
@@ -103,7 +103,7 @@ public struct PreparedEvidence: Hashable, Sendable {
 }
 
 /// Why a transaction aborts.
-public enum AbortCause: Hashable, Sendable {
+package enum AbortCause: Hashable, Sendable {
     /// This branch voted no.
     case refused(branch: Int)
     /// The deadline passed before the decision.

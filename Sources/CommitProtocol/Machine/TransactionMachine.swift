@@ -5,9 +5,9 @@
 ///
 /// The decision is made at the *commit point*. That is the row, unless one branch is the commit point
 /// (`CommitMode.isCommitPoint`). Then the row holds a copy, written afterwards, which never differs.
-public struct TransactionMachine: Hashable, Sendable {
+package struct TransactionMachine: Hashable, Sendable {
     /// The phase of a transaction; each case names its next cases.
-    public enum Phase: Hashable, Sendable {
+    package enum Phase: Hashable, Sendable {
         /// Nothing happened yet. Next: `preparing`, or by adoption `deciding`,
         /// `queryingCommitPoint` or `finishing`.
         case idle
@@ -42,20 +42,20 @@ public struct TransactionMachine: Hashable, Sendable {
     }
 
     /// The transaction's id.
-    public let transaction: GlobalTransactionID
+    package let transaction: GlobalTransactionID
     /// The transaction's phase.
-    public internal(set) var phase: Phase = .idle
+    package internal(set) var phase: Phase = .idle
     /// The branches, by number.
-    public internal(set) var branches: [Branch]
+    package internal(set) var branches: [Branch]
     /// Why the transaction aborts, if it does.
-    public internal(set) var cause: AbortCause?
+    package internal(set) var cause: AbortCause?
     /// Whether to reply to the caller as soon as a commit is durable.
     ///
     /// It takes effect when the decision arrives. Until then the engine may change it, for example if
     /// too many transactions have replied and not finished.
-    public var repliesAtDecision: Bool
+    package var repliesAtDecision: Bool
     /// The branch that is the commit point; nil if the row is.
-    public let commitPoint: Int?
+    package let commitPoint: Int?
     /// How often the log or the commit point did not answer with a decision.
     var decisionRetries = 0
     /// Whether a step has replied to the caller.
@@ -68,7 +68,7 @@ public struct TransactionMachine: Hashable, Sendable {
     /// Makes a transaction with a branch for each commit mode, at least one.
     ///
     /// At most one is a commit point. If one is `onePhase`, all others are `readOnly`.
-    public init(
+    package init(
         transaction: GlobalTransactionID, commitModes: [CommitMode], repliesAtDecision: Bool = false
     ) {
         precondition(!commitModes.isEmpty, "a transaction has at least one branch")
@@ -85,13 +85,13 @@ public struct TransactionMachine: Hashable, Sendable {
     }
 
     /// Makes a transaction with this many branches, at least one, that all use two-phase commit.
-    public init(transaction: GlobalTransactionID, branchCount: Int) {
+    package init(transaction: GlobalTransactionID, branchCount: Int) {
         self.init(
             transaction: transaction, commitModes: Array(repeating: .twoPhase, count: branchCount))
     }
 
     /// The state that callers see.
-    public var state: TransactionState {
+    package var state: TransactionState {
         switch phase {
         case .idle: .active
         case .preparing, .deciding, .delegating, .committingLocally, .queryingCommitPoint:
@@ -106,7 +106,7 @@ public struct TransactionMachine: Hashable, Sendable {
     }
 
     /// Whether a branch ended against the decision, or nothing proves how it ended.
-    public var hasHeuristicOutcome: Bool { heuristicCount > 0 }
+    package var hasHeuristicOutcome: Bool { heuristicCount > 0 }
 
     var heuristicCount: Int { branches.count { $0.outcome?.isAsDecided == false } }
 
@@ -118,7 +118,7 @@ public struct TransactionMachine: Hashable, Sendable {
     }
 
     /// The decision, once it is durable at the commit point.
-    public var decision: Decision? {
+    package var decision: Decision? {
         switch phase {
         case .copying(let decision, _), .finishing(let decision), .ended(let decision): decision
         case .idle, .preparing, .deciding, .delegating, .committingLocally, .queryingCommitPoint,
@@ -130,7 +130,7 @@ public struct TransactionMachine: Hashable, Sendable {
     /// Whether a decision was requested and has not arrived.
     ///
     /// It may be durable and read by others already, so "undecided" may no longer be reported.
-    public var awaitsDecision: Bool {
+    package var awaitsDecision: Bool {
         switch phase {
         case .deciding, .delegating, .committingLocally, .queryingCommitPoint: true
         case .idle, .preparing, .copying, .finishing, .ended, .withdrawing, .withdrawn,
@@ -140,7 +140,7 @@ public struct TransactionMachine: Hashable, Sendable {
     }
 
     /// Whether the row is known to be durable, so that the caller may learn the id.
-    public var isAccepted: Bool {
+    package var isAccepted: Bool {
         switch phase {
         case .idle, .withdrawing, .withdrawn, .preparing(isAccepted: false, _),
             .deciding(_, viaTombstone: true), .queryingCommitPoint(isAccepted: false),
@@ -158,7 +158,7 @@ public struct TransactionMachine: Hashable, Sendable {
     ///
     /// `now` and `deadline` are milliseconds of one clock. They affect liveness only: a vote that
     /// completes after the deadline aborts.
-    public mutating func handle(_ event: Event, at now: Int64, deadline: Int64) -> Step {
+    package mutating func handle(_ event: Event, at now: Int64, deadline: Int64) -> Step {
         var step = Step()
         switch event {
         case .begin(let timing): begin(timing, &step)

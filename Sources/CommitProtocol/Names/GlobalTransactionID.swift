@@ -3,21 +3,21 @@
 /// The number comes from a sequence of the state database, in blocks. So ids sort by age, and a
 /// durable low-water mark tells which rows may have been removed. The salt is random: if a restored
 /// state database issues a number twice, the gids still differ.
-public struct GlobalTransactionID: Hashable, Comparable, Sendable, CustomStringConvertible {
+package struct GlobalTransactionID: Hashable, Comparable, Sendable, CustomStringConvertible {
     /// The sequence number, from 1.
-    public let number: Int64
+    package let number: Int64
     /// Random bits that distinguish two uses of one number.
-    public let salt: UInt64
+    package let salt: UInt64
 
     /// Makes an id from its parts; the number must be positive.
-    public init(number: Int64, salt: UInt64) {
+    package init(number: Int64, salt: UInt64) {
         precondition(number > 0, "transaction numbers start at 1")
         self.number = number
         self.salt = salt
     }
 
     /// Reads the text form; nil for text that differs from `description`.
-    public init?(_ text: some StringProtocol) {
+    package init?(_ text: some StringProtocol) {
         let parts = text.split(separator: "-", omittingEmptySubsequences: false)
         guard parts.count == 2, parts[1].utf8.count == 16,
             let number = Int64(parts[0]), number > 0,
@@ -29,13 +29,13 @@ public struct GlobalTransactionID: Hashable, Comparable, Sendable, CustomStringC
     }
 
     /// The text form.
-    public var description: String {
+    package var description: String {
         let digits = String(salt, radix: 16)
         return "\(number)-\(String(repeating: "0", count: 16 - digits.utf8.count))\(digits)"
     }
 
     /// Orders by number, that is, by age.
-    public static func < (left: Self, right: Self) -> Bool {
+    package static func < (left: Self, right: Self) -> Bool {
         (left.number, left.salt) < (right.number, right.salt)
     }
 }

@@ -3,22 +3,22 @@
 /// A name is unique per PostgreSQL *server* and readable by every role there, so it holds no secret.
 /// PostgreSQL allows 199 bytes; these names use fewer than 100. A name is made once, stored with the
 /// transaction, and never made again from its parts.
-public struct PreparedTransactionName: Hashable, Sendable, CustomStringConvertible {
+package struct PreparedTransactionName: Hashable, Sendable, CustomStringConvertible {
     /// The exact text.
-    public let description: String
+    package let description: String
 
     /// Makes the name of a branch; the installation is a UUID in lower case.
-    public init(installation: String, transaction: GlobalTransactionID, branch: Int) {
+    package init(installation: String, transaction: GlobalTransactionID, branch: Int) {
         description = "tandem:\(installation):\(transaction):\(branch)"
     }
 
     /// Makes a name from its stored text.
-    public init(stored text: String) {
+    package init(stored text: String) {
         description = text
     }
 
     /// The installation that a name belongs to.
-    public enum Ownership: Hashable, Sendable {
+    package enum Ownership: Hashable, Sendable {
         /// This installation, this branch.
         case ours(GlobalTransactionID, branch: Int)
         /// Another installation or program; tandem never touches it.
@@ -26,7 +26,7 @@ public struct PreparedTransactionName: Hashable, Sendable, CustomStringConvertib
     }
 
     /// Reads a name found on a participant; only the exact spelling is `ours`.
-    public static func ownership(of text: String, installation: String) -> Ownership {
+    package static func ownership(of text: String, installation: String) -> Ownership {
         let parts = text.split(separator: ":", omittingEmptySubsequences: false)
         guard parts.count == 4, parts[0] == "tandem", parts[1] == installation,
             let transaction = GlobalTransactionID(parts[2]),

@@ -5,23 +5,23 @@
 /// in P whose transaction finished between P and A is missing from Q, so it is left alone. A gid that
 /// was prepared after P is left for the next pass. A gid in P and Q but not in A has no living
 /// replica that works on it.
-public struct RecoveryPlan: Hashable, Sendable {
+package struct RecoveryPlan: Hashable, Sendable {
     /// A prepared transaction in the participant's list.
-    public struct Found: Hashable, Sendable {
+    package struct Found: Hashable, Sendable {
         /// The gid.
-        public let name: String
+        package let name: String
         /// The age in seconds, by the participant's clock.
-        public let ageSeconds: Double
+        package let ageSeconds: Double
 
         /// Makes an entry from its parts.
-        public init(name: String, ageSeconds: Double) {
+        package init(name: String, ageSeconds: Double) {
             self.name = name
             self.ageSeconds = ageSeconds
         }
     }
 
     /// The state of a transaction's row.
-    public enum Row: Hashable, Sendable {
+    package enum Row: Hashable, Sendable {
         /// Unfinished, and owned by a living replica.
         case owned
         /// Unfinished, and without a living owner.
@@ -33,7 +33,7 @@ public struct RecoveryPlan: Hashable, Sendable {
     }
 
     /// What to do about a gid.
-    public enum Action: Hashable, Sendable {
+    package enum Action: Hashable, Sendable {
         /// Take over its transaction.
         case adopt(GlobalTransactionID)
         /// Its row has finished: roll the gid back, or report it if the row says commit.
@@ -47,7 +47,7 @@ public struct RecoveryPlan: Hashable, Sendable {
     /// Returns the actions of a pass, in the order of `prepared`.
     ///
     /// `rows` and `active` answer for the ids in `prepared` (P); `preparedAgain` is Q.
-    public static func actions(
+    package static func actions(
         prepared: [Found], active: (GlobalTransactionID) -> Bool,
         rows: (GlobalTransactionID) -> Row, preparedAgain: [Found], installation: String,
         graceSeconds: Double, lowWaterMark: Int64

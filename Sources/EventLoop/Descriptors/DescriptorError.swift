@@ -1,12 +1,12 @@
 import CLinux
 
 /// The kernel would not watch a descriptor.
-public struct DescriptorError: Error, Hashable, Sendable, CustomStringConvertible {
+package struct DescriptorError: Error, Hashable, Sendable, CustomStringConvertible {
     /// The errno.
-    public let code: Int32
+    package let code: Int32
 
     /// The system's text for the errno.
-    public var description: String {
+    package var description: String {
         let text = unsafe withUnsafeTemporaryAllocation(of: CChar.self, capacity: 128) { buffer in
             guard let start = buffer.baseAddress else { return "" }
             unsafe clinux_describe_error(code, start, buffer.count)

@@ -6,7 +6,7 @@ extension EventLoop {
     /// Readiness is level-triggered: a body that leaves bytes unread is called again. Unwatch a descriptor
     /// before closing it. Throws the kernel's error, and EEXIST for a descriptor that is watched already.
     @LoopActor
-    public func watch(
+    package func watch(
         _ descriptor: Int32, for readiness: Readiness,
         _ body: @escaping @LoopActor (Readiness) -> Void
     ) throws(DescriptorError) {
@@ -23,7 +23,7 @@ extension EventLoop {
 
     /// Changes what a watched descriptor is watched for; nothing but errors if empty.
     @LoopActor
-    public func change(_ descriptor: Int32, to readiness: Readiness) throws(DescriptorError) {
+    package func change(_ descriptor: Int32, to readiness: Readiness) throws(DescriptorError) {
         guard let tag = watches.tag(of: descriptor) else { throw DescriptorError(code: ENOENT) }
         let error = clinux_epoll_control(
             epollDescriptor, EPOLL_CTL_MOD, descriptor, readiness.epollEvents, tag)
@@ -34,7 +34,7 @@ extension EventLoop {
     ///
     /// No event reaches the body afterwards, not even one that epoll has reported already.
     @LoopActor
-    public func unwatch(_ descriptor: Int32) {
+    package func unwatch(_ descriptor: Int32) {
         guard watches.remove(descriptor) else { return }
         // The only possible error is that the descriptor was closed before; then the kernel has
         // forgotten it already.

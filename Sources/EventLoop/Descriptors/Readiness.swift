@@ -1,19 +1,19 @@
 import CLinux
 
 /// The operations that a descriptor is watched for, or is ready for.
-public struct Readiness: OptionSet, Hashable, Sendable {
+package struct Readiness: OptionSet, Hashable, Sendable {
     /// The bits.
-    public let rawValue: UInt8
+    package let rawValue: UInt8
 
     /// Makes a set from its bits.
-    public init(rawValue: UInt8) {
+    package init(rawValue: UInt8) {
         self.rawValue = rawValue
     }
 
     /// Reading gives bytes, the end of the stream, or an error.
-    public static let read = Readiness(rawValue: 1)
+    package static let read = Readiness(rawValue: 1)
     /// Writing takes bytes or gives an error.
-    public static let write = Readiness(rawValue: 2)
+    package static let write = Readiness(rawValue: 2)
 
     var epollEvents: UInt32 {
         (contains(.read) ? EPOLLIN.rawValue | EPOLLRDHUP.rawValue : 0)

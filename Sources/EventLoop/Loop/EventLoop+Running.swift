@@ -28,7 +28,7 @@ extension EventLoop {
     ///
     /// It is the time to handle what many tasks of one turn have added to, such as a buffer to write.
     @LoopActor
-    public func atEndOfTurn(_ body: @escaping @LoopActor () -> Void) {
+    package func atEndOfTurn(_ body: @escaping @LoopActor () -> Void) {
         endOfTurn.append(body)
     }
 
@@ -106,7 +106,7 @@ extension EventLoop {
 
 extension EventLoop {
     /// Takes a job of a task or an actor; from any thread.
-    public func enqueue(_ job: consuming ExecutorJob) {
+    package func enqueue(_ job: consuming ExecutorJob) {
         let unowned = UnownedJob(job)
         if isOnLoop {
             unsafe localJobs.append(unowned)
@@ -123,7 +123,7 @@ extension EventLoop {
     ///
     /// Bodies from one thread run in the order given. A body from the loop itself runs after the present
     /// job.
-    public func execute(_ body: @escaping @LoopActor @Sendable () -> Void) {
+    package func execute(_ body: @escaping @LoopActor @Sendable () -> Void) {
         let wakes = inbox.withLock { box in
             box.closures.append(body)
             return box.claimWakeUp()
@@ -132,20 +132,20 @@ extension EventLoop {
     }
 
     /// The loop as the executor of an actor.
-    public func asUnownedSerialExecutor() -> UnownedSerialExecutor {
+    package func asUnownedSerialExecutor() -> UnownedSerialExecutor {
         unsafe UnownedSerialExecutor(ordinary: self)
     }
 
     /// The loop as the preferred executor of a task.
-    public func asUnownedTaskExecutor() -> UnownedTaskExecutor {
+    package func asUnownedTaskExecutor() -> UnownedTaskExecutor {
         unsafe UnownedTaskExecutor(ordinary: self)
     }
 
     /// Whether the caller is on the loop.
-    public func isIsolatingCurrentContext() -> Bool? { isOnLoop }
+    package func isIsolatingCurrentContext() -> Bool? { isOnLoop }
 
     /// Stops the program if the caller is not on the loop.
-    public func checkIsolated() {
+    package func checkIsolated() {
         precondition(isOnLoop, "this code must run on the event loop's thread")
     }
 }

@@ -9,11 +9,11 @@ import CLinux
 /// `thread`, which is constant once other code can see the loop; those isolated to ``LoopActor``,
 /// which the compiler checks; and `localJobs`, whose only user outside the loop's own code asks
 /// ``isOnLoop`` first.
-public final class EventLoop: SerialExecutor, TaskExecutor, @unchecked Sendable {
+package final class EventLoop: SerialExecutor, TaskExecutor, @unchecked Sendable {
     /// The loop of the whole process.
     ///
     /// Its thread starts on first use and runs for the life of the process.
-    public static let shared: EventLoop = startShared()
+    package static let shared: EventLoop = startShared()
 
     /// The work of other threads, and whether the loop has to be woken up for it.
     struct Inbox {
@@ -75,5 +75,5 @@ public final class EventLoop: SerialExecutor, TaskExecutor, @unchecked Sendable 
     }
 
     /// Whether the caller is on the loop's thread.
-    public var isOnLoop: Bool { unsafe pthread_equal(pthread_self(), thread) != 0 }
+    package var isOnLoop: Bool { unsafe pthread_equal(pthread_self(), thread) != 0 }
 }

@@ -4,19 +4,19 @@
 /// since the task is on that thread already. Note that an unstructured `Task {}` does not inherit
 /// the preference.
 @globalActor
-public actor LoopActor {
+package actor LoopActor {
     /// The one instance.
-    public static let shared = LoopActor()
+    package static let shared = LoopActor()
 
     /// The loop.
-    public nonisolated var unownedExecutor: UnownedSerialExecutor {
+    package nonisolated var unownedExecutor: UnownedSerialExecutor {
         unsafe EventLoop.shared.asUnownedSerialExecutor()
     }
 
     /// Runs a body that needs the loop, from code that the compiler does not know to be on the loop.
     ///
     /// Stops the program if called from any other thread: that would be a data race.
-    public static func assumeIsolated<Result, Failure: Error>(
+    package static func assumeIsolated<Result, Failure: Error>(
         _ body: @LoopActor () throws(Failure) -> Result
     ) throws(Failure) -> Result {
         EventLoop.shared.checkIsolated()

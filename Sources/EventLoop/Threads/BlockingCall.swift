@@ -4,12 +4,12 @@ import CLinux
 ///
 /// They must run neither on the loop, where they would block every connection, nor on Swift's cooperative
 /// pool, which has as many threads as the machine has cores and hangs when all of them block.
-public enum BlockingCall {
+package enum BlockingCall {
     /// Threads there are at most in a lane; more calls than that wait their turn.
-    public static let threadsMax = 8
+    package static let threadsMax = 8
 
     /// A group of calls that may have to wait for one another.
-    public enum Lane: Sendable {
+    package enum Lane: Sendable {
         /// Calls with a timeout of their own, such as name resolution.
         case bounded
         /// Calls that may hang as long as another machine does not answer, such as `PQcancel`.
@@ -27,7 +27,7 @@ public enum BlockingCall {
     ///
     /// Cancelling the task does not interrupt the call. For a bound use ``start(in:_:then:)`` together with
     /// a timer, and ignore a late result.
-    public static func run<Result: Sendable>(
+    package static func run<Result: Sendable>(
         in lane: Lane = .bounded, _ body: @Sendable @escaping () -> Result
     ) async -> Result {
         await withCheckedContinuation { continuation in
@@ -36,7 +36,7 @@ public enum BlockingCall {
     }
 
     /// Runs a body on a helper thread, then hands its result to `completion` on the loop.
-    public static func start<Result: Sendable>(
+    package static func start<Result: Sendable>(
         in lane: Lane = .bounded, _ body: @Sendable @escaping () -> Result,
         then completion: @LoopActor @Sendable @escaping (Result) -> Void
     ) {

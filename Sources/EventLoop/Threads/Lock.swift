@@ -9,12 +9,12 @@ import CLinux
 /// which holds the mutex throughout, and both ends of it are `sending`, so that nothing inside
 /// stays shared with the outside.
 @safe
-public final class Lock<State>: @unchecked Sendable {
+package final class Lock<State>: @unchecked Sendable {
     private let mutex: UnsafeMutablePointer<pthread_mutex_t>
     private var state: State
 
     /// Makes a lock around a value.
-    public init(_ state: sending State) {
+    package init(_ state: sending State) {
         unsafe mutex = .allocate(capacity: 1)
         unsafe mutex.initialize(to: pthread_mutex_t())
         unsafe pthread_mutex_init(mutex, nil)
@@ -29,7 +29,7 @@ public final class Lock<State>: @unchecked Sendable {
     /// Runs a body with the value to itself.
     ///
     /// The body must be short and must not take the same lock again, which would wait for ever.
-    public func withLock<Result, Failure: Error>(
+    package func withLock<Result, Failure: Error>(
         _ body: (inout sending State) throws(Failure) -> sending Result
     ) throws(Failure) -> sending Result {
         unsafe pthread_mutex_lock(mutex)

@@ -1,6 +1,6 @@
 /// A body that the loop will run at a time, unless it is cancelled before.
 @LoopActor
-public final class LoopTimer {
+package final class LoopTimer {
     /// When it is due, in nanoseconds of the monotonic clock.
     let deadline: UInt64
     private var body: (@LoopActor @Sendable () -> Void)?
@@ -11,10 +11,10 @@ public final class LoopTimer {
     }
 
     /// Whether the body is still to run.
-    public var isPending: Bool { body != nil }
+    package var isPending: Bool { body != nil }
 
     /// Forgets the body, which then never runs; harmless afterwards.
-    public func cancel() {
+    package func cancel() {
         guard body != nil else { return }
         body = nil
         EventLoop.shared.timers.noteCancellation()
@@ -34,7 +34,7 @@ extension EventLoop {
     /// Two timers that are due at the same time run in the order in which they were scheduled.
     @LoopActor
     @discardableResult
-    public func schedule(
+    package func schedule(
         after delay: Duration, _ body: @escaping @LoopActor @Sendable () -> Void
     ) -> LoopTimer {
         timers.schedule(after: delay, from: Self.now, body)

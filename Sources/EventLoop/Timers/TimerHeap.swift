@@ -105,7 +105,7 @@ struct TimerHeap {
 
 extension EventLoop {
     /// The time, by a clock that goes on while the machine sleeps.
-    public var now: ContinuousClock.Instant { .now }
+    package var now: ContinuousClock.Instant { .now }
 
     /// Nanoseconds of the monotonic clock.
     static var now: UInt64 { clinux_monotonic_nanoseconds() }

@@ -2,7 +2,7 @@
 ///
 /// Statements for many rows at once are made of these, so they are written as bytes, with no text of
 /// their own for an element.
-public enum ArrayLiteral {
+package enum ArrayLiteral {
     private static let opening = UInt8(ascii: "{")
     private static let closing = UInt8(ascii: "}")
     private static let comma = UInt8(ascii: ",")
@@ -10,7 +10,7 @@ public enum ArrayLiteral {
     private static let escape = UInt8(ascii: "\\")
 
     /// Writes an array; nil elements become NULL.
-    public static func write(_ elements: [String?]) -> String {
+    package static func write(_ elements: [String?]) -> String {
         var bytes: [UInt8] = [opening]
         for element in elements {
             separate(&bytes)
@@ -25,7 +25,7 @@ public enum ArrayLiteral {
     }
 
     /// Writes an array of integers.
-    public static func write(_ elements: [Int64]) -> String {
+    package static func write(_ elements: [Int64]) -> String {
         var bytes: [UInt8] = [opening]
         for element in elements {
             separate(&bytes)
@@ -89,7 +89,7 @@ public enum ArrayLiteral {
     /// Reads an array as PostgreSQL prints it; nil if it is none.
     ///
     /// An array in the array is an element like any other, and keeps its braces.
-    public static func read(_ text: String) -> [String?]? {
+    package static func read(_ text: String) -> [String?]? {
         var rest = Array(text.utf8)[...]
         guard rest.popFirst() == opening, rest.popLast() == closing else { return nil }
         var elements: [String?] = []

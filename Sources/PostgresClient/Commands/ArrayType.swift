@@ -1,12 +1,12 @@
 /// A type of PostgreSQL's that is an array.
-public struct ArrayType: Hashable, Sendable {
+package struct ArrayType: Hashable, Sendable {
     /// The OID of the elements' type; of a domain, the type below it.
-    public let element: UInt32
+    package let element: UInt32
     /// What stands between two elements in the text form.
-    public let delimiter: UInt8
+    package let delimiter: UInt8
 
     /// The array of a type that is built in; nil if there is none of this OID.
-    public init?(builtIn oid: UInt32) {
+    package init?(builtIn oid: UInt32) {
         guard let element = Self.elements[oid] else { return nil }
         self.init(
             element: element, delimiter: UInt8(ascii: element == Self.box ? ";" : ","))
@@ -18,7 +18,7 @@ public struct ArrayType: Hashable, Sendable {
     }
 
     /// Whether nothing but the database itself knows the type: OIDs below are the same everywhere.
-    public static func isUserDefined(_ oid: UInt32) -> Bool { oid >= 10_000 }
+    package static func isUserDefined(_ oid: UInt32) -> Bool { oid >= 10_000 }
 
     private static let box: UInt32 = 603
 

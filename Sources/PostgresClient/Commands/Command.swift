@@ -1,19 +1,19 @@
 /// One statement with its parameters, as the extended protocol sends it: in text, both ways.
-public struct Command: Hashable, Sendable {
+package struct Command: Hashable, Sendable {
     /// One SQL statement, with parameters as `$1`, `$2`...
-    public var sql: String
+    package var sql: String
     /// The values in text, nil for NULL; the server infers the types.
-    public var parameters: [String?]
+    package var parameters: [String?]
     /// Whether the statement is prepared under a name and kept for the next time.
     ///
     /// Good for SQL that comes again; not for SQL with literals in it, which would push the others
     /// out, and not needed for commands that have no plan.
-    public var isCached: Bool
+    package var isCached: Bool
     /// Whether the statement is only prepared, and its parameters' types come back.
     private(set) var isDescription = false
 
     /// Makes a command.
-    public init(_ sql: String, _ parameters: [String?] = [], cached: Bool = true) {
+    package init(_ sql: String, _ parameters: [String?] = [], cached: Bool = true) {
         self.sql = sql
         self.parameters = parameters
         self.isCached = cached
@@ -21,14 +21,14 @@ public struct Command: Hashable, Sendable {
 
     /// Makes a command that runs nothing: it has the server analyse a statement, and its result has the
     /// types that the parameters were given, see ``CommandResult/parameterTypes``.
-    public static func describing(_ sql: String, cached: Bool = true) -> Command {
+    package static func describing(_ sql: String, cached: Bool = true) -> Command {
         var command = Command(sql, cached: cached)
         command.isDescription = true
         return command
     }
 
     /// The same command, prepared for this once.
-    public var preparedAnew: Command {
+    package var preparedAnew: Command {
         var command = self
         command.isCached = false
         return command
@@ -38,7 +38,7 @@ public struct Command: Hashable, Sendable {
     ///
     /// C strings end at a NUL, so that libpq would send the text up to there. PostgreSQL has no
     /// text with a NUL in it; the error is the one it would give.
-    public var flaw: ServerMessage? {
+    package var flaw: ServerMessage? {
         if parameters.count > Int(UInt16.max) {
             return ServerMessage(
                 state: .protocolViolation,
@@ -54,18 +54,18 @@ public struct Command: Hashable, Sendable {
 }
 
 /// How much a call may bring back.
-public struct ResultLimits: Hashable, Sendable {
+package struct ResultLimits: Hashable, Sendable {
     /// Rows of all commands together.
-    public var rowsMax: Int
+    package var rowsMax: Int
     /// Bytes of all values, and of the names of their columns, together.
-    public var bytesMax: Int
+    package var bytesMax: Int
     /// Which commands of the call they are for, counted from 0 over all its segments; nil: all.
     ///
     /// Rows of other commands are not counted, and always come.
-    public var commands: Range<Int>?
+    package var commands: Range<Int>?
 
     /// Makes limits.
-    public init(rows: Int, bytes: Int, commands: Range<Int>? = nil) {
+    package init(rows: Int, bytes: Int, commands: Range<Int>? = nil) {
         self.rowsMax = rows
         self.bytesMax = bytes
         self.commands = commands

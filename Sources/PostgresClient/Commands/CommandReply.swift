@@ -1,5 +1,5 @@
 /// What became of one command.
-public enum CommandReply: Sendable {
+package enum CommandReply: Sendable {
     /// It ran.
     case completed(CommandResult)
     /// The server refused it.
@@ -13,16 +13,16 @@ public enum CommandReply: Sendable {
     case skipped
 
     /// The result, if it ran.
-    public var result: CommandResult? {
+    package var result: CommandResult? {
         if case .completed(let result) = self { result } else { nil }
     }
 
     /// The error, if it was refused.
-    public var error: ServerMessage? {
+    package var error: ServerMessage? {
         if case .failed(let message) = self { message } else { nil }
     }
 
     /// Whether it failed because its cached statement was gone or outdated, which is forgotten
     /// now: the same command sent again is prepared anew.
-    public var forgotStatement: Bool { error?.forgotStatement ?? false }
+    package var forgotStatement: Bool { error?.forgotStatement ?? false }
 }

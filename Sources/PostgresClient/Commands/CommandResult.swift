@@ -1,40 +1,40 @@
 /// A column of the rows.
-public struct Column: Hashable, Sendable {
+package struct Column: Hashable, Sendable {
     /// Its name, not necessarily unique.
-    public var name: String
+    package var name: String
     /// The OID of its type, as in `pg_type`.
-    public var typeOID: UInt32
+    package var typeOID: UInt32
 }
 
 /// What a command that ran brought back.
 ///
 /// A value that shares its storage: copying is cheap, and the memory of all rows is freed at once.
-public struct CommandResult: Sendable {
+package struct CommandResult: Sendable {
     let storage: ResultStorage
     /// Errors excluded: what the server remarked while the command ran, oldest first; the last hundred.
     ///
     /// At the end of a segment outside a transaction the server commits; what it remarks then
     /// is found at the segment's last command.
-    public internal(set) var notices: [ServerMessage] = []
+    package internal(set) var notices: [ServerMessage] = []
     /// Whether rows were left out because the limits of the call were reached.
-    public internal(set) var isTruncated = false
+    package internal(set) var isTruncated = false
 
     /// Whether what the command committed or prepared may be on no standby yet, although one is to have
     /// it: the wait for it was cancelled, which is a success with a warning.
-    public var isUnconfirmed: Bool { notices.contains(where: \.isCancelledStandbyWait) }
+    package var isUnconfirmed: Bool { notices.contains(where: \.isCancelledStandbyWait) }
 
     /// The command tag, for example `INSERT 0 1`; empty for an empty statement.
-    public var tag: String { storage.tag }
+    package var tag: String { storage.tag }
     /// The OIDs of the types that the server gave a described statement's parameters; else empty.
-    public var parameterTypes: [UInt32] { storage.parameterTypes }
+    package var parameterTypes: [UInt32] { storage.parameterTypes }
     /// The columns; empty for a command that returns no rows.
-    public var columns: [Column] { storage.columns }
+    package var columns: [Column] { storage.columns }
     /// How many columns there are.
-    public var columnCount: Int { storage.columnCount }
+    package var columnCount: Int { storage.columnCount }
     /// The OID of a column's type; its number counts from 0 and must exist.
-    public func typeOID(column: Int) -> UInt32 { storage.typeOID(column: column) }
+    package func typeOID(column: Int) -> UInt32 { storage.typeOID(column: column) }
     /// The bytes of all values here.
-    public var byteCount: Int {
+    package var byteCount: Int {
         (0..<rowCount).reduce(0) { sum, row in
             (0..<columnCount).reduce(sum) { sum, column in
                 sum + (unsafe withBytes(row: row, column: column) { $0.count } ?? 0)
@@ -42,21 +42,21 @@ public struct CommandResult: Sendable {
         }
     }
     /// How many rows are here.
-    public var rowCount: Int { storage.rowCount }
+    package var rowCount: Int { storage.rowCount }
     /// How many rows the command says to have touched or returned; nil if it is not of that kind.
-    public var affectedRows: Int? { storage.affectedRows }
+    package var affectedRows: Int? { storage.affectedRows }
 
     /// A value as text; nil if it is NULL.
     ///
     /// Both numbers count from 0 and must exist.
-    public func text(row: Int, column: Int) -> String? {
+    package func text(row: Int, column: Int) -> String? {
         unsafe withBytes(row: row, column: column) { unsafe String(decoding: $0, as: UTF8.self) }
     }
 
     /// Hands the bytes of a value, which are UTF-8, to a body; nil if it is NULL.
     ///
     /// Both numbers count from 0 and must exist. The bytes must not be used after the body returns.
-    public func withBytes<Result>(
+    package func withBytes<Result>(
         row: Int, column: Int, _ body: (UnsafeRawBufferPointer) throws -> Result
     ) rethrows -> Result? {
         precondition(row >= 0 && row < rowCount, "no such row")

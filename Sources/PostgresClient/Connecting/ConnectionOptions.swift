@@ -6,7 +6,7 @@ import Glibc
 /// Keywords that are not set come from libpq's environment variables and password file, with two
 /// exceptions: `client_encoding` is always UTF8, and `service` is refused, since its lookup may block.
 /// By default a dead peer is noticed within 25 s, and GSSAPI is not tried.
-public struct ConnectionOptions: Hashable, Sendable {
+package struct ConnectionOptions: Hashable, Sendable {
     /// The values of keywords that neither the connection string nor the caller sets.
     ///
     /// `tcp_user_timeout` is in milliseconds, the others in seconds.
@@ -20,7 +20,7 @@ public struct ConnectionOptions: Hashable, Sendable {
     /// Understands `key=value ...` and `postgresql://...`.
     ///
     /// - Parameter overrides: the values that replace those of the string, by keyword.
-    public init(
+    package init(
         conninfo: String, overriding overrides: [String: String] = [:]
     ) throws(PostgresError) {
         if conninfo.containsNUL { throw Self.hasNUL }
@@ -38,10 +38,10 @@ public struct ConnectionOptions: Hashable, Sendable {
     }
 
     /// The value of a keyword, if it is set here.
-    public subscript(key: String) -> String? { values[key] }
+    package subscript(key: String) -> String? { values[key] }
 
     /// The same with some keywords changed; `options` are added to those that are there.
-    public func overriding(
+    package func overriding(
         _ changes: [String: String]
     ) throws(PostgresError) -> ConnectionOptions {
         try Self.check(changes)
@@ -175,17 +175,17 @@ public struct ConnectionOptions: Hashable, Sendable {
 
 extension ConnectionOptions: CustomStringConvertible, CustomDebugStringConvertible {
     /// Host, port, database and user; never the password nor any other secret.
-    public var description: String {
+    package var description: String {
         ["host", "hostaddr", "port", "dbname", "user", "application_name"]
             .compactMap { key in values[key].map { "\(key)=\($0)" } }
             .joined(separator: " ")
     }
 
     /// The same as `description`.
-    public var debugDescription: String { description }
+    package var debugDescription: String { description }
 }
 
 extension ConnectionOptions: CustomReflectable {
     /// Shows what `description` shows, since `dump` would otherwise show the password.
-    public var customMirror: Mirror { Mirror(self, children: ["options": description]) }
+    package var customMirror: Mirror { Mirror(self, children: ["options": description]) }
 }

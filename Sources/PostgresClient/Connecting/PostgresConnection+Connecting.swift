@@ -1,8 +1,8 @@
-public import EventLoop
+package import EventLoop
 
 extension PostgresConnection {
     /// What is done with a new connection before its first use.
-    public typealias Preparation =
+    package typealias Preparation =
         @LoopActor @Sendable (PostgresConnection) async throws -> Void
 
     /// Connects to the first server that lets us in.
@@ -14,7 +14,7 @@ extension PostgresConnection {
     /// - Parameters:
     ///   - timeout: for all servers together; one that is silent leaves the next ones their part.
     ///   - statementsMax: how many prepared statements the session keeps; 0 for none.
-    public static func connect(
+    package static func connect(
         _ options: ConnectionOptions, timeout: Duration, statementsMax: Int = 256,
         loop: EventLoop = .shared
     ) async throws(PostgresError) -> PostgresConnection {
@@ -37,7 +37,7 @@ extension PostgresConnection {
     /// - Parameters:
     ///   - timeout: for connecting to all servers together, and for the preparation on each.
     ///   - prepare: run on a new connection; if it throws, the connection is closed.
-    public static func connect(
+    package static func connect(
         _ options: ConnectionOptions, timeout: Duration, statementsMax: Int = 256,
         loop: EventLoop = .shared, prepare: Preparation?
     ) async throws -> PostgresConnection {

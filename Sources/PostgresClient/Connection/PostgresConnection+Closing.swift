@@ -6,7 +6,7 @@ extension PostgresConnection {
     ///
     /// Harmless if repeated. The server ends the session when it next reads or writes: a running command may
     /// run to its end.
-    public func close() {
+    package func close() {
         end(
             .closed,
             calls: .connectionLost("the connection was closed while commands were under way"))
@@ -56,7 +56,7 @@ extension PostgresConnection {
     /// unanswered, it returns at once and sends none. The cancelled command, unless it ends first, fails
     /// with 57014; it may be any of the commands under way. Commands sent after this call wait until the
     /// request is delivered, so it cannot hit them.
-    public func requestCancel() async {
+    package func requestCancel() async {
         guard outstanding > 0 else { return }
         _ = await withCheckedContinuation {
             (done: CheckedContinuation<Waiter<Void>.Outcome, Never>) in

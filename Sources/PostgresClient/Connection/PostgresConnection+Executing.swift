@@ -15,7 +15,7 @@ extension PostgresConnection {
     /// - Throws: `closed` if nothing was sent; `server` (nothing was sent either) if a command cannot
     ///   be sent because of a NUL or too many parameters; `connectionLost` or `timedOut` if
     ///   what happened is unknown.
-    public func execute(
+    package func execute(
         _ segments: [[Command]], limits: ResultLimits? = nil, timeout: Duration? = nil
     ) async throws(PostgresError) -> [[CommandReply]] {
         guard isOpen else { throw .closed }
@@ -42,7 +42,7 @@ extension PostgresConnection {
     /// Runs one command, and throws `server` if it fails.
     ///
     /// A cached statement that turned out to be gone is prepared again, once, outside transactions.
-    public func query(
+    package func query(
         _ sql: String, _ parameters: [String?] = [], timeout: Duration? = nil
     ) async throws(PostgresError) -> CommandResult {
         let segments = [[Command(sql, parameters)]]

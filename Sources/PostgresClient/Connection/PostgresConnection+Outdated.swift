@@ -5,7 +5,7 @@
 /// prepared. So a kept statement may fail that would succeed if it were prepared now.
 extension PostgresConnection {
     /// The number of the segment that was sent last; statements prepared later have a higher one.
-    public var lastSegment: UInt64 { segmentNumber }
+    package var lastSegment: UInt64 { segmentNumber }
 
     /// Whether the failure among these replies may come from a statement prepared before a segment, so that
     /// the same commands may succeed when all are prepared anew.
@@ -17,7 +17,7 @@ extension PostgresConnection {
     /// - Parameters:
     ///   - replies: one for each of the commands, in order.
     ///   - timeout: after it the connection is closed.
-    public func isOutdated(
+    package func isOutdated(
         _ commands: [Command], _ replies: [CommandReply], before segment: UInt64,
         timeout: Duration = .seconds(1)
     ) async -> Bool {
@@ -62,7 +62,7 @@ extension PostgresConnection {
     }
 
     /// Has statements prepared anew when they are sent the next time.
-    public func forgetStatements(_ commands: some Sequence<Command>) {
+    package func forgetStatements(_ commands: some Sequence<Command>) {
         for command in commands { forgetStatement(command.sql) }
     }
 
@@ -71,7 +71,7 @@ extension PostgresConnection {
     }
 
     /// Has every statement prepared anew, and clears the session of those that it has.
-    public func forgetAllStatements() {
+    package func forgetAllStatements() {
         statements.suspect()
     }
 }

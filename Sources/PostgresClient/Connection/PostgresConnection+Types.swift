@@ -1,6 +1,6 @@
 extension PostgresConnection {
     /// The types of a statement's parameters, if the session has it prepared.
-    public func parameterTypes(of sql: String) -> [UInt32]? {
+    package func parameterTypes(of sql: String) -> [UInt32]? {
         statements.confirmed(sql)?.parameterTypes
     }
 
@@ -8,7 +8,7 @@ extension PostgresConnection {
     ///
     /// Other types than built-in ones are looked up once a session, within the open transaction if there is
     /// one. PostgreSQL gives an OID to no other type while something could still name it.
-    public func arrayTypes(
+    package func arrayTypes(
         _ oids: some Collection<UInt32>, timeout: Duration? = nil
     ) async throws(PostgresError) -> [UInt32: ArrayType] {
         let unknown = Set(oids).filter { ArrayType.isUserDefined($0) && arrayTypes[$0] == nil }

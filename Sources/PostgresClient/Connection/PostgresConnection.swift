@@ -1,5 +1,5 @@
 import CLibpq
-public import EventLoop
+package import EventLoop
 
 /// A session with a PostgreSQL server.
 ///
@@ -7,9 +7,9 @@ public import EventLoop
 /// are answered in the order sent. The session is touched by the loop's thread only.
 @safe
 @LoopActor
-public final class PostgresConnection {
+package final class PostgresConnection {
     /// The state of a session, by the replies received so far.
-    public enum TransactionStatus: Hashable, Sendable {
+    package enum TransactionStatus: Hashable, Sendable {
         /// Outside a transaction, nothing under way.
         case idle
         /// Commands are under way.
@@ -42,15 +42,15 @@ public final class PostgresConnection {
     }
 
     /// The PID of the server process, as in `pg_stat_activity`.
-    public let processID: Int32
+    package let processID: Int32
     /// Called for every NOTIFY on a channel listened to, with channel and payload.
-    public var onNotification: ((_ channel: String, _ payload: String) -> Void)?
+    package var onNotification: ((_ channel: String, _ payload: String) -> Void)?
     /// Called once when the connection ends; with `closed` if ``close()`` ended it.
-    public var onClose: ((PostgresError) -> Void)?
+    package var onClose: ((PostgresError) -> Void)?
     /// The same for the pool, which must not take the owner's place.
     var onCloseInPool: ((PostgresError) -> Void)?
     /// Segments that were sent, or are about to be, and are not answered yet.
-    public internal(set) var outstanding = 0
+    package internal(set) var outstanding = 0
 
     let loop: EventLoop
     /// The PGconn; nil once closed.
@@ -123,10 +123,10 @@ public final class PostgresConnection {
     }
 
     /// Whether commands can be sent, as far as is known.
-    public var isOpen: Bool { unsafe handle != nil }
+    package var isOpen: Bool { unsafe handle != nil }
 
     /// The state of the session.
-    public var transactionStatus: TransactionStatus {
+    package var transactionStatus: TransactionStatus {
         guard let handle = unsafe handle else { return .unknown }
         if outstanding > 0 || !expected.isEmpty { return .active }
         return switch unsafe PQtransactionStatus(handle) {
@@ -139,12 +139,12 @@ public final class PostgresConnection {
     }
 
     /// Whether a transaction is open, failed or not, with nothing under way.
-    public var isInTransaction: Bool {
+    package var isInTransaction: Bool {
         transactionStatus == .inTransaction || transactionStatus == .inFailedTransaction
     }
 
     /// A setting that the server reports by itself, for example `server_version`; else nil.
-    public func parameter(_ name: String) -> String? {
+    package func parameter(_ name: String) -> String? {
         guard let handle = unsafe handle, let value = unsafe PQparameterStatus(handle, name) else {
             return nil
         }
@@ -152,5 +152,5 @@ public final class PostgresConnection {
     }
 
     /// The server's version as a number, for example 150018; 0 once closed.
-    public var serverVersion: Int { unsafe handle.map { Int(unsafe PQserverVersion($0)) } ?? 0 }
+    package var serverVersion: Int { unsafe handle.map { Int(unsafe PQserverVersion($0)) } ?? 0 }
 }

@@ -1,7 +1,7 @@
 /// Why a call failed, or why its outcome is unknown.
 ///
 /// Descriptions hold neither values of parameters nor passwords.
-public enum PostgresError: Error, Hashable, Sendable {
+package enum PostgresError: Error, Hashable, Sendable {
     /// The connection string is malformed; with the reason.
     case invalidConninfo(String)
     /// No connection came about: no route, no listener, no answer in time, no such name.
@@ -20,7 +20,7 @@ public enum PostgresError: Error, Hashable, Sendable {
     case closed
 
     /// Whether the commands may have taken effect although this is no success.
-    public var isOutcomeUnknown: Bool {
+    package var isOutcomeUnknown: Bool {
         switch self {
         case .connectionLost, .timedOut: true
         case .server(let message): message.endsSession
@@ -29,7 +29,7 @@ public enum PostgresError: Error, Hashable, Sendable {
     }
 
     /// The server's message, if there is one.
-    public var serverMessage: ServerMessage? {
+    package var serverMessage: ServerMessage? {
         switch self {
         case .refused(let message), .server(let message): message
         case .invalidConninfo, .unreachable, .connectionLost, .timedOut, .poolExhausted, .closed:
@@ -40,7 +40,7 @@ public enum PostgresError: Error, Hashable, Sendable {
 
 extension PostgresError: CustomStringConvertible {
     /// A sentence for a log.
-    public var description: String {
+    package var description: String {
         switch self {
         case .invalidConninfo(let reason): "invalid connection string: \(reason)"
         case .unreachable(let reason): "cannot connect: \(reason)"

@@ -5,43 +5,43 @@ import CLibpq
 /// `detail`, `context` and the names may hold values of rows ("Key (id)=(u1) already exists"), which
 /// is why `description` leaves them out. Texts have at most 8192 bytes and names 256; a text that was cut
 /// says so at its end.
-public struct ServerMessage: Error, Hashable, Sendable {
+package struct ServerMessage: Error, Hashable, Sendable {
     /// `ERROR`, `FATAL`, `PANIC`, `WARNING`, `NOTICE`, `DEBUG`, `INFO` or `LOG`, in English.
-    public var severity: String
+    package var severity: String
     /// The code.
-    public var state: SQLState
+    package var state: SQLState
     /// The primary text, in the server's language.
-    public var message: String
+    package var message: String
     /// More on the problem.
-    public var detail: String?
+    package var detail: String?
     /// The server's advice.
-    public var hint: String?
+    package var hint: String?
     /// The position in the SQL, in characters from 1.
-    public var position: Int?
+    package var position: Int?
     /// The code that raised it, innermost first: functions, their lines, their own statements.
     ///
     /// Nil if PostgreSQL itself raised it for the command; code in PL/pgSQL or SQL within the command has a
     /// context.
-    public var context: String?
+    package var context: String?
     /// The schema concerned.
-    public var schema: String?
+    package var schema: String?
     /// The table concerned.
-    public var table: String?
+    package var table: String?
     /// The column concerned.
-    public var column: String?
+    package var column: String?
     /// The constraint that was violated.
-    public var constraint: String?
+    package var constraint: String?
     /// The function in the server's source that raised it.
-    public var routine: String?
+    package var routine: String?
     /// Whether a cached statement was found unusable and forgotten: the same again may succeed.
-    public internal(set) var forgotStatement = false
+    package internal(set) var forgotStatement = false
     /// The types of the parameters of the statement that failed, if it was prepared before and kept.
     var keptParameterTypes: [UInt32]?
     /// Whether it was raised by SQL that the statement called, and not by the statement itself.
     var isOfInnerQuery = false
 
     /// Makes a message, as a test or another client would.
-    public init(
+    package init(
         severity: String = "ERROR", state: SQLState, message: String, detail: String? = nil,
         hint: String? = nil
     ) {
@@ -60,23 +60,23 @@ extension ServerMessage {
     ///
     /// A backend that is ended inside COMMIT PREPARED answers FATAL 57P01, having committed. An ERROR
     /// with such a code, or with one of class 08, comes from code: RAISE, dblink or postgres_fdw.
-    public var endsSession: Bool { severity == "FATAL" || severity == "PANIC" }
+    package var endsSession: Bool { severity == "FATAL" || severity == "PANIC" }
 
     /// Whether it was raised by code that ran in the command, a trigger's or a function's.
-    public var isFromCode: Bool { context != nil }
+    package var isFromCode: Bool { context != nil }
 
     /// Whether it reports, for a commit or a PREPARE, that no standby has confirmed it: a cancelled wait is a
     /// success with a warning.
     ///
     /// To be safe, any warning counts that nothing shows to come from code.
-    public var isCancelledStandbyWait: Bool {
+    package var isCancelledStandbyWait: Bool {
         severity == "WARNING" && (routine == "SyncRepWaitForLSN" || !isFromCode)
     }
 }
 
 extension ServerMessage: CustomStringConvertible {
     /// Severity, code and primary text; no detail, which may hold values.
-    public var description: String { "\(severity) \(state): \(message)" }
+    package var description: String { "\(severity) \(state): \(message)" }
 }
 
 extension ServerMessage {

@@ -1,4 +1,4 @@
-public import EventLoop
+package import EventLoop
 
 /// Connections to one server that are opened in the background and lent out.
 ///
@@ -6,13 +6,13 @@ public import EventLoop
 /// (``demand(_:)``), or queues (``acquire(timeout:isHasty:)``). After a failure the pool makes one attempt
 /// at a time, at growing intervals, as long as connections are needed.
 @LoopActor
-public final class ConnectionPool {
+package final class ConnectionPool {
     /// A failed attempt to connect, or to prepare a connection.
-    public struct Failure: Sendable {
+    package struct Failure: Sendable {
         /// What went wrong.
-        public var error: any Error
+        package var error: any Error
         /// When.
-        public var at: ContinuousClock.Instant
+        package var at: ContinuousClock.Instant
     }
 
     /// A member of the pool; idle if it is in `idle`, taken otherwise.
@@ -23,10 +23,10 @@ public final class ConnectionPool {
     }
 
     /// Runs on every new connection before its first use.
-    public typealias Preparation = PostgresConnection.Preparation
+    package typealias Preparation = PostgresConnection.Preparation
 
     /// The size and the times.
-    public let configuration: PoolConfiguration
+    package let configuration: PoolConfiguration
     let options: ConnectionOptions
     let loop: EventLoop
     var generator: any RandomNumberGenerator & Sendable
@@ -34,11 +34,11 @@ public final class ConnectionPool {
     let observer: (any ConnectionPoolObserver)?
 
     /// Called whenever a connection has become idle and no call queues for it.
-    public var onIdle: (@LoopActor () -> Void)?
+    package var onIdle: (@LoopActor () -> Void)?
     /// Called after every failed attempt; ``lastFailure`` says why it failed.
-    public var onFailure: (@LoopActor () -> Void)?
+    package var onFailure: (@LoopActor () -> Void)?
     /// The last failed attempt; nil once an attempt has succeeded.
-    public internal(set) var lastFailure: Failure?
+    package internal(set) var lastFailure: Failure?
 
     /// Everything connected and prepared, lent out or not.
     var members: [ObjectIdentifier: Member] = [:]
@@ -56,7 +56,7 @@ public final class ConnectionPool {
     var lastAttempt = 0
     var connectingCount: Int { attempts.count }
     /// Failed attempts since the last one that succeeded.
-    public internal(set) var failuresInARow = 0
+    package internal(set) var failuresInARow = 0
     /// Runs until a failed attempt may be repeated.
     var backoffTimer: LoopTimer?
     /// Whether a hasty call started the attempt under way before the interval was over; its failure does
@@ -72,7 +72,7 @@ public final class ConnectionPool {
     ///   - generator: draws the interval after a failure.
     ///   - prepare: runs on each new connection; if it throws, the connection is discarded, and the next
     ///     server of the connection string is tried. If none is left the attempt has failed.
-    public init(
+    package init(
         options: ConnectionOptions, configuration: PoolConfiguration,
         observer: (any ConnectionPoolObserver)? = nil, loop: EventLoop = .shared,
         generator: any RandomNumberGenerator & Sendable = SystemRandomNumberGenerator(),
@@ -87,7 +87,7 @@ public final class ConnectionPool {
     }
 
     /// Makes a pool and begins to open `minimumIdle` connections, with the other values' defaults.
-    public convenience init(
+    package convenience init(
         options: ConnectionOptions, size: Int, minimumIdle: Int, connectTimeout: Duration,
         prepare: @escaping Preparation
     ) {
@@ -100,35 +100,35 @@ public final class ConnectionPool {
     }
 
     /// Opens `minimumIdle` connections in the background.
-    public func start() {
+    package func start() {
         grow()
     }
 
     /// Connections that can be taken now.
-    public var idleCount: Int { idle.count }
+    package var idleCount: Int { idle.count }
 
     /// Connections that are open, lent out or idle.
-    public var connectedCount: Int { members.count }
+    package var connectedCount: Int { members.count }
 
     /// The calls that queue in ``acquire(timeout:isHasty:)``.
-    public var waitingCount: Int { waiters.count }
+    package var waitingCount: Int { waiters.count }
 
     /// Whether the last attempt failed and no connection is left.
-    public var isFailing: Bool { lastFailure != nil && members.isEmpty }
+    package var isFailing: Bool { lastFailure != nil && members.isEmpty }
 
     /// Whether an attempt to connect is under way.
-    public var isConnecting: Bool { connectingCount > 0 }
+    package var isConnecting: Bool { connectingCount > 0 }
 
     /// Asks for this many connections, not counting the idle ones.
     ///
     /// The demand stands until so many connections have become idle; repeated demands do not add up.
-    public func demand(_ count: Int) {
+    package func demand(_ count: Int) {
         demanded = min(max(demanded, count), configuration.size)
         grow()
     }
 
     /// Takes an idle connection, if there is one and no call queues for it.
-    public func takeIdle() -> PostgresConnection? {
+    package func takeIdle() -> PostgresConnection? {
         guard waiters.isEmpty, let connection = idle.popLast() else { return nil }
         observer?.leaseGiven(after: .zero)
         grow()
@@ -139,7 +139,7 @@ public final class ConnectionPool {
     ///
     /// One that is closed, too old, in a transaction or not done with its commands is closed instead: the
     /// next user could not rely on it.
-    public func giveBack(_ connection: PostgresConnection) {
+    package func giveBack(_ connection: PostgresConnection) {
         guard let member = members[ObjectIdentifier(connection)] else {
             return connection.close()
         }
@@ -153,7 +153,7 @@ public final class ConnectionPool {
     }
 
     /// Closes a connection that must not be used again; it is replaced if one is needed.
-    public func discard(_ connection: PostgresConnection) {
+    package func discard(_ connection: PostgresConnection) {
         if members[ObjectIdentifier(connection)] != nil { observer?.leaseReturned() }
         // The pool notices its end like any other.
         connection.close()
@@ -166,7 +166,7 @@ public final class ConnectionPool {
     ///
     /// - Parameter isHasty: if the pool waits to repeat a failed attempt, it makes the attempt now, and if
     ///   that fails the wait is over.
-    public func acquire(
+    package func acquire(
         timeout: Duration, isHasty: Bool = false
     ) async throws(PostgresError) -> PostgresConnection {
         if isClosed { throw .closed }
@@ -198,7 +198,7 @@ public final class ConnectionPool {
     }
 
     /// Runs a body with a connection, which is given back afterwards.
-    public func withConnection<Result: Sendable>(
+    package func withConnection<Result: Sendable>(
         timeout: Duration, isHasty: Bool = false,
         _ body: @LoopActor (PostgresConnection) async throws -> Result
     ) async throws -> Result {
@@ -213,7 +213,7 @@ public final class ConnectionPool {
     /// Calls that queue throw `closed`.
     ///
     /// - Parameter cutsLent: closes lent connections at once, while they are used.
-    public func close(cutsLent: Bool = false) async {
+    package func close(cutsLent: Bool = false) async {
         isClosed = true
         backoffTimer?.cancel()
         sweepTimer?.cancel()

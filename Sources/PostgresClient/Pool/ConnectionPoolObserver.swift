@@ -2,7 +2,7 @@
 ///
 /// The pool calls it on the event loop, so its functions must return at once. Each does nothing by
 /// default.
-public protocol ConnectionPoolObserver: Sendable {
+package protocol ConnectionPoolObserver: Sendable {
     /// A connection was opened and prepared.
     func connectionOpened()
     /// An attempt to open or prepare a connection failed.
@@ -19,15 +19,15 @@ public protocol ConnectionPoolObserver: Sendable {
 
 extension ConnectionPoolObserver {
     /// Does nothing.
-    public func connectionOpened() {}
+    package func connectionOpened() {}
     /// Does nothing.
-    public func connectionFailed(_ error: any Error) {}
+    package func connectionFailed(_ error: any Error) {}
     /// Does nothing.
-    public func connectionClosed() {}
+    package func connectionClosed() {}
     /// Does nothing.
-    public func leaseQueued() {}
+    package func leaseQueued() {}
     /// Does nothing.
-    public func leaseGiven(after wait: Duration) {}
+    package func leaseGiven(after wait: Duration) {}
     /// Does nothing.
-    public func leaseReturned() {}
+    package func leaseReturned() {}
 }

@@ -1,25 +1,25 @@
 /// The size and the times of a pool.
-public struct PoolConfiguration: Hashable, Sendable {
+package struct PoolConfiguration: Hashable, Sendable {
     /// Connections there are at most.
-    public var size: Int
+    package var size: Int
     /// Idle connections that are kept ready, up to `size`.
-    public var minimumIdle: Int
+    package var minimumIdle: Int
     /// For connecting to all servers of the connection string together, and once more for preparing
     /// what was connected.
-    public var connectTimeout: Duration
+    package var connectTimeout: Duration
     /// Idle connections beyond `minimumIdle` are closed after this time; nil: never.
-    public var idleTimeout: Duration?
+    package var idleTimeout: Duration?
     /// Connections are closed when they are given back, or idle, at this age; nil: never.
-    public var maximumAge: Duration?
+    package var maximumAge: Duration?
     /// Prepared statements a connection keeps.
-    public var statementsMax: Int
+    package var statementsMax: Int
     /// The wait after the first failed connect; it doubles with each further one.
-    public var backoffMin: Duration
+    package var backoffMin: Duration
     /// The wait after many failed connects.
-    public var backoffMax: Duration
+    package var backoffMax: Duration
 
     /// Makes a configuration.
-    public init(
+    package init(
         size: Int, minimumIdle: Int = 0, connectTimeout: Duration = .seconds(5),
         idleTimeout: Duration? = nil, maximumAge: Duration? = nil, statementsMax: Int = 256,
         backoffMin: Duration = .milliseconds(100), backoffMax: Duration = .seconds(5)

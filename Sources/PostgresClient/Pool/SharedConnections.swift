@@ -1,4 +1,4 @@
-public import EventLoop
+package import EventLoop
 
 /// The connections of a pool, each lent to several users at once, whose commands are pipelined.
 ///
@@ -6,7 +6,7 @@ public import EventLoop
 /// the work of many, and the server is not idle between two commands. While a call queues for the pool
 /// itself, connections drain and go back, so that no call starves.
 @LoopActor
-public final class SharedConnections {
+package final class SharedConnections {
     @LoopActor
     private final class Share {
         let connection: PostgresConnection
@@ -24,7 +24,7 @@ public final class SharedConnections {
     private var waiters = Queue<Waiter<Share>>()
 
     /// Shares the connections of a pool, and takes its `onIdle` and `onFailure`.
-    public init(_ pool: ConnectionPool, usersMax: Int = 16) {
+    package init(_ pool: ConnectionPool, usersMax: Int = 16) {
         self.pool = pool
         self.usersMax = usersMax
         pool.onIdle = { [weak self] in self?.serve() }
@@ -32,13 +32,13 @@ public final class SharedConnections {
     }
 
     /// How many calls wait for a connection.
-    public var waitingCount: Int { waiters.count }
+    package var waitingCount: Int { waiters.count }
 
     /// Runs a body with a connection that others may be using as well.
     ///
     /// The body must leave no transaction open and change nothing of the session. Throws, when the
     /// time is up or the pool is failing, why there is no connection.
-    public func withConnection<Result: Sendable>(
+    package func withConnection<Result: Sendable>(
         timeout: Duration, _ body: @LoopActor (PostgresConnection) async throws -> Result
     ) async throws -> Result {
         let share = try await acquire(timeout: timeout)

@@ -1,5 +1,5 @@
 /// The error of a cluster that cannot be created or started.
-public enum ClusterError: Error, CustomStringConvertible, Sendable {
+package enum ClusterError: Error, CustomStringConvertible, Sendable {
     /// None of these folders holds a PostgreSQL server of a suitable version.
     case noServerBinaries(searched: [String])
     /// This process runs as root, and there is no user `postgres` to run the server.
@@ -14,7 +14,7 @@ public enum ClusterError: Error, CustomStringConvertible, Sendable {
     case noFreePort
 
     /// A message for people that says what to do.
-    public var description: String {
+    package var description: String {
         switch self {
         case .noServerBinaries(let searched):
             """

@@ -6,9 +6,9 @@ import Glibc
 /// Checking for a free port is not enough: before the server binds it, and while it restarts, another
 /// process may take the port. So a socket stays bound to it and never listens. The server can bind as
 /// well, since both use `SO_REUSEADDR`; no other process can reserve the port.
-public final class LoopbackPort: Sendable {
+package final class LoopbackPort: Sendable {
     /// The port's number.
-    public let number: UInt16
+    package let number: UInt16
     private let hold: Descriptor
 
     /// Reserves a port for as long as the returned object lives.
@@ -18,7 +18,7 @@ public final class LoopbackPort: Sendable {
     /// itself.
     ///
     /// - Throws: `ClusterError.noFreePort`.
-    public static func reserve() throws -> LoopbackPort {
+    package static func reserve() throws -> LoopbackPort {
         let ephemeral = FileManager.default.contents(
             atPath: "/proc/sys/net/ipv4/ip_local_port_range"
         ).flatMap {
@@ -32,7 +32,7 @@ public final class LoopbackPort: Sendable {
     }
 
     /// Whether a server listens on the port now; it may be another than the expected one.
-    public static func isTaken(_ number: UInt16) -> Bool {
+    package static func isTaken(_ number: UInt16) -> Bool {
         guard let socket = Self.socket() else { return false }
         // With `SO_REUSEADDR`, only a listening socket prevents the bind.
         return !Self.isReusable(socket) || !Self.bind(socket, number)

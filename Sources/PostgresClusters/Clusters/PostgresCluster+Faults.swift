@@ -3,7 +3,7 @@ import Glibc
 
 extension PostgresCluster {
     /// Kills every process of the cluster with SIGKILL, like a power failure; `restart()` recovers it.
-    public func kill() async {
+    package func kill() async {
         // A stopped postmaster neither forks nor reaps. So the list of its children is complete, and
         // none of the pids can be reused.
         running.postmaster.suspend()
@@ -18,7 +18,7 @@ extension PostgresCluster {
     }
 
     /// Stops every process of the cluster with SIGSTOP: connections stay open without answers.
-    public func suspend() {
+    package func suspend() {
         running.postmaster.suspend()
         for child in ProcessTable.children(of: processID) {
             _ = Glibc.kill(child, SIGSTOP)
@@ -26,7 +26,7 @@ extension PostgresCluster {
     }
 
     /// Continues a suspended cluster.
-    public func resume() {
+    package func resume() {
         for child in ProcessTable.children(of: processID) {
             _ = Glibc.kill(child, SIGCONT)
         }
@@ -50,7 +50,7 @@ extension PostgresCluster {
     /// Restarts the server as a standby without a primary.
     ///
     /// It is read-only and shows no prepared transactions until ``promote()``.
-    public func becomeStandby() async throws {
+    package func becomeStandby() async throws {
         // The server reads the file at its start, and removes it at its promotion.
         guard FileManager.default.createFile(atPath: "\(data)/standby.signal", contents: nil) else {
             throw ClusterError.programFailed(
@@ -60,7 +60,7 @@ extension PostgresCluster {
     }
 
     /// Promotes a standby, which starts a new timeline of the same system.
-    public func promote() async throws {
+    package func promote() async throws {
         _ = try await psql("SELECT pg_promote(true, 120)")
     }
 
@@ -68,7 +68,7 @@ extension PostgresCluster {
     ///
     /// A commit waits until it is cancelled, which PostgreSQL reports as a success with a warning, until
     /// its session ends, or until the server stops. Returns when the setting is in force.
-    public func requireMissingStandby() async throws {
+    package func requireMissingStandby() async throws {
         _ = try await psql("ALTER SYSTEM SET synchronous_standby_names = 'missing'")
         _ = try await psql("SELECT pg_reload_conf()")
         // A commit that waits shows that the setting is in force.
@@ -93,7 +93,7 @@ extension PostgresCluster {
     }
 
     /// Ends ``requireMissingStandby()``; in PostgreSQL 15 commits that already wait continue to wait.
-    public func requireNoStandby() async throws {
+    package func requireNoStandby() async throws {
         _ = try await psql("ALTER SYSTEM RESET synchronous_standby_names")
         _ = try await psql("SELECT pg_reload_conf()")
     }

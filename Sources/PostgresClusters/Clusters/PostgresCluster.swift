@@ -1,14 +1,14 @@
 import FoundationEssentials
-public import Glibc
+package import Glibc
 
 /// A PostgreSQL server on a free port of 127.0.0.1, for tests, demonstrations and measurements.
 ///
 /// It starts in a fraction of a second and accepts every local connection without a password; the user
 /// `postgres` is the superuser. Its processes end when this process ends, for whatever reason. A
 /// temporary cluster leaves no files. Any number of clusters may run at the same time.
-public actor PostgresCluster {
+package actor PostgresCluster {
     /// Where the data lives.
-    public enum Storage: Sendable, Hashable {
+    package enum Storage: Sendable, Hashable {
         /// In a folder that is removed when this process ends, at the latest.
         case temporary
         /// In `directory/<name>`, which is initialized if empty, and kept.
@@ -16,7 +16,7 @@ public actor PostgresCluster {
     }
 
     /// How to stop a server.
-    public enum StopMode: Sendable {
+    package enum StopMode: Sendable {
         /// Disconnect the clients, write a checkpoint, and end.
         case fast
         /// End at once; the next start recovers from the log, as after a crash.
@@ -24,13 +24,13 @@ public actor PostgresCluster {
     }
 
     /// The cluster's name.
-    public nonisolated let name: String
+    package nonisolated let name: String
     /// The TCP port on 127.0.0.1, which restarts do not change.
-    public nonisolated var port: UInt16 { reservedPort.number }
+    package nonisolated var port: UInt16 { reservedPort.number }
     /// The database that was created with the cluster.
-    public nonisolated let database: String
+    package nonisolated let database: String
     /// The absolute path of the server's log.
-    public nonisolated let logPath: String
+    package nonisolated let logPath: String
 
     let data: String
     var running: Running
@@ -74,7 +74,7 @@ public actor PostgresCluster {
     ///   - initialSQL: Statements without semicolon, which the superuser runs once in `database` when
     ///     the data is initialized.
     /// - Throws: `ClusterError`, or `SystemError` from the file system.
-    public static func start(
+    package static func start(
         name: String, storage: Storage = .temporary, database: String = "postgres",
         settings: [String: String] = [:], initialSQL: [String] = []
     ) async throws -> PostgresCluster {
@@ -108,7 +108,7 @@ public actor PostgresCluster {
     }
 
     /// Runs a body with a temporary cluster, which is removed in every case.
-    public static func withTemporary<Result: Sendable>(
+    package static func withTemporary<Result: Sendable>(
         name: String = "test", database: String = "postgres", settings: [String: String] = [:],
         initialSQL: [String] = [],
         _ body: @Sendable (PostgresCluster) async throws -> Result
@@ -126,17 +126,17 @@ public actor PostgresCluster {
     }
 
     /// The postmaster's pid, which restarts change.
-    public var processID: pid_t { running.postmaster.processID }
+    package var processID: pid_t { running.postmaster.processID }
 
     /// A libpq connection string in keyword form.
-    public nonisolated func connectionString(
+    package nonisolated func connectionString(
         database: String? = nil, user: String = "postgres"
     ) -> String {
         "host=127.0.0.1 port=\(port) dbname=\(database ?? self.database) user=\(user)"
     }
 
     /// Stops the server; returns when all its processes have ended.
-    public func stop(_ mode: StopMode = .fast) async {
+    package func stop(_ mode: StopMode = .fast) async {
         running.postmaster.send(mode == .fast ? SIGINT : SIGQUIT)
         // A suspended postmaster handles the signal only after SIGCONT.
         running.postmaster.send(SIGCONT)
@@ -144,7 +144,7 @@ public actor PostgresCluster {
     }
 
     /// Stops the server if it runs, and starts it again on the same port and data.
-    public func restart() async throws {
+    package func restart() async throws {
         await stop(.fast)
         let launch = Launch(name: name, folder: folder, settings: settings, place: place)
         running = try await launch.on(port)
@@ -153,7 +153,7 @@ public actor PostgresCluster {
     /// Restarts this cluster and starts a temporary copy of it on another port.
     ///
     /// The copy has the same system identifier, like a standby.
-    public func copy(as name: String) async throws -> PostgresCluster {
+    package func copy(as name: String) async throws -> PostgresCluster {
         await stop(.fast)
         let copy = try await ClusterWorkspace.shared.newFolder(name)
         do {
@@ -172,7 +172,7 @@ public actor PostgresCluster {
     }
 
     /// Stops the server, and removes the files of a temporary cluster.
-    public func remove() async {
+    package func remove() async {
         await stop(storage == .temporary ? .immediate : .fast)
         if storage == .temporary { try? FileManager.default.removeItem(atPath: folder) }
     }
@@ -186,7 +186,7 @@ public actor PostgresCluster {
 
 extension PostgresCluster {
     /// The format of printed rows.
-    public enum RowFormat: Sendable {
+    package enum RowFormat: Sendable {
         /// One row per line, values separated by `|`, without a header.
         case values
         /// A table with column names, for people.
@@ -197,7 +197,7 @@ extension PostgresCluster {
     ///
     /// It shares no code with the client under test. Throws `ClusterError.programFailed` with
     /// PostgreSQL's message if the SQL or the connection fails.
-    public nonisolated func psql(
+    package nonisolated func psql(
         _ sql: String, database: String? = nil, user: String = "postgres",
         format: RowFormat = .values
     ) async throws -> String {
@@ -219,7 +219,7 @@ extension PostgresCluster {
     ///
     /// It is for files that belong to the clusters, such as the configuration of a program that uses
     /// them. Returns its absolute path; only the servers' user and root can read it.
-    public static func temporaryFolder(_ name: String) async throws -> String {
+    package static func temporaryFolder(_ name: String) async throws -> String {
         try await ClusterWorkspace.shared.newFolder(name)
     }
 }

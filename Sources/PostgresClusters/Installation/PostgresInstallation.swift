@@ -1,17 +1,17 @@
 import FoundationEssentials
 
 /// A PostgreSQL installation of this machine.
-public struct PostgresInstallation: Sendable, Hashable {
+package struct PostgresInstallation: Sendable, Hashable {
     /// The oldest supported major version.
-    public static let oldestMajorVersion = 15
+    package static let oldestMajorVersion = 15
 
     /// The folder that holds `initdb`, `postgres` and the like.
-    public let binaries: String
+    package let binaries: String
     /// The server's major version.
-    public let majorVersion: Int
+    package let majorVersion: Int
 
     /// The absolute path of a program.
-    public func program(_ name: String) -> String {
+    package func program(_ name: String) -> String {
         "\(binaries)/\(name)"
     }
 
@@ -22,7 +22,7 @@ public struct PostgresInstallation: Sendable, Hashable {
     /// `ClusterError.noServerBinaries`, which names the folders and the package to install.
     ///
     /// - Parameter environment: The variables to use; by default those of this process.
-    public static func find(
+    package static func find(
         environment: [String: String]? = nil
     ) async throws -> PostgresInstallation {
         let environment = environment ?? ProcessInfo.processInfo.environment

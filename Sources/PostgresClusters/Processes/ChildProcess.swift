@@ -1,13 +1,13 @@
 import EventLoop
-public import Glibc
+package import Glibc
 
 /// A child of this process, running or ended.
 ///
 /// A signal never reaches another process: a lock separates sending from reaping, which frees the pid.
 /// When the exit status is known, the child has been reaped.
-public final class ChildProcess: Sendable {
+package final class ChildProcess: Sendable {
     /// How a process ended.
-    public enum ExitStatus: Sendable, Hashable {
+    package enum ExitStatus: Sendable, Hashable {
         /// It returned this status.
         case exited(Int32)
         /// This signal ended it.
@@ -15,19 +15,19 @@ public final class ChildProcess: Sendable {
     }
 
     /// The child's process id.
-    public let processID: pid_t
-    private let ending: Task<ExitStatus, Never>
+    package let processID: pid_t
+    private let exit: Task<ExitStatus, Never>
     private let isReaped = Lock(false)
 
-    private init(processID: pid_t, ending: Task<ExitStatus, Never>) {
+    private init(processID: pid_t, exit: Task<ExitStatus, Never>) {
         self.processID = processID
-        self.ending = ending
+        self.exit = exit
     }
 
     /// Starts a command; throws `SystemError` if it cannot be started.
-    public static func start(_ command: Command) async throws -> ChildProcess {
+    package static func start(_ command: Command) async throws -> ChildProcess {
         let (statuses, report) = AsyncStream.makeStream(of: ExitStatus.self)
-        let ending = Task {
+        let exit = Task {
             for await status in statuses { return status }
             return ExitStatus.exited(0)
         }
@@ -38,7 +38,7 @@ public final class ChildProcess: Sendable {
                 try startThread {
                     do {
                         let child = ChildProcess(
-                            processID: try spawn(command), ending: ending)
+                            processID: try spawn(command), exit: exit)
                         continuation.resume(returning: child)
                         report.yield(child.waitAndReap())
                         report.finish()
@@ -55,12 +55,12 @@ public final class ChildProcess: Sendable {
     }
 
     /// Waits for the child to end; any number of callers may wait.
-    public func exitStatus() async -> ExitStatus {
-        await ending.value
+    package func exitStatus() async -> ExitStatus {
+        await exit.value
     }
 
     /// Sends a signal; has no effect on a child that has ended.
-    public func send(_ signal: Int32) {
+    package func send(_ signal: Int32) {
         isReaped.withLock { if !$0 { _ = kill(processID, signal) } }
     }
 

@@ -1,7 +1,7 @@
 /// A program to run as a child of this process.
-public struct Command: Sendable {
+package struct Command: Sendable {
     /// The target of a standard stream of the child.
-    public enum Stream: Sendable {
+    package enum Stream: Sendable {
         /// The same as this process's stream.
         case inherited
         /// `/dev/null`.
@@ -11,24 +11,24 @@ public struct Command: Sendable {
     }
 
     /// The absolute path of the executable.
-    public var executable: String
+    package var executable: String
     /// The arguments, without the program's own name.
-    public var arguments: [String]
+    package var arguments: [String]
     /// The child's environment; nil for that of this process.
-    public var environment: [String: String]?
+    package var environment: [String: String]?
     /// Standard input.
-    public var input: Stream = .discarded
+    package var input: Stream = .discarded
     /// Standard output.
-    public var output: Stream = .discarded
+    package var output: Stream = .discarded
     /// Standard error.
-    public var errors: Stream = .discarded
+    package var errors: Stream = .discarded
     /// A descriptor that the child and its children hold as number 3 without using it.
     ///
     /// Its other end sees the end of file when all of them have ended.
-    public var tether: Descriptor?
+    package var tether: Descriptor?
 
     /// Makes a command from an executable and its arguments.
-    public init(
+    package init(
         _ executable: String, _ arguments: [String] = [], environment: [String: String]? = nil
     ) {
         self.executable = executable
@@ -41,7 +41,7 @@ public struct Command: Sendable {
     /// The kernel sends it when the starting thread ends, which `ChildProcess` keeps until the child has
     /// ended. A change of user clears the setting, so `setpriv` changes the user first, then sets the
     /// signal and becomes the program with the same pid.
-    public func dyingWithParent(signal: String) -> Command {
+    package func dyingWithParent(signal: String) -> Command {
         dyingWithParent(signal: signal, as: .current)
     }
 
@@ -55,16 +55,16 @@ public struct Command: Sendable {
 }
 
 /// The output and the exit status of a command.
-public struct CommandOutput: Sendable {
+package struct CommandOutput: Sendable {
     /// The exit status.
-    public let status: ChildProcess.ExitStatus
+    package let status: ChildProcess.ExitStatus
     /// The standard output.
-    public let output: String
+    package let output: String
     /// The standard error.
-    public let errors: String
+    package let errors: String
 
     /// Whether the command returned 0.
-    public var succeeded: Bool { status == .exited(0) }
+    package var succeeded: Bool { status == .exited(0) }
 }
 
 extension Command {
@@ -72,7 +72,7 @@ extension Command {
     ///
     /// Input and output use unnamed files instead of pipes, so that no amount of data can block. Throws
     /// `SystemError` if the command cannot be started; the result shows a failure of the command itself.
-    public func run(input text: String = "") async throws -> CommandOutput {
+    package func run(input text: String = "") async throws -> CommandOutput {
         var command = self
         if !text.isEmpty {
             let file = try Descriptor.anonymousFile()

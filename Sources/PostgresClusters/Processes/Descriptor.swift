@@ -4,7 +4,7 @@ import Glibc
 ///
 /// Every descriptor is opened with close-on-exec. Setting the flag later would race with a spawn on
 /// another thread, and a child with a copy of a writing end would prevent the end of file.
-public final class Descriptor: Sendable {
+package final class Descriptor: Sendable {
     let number: Int32
 
     init(adopting number: Int32) {
@@ -16,7 +16,7 @@ public final class Descriptor: Sendable {
     }
 
     /// Opens a file for appending; creates it for its owner only if it is missing.
-    public static func appending(to path: String) throws -> Descriptor {
+    package static func appending(to path: String) throws -> Descriptor {
         try opened(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC)
     }
 
@@ -97,14 +97,14 @@ public final class Descriptor: Sendable {
 }
 
 /// A failed system call.
-public struct SystemError: Error, CustomStringConvertible {
+package struct SystemError: Error, CustomStringConvertible {
     /// The call, with its object if that helps.
-    public let call: String
+    package let call: String
     /// The `errno` value.
-    public let code: Int32
+    package let code: Int32
 
     /// A message for people.
-    public var description: String {
+    package var description: String {
         "\(call): \(unsafe String(cString: strerror(code)))"
     }
 }

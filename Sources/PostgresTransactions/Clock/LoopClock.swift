@@ -1,30 +1,30 @@
-public import EventLoop
+package import EventLoop
 import Glibc
-public import TransactionEngine
+package import TransactionEngine
 
 /// The engine's clock, on a loop's timers.
-public struct LoopClock: EngineClock {
+package struct LoopClock: EngineClock {
     private let loop: EventLoop
     private let start: ContinuousClock.Instant
 
     /// Makes a clock whose milliseconds count from now.
-    public init(_ loop: EventLoop) {
+    package init(_ loop: EventLoop) {
         self.loop = loop
         start = loop.now
     }
 
     /// Milliseconds of a monotonic clock since this clock was made.
-    public var milliseconds: Int64 { (loop.now - start).wholeMilliseconds }
+    package var milliseconds: Int64 { (loop.now - start).wholeMilliseconds }
 
     /// Microseconds since 1970.
-    public var wallTime: Timestamp {
+    package var wallTime: Timestamp {
         var now = timespec()
         clock_gettime(CLOCK_REALTIME, &now)
         return Int64(now.tv_sec) * 1_000_000 + Int64(now.tv_nsec) / 1000
     }
 
     /// Runs the body on the loop after the delay.
-    public func schedule(
+    package func schedule(
         after delay: Duration, _ body: @escaping @Sendable () -> Void
     ) -> any ScheduledTimer {
         let timer = Timer(loop)

@@ -1,7 +1,7 @@
 /// The result of examining one database.
-public struct Diagnosis: Sendable, Hashable {
+package struct Diagnosis: Sendable, Hashable {
     /// The result of one check.
-    public enum Verdict: String, Sendable, Hashable {
+    package enum Verdict: String, Sendable, Hashable {
         /// All is well.
         case ok
         /// tandem works, but this should be changed.
@@ -11,13 +11,13 @@ public struct Diagnosis: Sendable, Hashable {
     }
 
     /// One check.
-    public struct Check: Sendable, Hashable {
+    package struct Check: Sendable, Hashable {
         /// A name for programs, such as `primary` or `preparedTransactions`.
-        public let name: String
+        package let name: String
         /// The result.
-        public let verdict: Verdict
+        package let verdict: Verdict
         /// A sentence for people, with the remedy if something is wrong.
-        public let detail: String
+        package let detail: String
 
         static func ok(_ name: String, _ detail: String) -> Check {
             Check(name: name, verdict: .ok, detail: detail)
@@ -33,12 +33,12 @@ public struct Diagnosis: Sendable, Hashable {
     }
 
     /// All checks, in order.
-    public let checks: [Check]
+    package let checks: [Check]
     /// One line about the server; nil if it was not reached.
-    public let summary: String?
+    package let summary: String?
 
     /// The worst of the verdicts.
-    public var verdict: Verdict {
+    package var verdict: Verdict {
         if checks.contains(where: { $0.verdict == .failing }) { return .failing }
         return checks.contains { $0.verdict == .warning } ? .warning : .ok
     }

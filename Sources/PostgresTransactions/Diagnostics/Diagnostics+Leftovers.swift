@@ -1,6 +1,6 @@
 import CommitProtocol
 import EventLoop
-public import PostgresClient
+package import PostgresClient
 import TransactionEngine
 
 /// Prepared transactions that bear this installation's name and that no replica will end.
@@ -9,7 +9,7 @@ extension Diagnostics {
     ///
     /// A server that does not answer is passed over, since other checks report it.
     @LoopActor
-    public static func leftovers(
+    package static func leftovers(
         state: ConnectionOptions, participants: [(name: String, options: ConnectionOptions)],
         timeout: Duration
     ) async -> [String: [String]] {
@@ -144,7 +144,7 @@ extension Diagnostics {
 
 extension Diagnosis {
     /// Adds these prepared transactions that no replica ends, as warnings: tandem can work all the same.
-    public func adding(leftovers: [String]) -> Diagnosis {
+    package func adding(leftovers: [String]) -> Diagnosis {
         Diagnosis(
             checks: checks + leftovers.map { Check.warning("leftovers", $0) }, summary: summary)
     }

@@ -1,14 +1,14 @@
 import EventLoop
-public import PostgresClient
+package import PostgresClient
 
 /// Examines whether a database can do its part, and is set up for it.
 ///
 /// It changes nothing. A participant prepares an empty transaction and rolls it back.
-public enum Diagnostics {
+package enum Diagnostics {
     static let patience = Duration.seconds(10)
 
     /// The database's part.
-    public enum Purpose: Sendable, Hashable {
+    package enum Purpose: Sendable, Hashable {
         /// The coordinator's own.
         case state
         /// One that takes part in transactions.
@@ -21,7 +21,7 @@ public enum Diagnostics {
     ///   - timeout: the bound on connecting; each query has ten seconds.
     ///   - journal: whether a participant is to keep a journal of decisions.
     @LoopActor
-    public static func examine(
+    package static func examine(
         _ options: ConnectionOptions, as purpose: Purpose, allowsFsyncOff: Bool,
         timeout: Duration, journal: Bool = false
     ) async -> Diagnosis {

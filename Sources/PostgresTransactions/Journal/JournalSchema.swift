@@ -1,10 +1,10 @@
 /// The SQL that creates a journal of decisions in a database.
-public enum JournalSchema {
+package enum JournalSchema {
     /// The statements that make it, for the role that tandem connects as.
     ///
     /// The role that runs them owns it. Better use another role than tandem's: then tandem's role may only
     /// call these functions, and no caller's SQL can change a decision.
-    public static func statements(role: String) -> [String] {
+    package static func statements(role: String) -> [String] {
         let name = "\"" + role.replacing("\"", with: "\"\"") + "\""
         return objects + functions + [
             "REVOKE ALL ON tandem_participant.decisions FROM PUBLIC",

@@ -1,10 +1,10 @@
-public import CommitProtocol
+package import CommitProtocol
 import PostgresClient
-public import TransactionEngine
+package import TransactionEngine
 
 extension PostgresDecisionLog {
     /// The row of this id.
-    public func record(
+    package func record(
         _ id: GlobalTransactionID
     ) async throws(LogUnavailable) -> TransactionRecord? {
         try await rows(
@@ -16,7 +16,7 @@ extension PostgresDecisionLog {
     }
 
     /// The row that holds this principal's key.
-    public func record(
+    package func record(
         principal: String, keyDigest: [UInt8]
     ) async throws(LogUnavailable) -> TransactionRecord? {
         try await rows(
@@ -28,7 +28,7 @@ extension PostgresDecisionLog {
     }
 
     /// Rows by descending number, along the primary key.
-    public func records(
+    package func records(
         _ filter: RecordFilter
     ) async throws(LogUnavailable) -> [TransactionRecord] {
         var conditions: [String] = []
@@ -78,7 +78,7 @@ extension PostgresDecisionLog {
 
     /// The transactions that wait for an operator, by an index that is empty as long as all is
     /// well.
-    public func operatorQueue() async throws(LogUnavailable) -> OperatorQueue? {
+    package func operatorQueue() async throws(LogUnavailable) -> OperatorQueue? {
         try await rows(
             """
             SELECT \(Self.queue.columns)
@@ -105,7 +105,7 @@ extension PostgresDecisionLog {
     }
 
     /// The resolutions recorded for this id, oldest first.
-    public func resolutions(
+    package func resolutions(
         of id: GlobalTransactionID
     ) async throws(LogUnavailable) -> [Resolution] {
         try await rows(
@@ -123,7 +123,7 @@ extension PostgresDecisionLog {
 
     /// Ids with smaller numbers may have lost their rows to retention; in quarantine every id may
     /// have lost its row, together with the state database's former server.
-    public func lowWaterMark() async throws(LogUnavailable) -> Int64 {
+    package func lowWaterMark() async throws(LogUnavailable) -> Int64 {
         try await rows(
             "SELECT \(Self.mark.columns) FROM tandem.installation", as: Self.mark
         ).first ?? 0
@@ -145,7 +145,7 @@ extension PostgresDecisionLog {
     }
 
     /// Which of these ids have rows, and whether a living replica owns them.
-    public func standing(
+    package func standing(
         of ids: [GlobalTransactionID]
     ) async throws(LogUnavailable) -> [GlobalTransactionID: RowStanding] {
         let found = try await rows(

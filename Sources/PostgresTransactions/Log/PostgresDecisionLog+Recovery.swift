@@ -1,7 +1,7 @@
-public import CommitProtocol
+package import CommitProtocol
 import Logging
 import PostgresClient
-public import TransactionEngine
+package import TransactionEngine
 
 extension PostgresDecisionLog {
     /// Whether a living replica owns row `t`.
@@ -41,7 +41,7 @@ extension PostgresDecisionLog {
     /// that another session is just writing; the next pass finds them if need be. It calls `active`
     /// once it has a session: otherwise this replica would claim from itself what it accepts while
     /// leases are judged or while it waits for a session.
-    public func claimUnowned(
+    package func claimUnowned(
         limit: Int, known: [String], active: @Sendable () async -> [GlobalTransactionID]
     ) async throws(LogUnavailable) -> [TransactionRecord] {
         let ended = try await checked { try await state.endExpiredIncarnations() }
@@ -72,7 +72,7 @@ extension PostgresDecisionLog {
     /// Undecided rows of other living incarnations, past their deadline by the database's clock.
     ///
     /// The owner's own timer fires at the deadline; it gets a second more.
-    public func expired(limit: Int) async throws(LogUnavailable) -> [TransactionRecord] {
+    package func expired(limit: Int) async throws(LogUnavailable) -> [TransactionRecord] {
         try await rows(
             """
             SELECT \(RowCoding.record.columns) FROM tandem.transactions AS t
@@ -85,7 +85,7 @@ extension PostgresDecisionLog {
     }
 
     /// Notes in the row that a rollback was requested, where a commit point decides.
-    public func requestRollback(_ id: GlobalTransactionID) async throws(LogUnavailable) {
+    package func requestRollback(_ id: GlobalTransactionID) async throws(LogUnavailable) {
         _ = try await checked {
             try await state.read(
                 """
@@ -98,7 +98,7 @@ extension PostgresDecisionLog {
 
     /// The row of this id, returned by a durable write, so that its decision may be acted on and
     /// reported: what a plain read shows may be visible and not yet durable.
-    public func confirmedRecord(
+    package func confirmedRecord(
         _ id: GlobalTransactionID
     ) async throws(LogUnavailable) -> TransactionRecord? {
         try await written(

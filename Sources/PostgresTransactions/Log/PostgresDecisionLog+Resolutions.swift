@@ -1,11 +1,11 @@
 import CommitProtocol
 import PostgresClient
-public import TransactionEngine
+package import TransactionEngine
 
 extension PostgresDecisionLog {
     /// Records a resolution together with the change that it makes, in one statement: neither is
     /// ever there without the other.
-    public func resolve(
+    package func resolve(
         _ record: TransactionRecord, by resolution: Resolution, changing change: ResolutionChange
     ) async throws(LogUnavailable) -> Bool {
         let branch = record.branches.indices.contains(resolution.branch) ? resolution.branch : 0

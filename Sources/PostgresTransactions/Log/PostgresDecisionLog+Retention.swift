@@ -1,6 +1,6 @@
-public import CommitProtocol
+package import CommitProtocol
 import PostgresClient
-public import TransactionEngine
+package import TransactionEngine
 
 extension PostgresDecisionLog {
     private static let settled = RowFormat { $0.transactionID(number: "x.n", salt: "x.s") }
@@ -12,7 +12,7 @@ extension PostgresDecisionLog {
     /// answered or was fenced. A row below the low-water mark was finished as well, or it could not
     /// have been removed. All this is read by a durable write, for what is only visible may yet be
     /// lost.
-    public func settled(
+    package func settled(
         _ ids: [GlobalTransactionID]
     ) async throws(LogUnavailable) -> [GlobalTransactionID] {
         try await written(
@@ -37,7 +37,7 @@ extension PostgresDecisionLog {
     ///
     /// The oldest numbers go first, and the low-water mark advances in the same transaction: a gid
     /// below the mark without a row proves nothing. Rows that wait for an operator stay.
-    public func removeFinished(
+    package func removeFinished(
         olderThanSeconds: Int64, limit: Int
     ) async throws(LogUnavailable) -> Int {
         try await rows(

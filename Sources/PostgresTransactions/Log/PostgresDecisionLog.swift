@@ -1,18 +1,18 @@
-public import CommitProtocol
-public import EventLoop
-public import Logging
+package import CommitProtocol
+package import EventLoop
+package import Logging
 import PostgresClient
-public import TransactionEngine
+package import TransactionEngine
 
 /// The decision log in `tandem.transactions`.
 @LoopActor
-public final class PostgresDecisionLog: DecisionLog {
+package final class PostgresDecisionLog: DecisionLog {
     /// The installation's UUID.
-    public nonisolated let installation: String
+    package nonisolated let installation: String
     /// This replica's name.
-    public nonisolated let replica: String
+    package nonisolated let replica: String
     /// The epoch of this incarnation, which every write checks.
-    public nonisolated let epoch: Int64
+    package nonisolated let epoch: Int64
     let state: StateDatabase
     let logger: Logger
     private let writer: StateWriter
@@ -22,7 +22,7 @@ public final class PostgresDecisionLog: DecisionLog {
     /// Makes the log of an open state database.
     ///
     /// - Parameter makeSalt: Makes the part of an id that nobody can guess.
-    public init(
+    package init(
         _ state: StateDatabase, logger: Logger,
         makeSalt: @escaping @Sendable () -> UInt64 = { .random(in: .min ... .max) }
     ) {
@@ -37,17 +37,17 @@ public final class PostgresDecisionLog: DecisionLog {
     }
 
     /// An unused id, from a block of numbers.
-    public func nextTransactionID() async throws(LogUnavailable) -> GlobalTransactionID {
+    package func nextTransactionID() async throws(LogUnavailable) -> GlobalTransactionID {
         GlobalTransactionID(number: try await numbers.next(), salt: makeSalt())
     }
 
     /// Writes one record with the next flush.
-    public func perform(_ write: LogWrite) async -> LogAnswer {
+    package func perform(_ write: LogWrite) async -> LogAnswer {
         await writer.perform(write)
     }
 
     /// Records an end that this replica has seen; a row that is finished already stays as it is.
-    public func recordEnd(_ record: TransactionRecord) async throws(LogUnavailable) {
+    package func recordEnd(_ record: TransactionRecord) async throws(LogUnavailable) {
         let command = FlushStatement.finishSeen(record)
         try await checked {
             try await state.readers.withConnection(timeout: .seconds(1)) { connection in

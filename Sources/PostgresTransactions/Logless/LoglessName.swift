@@ -1,25 +1,25 @@
-public import CommitProtocol
+package import CommitProtocol
 
 /// The name of a prepared transaction of a coordinator without a decision log:
 /// `tandem-library:<coordinator>:<transaction>:<branch>.<branches>`.
 ///
 /// No scan takes it for a name of its installation. The branches of one transaction share everything up to
 /// the last colon, and each name holds the number of branches.
-public struct LoglessName: Hashable, Sendable, CustomStringConvertible {
+package struct LoglessName: Hashable, Sendable, CustomStringConvertible {
     /// The beginning of every such name.
-    public static let prefix = "tandem-library:"
+    package static let prefix = "tandem-library:"
 
     /// The coordinator's random name, which its sessions have as well.
-    public let coordinator: String
+    package let coordinator: String
     /// The transaction within that coordinator.
-    public let transaction: GlobalTransactionID
+    package let transaction: GlobalTransactionID
     /// The branch's number.
-    public let branch: Int
+    package let branch: Int
     /// How many branches the transaction has.
-    public let branchCount: Int
+    package let branchCount: Int
 
     /// Makes a name of its parts.
-    public init(
+    package init(
         coordinator: String, transaction: GlobalTransactionID, branch: Int, branchCount: Int
     ) {
         self.coordinator = coordinator
@@ -29,7 +29,7 @@ public struct LoglessName: Hashable, Sendable, CustomStringConvertible {
     }
 
     /// Reads a name; nil if it is not exactly one of these.
-    public init?(_ text: String) {
+    package init?(_ text: String) {
         guard text.hasPrefix(Self.prefix) else { return nil }
         let parts = text.dropFirst(Self.prefix.count)
             .split(separator: ":", omittingEmptySubsequences: false)
@@ -44,13 +44,13 @@ public struct LoglessName: Hashable, Sendable, CustomStringConvertible {
     }
 
     /// The part that the branches of one transaction share, by which an operator names it.
-    public var group: String { "\(coordinator):\(transaction)" }
+    package var group: String { "\(coordinator):\(transaction)" }
 
     /// The exact name.
-    public var description: String { "\(Self.prefix)\(group):\(branch).\(branchCount)" }
+    package var description: String { "\(Self.prefix)\(group):\(branch).\(branchCount)" }
 
     /// Makes a name for a coordinator of 128 random bits.
-    public static func newCoordinator(random: () -> UInt64) -> String {
+    package static func newCoordinator(random: () -> UInt64) -> String {
         let digits = (0..<2).map { _ in
             let text = String(random(), radix: 16)
             return String(repeating: "0", count: 16 - text.utf8.count) + text

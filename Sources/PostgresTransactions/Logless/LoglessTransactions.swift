@@ -1,43 +1,43 @@
-public import CommitProtocol
+package import CommitProtocol
 import EventLoop
-public import PostgresClient
+package import PostgresClient
 
 /// The transactions that coordinators without a decision log have left prepared in some databases, for
 /// an operator.
-public struct LoglessTransactions: Sendable {
+package struct LoglessTransactions: Sendable {
     /// One prepared branch.
-    public struct Branch: Sendable, Hashable {
+    package struct Branch: Sendable, Hashable {
         /// The index of the database in the list that was asked.
-        public let database: Int
+        package let database: Int
         /// Its name.
-        public let name: LoglessName
+        package let name: LoglessName
         /// The role that prepared it; only that role and superusers can end it.
-        public let owner: String
+        package let owner: String
         /// For how long it has been prepared, by its server's clock.
-        public let ageSeconds: Int
+        package let ageSeconds: Int
     }
 
     /// The branches of one transaction.
-    public struct Group: Sendable, Hashable {
+    package struct Group: Sendable, Hashable {
         /// What an operator names it by.
-        public let name: String
+        package let name: String
         /// Its branches that are still prepared, in order.
-        public let branches: [Branch]
+        package let branches: [Branch]
         /// How many branches it had.
-        public let branchCount: Int
+        package let branchCount: Int
         /// Whether its coordinator still has sessions in one of the databases: then it runs, and ends its
         /// transactions itself.
-        public let isCoordinatorAlive: Bool
+        package let isCoordinatorAlive: Bool
 
         /// The numbers of the branches that are not prepared in any of the databases asked: ended,
         /// never prepared, or in a database that was not asked.
-        public var missing: [Int] {
+        package var missing: [Int] {
             (0..<branchCount).filter { number in !branches.contains { $0.name.branch == number } }
         }
     }
 
     /// The transactions found, the oldest first.
-    public let groups: [Group]
+    package let groups: [Group]
 
     /// The coordinators that have sessions.
     private static let coordinators = Query<String>(
@@ -62,7 +62,7 @@ public struct LoglessTransactions: Sendable {
 
     /// Asks the databases, one after the other.
     @LoopActor
-    public static func find(
+    package static func find(
         in databases: [ConnectionOptions], timeout: Duration
     ) async throws(PostgresError) -> LoglessTransactions {
         var branches: [Branch] = []
@@ -108,7 +108,7 @@ public struct LoglessTransactions: Sendable {
 
     /// Ends every branch that is left of a transaction; returns the database's answer for each.
     @LoopActor
-    public static func end(
+    package static func end(
         _ group: Group, _ decision: Decision, in databases: [ConnectionOptions], timeout: Duration
     ) async -> [(branch: Branch, answer: Result<String, PostgresError>)] {
         let verb = decision == .commit ? "COMMIT PREPARED" : "ROLLBACK PREPARED"
@@ -130,5 +130,5 @@ public struct LoglessTransactions: Sendable {
 
 extension LoglessTransactions.Group {
     /// The age of the branch that was prepared first.
-    public var oldestSeconds: Int { branches.map(\.ageSeconds).max() ?? 0 }
+    package var oldestSeconds: Int { branches.map(\.ageSeconds).max() ?? 0 }
 }

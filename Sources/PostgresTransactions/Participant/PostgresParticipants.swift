@@ -1,16 +1,16 @@
-public import CommitProtocol
-public import EventLoop
-public import Logging
-public import PostgresClient
-public import TransactionEngine
+package import CommitProtocol
+package import EventLoop
+package import Logging
+package import PostgresClient
+package import TransactionEngine
 
 /// The registered participants, and the queue of requests that wait for sessions.
 @LoopActor
-public final class PostgresParticipants: Participants {
+package final class PostgresParticipants: Participants {
     /// The names, in the order of the configuration.
-    public nonisolated let names: [String]
+    package nonisolated let names: [String]
     /// Called with the name of a participant that could not be reached and answers again.
-    public var onAnswering: (@LoopActor (String) -> Void)?
+    package var onAnswering: (@LoopActor (String) -> Void)?
     nonisolated let members: [String: PostgresParticipant]
     private let loop: EventLoop
     let queue = SessionQueue()
@@ -19,7 +19,7 @@ public final class PostgresParticipants: Participants {
     private var isClosed = false
 
     /// Makes the participants and begins to connect to each.
-    public convenience init(
+    package convenience init(
         _ options: [ParticipantOptions], state: StateDatabase, queueMax: Int,
         loop: EventLoop = .shared, logger: Logger
     ) throws(PostgresError) {
@@ -30,7 +30,7 @@ public final class PostgresParticipants: Participants {
     }
 
     /// Makes participants whose sessions are recorded nowhere, for work without a decision log.
-    public convenience init(
+    package convenience init(
         logless options: [ParticipantOptions], installation: String, allowsFsyncOff: Bool,
         queueMax: Int, loop: EventLoop = .shared, logger: Logger
     ) throws(PostgresError) {
@@ -63,20 +63,22 @@ public final class PostgresParticipants: Participants {
     }
 
     /// The most sessions that branches may have in a participant; nil if none has that name.
-    public nonisolated func sessionsMax(of name: String) -> Int? { members[name]?.options.poolSize }
+    package nonisolated func sessionsMax(of name: String) -> Int? {
+        members[name]?.options.poolSize
+    }
 
     /// Whether a usable journal is kept there.
-    public nonisolated func keepsJournal(_ name: String) -> Bool {
+    package nonisolated func keepsJournal(_ name: String) -> Bool {
         members[name]?.hasUsableJournal.withLock { $0 } ?? false
     }
 
     /// What is known of each participant.
-    public func statuses() async -> [ParticipantStatus] {
+    package func statuses() async -> [ParticipantStatus] {
         names.compactMap { members[$0]?.status }
     }
 
     /// Closes every session, and refuses the requests that wait for one.
-    public func close() async {
+    package func close() async {
         isClosed = true
         for waiter in queue.removeAll() { waiter.settle(.failure(.draining)) }
         for name in names { await members[name]?.close() }
@@ -89,7 +91,7 @@ public final class PostgresParticipants: Participants {
     /// A request that waits holds no session, so a participant that is slow or dead delays only requests
     /// that need it. The request that has waited longest has sessions kept for it (see
     /// `SessionQueue.kept`).
-    public func reserve(
+    package func reserve(
         _ requests: [SessionRequest], within limit: Duration
     ) async throws(AdmissionFailure) -> [any BranchSession] {
         if isClosed { throw .draining }
@@ -278,19 +280,19 @@ public final class PostgresParticipants: Participants {
     // MARK: Ends and commit points
 
     /// Ends a prepared branch.
-    public func finish(_ request: FinishRequest) async -> FinishReport {
+    package func finish(_ request: FinishRequest) async -> FinishReport {
         await members[request.participant]?.finish(request)
             ?? FinishReport(.tryAgain, error: Self.unknown(request.participant))
     }
 
     /// Asks a commit point for its decision.
-    public func queryCommitPoint(_ query: CommitPointQuery) async -> CommitPointReport {
+    package func queryCommitPoint(_ query: CommitPointQuery) async -> CommitPointReport {
         await members[query.participant]?.queryCommitPoint(query)
             ?? CommitPointReport(.tryAgain, error: Self.unknown(query.participant))
     }
 
     /// Reads what a commit point holds.
-    public func readCommitPoint(_ query: CommitPointQuery) async -> CommitPointReading {
+    package func readCommitPoint(_ query: CommitPointQuery) async -> CommitPointReading {
         await members[query.participant]?.readCommitPoint(query)
             ?? .unknown(reason: Self.unknown(query.participant))
     }
@@ -300,12 +302,12 @@ public final class PostgresParticipants: Participants {
     }
 
     /// Reads whether a branch of a commit has committed.
-    public func commitStatus(of branch: FinishRequest) async -> FinishInquiry.Reading {
+    package func commitStatus(of branch: FinishRequest) async -> FinishInquiry.Reading {
         await members[branch.participant]?.commitStatus(of: branch) ?? .silent
     }
 
     /// Whether a write after a branch's commit is durable.
-    public func isCommitReplicated(_ branch: FinishRequest) async -> Bool {
+    package func isCommitReplicated(_ branch: FinishRequest) async -> Bool {
         await members[branch.participant]?.isCommitReplicated(branch) ?? false
     }
 
@@ -314,7 +316,7 @@ public final class PostgresParticipants: Participants {
     ///
     /// If several participants are on one server, one of them reports such a transaction: the first whose
     /// database it is in, else the first of all.
-    public func preparedTransactions(
+    package func preparedTransactions(
         in name: String
     ) async throws(ParticipantUnreachable) -> [PreparedTransaction] {
         guard let member = members[name] else { return [] }
@@ -351,7 +353,7 @@ public final class PostgresParticipants: Participants {
     // MARK: Retention
 
     /// Removes a batch of old witness rows from every participant that has them.
-    public func trimWitnesses(olderThanSeconds seconds: Int64, limit: Int) async {
+    package func trimWitnesses(olderThanSeconds seconds: Int64, limit: Int) async {
         for name in names {
             guard let member = members[name], member.options.hasWitness else { continue }
             // A participant that is down now has its turn the next time.

@@ -1,12 +1,12 @@
-public import PostgresClient
+package import PostgresClient
 
 /// How an operator sees and ends the quarantine that follows a change of the state database's
 /// server.
-public enum Quarantine {
+package enum Quarantine {
     static let reason = RowFormat { $0.text("quarantine_reason") }
 
     /// Why the installation is quarantined; nil if it is not.
-    public static func reason(
+    package static func reason(
         _ connection: PostgresConnection, timeout: Duration
     ) async throws -> String? {
         reason.first(
@@ -17,7 +17,7 @@ public enum Quarantine {
     /// Ends the quarantine, and records by whom and why; false if there was none.
     ///
     /// From then on undecided rows and gids without a row are aborted again.
-    public static func release(
+    package static func release(
         _ connection: PostgresConnection, actor: String, reason: String, timeout: Duration
     ) async throws -> Bool {
         let released = try await StateDatabase.write(

@@ -1,27 +1,27 @@
 import CommitProtocol
-public import EventLoop
-public import Logging
-public import TransactionEngine
+package import EventLoop
+package import Logging
+package import TransactionEngine
 
 /// How long the rows of finished transactions stay.
-public struct RetentionOptions: Sendable {
+package struct RetentionOptions: Sendable {
     /// From the end of a transaction to its row's removal, at least.
-    public var period: Duration = .seconds(168 * 3600)
+    package var period: Duration = .seconds(168 * 3600)
     /// Rows removed in one statement, at most.
-    public var batch = 500
+    package var batch = 500
     /// Between two checks of the participants' journals.
-    public var journalInterval: Duration = .seconds(10)
+    package var journalInterval: Duration = .seconds(10)
     /// Decisions of a journal that one statement checks, at most.
-    public var journalBatch = 2000
+    package var journalBatch = 2000
 
     /// The defaults.
-    public init() {}
+    package init() {}
 }
 
 /// What a replica does in the background, in the server and in the library alike: recovery passes,
 /// scans of the participants, signals of other replicas, and retention.
 @LoopActor
-public final class ReplicaDuties {
+package final class ReplicaDuties {
     private let engine: TransactionEngine
     private let log: PostgresDecisionLog
     private let participants: PostgresParticipants
@@ -33,9 +33,10 @@ public final class ReplicaDuties {
     private var loop: EventLoop { log.state.loop }
 
     /// Makes duties that are not begun yet.
-    public init(
+    package init(
         engine: TransactionEngine, log: PostgresDecisionLog, participants: PostgresParticipants,
-        retention: RetentionOptions, signals: StateSignals, clock: any EngineClock = LoopClock(.shared),
+        retention: RetentionOptions, signals: StateSignals,
+        clock: any EngineClock = LoopClock(.shared),
         logger: Logger
     ) {
         self.engine = engine
@@ -48,7 +49,7 @@ public final class ReplicaDuties {
     }
 
     /// Begins.
-    public func start() {
+    package func start() {
         let (engine, loop) = (engine, loop)
         signals.listen { signal in
             Task(executorPreference: loop) { await engine.receive(signal) }
@@ -62,7 +63,7 @@ public final class ReplicaDuties {
     }
 
     /// Ends each duty after its current step.
-    public func stop() {
+    package func stop() {
         for task in tasks { task.cancel() }
         tasks = []
         signals.close()

@@ -1,16 +1,16 @@
-public import EventLoop
-public import Logging
-public import PostgresClient
+package import EventLoop
+package import Logging
+package import PostgresClient
 
 /// The coordinator's own database: its connections, this replica's epoch, and the heartbeat.
 @LoopActor
-public final class StateDatabase {
+package final class StateDatabase {
     /// The options in force.
-    public nonisolated let options: StateOptions
+    package nonisolated let options: StateOptions
     /// The installation's UUID.
-    public nonisolated let installation: String
+    package nonisolated let installation: String
     /// The epoch of this incarnation of the replica.
-    public nonisolated let epoch: Int64
+    package nonisolated let epoch: Int64
     /// Each caller of ``waitUntilSuperseded()`` has a stream of its own, since cancelling a task that
     /// reads a stream ends it for all readers.
     private var supersessionWaiters: [AsyncStream<Never>.Continuation] = []
@@ -18,7 +18,7 @@ public final class StateDatabase {
     /// Why the installation is quarantined; nil if it is not.
     ///
     /// See `StateIdentity`.
-    public var quarantineReason: String? { identity.quarantineReason }
+    package var quarantineReason: String? { identity.quarantineReason }
 
     nonisolated var replica: String { options.replica }
     nonisolated var timeout: Duration { options.timeout }
@@ -35,7 +35,7 @@ public final class StateDatabase {
     var isClosed: Bool { closing != nil }
     private var heartbeatTimer: LoopTimer?
     /// Why the last heartbeat, or the last attempt to connect, failed; nil if it succeeded.
-    public private(set) var failure: StateDatabaseError?
+    package private(set) var failure: StateDatabaseError?
 
     private init(
         options: StateOptions, installation: String, epoch: Int64, writer: PostgresConnection,
@@ -66,7 +66,7 @@ public final class StateDatabase {
 
     /// Connects, migrates, and takes a new epoch for this replica's name: an older process of that
     /// name is superseded from then on, and its unfinished work is this one's at once.
-    public static func open(
+    package static func open(
         _ options: StateOptions, loop: EventLoop = .shared, logger: Logger
     ) async throws(StateDatabaseError) -> StateDatabase {
         let writer = try await connect(options)
@@ -103,7 +103,7 @@ public final class StateDatabase {
     }
 
     /// Connects once, examines the server and sets the session up for writing decisions.
-    public static func connect(
+    package static func connect(
         _ options: StateOptions
     ) async throws(StateDatabaseError) -> PostgresConnection {
         try await connect(options) { _ in }
@@ -275,7 +275,7 @@ public final class StateDatabase {
     }
 
     /// Returns when another process has taken this replica's name, or when the task is cancelled.
-    public func waitUntilSuperseded() async {
+    package func waitUntilSuperseded() async {
         guard !isSuperseded else { return }
         let (supersession, waiter) = AsyncStream<Never>.makeStream()
         supersessionWaiters.append(waiter)
@@ -306,7 +306,7 @@ public final class StateDatabase {
     /// connection.
     ///
     /// Returns when that is done, also if an earlier call began it.
-    public func close() async {
+    package func close() async {
         if closing == nil { closing = Task { await giveUp() } }
         await closing?.value
     }

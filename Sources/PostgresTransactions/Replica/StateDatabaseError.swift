@@ -1,8 +1,8 @@
-public import PostgresClient
+package import PostgresClient
 import TransactionEngine
 
 /// Why the state database cannot be used, or did not do what it was asked.
-public enum StateDatabaseError: Error, Sendable, CustomStringConvertible {
+package enum StateDatabaseError: Error, Sendable, CustomStringConvertible {
     /// It cannot be connected to.
     case unreachable(reason: String)
     /// The connection was lost; the statements sent on it may have run.
@@ -56,7 +56,7 @@ public enum StateDatabaseError: Error, Sendable, CustomStringConvertible {
     }
 
     /// One sentence for operators and logs, with the server's own words.
-    public var description: String {
+    package var description: String {
         switch self {
         case .unreachable(let reason):
             "the state database cannot be reached: \(reason)"
@@ -91,7 +91,7 @@ public enum StateDatabaseError: Error, Sendable, CustomStringConvertible {
 
     /// One sentence for callers, without addresses and without the server's own text, which may
     /// contain values of other callers.
-    public var sentence: String {
+    package var sentence: String {
         switch self {
         case .unreachable: "the state database cannot be reached"
         case .connectionLost: "the connection to the state database was lost"

@@ -1,8 +1,8 @@
 import CommitProtocol
-public import EventLoop
-public import Logging
+package import EventLoop
+package import Logging
 import PostgresClient
-public import TransactionEngine
+package import TransactionEngine
 
 /// Signals between replicas, by NOTIFY on one connection that listens.
 ///
@@ -10,7 +10,7 @@ public import TransactionEngine
 /// commit, so the flushes of all replicas would have to wait for each other. Signals are sent by
 /// themselves, only for transactions that a caller waits for, and write nothing to the log.
 @LoopActor
-public final class StateSignals: ReplicaSignals {
+package final class StateSignals: ReplicaSignals {
     static let channel = "tandem"
 
     private let state: StateDatabase
@@ -21,20 +21,20 @@ public final class StateSignals: ReplicaSignals {
     private var receive: (@Sendable (ReplicaSignal?) -> Void)?
 
     /// Makes signals over an open state database.
-    public init(_ state: StateDatabase, logger: Logger) {
+    package init(_ state: StateDatabase, logger: Logger) {
         self.state = state
         self.logger = logger
     }
 
     /// Begins to listen, and listens again whenever the connection was lost; `receive` gets nil if
     /// signals may have been missed.
-    public func listen(_ receive: @escaping @Sendable (ReplicaSignal?) -> Void) {
+    package func listen(_ receive: @escaping @Sendable (ReplicaSignal?) -> Void) {
         self.receive = receive
         Task { await keepListening() }
     }
 
     /// Sends a signal to every replica.
-    public func send(_ signal: ReplicaSignal) async {
+    package func send(_ signal: ReplicaSignal) async {
         do {
             _ = try await state.read(
                 "SELECT pg_notify($1, $2)", [Self.channel, Self.text(of: signal)])
@@ -83,7 +83,7 @@ public final class StateSignals: ReplicaSignals {
     }
 
     /// Stops listening.
-    public func close() {
+    package func close() {
         isClosed = true
         timer?.cancel()
         connection?.close()

@@ -1,13 +1,13 @@
 import EventLoop
-public import PostgresClient
+package import PostgresClient
 
 /// Brings schema `tandem` of a state database up to date.
-public enum Migrator {
+package enum Migrator {
     /// Applies the migrations that are missing, in one transaction under an advisory lock, and
     /// returns their numbers.
     ///
     /// Refuses a schema that is newer than this program, or that another program made.
-    public static func migrate(
+    package static func migrate(
         _ connection: PostgresConnection
     ) async throws(StateDatabaseError) -> [Int] {
         try await migrate(connection, with: Migration.all)

@@ -58,7 +58,8 @@ final class ActiveTransaction {
     /// A transaction whose row this replica has claimed.
     init(adopting row: TransactionRecord) {
         id = row.id
-        machine = TransactionMachine(transaction: row.id, commitModes: row.branches.map(\.commitMode))
+        machine = TransactionMachine(
+            transaction: row.id, commitModes: row.branches.map(\.commitMode))
         record = row
         branches = row.branches.map { _ in ActiveBranch(fence: .formerIncarnations) }
         isAdopted = true

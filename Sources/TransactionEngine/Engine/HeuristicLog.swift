@@ -64,7 +64,7 @@ extension TransactionRecord {
     var heuristicCount: Int { branches.count { $0.outcome?.isAsDecided == false } }
 
     /// Whether no answer may say that it ended as decided, whatever state is recorded.
-    public var needsOperator: Bool { state == .needsOperator || heuristicCount > 0 }
+    package var needsOperator: Bool { state == .needsOperator || heuristicCount > 0 }
 
     /// Whether a decision is known, or known to be out of anybody's reach but an operator's.
     var isDecided: Bool { decision != nil || state == .needsOperator }

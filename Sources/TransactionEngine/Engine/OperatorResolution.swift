@@ -127,7 +127,8 @@ final class OperatorResolution {
         }
         guard !isUndecidable || resolution.isForced else {
             return .refused(
-                "The server that held the decision is gone, so either outcome may be wrong. Use force.")
+                "The server that held the decision is gone, so either outcome may be wrong. Use force."
+            )
         }
         guard resolution.action == .rolledBack || resolution.isForced else {
             return .refused(Self.nothingSaysCommit)
@@ -191,7 +192,9 @@ final class OperatorResolution {
     ) async throws(LogUnavailable) -> ResolutionAnswer {
         var resolution = resolution
         resolution.found = found
-        guard try await context.log.resolve(record, by: resolution, changing: change) else { return .changed }
+        guard try await context.log.resolve(record, by: resolution, changing: change) else {
+            return .changed
+        }
         context.logger.warning(
             "an operator resolved a branch",
             metadata: [

@@ -2,7 +2,7 @@ import CommitProtocol
 import EventLoop
 
 /// What became of a request to roll back.
-public enum RollbackAnswer: Sendable {
+package enum RollbackAnswer: Sendable {
     /// No row of this principal has the id.
     case notFound
     /// This is what is recorded; the decision may be commit, or out of reach.

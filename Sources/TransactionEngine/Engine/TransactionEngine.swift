@@ -1,13 +1,13 @@
-public import CommitProtocol
-public import EventLoop
-public import Logging
+package import CommitProtocol
+package import EventLoop
+package import Logging
 
 /// Runs global transactions: the front of the engine's parts, which callers, operators and replica
 /// duties use.
 ///
 /// All of it runs on the loop, and so do the production ports: no call between them changes threads.
 @LoopActor
-public final class TransactionEngine {
+package final class TransactionEngine {
     private let ports: EnginePorts
     private let table: TransactionTable
     private let driver: TransactionDriver
@@ -19,7 +19,7 @@ public final class TransactionEngine {
     private let resolution: OperatorResolution
 
     /// Makes an engine of its ports.
-    public init(
+    package init(
         ports: EnginePorts, encoding: OutcomeEncoding, limits: EngineLimits, logger: Logger
     ) {
         self.ports = ports
@@ -42,12 +42,12 @@ public final class TransactionEngine {
     // MARK: Callers
 
     /// How many transactions this replica coordinates now.
-    public var inFlight: Int { table.count }
+    package var inFlight: Int { table.count }
 
     /// Runs a transaction to its answer.
     ///
     /// It goes on to its finish whether or not anybody still waits.
-    public func run(_ request: TransactionRequest) async -> TransactionAnswer {
+    package func run(_ request: TransactionRequest) async -> TransactionAnswer {
         let start = ports.clock.milliseconds
         let answer = await admission.run(request)
         ports.observer?.observe(
@@ -58,7 +58,7 @@ public final class TransactionEngine {
     /// What may be reported of a transaction; nil if no row of this principal has the id.
     ///
     /// A principal of nil stands for an operator, who sees every row.
-    public func status(
+    package func status(
         of id: GlobalTransactionID, principal: String?
     ) async throws(LogUnavailable) -> TransactionRecord? {
         try await status.view(of: id, principal: principal)
@@ -66,14 +66,14 @@ public final class TransactionEngine {
 
     /// Like `status(of:principal:)`, but first waits until the transaction is finished, at most for
     /// `limit`, whichever replica coordinates it.
-    public func status(
+    package func status(
         of id: GlobalTransactionID, principal: String?, waiting limit: Duration
     ) async throws(LogUnavailable) -> TransactionRecord? {
         try await status.view(of: id, principal: principal, waiting: limit)
     }
 
     /// Rows that match, newest first.
-    public func list(_ filter: RecordFilter) async throws(LogUnavailable) -> RecordPage {
+    package func list(_ filter: RecordFilter) async throws(LogUnavailable) -> RecordPage {
         try await status.page(filter)
     }
 
@@ -81,7 +81,7 @@ public final class TransactionEngine {
     /// recorded outcome.
     ///
     /// It may come too late: the answer is whichever decision the row then holds.
-    public func rollBack(
+    package func rollBack(
         _ id: GlobalTransactionID, principal: String?
     ) async throws(LogUnavailable) -> RollbackAnswer {
         try await rollbacks.rollBack(id, principal: principal)
@@ -94,7 +94,7 @@ public final class TransactionEngine {
     /// `isExpected` is asked about the version of the status that the operator has seen; nil stands
     /// for a prepared transaction without a row. What contradicts the recorded decision, or the
     /// proof of a finish against it, has to be forced.
-    public func resolve(
+    package func resolve(
         _ id: GlobalTransactionID, _ resolution: Resolution,
         isExpected: @Sendable (String?) -> Bool
     ) async throws(LogUnavailable) -> ResolutionAnswer {
@@ -102,45 +102,45 @@ public final class TransactionEngine {
     }
 
     /// The transactions that wait for an operator, at whichever replica; nil if none does.
-    public func operatorQueue() async throws(LogUnavailable) -> OperatorQueue? {
+    package func operatorQueue() async throws(LogUnavailable) -> OperatorQueue? {
         try await ports.log.operatorQueue()
     }
 
     /// What is known of each participant.
-    public func participantStatuses() async -> [ParticipantStatus] {
+    package func participantStatuses() async -> [ParticipantStatus] {
         await ports.participants.statuses()
     }
 
     /// The prepared transactions of a participant that are left to an operator.
-    public func reportedTransactions(in participant: String) -> [ReportedTransaction] {
+    package func reportedTransactions(in participant: String) -> [ReportedTransaction] {
         scanner.reported(in: participant)
     }
 
     // MARK: Replica duties
 
     /// Takes over what no living replica owns, again and again, until the task is cancelled.
-    public func recoverContinuously() async { await recovery.recoverContinuously() }
+    package func recoverContinuously() async { await recovery.recoverContinuously() }
 
     /// Runs one pass over the rows.
     @discardableResult
-    public func recoverOnce() async throws(LogUnavailable) -> RecoveryPass {
+    package func recoverOnce() async throws(LogUnavailable) -> RecoveryPass {
         try await recovery.recoverOnce()
     }
 
     /// Scans a participant for orphans, again and again, until the task is cancelled.
-    public func scanContinuously(_ participant: String) async {
+    package func scanContinuously(_ participant: String) async {
         await scanner.scanContinuously(participant)
     }
 
     /// Scans a participant once.
-    public func scan(_ participant: String) async throws { try await scanner.scan(participant) }
+    package func scan(_ participant: String) async throws { try await scanner.scan(participant) }
 
     /// A participant answers again after a failure: nothing that waits for its next attempt there
     /// needs to wait any longer.
-    public func participantAnswers(_ name: String) { driver.participantAnswers(name) }
+    package func participantAnswers(_ name: String) { driver.participantAnswers(name) }
 
     /// Takes a signal of another replica; nil if some may have been missed.
-    public func receive(_ signal: ReplicaSignal?) async {
+    package func receive(_ signal: ReplicaSignal?) async {
         switch signal {
         case nil: table.finishRecorded(nil)
         case .ended(let id): table.finishRecorded(id)
@@ -157,13 +157,13 @@ public final class TransactionEngine {
     /// every transaction has ended.
     ///
     /// The next incarnation of this replica, or another replica, finishes the rest.
-    public func drain(within limit: Duration) async -> Bool {
+    package func drain(within limit: Duration) async -> Bool {
         await admission.drain(within: limit)
     }
 
     /// Rolls back every undecided transaction, begins none that still waits for sessions, then waits
     /// as `drain` does.
-    public func rollBackAll(within limit: Duration) async -> Bool {
+    package func rollBackAll(within limit: Duration) async -> Bool {
         await admission.rollBackAll(within: limit)
     }
 }

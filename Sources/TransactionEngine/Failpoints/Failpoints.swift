@@ -11,7 +11,7 @@ import Glibc
 /// unless given), and says so on standard error first, in one line: `failpoint <name>`.
 ///
 /// It is compiled into debug builds only.
-public final class Failpoints: Sendable {
+package final class Failpoints: Sendable {
     private enum Action: String {
         case kill
         case stop
@@ -25,7 +25,7 @@ public final class Failpoints: Sendable {
     private let armed: Lock<[String: Armed]>
 
     /// Reads the text; nil unless all of it is understood.
-    public init?(_ text: String) {
+    package init?(_ text: String) {
         var armed: [String: Armed] = [:]
         for entry in text.split(separator: ",") {
             let sides = entry.split(separator: "=", omittingEmptySubsequences: false)
@@ -67,7 +67,7 @@ public final class Failpoints: Sendable {
     }
 
     /// The ports with failpoints around their durable steps.
-    public func around(
+    package func around(
         _ log: any DecisionLog, _ participants: any Participants
     ) -> (any DecisionLog, any Participants) {
         (

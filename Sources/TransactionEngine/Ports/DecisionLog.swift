@@ -1,9 +1,9 @@
-public import CommitProtocol
+package import CommitProtocol
 
 /// The durable record of accepted transactions, their decisions and their ends.
 ///
 /// In production this is a table of the state database.
-public protocol DecisionLog: LogReader {
+package protocol DecisionLog: LogReader {
     /// The installation's UUID, which is part of every gid.
     var installation: String { get }
     /// This replica's name.
@@ -55,7 +55,7 @@ public protocol DecisionLog: LogReader {
 ///
 /// A row that a plain read returns may still be lost in a failover, so nothing is done to a branch
 /// on the strength of it.
-public protocol LogReader: Sendable {
+package protocol LogReader: Sendable {
     /// The row of this id.
     func record(_ id: GlobalTransactionID) async throws(LogUnavailable) -> TransactionRecord?
     /// The row that holds this principal's key.
@@ -81,7 +81,7 @@ public protocol LogReader: Sendable {
 
 extension DecisionLog {
     /// `tandem:<installation>:<transaction>:<branch>`: the name that scans know as ours.
-    public func preparedName(
+    package func preparedName(
         of id: GlobalTransactionID, branch: Int, branchCount: Int
     ) -> String {
         PreparedTransactionName(installation: installation, transaction: id, branch: branch)
@@ -90,34 +90,34 @@ extension DecisionLog {
 }
 
 /// The state database did not answer a read, refused it, or certainly did not take a write.
-public struct LogUnavailable: Error, Sendable, Hashable {
+package struct LogUnavailable: Error, Sendable, Hashable {
     /// Why, safe to show.
-    public let reason: String
+    package let reason: String
     /// Whether it did answer, and the decision may be elsewhere, where nobody answers.
-    public let isOutcomeUnknown: Bool
+    package let isOutcomeUnknown: Bool
 
     /// Makes it of a reason.
-    public init(_ reason: String, isOutcomeUnknown: Bool = false) {
+    package init(_ reason: String, isOutcomeUnknown: Bool = false) {
         self.reason = reason
         self.isOutcomeUnknown = isOutcomeUnknown
     }
 }
 
 /// One record to write: what the protocol asks for, and the row as it is to be.
-public struct LogWrite: Sendable {
+package struct LogWrite: Sendable {
     /// What is written, and which answers it can have.
-    public let request: LogRequest
+    package let request: LogRequest
     /// The transaction with its branches, evidence, results and problem.
-    public let record: TransactionRecord
+    package let record: TransactionRecord
 
     /// Makes a write of a transaction's record.
-    public init(_ request: LogRequest, of record: TransactionRecord) {
+    package init(_ request: LogRequest, of record: TransactionRecord) {
         self.request = request
         self.record = record
     }
 
     /// The decision that this writes into an undecided row.
-    public var decision: Decision? {
+    package var decision: Decision? {
         switch request {
         case .decide(let decision), .copy(let decision): decision
         case .tombstone: .abort
@@ -127,7 +127,7 @@ public struct LogWrite: Sendable {
 
     /// Whether no caller waits for it: it may be written late, and a loss costs one needless
     /// recovery.
-    public var isLazy: Bool {
+    package var isLazy: Bool {
         switch request {
         case .finish, .report, .noteOutcomes: true
         case .accept, .decide, .tombstone, .delegate, .copy: false
@@ -136,7 +136,7 @@ public struct LogWrite: Sendable {
 }
 
 /// What the log answers to a write.
-public enum LogAnswer: Sendable, Hashable {
+package enum LogAnswer: Sendable, Hashable {
     /// The row is inserted, durably.
     case accepted
     /// Another transaction holds the key.
@@ -157,7 +157,7 @@ public enum LogAnswer: Sendable, Hashable {
     case unknown(reason: String)
 
     /// Whether it says what the row holds, durably: a decision, or where the decision is made.
-    public var isKnown: Bool {
+    package var isKnown: Bool {
         switch self {
         case .decided, .delegated: true
         case .accepted, .keyTaken, .missing, .recorded, .notWritten, .unknown: false
@@ -166,33 +166,33 @@ public enum LogAnswer: Sendable, Hashable {
 }
 
 /// Which rows to list.
-public struct RecordFilter: Sendable, Hashable {
+package struct RecordFilter: Sendable, Hashable {
     /// Only this principal's.
-    public var principal: String?
+    package var principal: String?
     /// Only in one of these states; empty for any.
-    public var states: [TransactionState] = []
+    package var states: [TransactionState] = []
     /// Only with a branch in this participant.
-    public var participant: String?
+    package var participant: String?
     /// Only with all of these labels.
-    public var labels: [TransactionRequest.Label] = []
+    package var labels: [TransactionRequest.Label] = []
     /// Only accepted before this.
-    public var acceptedBefore: Timestamp?
+    package var acceptedBefore: Timestamp?
     /// Only with this key digest.
-    public var keyDigest: [UInt8]?
+    package var keyDigest: [UInt8]?
     /// Only with numbers below this one.
-    public var before: Int64?
+    package var before: Int64?
     /// At most so many.
-    public var limit = 50
+    package var limit = 50
 
     /// A filter that lets everything through.
-    public init() {}
+    package init() {}
 }
 
 /// Some of the rows that match.
-public struct RecordPage: Sendable {
+package struct RecordPage: Sendable {
     /// The rows, newest first; there may be fewer than were asked for, or none, and more behind
     /// them.
-    public let records: [TransactionRecord]
+    package let records: [TransactionRecord]
     /// What `RecordFilter.before` has to be for the next page; nil if this is the last.
-    public let next: Int64?
+    package let next: Int64?
 }

@@ -1,5 +1,5 @@
 /// Something that the engine has done.
-public enum EngineEvent: Sendable {
+package enum EngineEvent: Sendable {
     /// A request was answered, refusals among them, after so long.
     case answered(TransactionAnswer, after: Duration)
     /// A transaction has ended here: every branch is finished, or it is left to an operator.
@@ -15,7 +15,7 @@ public enum EngineEvent: Sendable {
 /// Receives what the engine does, for metrics, traces and dashboards.
 ///
 /// Each call is made on the loop, in the order of the events, and has to return at once.
-public protocol EngineObserver: Sendable {
+package protocol EngineObserver: Sendable {
     /// An event has happened.
     func observe(_ event: EngineEvent)
 }

@@ -1,9 +1,9 @@
-public import CommitProtocol
+package import CommitProtocol
 
 /// The registered participants.
 ///
 /// The production ones are PostgreSQL databases.
-public protocol Participants: Sendable {
+package protocol Participants: Sendable {
     /// The names, in the order of the configuration.
     var names: [String] { get }
     /// Whether a journal of decisions is kept there.
@@ -35,21 +35,21 @@ public protocol Participants: Sendable {
 }
 
 /// A prepared transaction that bears this installation's name, as a participant lists it.
-public struct PreparedTransaction: Sendable, Hashable {
+package struct PreparedTransaction: Sendable, Hashable {
     /// Its name and age.
-    public let found: RecoveryPlan.Found
+    package let found: RecoveryPlan.Found
     /// Whether it was prepared before the participant's server or timeline changed: then the lack of
     /// a row proves nothing.
-    public let isFromBefore: Bool
+    package let isFromBefore: Bool
     /// Whether this replica may touch it.
-    public let claim: Claim
+    package let claim: Claim
     /// The role that prepared it.
-    public let owner: String
+    package let owner: String
     /// The database that it is in.
-    public let database: String
+    package let database: String
 
     /// Whose it is (I7): tandem touches only what is its own.
-    public enum Claim: Sendable, Hashable {
+    package enum Claim: Sendable, Hashable {
         /// It is in the participant's database, prepared by the role that this replica works as.
         case ours
         /// Another role prepared it.
@@ -59,7 +59,7 @@ public struct PreparedTransaction: Sendable, Hashable {
     }
 
     /// Makes it of its parts.
-    public init(
+    package init(
         found: RecoveryPlan.Found, isFromBefore: Bool, claim: Claim = .ours, owner: String = "",
         database: String = ""
     ) {
@@ -72,25 +72,25 @@ public struct PreparedTransaction: Sendable, Hashable {
 }
 
 /// A participant did not answer.
-public struct ParticipantUnreachable: Error, Sendable, Hashable {
+package struct ParticipantUnreachable: Error, Sendable, Hashable {
     /// Why, safe to show.
-    public let reason: String
+    package let reason: String
 
     /// Makes it of a reason.
-    public init(_ reason: String) {
+    package init(_ reason: String) {
         self.reason = reason
     }
 }
 
 /// Asks for a session for a branch.
-public struct SessionRequest: Sendable, Hashable {
+package struct SessionRequest: Sendable, Hashable {
     /// The participant's name.
-    public let participant: String
+    package let participant: String
     /// The branch's commit mode, which says whether it needs a slot for a prepared transaction.
-    public let commitMode: CommitMode
+    package let commitMode: CommitMode
 
     /// Makes a request of its parts.
-    public init(participant: String, commitMode: CommitMode) {
+    package init(participant: String, commitMode: CommitMode) {
         self.participant = participant
         self.commitMode = commitMode
     }
@@ -98,7 +98,7 @@ public struct SessionRequest: Sendable, Hashable {
 
 /// A session that one branch has to itself until it has voted, or until it has finished if it is
 /// not prepared.
-public protocol BranchSession: Sendable {
+package protocol BranchSession: Sendable {
     /// The version of the participant, which names the very server; nil if it is not recorded.
     var participantVersion: Int? { get }
     /// The server at the other end, as it was when the session was opened; nil if it is lost.
@@ -118,20 +118,20 @@ public protocol BranchSession: Sendable {
 }
 
 /// What a branch has to do.
-public struct WorkRequest: Sendable {
+package struct WorkRequest: Sendable {
     /// The name to prepare under.
-    public let gid: String
+    package let gid: String
     /// What to do before the vote.
-    public let work: BranchWork
+    package let work: BranchWork
     /// The isolation.
-    public let isolation: Isolation
+    package let isolation: Isolation
     /// Whether it is prepared, or held open, after the work.
-    public let commitMode: CommitMode
+    package let commitMode: CommitMode
     /// Called with the reason if the branch votes no.
     var onRefusal: (@Sendable (BranchFailure) -> Void)?
 
     /// Makes a request of its parts.
-    public init(
+    package init(
         gid: String, work: BranchWork, isolation: Isolation, commitMode: CommitMode = .twoPhase
     ) {
         self.gid = gid
@@ -142,18 +142,18 @@ public struct WorkRequest: Sendable {
 }
 
 /// How the work went.
-public struct WorkReport: Sendable {
+package struct WorkReport: Sendable {
     /// The vote, for the protocol.
-    public let reply: WorkReply
+    package let reply: WorkReply
     /// The results of the statements that ran.
-    public let results: [StatementResult]
+    package let results: [StatementResult]
     /// Why the vote is no.
-    public let failure: BranchFailure?
+    package let failure: BranchFailure?
     /// The session that worked, for the fence.
-    public let session: SessionIdentity?
+    package let session: SessionIdentity?
 
     /// Makes a report of its parts.
-    public init(
+    package init(
         reply: WorkReply, results: [StatementResult], failure: BranchFailure?,
         session: SessionIdentity?
     ) {
@@ -165,16 +165,16 @@ public struct WorkReport: Sendable {
 }
 
 /// A server process of PostgreSQL; its start distinguishes it from a later one with the same pid.
-public struct SessionIdentity: Sendable, Hashable {
+package struct SessionIdentity: Sendable, Hashable {
     /// The backend's pid.
-    public let processID: Int32
+    package let processID: Int32
     /// `pg_stat_activity.backend_start`, in microseconds since 1970.
-    public let startedAt: String
+    package let startedAt: String
     /// The system identifier of the server where the pid means something.
-    public let systemIdentifier: String
+    package let systemIdentifier: String
 
     /// Makes an identity of its parts.
-    public init(processID: Int32, startedAt: String, systemIdentifier: String) {
+    package init(processID: Int32, startedAt: String, systemIdentifier: String) {
         self.processID = processID
         self.startedAt = startedAt
         self.systemIdentifier = systemIdentifier
@@ -182,7 +182,7 @@ public struct SessionIdentity: Sendable, Hashable {
 }
 
 /// Which sessions must be gone before an absent gid is believed.
-public enum Fence: Sendable, Hashable {
+package enum Fence: Sendable, Hashable {
     /// None: the branch is known to be prepared.
     case none
     /// This one.
@@ -192,27 +192,27 @@ public enum Fence: Sendable, Hashable {
 }
 
 /// Asks for a prepared branch to be committed or rolled back.
-public struct FinishRequest: Sendable {
+package struct FinishRequest: Sendable {
     /// The participant's name.
-    public let participant: String
+    package let participant: String
     /// The exact gid.
-    public let gid: String
+    package let gid: String
     /// Whether to commit or roll back.
-    public let decision: Decision
+    package let decision: Decision
     /// What proves that it was finished from outside.
-    public let evidence: PreparedEvidence?
+    package let evidence: PreparedEvidence?
     /// Which sessions have to be gone first.
-    public let fence: Fence
+    package let fence: Fence
     /// The version of the participant that the branch was given to; nil if it is not known.
-    public let version: Int?
+    package let version: Int?
     /// Whether the prepared transaction's owner and database are read before it is touched.
     ///
     /// A gid is unique on its server. So one that this very incarnation has prepared, and has not yet
     /// tried to finish, is its own.
-    public let checksOwner: Bool
+    package let checksOwner: Bool
 
     /// Makes a request of its parts.
-    public init(
+    package init(
         participant: String, gid: String, decision: Decision, evidence: PreparedEvidence?,
         fence: Fence, version: Int? = nil, checksOwner: Bool = true
     ) {
@@ -227,36 +227,36 @@ public struct FinishRequest: Sendable {
 }
 
 /// How finishing a branch went.
-public struct FinishReport: Sendable {
+package struct FinishReport: Sendable {
     /// The reply, for the protocol.
-    public let reply: FinishReply
+    package let reply: FinishReply
     /// The failure, safe to show.
-    public let error: String?
+    package let error: String?
 
     /// Makes a report of its parts.
-    public init(_ reply: FinishReply, error: String? = nil) {
+    package init(_ reply: FinishReply, error: String? = nil) {
         self.reply = reply
         self.error = error
     }
 }
 
 /// The slots for prepared transactions on a participant's server, as known without asking it.
-public struct SlotUsage: Sendable, Hashable {
+package struct SlotUsage: Sendable, Hashable {
     /// The server's `max_prepared_transactions`.
-    public let limit: Int
+    package let limit: Int
     /// How many this replica's branches in the participant may hold, if that is configured.
-    public let share: Int?
+    package let share: Int?
     /// Those that this replica's branches in the participant hold, or will once they are prepared.
-    public let own: Int
+    package let own: Int
     /// Those that others held when they were last counted: other replicas, other programs, other
     /// databases of the server; nil until the first count.
-    public let others: Int?
+    package let others: Int?
 
     /// All that are known to be in use.
-    public var inUse: Int { own + (others ?? 0) }
+    package var inUse: Int { own + (others ?? 0) }
 
     /// Makes it of its parts.
-    public init(limit: Int, share: Int? = nil, own: Int, others: Int? = nil) {
+    package init(limit: Int, share: Int? = nil, own: Int, others: Int? = nil) {
         self.limit = limit
         self.share = share
         self.own = own
@@ -265,39 +265,39 @@ public struct SlotUsage: Sendable, Hashable {
 }
 
 /// What is known of a participant without asking it.
-public struct ParticipantStatus: Sendable, Hashable {
+package struct ParticipantStatus: Sendable, Hashable {
     /// The registered name.
-    public let name: String
+    package let name: String
     /// Whether work can be sent.
-    public let isAvailable: Bool
+    package let isAvailable: Bool
     /// Whether the first connection is still being made.
-    public let isConnecting: Bool
+    package let isConnecting: Bool
     /// The most working sessions.
-    public let poolSize: Int
+    package let poolSize: Int
     /// The working sessions that are open.
-    public let connections: Int
+    package let connections: Int
     /// Those that are idle.
-    public let idle: Int
+    package let idle: Int
     /// The slots for prepared transactions on its server; nil until known.
-    public let slots: SlotUsage?
+    package let slots: SlotUsage?
     /// The last failure to connect, safe to show.
-    public let lastError: String?
+    package let lastError: String?
     /// The cluster's system identifier, once known.
-    public let systemIdentifier: String?
+    package let systemIdentifier: String?
     /// The timeline, once known.
-    public let timeline: UInt32?
+    package let timeline: UInt32?
     /// The version of the participant, once known.
-    public let version: Int?
+    package let version: Int?
     /// Whether requests to finish branches are sent to it.
-    public let circuit: Circuit
+    package let circuit: Circuit
     /// Failed attempts to connect since the last one that succeeded.
-    public let failuresInARow: Int
+    package let failuresInARow: Int
 
     /// Whether requests are sent to a participant at all.
     ///
     /// While it cannot be reached, its branches wait and nothing is sent. One attempt to connect at a
     /// time, at growing intervals, finds out when it is back; then all branches are tried at once.
-    public enum Circuit: String, Sendable, Hashable {
+    package enum Circuit: String, Sendable, Hashable {
         /// It answers.
         case closed
         /// It did not, and the next attempt is not due.
@@ -307,7 +307,7 @@ public struct ParticipantStatus: Sendable, Hashable {
     }
 
     /// Makes a status of its parts.
-    public init(
+    package init(
         name: String, isAvailable: Bool, isConnecting: Bool, poolSize: Int, connections: Int,
         idle: Int, slots: SlotUsage?, lastError: String?, systemIdentifier: String?,
         timeline: UInt32?, version: Int?, circuit: Circuit, failuresInARow: Int

@@ -1,10 +1,10 @@
-public import CommitProtocol
+package import CommitProtocol
 
 /// A message between replicas.
 ///
 /// It only wakes a replica, which then reads the log: it may be lost, late or repeated, and nothing
 /// but speed depends on it.
-public enum ReplicaSignal: Sendable, Hashable {
+package enum ReplicaSignal: Sendable, Hashable {
     /// A replica waits for the finish: the coordinating replica is to signal it.
     case watch(GlobalTransactionID)
     /// Its finish is recorded.
@@ -16,16 +16,16 @@ public enum ReplicaSignal: Sendable, Hashable {
 }
 
 /// The way to the other replicas.
-public protocol ReplicaSignals: Sendable {
+package protocol ReplicaSignals: Sendable {
     /// Sends it to every replica, this one included; failures are ignored.
     func send(_ signal: ReplicaSignal) async
 }
 
 /// The signals of a replica that is alone: none.
-public struct NoSignals: ReplicaSignals {
+package struct NoSignals: ReplicaSignals {
     /// Makes it.
-    public init() {}
+    package init() {}
 
     /// Does nothing.
-    public func send(_ signal: ReplicaSignal) async {}
+    package func send(_ signal: ReplicaSignal) async {}
 }

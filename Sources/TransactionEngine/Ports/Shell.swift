@@ -1,22 +1,22 @@
-public import CommitProtocol
+package import CommitProtocol
 
 /// What the engine reaches the world through.
-public struct EnginePorts: Sendable {
+package struct EnginePorts: Sendable {
     /// The durable record of decisions.
-    public var log: any DecisionLog
+    package var log: any DecisionLog
     /// The registered participants.
-    public var participants: any Participants
+    package var participants: any Participants
     /// Time.
-    public var clock: any EngineClock
+    package var clock: any EngineClock
     /// The way to the other replicas.
-    public var signals: any ReplicaSignals
+    package var signals: any ReplicaSignals
     /// Receives what the engine does, if anything is to.
-    public var observer: (any EngineObserver)?
+    package var observer: (any EngineObserver)?
     /// A random number of a range, for jitter.
-    public var random: @Sendable (ClosedRange<Int64>) -> Int64
+    package var random: @Sendable (ClosedRange<Int64>) -> Int64
 
     /// Makes the ports of one that is alone and observed by nobody.
-    public init(
+    package init(
         log: any DecisionLog, participants: any Participants, clock: any EngineClock,
         signals: any ReplicaSignals = NoSignals(), observer: (any EngineObserver)? = nil,
         random: @escaping @Sendable (ClosedRange<Int64>) -> Int64
@@ -31,7 +31,7 @@ public struct EnginePorts: Sendable {
 }
 
 /// Time, as the engine needs it; in production the event loop's.
-public protocol EngineClock: Sendable {
+package protocol EngineClock: Sendable {
     /// Monotonic milliseconds; for deadlines.
     var milliseconds: Int64 { get }
     /// Wall-clock time; for people.
@@ -43,21 +43,21 @@ public protocol EngineClock: Sendable {
 }
 
 /// A timer that can be called off.
-public protocol ScheduledTimer: Sendable {
+package protocol ScheduledTimer: Sendable {
     /// Calls it off; harmless when it has fired.
     func cancel()
 }
 
 /// How the interface encodes results and problems for the log, so that a repeated request gets the
 /// very same bytes.
-public struct OutcomeEncoding: Sendable {
+package struct OutcomeEncoding: Sendable {
     /// Encodes each branch's statement results.
-    public let results: @Sendable ([[StatementResult]]) -> [UInt8]
+    package let results: @Sendable ([[StatementResult]]) -> [UInt8]
     /// Encodes why a transaction was aborted.
-    public let problem: @Sendable (TransactionRecord, AbortCause, BranchFailure?) -> [UInt8]
+    package let problem: @Sendable (TransactionRecord, AbortCause, BranchFailure?) -> [UInt8]
 
     /// Makes an encoding of two functions.
-    public init(
+    package init(
         results: @escaping @Sendable ([[StatementResult]]) -> [UInt8],
         problem: @escaping @Sendable (TransactionRecord, AbortCause, BranchFailure?) -> [UInt8]
     ) {
@@ -67,31 +67,31 @@ public struct OutcomeEncoding: Sendable {
 }
 
 /// The engine's bounds.
-public struct EngineLimits: Sendable {
+package struct EngineLimits: Sendable {
     /// Transactions under way at once; more are refused.
-    public var inFlightMax = 1024
+    package var inFlightMax = 1024
     /// Transactions whose callers were answered at the decision and that have not finished; while
     /// there are this many, further callers wait for the finish.
-    public var committingMax = 1024
+    package var committingMax = 1024
     /// Results larger than this are not stored with the decision.
-    public var storedResultBytesMax = 65_536
+    package var storedResultBytesMax = 65_536
     /// From the decision to the answer, at most.
-    public var finishWait: Duration = .seconds(5)
+    package var finishWait: Duration = .seconds(5)
     /// Prepared transactions without a row are left alone for at least this long.
-    public var orphanGrace: Duration = .seconds(60)
+    package var orphanGrace: Duration = .seconds(60)
     /// Between two recovery passes.
-    public var recoveryInterval: Duration = .seconds(2)
+    package var recoveryInterval: Duration = .seconds(2)
     /// Between two scans of a participant.
-    public var scanInterval: Duration = .seconds(10)
+    package var scanInterval: Duration = .seconds(10)
     /// Rows taken over in one pass.
-    public var claimBatch = 500
+    package var claimBatch = 500
 
     /// The defaults.
-    public init() {}
+    package init() {}
 }
 
 /// The answer of `TransactionEngine.run`.
-public enum TransactionAnswer: Sendable {
+package enum TransactionAnswer: Sendable {
     /// It was run: this is what is known of it.
     case known(TransactionRecord)
     /// The key was used by the same request before: this is what is known of its transaction.

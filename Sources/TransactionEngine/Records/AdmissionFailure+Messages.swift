@@ -1,6 +1,6 @@
 extension SlotUsage {
     /// Says which slots are in use, and by whom, for callers of both interfaces.
-    public func message(participant name: String) -> String {
+    package func message(participant name: String) -> String {
         if let share, own >= share {
             return "This replica's branches in \(name) hold all \(share) slots for prepared "
                 + "transactions that preparedSlots gives them."
@@ -15,7 +15,7 @@ extension SlotUsage {
 
 extension SessionUsage {
     /// Says why no session became free, for callers of both interfaces.
-    public func message(participant name: String, waited: Duration) -> String {
+    package func message(participant name: String, waited: Duration) -> String {
         let milliseconds =
             waited.components.seconds * 1000 + waited.components.attoseconds / 1_000_000_000_000_000
         let more = open < limit ? lastError.map { "; no more could be opened: \($0)" } ?? "" : ""
@@ -26,7 +26,7 @@ extension SessionUsage {
 
 extension Overload {
     /// Names the limit that is reached, for callers of both interfaces.
-    public var message: String {
+    package var message: String {
         switch self {
         case .transactions(let limit):
             "\(limit) transactions are already running here, which is the limit."

@@ -1,7 +1,7 @@
 /// Why a branch voted no; shown to the caller.
-public struct BranchFailure: Error, Sendable, Hashable {
+package struct BranchFailure: Error, Sendable, Hashable {
     /// The kind of failure.
-    public enum Kind: Sendable, Hashable {
+    package enum Kind: Sendable, Hashable {
         /// PostgreSQL refused a statement.
         case statement
         /// A statement affected or returned another number of rows than expected.
@@ -40,31 +40,31 @@ public struct BranchFailure: Error, Sendable, Hashable {
     }
 
     /// What PostgreSQL said.
-    public struct ServerReport: Sendable, Hashable {
+    package struct ServerReport: Sendable, Hashable {
         /// The SQLSTATE.
-        public let sqlState: String
+        package let sqlState: String
         /// The primary message.
-        public let message: String
+        package let message: String
         /// The detail, if any.
-        public let detail: String?
+        package let detail: String?
         /// The hint, if any.
-        public let hint: String?
+        package let hint: String?
         /// The constraint that was violated, if any.
-        public let constraint: String?
+        package let constraint: String?
         /// The place in the statement, in characters from 1, if any.
-        public var position: Int?
+        package var position: Int?
         /// The schema of the object concerned, if any.
-        public var schema: String?
+        package var schema: String?
         /// The table concerned, if any.
-        public var table: String?
+        package var table: String?
         /// The column concerned, if any.
-        public var column: String?
+        package var column: String?
         /// In which functions it was raised, innermost first, if in any; like the detail it may hold
         /// values, so it is shown to the caller and never logged.
-        public var context: String?
+        package var context: String?
 
         /// Makes a report of its parts; where it happened can be added.
-        public init(
+        package init(
             sqlState: String, message: String, detail: String? = nil, hint: String? = nil,
             constraint: String? = nil
         ) {
@@ -77,14 +77,14 @@ public struct BranchFailure: Error, Sendable, Hashable {
     }
 
     /// The kind of failure.
-    public let kind: Kind
+    package let kind: Kind
     /// The statement's number within its branch, if one is to blame.
-    public let statement: Int?
+    package let statement: Int?
     /// What PostgreSQL said, if it said anything.
-    public let report: ServerReport?
+    package let report: ServerReport?
 
     /// Makes a failure of its parts.
-    public init(_ kind: Kind, statement: Int? = nil, report: ServerReport? = nil) {
+    package init(_ kind: Kind, statement: Int? = nil, report: ServerReport? = nil) {
         self.kind = kind
         self.statement = statement
         self.report = report
@@ -92,7 +92,7 @@ public struct BranchFailure: Error, Sendable, Hashable {
 }
 
 /// Why a request was refused before anything was accepted or sent.
-public enum AdmissionFailure: Error, Sendable, Hashable {
+package enum AdmissionFailure: Error, Sendable, Hashable {
     /// No participant of this name is registered.
     case unknownParticipant(branch: Int, name: String)
     /// A statement cannot be part of a transaction, for this reason.
@@ -120,16 +120,16 @@ public enum AdmissionFailure: Error, Sendable, Hashable {
 }
 
 /// The working sessions of a participant, all of which are busy.
-public struct SessionUsage: Sendable, Hashable {
+package struct SessionUsage: Sendable, Hashable {
     /// How many there may be.
-    public let limit: Int
+    package let limit: Int
     /// How many there are.
-    public let open: Int
+    package let open: Int
     /// Why the last attempt to open one failed, if it did; safe to show.
-    public let lastError: String?
+    package let lastError: String?
 
     /// Makes it of its parts.
-    public init(limit: Int, open: Int, lastError: String? = nil) {
+    package init(limit: Int, open: Int, lastError: String? = nil) {
         self.limit = limit
         self.open = open
         self.lastError = lastError
@@ -137,7 +137,7 @@ public struct SessionUsage: Sendable, Hashable {
 }
 
 /// Which limit is reached.
-public enum Overload: Sendable, Hashable {
+package enum Overload: Sendable, Hashable {
     /// Transactions that were admitted and not answered yet.
     case transactions(limit: Int)
     /// Requests that wait for sessions of participants.

@@ -1,21 +1,21 @@
-public import CommitProtocol
+package import CommitProtocol
 import EventLoop
-public import StatementGate
+package import StatementGate
 
 /// A statement that may be sent.
 ///
 /// Its SQL has passed the gate, its values fit the placeholders, and a branch of this commit mode can run
 /// it. Inspecting is the only way to make one, so nothing that gets one inspects its SQL again.
-public struct InspectedStatement: Sendable {
+package struct InspectedStatement: Sendable {
     /// The statement, as the caller wrote it.
-    public let statement: Statement
+    package let statement: Statement
     /// Whether it can return rows.
-    public let returnsRows: Bool
+    package let returnsRows: Bool
 
     /// Inspects a statement of a branch.
     ///
     /// - Throws: ``StatementRefusal`` for the first rule that the statement breaks.
-    public init(
+    package init(
         inspecting statement: Statement, for commitMode: CommitMode
     ) throws(StatementRefusal) {
         let facts = try Self.facts(of: statement.sql)

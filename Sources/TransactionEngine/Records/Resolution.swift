@@ -1,35 +1,35 @@
-public import CommitProtocol
+package import CommitProtocol
 
 /// An operator's word about a branch that could not be finished or proved.
-public struct Resolution: Sendable, Hashable {
+package struct Resolution: Sendable, Hashable {
     /// What happened to the branch, or what is to happen to it.
-    public enum Action: String, Sendable, Hashable, CaseIterable {
+    package enum Action: String, Sendable, Hashable, CaseIterable {
         /// It is committed.
         case committed
         /// It is rolled back.
         case rolledBack
 
         /// The decision that agrees with it.
-        public var decision: Decision { self == .committed ? .commit : .abort }
+        package var decision: Decision { self == .committed ? .commit : .abort }
     }
 
     /// The branch's number.
-    public let branch: Int
+    package let branch: Int
     /// What the operator says.
-    public let action: Action
+    package let action: Action
     /// Who says so.
-    public let actor: String
+    package let actor: String
     /// Why.
-    public let reason: String
+    package let reason: String
     /// Whether the operator insists although it contradicts what is recorded, or cannot be checked.
-    public let isForced: Bool
+    package let isForced: Bool
     /// What was known before: the outcome or the state.
-    public var found = ""
+    package var found = ""
     /// When it was recorded.
-    public var at: Timestamp = 0
+    package var at: Timestamp = 0
 
     /// Makes a resolution that is not recorded yet.
-    public init(branch: Int, action: Action, actor: String, reason: String, isForced: Bool) {
+    package init(branch: Int, action: Action, actor: String, reason: String, isForced: Bool) {
         self.branch = branch
         self.action = action
         self.actor = actor
@@ -39,7 +39,7 @@ public struct Resolution: Sendable, Hashable {
 }
 
 /// What became of a resolution.
-public enum ResolutionAnswer: Sendable {
+package enum ResolutionAnswer: Sendable {
     /// There is neither a row nor a prepared transaction of that name.
     case notFound
     /// The transaction is no longer as the operator saw it.
@@ -55,7 +55,7 @@ public enum ResolutionAnswer: Sendable {
 }
 
 /// A change of a row by a resolution, written together with its record.
-public enum ResolutionChange: Sendable, Hashable {
+package enum ResolutionChange: Sendable, Hashable {
     /// A finished row's branch gets this outcome, and the row this state.
     ///
     /// `isLast`: every branch that waited for an operator has been resolved now.
@@ -69,16 +69,16 @@ public enum ResolutionChange: Sendable, Hashable {
 }
 
 /// The transactions that wait for an operator.
-public struct OperatorQueue: Sendable, Hashable {
+package struct OperatorQueue: Sendable, Hashable {
     /// How many there are.
-    public let count: Int
+    package let count: Int
     /// The one that has waited longest.
-    public let oldest: GlobalTransactionID
+    package let oldest: GlobalTransactionID
     /// Since when it has.
-    public let since: Timestamp
+    package let since: Timestamp
 
     /// Makes it of its parts.
-    public init(count: Int, oldest: GlobalTransactionID, since: Timestamp) {
+    package init(count: Int, oldest: GlobalTransactionID, since: Timestamp) {
         self.count = count
         self.oldest = oldest
         self.since = since

@@ -1,5 +1,5 @@
 /// The isolation level of a branch in its participant.
-public enum Isolation: String, CaseIterable, Sendable, Hashable {
+package enum Isolation: String, CaseIterable, Sendable, Hashable {
     /// `READ COMMITTED`
     case readCommitted
     /// `REPEATABLE READ`
@@ -9,20 +9,20 @@ public enum Isolation: String, CaseIterable, Sendable, Hashable {
 }
 
 /// One SQL statement of a branch.
-public struct Statement: Sendable {
+package struct Statement: Sendable {
     /// The SQL, with `$1`-style placeholders.
-    public let sql: String
+    package let sql: String
     /// The parameters in PostgreSQL's text form; nil for NULL.
-    public let parameters: [String?]
+    package let parameters: [String?]
     /// Parameters whose text differs if the server takes them for arrays, by their numbers from 0.
     ///
     /// Only statements that are known in advance have them; code sends its arrays as such.
-    public let lists: [Int: any ListParameter]
+    package let lists: [Int: any ListParameter]
     /// How many rows must be affected or returned; nil for any number.
-    public let expectedRows: Int?
+    package let expectedRows: Int?
 
     /// Makes a statement of its parts.
-    public init(
+    package init(
         sql: String, parameters: [String?] = [], lists: [Int: any ListParameter] = [:],
         expectedRows: Int? = nil
     ) {
@@ -36,38 +36,38 @@ public struct Statement: Sendable {
 /// A list of values, which PostgreSQL may take for an array or for a value of another type.
 ///
 /// Only the server knows which, and says so after it has analysed the statement.
-public protocol ListParameter: Sendable {
+package protocol ListParameter: Sendable {
     /// The list as an array in PostgreSQL's text form.
     func text(as array: ArrayElements) -> String
 }
 
 /// The elements of a PostgreSQL array.
-public struct ArrayElements: Sendable, Hashable {
+package struct ArrayElements: Sendable, Hashable {
     /// The OID of their type in `pg_type`; for a domain, of its base type.
-    public let typeOID: UInt32
+    package let typeOID: UInt32
     /// The character between two elements in the text form.
-    public let delimiter: UInt8
+    package let delimiter: UInt8
 
     /// Makes elements of their type.
-    public init(typeOID: UInt32, delimiter: UInt8 = UInt8(ascii: ",")) {
+    package init(typeOID: UInt32, delimiter: UInt8 = UInt8(ascii: ",")) {
         self.typeOID = typeOID
         self.delimiter = delimiter
     }
 }
 
 /// The result of a statement.
-public struct StatementResult: Sendable, Hashable {
+package struct StatementResult: Sendable, Hashable {
     /// A column of a result.
-    public struct Column: Sendable, Hashable {
+    package struct Column: Sendable, Hashable {
         /// The column's name.
-        public let name: String
+        package let name: String
         /// The type's OID in `pg_type`.
-        public let typeOID: UInt32
+        package let typeOID: UInt32
         /// The elements, if the type is an array.
-        public let elements: ArrayElements?
+        package let elements: ArrayElements?
 
         /// Makes a column of its parts.
-        public init(name: String, typeOID: UInt32, elements: ArrayElements? = nil) {
+        package init(name: String, typeOID: UInt32, elements: ArrayElements? = nil) {
             self.name = name
             self.typeOID = typeOID
             self.elements = elements
@@ -75,16 +75,16 @@ public struct StatementResult: Sendable, Hashable {
     }
 
     /// PostgreSQL's command tag, such as `INSERT 0 1`.
-    public let command: String
+    package let command: String
     /// The count in the tag; nil if the tag has none.
-    public let affectedRows: Int?
+    package let affectedRows: Int?
     /// The columns; empty for a statement that returns no rows.
-    public let columns: [Column]
+    package let columns: [Column]
     /// The rows, in PostgreSQL's text form.
-    public let rows: [[String?]]
+    package let rows: [[String?]]
 
     /// Makes a result of its parts.
-    public init(command: String, affectedRows: Int?, columns: [Column], rows: [[String?]]) {
+    package init(command: String, affectedRows: Int?, columns: [Column], rows: [[String?]]) {
         self.command = command
         self.affectedRows = affectedRows
         self.columns = columns
@@ -93,28 +93,28 @@ public struct StatementResult: Sendable, Hashable {
 }
 
 /// A request for one global transaction.
-public struct TransactionRequest: Sendable {
+package struct TransactionRequest: Sendable {
     /// One participant's part.
-    public struct Branch: Sendable {
+    package struct Branch: Sendable {
         /// The participant's registered name.
-        public let participant: String
+        package let participant: String
         /// What it has to do.
-        public let work: Work
+        package let work: Work
         /// Whether it is declared to write nothing; PostgreSQL then refuses any write.
-        public let isReadOnly: Bool
+        package let isReadOnly: Bool
         /// Called with the reason if the branch votes no, before the transaction is answered.
         ///
         /// It has PostgreSQL's own message, which is recorded nowhere.
-        public var onRefusal: (@Sendable (BranchFailure) -> Void)?
+        package var onRefusal: (@Sendable (BranchFailure) -> Void)?
 
         /// Makes a branch of statements.
-        public init(participant: String, statements: [Statement], isReadOnly: Bool = false) {
+        package init(participant: String, statements: [Statement], isReadOnly: Bool = false) {
             self.init(
                 participant: participant, work: .statements(statements), isReadOnly: isReadOnly)
         }
 
         /// Makes a branch of its parts.
-        public init(participant: String, work: Work, isReadOnly: Bool = false) {
+        package init(participant: String, work: Work, isReadOnly: Bool = false) {
             self.participant = participant
             self.work = work
             self.isReadOnly = isReadOnly
@@ -122,7 +122,7 @@ public struct TransactionRequest: Sendable {
     }
 
     /// What a branch has to do, before its statements are inspected.
-    public enum Work: Sendable {
+    package enum Work: Sendable {
         /// These statements, in order, all of them known beforehand.
         case statements([Statement])
         /// The caller's own code.
@@ -130,7 +130,7 @@ public struct TransactionRequest: Sendable {
     }
 
     /// When branches work.
-    public enum ExecutionOrder: Sendable, Hashable {
+    package enum ExecutionOrder: Sendable, Hashable {
         /// All at once.
         case parallel
         /// Each after the one before it has voted yes.
@@ -138,58 +138,58 @@ public struct TransactionRequest: Sendable {
     }
 
     /// A caller's key, digested, so that the key itself is stored nowhere.
-    public struct Idempotency: Sendable, Hashable {
+    package struct Idempotency: Sendable, Hashable {
         /// SHA-256 of the key.
-        public let keyDigest: [UInt8]
+        package let keyDigest: [UInt8]
         /// SHA-256 of what the request means, whatever its spelling.
-        public let requestDigest: [UInt8]
+        package let requestDigest: [UInt8]
 
         /// Makes it of its parts.
-        public init(keyDigest: [UInt8], requestDigest: [UInt8]) {
+        package init(keyDigest: [UInt8], requestDigest: [UInt8]) {
             self.keyDigest = keyDigest
             self.requestDigest = requestDigest
         }
     }
 
     /// The caller it belongs to.
-    public let principal: String
+    package let principal: String
     /// The caller's key, if one was given.
-    public let idempotency: Idempotency?
+    package let idempotency: Idempotency?
     /// The branches, in the caller's order.
-    public let branches: [Branch]
+    package let branches: [Branch]
     /// The isolation of every branch.
-    public let isolation: Isolation
+    package let isolation: Isolation
     /// The longest time from now to the decision.
-    public let timeout: Duration
+    package let timeout: Duration
     /// The caller's labels, sorted by name.
-    public let labels: [Label]
+    package let labels: [Label]
     /// When the branches work.
-    public let execution: ExecutionOrder
+    package let execution: ExecutionOrder
     /// Whether cancelling the task that runs it asks for an abort, if nothing is decided yet.
     ///
     /// A client of the server that disconnects does not cancel anything.
-    public let isCancellable: Bool
+    package let isCancellable: Bool
     /// Whether the only branch that writes is to be committed without being prepared.
-    public let isOnePhase: Bool
+    package let isOnePhase: Bool
     /// Whether the answer may come as soon as a commit is durable.
-    public let repliesAtDecision: Bool
+    package let repliesAtDecision: Bool
 
     /// A caller's name for something about a transaction.
-    public struct Label: Sendable, Hashable {
+    package struct Label: Sendable, Hashable {
         /// The label's name.
-        public let name: String
+        package let name: String
         /// The label's value.
-        public let value: String
+        package let value: String
 
         /// Makes a label of its parts.
-        public init(name: String, value: String) {
+        package init(name: String, value: String) {
             self.name = name
             self.value = value
         }
     }
 
     /// Makes a request of its parts.
-    public init(
+    package init(
         principal: String, idempotency: Idempotency?, branches: [Branch], isolation: Isolation,
         timeout: Duration, labels: [Label], execution: ExecutionOrder = .parallel,
         isCancellable: Bool = false,

@@ -1,33 +1,33 @@
-public import CommitProtocol
+package import CommitProtocol
 
 /// A point in time: microseconds since 1970, UTC.
-public typealias Timestamp = Int64
+package typealias Timestamp = Int64
 
 /// One branch as the state database and callers see it.
-public struct BranchRecord: Sendable, Hashable {
+package struct BranchRecord: Sendable, Hashable {
     /// The participant's registered name.
-    public let participant: String
+    package let participant: String
     /// The exact name given to `PREPARE TRANSACTION`.
     ///
     /// A branch that is not prepared has one as well, which holds its number within the transaction.
-    public let gid: String
+    package let gid: String
     /// How it commits.
-    public let commitMode: CommitMode
+    package let commitMode: CommitMode
     /// The version of the participant, which names the very server; nil if it was not recorded.
-    public var version: Int?
+    package var version: Int?
     /// The vote, once known.
-    public var vote: Vote?
+    package var vote: Vote?
     /// The evidence that PREPARE left, which proves how the branch ended.
-    public var evidence: PreparedEvidence?
+    package var evidence: PreparedEvidence?
     /// How the branch ended.
-    public var outcome: Outcome?
+    package var outcome: Outcome?
     /// How often finishing it had to be tried again.
-    public var retries = 0
+    package var retries = 0
     /// The last failure met while finishing it; safe to show.
-    public var lastError: String?
+    package var lastError: String?
 
     /// Makes a branch that has not voted.
-    public init(participant: String, gid: String, commitMode: CommitMode = .twoPhase) {
+    package init(participant: String, gid: String, commitMode: CommitMode = .twoPhase) {
         self.participant = participant
         self.gid = gid
         self.commitMode = commitMode
@@ -35,56 +35,56 @@ public struct BranchRecord: Sendable, Hashable {
 }
 
 /// One global transaction as the state database and callers see it.
-public struct TransactionRecord: Sendable {
+package struct TransactionRecord: Sendable {
     /// The transaction's id.
-    public let id: GlobalTransactionID
+    package let id: GlobalTransactionID
     /// The caller it belongs to.
-    public let principal: String
+    package let principal: String
     /// The caller's key and body, digested.
-    public let idempotency: TransactionRequest.Idempotency?
+    package let idempotency: TransactionRequest.Idempotency?
     /// The isolation of every branch.
-    public let isolation: Isolation
+    package let isolation: Isolation
     /// The caller's labels.
-    public let labels: [TransactionRequest.Label]
+    package let labels: [TransactionRequest.Label]
     /// The replica that coordinates it.
-    public var owner: String
+    package var owner: String
     /// The owner's epoch.
-    public var epoch: Int64
+    package var epoch: Int64
     /// When it was accepted.
-    public let acceptedAt: Timestamp
+    package let acceptedAt: Timestamp
     /// When it is aborted if it is still undecided.
-    public let deadline: Timestamp
+    package let deadline: Timestamp
     /// What is reported of it.
-    public var state: TransactionState
+    package var state: TransactionState
     /// The decision, once durable.
-    public var decision: Decision?
+    package var decision: Decision?
     /// When the decision was asked for.
-    public var decidedAt: Timestamp?
+    package var decidedAt: Timestamp?
     /// When every branch had finished.
-    public var finishedAt: Timestamp?
+    package var finishedAt: Timestamp?
     /// The branches, by number.
-    public var branches: [BranchRecord]
+    package var branches: [BranchRecord]
     /// The branches' results, encoded by the interface that shows them; nil if there are none.
-    public var results: [UInt8]?
+    package var results: [UInt8]?
     /// Whether results existed and were too large to store.
-    public var areResultsOmitted = false
+    package var areResultsOmitted = false
     /// Why it was aborted, encoded by the interface that shows it.
-    public var problem: [UInt8]?
+    package var problem: [UInt8]?
     /// How many resolutions by an operator are recorded for it.
-    public var resolutionCount = 0
+    package var resolutionCount = 0
     /// The resolutions by an operator, where they were asked for.
-    public var resolutions: [Resolution] = []
+    package var resolutions: [Resolution] = []
     /// Whether it is left undecided because the state database may have lost its decision.
-    public var isHeld = false
+    package var isHeld = false
     /// The server that keeps the journal, if a journal decides; another server's proves nothing.
-    public var journal: ServerTimeline?
+    package var journal: ServerTimeline?
     /// Whether the row says that the one-phase branch decides.
-    public var isDelegated = false
+    package var isDelegated = false
     /// Whether a replica asked for a rollback that only the owner can ask its commit point for.
-    public var isRollbackRequested = false
+    package var isRollbackRequested = false
 
     /// Makes a record of a transaction that is about to be accepted.
-    public init(
+    package init(
         id: GlobalTransactionID, request: TransactionRequest, owner: String, epoch: Int64,
         acceptedAt: Timestamp, deadline: Timestamp, branches: [BranchRecord]
     ) {
@@ -102,7 +102,7 @@ public struct TransactionRecord: Sendable {
     }
 
     /// Makes a record of what a row holds.
-    public init(
+    package init(
         id: GlobalTransactionID, principal: String,
         idempotency: TransactionRequest.Idempotency?, isolation: Isolation,
         labels: [TransactionRequest.Label], owner: String, epoch: Int64, acceptedAt: Timestamp,
@@ -137,7 +137,7 @@ public struct TransactionRecord: Sendable {
     }
 
     /// A text that changes whenever what is reported changes.
-    public var version: String {
+    package var version: String {
         let ended = branches.count { $0.outcome != nil }
         let retries = branches.reduce(0) { $0 + $1.retries }
         let resolved = resolutionCount > 0 ? "-\(resolutionCount)" : ""

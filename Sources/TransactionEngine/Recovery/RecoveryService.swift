@@ -3,11 +3,11 @@ import EventLoop
 import Logging
 
 /// What one pass over the rows has done.
-public struct RecoveryPass: Sendable, Hashable {
+package struct RecoveryPass: Sendable, Hashable {
     /// How many transactions were taken over.
-    public let adoptedCount: Int
+    package let adoptedCount: Int
     /// Whether as many rows were found as one pass asks for: there may be more.
-    public let isFull: Bool
+    package let isFull: Bool
 }
 
 /// Takes over unfinished transactions that no living replica owns, and aborts what other replicas

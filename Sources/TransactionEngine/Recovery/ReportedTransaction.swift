@@ -1,8 +1,8 @@
-public import CommitProtocol
+package import CommitProtocol
 
 extension PreparedTransaction {
     /// What an operator can do: about what is ours by a resolution, about the rest in the database.
-    public func remedy(
+    package func remedy(
         _ transaction: GlobalTransactionID?, _ row: RowStanding?, mayHaveLostRow: Bool
     ) -> String {
         let name = found.name
@@ -30,16 +30,16 @@ extension PreparedTransaction {
 }
 
 /// What a scan learns of a row.
-public struct RowStanding: Sendable, Hashable {
+package struct RowStanding: Sendable, Hashable {
     /// Who drives it, or how it ended.
-    public let row: RecoveryPlan.Row
+    package let row: RecoveryPlan.Row
     /// The decision, if there is one.
-    public let decision: Decision?
+    package let decision: Decision?
     /// The gids of its branches.
-    public let gids: [String]
+    package let gids: [String]
 
     /// Makes it of its parts.
-    public init(row: RecoveryPlan.Row, decision: Decision?, gids: [String]) {
+    package init(row: RecoveryPlan.Row, decision: Decision?, gids: [String]) {
         self.row = row
         self.decision = decision
         self.gids = gids
@@ -47,21 +47,21 @@ public struct RowStanding: Sendable, Hashable {
 }
 
 /// A prepared transaction that bears our name and is left alone until an operator has looked.
-public struct ReportedTransaction: Sendable, Hashable {
+package struct ReportedTransaction: Sendable, Hashable {
     /// The participant.
-    public let participant: String
+    package let participant: String
     /// The name given to PREPARE TRANSACTION.
-    public let gid: String
+    package let gid: String
     /// Why nothing is done about it.
-    public let reason: String
+    package let reason: String
     /// What an operator can do.
-    public let remedy: String
+    package let remedy: String
     /// The role that prepared it.
-    public let owner: String
+    package let owner: String
     /// The database that it is in.
-    public let database: String
+    package let database: String
     /// When it was prepared.
-    public let preparedAt: Timestamp
+    package let preparedAt: Timestamp
     /// Whether it may be ended from here, by a resolution.
-    public let isOurs: Bool
+    package let isOurs: Bool
 }

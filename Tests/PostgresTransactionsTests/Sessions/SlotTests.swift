@@ -38,7 +38,8 @@ struct SlotTests {
                 return
             }
             // What is prepared still holds its slot.
-            #expect(try await participants.preparedTransactions(in: "users").map(\.found.name) == [gid])
+            #expect(
+                try await participants.preparedTransactions(in: "users").map(\.found.name) == [gid])
             let usage = SlotUsage(limit: 10, share: 1, own: 1, others: 0)
             await #expect(throws: AdmissionFailure.slotsExhausted(name: "users", usage: usage)) {
                 try await participants.reserve([request], within: .seconds(60))
@@ -144,7 +145,9 @@ struct SlotTests {
             let participants = try PostgresParticipants(
                 options, state: state, queueMax: 10, logger: Logger(label: "test"))
             // The server is known from the first session on.
-            for name in ["users", "orders"] { _ = try await participants.preparedTransactions(in: name) }
+            for name in ["users", "orders"] {
+                _ = try await participants.preparedTransactions(in: name)
+            }
             try await body(cluster, participants)
             await participants.close()
             await state.close()

@@ -3,7 +3,7 @@ enum Terms {
     /// `page` is PROTOCOL.md; `sources` are all of Sources.
     static func faults(page: String, sources: [SourceFile]) -> [String] {
         let rows = MarkdownTable.rows(below: "## Terms", in: page)
-        let types = sources.filter { $0.target == "CommitProtocol" }.flatMap(publicTypes)
+        let types = sources.filter { $0.target == "CommitProtocol" }.flatMap(packageTypes)
         guard rows.count > 20, !types.isEmpty else { return ["the table of terms cannot be read"] }
 
         let inCode = Set(rows.flatMap { MarkdownTable.quoted($0.last) })
@@ -20,11 +20,11 @@ enum Terms {
             }
     }
 
-    /// The public types at the top of a file.
-    private static func publicTypes(_ file: SourceFile) -> [String] {
+    /// The package types at the top of a file.
+    private static func packageTypes(_ file: SourceFile) -> [String] {
         SwiftCode(file.text).text
             .matches(
-                of: /^public (?:struct|enum|class|protocol|actor) (\w+)/.anchorsMatchLineEndings()
+                of: /^package (?:struct|enum|class|protocol|actor) (\w+)/.anchorsMatchLineEndings()
             )
             .map { String($0.output.1) }
     }
