@@ -148,7 +148,8 @@ let wholeTests: [Target] = [
     .testTarget(
         name: "TransactionEngineTests",
         dependencies: [
-            "CommitProtocol", "EventLoop", "TransactionEngine", inMemoryLogging, logging,
+            "CommitProtocol", "EventLoop", "StatementGate", "TransactionEngine", inMemoryLogging,
+            logging,
         ],
         swiftSettings: strict),
     .executableTarget(

@@ -44,7 +44,7 @@ struct BusyTests {
             #expect(
                 refused.body["detail"]?.string
                     == "No session of users became free within 300 ms: 1 of at most 1 are open, and "
-                    + "all are busy. Nothing was executed; send the same request again later.")
+                    + "all are busy. This request executed nothing; send it again later.")
             try await testbed.go("users")
             #expect(try await holder.value.status == 201)
             // Another body for the same key would be refused had the key been used.
@@ -97,7 +97,7 @@ struct BusyTests {
                 try await testbed.value(
                     "users",
                     "SELECT count(*) FROM pg_stat_activity WHERE state = 'idle' AND query LIKE "
-                        + "'%pg_blocking_pids%' AND application_name LIKE 'tandem-look %'") == "1"
+                        + "'%pg_blocking_pids%' AND application_name LIKE 'tandem-read %'") == "1"
             }
             try await testbed.asStranger("users", ["ROLLBACK PREPARED 's'"])
             #expect(try await request.value.status == 201)

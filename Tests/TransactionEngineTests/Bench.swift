@@ -12,10 +12,14 @@ struct Bench {
     let engine: TransactionEngine
 
     @LoopActor
-    init(_ limits: EngineLimits = EngineLimits(), logger: Logger = Logger(label: "test")) {
+    init(
+        _ limits: EngineLimits = EngineLimits(), logger: Logger = Logger(label: "test"),
+        observer: (any EngineObserver)? = nil
+    ) {
         engine = TransactionEngine(
             ports: EnginePorts(
-                log: log, participants: participants, clock: clock, random: { $0.lowerBound }),
+                log: log, participants: participants, clock: clock, observer: observer,
+                random: { $0.lowerBound }),
             encoding: OutcomeEncoding(results: { _ in [] }, problem: { _, _, _ in [] }),
             limits: limits, logger: logger)
     }

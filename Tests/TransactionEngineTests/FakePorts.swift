@@ -240,6 +240,8 @@ final class FakeParticipants: Participants {
         var commitReads: [FinishRequest] = []
         var questions: [CheckedContinuation<CommitPointReport, Never>] = []
         var finishRequests: [FinishRequest] = []
+        /// The answer to requests to finish branches.
+        var finishReply = FinishReply.done
         /// What a scan finds.
         var prepared: [PreparedTransaction] = []
         /// Requests to finish branches are not answered before the test says so.
@@ -291,7 +293,7 @@ final class FakeParticipants: Participants {
             }
             if !isHeld { reply.resume() }
         }
-        return FinishReport(.done)
+        return FinishReport(state.withLock { $0.finishReply })
     }
 
     func letBranchesFinish() {

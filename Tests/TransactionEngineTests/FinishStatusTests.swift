@@ -92,6 +92,33 @@ struct FinishStatusTests {
         #expect(try await again.value?.state == .committing)
     }
 
+    @Test("goes on reading the row after a wake-up that another request's wait caused")
+    func silentWithAnotherWaiter() async throws {
+        let bench = await Bench()
+        bench.log.put(Self.committing())
+        bench.participants.state.withLock { $0.reading = .silent }
+        let asking = Task { try await bench.status() }
+        while bench.clock.armed == 0 { await Task.yield() }
+        // Signals may be forged, and one without an id wakes every request.
+        await bench.engine.receive(.ended(Bench.id))
+        await bench.engine.receive(nil)
+        while bench.clock.armed == 0 { await Task.yield() }
+        var row = Self.committing()
+        row.state = .committed
+        row.finishedAt = 1
+        bench.log.put(row)
+        let isAnswered = Lock(false)
+        let watching = Task {
+            defer { isAnswered.withLock { $0 = true } }
+            return try await asking.value
+        }
+        while !isAnswered.withLock({ $0 }) {
+            bench.clock.attempt(within: 250)
+            await Task.yield()
+        }
+        #expect(try await watching.value?.state == .committed)
+    }
+
     @Test("reports another replica's finished abort only after a durable write")
     func abortedElsewhere() async throws {
         let bench = await Bench()

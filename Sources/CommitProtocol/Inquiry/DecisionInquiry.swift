@@ -29,13 +29,13 @@ package struct DecisionInquiry: Hashable, Sendable {
         ///
         /// False if this replica owns the row and has requested no decision: other replicas claim
         /// the row before they request one.
-        package let namesCommitPoint: Bool
+        package let mustReadCommitPoint: Bool
 
         /// Makes a row from its parts.
-        package init(decision: Decision?, isSettled: Bool, namesCommitPoint: Bool) {
+        package init(decision: Decision?, isSettled: Bool, mustReadCommitPoint: Bool) {
             self.decision = decision
             self.isSettled = isSettled
-            self.namesCommitPoint = namesCommitPoint
+            self.mustReadCommitPoint = mustReadCommitPoint
         }
     }
 
@@ -60,7 +60,7 @@ package struct DecisionInquiry: Hashable, Sendable {
     package func read(_ row: Row, isConfirmed: Bool) -> Next {
         if row.isSettled { return .report(row.decision) }
         if row.decision != nil { return isConfirmed ? .report(row.decision) : .confirmRow }
-        return row.namesCommitPoint && !foundNoDecision ? .readCommitPoint : .report(nil)
+        return row.mustReadCommitPoint && !foundNoDecision ? .readCommitPoint : .report(nil)
     }
 
     /// Returns the next step after reading the commit point.

@@ -193,7 +193,7 @@ extension Simulation {
     private func reading(of row: Row) -> DecisionInquiry.Row {
         DecisionInquiry.Row(
             decision: row.decision, isSettled: row.isFinished || row.isReported,
-            namesCommitPoint: row.owner != observer?.incarnation
+            mustReadCommitPoint: row.owner != observer?.incarnation
                 && (world.hasJournal || row.isDelegated))
     }
 

@@ -9,14 +9,14 @@ struct Contract: Sendable {
 
     init() {
         let source = PackageResources.openapi_yaml
-        yaml = ServerResponse(.ok, .yaml, source)
+        yaml = ServerResponse(.ok, .yaml, body: source)
         // `scripts/check-contract.sh` validates the file that the build embeds.
         guard let node = try? Yams.compose(yaml: String(decoding: source, as: UTF8.self)) else {
             preconditionFailure("the contract is readable YAML")
         }
         var writer = JSONWriter(capacity: source.count * 2)
         writer.value(Self.value(of: node))
-        json = ServerResponse(.ok, .json, writer.bytes)
+        json = ServerResponse(.ok, .json, body: writer.bytes)
     }
 
     private static func value(of node: Node) -> JSONValue {

@@ -15,7 +15,7 @@ extension CoordinatorAPI {
             writer.name("participants")
             writer.array(participants) { $0.0.write(unresolved: $0.1, to: &$1) }
         }
-        return ServerResponse(.ok, .json, writer.bytes)
+        return ServerResponse(.ok, .json, body: writer.bytes)
     }
 
     func showParticipant(_ request: ServerRequest) async throws(Problem) -> ServerResponse {
@@ -29,7 +29,7 @@ extension CoordinatorAPI {
         var writer = JSONWriter()
         status.write(
             unresolved: await engine.reportedTransactions(in: status.name), to: &writer)
-        return ServerResponse(.ok, .json, writer.bytes)
+        return ServerResponse(.ok, .json, body: writer.bytes)
     }
 
     /// Says whether a request could be accepted.
@@ -106,7 +106,7 @@ extension CoordinatorAPI {
                 }
             }
         }
-        return ServerResponse(.ok, .json, writer.bytes)
+        return ServerResponse(.ok, .json, body: writer.bytes)
     }
 }
 

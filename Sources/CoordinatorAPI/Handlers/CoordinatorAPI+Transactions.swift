@@ -50,8 +50,8 @@ extension CoordinatorAPI {
         case .neverCommits:
             var problem = Problem(
                 .stateDatabaseUnavailable,
-                "The transaction will never commit. The state database did not say whether it has "
-                    + "recorded the key, so try again with a new Idempotency-Key.")
+                "The transaction will never commit: it was aborted, or will be. It is unknown whether "
+                    + "its key was recorded, so try again with a new Idempotency-Key.")
             problem.outcome = .aborted
             problem.isRetryable = false
             throw problem
@@ -60,13 +60,13 @@ extension CoordinatorAPI {
         case .keyInProgress(let id?):
             throw Problem(
                 .idempotencyKeyInProgress,
-                "The first request with this Idempotency-Key is still running. GET the status "
-                    + "that Location names to see how it ends.", transaction: id)
+                "The first request with this Idempotency-Key has no final outcome yet. GET the "
+                    + "status that Location names.", transaction: id)
         case .keyInProgress(nil):
             throw Problem(
                 .idempotencyKeyInProgress,
-                "Another request with this Idempotency-Key is still being accepted. Send this one "
-                    + "again.")
+                "tandem cannot say yet what became of the first request with this "
+                    + "Idempotency-Key. Send this request again.")
         case .keyReused(let id):
             throw Problem(
                 .idempotencyKeyReused,
@@ -87,7 +87,7 @@ extension CoordinatorAPI {
             return ServerResponse(.accepted, record)
         case .aborting, .aborted, .needsOperator:
             return ServerResponse(
-                Problem(record, .decidedElsewhere, nil), stored: record.problem)
+                Problem(aborting: record, .decidedElsewhere, nil), stored: record.problem)
         }
     }
 
@@ -109,7 +109,7 @@ extension CoordinatorAPI {
             return ServerResponse(status: .notModified, headerFields: [.eTag: tag.text])
         }
         let body = type == .text ? RecordRendering.line(record) : RecordRendering.json(record)
-        var response = ServerResponse(.ok, type, body)
+        var response = ServerResponse(.ok, type, body: body)
         response.headerFields[.eTag] = tag.text
         return response
     }
@@ -126,7 +126,7 @@ extension CoordinatorAPI {
         }
         var response = ServerResponse(
             .ok, type,
-            type == .text
+            body: type == .text
                 ? page.records.flatMap(RecordRendering.line) : RecordRendering.json(page))
         if let next = page.next {
             let target = TransactionListQuery.target(request.query, at: "\(next)")
@@ -233,8 +233,9 @@ extension CoordinatorAPI {
     private static func outcomeUnknown(_ id: GlobalTransactionID) -> Problem {
         Problem(
             .outcomeUnknown,
-            "The state database did not confirm the decision, so the transaction may have been "
-                + "committed or aborted. GET the status that Location names.", transaction: id)
+            "The database that records the decision did not confirm it, so the transaction may "
+                + "have been committed or aborted. GET the status that Location names.",
+            transaction: id)
     }
 
     static var noSuchTransaction: Problem {

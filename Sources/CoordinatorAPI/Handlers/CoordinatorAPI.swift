@@ -71,21 +71,21 @@ package struct CoordinatorAPI: Sendable {
     package func router() -> Router {
         let transactionTypes = MediaType.ofTransactions
         var router = Router { ServerResponse(Problem($0)) }
-        router.on(.post, "/v1/transactions", answering(begin))
+        router.on(.post, "/v1/transactions", handler: answering(begin))
         router.on(
             .get, "/v1/transactions",
-            answering(in: transactionTypes, list))
+            handler: answering(in: transactionTypes, list))
         router.on(
             .get, "/v1/transactions/{id}",
-            answering(in: transactionTypes, show))
-        router.on(.post, "/v1/transactions/{id}/rollback", answering(rollBack))
-        router.on(.post, "/v1/transactions/{id}/resolution", answering(resolve))
-        router.on(.get, "/v1/participants", answering(listParticipants))
-        router.on(.get, "/v1/participants/{name}", answering(showParticipant))
-        router.on(.get, "/livez", answering(showLiveness))
-        router.on(.get, "/readyz", answering(showReadiness))
-        router.on(.get, "/openapi.yaml", answering(in: [.yaml]) { _, _ in contract.yaml })
-        router.on(.get, "/openapi.json", answering { _ in contract.json })
+            handler: answering(in: transactionTypes, show))
+        router.on(.post, "/v1/transactions/{id}/rollback", handler: answering(rollBack))
+        router.on(.post, "/v1/transactions/{id}/resolution", handler: answering(resolve))
+        router.on(.get, "/v1/participants", handler: answering(listParticipants))
+        router.on(.get, "/v1/participants/{name}", handler: answering(showParticipant))
+        router.on(.get, "/livez", handler: answering(showLiveness))
+        router.on(.get, "/readyz", handler: answering(showReadiness))
+        router.on(.get, "/openapi.yaml", handler: answering(in: [.yaml]) { _, _ in contract.yaml })
+        router.on(.get, "/openapi.json", handler: answering { _ in contract.json })
         return router
     }
 

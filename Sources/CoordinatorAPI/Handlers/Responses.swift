@@ -4,7 +4,7 @@ import TransactionEngine
 
 extension ServerResponse {
     /// A response in a media type.
-    init(_ status: HTTPResponse.Status, _ type: MediaType, _ body: [UInt8]) {
+    init(_ status: HTTPResponse.Status, _ type: MediaType, body: [UInt8]) {
         self.init(status: status, headerFields: [.contentType: type.rawValue], body: body)
     }
 
@@ -22,7 +22,7 @@ extension ServerResponse {
 
     /// A transaction as the answer to what was done with it, with its place and version.
     init(_ status: HTTPResponse.Status, _ record: TransactionRecord) {
-        self.init(status, .json, RecordRendering.json(record))
+        self.init(status, .json, body: RecordRendering.json(record))
         headerFields[.eTag] = EntityTag(record.version, of: .json).text
         headerFields[.location] = "/v1/transactions/\(record.id)"
     }

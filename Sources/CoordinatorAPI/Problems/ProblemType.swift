@@ -154,7 +154,7 @@ extension ProblemType {
         case .statementFailed: .aborted("A statement failed, and the transaction was aborted")
         case .unexpectedRowCount:
             .aborted("A statement affected or returned an unexpected number of rows")
-        case .cannotBePrepared: .aborted("A branch did something that cannot be prepared")
+        case .cannotBePrepared: .aborted("The work of a branch cannot be prepared")
         case .deferredConstraintFailed:
             .aborted("A deferred constraint or trigger failed at the end of a branch")
         case .selfDeadlock: .aborted("Two branches of the transaction block each other")
@@ -167,7 +167,8 @@ extension ProblemType {
         case .aborted: .aborted("The transaction was aborted")
         case .needsOperator:
             Facts(
-                status: 409, title: "A branch did not end as decided; an operator must resolve it",
+                status: 409,
+                title: "A branch did not end as decided, or nothing proves that it did",
                 outcome: .needsOperator)
         case .conflict: .of(409, "The transaction's state does not allow this")
         case .outcomeUnknown:

@@ -9,7 +9,7 @@ extension OutcomeEncoding {
             Array(branches.map(encode).joined(separator: [UInt8(ascii: "\n")]))
         },
         problem: { record, cause, failure in
-            Problem(record, cause, failure).render()
+            Problem(aborting: record, cause, failure).render()
         })
 
     /// The results of a branch's statements.

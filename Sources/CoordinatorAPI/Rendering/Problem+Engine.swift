@@ -4,13 +4,13 @@ import TransactionEngine
 /// What to do after an abort: the old key would only give the recorded abort again.
 private let newKey = "Try again with a new Idempotency-Key."
 /// What to do if nothing was accepted and the cause may pass.
-private let sameRequest = "Nothing was executed; send the same request again later."
+private let sameRequest = "This request executed nothing; send it again later."
 
 // MARK: Aborted transactions
 
 extension Problem {
     /// Why a transaction was aborted.
-    init(_ record: TransactionRecord, _ cause: AbortCause, _ failure: BranchFailure?) {
+    init(aborting record: TransactionRecord, _ cause: AbortCause, _ failure: BranchFailure?) {
         switch cause {
         case .refused(let branch):
             let participant = record.branches[branch].participant
@@ -80,7 +80,8 @@ extension BranchFailure {
         case .rowsUnexpected(let expected, let actual):
             return "\(place): expected \(expected) affected or returned rows, got \(actual)."
         case .cannotBePrepared:
-            return "PostgreSQL cannot prepare what the branch in \(participant) did\(report)"
+            return
+                "The branch in \(participant) used what PREPARE TRANSACTION does not allow\(report)"
         case .constraintAtPrepare:
             return "A deferred constraint or trigger failed in \(participant)\(report)"
         case .slotsExhausted:
@@ -94,7 +95,7 @@ extension BranchFailure {
         case .wroteWhileReadOnly:
             return "The branch in \(participant) is declared readOnly, but it wrote."
         case .resultTooLarge:
-            return "\(place) returned more rows or bytes than limits.resultRows and "
+            return "\(place) returned more rows or bytes than limits.resultRows or "
                 + "limits.resultBytes allow."
         case .connectionLost:
             return "The connection to \(participant) was lost during the work. \(newKey)"
@@ -105,9 +106,12 @@ extension BranchFailure {
                 + "both branches end, so it could never succeed. Put both statements into one "
                 + "branch."
         case .cancelled:
-            return "The work in \(participant) was cancelled."
+            return
+                "tandem cancelled the work in \(participant), because the transaction is aborted."
         case .notDurable:
-            return "\(participant) could not confirm that its standby has the transaction."
+            return
+                "\(participant) could not confirm that its standby has the transaction, so the branch "
+                + "voted no. \(newKey)"
         case .workThrew:
             return "The program's own work in \(participant) threw an error."
         case .workUnfinished:
@@ -170,7 +174,9 @@ extension BranchRecord {
         return switch outcome {
         case .committed, .heuristicCommit: "was committed (\(name))"
         case .rolledBack, .heuristicRollback: "was rolled back (\(name))"
-        case nil, .heuristicMixed, .heuristicHazard: "ended in an unproven way (\(name))"
+        case .heuristicMixed: "was committed in part (\(name))"
+        case nil, .heuristicHazard:
+            "may have been committed or rolled back, and nothing proves which (\(name))"
         }
     }
 }
@@ -183,7 +189,10 @@ extension Problem {
         if error.isOutcomeUnknown, let id {
             self.init(.outcomeUnknown, error.reason, transaction: id)
         } else {
-            self.init(.stateDatabaseUnavailable, "Cannot read the transaction: \(error.reason).")
+            let object = id == nil ? "transactions" : "the transaction"
+            self.init(.stateDatabaseUnavailable, "Cannot read \(object): \(error.reason).")
+            // A read accepts nothing, so it cannot say that nothing was accepted.
+            outcome = nil
         }
     }
 
@@ -219,7 +228,7 @@ extension Problem {
         case .participantUnavailable(let name, let reason):
             self.init(
                 .participantUnavailable,
-                "Nothing was executed, because \(name) cannot be reached: \(reason)")
+                "This request executed nothing, because \(name) cannot be reached: \(reason)")
             participant = name
         case .preparedTransactionsDisabled(let name):
             self.init(
@@ -240,12 +249,12 @@ extension Problem {
         case .draining:
             self.init(
                 .draining,
-                "This replica is stopping. Nothing was executed; send the request to another replica."
+                "This replica is stopping. This request executed nothing; send it to another replica."
             )
         case .cancelled:
-            self.init(.aborted, "Nothing was executed: the request was cancelled.")
+            self.init(.aborted, "This request executed nothing, because it was cancelled.")
         case .stateUnavailable(let reason):
-            self.init(.stateDatabaseUnavailable, "Nothing was executed: \(reason).")
+            self.init(.stateDatabaseUnavailable, "This request executed nothing: \(reason).")
         }
     }
 }

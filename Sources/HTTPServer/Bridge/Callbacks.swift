@@ -16,13 +16,14 @@ enum Callbacks {
         guard exchange.hasBegun else {
             exchange.hasBegun = true
             return unsafe server.begin(
-                exchange, connection,
-                RequestHead(
+                exchange, on: connection,
+                head: RequestHead(
                     connection, method: method, url: url, version: version,
                     target: exchange.target))
         }
         return unsafe server.access(
-            exchange, connection, UnsafeRawBufferPointer(start: data, count: size.pointee), size)
+            exchange, on: connection,
+            data: UnsafeRawBufferPointer(start: data, count: size.pointee), size: size)
     }
 
     /// Called with the raw target once the request line is complete; its result is the request's

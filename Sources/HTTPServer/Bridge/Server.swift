@@ -200,12 +200,12 @@ import HTTPTypes
 
     /// Called for each piece of the body, at its end, and again after a resume.
     func access(
-        _ exchange: Exchange, _ connection: OpaquePointer, _ data: UnsafeRawBufferPointer,
-        _ size: UnsafeMutablePointer<Int>
+        _ exchange: Exchange, on connection: OpaquePointer, data: UnsafeRawBufferPointer,
+        size: UnsafeMutablePointer<Int>
     ) -> MHD_Result {
         if unsafe !data.isEmpty {
             unsafe size.pointee = 0
-            return unsafe receive(exchange, connection, data)
+            return unsafe receive(exchange, on: connection, data: data)
         }
         let answer = exchange.progress.withLock { progress -> ServerResponse? in
             guard case .answered(let response) = progress else { return nil }
@@ -224,7 +224,7 @@ import HTTPTypes
 
     /// Called once the head is there.
     func begin(
-        _ exchange: Exchange, _ connection: OpaquePointer, _ head: RequestHead
+        _ exchange: Exchange, on connection: OpaquePointer, head: RequestHead
     ) -> MHD_Result {
         // Until the body is whole nothing else is sent on this connection, so the deadline may send.
         unsafe deadlines.set(
@@ -266,7 +266,7 @@ import HTTPTypes
     /// Discards a body over the limit as it comes, up to a cap, so that the client still reads the
     /// response.
     private func receive(
-        _ exchange: Exchange, _ connection: OpaquePointer, _ data: UnsafeRawBufferPointer
+        _ exchange: Exchange, on connection: OpaquePointer, data: UnsafeRawBufferPointer
     ) -> MHD_Result {
         if !exchange.isDiscarding,
             exchange.body.count + data.count <= configuration.bodyBytesMax

@@ -20,7 +20,7 @@ package struct Router: Sendable {
     ///
     /// A pattern's `{name}` matches one segment that is not empty.
     package mutating func on(
-        _ method: HTTPRequest.Method, _ pattern: String, _ handler: @escaping Handler
+        _ method: HTTPRequest.Method, _ pattern: String, handler: @escaping Handler
     ) {
         table.append(
             Route(method: method, segments: Self.segments(pattern), handler: handler))

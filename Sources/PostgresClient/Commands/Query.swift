@@ -1,69 +1,62 @@
 import EventLoop
 
-/// A query and how its rows are read, side by side: columns are read in the order of the SELECT list,
-/// so that no number of a column stands anywhere.
+/// The columns that a statement returns, and how a row of them becomes a value.
+///
+/// One closure is both. ``columns`` lists what the closure asks for, in that order, and goes into the
+/// text of the statement; the same closure then reads a row of the reply. So the place of a column is
+/// written nowhere, and no other file relies on it.
+package struct RowFormat<Row>: Sendable {
+    /// What follows SELECT or RETURNING; of use only where the closure names every column.
+    package let columns: String
+    private let read: @Sendable (inout RowReader) -> Row?
+
+    /// - Parameter read: asks for every column, and only then decides whether the row makes a value.
+    package init(_ read: @escaping @Sendable (inout RowReader) -> Row?) {
+        var reader = RowReader()
+        _ = read(&reader)
+        columns = reader.columns.joined(separator: ", ")
+        self.read = read
+    }
+
+    /// The values of all rows that make one.
+    package func rows(of result: CommandResult) -> [Row] {
+        (0..<result.rowCount).compactMap { row($0, of: result) }
+    }
+
+    /// The value of the first row; nil if there is no row, or if it makes none.
+    package func first(of result: CommandResult) -> Row? {
+        result.rowCount > 0 ? row(0, of: result) : nil
+    }
+
+    private func row(_ index: Int, of result: CommandResult) -> Row? {
+        var reader = RowReader(result, row: index)
+        guard let row = read(&reader) else { return nil }
+        precondition(reader.hasReadAll, "a statement returns other columns than its format reads")
+        return row
+    }
+}
+
+/// A query with a fixed text, and how its rows are read, side by side.
 package struct Query<Row>: Sendable {
     /// The SQL, with parameters as `$1`, `$2`...
     package let sql: String
-    private let read: @Sendable (inout RowReader) -> Row?
+    private let format: RowFormat<Row>
 
-    /// Makes a query; `read` takes every column, or gives nil for a row that is not as expected.
+    /// Makes a query; `read` takes every column of the SELECT list in its order, or gives nil for a row
+    /// that is not as expected.
     package init(_ sql: String, read: @escaping @Sendable (inout RowReader) -> Row?) {
         self.sql = sql
-        self.read = read
+        format = RowFormat(read)
     }
 
     /// The query as a command.
     package func command(_ parameters: [String?] = []) -> Command { Command(sql, parameters) }
 
     /// Reads all rows of a result of this query, except those that are not as expected.
-    package func rows(of result: CommandResult) -> [Row] {
-        (0..<result.rowCount).compactMap { row($0, of: result) }
-    }
+    package func rows(of result: CommandResult) -> [Row] { format.rows(of: result) }
 
     /// Reads the first row of a result of this query; nil if there is none as expected.
-    package func row(of result: CommandResult) -> Row? {
-        result.rowCount > 0 ? row(0, of: result) : nil
-    }
-
-    private func row(_ index: Int, of result: CommandResult) -> Row? {
-        var reader = RowReader(result: result, row: index)
-        guard let row = read(&reader) else { return nil }
-        precondition(reader.column == result.columnCount, "a column was not read: \(sql)")
-        return row
-    }
-}
-
-/// Reads the columns of one row, from left to right.
-package struct RowReader {
-    let result: CommandResult
-    let row: Int
-    private(set) var column = 0
-
-    init(result: CommandResult, row: Int) {
-        self.result = result
-        self.row = row
-    }
-
-    /// The next column as text; nil for NULL.
-    package mutating func text() -> String? {
-        defer { column += 1 }
-        return result.text(row: row, column: column)
-    }
-
-    /// The next column as a value; nil for NULL, and for what is no such value.
-    package mutating func value<Value: LosslessStringConvertible>() -> Value? {
-        text().flatMap { Value($0) }
-    }
-
-    /// Whether the next column is true.
-    package mutating func isTrue() -> Bool { text() == "t" }
-
-    /// The next column's elements; nil for NULL, and for what is no array.
-    package mutating func list() -> [String?]? { text().flatMap(ArrayLiteral.read) }
-
-    /// Passes over columns, which are there for what they do.
-    package mutating func skip(_ count: Int = 1) { column += count }
+    package func row(of result: CommandResult) -> Row? { format.first(of: result) }
 }
 
 extension PostgresConnection {

@@ -140,10 +140,10 @@ package final class ConnectionPool {
     /// One that is closed, too old, in a transaction or not done with its commands is closed instead: the
     /// next user could not rely on it.
     package func giveBack(_ connection: PostgresConnection) {
+        observer?.leaseReturned()
         guard let member = members[ObjectIdentifier(connection)] else {
             return connection.close()
         }
-        observer?.leaseReturned()
         let isTooOld = configuration.maximumAge.map { member.born.duration(to: loop.now) >= $0 }
         if isClosed || isTooOld == true || connection.transactionStatus != .idle {
             connection.close()
@@ -154,7 +154,7 @@ package final class ConnectionPool {
 
     /// Closes a connection that must not be used again; it is replaced if one is needed.
     package func discard(_ connection: PostgresConnection) {
-        if members[ObjectIdentifier(connection)] != nil { observer?.leaseReturned() }
+        observer?.leaseReturned()
         // The pool notices its end like any other.
         connection.close()
     }

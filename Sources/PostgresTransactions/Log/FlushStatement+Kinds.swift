@@ -60,8 +60,8 @@ extension FlushStatement {
         func answers(_ result: CommandResult) -> [Int64: LogAnswer] {
             let rows: [(number: Int64, answer: LogAnswer)] =
                 switch self {
-                case .accept: FlushStatement.accepted.values(of: result)
-                case .tombstone, .decide, .delegate, .copy: FlushStatement.held.values(of: result)
+                case .accept: FlushStatement.accepted.rows(of: result)
+                case .tombstone, .decide, .delegate, .copy: FlushStatement.held.rows(of: result)
                 case .finish, .finishWithDecision, .report, .noteOutcomes: []
                 }
             return Dictionary(rows.map { ($0.number, $0.answer) }) { first, _ in first }
@@ -79,15 +79,15 @@ extension FlushStatement {
     }
 
     private static let accepted = RowFormat { row in
-        row.integer("t.number", as: Int64.self).map { (number: $0, answer: LogAnswer.accepted) }
+        row.value("t.number", as: Int64.self).map { (number: $0, answer: LogAnswer.accepted) }
     }
 
     /// What the row holds: a decision, or that a commit point decides.
     private static let held = RowFormat { row -> (number: Int64, answer: LogAnswer)? in
-        let number = row.integer("t.number", as: Int64.self)
+        let number = row.value("t.number", as: Int64.self)
         let decision = row.name("t.decision", as: Decision.self)
-        let evidence = (row.array("t.evidence") ?? []).map { $0.flatMap(RowCoding.evidence(of:)) }
-        let isElsewhere = row.bool("t.delegated OR t.journal_server IS NOT NULL")
+        let evidence = (row.list("t.evidence") ?? []).map { $0.flatMap(RowCoding.evidence(of:)) }
+        let isElsewhere = row.isTrue("t.delegated OR t.journal_server IS NOT NULL")
         guard let number else { return nil }
         if let decision { return (number, .decided(decision, evidence: evidence)) }
         return isElsewhere ? (number, .delegated(evidence: evidence)) : nil

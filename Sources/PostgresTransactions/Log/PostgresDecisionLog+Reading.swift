@@ -71,7 +71,7 @@ extension PostgresDecisionLog {
     private static let queue = RowFormat { row -> OperatorQueue? in
         let oldest = row.transactionID(number: "number", salt: "salt")
         let since = row.time("needs_operator_since")
-        let count = row.integer("count(*) OVER ()", as: Int.self)
+        let count = row.value("count(*) OVER ()", as: Int.self)
         guard let oldest, let since, let count else { return nil }
         return OperatorQueue(count: count, oldest: oldest, since: since)
     }
@@ -89,11 +89,11 @@ extension PostgresDecisionLog {
     }
 
     private static let resolution = RowFormat { row -> Resolution? in
-        let branch = row.integer("branch", as: Int.self)
+        let branch = row.value("branch", as: Int.self)
         let action = row.name("action", as: Resolution.Action.self)
         let actor = row.text("actor")
         let reason = row.text("reason")
-        let isForced = row.bool("forced")
+        let isForced = row.isTrue("forced")
         let found = row.text("found")
         let at = row.time("at")
         guard let branch, let action, let actor, let reason, let found, let at else { return nil }
@@ -116,7 +116,7 @@ extension PostgresDecisionLog {
     }
 
     private static let mark = RowFormat {
-        $0.integer(
+        $0.value(
             "CASE WHEN quarantined_below > 0 THEN \(Int64.max) ELSE low_water_mark END",
             as: Int64.self)
     }
@@ -132,9 +132,9 @@ extension PostgresDecisionLog {
     private static let standing = RowFormat { row -> (id: GlobalTransactionID, row: RowStanding)? in
         let id = row.transactionID(number: "t.number", salt: "t.salt")
         let decision = row.name("t.decision", as: Decision.self)
-        let isFinished = row.bool("t.finished_at IS NOT NULL")
-        let isOwned = row.bool(ownerIsAlive)
-        let gids = row.array("t.gids") ?? []
+        let isFinished = row.isTrue("t.finished_at IS NOT NULL")
+        let isOwned = row.isTrue(ownerIsAlive)
+        let gids = row.list("t.gids") ?? []
         guard let id else { return nil }
         return (
             id,

@@ -31,7 +31,7 @@ extension PostgresDecisionLog {
         }
     }
 
-    private static let removed = RowFormat { $0.integer("count(*)", as: Int.self) }
+    private static let removed = RowFormat { $0.value("count(*)", as: Int.self) }
 
     /// Removes a batch of rows that finished long ago, and returns how many they were.
     ///

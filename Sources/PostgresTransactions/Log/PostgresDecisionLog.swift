@@ -60,7 +60,7 @@ package final class PostgresDecisionLog: DecisionLog {
     func rows<Value>(
         _ sql: String, _ parameters: [String?] = [], as format: RowFormat<Value>
     ) async throws(LogUnavailable) -> [Value] {
-        format.values(of: try await checked { try await state.read(sql, parameters) })
+        format.rows(of: try await checked { try await state.read(sql, parameters) })
     }
 
     /// What one durable write returns; `parameters` is called once there is a session to send it
@@ -68,7 +68,7 @@ package final class PostgresDecisionLog: DecisionLog {
     func written<Value>(
         _ sql: String, as format: RowFormat<Value>, parameters: @LoopActor () async -> [String?]
     ) async throws(LogUnavailable) -> [Value] {
-        format.values(of: try await checked { try await state.write(sql, parameters: parameters) })
+        format.rows(of: try await checked { try await state.write(sql, parameters: parameters) })
     }
 
     /// Runs this with its error as callers may read it.

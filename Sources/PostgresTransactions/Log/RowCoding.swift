@@ -1,4 +1,5 @@
 import CommitProtocol
+import PostgresClient
 import TransactionEngine
 
 /// How a `TransactionRecord` lies in `tandem.transactions`.
@@ -10,10 +11,10 @@ enum RowCoding {
         let keyDigest = row.text("encode(t.key_digest, 'hex')")
         let requestDigest = row.text("encode(t.request_digest, 'hex')")
         let isolation = row.name("t.isolation", as: Isolation.self)
-        let labelNames = row.array("t.label_names")
-        let labelValues = row.array("t.label_values")
+        let labelNames = row.list("t.label_names")
+        let labelValues = row.list("t.label_values")
         let owner = row.text("t.owner")
-        let epoch = row.integer("t.epoch", as: Int64.self)
+        let epoch = row.value("t.epoch", as: Int64.self)
         let acceptedAt = row.time("t.accepted_at")
         let deadline = row.time("t.deadline")
         let state = row.name("t.state", as: TransactionState.self)
@@ -22,17 +23,17 @@ enum RowCoding {
         let finishedAt = row.time("t.finished_at")
         let branches = branches(&row)
         let results = row.text("t.results")
-        let areResultsOmitted = row.bool("t.results_omitted")
+        let areResultsOmitted = row.isTrue("t.results_omitted")
         let problem = row.text("t.problem")
-        let resolutionCount = row.integer("t.resolution_count", as: Int.self)
-        let isHeld = row.bool(
+        let resolutionCount = row.value("t.resolution_count", as: Int.self)
+        let isHeld = row.isTrue(
             """
             t.decision IS NULL
                 AND t.number < (SELECT quarantined_below FROM tandem.installation)
             """)
         let journal = row.text("t.journal_server").flatMap(server(of:))
-        let isDelegated = row.bool("t.delegated")
-        let isRollbackRequested = row.bool("t.rollback_requested")
+        let isDelegated = row.isTrue("t.delegated")
+        let isRollbackRequested = row.isTrue("t.rollback_requested")
 
         guard let id, let principal, let isolation, let labelNames, let labelValues, let owner,
             let epoch, let acceptedAt, let deadline, let state, let branches
@@ -60,16 +61,16 @@ enum RowCoding {
     }
 
     /// The columns that have one element a branch.
-    private static func branches(_ row: inout ColumnReader) -> [BranchRecord]? {
-        let participants = row.array("t.participants")
-        let gids = row.array("t.gids")
-        let versions = row.array("t.participant_versions")
-        let commitModes = row.array("t.commit_modes")
-        let votes = row.array("t.votes")
-        let evidence = row.array("t.evidence")
-        let outcomes = row.array("t.outcomes")
-        let retries = row.array("t.retries")
-        let errors = row.array("t.errors")
+    private static func branches(_ row: inout RowReader) -> [BranchRecord]? {
+        let participants = row.list("t.participants")
+        let gids = row.list("t.gids")
+        let versions = row.list("t.participant_versions")
+        let commitModes = row.list("t.commit_modes")
+        let votes = row.list("t.votes")
+        let evidence = row.list("t.evidence")
+        let outcomes = row.list("t.outcomes")
+        let retries = row.list("t.retries")
+        let errors = row.list("t.errors")
         guard let participants, let gids, let votes, let evidence, let outcomes, let retries,
             let errors, !gids.isEmpty,
             [participants, votes, evidence, outcomes, retries, errors, commitModes ?? gids]

@@ -1,4 +1,5 @@
 import EventLoop
+import PostgresClient
 import TransactionEngine
 
 /// The numbers of new transactions, taken from the sequence a thousand at a time; the next block is
@@ -6,7 +7,7 @@ import TransactionEngine
 @LoopActor
 final class TransactionNumbers {
     private static let next = RowFormat {
-        $0.integer("nextval('tandem.transaction_numbers')", as: Int64.self)
+        $0.value("nextval('tandem.transaction_numbers')", as: Int64.self)
     }
 
     private let state: StateDatabase

@@ -211,6 +211,6 @@ extension PostgresConnection {
         of evidence: PreparedEvidence, timeout: Duration
     ) async throws(PostgresError) -> CommitStatus {
         try await row(Self.commitStatus, ["\(evidence.transactionID)"], timeout: timeout)
-            ?? .tooOld
+            ?? .inProgress
     }
 }

@@ -221,8 +221,10 @@ struct ListedTransaction: Sendable {
         """
     ) { row in
         guard let gid = row.text(), let age: Double = row.value(), let id: UInt32 = row.value(),
-            let next: UInt64 = row.value(), let owner = row.text(), let database = row.text()
+            let next: UInt64 = row.value()
         else { return nil }
+        // The role that prepared it may be gone by now; its slot is in use all the same.
+        let (owner, database) = (row.text() ?? "", row.text() ?? "")
         return ListedTransaction(
             gid: gid, ageSeconds: age, transactionID: wholeID(id, below: next), owner: owner,
             database: database)

@@ -83,7 +83,7 @@ final class PostgresParticipant {
             configuration: PoolConfiguration(
                 size: options.finishers, minimumIdle: options.finishers, connectTimeout: timeout))
         statusReaders = try pool(
-            "look", .statusReading,
+            "read", .statusReading,
             configuration: PoolConfiguration(
                 size: 1, connectTimeout: timeout, idleTimeout: .seconds(60)))
         sharedFinishers = SharedConnections(finishers)

@@ -13,6 +13,8 @@ package final class PostgresParticipants: Participants {
     package var onAnswering: (@LoopActor (String) -> Void)?
     nonisolated let members: [String: PostgresParticipant]
     private let loop: EventLoop
+    /// Participants whose waiting requests are served once slots are counted again.
+    private var recounting: Set<String> = []
     let queue = SessionQueue()
     private let queueMax: Int
     private(set) var lastTicket = 0
@@ -225,22 +227,34 @@ package final class PostgresParticipants: Participants {
                 return try take(waiter.requests, ticket: waiter.ticket).map { .success($0) }
             } catch {
                 if mayCount, let member = memberToCount(before: error, of: waiter.requests) {
-                    Task(executorPreference: loop) {
-                        await member.recount()
-                        await self.serve(name, mayCount: false)
-                    }
+                    recount(member, thenServe: name)
                     return nil
                 }
                 refused.append(waiter)
                 return .failure(error)
             }
         }
-        for waiter in refused { serveOthers(after: waiter) }
+        // Requests that come up now are refused by the same count as these.
+        for waiter in refused { serveOthers(after: waiter, mayCount: mayCount) }
+    }
+
+    /// Counts the slots of a member's server anew, then serves the requests that wait for a participant.
+    private func recount(_ member: PostgresParticipant, thenServe name: String) {
+        guard recounting.insert(name).inserted else { return }
+        Task(executorPreference: loop) {
+            await member.recount()
+            await self.recounted(name)
+        }
+    }
+
+    private func recounted(_ name: String) {
+        recounting.remove(name)
+        serve(name, mayCount: false)
     }
 
     /// Serves the requests for which the sessions kept for this one are free now.
-    private func serveOthers(after waiter: SessionWaiter) {
-        for name in Set(waiter.requests.map(\.participant)) { serve(name) }
+    private func serveOthers(after waiter: SessionWaiter, mayCount: Bool = true) {
+        for name in Set(waiter.requests.map(\.participant)) { serve(name, mayCount: mayCount) }
     }
 
     private func stopWaiting(_ ticket: Int) {

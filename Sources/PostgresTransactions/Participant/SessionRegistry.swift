@@ -233,7 +233,7 @@ final class SessionRegistry {
             on: systemIdentifier,
             """
             FROM tandem.sessions AS s
-            WHERE s.participant = $1 AND s.system_identifier IN ('', $2) AND NOT EXISTS (
+            WHERE s.participant = $1 AND s.system_identifier = $2 AND NOT EXISTS (
                 SELECT FROM tandem.replicas AS r WHERE r.name = s.replica AND r.epoch = s.epoch
                     AND \(StateDatabase.isAlive))
             """)

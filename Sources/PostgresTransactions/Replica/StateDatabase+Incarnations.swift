@@ -17,7 +17,7 @@ extension StateDatabase {
     static func begin(
         incarnationOf options: StateOptions, on connection: PostgresConnection
     ) async throws -> Int64 {
-        let epoch = RowFormat { $0.integer("r.epoch", as: Int64.self) }
+        let epoch = RowFormat { $0.value("r.epoch", as: Int64.self) }
         let taken = try await write(
             [
                 Command(
@@ -68,7 +68,7 @@ extension StateDatabase {
     func endExpiredIncarnations() async throws -> [String] {
         let within = "BETWEEN now() - $3 * interval '1 second' AND now() + $3 * interval '1 second'"
         let name = RowFormat { $0.text("r.name") }
-        return name.values(
+        return name.rows(
             of: try await write(
                 """
                 UPDATE tandem.replicas AS r SET ended = true, epoch = r.epoch + 1

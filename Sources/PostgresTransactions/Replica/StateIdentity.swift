@@ -17,7 +17,7 @@ final class StateIdentity {
 
     private static let server = RowFormat { row -> Server? in
         let system = row.text("system_identifier")
-        let timeline = row.integer(
+        let timeline = row.value(
             "('x' || substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8))::bit(32)::bigint",
             as: Int64.self)
         guard let system, let timeline else { return nil }

@@ -27,7 +27,7 @@ package enum Migrator {
     }
 
     private static let applied = RowFormat { row -> (number: Int, name: String)? in
-        let number = row.integer("number", as: Int.self)
+        let number = row.value("number", as: Int.self)
         let name = row.text("name")
         guard let number, let name else { return nil }
         return (number, name)
@@ -47,7 +47,7 @@ package enum Migrator {
                 number integer PRIMARY KEY, name text NOT NULL,
                 applied_at timestamptz NOT NULL DEFAULT now())
             """)
-        let present = applied.values(
+        let present = applied.rows(
             of: try await connection.query(
                 "SELECT \(applied.columns) FROM tandem.migrations ORDER BY number"))
         if let refusal = refusal(of: present, by: migrations) {
@@ -72,10 +72,6 @@ package enum Migrator {
     private static func refusal(
         of present: [(number: Int, name: String)], by migrations: [Migration]
     ) -> StateDatabaseError? {
-        let known = migrations.last?.number ?? 0
-        if let newest = present.last?.number, newest > known {
-            return .newerSchema(found: newest, known: known)
-        }
         for (applied, known) in zip(present, migrations) {
             guard applied.number == known.number else {
                 return .migration(
@@ -87,6 +83,10 @@ package enum Migrator {
                     reason: "migration \(applied.number) is \"\(applied.name)\" there, and "
                         + "\"\(known.name)\" here: another program made it")
             }
+        }
+        let newest = migrations.last?.number ?? 0
+        if let found = present.last?.number, found > newest {
+            return .newerSchema(found: found, known: newest)
         }
         return nil
     }

@@ -35,7 +35,7 @@ final class ActiveTransaction {
     /// How many heuristic outcomes the row holds.
     var notedHeuristicCount = 0
     /// Whether the record's problem is the one that another replica wrote with its abort.
-    private(set) var hasForeignProblem = false
+    private(set) var hasProblemFromElsewhere = false
     /// The decision that the record's results and problem belong to.
     private var completedFor: Decision?
 
@@ -108,10 +108,10 @@ final class ActiveTransaction {
         // A commit may have been asked for with results; it cannot be the answer any more.
         record.results = nil
         record.areResultsOmitted = false
-        hasForeignProblem = true
+        hasProblemFromElsewhere = true
     }
 
-    /// Completes the record with what is written beside the decision: results, or the problem.
+    /// Completes the record with what is written together with the decision: results, or the problem.
     ///
     /// A commit point may refuse to commit; what belongs to one decision is then replaced by what
     /// belongs to the other.
@@ -133,13 +133,13 @@ final class ActiveTransaction {
         case .abort:
             record.results = nil
             record.areResultsOmitted = false
-            guard !hasForeignProblem, let cause = machine.cause else { return }
+            guard !hasProblemFromElsewhere, let cause = machine.cause else { return }
             record.problem = encoding.problem(record, cause, decisiveFailure)
         }
     }
 
     /// Completes the record for an abort that the log answered and this machine did not ask for.
-    func completeForForeignAbort(_ encoding: OutcomeEncoding) {
+    func completeForAbortElsewhere(_ encoding: OutcomeEncoding) {
         guard record.problem == nil else { return }
         record.problem = encoding.problem(
             record, machine.cause ?? .decidedElsewhere, decisiveFailure)

@@ -92,7 +92,7 @@ final class Admission {
         } catch {
             reservation = .failure(error)
         }
-        // From here until the transaction is in the table there is no suspension.
+        // From here until the transaction is in the table nothing suspends, so a drain misses none.
         context.table.admissionEnded()
         defer { context.table.wakeIfIdle() }
         switch reservation {
@@ -195,6 +195,8 @@ final class Admission {
             records.append(record)
             branches.append(ActiveBranch(work: work, session: reservation.sessions[index]))
         }
+        // The row's deadline counts from now, the machine's from the request's arrival: so the owner
+        // aborts before another replica does.
         var record = TransactionRecord(
             id: id, request: request, owner: log.replica, epoch: log.epoch, acceptedAt: now,
             deadline: now + timeout * 1000, branches: records)
@@ -235,8 +237,8 @@ final class Admission {
     }
 
     private func answerOfTakenKey(_ request: TransactionRequest) async -> TransactionAnswer {
-        // Without a key, a scan's tombstone came first: its branches had been prepared for long, and
-        // it had no row. Only this coordinator could have committed it.
+        // Without a key, only its id can be taken: by the tombstone of a scan, which found its branches
+        // prepared for long and no row. Only this replica could have committed it.
         guard let idempotency = request.idempotency else { return .neverCommits }
         let earlier = try? await context.log.record(
             principal: request.principal, keyDigest: idempotency.keyDigest)
@@ -249,8 +251,8 @@ final class Admission {
     /// Refuses a request whose key another request is using on this replica.
     ///
     /// Until that one's row is durable its id cannot be looked up, and other replicas do not know it.
-    /// So the answer has neither its id nor the news that the requests differ: its acceptance may
-    /// still fail, and leave the key unused.
+    /// So the answer neither names its id nor says that the requests differ: its acceptance may still
+    /// fail, and leave the key unused.
     private func refusal(
         of idempotency: TransactionRequest.Idempotency, for running: RunningRequest
     ) -> TransactionAnswer {
@@ -273,7 +275,8 @@ final class Admission {
             }
             let known = try await status.decidedView(of: earlier)
             if known.isOpen { return .keyInProgress(try await isDurable(known) ? known.id : nil) }
-            // An abort is answered with its problem, which speaks of no finish but one against it.
+            // An abort is answered with its problem, which mentions a branch's end only if it
+            // contradicts the abort.
             let isPlainAbort = known.decision == .abort && !known.needsOperator
             return .replayed(isPlainAbort ? known : try await status.view(ofDecided: known))
         } catch {

@@ -41,16 +41,16 @@ struct HeuristicLog {
 
     private static func message(_ outcome: Outcome?, _ machine: TransactionMachine) -> String {
         if machine.phase == .undecidable {
-            return "nothing proves what was decided; an operator has to look"
+            return "nothing proves what was decided; an operator must decide"
         }
         if machine.decision == nil {
             return
                 "a branch of a transaction that was not accepted was committed from outside, and "
-                + "no row records it; an operator has to look"
+                + "no row records it; an operator must check"
         }
         return outcome == .heuristicHazard
-            ? "nothing proves how a branch ended; an operator has to look"
-            : "a branch ended against the decision; an operator has to look"
+            ? "nothing proves how a branch ended; an operator must check"
+            : "a branch ended against the decision; an operator must check"
     }
 }
 

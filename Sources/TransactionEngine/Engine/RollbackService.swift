@@ -9,7 +9,7 @@ package enum RollbackAnswer: Sendable {
     case known(TransactionRecord)
     /// Nobody can say yet what was decided.
     case outcomeUnknown
-    /// It may have been decided before the state database changed: an operator has to look.
+    /// It may have been decided before the state database changed: an operator must decide.
     case held
 }
 

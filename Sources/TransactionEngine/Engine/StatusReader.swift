@@ -5,6 +5,9 @@ import EventLoop
 ///
 /// A report must never take back what another replica has reported. `DecisionInquiry` and
 /// `FinishInquiry` say what has to be read before a decision or a finish may be reported; this reads it.
+///
+/// A row becomes a report in two steps: ``decidedView(of:)-(TransactionRecord)`` gives it the decision
+/// that may be reported, and ``view(ofDecided:)`` the finish.
 @LoopActor
 final class StatusReader {
     private let context: EngineContext
@@ -22,12 +25,12 @@ final class StatusReader {
         of id: GlobalTransactionID, principal: String?
     ) async throws(LogUnavailable) -> TransactionRecord? {
         if let known = context.table.record(of: id), !known.isOf(principal) { return nil }
-        if let known = try await settledRecord(of: id), known.isDecided {
+        if let known = try await ownRecord(of: id), known.isDecided {
             return try await withResolutions(view(ofDecided: known))
         }
         guard let row = try await context.log.record(id), row.isOf(principal) else { return nil }
         // This replica may have taken it over, or finished it, while the row was being read.
-        if let known = try await settledRecord(of: id), known.isDecided {
+        if let known = try await ownRecord(of: id), known.isDecided {
             return try await withResolutions(view(ofDecided: known))
         }
         return try await withResolutions(view(ofDecided: decidedView(of: row)))
@@ -59,7 +62,7 @@ final class StatusReader {
             let left = end - context.clock.milliseconds
             guard left > 0 else { break }
             if let transaction = context.table[id] {
-                // Nobody waits here for an operator.
+                // A request does not wait for an operator.
                 guard transaction.record.isOf(principal),
                     transaction.machine.state != .needsOperator
                 else { break }
@@ -77,7 +80,8 @@ final class StatusReader {
                 await context.signals.send(.watch(id))
             }
             await context.table.waitForFinishRecord(of: id, within: .milliseconds(min(left, pause)))
-            // The signal may be lost, or may have met nobody: then the row has to be read again.
+            // The signal may be lost, or no replica may have been there to receive it: then the row
+            // has to be read again.
             pause = min(pause * 2, 1000)
         }
         return try await view(of: id, principal: principal)
@@ -102,11 +106,12 @@ final class StatusReader {
 
     /// Rows that match, newest first, with what this replica knows beyond them.
     ///
-    /// A list waits for nothing. Where a decision was just asked for, or a commit point does not
-    /// answer, it shows what is recorded; it asks no commit point again that did not answer.
+    /// A list never waits for a transaction to progress. Where a decision was just asked for, or a
+    /// commit point does not answer, it shows what is recorded; it reads no commit point again that
+    /// did not answer.
     func page(_ filter: RecordFilter) async throws(LogUnavailable) -> RecordPage {
         let rows = try await context.log.records(filter)
-        // One durable write after the read vouches for every decision that was read.
+        // One durable write after the read confirms every decision that was read.
         if let row = rows.first(where: { isActiveElsewhere($0) && $0.decision != nil }) {
             _ = try await context.log.confirmedRecord(row.id)
         }
@@ -158,7 +163,7 @@ final class StatusReader {
     ///
     /// A decision that has been asked for may be durable before its answer arrives, and another
     /// replica may have reported it: "undecided" would take that back. So this waits for the answer.
-    private func settledRecord(
+    private func ownRecord(
         of id: GlobalTransactionID
     ) async throws(LogUnavailable) -> TransactionRecord? {
         let end = context.clock.milliseconds + 5000
@@ -182,7 +187,7 @@ final class StatusReader {
         else {
             return record
         }
-        var (row, silence) = (record, "")
+        var (row, failure) = (record, "")
         var inquiry = DecisionInquiry()
         var next = inquiry.read(reading(of: row), isConfirmed: false)
         while true {
@@ -196,9 +201,9 @@ final class StatusReader {
                 next = inquiry.read(reading(of: row), isConfirmed: false)
             case .readCommitPoint:
                 let found = await readCommitPoint(of: row)
-                (row, silence) = (found.row, found.silence)
+                (row, failure) = (found.row, found.failure)
                 next = inquiry.read(found.reading)
-            case .unknown: throw LogUnavailable(silence, isOutcomeUnknown: true)
+            case .unknown: throw LogUnavailable(failure, isOutcomeUnknown: true)
             }
         }
     }
@@ -214,13 +219,13 @@ final class StatusReader {
         return DecisionInquiry.Row(
             decision: row.decision,
             isSettled: row.finishedAt != nil || row.isHeld || row.state == .needsOperator,
-            namesCommitPoint: !isOwn && (row.journal != nil || row.isDelegated))
+            mustReadCommitPoint: !isOwn && (row.journal != nil || row.isDelegated))
     }
 
     /// What the commit point of an undecided row holds, and the row with it.
     private func readCommitPoint(
         of row: TransactionRecord
-    ) async -> (reading: DecisionInquiry.Reading, row: TransactionRecord, silence: String) {
+    ) async -> (reading: DecisionInquiry.Reading, row: TransactionRecord, failure: String) {
         guard let branch = row.branches.firstIndex(where: \.commitMode.isCommitPoint) else {
             return (.nothing, row, "")
         }
@@ -252,6 +257,8 @@ final class StatusReader {
         {
             return try await recordedView(of: here)
         }
+        // Where this replica coordinates the transaction, the row is read once before an unfinished
+        // state is reported; each round else moves the inquiry on, which reads each branch once.
         var isRowRead = context.table[known.id] == nil
         var record = known
         var inquiry = FinishInquiry()
@@ -309,15 +316,23 @@ final class StatusReader {
         return seen
     }
 
-    /// The row, once its finish is recorded; nil if that takes longer than a moment.
+    /// The row, once its finish is recorded; nil if that takes longer than a quarter of a second.
+    ///
+    /// Another replica may record it, which signals nothing unless it was asked to. While a participant
+    /// does not answer, many statuses come here, so the row is read again rather than each asking.
     private func finishedRow(
         _ id: GlobalTransactionID
     ) async throws(LogUnavailable) -> TransactionRecord? {
-        if let row = try await context.log.record(id), row.isFinishRecorded { return row }
-        await context.signals.send(.watch(id))
-        await context.table.waitForFinishRecord(of: id, within: .milliseconds(250))
-        let row = try await context.log.record(id)
-        return row?.isFinishRecorded == true ? row : nil
+        let end = context.clock.milliseconds + 250
+        var pause: Int64 = 50
+        while true {
+            if let row = try await context.log.record(id), row.isFinishRecorded { return row }
+            let left = end - context.clock.milliseconds
+            guard left > 0 else { return nil }
+            await context.table.waitForFinishRecord(
+                of: id, within: .milliseconds(min(left, pause)))
+            pause *= 2
+        }
     }
 
     /// What finished here: at once where other replicas can read the same, else once it is recorded;
@@ -367,7 +382,8 @@ extension TransactionRecord {
         return record
     }
 
-    /// As it was before it finished; nil if nothing was decided.
+    /// As if it had not finished: the state and the branches are put back to what may be reported
+    /// before its finish record; nil if nothing was decided.
     fileprivate var beforeFinish: TransactionRecord? {
         guard let decision else { return nil }
         var record = self

@@ -2,10 +2,11 @@ import CommitProtocol
 import EventLoop
 import Logging
 
-/// Drives active transactions: hands events to the machine and does what its steps say.
+/// Runs active transactions: hands events to the machine and does what its steps say.
 ///
-/// It makes no decision. A step's parts are done in the step's order: the request to the log, the
-/// commands to branches, the timers, the reply.
+/// It makes no decision. It starts a step's parts in the step's order: the write to the log, the
+/// commands to branches, the timers, the reply. None waits for another, because a command that depends
+/// on a record is in the step of the event that says the record is durable.
 @LoopActor
 final class TransactionDriver {
     private let context: EngineContext
@@ -82,8 +83,8 @@ final class TransactionDriver {
         guard !transaction.isOver else { return }
         let before = transaction.machine.state
         if transaction.prefersDecision, transaction.caller != nil {
-            // A caller that is answered at the decision makes room for another at once, and one that
-            // waits does not. So the intake slows down to what the participants can finish.
+            // While too many callers were answered early, the next ones wait for the finish: so the
+            // intake slows down to what the participants can finish.
             transaction.machine.repliesAtDecision = unattendedCount < context.limits.committingMax
         }
         let step = transaction.machine.handle(
@@ -165,7 +166,7 @@ final class TransactionDriver {
             transaction.unavailability = reason
             return .acceptUnavailable
         case .decided(let decision, let evidence):
-            if decision == .abort { transaction.completeForForeignAbort(context.encoding) }
+            if decision == .abort { transaction.completeForAbortElsewhere(context.encoding) }
             return .decided(decision, evidence: evidence)
         case .delegated(let evidence):
             return request == .delegate ? .delegated : .delegationFound(evidence: evidence)
@@ -179,7 +180,7 @@ final class TransactionDriver {
                 metadata: ["transaction": "\(transaction.id)", "reason": "\(reason)"])
             return .decisionUnknown
         case .recorded:
-            preconditionFailure("a lazy record has no event")
+            preconditionFailure("a record that no caller waits for has no event")
         }
     }
 
@@ -199,9 +200,10 @@ final class TransactionDriver {
         }
     }
 
-    /// Writes a lazy record.
+    /// Writes a record that no caller waits for: the finish, or that nobody can tell the decision.
     ///
-    /// Until it is durable, statuses show what was reached here.
+    /// Until it is durable, statuses show what was reached here. A failure is harmless: recovery finds
+    /// the row unfinished, and reaches the same.
     private func recordFinish(_ request: LogRequest, _ record: TransactionRecord) {
         context.table.beginRecording(record)
         spawn { [context] in
@@ -227,7 +229,8 @@ final class TransactionDriver {
         }
         transaction.timers[request.timer]?.cancel()
         transaction.timers[request.timer] = context.clock.schedule(after: delay) {
-            Task { @LoopActor [weak self, weak transaction] in
+            [weak self, weak transaction] in
+            Task { @LoopActor in
                 guard let transaction else { return }
                 self?.fire(request.timer, transaction)
             }

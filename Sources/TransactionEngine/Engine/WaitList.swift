@@ -6,7 +6,8 @@ import EventLoop
 @LoopActor
 final class WaitList<Key: Hashable & Sendable> {
     private let clock: any EngineClock
-    private var waiting: [Key: [CheckedContinuation<Void, Never>]] = [:]
+    private var waiting: [Key: [Int: CheckedContinuation<Void, Never>]] = [:]
+    private var lastNumber = 0
 
     init(_ clock: any EngineClock) {
         self.clock = clock
@@ -19,19 +20,28 @@ final class WaitList<Key: Hashable & Sendable> {
     func wait(
         for key: Key, within limit: Duration, unless isOver: @LoopActor () -> Bool = { false }
     ) async {
+        lastNumber += 1
+        let number = lastNumber
         let timer = clock.schedule(after: limit) { [weak self] in
-            Task { @LoopActor in self?.wake(key) }
+            Task { @LoopActor in self?.wake(key, number) }
         }
         await withCheckedContinuation { continuation in
             guard !isOver() else { return continuation.resume() }
-            waiting[key, default: []].append(continuation)
+            waiting[key, default: [:]][number] = continuation
         }
         timer.cancel()
     }
 
+    private func wake(_ key: Key, _ number: Int) {
+        waiting[key]?.removeValue(forKey: number)?.resume()
+        if waiting[key]?.isEmpty == true { waiting[key] = nil }
+    }
+
     /// Wakes the tasks that wait for the key.
     func wake(_ key: Key) {
-        for continuation in waiting.removeValue(forKey: key) ?? [] { continuation.resume() }
+        for continuation in (waiting.removeValue(forKey: key) ?? [:]).values {
+            continuation.resume()
+        }
     }
 
     /// Wakes every task.

@@ -1,7 +1,7 @@
 #if TANDEM_FAILPOINTS
 /// A place before or after a durable step, at which a debug build can be made to die or stop.
 ///
-/// Its name is `<step>.<moment>`, and `.<branch>` behind it for the steps of one branch:
+/// Its name is `<step>.<moment>`, and `.<branch>` after it for the steps of one branch:
 /// `decideCommit.after`, `commitPrepared.before.1`.
 struct Failpoint: Hashable, CustomStringConvertible {
     let step: Step
@@ -11,7 +11,7 @@ struct Failpoint: Hashable, CustomStringConvertible {
 
     /// The durable steps.
     ///
-    /// Whoever adds a case adds crash cases for it in `Reliability/crash/points.py`; a tidy test
+    /// A new case needs crash cases in `Reliability/crash/points.py`; a tidy test
     /// compares the two.
     enum Step: String, CaseIterable {
         /// The row of an acceptance.
@@ -22,19 +22,19 @@ struct Failpoint: Hashable, CustomStringConvertible {
         case decideAbort
         /// The decision abort in the place of a row that may not exist.
         case tombstone
-        /// The claim of rows that no living replica drives.
+        /// The claim of rows that no living replica owns.
         case claim
         /// The record that the one-phase branch decides.
         case delegate
-        /// The register's own COMMIT, which is the decision.
+        /// The commit point's own COMMIT, which is the decision.
         case commitLocally
-        /// The question what a register holds.
+        /// The query of a commit point.
         case queryCommitPoint
-        /// The copy of a register's decision.
+        /// The copy of a commit point's decision.
         case copy
-        /// The end of what a branch that is not prepared holds open.
+        /// The COMMIT or ROLLBACK of what a branch that is not prepared holds open.
         case release
-        /// The record of the end.
+        /// The finish record.
         case finish
         /// A branch's SQL and its PREPARE.
         case work

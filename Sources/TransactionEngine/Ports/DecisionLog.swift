@@ -190,8 +190,8 @@ package struct RecordFilter: Sendable, Hashable {
 
 /// Some of the rows that match.
 package struct RecordPage: Sendable {
-    /// The rows, newest first; there may be fewer than were asked for, or none, and more behind
-    /// them.
+    /// The rows, newest first; there may be fewer than were asked for, or none, although more
+    /// follow.
     package let records: [TransactionRecord]
     /// What `RecordFilter.before` has to be for the next page; nil if this is the last.
     package let next: Int64?

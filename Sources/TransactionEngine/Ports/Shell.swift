@@ -15,7 +15,7 @@ package struct EnginePorts: Sendable {
     /// A random number of a range, for jitter.
     package var random: @Sendable (ClosedRange<Int64>) -> Int64
 
-    /// Makes the ports of one that is alone and observed by nobody.
+    /// Makes ports; by default of a replica that is alone and has no observer.
     package init(
         log: any DecisionLog, participants: any Participants, clock: any EngineClock,
         signals: any ReplicaSignals = NoSignals(), observer: (any EngineObserver)? = nil,
@@ -98,9 +98,9 @@ package enum TransactionAnswer: Sendable {
     case replayed(TransactionRecord)
     /// It was run, and this is the answer at its decision to commit, as the caller preferred.
     case decided(TransactionRecord)
-    /// Nobody can say yet; its status will tell.
+    /// The outcome is not known yet; its status will say.
     case outcomeUnknown(GlobalTransactionID)
-    /// It will never commit; nobody can say whether its key is used up.
+    /// It will never commit; it is unknown whether its key was recorded.
     case neverCommits
     /// Refused; nothing was accepted.
     case refused(AdmissionFailure)

@@ -2,8 +2,9 @@ extension SlotUsage {
     /// Says which slots are in use, and by whom, for callers of both interfaces.
     package func message(participant name: String) -> String {
         if let share, own >= share {
-            return "This replica's branches in \(name) hold all \(share) slots for prepared "
-                + "transactions that preparedSlots gives them."
+            return
+                "This replica uses all \(share) slots for prepared transactions that preparedSlots "
+                + "allows it in \(name)."
         }
         let others = others.map { "\($0)" } ?? "an unknown number"
         return

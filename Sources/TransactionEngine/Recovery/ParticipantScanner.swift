@@ -102,8 +102,8 @@ final class ParticipantScanner {
         case .tombstone(let id, _, let name):
             let row = TransactionRecord(
                 orphan: id, [(findings.participant, name)], context.log, at: context.clock.wallTime)
-            // The row is obeyed, whoever inserted it. It is left to the pass over the rows even if
-            // our abort is in it: an acceptance may have landed there meanwhile, with more branches
+            // The row is obeyed, whichever replica inserted it. It is left to the pass over the rows
+            // even if our abort is in it: an acceptance may have landed there meanwhile, with more branches
             // than were found here.
             let answer = await context.log.perform(LogWrite(.tombstone, of: row))
             return answer == .missing ? (name, "its number belongs to another transaction") : nil
@@ -129,7 +129,7 @@ final class ParticipantScanner {
     private func rollBackResurrected(
         _ name: String, of id: GlobalTransactionID, in participant: String
     ) async {
-        // The decision was read; only a write of one's own makes it one to act on.
+        // The decision was read; only a durable write makes it one to act on.
         guard let row = try? await context.log.confirmedRecord(id), row.decision == .abort,
             context.table[id] == nil
         else { return }

@@ -20,7 +20,7 @@ final class Runtime {
     private init(
         _ configuration: Coordinator.Configuration, participants: PostgresParticipants,
         log: any DecisionLog, signals: any ReplicaSignals, state: StateDatabase?, loop: EventLoop,
-        duties: (TransactionEngine) -> ReplicaDuties?
+        observer: any EngineObserver, duties: (TransactionEngine) -> ReplicaDuties?
     ) {
         var limits = EngineLimits()
         limits.inFlightMax = configuration.inFlightMax
@@ -30,7 +30,7 @@ final class Runtime {
         engine = TransactionEngine(
             ports: EnginePorts(
                 log: log, participants: participants, clock: LoopClock(loop), signals: signals,
-                random: { .random(in: $0) }),
+                observer: observer, random: { .random(in: $0) }),
             encoding: OutcomeEncoding(
                 results: { _ in [] },
                 problem: { _, cause, failure in StoredProblem(cause, failure).bytes }),
@@ -56,10 +56,14 @@ final class Runtime {
             switch configuration.log {
             case .logless:
                 return .success(
-                    try logless(configuration, participants: options, on: loop, random: random))
+                    try logless(
+                        configuration, participants: options, on: loop, random: random,
+                        metrics: metrics))
             case .database(let state):
                 return .success(
-                    try await logged(configuration, participants: options, in: state, on: loop))
+                    try await logged(
+                        configuration, participants: options, in: state, on: loop,
+                        metrics: metrics))
             }
         } catch let error as CoordinatorError {
             return .failure(error)
@@ -75,7 +79,7 @@ final class Runtime {
 
     private static func logless(
         _ configuration: Coordinator.Configuration, participants: [ParticipantOptions],
-        on loop: EventLoop, random: @escaping @Sendable () -> UInt64
+        on loop: EventLoop, random: @escaping @Sendable () -> UInt64, metrics: CoordinatorMetrics
     ) throws -> Runtime {
         var options = participants
         // A journal is a decision log, and without a state database nobody would trim it.
@@ -84,15 +88,15 @@ final class Runtime {
         let participants = try PostgresParticipants(
             logless: options, installation: log.installation,
             allowsFsyncOff: configuration.allowsFsyncOff, queueMax: configuration.queueMax,
-            logger: configuration.logger)
+            loop: loop, logger: configuration.logger)
         return Runtime(
             configuration, participants: participants, log: log, signals: NoSignals(), state: nil,
-            loop: loop, duties: { _ in nil })
+            loop: loop, observer: metrics, duties: { _ in nil })
     }
 
     private static func logged(
         _ configuration: Coordinator.Configuration, participants options: [ParticipantOptions],
-        in database: LogLocation.StateDatabase, on loop: EventLoop
+        in database: LogLocation.StateDatabase, on loop: EventLoop, metrics: CoordinatorMetrics
     ) async throws -> Runtime {
         let logger = configuration.logger
         var stateOptions = StateOptions(
@@ -101,22 +105,22 @@ final class Runtime {
         stateOptions.participants = options.map(\.name)
         stateOptions.timeout = database.timeout
         stateOptions.lease = database.lease
-        stateOptions.heartbeat = database.lease / 5
+        stateOptions.heartbeat = .seconds(max(1, database.lease.components.seconds)) / 5
         stateOptions.allowsFsyncOff = configuration.allowsFsyncOff
         let state = try await StateDatabase.open(stateOptions, logger: logger)
         let participants = try PostgresParticipants(
-            options, state: state, queueMax: configuration.queueMax, logger: logger)
+            options, state: state, queueMax: configuration.queueMax, loop: loop, logger: logger)
         let log = PostgresDecisionLog(state, logger: logger)
         let signals = StateSignals(state, logger: logger)
         var retention = RetentionOptions()
         retention.period = database.retention
         return Runtime(
             configuration, participants: participants, log: log, signals: signals, state: state,
-            loop: loop,
+            loop: loop, observer: metrics,
             duties: { engine in
                 ReplicaDuties(
                     engine: engine, log: log, participants: participants, retention: retention,
-                    signals: signals, logger: logger)
+                    signals: signals, clock: LoopClock(loop), logger: logger)
             })
     }
 

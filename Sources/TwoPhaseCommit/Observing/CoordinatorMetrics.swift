@@ -1,8 +1,9 @@
 import Metrics
 import PostgresClient
+import TransactionEngine
 
 /// Reports transactions to the metrics system that the program has bootstrapped.
-struct CoordinatorMetrics: Sendable {
+struct CoordinatorMetrics: EngineObserver {
     private let committed: Counter
     private let aborted: Counter
     private let committedInPart: Counter
@@ -37,6 +38,29 @@ struct CoordinatorMetrics: Sendable {
         case .unknown: unknown.increment()
         }
         duration.record(duration: time)
+    }
+
+    /// Reports what the engine does by itself, after and between the runs.
+    func observe(_ event: EngineEvent) {
+        switch event {
+        case .answered, .ended:
+            // Counted at the end of `run`, which sees refusals of the coordinator as well.
+            break
+        case .heuristicOutcome(let database):
+            Counter(
+                label: "tandem_library_heuristic_outcomes", dimensions: [("database", database)],
+                factory: factory
+            ).increment()
+        case .recoveryPass(let pass):
+            guard pass.adoptedCount > 0 else { return }
+            Counter(label: "tandem_library_recovered_transactions", factory: factory)
+                .increment(by: pass.adoptedCount)
+        case .scanned(let database, let reportedCount):
+            Gauge(
+                label: "tandem_library_unresolved_transactions",
+                dimensions: [("database", database)], factory: factory
+            ).record(reportedCount)
+        }
     }
 
     func connections(of database: String) -> any ConnectionPoolObserver {

@@ -35,8 +35,8 @@ extension Configuration {
         times(root, &placeholder)
         let log = root.section("log")
         log.word(
-            "level", ["trace", "debug", "info", "notice", "warning", "error", "critical"],
-            &placeholder.logLevel)
+            "level", of: ["trace", "debug", "info", "notice", "warning", "error", "critical"],
+            into: &placeholder.logLevel)
         log.refuseUnknown()
         root.refuseUnknown()
         return state == nil ? nil : placeholder
@@ -47,9 +47,9 @@ extension Configuration {
         if let host = listen.string("host") {
             value.listen.host = host == "localhost" ? "127.0.0.1" : host
         }
-        listen.integer("port", 0...65_535, &value.listen.port)
+        listen.integer("port", in: 0...65_535, into: &value.listen.port)
         listen.refuseUnknown()
-        root.flag("allowUnauthenticated", &value.allowUnauthenticated)
+        root.flag("allowUnauthenticated", into: &value.allowUnauthenticated)
         let address = ipv4Address(value.listen.host)
         if address == nil {
             listen.fault(
@@ -66,8 +66,8 @@ extension Configuration {
             if !NameRules.isParticipant(name) { replica.fault(nameRule, key: "name") }
             value.replica.name = name
         }
-        replica.integer("heartbeatSeconds", 1...60, &value.replica.heartbeatSeconds)
-        replica.integer("leaseSeconds", 3...600, &value.replica.leaseSeconds)
+        replica.integer("heartbeatSeconds", in: 1...60, into: &value.replica.heartbeatSeconds)
+        replica.integer("leaseSeconds", in: 3...600, into: &value.replica.leaseSeconds)
         if value.replica.leaseSeconds < 3 * value.replica.heartbeatSeconds {
             replica.fault("expected at least three times heartbeatSeconds", key: "leaseSeconds")
         }
@@ -77,10 +77,10 @@ extension Configuration {
     private static func state(_ source: ConfigurationSource) -> State? {
         let connection = connection(source)
         var state = State(connection: connection ?? .placeholder)
-        source.integer("readers", 1...64, &state.readers)
-        source.integer("timeoutMilliseconds", 100...600_000, &state.timeoutMilliseconds)
-        source.flag("allowFsyncOff", &state.allowFsyncOff)
-        source.flag("synchronouslyReplicated", &state.synchronouslyReplicated)
+        source.integer("readers", in: 1...64, into: &state.readers)
+        source.integer("timeoutMilliseconds", in: 100...600_000, into: &state.timeoutMilliseconds)
+        source.flag("allowFsyncOff", into: &state.allowFsyncOff)
+        source.flag("synchronouslyReplicated", into: &state.synchronouslyReplicated)
         source.refuseUnknown()
         return connection == nil ? nil : state
     }
@@ -96,20 +96,21 @@ extension Configuration {
             }
             let connection = connection(source)
             var value = Participant(name: name, connection: connection ?? .placeholder)
-            source.integer("poolSize", 1...1000, &value.poolSize)
-            source.integer("finishers", 1...100, &value.finishers)
+            source.integer("poolSize", in: 1...1000, into: &value.poolSize)
+            source.integer("finishers", in: 1...100, into: &value.finishers)
             source.integer(
-                "statementTimeoutMilliseconds", 0...86_400_000,
-                &value.statementTimeoutMilliseconds)
+                "statementTimeoutMilliseconds", in: 0...86_400_000,
+                into: &value.statementTimeoutMilliseconds)
             source.integer(
-                "lockTimeoutMilliseconds", 0...86_400_000, &value.lockTimeoutMilliseconds)
+                "lockTimeoutMilliseconds", in: 0...86_400_000, into: &value.lockTimeoutMilliseconds)
             source.integer(
-                "connectTimeoutMilliseconds", 100...600_000, &value.connectTimeoutMilliseconds)
+                "connectTimeoutMilliseconds", in: 100...600_000,
+                into: &value.connectTimeoutMilliseconds)
             var slots = -1
-            source.integer("preparedSlots", 1...100_000, &slots)
+            source.integer("preparedSlots", in: 1...100_000, into: &slots)
             value.preparedSlots = slots < 0 ? nil : slots
-            source.flag("witness", &value.witness)
-            source.flag("journal", &value.journal)
+            source.flag("witness", into: &value.witness)
+            source.flag("journal", into: &value.journal)
             source.refuseUnknown()
             return connection == nil ? nil : value
         }
@@ -117,16 +118,18 @@ extension Configuration {
 
     private static func sizes(_ root: ConfigurationSource, _ value: inout Configuration) {
         let limits = root.section("limits")
-        limits.integer("bodyBytes", 1024...268_435_456, &value.limits.bodyBytes)
-        limits.integer("connections", 1...100_000, &value.limits.connections)
-        limits.integer("inFlight", 1...100_000, &value.limits.inFlight)
-        limits.integer("queued", 0...100_000, &value.limits.queued)
-        limits.integer("committing", 0...100_000, &value.limits.committing)
-        limits.integer("branches", 1...1000, &value.limits.branches)
-        limits.integer("statementsPerBranch", 1...10_000, &value.limits.statementsPerBranch)
-        limits.integer("resultRows", 0...1_000_000, &value.limits.resultRows)
-        limits.integer("resultBytes", 0...268_435_456, &value.limits.resultBytes)
-        limits.integer("storedResultBytes", 0...16_777_216, &value.limits.storedResultBytes)
+        limits.integer("bodyBytes", in: 1024...268_435_456, into: &value.limits.bodyBytes)
+        limits.integer("connections", in: 1...100_000, into: &value.limits.connections)
+        limits.integer("inFlight", in: 1...100_000, into: &value.limits.inFlight)
+        limits.integer("queued", in: 0...100_000, into: &value.limits.queued)
+        limits.integer("committing", in: 0...100_000, into: &value.limits.committing)
+        limits.integer("branches", in: 1...1000, into: &value.limits.branches)
+        limits.integer(
+            "statementsPerBranch", in: 1...10_000, into: &value.limits.statementsPerBranch)
+        limits.integer("resultRows", in: 0...1_000_000, into: &value.limits.resultRows)
+        limits.integer("resultBytes", in: 0...268_435_456, into: &value.limits.resultBytes)
+        limits.integer(
+            "storedResultBytes", in: 0...16_777_216, into: &value.limits.storedResultBytes)
         limits.refuseUnknown()
     }
 
@@ -134,22 +137,24 @@ extension Configuration {
         let source = root.section("transactions")
         let day = 86_400_000
         source.integer(
-            "defaultTimeoutMilliseconds", 1...day,
-            &value.transactions.defaultTimeoutMilliseconds)
+            "defaultTimeoutMilliseconds", in: 1...day,
+            into: &value.transactions.defaultTimeoutMilliseconds)
         source.integer(
-            "maximumTimeoutMilliseconds", 1...day,
-            &value.transactions.maximumTimeoutMilliseconds)
-        source.word("returnAt", ["end", "decision"], &value.transactions.returnAt)
+            "maximumTimeoutMilliseconds", in: 1...day,
+            into: &value.transactions.maximumTimeoutMilliseconds)
+        source.word("returnAt", of: ["end", "decision"], into: &value.transactions.returnAt)
         source.integer(
-            "finishWaitMilliseconds", 1...day, &value.transactions.finishWaitMilliseconds)
+            "finishWaitMilliseconds", in: 1...day, into: &value.transactions.finishWaitMilliseconds)
         source.integer(
-            "recoveryIntervalMilliseconds", 50...day,
-            &value.transactions.recoveryIntervalMilliseconds)
+            "recoveryIntervalMilliseconds", in: 50...day,
+            into: &value.transactions.recoveryIntervalMilliseconds)
         source.integer(
-            "scanIntervalMilliseconds", 50...day, &value.transactions.scanIntervalMilliseconds)
-        source.integer("orphanGraceSeconds", 1...86_400, &value.transactions.orphanGraceSeconds)
-        source.integer("retentionHours", 1...87_600, &value.transactions.retentionHours)
-        source.integer("retentionBatch", 1...10_000, &value.transactions.retentionBatch)
+            "scanIntervalMilliseconds", in: 50...day,
+            into: &value.transactions.scanIntervalMilliseconds)
+        source.integer(
+            "orphanGraceSeconds", in: 1...86_400, into: &value.transactions.orphanGraceSeconds)
+        source.integer("retentionHours", in: 1...87_600, into: &value.transactions.retentionHours)
+        source.integer("retentionBatch", in: 1...10_000, into: &value.transactions.retentionBatch)
         if value.transactions.defaultTimeoutMilliseconds
             > value.transactions.maximumTimeoutMilliseconds
         {
@@ -159,12 +164,13 @@ extension Configuration {
         }
         source.refuseUnknown()
         let http = root.section("http")
-        http.integer("headerTimeoutSeconds", 1...3600, &value.http.headerTimeoutSeconds)
-        http.integer("bodyTimeoutSeconds", 1...3600, &value.http.bodyTimeoutSeconds)
-        http.integer("responseTimeoutSeconds", 1...3600, &value.http.responseTimeoutSeconds)
+        http.integer("headerTimeoutSeconds", in: 1...3600, into: &value.http.headerTimeoutSeconds)
+        http.integer("bodyTimeoutSeconds", in: 1...3600, into: &value.http.bodyTimeoutSeconds)
+        http.integer(
+            "responseTimeoutSeconds", in: 1...3600, into: &value.http.responseTimeoutSeconds)
         http.refuseUnknown()
         let shutdown = root.section("shutdown")
-        shutdown.integer("graceSeconds", 0...3600, &value.shutdownGraceSeconds)
+        shutdown.integer("graceSeconds", in: 0...3600, into: &value.shutdownGraceSeconds)
         shutdown.refuseUnknown()
     }
 }

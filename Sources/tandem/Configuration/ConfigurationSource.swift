@@ -70,7 +70,7 @@ final class ConfigurationSource {
     }
 
     /// Sets `target` to the integer under `key`, if there is one.
-    func integer(_ key: String, _ range: ClosedRange<Int>, _ target: inout Int) {
+    func integer(_ key: String, in range: ClosedRange<Int>, into target: inout Int) {
         guard let text = string(key) else { return }
         guard let number = Int(text), range.contains(number) else {
             return fault(
@@ -81,7 +81,7 @@ final class ConfigurationSource {
     }
 
     /// Sets `target` to the boolean under `key`, if there is one.
-    func flag(_ key: String, _ target: inout Bool) {
+    func flag(_ key: String, into target: inout Bool) {
         guard let text = string(key) else { return }
         switch text {
         case "true": target = true
@@ -91,7 +91,7 @@ final class ConfigurationSource {
     }
 
     /// Sets `target` to the word under `key`, if there is one, and it is one of `words`.
-    func word(_ key: String, _ words: [String], _ target: inout String) {
+    func word(_ key: String, of words: [String], into target: inout String) {
         guard let text = string(key) else { return }
         guard words.contains(text) else {
             return fault(

@@ -22,8 +22,8 @@ final class Replica {
     private let duties: ReplicaDuties
 
     private init(
-        _ configuration: Configuration, _ state: StateDatabase,
-        _ participants: PostgresParticipants, _ logger: Logger
+        _ configuration: Configuration, state: StateDatabase,
+        participants: PostgresParticipants, logger: Logger
     ) throws {
         self.configuration = configuration
         self.state = state
@@ -73,7 +73,8 @@ final class Replica {
         let participants = try PostgresParticipants(
             configuration.participantOptions, state: state, queueMax: configuration.limits.queued,
             logger: logger)
-        let replica = try Replica(configuration, state, participants, logger)
+        let replica = try Replica(
+            configuration, state: state, participants: participants, logger: logger)
         replica.duties.start()
         logger.notice(
             "serving",

@@ -66,8 +66,8 @@ import Testing
 
     @Test(arguments: [
         ("dbname=u hots=x", "it has an unknown keyword"), ("dbname", "a \"=\" is missing"),
-        ("postgresql://db:geheim/users", "\"port\" has to be a number from 1 to 65535"),
-        ("sslmode=verify", "\"sslmode\" has to be one of disable, allow, prefer"),
+        ("postgresql://db:geheim/users", "\"port\" must be a number from 1 to 65535"),
+        ("sslmode=verify", "\"sslmode\" must be one of disable, allow, prefer"),
     ])
     func aConnectionStringsFaultIsNamed(text: String, reason: String) throws {
         let faults = try ConfigurationText.faults(

@@ -28,7 +28,7 @@ struct TrueReasonTests {
             #expect(answer.type == "/problems/state-database-unavailable")
             #expect(answer.body["outcome"]?.string == "notAccepted")
             let detail = answer.body["detail"]?.string ?? ""
-            #expect(detail.contains("refuses") && detail.contains("SQLSTATE 42501"), "\(detail)")
+            #expect(detail.contains("refused") && detail.contains("SQLSTATE 42501"), "\(detail)")
             #expect(!answer.text.contains("vault"))
             try await testbed.expectQuiet(users: 0, orders: 0)
             try await testbed.asStranger("state", ["DROP TRIGGER refuse ON tandem.transactions"])

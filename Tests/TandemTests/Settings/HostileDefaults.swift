@@ -96,7 +96,7 @@ struct HostileDefaults {
             #expect(refused.status == 409)
             #expect(refused.body["sqlstate"]?.string == "23505", "\(refused.text)")
             #expect(try await testbed.commits(Testbed.journalled("a")))
-            #expect(try await testbed.newest("journal IS NOT NULL") == ["t"])
+            #expect(try await testbed.newest("journal_server IS NOT NULL") == ["t"])
             #expect(try await testbed.commits(Testbed.onePhase("b", orders: 2)))
             let reads = [
                 Testbed.branch("users", "SELECT 1", readOnly: true),

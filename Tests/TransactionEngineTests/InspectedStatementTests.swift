@@ -1,0 +1,32 @@
+import CommitProtocol
+import StatementGate
+import Testing
+import TransactionEngine
+
+@Suite("Statements of a branch, inspected for its commit mode")
+struct InspectedStatementTests {
+    private let notify = Statement(sql: "; /* now */ notify a, 'b'")
+
+    @Test("refuses NOTIFY in a branch that will be prepared")
+    func refusesNotifyBeforePrepare() throws {
+        let refusal = #expect(throws: StatementRefusal.self) {
+            try InspectedStatement(inspecting: notify, for: .twoPhase)
+        }
+        #expect(refusal?.reason == .cannotBePrepared)
+    }
+
+    @Test("lets NOTIFY through in a branch that is not prepared")
+    func allowsNotifyWithoutPrepare() throws {
+        for commitMode in [CommitMode.onePhase, .journal, .readOnly] {
+            _ = try InspectedStatement(inspecting: notify, for: commitMode)
+        }
+    }
+
+    @Test("refuses a statement whose values do not fit its placeholders")
+    func refusesMissingValue() throws {
+        #expect(throws: StatementRefusal.self) {
+            try InspectedStatement(
+                inspecting: Statement(sql: "SELECT $1, $2", parameters: ["a"]), for: .twoPhase)
+        }
+    }
+}
