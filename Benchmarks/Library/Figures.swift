@@ -18,12 +18,15 @@ struct Figures: Sendable {
     mutating func add(_ sample: Sample) { samples.append(sample) }
 
     var lastRound: String {
-        Self.line(name, rates.last ?? 0, programCosts.last ?? 0, serverCosts.last ?? 0)
+        Self.line(
+            name, rate: rates.last ?? 0, program: programCosts.last ?? 0,
+            servers: serverCosts.last ?? 0)
     }
 
     var summary: String {
         Self.line(
-            name, Self.median(rates), Self.median(programCosts), Self.median(serverCosts))
+            name, rate: Self.median(rates), program: Self.median(programCosts),
+            servers: Self.median(serverCosts))
     }
 
     /// The median over rounds of the ratio to the fastest of these modes.
@@ -39,7 +42,7 @@ struct Figures: Sendable {
     static func median(_ values: [Double]) -> Double { values.sorted()[values.count / 2] }
 
     private static func line(
-        _ name: String, _ rate: Double, _ program: Double, _ servers: Double
+        _ name: String, rate: Double, program: Double, servers: Double
     ) -> String {
         "\(name): \(Int(rate)) tx/s, CPU per transaction: program \(Int(program)) µs, "
             + "servers \(Int(servers)) µs"

@@ -42,7 +42,7 @@ struct LibraryBench: AsyncParsableCommand {
             var reports: [Report] = []
             for count in statements {
                 let load = Load(inFlight: inFlight, seconds: seconds, statements: count)
-                let report = Report(load, try await measure(load, servers, &rows))
+                let report = Report(load, try await measure(load, on: servers, rows: &rows))
                 print(report.text)
                 reports.append(report)
             }
@@ -55,18 +55,20 @@ struct LibraryBench: AsyncParsableCommand {
     }
 
     private func measure(
-        _ load: Load, _ servers: Servers, _ rows: inout Rows
+        _ load: Load, on servers: Servers, rows: inout Rows
     ) async throws -> [Figures] {
         let naive = try await Naive.open(servers, load, connections: 12)
         // One connection for each transaction in flight is what a plain pool would grow to.
         let wide = try await Naive.open(servers, load, connections: max(12, inFlight))
         let libraries = Library.all(servers, load)
         var modes = [
-            Mode("naive", .naive, servers, load) { try await naive.run($0) },
-            Mode("naive, a connection each", .naive, servers, load) { try await wide.run($0) },
+            Mode("naive", .naive, on: servers, load: load) { try await naive.run($0) },
+            Mode("naive, a connection each", .naive, on: servers, load: load) {
+                try await wide.run($0)
+            },
         ]
         modes += libraries.map { library in
-            Mode("library, \(library.name)", .library, servers, load) {
+            Mode("library, \(library.name)", .library, on: servers, load: load) {
                 try await library.run($0)
             }
         }
@@ -75,7 +77,7 @@ struct LibraryBench: AsyncParsableCommand {
             modes = modes.filter { $0.name == only }
             guard !modes.isEmpty else { throw ValidationError("there is no mode \"\(only)\"") }
         }
-        let figures = try await measure(modes, load, servers, &rows)
+        let figures = try await measure(modes, load, on: servers, rows: &rows)
         for library in libraries { await library.close() }
         await naive.close()
         await wide.close()
@@ -83,7 +85,7 @@ struct LibraryBench: AsyncParsableCommand {
     }
 
     private func measure(
-        _ modes: [Mode], _ load: Load, _ servers: Servers, _ rows: inout Rows
+        _ modes: [Mode], _ load: Load, on servers: Servers, rows: inout Rows
     ) async throws -> [Figures] {
         var figures = modes.map { Figures($0) }
         for round in 1...rounds {

@@ -28,8 +28,8 @@ struct Sample: Sendable {
 extension Mode {
     /// A mode that runs transactions in this process.
     init(
-        _ name: String, _ kind: Kind, _ servers: Servers, _ load: Load,
-        _ transaction: @escaping @Sendable (Int) async throws -> Void
+        _ name: String, _ kind: Kind, on servers: Servers, load: Load,
+        transaction: @escaping @Sendable (Int) async throws -> Void
     ) {
         self.init(name: name, kind: kind) { first in
             let before = await ProcessorTime.now(servers)

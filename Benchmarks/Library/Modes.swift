@@ -86,7 +86,7 @@ final class Naive {
     private let orders: ConnectionPool
     private let load: Load
 
-    private init(_ users: ConnectionPool, _ orders: ConnectionPool, _ load: Load) {
+    private init(users: ConnectionPool, orders: ConnectionPool, load: Load) {
         self.users = users
         self.orders = orders
         self.load = load
@@ -101,13 +101,16 @@ final class Naive {
                 size: connections, minimumIdle: connections, connectTimeout: .seconds(10),
                 prepare: { _ in })
         }
-        return Naive(try pool(servers.users), try pool(servers.orders), load)
+        return Naive(
+            users: try pool(servers.users), orders: try pool(servers.orders), load: load)
     }
 
     func run(_ number: Int) async throws {
         let gid = "naive-\(number)"
-        try await prepare(users, gid, SQL.user, number) { ["\($0)", "Ada"] }
-        try await prepare(orders, gid, SQL.order, number) { ["\($0)", "\($0)"] }
+        try await prepare(gid, in: users, running: SQL.user, number: number) { ["\($0)", "Ada"] }
+        try await prepare(gid, in: orders, running: SQL.order, number: number) {
+            ["\($0)", "\($0)"]
+        }
         for pool in [users, orders] {
             try await pool.withConnection(timeout: .seconds(30)) { connection in
                 _ = try await connection.execute(
@@ -117,8 +120,8 @@ final class Naive {
     }
 
     private func prepare(
-        _ pool: ConnectionPool, _ gid: String, _ sql: String, _ number: Int,
-        _ parameters: @Sendable (Int) -> [String?]
+        _ gid: String, in pool: ConnectionPool, running sql: String, number: Int,
+        parameters: @Sendable (Int) -> [String?]
     ) async throws {
         let ids = load.ids(number)
         try await pool.withConnection(timeout: .seconds(30)) { connection in
@@ -172,16 +175,17 @@ struct Library: Sendable {
 
     static func all(_ servers: Servers, _ load: Load) -> [Library] {
         [
-            Library(servers, load, .kept, .closures), Library(servers, load, .journal, .closures),
-            Library(servers, load, .none, .closures),
-            Library(servers, load, .kept, .statements),
-            Library(servers, load, .journal, .statements),
-            Library(servers, load, .kept, .closuresOffLoop),
-            Library(servers, load, .journal, .closuresOffLoop),
+            Library(servers, load, log: .kept, way: .closures),
+            Library(servers, load, log: .journal, way: .closures),
+            Library(servers, load, log: .none, way: .closures),
+            Library(servers, load, log: .kept, way: .statements),
+            Library(servers, load, log: .journal, way: .statements),
+            Library(servers, load, log: .kept, way: .closuresOffLoop),
+            Library(servers, load, log: .journal, way: .closuresOffLoop),
         ]
     }
 
-    private init(_ servers: Servers, _ load: Load, _ log: Log, _ way: Way) {
+    private init(_ servers: Servers, _ load: Load, log: Log, way: Way) {
         self.log = log
         self.way = way
         self.load = load

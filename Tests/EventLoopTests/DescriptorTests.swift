@@ -43,7 +43,7 @@ struct DescriptorTests {
 
     /// Both descriptors are ready in one batch.
     ///
-    /// Whoever is served first closes the other one and
+    /// The descriptor that is served first closes the other one and
     /// opens a new pair, which gets the closed number; the event that is still in the batch belongs
     /// to the dead descriptor and must not reach the newcomer.
     @Test func dropsEventOfClosedDescriptor() async throws {

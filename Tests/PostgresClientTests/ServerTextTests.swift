@@ -71,7 +71,7 @@ struct ServerTextTests {
         #expect(analysis.position == 15 && analysis.context == nil && !analysis.isFromCode)
     }
 
-    /// Class 08 and 57P01 come from whoever raises them; only FATAL says that the session ends.
+    /// Class 08 and 57P01 come from what raises them; only FATAL says that the session ends.
     @Test(arguments: ["08006", "57P01", "57P05", "25P03"])
     func treatsRaisedConnectionCodeAsOrdinaryError(_ code: String) async throws {
         let connection = try await connect()

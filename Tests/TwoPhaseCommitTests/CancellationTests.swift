@@ -114,7 +114,7 @@ extension LibraryTests {
                         try await Task.sleep(for: .microseconds(number * 150))
                         run.cancel()
                         guard let isCommitted = await run.value else {
-                            Issue.record("the outcome of number \(number) was not told")
+                            Issue.record("the outcome of number \(number) was not reported")
                             return
                         }
                         let rows = isCommitted ? "1" : "0"

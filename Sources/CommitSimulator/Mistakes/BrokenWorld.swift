@@ -30,7 +30,7 @@ package enum BrokenWorld: CaseIterable, Hashable, Sendable {
     case delegationOverruled
     /// COMMIT is sent before the transaction id is durable.
     case delegationNotWritten
-    /// The commit point is queried while its session lives.
+    /// The commit point is queried while its session is open.
     case queryWithoutFence
     /// A journal without a decision counts as an abort, and nothing is written there.
     case noTombstone

@@ -3,7 +3,7 @@ internal import CommitProtocol
 /// An event from outside: a fault, an intervention, or a status request.
 enum Disturbance: Hashable {
     case crash(incarnation: Int)
-    /// A lease seems expired: another replica takes over, whether or not the owner lives.
+    /// A lease seems expired: another replica takes over, whether or not the owner is alive.
     case takeOver
     case rollbackRequest(incarnation: Int)
     /// Another replica aborts a row that is past its deadline.

@@ -106,19 +106,39 @@ package struct JSONMember: Hashable, Sendable {
 /// read, and no text is made before an error needs it.
 struct JSONPointer: Hashable, Sendable, CustomStringConvertible {
     private let tokens: [String]
+    /// The last token, if it is an element's place: kept apart so that the pointer to an element costs
+    /// no memory, for most are never written.
+    private let index: Int?
+
+    private init(tokens: [String], index: Int? = nil) {
+        self.tokens = tokens
+        self.index = index
+    }
 
     /// The pointer to the whole text.
     static let root = JSONPointer(tokens: [])
 
     /// The pointer to the member of that name.
-    func member(_ name: String) -> JSONPointer { JSONPointer(tokens: tokens + [name]) }
+    func member(_ name: String) -> JSONPointer { JSONPointer(tokens: allTokens + [name]) }
 
     /// The pointer to the element at that place.
-    func element(_ index: Int) -> JSONPointer { member(String(index)) }
+    func element(_ index: Int) -> JSONPointer { JSONPointer(tokens: allTokens, index: index) }
+
+    private var allTokens: [String] { index.map { tokens + ["\($0)"] } ?? tokens }
 
     var description: String {
-        tokens.map { token in
-            "/" + token.replacing("~", with: "~0").replacing("/", with: "~1")
-        }.joined()
+        // By scalars: a combining mark after a slash makes one character with it.
+        var text = String.UnicodeScalarView()
+        for token in allTokens {
+            text.append("/")
+            for scalar in token.unicodeScalars {
+                switch scalar {
+                case "~": text.append(contentsOf: "~0".unicodeScalars)
+                case "/": text.append(contentsOf: "~1".unicodeScalars)
+                default: text.append(scalar)
+                }
+            }
+        }
+        return String(text)
     }
 }

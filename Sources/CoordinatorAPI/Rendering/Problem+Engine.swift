@@ -113,9 +113,10 @@ extension BranchFailure {
                 "\(participant) could not confirm that its standby has the transaction, so the branch "
                 + "voted no. \(newKey)"
         case .workThrew:
-            return "The program's own work in \(participant) threw an error."
+            return "The closure for \(participant) threw an error."
         case .workUnfinished:
-            return "The program's own work in \(participant) left a statement running."
+            return
+                "The closure for \(participant) returned while one of its statements was still running."
         case .unacceptableSQL(let reason):
             return reason
         }

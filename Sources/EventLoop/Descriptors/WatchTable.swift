@@ -16,7 +16,7 @@ struct WatchTable {
     private var watches: [Watch?] = []
     private var lastGeneration: UInt32 = 0
 
-    /// Registers a body and returns the tag for epoll.
+    /// Adds a body and returns the tag for epoll.
     mutating func add(_ descriptor: Int32, _ body: @escaping @LoopActor (Readiness) -> Void)
         -> UInt64
     {

@@ -1,7 +1,7 @@
 import CLinux
 
 extension EventLoop {
-    /// Serves jobs, timers and descriptors, in this order, for the life of the process.
+    /// Serves jobs, timers and descriptors, in this order, as long as the process runs.
     @LoopActor
     func runForever() -> Never {
         let events = UnsafeMutablePointer<epoll_event>.allocate(capacity: Self.eventsMax)

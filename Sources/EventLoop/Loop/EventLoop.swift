@@ -12,7 +12,7 @@ import CLinux
 package final class EventLoop: SerialExecutor, TaskExecutor, @unchecked Sendable {
     /// The loop of the whole process.
     ///
-    /// Its thread starts on first use and runs for the life of the process.
+    /// Its thread starts on first use and runs as long as the process runs.
     package static let shared: EventLoop = startShared()
 
     /// The work of other threads, and whether the loop has to be woken up for it.

@@ -11,7 +11,7 @@ package final class LoopbackPort: Sendable {
     package let number: UInt16
     private let hold: Descriptor
 
-    /// Reserves a port for as long as the returned object lives.
+    /// Reserves a port for as long as the returned object exists.
     ///
     /// It lies below the ephemeral range. The system could give an ephemeral port to a client while
     /// its server restarts, and a client that connects to its own ephemeral port gets connected to

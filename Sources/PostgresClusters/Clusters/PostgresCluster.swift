@@ -7,7 +7,7 @@ package import Glibc
 /// `postgres` is the superuser. Its processes end when this process ends, for whatever reason. A
 /// temporary cluster leaves no files. Any number of clusters may run at the same time.
 package actor PostgresCluster {
-    /// Where the data lives.
+    /// Where the data is.
     package enum Storage: Sendable, Hashable {
         /// In a folder that is removed when this process ends, at the latest.
         case temporary

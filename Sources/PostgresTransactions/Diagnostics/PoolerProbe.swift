@@ -51,7 +51,7 @@ enum PoolerProbe {
                     + "transaction), or the server is that slow. Connect to the server itself, and "
                     + "check again.")
         } catch {
-            return .failing("session", "Its sessions could not be told apart: \(error).")
+            return .failing("session", "Its sessions could not be distinguished: \(error).")
         }
     }
 

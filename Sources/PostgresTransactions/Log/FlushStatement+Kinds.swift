@@ -140,7 +140,7 @@ extension FlushStatement {
     private static let noteOutcomes = update(
         ends, kept: copied, if: isDecided, where: isOpenForDecision)
 
-    /// Records that nobody can tell the decision.
+    /// Records that the decision cannot be known.
     private static let report = update(ends, where: "t.decision IS NULL")
 
     /// The end of a transaction that another replica owns, as far as this one has seen it.

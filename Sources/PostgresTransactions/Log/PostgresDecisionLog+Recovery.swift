@@ -45,7 +45,11 @@ extension PostgresDecisionLog {
         limit: Int, known: [String], active: @Sendable () async -> [GlobalTransactionID]
     ) async throws(LogUnavailable) -> [TransactionRecord] {
         let ended = try await checked { try await state.endExpiredIncarnations() }
-        if !ended.isEmpty { logger.warning("leases ran out", metadata: ["replicas": "\(ended)"]) }
+        if !ended.isEmpty {
+            logger.warning(
+                "leases expired: other replicas take over what these had",
+                metadata: ["replicas": "\(ended)"])
+        }
         return try await written(
             """
             WITH unowned AS MATERIALIZED (

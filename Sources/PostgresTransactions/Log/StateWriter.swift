@@ -180,7 +180,7 @@ final class StateWriter {
         }
         guard !kept.isEmpty else { return }
         // Lazy writes are kept until they are written: no other replica records them while this one
-        // lives.
+        // is alive.
         _ = state.loop.schedule(after: .milliseconds(500)) { [weak self] in
             for pending in kept { self?.add(pending) }
         }

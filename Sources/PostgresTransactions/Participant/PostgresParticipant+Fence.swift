@@ -33,7 +33,7 @@ extension PostgresParticipant {
                 }
             } catch {
                 logger.warning(
-                    "the fence waits",
+                    "cannot end lost sessions yet; trying again later",
                     metadata: ["participant": "\(options.name)", "error": "\(error)"])
                 return false
             }

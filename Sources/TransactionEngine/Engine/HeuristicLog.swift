@@ -41,16 +41,16 @@ struct HeuristicLog {
 
     private static func message(_ outcome: Outcome?, _ machine: TransactionMachine) -> String {
         if machine.phase == .undecidable {
-            return "nothing proves what was decided; an operator must decide"
+            return "nothing proves what was decided; an operator must resolve it"
         }
         if machine.decision == nil {
             return
                 "a branch of a transaction that was not accepted was committed from outside, and "
-                + "no row records it; an operator must check"
+                + "no row records it; an operator must resolve it"
         }
         return outcome == .heuristicHazard
-            ? "nothing proves how a branch ended; an operator must check"
-            : "a branch ended against the decision; an operator must check"
+            ? "nothing proves how a branch ended; an operator must resolve it"
+            : "a branch ended against the decision; an operator must resolve it"
     }
 }
 
@@ -66,6 +66,6 @@ extension TransactionRecord {
     /// Whether no answer may say that it ended as decided, whatever state is recorded.
     package var needsOperator: Bool { state == .needsOperator || heuristicCount > 0 }
 
-    /// Whether a decision is known, or known to be out of anybody's reach but an operator's.
+    /// Whether a decision is known, or known to be out of reach for all but an operator.
     var isDecided: Bool { decision != nil || state == .needsOperator }
 }

@@ -76,7 +76,7 @@ final class OperatorResolution {
         if let transaction = context.table[id] { driver.apply(resolutions, to: transaction) }
     }
 
-    /// What finished here a moment ago is changed where it is recorded, so it has to be there.
+    /// Waits until the finish record is durable, because a resolution changes the row.
     private func waitUntilRecorded(_ id: GlobalTransactionID) async throws(LogUnavailable) {
         let end = context.clock.milliseconds + 2000
         while context.table.isRecording(id) {
@@ -103,7 +103,8 @@ final class OperatorResolution {
         }
         guard resolution.isForced else {
             return .refused(
-                "tandem is still trying to finish the branch. Use force to end it without proof.")
+                "tandem is still trying to finish the branch. Wait, or use force to record an outcome "
+                    + "without proof.")
         }
         let answer = try await write(
             resolution, found: record.branches[resolution.branch].lastError ?? "unended",

@@ -7,7 +7,7 @@ package enum RollbackAnswer: Sendable {
     case notFound
     /// This is what is recorded; the decision may be commit, or out of reach.
     case known(TransactionRecord)
-    /// Nobody can say yet what was decided.
+    /// It is not known yet what was decided.
     case outcomeUnknown
     /// It may have been decided before the state database changed: an operator must decide.
     case held

@@ -200,7 +200,7 @@ final class TransactionDriver {
         }
     }
 
-    /// Writes a record that no caller waits for: the finish, or that nobody can tell the decision.
+    /// Writes a record that no caller waits for: the finish, or that the decision cannot be known.
     ///
     /// Until it is durable, statuses show what was reached here. A failure is harmless: recovery finds
     /// the row unfinished, and reaches the same.

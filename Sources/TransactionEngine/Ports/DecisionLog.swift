@@ -93,7 +93,7 @@ extension DecisionLog {
 package struct LogUnavailable: Error, Sendable, Hashable {
     /// Why, safe to show.
     package let reason: String
-    /// Whether it did answer, and the decision may be elsewhere, where nobody answers.
+    /// Whether the log answered, and the commit point that may hold the decision did not.
     package let isOutcomeUnknown: Bool
 
     /// Makes it of a reason.

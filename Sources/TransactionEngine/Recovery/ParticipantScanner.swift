@@ -21,7 +21,7 @@ final class ParticipantScanner {
                 try await scan(participant)
             } catch let error as ParticipantUnreachable {
                 context.logger.debug(
-                    "the scan waits for its participant",
+                    "cannot scan for orphans: the participant is unreachable",
                     metadata: ["participant": "\(participant)", "reason": "\(error.reason)"])
             } catch {
                 context.logger.warning(
@@ -138,13 +138,14 @@ final class ParticipantScanner {
                 participant: participant, gid: name, decision: .abort, evidence: nil,
                 fence: .formerIncarnations))
         context.logger.notice(
-            "rolled back a branch that was prepared late",
+            "rolled back a branch that was prepared after its transaction was aborted",
             metadata: ["gid": "\(name)", "reply": "\(report.reply)"])
     }
 
     // MARK: What is left to operators
 
-    /// The prepared transactions that were there twice, are old enough, and nobody finishes.
+    /// The prepared transactions that both lists show, older than the grace period, which no replica
+    /// finishes.
     private func reports(
         _ findings: Findings, _ reasons: [String: String]
     ) -> [ReportedTransaction] {

@@ -31,7 +31,7 @@ extension PreparedTransaction {
 
 /// What a scan learns of a row.
 package struct RowStanding: Sendable, Hashable {
-    /// Who drives it, or how it ended.
+    /// Who owns it, or how it ended.
     package let row: RecoveryPlan.Row
     /// The decision, if there is one.
     package let decision: Decision?

@@ -16,7 +16,7 @@ struct Demo: AsyncParsableCommand {
             """)
 
     func run() async throws {
-        print("Starting three throwaway PostgreSQL servers (state, users, orders) and tandem...")
+        show("Starting three throwaway PostgreSQL servers (state, users, orders) and tandem...")
         let settings = ["transactions: { recoveryIntervalMilliseconds: 500 }"]
         let sandbox = try await Sandbox.start(directory: nil, settings: settings)
         do {

@@ -68,7 +68,9 @@ struct Dev: AsyncParsableCommand {
 
     private func report(_ sandbox: Sandbox) async -> String {
         var pids = [("state", await sandbox.state.processID)]
-        for (name, cluster) in sandbox.participants { pids.append((name, await cluster.processID)) }
+        for (name, cluster) in sandbox.participants.sorted(by: { $0.key < $1.key }) {
+            pids.append((name, await cluster.processID))
+        }
         let replicas = sandbox.replicas.map { Int($0.process.processID) }
         let urls = sandbox.replicas.map { "http://127.0.0.1:\($0.port)" }
         var writer = JSONWriter()
@@ -79,7 +81,7 @@ struct Dev: AsyncParsableCommand {
             writer.member("state", Self.url(sandbox.state))
             writer.name("participants")
             writer.object { writer in
-                for (name, cluster) in sandbox.participants {
+                for (name, cluster) in sandbox.participants.sorted(by: { $0.key < $1.key }) {
                     writer.name(escaping: name)
                     writer.string(Self.url(cluster))
                 }

@@ -65,6 +65,12 @@ struct JSONRefusing {
         #expect(error(sequence) != nil)
     }
 
+    @Test("A pointer escapes a slash and a tilde that a combining mark follows")
+    func escapesBeforeCombiningMark() {
+        let pointer = JSONPointer.root.member("a/\u{301}b~\u{301}").element(0).member("c")
+        #expect(pointer.description == "/a~1\u{301}b~0\u{301}/0/c")
+    }
+
     @Test("An error names line, column and pointer")
     func place() {
         let text = "{\n  \"a/b\": [1, {\"é~\": x}]\n}"

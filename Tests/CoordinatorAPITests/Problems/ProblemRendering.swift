@@ -21,7 +21,7 @@ struct ProblemRendering {
         #expect(value["detail"]?.string == "Something.")
     }
 
-    @Test("Titles are told apart")
+    @Test("Titles differ")
     func titles() {
         #expect(Set(ProblemType.allCases.map(\.title)).count == ProblemType.allCases.count)
     }

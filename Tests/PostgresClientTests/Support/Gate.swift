@@ -1,6 +1,6 @@
 import EventLoop
 
-/// Holds whoever comes, until it is opened.
+/// Holds every task that comes, until it is opened.
 @LoopActor
 final class Gate {
     private var waiters: [CheckedContinuation<Void, Never>] = []

@@ -59,7 +59,7 @@ struct InteractiveBranchTests {
                 let first = Task(executorPreference: EventLoop.shared) {
                     try await branch.execute([Statement(sql: "SELECT pg_advisory_lock(1)")])
                 }
-                // Whoever is disconnected goes on waiting for the lock.
+                // A session that is disconnected goes on waiting for the lock.
                 try await cluster.untilLocksAreAwaited(by: turns + 1)
                 let relay = await Relay(turns: turns) { connection.close() }
                 let lost = OpenBranchError.failed(BranchFailure(.connectionLost, statement: 0))

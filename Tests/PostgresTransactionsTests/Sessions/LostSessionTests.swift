@@ -56,7 +56,7 @@ struct LostSessionTests {
         }
     }
 
-    /// What is answered by whoever is lent the session that ends in the same moment.
+    /// What the branch answers that is lent the session that ends in the same moment.
     private func losing<Answer: Sendable>(
         _ member: PostgresParticipant, _ body: @escaping @LoopActor @Sendable () async -> Answer
     ) async throws -> Answer {

@@ -2,7 +2,7 @@ import EventLoop
 import PostgresClient
 import PostgresClusters
 
-/// A session that holds locks until it is told to let them go.
+/// A session that holds locks until the test lets them go.
 @LoopActor
 final class Hold {
     private let connection: PostgresConnection

@@ -43,7 +43,7 @@ struct DatabaseDefaults {
             #expect(try await testbed.commits(Testbed.journalled("a")))
             let user = ReplicaTestbed.body("INSERT INTO users VALUES ('b', 'x')")
             #expect(try await testbed.commits(user))
-            // An abort of another life is written into the journal by a session that ends branches.
+            // An abort of another incarnation is written into the journal by a session that ends branches.
             try await testbed.dies(at: "commitLocally.before.0", Testbed.journalled("c"))
             try await testbed.nextIncarnation()
             try await testbed.expectEnd("aborted")

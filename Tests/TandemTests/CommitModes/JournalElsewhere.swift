@@ -9,7 +9,7 @@ import Testing
 @Suite("Journal transactions seen from elsewhere", .serialized)
 struct JournalElsewhere {
     @Test("I5: every replica reports what the journal has decided, before the row has a copy")
-    func toldEverywhere() async throws {
+    func reportedEverywhere() async throws {
         try await withReplicas(keys: Self.patient) { replicas in
             let testbed = replicas.testbed
             try await testbed.untilAvailable()

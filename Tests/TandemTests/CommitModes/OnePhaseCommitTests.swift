@@ -148,7 +148,9 @@ struct OnePhaseCommitTests {
         }
     }
 
-    @Test("kill -9 after the COMMIT: the next life finds it committed, and a key gets its answer")
+    @Test(
+        "kill -9 after the COMMIT: the next incarnation finds it committed, and a key gets its answer"
+    )
     func killedAfterCommit() async throws {
         try await withCommitModes { testbed in
             try await testbed.dies(at: "commitLocally.after.0", Testbed.onePhase("u1"), key: "k")
@@ -226,7 +228,7 @@ extension Testbed {
         }
     }
 
-    /// The first replica stops right before the register's COMMIT, and goes on after the second has
+    /// The first replica stops right before the commit point's COMMIT, and goes on after the second has
     /// taken over.
     func expectPausedOwnerLoses(_ body: String) async throws {
         let stopped = try await restarted(failing: "commitLocally.before.0=stop")

@@ -123,7 +123,7 @@ struct CheckTests {
             let report = try JSONReader.read(Array(json.output.utf8.dropLast()))
             #expect(report["status"]?.string == "ok")
             #expect(report["databases"]?[0]?["purpose"]?.string == "state")
-            // A replica's sessions are refused there; the doctor says why.
+            // A replica's sessions are refused there; tandem check says why.
             try await testbed.cluster("orders").becomeStandby()
             let standby = try await testbed.sandbox.runProgram(["check"])
             #expect(standby.status == .exited(1))

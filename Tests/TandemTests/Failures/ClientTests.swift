@@ -23,7 +23,7 @@ struct ClientTests {
                 try await testbed.value("users", "SELECT count(*) FROM users") == "1"
             }
             try await testbed.expectQuiet(users: 1, orders: 1)
-            // Whoever comes back with the key gets the answer that was missed.
+            // A client that comes back with the key gets the answer that was missed.
             let replay = try await testbed.post(body, key: "left")
             #expect(replay.status == 201)
             try await testbed.expectQuiet(users: 1, orders: 1)
@@ -60,14 +60,15 @@ struct ClientTests {
                 await wire.send(piece.bytes)
                 if piece.closes { wire.halfClose() }
                 let answer = try #require(await wire.readToEnd(), "\(piece.name): hangs")
-                // Who has sent a request's first line is told; before it there is nothing to answer.
-                let isTold =
+                // A client that has sent the first line gets an answer; before it there is nothing to
+                // answer.
+                let isAnswered =
                     answer.hasPrefix("HTTP/1.1 408 ")
                     && answer.contains("/problems/request-timeout")
-                #expect(isTold || answer.isEmpty, "\(piece.name): \(answer)")
+                #expect(isAnswered || answer.isEmpty, "\(piece.name): \(answer)")
                 // libmicrohttpd may see at once that what is half closed cannot come any more.
-                let isWaitedFor = !piece.bytes.isEmpty && !piece.closes
-                if isWaitedFor { #expect(isTold, "\(piece.name)") }
+                let mustBeAnswered = !piece.bytes.isEmpty && !piece.closes
+                if mustBeAnswered { #expect(isAnswered, "\(piece.name)") }
             }
             #expect(
                 try await testbed.value("state", "SELECT count(*) FROM tandem.transactions") == "0")

@@ -50,7 +50,9 @@ struct EarlyAnswerTests {
         }
     }
 
-    @Test("a replica that is killed after the early answer has promised what the next life keeps")
+    @Test(
+        "a replica that is killed after the early answer has promised what the next incarnation keeps"
+    )
     func killedAfterTheAnswer() async throws {
         try await withTestbed { testbed in
             let frozen = try await testbed.freezeAllFinishers()
@@ -64,7 +66,7 @@ struct EarlyAnswerTests {
                 kill(pid, SIGCONT)
             }
             try await testbed.startAgain()
-            let end = try await testbed.status(id, "the next life commits it") {
+            let end = try await testbed.status(id, "the next incarnation commits it") {
                 $0["state"]?.string == "committed"
             }
             #expect(end["decision"]?.string == "commit")

@@ -60,7 +60,7 @@ struct FailureTests {
         }
     }
 
-    @Test("kill -9 between the decision and the commits: the next life commits")
+    @Test("kill -9 between the decision and the commits: the next incarnation commits")
     func killedAfterDecision() async throws {
         try await withTestbed { testbed in
             var frozen = try await testbed.freezeFinishers(of: "users")
@@ -165,7 +165,7 @@ struct FailureTests {
         }
     }
 
-    @Test("a second signal stops at once, and the next life finds nothing half done")
+    @Test("a second signal stops at once, and the next incarnation finds nothing half done")
     func secondSignal() async throws {
         let settings = ["transactions: { orphanGraceSeconds: 1, scanIntervalMilliseconds: 200 }"]
         try await withTestbed(settings: settings) { testbed in

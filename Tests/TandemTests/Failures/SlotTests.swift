@@ -132,7 +132,7 @@ struct SlotTests {
         "BEGIN", "INSERT INTO accounts VALUES ('s', 1)", "PREPARE TRANSACTION 'a stranger''s'",
     ]
 
-    /// In `orders` it works until it is told to go on.
+    /// In `orders` it works until the test lets it go on.
     private static let slow = Testbed.request([
         Testbed.branch("users", "INSERT INTO users VALUES ('u0', 'x')"),
         Testbed.branch("orders", Testbed.waiting),

@@ -7,7 +7,7 @@ import Testing
 
 @Suite("A stop keeps to its grace")
 struct StoppingTests {
-    @Test("work that goes on beyond it is cut off, and rolled back by the next life")
+    @Test("work that goes on beyond it is cut off, and rolled back by the next incarnation")
     func beyondTheGrace() async throws {
         try await withTestbed(
             settings: [
@@ -28,7 +28,7 @@ struct StoppingTests {
             await testbed.replica.stop()
             _ = await request.value
             try await testbed.sandbox.startReplica(1, port: client.port, isQuiet: true)
-            try await testbed.until("the session of the former life is gone") {
+            try await testbed.until("the session of the former incarnation is gone") {
                 try await testbed.value(
                     "users",
                     "SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'DO $$%' "

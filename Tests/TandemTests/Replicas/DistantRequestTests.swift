@@ -6,7 +6,7 @@ import Testing
 
 @testable import tandem
 
-@Suite("Requests for a transaction that another replica drives")
+@Suite("Requests for a transaction that another replica coordinates")
 struct DistantRequestTests {
     @Test("a rollback on another replica cancels the owner's SQL at once, and repeats its outcome")
     func rollBackElsewhere() async throws {
@@ -69,13 +69,15 @@ struct DistantRequestTests {
             try await Task.sleep(for: .milliseconds(500))
             for pid in frozen { kill(pid, SIGCONT) }
             let status = try await waiting.value
-            let told = Date().timeIntervalSince1970
+            let reported = Date().timeIntervalSince1970
             #expect(status.body["state"]?.string == "committed")
             let finished = try await testbed.value(
                 "state",
                 "SELECT extract(epoch FROM finished_at) FROM tandem.transactions")
             if let finished = finished.flatMap(Double.init) {
-                print("told on the other replica \(Int((told - finished) * 1000)) ms after the end")
+                print(
+                    "reported on the other replica \(Int((reported - finished) * 1000)) ms after the end"
+                )
             }
             try await testbed.expectQuiet(users: 1, orders: 1)
         }

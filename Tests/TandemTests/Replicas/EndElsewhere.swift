@@ -44,7 +44,7 @@ struct EndElsewhere {
             try await testbed.asStranger("users", ["COMMIT PREPARED '\(gid)'"])
             let ended = try Testbed.answer(await replicas.two.get("/v1/transactions/\(id)"))
             #expect(ended.body["state"]?.string == "committed")
-            // It was recorded before it was told, though the owner has no answer yet.
+            // It was recorded before it was reported, though the owner has no answer yet.
             #expect(
                 try await testbed.newest("state, finished_at IS NOT NULL") == ["committed", "t"])
             for pid in frozen { kill(pid, SIGCONT) }

@@ -71,7 +71,7 @@ struct HeuristicTests {
             #expect(answer.body["detail"]?.string?.contains("division by zero") == true)
             let id = try #require(answer.body["transaction"]?.string)
             #expect(answer.field("location") == "/v1/transactions/\(id)")
-            // The next life of the replica, and the other replica, know it by the row alone.
+            // The next incarnation of the replica, and the other replica, know it by the row alone.
             for isLater in [false, true] {
                 if isLater {
                     await testbed.replica.kill()

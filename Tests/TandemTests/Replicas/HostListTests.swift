@@ -6,7 +6,9 @@ import Testing
 
 @Suite("A participant with several hosts")
 struct HostListTests {
-    @Test("a former primary that answers first is passed over; of hosts that all fail each is told")
+    @Test(
+        "a former primary that answers first is passed over; of hosts that all fail each is reported"
+    )
     func formerPrimary() async throws {
         try await withCommitModes(settings: ResolutionTests.quick) { testbed in
             try await testbed.untilAvailable()
@@ -43,7 +45,7 @@ struct HostListTests {
         #expect(status["timeline"]?.integer == 2)
         #expect(status["lastError"] == .null)
         await new.stop()
-        try await testbed.until("both are told") {
+        try await testbed.until("both are reported") {
             let error = try await testbed.get("/v1/participants/users").body["lastError"]?.string
             return error?.contains("127.0.0.1:\(old.port): the server is on timeline 1") == true
                 && error?.contains("127.0.0.1:\(new.port): ") == true

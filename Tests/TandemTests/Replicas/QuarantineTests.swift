@@ -11,7 +11,7 @@ import Testing
 
 @Suite("The state database changes its timeline", .serialized)
 struct QuarantineTests {
-    /// An undecided row of a dead life, with one branch prepared, and the change of timeline.
+    /// An undecided row of a dead incarnation, with one branch prepared, and the change of timeline.
     private func leaveUndecided(_ testbed: Testbed) async throws -> String {
         let client = testbed.client
         let request = Task {

@@ -6,7 +6,7 @@ import Testing
 
 @Suite("Servers that are busy, or are no longer what they were", .serialized)
 struct ServerTrapTests {
-    @Test("55000: a gid that somebody else is just ending is tried again, and then proved")
+    @Test("55000: a gid that another session is just finishing is tried again, and then proved")
     func busy() async throws {
         try await withTestbed(settings: ResolutionTests.quick) { testbed in
             let id = try await testbed.leaveInDoubt("u1", "o1")
@@ -21,7 +21,7 @@ struct ServerTrapTests {
                 try await testbed.value("orders", "SELECT count(*) \(waiting)") == "1"
             }
             try await testbed.startAgain()
-            let busy = try await testbed.status(id, "it is told that the gid is busy") {
+            let busy = try await testbed.status(id, "the status says that the gid is busy") {
                 $0["branches"]?[1]?["lastError"]?.string?.contains("is busy") == true
             }
             #expect(busy["state"]?.string == "committing")
@@ -55,7 +55,7 @@ struct ServerTrapTests {
             }
             try await timeline("+ 1")
             try await testbed.startAgain()
-            try await testbed.until("it is told for what it is") {
+            try await testbed.until("it is reported for what it is") {
                 try await testbed.get("/v1/participants/users").text.contains("former primary")
             }
             let refused = try await testbed.post(Testbed.pair("u1", "o1"))

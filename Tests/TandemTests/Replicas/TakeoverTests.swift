@@ -6,12 +6,12 @@ import Testing
 
 @testable import tandem
 
-@Suite("Leases, lives and takeover")
+@Suite("Leases, incarnations and takeover")
 struct TakeoverTests {
     private static let short = ["replica": "heartbeatSeconds: 1, leaseSeconds: 3"]
 
     @Test(
-        "a paused replica's life is over when another took its work: it wakes, ends with 75, and leaves nothing"
+        "a paused replica's incarnation is over when another took its work: it wakes, ends with 75, and leaves nothing"
     )
     func pausedBeyondTheLease() async throws {
         let settings = ["transactions: { recoveryIntervalMilliseconds: 200 }"]
@@ -45,7 +45,7 @@ struct TakeoverTests {
         }
     }
 
-    @Test("AC5: any replica aborts an undecided row past its deadline, whoever owns it")
+    @Test("AC5: any replica aborts an undecided row past its deadline, whichever replica owns it")
     func pastTheDeadline() async throws {
         let settings = [
             "transactions: { recoveryIntervalMilliseconds: 200 }"
@@ -53,7 +53,7 @@ struct TakeoverTests {
         // The lease is not a short one: a busy machine may be late to renew it here.
         try await withReplicas(settings: settings) { replicas in
             let testbed = replicas.testbed
-            // An owner that lives and does nothing: its lease is renewed by us. Its deadline leaves a
+            // An owner that is alive and does nothing: its lease is renewed by us. Its deadline leaves a
             // busy machine the time to begin.
             let request = try await replicas.startEndless(timeoutMilliseconds: 15000)
             testbed.replica.process.send(SIGSTOP)
@@ -95,7 +95,9 @@ struct TakeoverTests {
         }
     }
 
-    @Test("I6: the state database's clock jumps by an hour, either way, and no life ends by it")
+    @Test(
+        "I6: the state database's clock jumps by an hour, either way, and no incarnation ends by it"
+    )
     func clockJumps() async throws {
         let settings = ["transactions: { recoveryIntervalMilliseconds: 50 }"]
         try await withReplicas(settings: settings, keys: Self.short) { replicas in
@@ -150,13 +152,13 @@ struct TakeoverTests {
                     == "0"
             }
             try await testbed.expectQuiet(users: 1, orders: 1)
-            // The life begins with its epoch; both clocks are this machine's.
+            // The incarnation begins with its epoch; both clocks are this machine's.
             let seconds = try await testbed.value(
                 "state",
                 "SELECT extract(epoch FROM t.finished_at - r.started_at) "
                     + "FROM tandem.transactions AS t, tandem.replicas AS r WHERE t.epoch = 2")
             let healed = try #require(seconds.flatMap(Double.init))
-            print("from the new life's begin to the last commit: \(healed) s")
+            print("from the new incarnation's begin to the last commit: \(healed) s")
             // Well below the lease, which is long here: nobody waited for it to run out.
             #expect(healed < 300)
         }

@@ -144,7 +144,7 @@ struct TrapTests {
         ) { testbed in
             let installation = try #require(
                 try await testbed.value("state", "SELECT id FROM tandem.installation"))
-            var script = "CREATE ROLE squatter SUPERUSER LOGIN;\nCREATE DATABASE other;\n"
+            var script = "CREATE ROLE stranger SUPERUSER LOGIN;\nCREATE DATABASE other;\n"
             for number in 0..<1000 {
                 script += "BEGIN; SELECT pg_current_xact_id(); PREPARE TRANSACTION 'f:\(number)';\n"
             }
@@ -158,13 +158,13 @@ struct TrapTests {
                 + "'tandem-library:\(installation):7-00000000000000ab:0.2';\n"
             let users = try testbed.cluster("users")
             _ = try await users.psql(script)
-            func squat(_ number: Int) -> String {
+            func takeName(_ number: Int) -> String {
                 "BEGIN; SELECT pg_current_xact_id(); PREPARE TRANSACTION "
                     + "'tandem:\(installation):\(number)-00000000000000ab:0'"
             }
-            _ = try await users.psql(squat(900_001), user: "squatter")
-            _ = try await users.psql(squat(900_002), database: "other")
-            _ = try await users.psql(squat(900_003))
+            _ = try await users.psql(takeName(900_001), user: "stranger")
+            _ = try await users.psql(takeName(900_002), database: "other")
+            _ = try await users.psql(takeName(900_003))
             try await testbed.until("the one orphan of ours is rolled back") {
                 try await testbed.value("users", "SELECT count(*) FROM pg_prepared_xacts") == "1008"
             }

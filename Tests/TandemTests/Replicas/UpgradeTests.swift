@@ -125,12 +125,12 @@ struct UpgradeTests {
             testbed.sandbox.addresses["users"] = try testbed.cluster("users")
                 .connectionString(user: "app")
             try await testbed.startAgain()
-            var told = ""
+            var answer = ""
             try await testbed.until("it says what is missing") {
-                told = try await testbed.get("/v1/participants/users").text
-                return told.contains("GRANT SELECT, INSERT, DELETE")
+                answer = try await testbed.get("/v1/participants/users").text
+                return answer.contains("GRANT SELECT, INSERT, DELETE")
             }
-            #expect(told.contains("GRANT USAGE ON SCHEMA tandem_participant"))
+            #expect(answer.contains("GRANT USAGE ON SCHEMA tandem_participant"))
             for sql in [
                 "GRANT USAGE ON SCHEMA tandem_participant TO app",
                 "GRANT SELECT, INSERT, DELETE ON tandem_participant.witness TO app",

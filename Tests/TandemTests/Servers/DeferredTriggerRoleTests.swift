@@ -23,7 +23,7 @@ struct DeferredTriggerRoleTests {
     /// role that queued it.
     ///
     /// Either way it is the caller's role, and not the one to which the session is reset before
-    /// PREPARE; and whoever prepared the branch can end it.
+    /// PREPARE; and the role that prepared the branch can finish it.
     @Test("they run before the role is reset, as PostgreSQL's own COMMIT would run them")
     func role() async throws {
         try await withCommitModes { testbed in

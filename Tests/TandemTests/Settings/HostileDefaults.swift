@@ -8,7 +8,7 @@ import Testing
 @Suite("Defaults of a role and a database that would break us: what we need is set", .serialized)
 struct HostileDefaults {
     /// Whatever would change what a statement means, what a value looks like, how long a session or a
-    /// wait may last, or who is told of what.
+    /// wait may last, or who is answered.
     private static let everywhere = [
         "client_min_messages = 'error'", "synchronous_commit = 'off'", "array_nulls = off",
         "extra_float_digits = -15", "bytea_output = 'escape'", "DateStyle = 'German, DMY'",
@@ -65,7 +65,7 @@ struct HostileDefaults {
             for name in Sandbox.serverNames {
                 try await testbed.asStranger(name, Self.decoys)
                 try await testbed.set(Self.everywhere + Self.timeouts(name), in: name)
-                // New in PostgreSQL 17; it ends the session of whoever takes longer.
+                // New in PostgreSQL 17; it ends every session that takes longer.
                 let isKnown = "SELECT count(*) FROM pg_settings WHERE name = 'transaction_timeout'"
                 if try await testbed.value(name, isKnown) == "1" {
                     try await testbed.set(["transaction_timeout = '2s'"], in: name)
@@ -159,12 +159,12 @@ struct HostileDefaults {
         }
     }
 
-    @Test("recovery: the decision that a dead replica left is carried out by the next life")
+    @Test("recovery: the decision that a dead replica left is carried out by the next incarnation")
     func recovery() async throws {
         try await withHostileDefaults(keys: [:]) { testbed in
             _ = try await testbed.leaveInDoubt("u1", "o1")
             try await testbed.startAgain()
-            try await testbed.until("the next life commits it") {
+            try await testbed.until("the next incarnation commits it") {
                 try await testbed.newest("state") == ["committed"]
             }
             try await testbed.expectQuiet(users: 1, orders: 1)

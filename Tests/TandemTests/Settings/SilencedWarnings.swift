@@ -7,7 +7,7 @@ import Testing
 
 /// I2 where the role, and the caller's own SQL, ask for no warnings.
 @Suite(
-    "Nobody is told of a commit that no standby has confirmed, though warnings are silenced",
+    "No caller gets a commit that no standby has confirmed, though warnings are silenced",
     .serialized)
 struct SilencedWarnings {
     private static let brief = ["transactions: { finishWaitMilliseconds: 1000 }"]
@@ -117,7 +117,7 @@ struct SilencedWarnings {
             #expect([202, 503].contains(answer.status), "\(answer.text)")
             #expect(answer.body["state"]?.string != "committed")
             #expect(try await testbed.newest("finished_at IS NULL") == ["t"])
-            // It is there, and nobody has been told.
+            // It is there, and no caller has been answered.
             #expect(try await testbed.value("users", "SELECT count(*) FROM users") == "1")
             try await testbed.cluster("users").requireNoStandby()
             try await testbed.until("it is committed") {
@@ -145,7 +145,7 @@ struct SilencedWarnings {
                     "SELECT count(*) > 0 FROM pg_stat_activity WHERE wait_event = 'SyncRep' AND "
                         + "application_name LIKE 'tandem-finish%' AND query = 'COMMIT'") == "t"
             }
-            // The decision may be told by now, and the commit is seen; its end is not recorded.
+            // The decision may be reported by now, and the commit is seen; its end is not recorded.
             _ = try await testbed.get("/v1/transactions/\(id)")
             #expect(try await testbed.newest("finished_at IS NULL") == ["t"])
             #expect(try await testbed.value("orders", "SELECT count(*) FROM orders") == "1")

@@ -41,29 +41,25 @@ enum RetiredWords {
     static let words = [
         Word(
             "register", "registers", instead: "commit point",
-            in: [.identifiers, .pages, .contract], except: ["processor registers"]),
+            in: [.identifiers, .comments, .pages, .contract],
+            except: ["processor registers", "registers its", "register with"]),
         Word(
-            "life", "lives", instead: "incarnation", in: [.identifiers, .pages],
-            except: ["data lives", "owner lives"]),
-        Word(
-            "drive", "drives", "driving", instead: "active transaction, coordinating replica",
-            in: [.identifiers, .pages]),
-        Word("driven", instead: "active", in: [.pages, .contract]),
-        Word(
-            "ending", "endings", instead: "commit mode, or finish",
-            in: [.identifiers, .pages, .contract]),
+            "life", "lives", instead: "incarnation",
+            in: [.identifiers, .comments, .pages, .contract],
+            except: ["data lives", "owner lives", "picture of a transaction's life"]),
+        Word("drive", "drives", "driving", instead: "active transaction, coordinating replica"),
+        Word("driven", instead: "active"),
+        Word("ending", "endings", instead: "commit mode, or finish"),
         Word("sight", instead: "reading, status"),
-        Word("told", "teller", instead: "reported, answered", in: [.pages]),
-        Word("whoever", instead: "the replica, the caller, the operator", in: [.pages, .contract]),
         Word(
-            "doctor", "vitals", instead: "diagnostics, server probe",
-            in: [.identifiers, .pages, .contract]),
+            "told", "teller", instead: "reported, answered",
+            in: [.identifiers, .comments, .pages, .contract]),
+        Word("whoever", instead: "the replica, the caller, the operator"),
+        Word("doctor", "vitals", instead: "diagnostics, server probe"),
         Word("innocence", "disappointment", instead: "read-only check, vote failure"),
         Word("remnants", instead: "session residue"),
-        Word("farewell", instead: "timeout response", in: [.pages, .contract]),
-        Word(
-            "squatter", "weather", instead: "slot exhaustion, failures",
-            in: [.identifiers, .pages, .contract]),
+        Word("farewell", instead: "timeout response"),
+        Word("squatter", "weather", instead: "slot exhaustion, failures"),
     ]
 
     /// `others` are all files but Swift; `decision` is the record of the vocabulary, which has to name

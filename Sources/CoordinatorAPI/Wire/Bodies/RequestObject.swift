@@ -123,7 +123,9 @@ struct RequestObject {
             return text
         }
         issues.add(
-            pointer, "Expected a string of 1 to \(charactersMax) characters without NUL.")
+            pointer,
+            "Expected a string of 1 to \(charactersMax) characters without NUL, got "
+                + (value.string.map { "\($0.count) characters" } ?? value.described) + ".")
         return nil
     }
 }

@@ -3,8 +3,6 @@ import RawStructuredFieldValues
 
 /// The content of an `Idempotency-Key` field: the caller's name for one piece of work.
 struct IdempotencyKey: Hashable, Sendable {
-    /// The field's name.
-    static let fieldName = "Idempotency-Key"
     /// The content, without quotes: printable ASCII, 1 to 255 characters.
     let text: String
 

@@ -65,7 +65,9 @@ struct QueryReader {
     ) -> Value? {
         guard let text = values(name).first else { return nil }
         if let value = parse(text) { return value }
-        issues.add(.parameter(name), "Expected \(expected), got \"\(text.shortened)\".")
+        // A key is a secret: only its digest is kept, and no text repeats it.
+        let got = name == "idempotencyKey" ? "" : ", got \"\(text.shortened)\""
+        issues.add(.parameter(name), "Expected \(expected)\(got).")
         return nil
     }
 
