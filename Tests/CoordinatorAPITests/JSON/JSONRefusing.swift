@@ -1,5 +1,6 @@
-import CoordinatorAPI
 import Testing
+
+@testable import CoordinatorAPI
 
 @Suite("Refusing what is not JSON")
 struct JSONRefusing {
