@@ -31,7 +31,6 @@ package struct DecisionInquiry: Hashable, Sendable {
         /// the row before they request one.
         package let mustReadCommitPoint: Bool
 
-        /// Makes a row from its parts.
         package init(decision: Decision?, isSettled: Bool, mustReadCommitPoint: Bool) {
             self.decision = decision
             self.isSettled = isSettled

@@ -29,7 +29,6 @@ package struct FinishInquiry: Hashable, Sendable {
         /// The outcome, if known.
         package let outcome: Outcome?
 
-        /// Makes a branch from its parts.
         package init(commitMode: CommitMode, outcome: Outcome?) {
             self.commitMode = commitMode
             self.outcome = outcome

@@ -13,7 +13,6 @@ package struct RecoveryPlan: Hashable, Sendable {
         /// The age in seconds, by the participant's clock.
         package let ageSeconds: Double
 
-        /// Makes an entry from its parts.
         package init(name: String, ageSeconds: Double) {
             self.name = name
             self.ageSeconds = ageSeconds

@@ -51,7 +51,7 @@ extension CoordinatorAPI {
             var problem = Problem(
                 .stateDatabaseUnavailable,
                 "The transaction will never commit: it was aborted, or will be. It is unknown whether "
-                    + "its key was recorded, so try again with a new Idempotency-Key.")
+                    + "its key, if it has one, was recorded: use a new one to try again.")
             problem.outcome = .aborted
             problem.isRetryable = false
             throw problem

@@ -11,7 +11,6 @@ package struct APISettings: Sendable {
     /// How much one request may ask for.
     package var limits = WireLimits()
 
-    /// The defaults.
     package init() {}
 }
 
@@ -31,14 +30,12 @@ package struct Readiness: Sendable {
         /// For operators, with the server's own words.
         let description: String
 
-        /// Makes it of its parts.
         package init(summary: String, description: String) {
             self.summary = summary
             self.description = description
         }
     }
 
-    /// Makes it of its parts.
     package init(stateFailure: StateFailure?, isDraining: Bool, quarantineReason: String?) {
         self.stateFailure = stateFailure
         self.isDraining = isDraining

@@ -59,7 +59,7 @@ enum ProblemType: String, CaseIterable, Hashable, Sendable {
 
 /// What became of the transaction that a problem is about.
 enum ProblemOutcome: String, CaseIterable, Hashable, Sendable {
-    /// Nothing was accepted, nothing was executed, and the key is unused.
+    /// This request executed nothing; an earlier one with its key may have.
     case notAccepted
     /// It is recorded as aborted: no branch takes effect.
     case aborted
@@ -141,7 +141,9 @@ extension ProblemType {
         case .idempotencyKeyInvalid: .of(400, "The Idempotency-Key is not well-formed")
         case .idempotencyKeyReused: .of(422, "The Idempotency-Key belongs to another request")
         case .idempotencyKeyInProgress:
-            .of(409, "The first request with this key is still running", isRetryable: true)
+            .of(
+                409, "The first request with this key has no outcome to report yet",
+                isRetryable: true)
         case .participantUnavailable: .notAccepted("A participant cannot be reached")
         case .participantSlotsExhausted:
             .notAccepted("A participant has no free slot for a prepared transaction")
@@ -172,7 +174,7 @@ extension ProblemType {
                 outcome: .needsOperator)
         case .conflict: .of(409, "The transaction's state does not allow this")
         case .outcomeUnknown:
-            Facts(status: 503, title: "The outcome is not known yet", outcome: .unknown)
+            Facts(status: 503, title: "The outcome is not known", outcome: .unknown)
         }
     }
 }

@@ -111,7 +111,7 @@ extension BranchFailure {
         case .notDurable:
             return
                 "\(participant) could not confirm that its standby has the transaction, so the branch "
-                + "voted no. \(newKey)"
+                + "voted no."
         case .workThrew:
             return "The closure for \(participant) threw an error."
         case .workUnfinished:
@@ -132,8 +132,9 @@ extension Problem {
         guard let decision = record.decision else {
             self.init(
                 .outcomeUnknown,
-                "The server that held the decision is gone or was replaced, and nothing else "
-                    + "proves what was decided. An operator must decide with POST .../resolution.",
+                "Nothing proves what was decided: the server that held the decision is gone or was "
+                    + "replaced, or its record of the transaction is too old. An operator must "
+                    + "decide with POST .../resolution.",
                 transaction: record.id)
             return
         }

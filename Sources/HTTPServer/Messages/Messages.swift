@@ -15,7 +15,6 @@ package struct ServerRequest: Sendable {
     /// The path's parameters, percent-decoded, by their names in the pattern.
     package var parameters: [String: String] = [:]
 
-    /// Makes a request of its parts.
     package init(
         method: HTTPRequest.Method, path: String, query: String?, headerFields: HTTPFields,
         body: [UInt8]
@@ -37,7 +36,6 @@ package struct ServerResponse: Sendable {
     /// The body.
     package var body: [UInt8]
 
-    /// Makes a response of its parts.
     package init(
         status: HTTPResponse.Status, headerFields: HTTPFields = [:], body: [UInt8] = []
     ) {

@@ -26,7 +26,6 @@ package struct ServerConfiguration: Sendable {
     /// From the response's beginning to its end.
     package var responseTimeout: Duration = .seconds(20)
 
-    /// The defaults.
     package init() {}
 }
 

@@ -18,16 +18,10 @@ package protocol ConnectionPoolObserver: Sendable {
 }
 
 extension ConnectionPoolObserver {
-    /// Does nothing.
     package func connectionOpened() {}
-    /// Does nothing.
     package func connectionFailed(_ error: any Error) {}
-    /// Does nothing.
     package func connectionClosed() {}
-    /// Does nothing.
     package func leaseQueued() {}
-    /// Does nothing.
     package func leaseGiven(after wait: Duration) {}
-    /// Does nothing.
     package func leaseReturned() {}
 }

@@ -18,7 +18,6 @@ package struct LoglessName: Hashable, Sendable, CustomStringConvertible {
     /// How many branches the transaction has.
     package let branchCount: Int
 
-    /// Makes a name of its parts.
     package init(
         coordinator: String, transaction: GlobalTransactionID, branch: Int, branchCount: Int
     ) {

@@ -14,7 +14,6 @@ package struct RetentionOptions: Sendable {
     /// Decisions of a journal that one statement checks, at most.
     package var journalBatch = 2000
 
-    /// The defaults.
     package init() {}
 }
 

@@ -242,7 +242,7 @@ final class Admission {
         guard let idempotency = request.idempotency else { return .neverCommits }
         let earlier = try? await context.log.record(
             principal: request.principal, keyDigest: idempotency.keyDigest)
-        // No row: retention removed the key's owner in between, long after its finish, and the same
+        // No row, or it cannot be read: retention may have removed the key's owner in between, long after its finish, and the same
         // request, sent again, finds the key free.
         guard let earlier = earlier ?? nil else { return .keyInProgress(nil) }
         return await replay(earlier, for: idempotency)

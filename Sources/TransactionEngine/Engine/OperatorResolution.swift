@@ -69,13 +69,6 @@ final class OperatorResolution {
         return try await write(resolution, found: outcome.rawValue, in: record, changing: change)
     }
 
-    /// Finishes the branches of a transaction of this replica that an operator has resolved.
-    func applyRecorded(to id: GlobalTransactionID) async throws(LogUnavailable) {
-        guard context.table[id] != nil else { return }
-        let resolutions = try await context.log.resolutions(of: id)
-        if let transaction = context.table[id] { driver.apply(resolutions, to: transaction) }
-    }
-
     /// Waits until the finish record is durable, because a resolution changes the row.
     private func waitUntilRecorded(_ id: GlobalTransactionID) async throws(LogUnavailable) {
         let end = context.clock.milliseconds + 2000
@@ -112,7 +105,7 @@ final class OperatorResolution {
             changing: .note)
         guard case .recorded = answer else { return answer }
         await context.signals.send(.resolved(record.id))
-        try await applyRecorded(to: record.id)
+        try await driver.applyResolutions(to: record.id)
         guard let now = try await status.decidedView(of: record.id) else { return .notFound }
         return .recorded(now)
     }

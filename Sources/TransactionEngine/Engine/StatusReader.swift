@@ -171,7 +171,7 @@ final class StatusReader {
             let left = end - context.clock.milliseconds
             guard left > 0 else {
                 throw LogUnavailable(
-                    "The state database has not confirmed the decision yet. Ask again.",
+                    "The database that decides has not answered yet. Ask again.",
                     isOutcomeUnknown: true)
             }
             await context.table.waitForChange(of: id, within: .milliseconds(left))
@@ -229,6 +229,7 @@ final class StatusReader {
         guard let branch = row.branches.firstIndex(where: \.commitMode.isCommitPoint) else {
             return (.nothing, row, "")
         }
+        let name = row.branches[branch].participant
         switch await context.participants.readCommitPoint(
             CommitPointQuery(about: branch, of: row, fence: .none))
         {
@@ -237,9 +238,10 @@ final class StatusReader {
                 .holds(decision), row.decided(decision, evidence: evidence, results: results), ""
             )
         case .nothing: return (.nothing, row, "")
-        case .unknown(let reason), .unprovable(let reason):
-            let name = row.branches[branch].participant
-            return (.silent, row, "\(name) holds the decision and cannot be read: \(reason).")
+        case .unknown(let reason):
+            return (.silent, row, "\(name) may hold the decision and cannot be read: \(reason).")
+        case .unprovable(let reason):
+            return (.silent, row, "Nothing in \(name) proves the decision: \(reason).")
         }
     }
 

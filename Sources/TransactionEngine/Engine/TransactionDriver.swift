@@ -48,8 +48,11 @@ final class TransactionDriver {
         deliver(.rollbackRequested, to: transaction)
     }
 
-    /// Finishes the branches that an operator has resolved.
-    func apply(_ resolutions: [Resolution], to transaction: ActiveTransaction) {
+    /// Finishes the branches of a transaction of this replica that an operator has resolved.
+    func applyResolutions(to id: GlobalTransactionID) async throws(LogUnavailable) {
+        guard context.table[id] != nil else { return }
+        let resolutions = try await context.log.resolutions(of: id)
+        guard let transaction = context.table[id] else { return }
         transaction.record.resolutions = resolutions
         transaction.record.resolutionCount = resolutions.count
         for resolution in resolutions {

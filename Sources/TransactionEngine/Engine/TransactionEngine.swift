@@ -34,9 +34,6 @@ package final class TransactionEngine {
         scanner = ParticipantScanner(context)
         resolution = OperatorResolution(
             context, driver: driver, status: status, recovery: recovery, scanner: scanner)
-        recovery.applyResolutions = { [weak resolution] id in
-            try? await resolution?.applyRecorded(to: id)
-        }
     }
 
     // MARK: Callers
@@ -146,7 +143,7 @@ package final class TransactionEngine {
         case .ended(let id): table.finishRecorded(id)
         // The finish is signalled once it is recorded, for only then can the other replica read it.
         case .watch(let id): table.watch(id)
-        case .resolved(let id): try? await resolution.applyRecorded(to: id)
+        case .resolved(let id): try? await driver.applyResolutions(to: id)
         case .rollBack(let id): await rollbacks.receiveRollback(of: id)
         }
     }

@@ -9,7 +9,6 @@ package struct ServerTimeline: Sendable, Hashable {
     /// The timeline that it writes.
     package let timeline: UInt32
 
-    /// Makes an identity of its parts.
     package init(systemIdentifier: String, timeline: UInt32) {
         self.systemIdentifier = systemIdentifier
         self.timeline = timeline
@@ -25,7 +24,6 @@ package struct JournalEntry: Sendable, Hashable {
     /// The encoded results, if a repeated key is to be answered with them.
     package let results: [UInt8]?
 
-    /// Makes an entry of its parts.
     package init(
         transaction: GlobalTransactionID, evidence: [PreparedEvidence?], results: [UInt8]?
     ) {
@@ -42,7 +40,6 @@ package struct LocalCommitReport: Sendable {
     /// Why it was rolled back.
     package let failure: BranchFailure?
 
-    /// Makes a report of its parts.
     package init(_ reply: LocalCommitReply, failure: BranchFailure? = nil) {
         self.reply = reply
         self.failure = failure
@@ -70,7 +67,6 @@ package struct CommitPointQuery: Sendable {
     /// Which sessions have to be gone first.
     package let fence: Fence
 
-    /// Makes a query of its parts.
     package init(
         participant: String, transaction: GlobalTransactionID, branch: Int, commitPoint: Source,
         fence: Fence
@@ -115,7 +111,6 @@ package struct CommitPointReport: Sendable {
         }
     }
 
-    /// Makes a report of its parts.
     package init(_ answer: CommitPointAnswer, results: [UInt8]? = nil, error: String? = nil) {
         self.answer = answer
         self.results = results

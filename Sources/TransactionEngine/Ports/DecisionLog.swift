@@ -96,7 +96,6 @@ package struct LogUnavailable: Error, Sendable, Hashable {
     /// Whether the log answered, and the commit point that may hold the decision did not.
     package let isOutcomeUnknown: Bool
 
-    /// Makes it of a reason.
     package init(_ reason: String, isOutcomeUnknown: Bool = false) {
         self.reason = reason
         self.isOutcomeUnknown = isOutcomeUnknown

@@ -58,7 +58,6 @@ package struct PreparedTransaction: Sendable, Hashable {
         case otherDatabase
     }
 
-    /// Makes it of its parts.
     package init(
         found: RecoveryPlan.Found, isFromBefore: Bool, claim: Claim = .ours, owner: String = "",
         database: String = ""
@@ -76,7 +75,6 @@ package struct ParticipantUnreachable: Error, Sendable, Hashable {
     /// Why, safe to show.
     package let reason: String
 
-    /// Makes it of a reason.
     package init(_ reason: String) {
         self.reason = reason
     }
@@ -89,7 +87,6 @@ package struct SessionRequest: Sendable, Hashable {
     /// The branch's commit mode, which says whether it needs a slot for a prepared transaction.
     package let commitMode: CommitMode
 
-    /// Makes a request of its parts.
     package init(participant: String, commitMode: CommitMode) {
         self.participant = participant
         self.commitMode = commitMode
@@ -130,7 +127,6 @@ package struct WorkRequest: Sendable {
     /// Called with the reason if the branch votes no.
     var onRefusal: (@Sendable (BranchFailure) -> Void)?
 
-    /// Makes a request of its parts.
     package init(
         gid: String, work: BranchWork, isolation: Isolation, commitMode: CommitMode = .twoPhase
     ) {
@@ -152,7 +148,6 @@ package struct WorkReport: Sendable {
     /// The session that worked, for the fence.
     package let session: SessionIdentity?
 
-    /// Makes a report of its parts.
     package init(
         reply: WorkReply, results: [StatementResult], failure: BranchFailure?,
         session: SessionIdentity?
@@ -173,7 +168,6 @@ package struct SessionIdentity: Sendable, Hashable {
     /// The system identifier of the server where the pid means something.
     package let systemIdentifier: String
 
-    /// Makes an identity of its parts.
     package init(processID: Int32, startedAt: String, systemIdentifier: String) {
         self.processID = processID
         self.startedAt = startedAt
@@ -211,7 +205,6 @@ package struct FinishRequest: Sendable {
     /// tried to finish, is its own.
     package let checksOwner: Bool
 
-    /// Makes a request of its parts.
     package init(
         participant: String, gid: String, decision: Decision, evidence: PreparedEvidence?,
         fence: Fence, version: Int? = nil, checksOwner: Bool = true
@@ -233,7 +226,6 @@ package struct FinishReport: Sendable {
     /// The failure, safe to show.
     package let error: String?
 
-    /// Makes a report of its parts.
     package init(_ reply: FinishReply, error: String? = nil) {
         self.reply = reply
         self.error = error
@@ -255,7 +247,6 @@ package struct SlotUsage: Sendable, Hashable {
     /// All that are known to be in use.
     package var inUse: Int { own + (others ?? 0) }
 
-    /// Makes it of its parts.
     package init(limit: Int, share: Int? = nil, own: Int, others: Int? = nil) {
         self.limit = limit
         self.share = share
@@ -306,7 +297,6 @@ package struct ParticipantStatus: Sendable, Hashable {
         case halfOpen
     }
 
-    /// Makes a status of its parts.
     package init(
         name: String, isAvailable: Bool, isConnecting: Bool, poolSize: Int, connections: Int,
         idle: Int, slots: SlotUsage?, lastError: String?, systemIdentifier: String?,

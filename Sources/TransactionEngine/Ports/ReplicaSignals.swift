@@ -23,9 +23,7 @@ package protocol ReplicaSignals: Sendable {
 
 /// The signals of a replica that is alone: none.
 package struct NoSignals: ReplicaSignals {
-    /// Makes it.
     package init() {}
 
-    /// Does nothing.
     package func send(_ signal: ReplicaSignal) async {}
 }

@@ -86,7 +86,6 @@ package struct EngineLimits: Sendable {
     /// Rows taken over in one pass.
     package var claimBatch = 500
 
-    /// The defaults.
     package init() {}
 }
 

@@ -83,7 +83,6 @@ package struct BranchFailure: Error, Sendable, Hashable {
     /// What PostgreSQL said, if it said anything.
     package let report: ServerReport?
 
-    /// Makes a failure of its parts.
     package init(_ kind: Kind, statement: Int? = nil, report: ServerReport? = nil) {
         self.kind = kind
         self.statement = statement
@@ -128,7 +127,6 @@ package struct SessionUsage: Sendable, Hashable {
     /// Why the last attempt to open one failed, if it did; safe to show.
     package let lastError: String?
 
-    /// Makes it of its parts.
     package init(limit: Int, open: Int, lastError: String? = nil) {
         self.limit = limit
         self.open = open

@@ -77,7 +77,6 @@ package struct OperatorQueue: Sendable, Hashable {
     /// Since when it has.
     package let since: Timestamp
 
-    /// Makes it of its parts.
     package init(count: Int, oldest: GlobalTransactionID, since: Timestamp) {
         self.count = count
         self.oldest = oldest

@@ -21,7 +21,6 @@ package struct Statement: Sendable {
     /// How many rows must be affected or returned; nil for any number.
     package let expectedRows: Int?
 
-    /// Makes a statement of its parts.
     package init(
         sql: String, parameters: [String?] = [], lists: [Int: any ListParameter] = [:],
         expectedRows: Int? = nil
@@ -66,7 +65,6 @@ package struct StatementResult: Sendable, Hashable {
         /// The elements, if the type is an array.
         package let elements: ArrayElements?
 
-        /// Makes a column of its parts.
         package init(name: String, typeOID: UInt32, elements: ArrayElements? = nil) {
             self.name = name
             self.typeOID = typeOID
@@ -83,7 +81,6 @@ package struct StatementResult: Sendable, Hashable {
     /// The rows, in PostgreSQL's text form.
     package let rows: [[String?]]
 
-    /// Makes a result of its parts.
     package init(command: String, affectedRows: Int?, columns: [Column], rows: [[String?]]) {
         self.command = command
         self.affectedRows = affectedRows
@@ -113,7 +110,6 @@ package struct TransactionRequest: Sendable {
                 participant: participant, work: .statements(statements), isReadOnly: isReadOnly)
         }
 
-        /// Makes a branch of its parts.
         package init(participant: String, work: Work, isReadOnly: Bool = false) {
             self.participant = participant
             self.work = work
@@ -144,7 +140,6 @@ package struct TransactionRequest: Sendable {
         /// SHA-256 of what the request means, whatever its spelling.
         package let requestDigest: [UInt8]
 
-        /// Makes it of its parts.
         package init(keyDigest: [UInt8], requestDigest: [UInt8]) {
             self.keyDigest = keyDigest
             self.requestDigest = requestDigest
@@ -181,14 +176,12 @@ package struct TransactionRequest: Sendable {
         /// The label's value.
         package let value: String
 
-        /// Makes a label of its parts.
         package init(name: String, value: String) {
             self.name = name
             self.value = value
         }
     }
 
-    /// Makes a request of its parts.
     package init(
         principal: String, idempotency: Idempotency?, branches: [Branch], isolation: Isolation,
         timeout: Duration, labels: [Label], execution: ExecutionOrder = .parallel,

@@ -16,8 +16,6 @@ package struct RecoveryPass: Sendable, Hashable {
 final class RecoveryService {
     private let context: EngineContext
     private let driver: TransactionDriver
-    /// Applies what operators have resolved to a transaction that was taken over.
-    var applyResolutions: @LoopActor (GlobalTransactionID) async -> Void = { _ in }
 
     init(_ context: EngineContext, driver: TransactionDriver) {
         self.context = context
@@ -50,7 +48,7 @@ final class RecoveryService {
             adoptedCount += 1
             guard row.resolutionCount > 0 else { continue }
             let id = row.id
-            spawn { [applyResolutions] in await applyResolutions(id) }
+            spawn { [driver] in try? await driver.applyResolutions(to: id) }
         }
         if adoptedCount > 0 {
             context.logger.notice("took transactions over", metadata: ["count": "\(adoptedCount)"])

@@ -38,7 +38,6 @@ package struct RowStanding: Sendable, Hashable {
     /// The gids of its branches.
     package let gids: [String]
 
-    /// Makes it of its parts.
     package init(row: RecoveryPlan.Row, decision: Decision?, gids: [String]) {
         self.row = row
         self.decision = decision
