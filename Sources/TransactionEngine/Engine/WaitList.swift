@@ -22,14 +22,16 @@ final class WaitList<Key: Hashable & Sendable> {
     ) async {
         lastNumber += 1
         let number = lastNumber
-        let timer = clock.schedule(after: limit) { [weak self] in
-            Task { @LoopActor in self?.wake(key, number) }
-        }
+        var timer: (any ScheduledTimer)?
         await withCheckedContinuation { continuation in
             guard !isOver() else { return continuation.resume() }
             waiting[key, default: [:]][number] = continuation
+            // Only now: a timer that fired before would find nothing to wake.
+            timer = clock.schedule(after: limit) { [weak self] in
+                Task { @LoopActor in self?.wake(key, number) }
+            }
         }
-        timer.cancel()
+        timer?.cancel()
     }
 
     private func wake(_ key: Key, _ number: Int) {
