@@ -12,7 +12,7 @@ BENCH_ARGS ?=
 PROOF := Reliability/run
 # What another version of PostgreSQL is tried with first: the main job from outside, how branches
 # are prepared, held and ended, sessions and their settings, failover, and what is new there.
-SERVER_SUITES := CommitTests UnpreparableTests ReadOnlyCommitTests DatabaseDefaults ServerTrapTests \
+SERVER_SUITES := TandemTests.CommitTests UnpreparableTests ReadOnlyCommitTests DatabaseDefaults ServerTrapTests \
     StandbyTests CheckTests LoginTriggerTests TransactionTimeoutTests DeferredTriggerRoleTests \
     NewSyntaxTests SettingsTests HostileDefaults DeferredCodeTests SlotTests LockWaitTests BusyTests \
     MigrationTests

@@ -19,7 +19,7 @@ struct NewSyntaxTests {
                 Testbed.request([Testbed.branch("users", merge, rows: 2)]))
             #expect(answer.status == 201, "\(answer.text)")
             let statement = answer.body["branches"]?[0]?["results"]?[0]
-            #expect(statement?["command"]?.string == "MERGE 2")
+            #expect(statement?["commandTag"]?.string == "MERGE 2")
             #expect(statement?["rowCount"]?.integer == 2)
             let actions = (0...1).map { statement?["rows"]?[$0]?["action"]?.string ?? "" }
             #expect(actions.sorted() == ["INSERT", "UPDATE"])
