@@ -17,7 +17,8 @@ struct QuarantineTests {
         let request = Task {
             try? await client.post(
                 "/v1/transactions",
-                #"{"branches":[{"participant":"users","statements":[{"sql":"INSERT INTO users "#
+                #"{"timeoutMilliseconds":60000,"branches":[{"participant":"users","#
+                    + #""statements":[{"sql":"INSERT INTO users "#
                     + #"VALUES ('a', 'b')"}]},{"participant":"orders","statements":[{"sql":"#
                     + #""SELECT pg_sleep(600)"}]}]}"#)
         }
