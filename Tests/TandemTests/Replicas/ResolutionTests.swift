@@ -26,8 +26,9 @@ struct ResolutionTests {
             let gid = try await testbed.gid(1)
             _ = try await testbed.cluster("users").psql("ROLLBACK PREPARED '\(gid)'")
             try await testbed.startAgain()
-            let status = try await testbed.status(id, "an operator is wanted") {
-                $0["state"]?.string == "needsOperator"
+            // The state changes with the first such outcome, while the other branch may be unfinished.
+            let status = try await testbed.status(id, "it needs an operator, and has finished") {
+                $0["state"]?.string == "needsOperator" && $0["finishedAt"]?.string != nil
             }
             #expect(status["branches"]?[0]?["outcome"]?.string == "heuristicRollback")
             #expect(status["branches"]?[1]?["outcome"]?.string == "committed")
