@@ -10,7 +10,7 @@ cd "$(dirname "$0")/.."
 
 has() { command -v "$1" >/dev/null 2>&1; }
 if ! has spin || ! has gcc; then
-    echo "model: spin and gcc are wanted."
+    echo "model: expected spin and gcc to be installed."
     as_root=()
     if [[ $EUID -ne 0 ]]; then as_root=(sudo); fi
     "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get update -q

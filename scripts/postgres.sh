@@ -76,7 +76,7 @@ install() {
 }
 
 major=${1:-}
-# Debian's servers are wanted in any case: their package brings the user that servers run as.
+# Debian's servers are needed in any case: their package brings the user that servers run as.
 env -u TANDEM_POSTGRES_BIN scripts/setup.sh >&2
 if [[ $major == 15 ]]; then
     bin=/usr/lib/postgresql/15/bin

@@ -5,7 +5,7 @@
 # Does nothing, and needs neither network nor rights, when all is there.
 set -euo pipefail
 
-swift_wanted="6.3"
+swift_minimum="6.3"
 
 has() { command -v "$1" >/dev/null 2>&1; }
 has_library() { has pkg-config && pkg-config --exists "$1"; }
@@ -16,21 +16,21 @@ has_server() {
 
 check_swift() {
     if ! has swift; then
-        echo "setup: there is no swift on the PATH. Install Swift $swift_wanted or later" \
+        echo "setup: there is no swift on the PATH. Install Swift $swift_minimum or later" \
             "(https://www.swift.org/install/linux) and put its usr/bin on the PATH." >&2
         exit 1
     fi
     local version
     version=$(swift --version 2>/dev/null | sed -nE 's/.*Swift version ([0-9]+\.[0-9]+).*/\1/p')
-    if [[ -z $version || $(printf '%s\n' "$swift_wanted" "$version" | sort -V | head -n 1) \
-        != "$swift_wanted" ]]; then
+    if [[ -z $version || $(printf '%s\n' "$swift_minimum" "$version" | sort -V | head -n 1) \
+        != "$swift_minimum" ]]; then
         echo "setup: $(command -v swift) is Swift ${version:-of an unknown version};" \
-            "$swift_wanted or later is wanted." >&2
+            "expected $swift_minimum or later." >&2
         exit 1
     fi
 }
 
-# Fills `missing` with the Debian packages that are wanted and not there.
+# Fills `missing` with the Debian packages that are needed and not there.
 find_missing() {
     missing=()
     has make || missing+=(make)

@@ -8,7 +8,7 @@ tools_ready() {
     local pins=scripts/tools.txt
     if cmp -s "$pins" .tools/venv/installed.txt; then return; fi
     if ! python3 -c 'import ensurepip, venv' 2>/dev/null; then
-        echo "checks: python3 with its venv module is wanted." >&2
+        echo "checks: expected python3 with its venv module to be installed." >&2
         if [[ $EUID -eq 0 ]] && command -v apt-get >/dev/null; then
             apt-get update -q && apt-get install -qy --no-install-recommends python3-venv
         elif command -v sudo >/dev/null && command -v apt-get >/dev/null; then

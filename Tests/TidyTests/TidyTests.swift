@@ -149,6 +149,15 @@ import Testing
             decision: try Repository.text("docs/decisions/0009-vocabulary.md"))
     }
 
+    @Test func `no file is longer than 400 lines`() throws {
+        let long = try Repository.swiftFiles("Sources").filter { tooLong($0.text) }.map(\.path)
+        #expect(long == [])
+        #expect(tooLong(String(repeating: "a\n", count: 401)))
+        #expect(!tooLong(String(repeating: "a\n", count: 400)))
+    }
+
+    private func tooLong(_ text: String) -> Bool { text.utf8.count { $0 == 10 } > 400 }
+
     @Test func `no retired word is used`() throws {
         let tidy = "Tests/TidyTests/"
         let swift =

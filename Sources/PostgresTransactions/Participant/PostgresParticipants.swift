@@ -64,17 +64,14 @@ package final class PostgresParticipants: Participants {
         }
     }
 
-    /// The most sessions that branches may have in a participant; nil if none has that name.
     package nonisolated func sessionsMax(of name: String) -> Int? {
         members[name]?.options.poolSize
     }
 
-    /// Whether a usable journal is kept there.
     package nonisolated func keepsJournal(_ name: String) -> Bool {
         members[name]?.hasUsableJournal.withLock { $0 } ?? false
     }
 
-    /// What is known of each participant.
     package func statuses() async -> [ParticipantStatus] {
         names.compactMap { members[$0]?.status }
     }
@@ -291,21 +288,18 @@ package final class PostgresParticipants: Participants {
                 lastError: member.workers.lastFailure.map { "\($0.error)" }), waited: limit)
     }
 
-    // MARK: Ends and commit points
+    // MARK: Finishing and commit points; see `Participants`
 
-    /// Ends a prepared branch.
     package func finish(_ request: FinishRequest) async -> FinishReport {
         await members[request.participant]?.finish(request)
             ?? FinishReport(.tryAgain, error: Self.unknown(request.participant))
     }
 
-    /// Asks a commit point for its decision.
     package func queryCommitPoint(_ query: CommitPointQuery) async -> CommitPointReport {
         await members[query.participant]?.queryCommitPoint(query)
             ?? CommitPointReport(.tryAgain, error: Self.unknown(query.participant))
     }
 
-    /// Reads what a commit point holds.
     package func readCommitPoint(_ query: CommitPointQuery) async -> CommitPointReading {
         await members[query.participant]?.readCommitPoint(query)
             ?? .unknown(reason: Self.unknown(query.participant))
@@ -315,12 +309,10 @@ package final class PostgresParticipants: Participants {
         "no participant named \(name) is configured"
     }
 
-    /// Reads whether a branch of a commit has committed.
     package func commitStatus(of branch: FinishRequest) async -> FinishInquiry.Reading {
         await members[branch.participant]?.commitStatus(of: branch) ?? .silent
     }
 
-    /// Whether a write after a branch's commit is durable.
     package func isCommitReplicated(_ branch: FinishRequest) async -> Bool {
         await members[branch.participant]?.isCommitReplicated(branch) ?? false
     }
@@ -378,9 +370,8 @@ package final class PostgresParticipants: Participants {
         }
     }
 
-    /// Removes the records of sessions that are gone, of every participant, in batches.
+    /// The same for the records of sessions that are gone.
     func forgetGoneSessions(_ limit: Int) async {
-        // A participant that is down now has its turn the next time.
         for name in names { try? await members[name]?.forgetGoneSessions(limit) }
     }
 

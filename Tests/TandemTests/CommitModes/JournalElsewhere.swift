@@ -112,7 +112,7 @@ struct JournalElsewhere {
         }
     }
 
-    @Test("a note that a rollback is wanted decides nothing, and a decided row takes none")
+    @Test("a note that a rollback was requested decides nothing, and a decided row takes none")
     func noteIsNoDecision() async throws {
         try await withReplicas(keys: Self.patient) { replicas in
             let testbed = replicas.testbed

@@ -84,7 +84,7 @@ struct ResolutionTests {
             try await testbed.cluster("orders").promote()
             try await testbed.startAgain()
             // The state is recorded as soon as one branch is a hazard; the other may end later.
-            let status = try await testbed.status(id, "an operator is wanted") {
+            let status = try await testbed.status(id, "it needs an operator") {
                 $0["state"]?.string == "needsOperator"
                     && $0["branches"]?[1]?["outcome"]?.string != nil
             }
