@@ -259,8 +259,14 @@ final class FakeParticipants: Participants {
 
     func sessionsMax(of name: String) -> Int? { 10 }
 
+    func workOrder(_ requests: [SessionRequest]) -> [Int]? { nil }
+
+    func waits(in name: String) async throws(ParticipantUnreachable) -> [LockWaitReport] { [] }
+
+    func waits(of transaction: GlobalTransactionID) async -> [LockWaitReport] { [] }
+
     func reserve(
-        _ requests: [SessionRequest], within: Duration
+        _ requests: [SessionRequest], runsAgain: Bool, within: Duration
     ) async throws(AdmissionFailure) -> [any BranchSession] {
         requests.map { _ in FakeSession(participants: self) }
     }

@@ -15,6 +15,7 @@ struct ObserverTests {
                 case .answered(.known(let record), _): "answered \(record.state.rawValue)"
                 case .answered(.refused, _): "refused"
                 case .answered: "answered otherwise"
+                case .retried(let record, _): "retried \(record.id)"
                 case .ended(let record): "ended \(record.state.rawValue)"
                 case .heuristicOutcome(let participant): "heuristic \(participant)"
                 case .recoveryPass(let pass): "adopted \(pass.adoptedCount)"

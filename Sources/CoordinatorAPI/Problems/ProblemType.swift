@@ -45,6 +45,7 @@ enum ProblemType: String, CaseIterable, Hashable, Sendable {
     case cannotBePrepared = "cannot-be-prepared"
     case deferredConstraintFailed = "deferred-constraint-failed"
     case selfDeadlock = "self-deadlock"
+    case deadlock
     case deadlineExceeded = "deadline-exceeded"
     case resultTooLarge = "result-too-large"
     case participantLost = "participant-lost"
@@ -159,6 +160,7 @@ extension ProblemType {
         case .cannotBePrepared: .aborted("The work of a branch cannot be prepared")
         case .deferredConstraintFailed:
             .aborted("A deferred constraint or trigger failed at the end of a branch")
+        case .deadlock: .aborted("The transaction lost a deadlock", isRetryable: true)
         case .selfDeadlock: .aborted("Two branches of the transaction block each other")
         case .deadlineExceeded:
             .aborted("The deadline passed before the decision", isRetryable: true)

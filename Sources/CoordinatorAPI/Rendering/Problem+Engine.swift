@@ -62,6 +62,7 @@ extension BranchFailure {
         case .cannotBePrepared, .preparedTransactionsDisabled: .cannotBePrepared
         case .constraintAtPrepare: .deferredConstraintFailed
         case .blockedByItself: .selfDeadlock
+        case .deadlock: .deadlock
         case .resultTooLarge: .resultTooLarge
         case .connectionLost: .participantLost
         case .unacceptableSQL: .statementNotAllowed
@@ -105,6 +106,8 @@ extension BranchFailure {
             return "\(place) waited for a lock that \(holder) of the same transaction holds until "
                 + "both branches end, so it could never succeed. Put both statements into one "
                 + "branch."
+        case .deadlock:
+            return "\(place) waited in a deadlock with other transactions."
         case .cancelled:
             return
                 "tandem cancelled the work in \(participant), because the transaction is aborted."

@@ -91,7 +91,7 @@ package final class PostgresParticipants: Participants {
     /// that need it. The request that has waited longest has sessions kept for it (see
     /// `SessionQueue.kept`).
     package func reserve(
-        _ requests: [SessionRequest], within limit: Duration
+        _ requests: [SessionRequest], runsAgain: Bool, within limit: Duration
     ) async throws(AdmissionFailure) -> [any BranchSession] {
         if isClosed { throw .draining }
         if let sessions = try await takeOrCount(requests) { return sessions }
@@ -210,6 +210,14 @@ package final class PostgresParticipants: Participants {
         }
         return member.slotRefusal(for: here, onServer: onServer)
     }
+
+    package nonisolated func workOrder(_ requests: [SessionRequest]) -> [Int]? { nil }
+
+    package func waits(
+        in name: String
+    ) async throws(ParticipantUnreachable) -> [LockWaitReport] { [] }
+
+    package func waits(of transaction: GlobalTransactionID) async -> [LockWaitReport] { [] }
 
     // MARK: The queue
 

@@ -109,9 +109,7 @@ final class Admission {
     ) async throws(AdmissionFailure) -> Reservation {
         let start = context.clock.milliseconds
         let sessions = try await context.participants.reserve(
-            branches.map {
-                SessionRequest(participant: $0.participant, commitMode: $0.commitMode)
-            }, within: request.timeout)
+            branches.map(\.sessionRequest), within: request.timeout)
         do throws(AdmissionFailure) {
             if request.isCancellable, Task.isCancelled { throw .cancelled }
             let id = try await nextTransactionID()
@@ -190,7 +188,7 @@ final class Admission {
             record.version = reservation.sessions[index].participantVersion
             var work = WorkRequest(
                 gid: record.gid, work: branch.work, isolation: request.isolation,
-                commitMode: record.commitMode)
+                commitMode: record.commitMode, age: id)
             work.onRefusal = branch.onRefusal
             records.append(record)
             branches.append(ActiveBranch(work: work, session: reservation.sessions[index]))

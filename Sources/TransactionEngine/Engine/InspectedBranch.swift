@@ -7,6 +7,30 @@ struct InspectedBranch: Sendable {
     let commitMode: CommitMode
     let work: BranchWork
     let onRefusal: (@Sendable (BranchFailure) -> Void)?
+    /// What it needs a session for.
+    let sessionRequest: SessionRequest
+
+    init(
+        participant: String, commitMode: CommitMode, work: BranchWork,
+        onRefusal: (@Sendable (BranchFailure) -> Void)?
+    ) {
+        self.participant = participant
+        self.commitMode = commitMode
+        self.work = work
+        self.onRefusal = onRefusal
+        sessionRequest = SessionRequest(
+            participant: participant, commitMode: commitMode, shape: work.shape)
+    }
+}
+
+extension BranchWork {
+    /// A hash of the SQL, without the parameters.
+    fileprivate var shape: Int {
+        guard case .statements(let statements) = self else { return 0 }
+        var hasher = Hasher()
+        for statement in statements { hasher.combine(statement.statement.sql) }
+        return hasher.finalize()
+    }
 }
 
 extension TransactionRequest {

@@ -171,6 +171,7 @@ final class TransactionDriver {
         case .decided(let decision, let evidence):
             if decision == .abort { transaction.completeForAbortElsewhere(context.encoding) }
             return .decided(decision, evidence: evidence)
+        case .retried: return .decided(.abort)
         case .delegated(let evidence):
             return request == .delegate ? .delegated : .delegationFound(evidence: evidence)
         case .missing:

@@ -47,11 +47,22 @@ struct FailingParticipants: Participants {
     func sessionsMax(of name: String) -> Int? { inner.sessionsMax(of: name) }
 
     func reserve(
-        _ requests: [SessionRequest], within limit: Duration
+        _ requests: [SessionRequest], runsAgain: Bool, within limit: Duration
     ) async throws(AdmissionFailure) -> [any BranchSession] {
-        try await inner.reserve(requests, within: limit).enumerated().map { branch, session in
+        try await inner.reserve(requests, runsAgain: runsAgain, within: limit).enumerated().map {
+            branch, session in
             FailingSession(inner: session, points: points, branch: branch)
         }
+    }
+
+    func workOrder(_ requests: [SessionRequest]) -> [Int]? { inner.workOrder(requests) }
+
+    func waits(in name: String) async throws(ParticipantUnreachable) -> [LockWaitReport] {
+        try await inner.waits(in: name)
+    }
+
+    func waits(of transaction: GlobalTransactionID) async -> [LockWaitReport] {
+        await inner.waits(of: transaction)
     }
 
     func preparedTransactions(

@@ -108,11 +108,20 @@ package struct LogWrite: Sendable {
     package let request: LogRequest
     /// The transaction with its branches, evidence, results and problem.
     package let record: TransactionRecord
+    /// The next run of the same request, for a `decide` or `copy` of an abort.
+    ///
+    /// If the abort takes effect, the same durable write accepts this row, gives it the key, and names
+    /// it in the aborted row as `retriedAs`: so one key never has two outcomes. The answer is then
+    /// `retried`, also when the same write is sent again.
+    package let successor: TransactionRecord?
 
     /// Makes a write of a transaction's record.
-    package init(_ request: LogRequest, of record: TransactionRecord) {
+    package init(
+        _ request: LogRequest, of record: TransactionRecord, successor: TransactionRecord? = nil
+    ) {
         self.request = request
         self.record = record
+        self.successor = successor
     }
 
     /// The decision that this writes into an undecided row.
@@ -143,6 +152,8 @@ package enum LogAnswer: Sendable, Hashable {
     /// The row holds this decision, durably, and this evidence of each branch; the evidence came
     /// with the decision, and may be another owner's.
     case decided(Decision, evidence: [PreparedEvidence?])
+    /// The row holds abort, durably, and the successor that came with the write is accepted.
+    case retried
     /// The row holds no decision, and says, durably, that a branch decides: the one-phase branch of
     /// this evidence, or a journal.
     case delegated(evidence: [PreparedEvidence?])
@@ -158,7 +169,7 @@ package enum LogAnswer: Sendable, Hashable {
     /// Whether it says what the row holds, durably: a decision, or where the decision is made.
     package var isKnown: Bool {
         switch self {
-        case .decided, .delegated: true
+        case .decided, .delegated, .retried: true
         case .accepted, .keyTaken, .missing, .recorded, .notWritten, .unknown: false
         }
     }

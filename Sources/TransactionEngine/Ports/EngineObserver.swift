@@ -2,6 +2,8 @@
 package enum EngineEvent: Sendable {
     /// A request was answered, refusals among them, after so long.
     case answered(TransactionAnswer, after: Duration)
+    /// A transaction that lost to others is aborted, and its request runs again.
+    case retried(TransactionRecord, BranchFailure)
     /// A transaction has ended here: every branch is finished, or it is left to an operator.
     case ended(TransactionRecord)
     /// A branch ended against the decision, or in a way that nothing proves.

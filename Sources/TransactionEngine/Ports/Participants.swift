@@ -12,9 +12,20 @@ package protocol Participants: Sendable {
     func sessionsMax(of name: String) -> Int?
     /// Reserves a session for every branch, all or none: a request that waits for one participant
     /// holds no session of another.
+    ///
+    /// With `runsAgain` it is for a transaction that ran before, and is served before the others.
     func reserve(
-        _ requests: [SessionRequest], within: Duration
+        _ requests: [SessionRequest], runsAgain: Bool, within: Duration
     ) async throws(AdmissionFailure) -> [any BranchSession]
+    /// The order in which branches of one transaction work so that they cannot deadlock with others
+    /// over several participants: the same order in every transaction and at every replica.
+    ///
+    /// Nil if none of their locks was contended lately: then all may work at once.
+    func workOrder(_ requests: [SessionRequest]) -> [Int]?
+    /// The waits for locks in a participant's database, as its server shows them now.
+    func waits(in name: String) async throws(ParticipantUnreachable) -> [LockWaitReport]
+    /// The waits of a transaction's branches that this replica has seen, by branch; it asks no server.
+    func waits(of transaction: GlobalTransactionID) async -> [LockWaitReport]
     /// Commits or rolls back a prepared branch.
     func finish(_ request: FinishRequest) async -> FinishReport
     /// Asks a commit point what it decided, and has it decide to abort if it has not decided.
@@ -32,6 +43,15 @@ package protocol Participants: Sendable {
         -> [PreparedTransaction]
     /// What is known of each participant, for status.
     func statuses() async -> [ParticipantStatus]
+}
+
+extension Participants {
+    /// Reserves sessions for the first run of a request.
+    package func reserve(
+        _ requests: [SessionRequest], within limit: Duration
+    ) async throws(AdmissionFailure) -> [any BranchSession] {
+        try await reserve(requests, runsAgain: false, within: limit)
+    }
 }
 
 /// A prepared transaction that bears this installation's name, as a participant lists it.
@@ -86,10 +106,13 @@ package struct SessionRequest: Sendable, Hashable {
     package let participant: String
     /// The branch's commit mode, which says whether it needs a slot for a prepared transaction.
     package let commitMode: CommitMode
+    /// A hash of the SQL of its statements, without the parameters; of all closures it is the same.
+    package let shape: Int
 
-    package init(participant: String, commitMode: CommitMode) {
+    package init(participant: String, commitMode: CommitMode, shape: Int = 0) {
         self.participant = participant
         self.commitMode = commitMode
+        self.shape = shape
     }
 }
 
@@ -124,12 +147,17 @@ package struct WorkRequest: Sendable {
     package let isolation: Isolation
     /// Whether it is prepared, or held open, after the work.
     package let commitMode: CommitMode
+    /// The id of the first run of its request: the transaction's age, which decides who ends in a
+    /// deadlock.
+    package let age: GlobalTransactionID
     /// Called with the reason if the branch votes no.
     var onRefusal: (@Sendable (BranchFailure) -> Void)?
 
     package init(
-        gid: String, work: BranchWork, isolation: Isolation, commitMode: CommitMode = .twoPhase
+        gid: String, work: BranchWork, isolation: Isolation, commitMode: CommitMode = .twoPhase,
+        age: GlobalTransactionID
     ) {
+        self.age = age
         self.gid = gid
         self.work = work
         self.isolation = isolation

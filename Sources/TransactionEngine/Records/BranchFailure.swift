@@ -27,6 +27,9 @@ package struct BranchFailure: Error, Sendable, Hashable {
         /// It waits for a lock that this other branch of the same transaction holds, and keeps until
         /// both have finished; with the statement that runs there, if it is known.
         case blockedByItself(branch: Int, statement: Int?)
+        /// It waited in a cycle of transactions that wait for each other's locks, and was chosen to end
+        /// so that the others can go on.
+        case deadlock(LockCycle)
         /// The work was cancelled because the transaction is being aborted.
         case cancelled
         /// The participant waits for its standby, and the wait was cancelled: not a yes vote.
@@ -87,6 +90,13 @@ package struct BranchFailure: Error, Sendable, Hashable {
         self.kind = kind
         self.statement = statement
         self.report = report
+    }
+
+    /// Whether the same work may succeed at once if it runs again from the start: it lost to other
+    /// transactions, and nothing of it is left.
+    package var isTransient: Bool {
+        if case .deadlock = kind { return true }
+        return ["40P01", "40001"].contains(report?.sqlState)
     }
 }
 

@@ -160,6 +160,11 @@ package struct TransactionRequest: Sendable {
     package let labels: [Label]
     /// When the branches work.
     package let execution: ExecutionOrder
+    /// How often it may run again, whole and under a new id, after it lost to other transactions.
+    ///
+    /// See `BranchFailure.isTransient`. The interface gives 0 for a caller's code that may not run
+    /// again.
+    package let retriesMax: Int
     /// Whether cancelling the task that runs it asks for an abort, if nothing is decided yet.
     ///
     /// A client of the server that disconnects does not cancel anything.
@@ -184,7 +189,7 @@ package struct TransactionRequest: Sendable {
 
     package init(
         principal: String, idempotency: Idempotency?, branches: [Branch], isolation: Isolation,
-        timeout: Duration, labels: [Label], execution: ExecutionOrder = .parallel,
+        timeout: Duration, labels: [Label], execution: ExecutionOrder = .parallel, retriesMax: Int = 0,
         isCancellable: Bool = false,
         isOnePhase: Bool = false, repliesAtDecision: Bool = false
     ) {
@@ -195,6 +200,7 @@ package struct TransactionRequest: Sendable {
         self.timeout = timeout
         self.labels = labels
         self.execution = execution
+        self.retriesMax = retriesMax
         self.isCancellable = isCancellable
         self.isOnePhase = isOnePhase
         self.repliesAtDecision = repliesAtDecision

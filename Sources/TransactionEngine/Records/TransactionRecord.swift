@@ -80,6 +80,12 @@ package struct TransactionRecord: Sendable {
     package var journal: ServerTimeline?
     /// Whether the row says that the one-phase branch decides.
     package var isDelegated = false
+    /// Which run of its request it is, from 1.
+    package var attempt = 1
+    /// The run before it, which ended by a deadlock or the like.
+    package var retryOf: GlobalTransactionID?
+    /// The run after it, which holds the idempotency key now.
+    package var retriedAs: GlobalTransactionID?
     /// Whether a replica asked for a rollback that only the owner can ask its commit point for.
     package var isRollbackRequested = false
 

@@ -43,7 +43,7 @@ struct CoordinatorMetrics: EngineObserver {
     /// Reports what the engine does by itself, after and between the runs.
     func observe(_ event: EngineEvent) {
         switch event {
-        case .answered, .ended:
+        case .answered, .retried, .ended:
             // Counted at the end of `run`, which sees refusals of the coordinator as well.
             break
         case .heuristicOutcome(let database):

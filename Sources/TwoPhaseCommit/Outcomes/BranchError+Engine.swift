@@ -50,6 +50,7 @@ extension BranchError {
                 "it waits for a lock that participant \(branch) of the same transaction holds until "
                     + "both have finished; use one participant for both"
             )
+        case .deadlock: (.deadlock, "it waited in a deadlock with other transactions")
         case .cancelled: (.cancelled, "the transaction aborts")
         case .notDurable: (.notDurable, "the server stopped waiting for a standby")
         case .workThrew: (.cancelled, "the closure threw an error")

@@ -16,6 +16,9 @@ public struct BranchError: Error, Sendable, Hashable {
         ///
         /// That participant holds the lock until both have finished: use one participant for both.
         case blockedByItself
+        /// It waited in a cycle of transactions that wait for each other's locks, and was chosen to
+        /// end; the same work may succeed if it runs again.
+        case deadlock
         /// A returned value cannot be read as the requested type.
         case unreadableValue
         /// The connection was lost.

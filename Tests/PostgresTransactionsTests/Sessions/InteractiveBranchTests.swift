@@ -1,3 +1,4 @@
+import CommitProtocol
 import EventLoop
 import PostgresClient
 import PostgresClusters
@@ -11,7 +12,8 @@ import TransactionEngine
 struct InteractiveBranchTests {
     private static func branch(_ connection: PostgresConnection) -> InteractiveBranch {
         let request = WorkRequest(
-            gid: "g", work: .interactive(InteractiveWork { _ in }), isolation: .readCommitted)
+            gid: "g", work: .interactive(InteractiveWork { _ in }), isolation: .readCommitted,
+            age: GlobalTransactionID(number: 1, salt: 1))
         return InteractiveBranch(
             connection, limits: ResultLimits(rows: 10, bytes: 1000), request: request)
     }

@@ -32,7 +32,7 @@ struct SlotTests {
             let work = try WorkRequest(
                 gid: gid,
                 work: .statements([InspectedStatement(inspecting: statement, for: .twoPhase)]),
-                isolation: .readCommitted, commitMode: .twoPhase)
+                isolation: .readCommitted, age: GlobalTransactionID(number: 1, salt: 1))
             guard case .prepared = await session.work(work).reply else {
                 Issue.record("it was not prepared")
                 return
