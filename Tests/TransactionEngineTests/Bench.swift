@@ -55,14 +55,18 @@ struct Bench {
     }
 
     func run(
-        _ idempotency: TransactionRequest.Idempotency?, isOnePhase: Bool = false
+        _ idempotency: TransactionRequest.Idempotency?, isOnePhase: Bool = false,
+        participants: [String] = ["users"],
+        execution: TransactionRequest.ExecutionOrder = .parallel, retriesMax: Int = 0
     ) async -> TransactionAnswer {
         await engine.run(
             TransactionRequest(
                 principal: "p", idempotency: idempotency,
-                branches: [.init(participant: "users", statements: [Statement(sql: "x")])],
+                branches: participants.map {
+                    .init(participant: $0, statements: [Statement(sql: "x")])
+                },
                 isolation: .readCommitted, timeout: .seconds(30), labels: [],
-                isOnePhase: isOnePhase))
+                execution: execution, retriesMax: retriesMax, isOnePhase: isOnePhase))
     }
 
     /// Has the engine take over a row of a former incarnation.

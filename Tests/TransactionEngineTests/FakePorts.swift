@@ -94,6 +94,12 @@ final class FakeLog: DecisionLog {
         /// How often a decision was asked for.
         var decisions = 0
         var delegation = LogAnswer.unknown(reason: "")
+        /// The successors that came with aborts; each is accepted, unless `refusesSuccessors`.
+        var successors: [TransactionRecord] = []
+        var refusesSuccessors = false
+        /// The answers to the next aborts that come with a successor, before it is accepted.
+        var answersToSuccession: [LogAnswer] = []
+        var lastNumber: Int64 = 1
         var tombstone = LogAnswer.unknown(reason: "")
     }
 
@@ -105,7 +111,10 @@ final class FakeLog: DecisionLog {
     func put(_ row: TransactionRecord) { state.withLock { $0.rows[row.id] = row } }
 
     func nextTransactionID() async throws(LogUnavailable) -> GlobalTransactionID {
-        GlobalTransactionID(number: 2, salt: 2)
+        state.withLock {
+            $0.lastNumber += 1
+            return GlobalTransactionID(number: $0.lastNumber, salt: 2)
+        }
     }
 
     func perform(_ write: LogWrite) async -> LogAnswer {
@@ -116,7 +125,13 @@ final class FakeLog: DecisionLog {
         case .decide:
             return state.withLock {
                 $0.decisions += 1
-                return $0.decision
+                guard let successor = write.successor else { return $0.decision }
+                $0.successors.append(successor)
+                if $0.refusesSuccessors { return .decided(.abort, evidence: []) }
+                guard $0.answersToSuccession.isEmpty else {
+                    return $0.answersToSuccession.removeFirst()
+                }
+                return .retried
             }
         case .tombstone: return state.withLock { $0.tombstone }
         case .delegate: return state.withLock { $0.delegation }
@@ -250,6 +265,15 @@ final class FakeParticipants: Participants {
         /// Work goes on until it is cancelled.
         var isEndless = false
         var working: [CheckedContinuation<Void, Never>] = []
+        /// The failures of the next branches that work; the others are prepared.
+        var failures: [BranchFailure] = []
+        /// The work that branches began, in order.
+        var works: [WorkRequest] = []
+        var workOrder: [Int]?
+        /// Whether a run after the first gets no sessions before the test says so.
+        var isReservationHeld = false
+        var reserving: [CheckedContinuation<Void, Never>] = []
+        var repeatedReservations = 0
     }
 
     let names = ["orders", "users"]
@@ -259,7 +283,7 @@ final class FakeParticipants: Participants {
 
     func sessionsMax(of name: String) -> Int? { 10 }
 
-    func workOrder(_ requests: [SessionRequest]) -> [Int]? { nil }
+    func workOrder(_ requests: [SessionRequest]) -> [Int]? { state.withLock { $0.workOrder } }
 
     func waits(in name: String) async throws(ParticipantUnreachable) -> [LockWaitReport] { [] }
 
@@ -268,7 +292,31 @@ final class FakeParticipants: Participants {
     func reserve(
         _ requests: [SessionRequest], runsAgain: Bool, within: Duration
     ) async throws(AdmissionFailure) -> [any BranchSession] {
-        requests.map { _ in FakeSession(participants: self) }
+        if runsAgain {
+            await withTaskCancellationHandler {
+                await withCheckedContinuation { reply in
+                    let isHeld = state.withLock { state in
+                        state.repeatedReservations += 1
+                        guard state.isReservationHeld, !Task.isCancelled else { return false }
+                        state.reserving.append(reply)
+                        return true
+                    }
+                    if !isHeld { reply.resume() }
+                }
+            } onCancel: {
+                letReservationsPass()
+            }
+            if Task.isCancelled { throw .cancelled }
+        }
+        return requests.map { _ in FakeSession(participants: self) }
+    }
+
+    func letReservationsPass() {
+        let waiting = state.withLock { state in
+            defer { state.reserving = [] }
+            return state.reserving
+        }
+        for reply in waiting { reply.resume() }
     }
 
     /// Waits as long as the work of a session takes.
@@ -364,6 +412,13 @@ struct FakeSession: BranchSession {
     func server() async -> ServerTimeline? { nil }
 
     func work(_ request: WorkRequest) async -> WorkReport {
+        let failure = participants.state.withLock { state in
+            state.works.append(request)
+            return state.failures.isEmpty ? nil : state.failures.removeFirst()
+        }
+        if let failure {
+            return WorkReport(reply: .refused, results: [], failure: failure, session: nil)
+        }
         await participants.work()
         return WorkReport(
             reply: request.commitMode.isCommitPoint

@@ -14,16 +14,19 @@ final class ActiveTransaction {
     var branches: [ActiveBranch]
     /// Whether an earlier incarnation, or another replica, began it.
     let isAdopted: Bool
-    let execution: TransactionRequest.ExecutionOrder
-    /// Branches whose work waits for its turn.
+    /// The request that it runs; nil if it is adopted.
+    let run: RequestRun?
+    /// The order in which its branches work, each after the one before it has voted; nil if all work at
+    /// once.
+    var workOrder: [Int]?
+    /// Branches whose work waits for its turn, in that order.
     var queued: [Int] = []
+    /// The transaction that runs the request again, from the time at which the abort of this one is
+    /// written.
+    var successor: ActiveTransaction?
     /// In milliseconds of the engine's clock.
     let deadline: Int64
     var timers: [Timer: any ScheduledTimer] = [:]
-    /// The waiting request; nil once it is answered.
-    var caller: CheckedContinuation<CallerReply, Never>?
-    /// Whether the caller prefers the answer at the decision to the one at the finish.
-    let prefersDecision: Bool
     /// Whether the caller was answered before the finish: nobody waits for the rest.
     var isUnattended = false
     /// Whether it has ended here: late reports about it are dropped.
@@ -34,25 +37,21 @@ final class ActiveTransaction {
     var loggedHeuristics: Set<Int> = []
     /// How many heuristic outcomes the row holds.
     var notedHeuristicCount = 0
-    /// Whether the record's problem is the one that another replica wrote with its abort.
-    private(set) var hasProblemFromElsewhere = false
+    /// Whether the record's problem stays, whatever makes this machine abort.
+    private var keepsProblem = false
     /// The decision that the record's results and problem belong to.
     private var completedFor: Decision?
 
     /// A transaction that is about to begin.
-    init(
-        _ record: TransactionRecord, _ branches: [ActiveBranch], request: TransactionRequest,
-        deadline: Int64
-    ) {
+    init(_ record: TransactionRecord, _ branches: [ActiveBranch], run: RequestRun) {
         id = record.id
         machine = TransactionMachine(
             transaction: record.id, commitModes: record.branches.map(\.commitMode))
         self.record = record
         self.branches = branches
         isAdopted = false
-        execution = request.execution
-        self.deadline = deadline
-        prefersDecision = request.repliesAtDecision
+        self.run = run
+        deadline = run.deadline
     }
 
     /// A transaction whose row this replica has claimed.
@@ -63,9 +62,8 @@ final class ActiveTransaction {
         record = row
         branches = row.branches.map { _ in ActiveBranch(fence: .formerIncarnations) }
         isAdopted = true
-        execution = .parallel
+        run = nil
         deadline = 0
-        prefersDecision = false
         notedHeuristicCount = row.heuristicCount
         loggedHeuristics = row.heuristicBranches
     }
@@ -78,6 +76,13 @@ final class ActiveTransaction {
         let unavailability: String?
         /// Answered at the decision because the caller preferred it, and not because a bound passed.
         let isAtDecision: Bool
+    }
+
+    /// The request that waits for the answer of this transaction, and not of a later one; nil if none
+    /// does.
+    var waitingRun: RequestRun? {
+        guard let run, run.transaction === self, run.caller != nil else { return nil }
+        return run
     }
 
     /// The record with all that the machine knows.
@@ -108,7 +113,13 @@ final class ActiveTransaction {
         // A commit may have been asked for with results; it cannot be the answer any more.
         record.results = nil
         record.areResultsOmitted = false
-        hasProblemFromElsewhere = true
+        keepsProblem = true
+    }
+
+    /// Sets the problem of an abort, whatever makes this machine abort.
+    func keepProblem(_ problem: [UInt8]) {
+        record.problem = problem
+        keepsProblem = true
     }
 
     /// Completes the record with what is written together with the decision: results, or the problem.
@@ -133,7 +144,7 @@ final class ActiveTransaction {
         case .abort:
             record.results = nil
             record.areResultsOmitted = false
-            guard !hasProblemFromElsewhere, let cause = machine.cause else { return }
+            guard !keepsProblem, let cause = machine.cause else { return }
             record.problem = encoding.problem(record, cause, decisiveFailure)
         }
     }

@@ -9,7 +9,7 @@ final class Admission {
     private let driver: TransactionDriver
     private let status: StatusReader
     /// The keys of requests that this replica is running.
-    private var runningKeys: [RunningKey: RunningRequest] = [:]
+    private var runningKeys: [RunningKey: RequestRun] = [:]
     private var admittedCount = 0
     private var isDraining = false
     /// Whether even requests that were let in before begin no transaction any more.
@@ -23,11 +23,6 @@ final class Admission {
 
     private struct RunningKey: Hashable {
         let principal: String
-        let digest: [UInt8]
-    }
-
-    private struct RunningRequest {
-        let id: GlobalTransactionID
         let digest: [UInt8]
     }
 
@@ -141,6 +136,8 @@ final class Admission {
     private func run(
         _ request: TransactionRequest, _ reservation: Reservation
     ) async -> TransactionAnswer {
+        let run = RequestRun(
+            request, reservation.branches, id: reservation.id, start: reservation.start)
         var key: RunningKey?
         if let idempotency = request.idempotency {
             let own = RunningKey(principal: request.principal, digest: idempotency.keyDigest)
@@ -149,14 +146,15 @@ final class Admission {
                 await reservation.release()
                 return answer
             }
-            runningKeys[own] = RunningRequest(
-                id: reservation.id, digest: idempotency.requestDigest)
+            runningKeys[own] = run
             key = own
         }
-        let transaction = makeTransaction(request, reservation)
+        let transaction = run.makeFirst(
+            reservation.sessions, journal: reservation.journal, context: context)
+        transaction.workOrder = run.workOrder(context.participants)
         let reply = await withTaskCancellationHandler {
             await withCheckedContinuation { continuation in
-                transaction.caller = continuation
+                run.caller = continuation
                 driver.begin(transaction, request.idempotency == nil ? .overlapping : .first)
                 // Cancelled before there was anything to cancel.
                 if request.isCancellable, Task.isCancelled {
@@ -165,42 +163,12 @@ final class Admission {
             }
         } onCancel: {
             guard request.isCancellable else { return }
-            Task { @LoopActor in driver.requestRollback(of: transaction) }
+            Task { @LoopActor in
+                if let current = run.transaction { driver.requestRollback(of: current) }
+            }
         }
         if let key { runningKeys[key] = nil }
         return await answer(reply, request)
-    }
-
-    private func makeTransaction(
-        _ request: TransactionRequest, _ reservation: Reservation
-    ) -> ActiveTransaction {
-        let (id, log) = (reservation.id, context.log)
-        let now = context.clock.wallTime
-        let timeout = request.timeout.milliseconds
-        var records: [BranchRecord] = []
-        var branches: [ActiveBranch] = []
-        for (index, branch) in reservation.branches.enumerated() {
-            var record = BranchRecord(
-                participant: branch.participant,
-                gid: log.preparedName(
-                    of: id, branch: index, branchCount: reservation.branches.count),
-                commitMode: branch.commitMode)
-            record.version = reservation.sessions[index].participantVersion
-            var work = WorkRequest(
-                gid: record.gid, work: branch.work, isolation: request.isolation,
-                commitMode: record.commitMode, age: id)
-            work.onRefusal = branch.onRefusal
-            records.append(record)
-            branches.append(ActiveBranch(work: work, session: reservation.sessions[index]))
-        }
-        // The row's deadline counts from now, the machine's from the request's arrival: so the owner
-        // aborts before another replica does.
-        var record = TransactionRecord(
-            id: id, request: request, owner: log.replica, epoch: log.epoch, acceptedAt: now,
-            deadline: now + timeout * 1000, branches: records)
-        record.journal = reservation.journal
-        return ActiveTransaction(
-            record, branches, request: request, deadline: reservation.start + timeout)
     }
 
     // MARK: Answers
@@ -252,13 +220,13 @@ final class Admission {
     /// So the answer neither names its id nor says that the requests differ: its acceptance may still
     /// fail, and leave the key unused.
     private func refusal(
-        of idempotency: TransactionRequest.Idempotency, for running: RunningRequest
+        of idempotency: TransactionRequest.Idempotency, for running: RequestRun
     ) -> TransactionAnswer {
-        guard context.table[running.id]?.machine.isAccepted == true else {
-            return .keyInProgress(nil)
-        }
-        return running.digest == idempotency.requestDigest
-            ? .keyInProgress(running.id) : .keyReused(running.id)
+        guard let transaction = running.transaction, !transaction.isOver,
+            transaction.machine.isAccepted
+        else { return .keyInProgress(nil) }
+        return running.request.idempotency?.requestDigest == idempotency.requestDigest
+            ? .keyInProgress(transaction.id) : .keyReused(transaction.id)
     }
 
     /// Answers a repeated key with the recorded outcome, if the request is the same.

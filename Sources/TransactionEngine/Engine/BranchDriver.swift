@@ -23,12 +23,7 @@ final class BranchDriver {
 
     func perform(_ command: BranchCommand, _ transaction: ActiveTransaction) {
         switch command {
-        case .work(let branch):
-            if transaction.execution == .inOrder, branch > 0 {
-                transaction.queued.append(branch)
-            } else {
-                work(branch, transaction)
-            }
+        case .work(let branch): begin(branch, transaction)
         case .cancel(let branch): cancel(branch, transaction)
         case .commitPrepared(let branch): finish(branch, as: .commit, of: transaction)
         case .rollbackPrepared(let branch): finish(branch, as: .abort, of: transaction)
@@ -40,6 +35,17 @@ final class BranchDriver {
     }
 
     // MARK: Work
+
+    /// Begins the work of a branch, or has it wait for its turn.
+    private func begin(_ branch: Int, _ transaction: ActiveTransaction) {
+        guard let order = transaction.workOrder, order.first != branch else {
+            return work(branch, transaction)
+        }
+        transaction.queued.append(branch)
+        transaction.queued.sort {
+            (order.firstIndex(of: $0) ?? 0) < (order.firstIndex(of: $1) ?? 0)
+        }
+    }
 
     private func work(_ branch: Int, _ transaction: ActiveTransaction) {
         guard let session = transaction.branches[branch].session,

@@ -29,8 +29,22 @@ final class RollbackService {
     /// Asks for an abort; asking again gives the recorded outcome.
     ///
     /// It is the same compare-and-set as any abort, so it may come too late: the answer is whichever
-    /// decision the row then holds.
+    /// decision the row then holds. Where the request runs again, its last transaction is the one to
+    /// roll back.
     func rollBack(
+        _ id: GlobalTransactionID, principal: String?
+    ) async throws(LogUnavailable) -> RollbackAnswer {
+        var answer = try await rollBackRun(id, principal: principal)
+        while case .known(let record) = answer, let next = record.retriedAs {
+            let later = try await rollBackRun(next, principal: principal)
+            // Retention may have removed it.
+            if case .notFound = later { break }
+            answer = later
+        }
+        return answer
+    }
+
+    private func rollBackRun(
         _ id: GlobalTransactionID, principal: String?
     ) async throws(LogUnavailable) -> RollbackAnswer {
         let end = context.clock.milliseconds + context.limits.finishWait.milliseconds

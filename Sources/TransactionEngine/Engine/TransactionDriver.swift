@@ -11,6 +11,8 @@ import Logging
 final class TransactionDriver {
     private let context: EngineContext
     private let heuristics: HeuristicLog
+    private lazy var repeater = RequestRepeater(
+        context, deliver: { [weak self] in self?.deliver($0, to: $1) })
     private lazy var branches = BranchDriver(
         context.participants, complete: { [weak self] in self?.complete($0, for: $1) },
         deliver: { [weak self] in self?.deliver($0, to: $1) })
@@ -44,7 +46,10 @@ final class TransactionDriver {
     }
 
     /// Asks the machine for an abort; one that has asked for a commit ignores it.
+    ///
+    /// The request runs no other transaction after that.
     func requestRollback(of transaction: ActiveTransaction) {
+        transaction.run?.requestRollback()
         deliver(.rollbackRequested, to: transaction)
     }
 
@@ -85,7 +90,7 @@ final class TransactionDriver {
     private func deliver(_ event: Event, to transaction: ActiveTransaction) {
         guard !transaction.isOver else { return }
         let before = transaction.machine.state
-        if transaction.prefersDecision, transaction.caller != nil {
+        if let run = transaction.waitingRun, run.request.repliesAtDecision {
             // While too many callers were answered early, the next ones wait for the finish: so the
             // intake slows down to what the participants can finish.
             transaction.machine.repliesAtDecision = unattendedCount < context.limits.committingMax
@@ -110,8 +115,8 @@ final class TransactionDriver {
     }
 
     private func answer(_ reply: Reply, to event: Event, _ transaction: ActiveTransaction) {
-        guard let caller = transaction.caller else { return }
-        transaction.caller = nil
+        guard let run = transaction.waitingRun, let caller = run.caller else { return }
+        run.caller = nil
         var isAtDecision = false
         if reply == .committing {
             transaction.isUnattended = true
@@ -144,6 +149,8 @@ final class TransactionDriver {
 
     private func write(_ request: LogRequest, _ transaction: ActiveTransaction) {
         switch request {
+        // The write that aborted the former run has accepted this one.
+        case .accept where transaction.record.retryOf != nil: return
         case .accept: break
         case .decide(let decision), .copy(let decision): complete(transaction, for: decision)
         case .tombstone: complete(transaction, for: .abort)
@@ -151,10 +158,17 @@ final class TransactionDriver {
         case .noteOutcomes: return noteOutcomes(transaction)
         case .finish, .report: return recordFinish(request, transaction.view)
         }
-        let write = LogWrite(
-            request, of: request == .accept ? transaction.record : transaction.view)
+        let record = request == .accept ? transaction.record : transaction.view
         spawn { [self] in
-            let answer = await context.log.perform(write)
+            let successor = request.isAbort ? await repeater.successor(of: transaction) : nil
+            let answer = await context.log.perform(
+                LogWrite(request, of: record, successor: successor?.record))
+            // If it is unknown, the same is written again.
+            if answer == .retried {
+                repeater.beginSuccessor(of: transaction)
+            } else if answer.isKnown {
+                repeater.abandonSuccessor(of: transaction)
+            }
             deliver(event(answer, to: request, transaction), to: transaction)
         }
     }
@@ -251,6 +265,11 @@ final class TransactionDriver {
         transaction.timers[timer]?.cancel()
         fire(timer, transaction)
     }
+}
+
+extension LogRequest {
+    /// Whether it writes an abort, of a transaction whose row is durable.
+    fileprivate var isAbort: Bool { self == .decide(.abort) || self == .copy(.abort) }
 }
 
 /// Starts a task that stays on the loop: an unstructured task inherits no executor preference, and

@@ -189,7 +189,8 @@ package struct TransactionRequest: Sendable {
 
     package init(
         principal: String, idempotency: Idempotency?, branches: [Branch], isolation: Isolation,
-        timeout: Duration, labels: [Label], execution: ExecutionOrder = .parallel, retriesMax: Int = 0,
+        timeout: Duration, labels: [Label], execution: ExecutionOrder = .parallel,
+        retriesMax: Int = 0,
         isCancellable: Bool = false,
         isOnePhase: Bool = false, repliesAtDecision: Bool = false
     ) {

@@ -1,0 +1,119 @@
+import CommitProtocol
+import EventLoop
+
+/// One request from its first transaction to its answer.
+///
+/// A request may run several times: a transaction that lost to others is aborted, and the next one runs
+/// the same work. Only the last one is answered for.
+@LoopActor
+final class RequestRun {
+    let request: TransactionRequest
+    let branches: [InspectedBranch]
+    /// In milliseconds of the engine's clock; the same for all runs.
+    let deadline: Int64
+    /// The id of the first run, which decides who ends in a deadlock.
+    let age: GlobalTransactionID
+    /// The transaction that runs now, or ran last.
+    private(set) var transaction: ActiveTransaction?
+    /// The waiting request; nil once it is answered.
+    var caller: CheckedContinuation<ActiveTransaction.CallerReply, Never>?
+    /// Whether the caller, an operator or the replica's stop asked for a rollback.
+    private(set) var isRollbackRequested = false
+    /// Gives up the wait of a run for its sessions.
+    var cancelReservation: (@LoopActor () -> Void)?
+
+    /// Makes the run of a request that arrived at `start`, whose first transaction has this id.
+    init(
+        _ request: TransactionRequest, _ branches: [InspectedBranch], id: GlobalTransactionID,
+        start: Int64
+    ) {
+        self.request = request
+        self.branches = branches
+        deadline = start + request.timeout.milliseconds
+        age = id
+    }
+
+    /// What a transaction of it needs sessions for.
+    var sessionRequests: [SessionRequest] { branches.map(\.sessionRequest) }
+
+    /// The order in which its branches work, each after the one before it has voted; nil if all work at
+    /// once.
+    func workOrder(_ participants: any Participants) -> [Int]? {
+        guard branches.count > 1 else { return nil }
+        switch request.execution {
+        case .inOrder: return Array(branches.indices)
+        case .parallel: return participants.workOrder(sessionRequests)
+        }
+    }
+
+    /// Lets no transaction follow the one that runs.
+    func requestRollback() {
+        isRollbackRequested = true
+        cancelReservation?()
+    }
+
+    /// Takes a transaction for the one that is answered for.
+    func proceed(with transaction: ActiveTransaction) { self.transaction = transaction }
+
+    // MARK: Its transactions
+
+    /// Makes the first transaction, with a session for each branch.
+    func makeFirst(
+        _ sessions: [any BranchSession], journal: ServerTimeline?, context: EngineContext
+    ) -> ActiveTransaction {
+        let now = context.clock.wallTime
+        // The row's deadline counts from now, the machine's from the request's arrival: so the owner
+        // aborts before another replica does.
+        var record = TransactionRecord(
+            id: age, request: request, owner: context.log.replica, epoch: context.log.epoch,
+            acceptedAt: now, deadline: now + request.timeout.milliseconds * 1000,
+            branches: branchRecords(of: age, versions: sessions.map(\.participantVersion), context))
+        record.journal = journal
+        let transaction = ActiveTransaction(
+            record, zip(work(for: record), sessions).map { ActiveBranch(work: $0, session: $1) },
+            run: self)
+        self.transaction = transaction
+        return transaction
+    }
+
+    /// Makes the transaction that follows one, to be accepted by the write that aborts it.
+    ///
+    /// It has no sessions yet. It belongs to the same servers, since its row says so before it has
+    /// any.
+    func makeSuccessor(
+        _ id: GlobalTransactionID, of former: TransactionRecord, context: EngineContext
+    ) -> ActiveTransaction {
+        var record = TransactionRecord(
+            id: id, request: request, owner: context.log.replica, epoch: context.log.epoch,
+            acceptedAt: context.clock.wallTime, deadline: former.deadline,
+            branches: branchRecords(of: id, versions: former.branches.map(\.version), context))
+        record.journal = former.journal
+        record.attempt = former.attempt + 1
+        record.retryOf = former.id
+        return ActiveTransaction(
+            record, work(for: record).map { ActiveBranch(work: $0) }, run: self)
+    }
+
+    private func branchRecords(
+        of id: GlobalTransactionID, versions: [Int?], _ context: EngineContext
+    ) -> [BranchRecord] {
+        branches.indices.map { index in
+            var record = BranchRecord(
+                participant: branches[index].participant,
+                gid: context.log.preparedName(of: id, branch: index, branchCount: branches.count),
+                commitMode: branches[index].commitMode)
+            record.version = versions[index]
+            return record
+        }
+    }
+
+    private func work(for record: TransactionRecord) -> [WorkRequest] {
+        zip(branches, record.branches).map { branch, record in
+            var work = WorkRequest(
+                gid: record.gid, work: branch.work, isolation: request.isolation,
+                commitMode: record.commitMode, age: age)
+            work.onRefusal = branch.onRefusal
+            return work
+        }
+    }
+}
