@@ -17,10 +17,17 @@ extension FlushStatement {
         case finishWithDecision
         case report
         case noteOutcomes
+        /// An abort with a successor. Last, so that a flush waits for no key of another replica's
+        /// flush while it has freed one.
+        case decideAndRetry
+        /// The copy of a commit point's abort, with a successor.
+        case copyAndRetry
 
         init(of write: LogWrite) {
             switch write.request {
             case .accept: self = .accept
+            case .decide(.abort) where write.successor != nil: self = .decideAndRetry
+            case .copy(.abort) where write.successor != nil: self = .copyAndRetry
             case .decide: self = .decide
             case .tombstone: self = .tombstone
             case .delegate: self = .delegate
@@ -44,6 +51,8 @@ extension FlushStatement {
             case .finishWithDecision: FlushStatement.finishWithDecision
             case .report: FlushStatement.report
             case .noteOutcomes: FlushStatement.noteOutcomes
+            case .decideAndRetry: FlushStatement.decideAndRetry
+            case .copyAndRetry: FlushStatement.copyAndRetry
             }
         }
 
@@ -62,6 +71,7 @@ extension FlushStatement {
                 switch self {
                 case .accept: FlushStatement.accepted.rows(of: result)
                 case .tombstone, .decide, .delegate, .copy: FlushStatement.held.rows(of: result)
+                case .decideAndRetry, .copyAndRetry: FlushStatement.retried.rows(of: result)
                 case .finish, .finishWithDecision, .report, .noteOutcomes: []
                 }
             return Dictionary(rows.map { ($0.number, $0.answer) }) { first, _ in first }
@@ -72,7 +82,7 @@ extension FlushStatement {
             switch self {
             case .accept: .keyTaken
             // A tombstone that lost on the key, not on the id: no row will ever have this id.
-            case .tombstone, .decide, .delegate, .copy: .missing
+            case .tombstone, .decide, .delegate, .copy, .decideAndRetry, .copyAndRetry: .missing
             case .finish, .finishWithDecision, .report, .noteOutcomes: .recorded
             }
         }
@@ -83,7 +93,16 @@ extension FlushStatement {
     }
 
     /// What the row holds: a decision, or that a commit point decides.
-    private static let held = RowFormat { row -> (number: Int64, answer: LogAnswer)? in
+    private static let held = RowFormat { held(&$0) }
+
+    /// The same after an abort with a successor, which the row may name.
+    private static let retried = RowFormat { row -> (number: Int64, answer: LogAnswer)? in
+        let held = held(&row)
+        let isRetried = row.isTrue("x.id IS NOT NULL")
+        return held.map { (number: $0.number, answer: isRetried ? .retried : $0.answer) }
+    }
+
+    private static func held(_ row: inout RowReader) -> (number: Int64, answer: LogAnswer)? {
         let number = row.value("t.number", as: Int64.self)
         let decision = row.name("t.decision", as: Decision.self)
         let evidence = (row.list("t.evidence") ?? []).map { $0.flatMap(RowCoding.evidence(of:)) }
@@ -128,6 +147,25 @@ extension FlushStatement {
         onConflict(
             set: copied + [decidedState, .problem], unless: isDecided, returning: held.columns))
 
+    /// Decides on an abort as `decide` does. Where it takes effect, the row's successor is accepted,
+    /// and has the key.
+    private static let decideAndRetry = update(
+        kept: [.decision, .decidedAt, decidedState, .problem, noKey, .retriedAs] + proof,
+        if: isNotOpen, returning: "t.*"
+    ).accepting(successors: successor, returning: retried.columns)
+
+    /// The same for the copy of a commit point's abort.
+    ///
+    /// If there is no row, the request may have lost on its key. Then it has no successor.
+    private static let copyAndRetry = insert(
+        origin.filter { $0.name != WrittenColumn.keyDigest.name }
+            + [.keyDigest.computed("NULL::bytea"), retriedAsUnlessKeyIsHeld]
+            + copied + [decidedState, .problem] + notEnded,
+        onConflict(
+            set: copied + [decidedState, .problem, noKey, .retriedAs], unless: isDecided,
+            returning: "t.*")
+    ).accepting(successors: successor, returning: retried.columns)
+
     /// Records the end; a row that is finished already stays as it is.
     private static let finish = update(
         ends + [.finishedAt], where: "t.finished_at IS NULL AND \(isDecided)")
@@ -168,14 +206,28 @@ extension FlushStatement {
     /// inserted nevertheless.
     private static let originWithFreeKey = origin.map { column in
         guard column.name == WrittenColumn.keyDigest.name else { return column }
-        return column.computed(
-            """
-            CASE WHEN EXISTS (SELECT FROM tandem.transactions AS h
-                WHERE h.principal = x.principal AND h.key_digest = x.key_digest::bytea
-                    AND h.number <> x.number)
-            THEN NULL ELSE x.key_digest::bytea END
-            """)
+        return column.computed("CASE WHEN \(isKeyHeld) THEN NULL ELSE x.key_digest::bytea END")
     }
+
+    /// Whether another transaction holds the key.
+    private static let isKeyHeld = """
+        EXISTS (SELECT FROM tandem.transactions AS h
+            WHERE h.principal = x.principal AND h.key_digest = x.key_digest::bytea
+                AND h.number <> x.number)
+        """
+
+    private static let noKey = WrittenColumn.computed(WrittenColumn.keyDigest.name, "NULL")
+
+    private static let retriedAsUnlessKeyIsHeld = WrittenColumn.retriedAs.computed(
+        "CASE WHEN \(isKeyHeld) THEN NULL ELSE x.retried_as END")
+
+    /// What is known when a successor is accepted, `t` being the row of the run before it.
+    ///
+    /// It expires when that one would have, by the database's clock as well, or earlier.
+    private static let successor =
+        (origin + [.attempt, .retryOf, .computed("state", "'preparing'")] + notVoted + notEnded
+        + [.expiresAt.computed("least(t.expires_at, \(WrittenColumn.expiresAt.value))")])
+        .map(\.ofSuccessor)
 
     private static let notVoted: [WrittenColumn] = [
         .computed("votes", none), .computed("evidence", none),

@@ -1,3 +1,4 @@
+import CommitProtocol
 import PostgresClient
 import TransactionEngine
 
@@ -67,15 +68,65 @@ struct FlushStatement: Sendable {
         }
     }
 
+    /// Returns a statement that aborts as this one does, and accepts the successors of the rows that
+    /// it aborts.
+    ///
+    /// This statement aborts rows and returns them whole, as `RETURNING t.*`. In what the new one
+    /// returns, `t` is such a row, and `x` its successor; there is no `x` if the row names none of
+    /// the successors that came with the writes.
+    ///
+    /// All of it is one statement, so that the same snapshot tells whether a row had a successor
+    /// before: then the same write took effect earlier, and its answer was lost. The successor was
+    /// inserted at that time, and may have ended since, or its row may even be removed. So it is not
+    /// inserted again. If the earlier write becomes durable just now, after the snapshot, the INSERT
+    /// fails on the primary key and the flush with it. The next attempt sees the earlier one.
+    ///
+    /// The INSERT of a successor never waits for its key, so it cannot deadlock with other replicas'
+    /// flushes: until this transaction ends, every other request finds the key held by the row that
+    /// is aborted here, and waits for this transaction once that row is written. For the same reason
+    /// none can take the key between the two. PostgreSQL runs the INSERT on what the abort returns,
+    /// hence after it. Where the key is another transaction's nevertheless, the INSERT fails, and the
+    /// abort with it.
+    ///
+    /// - Parameters:
+    ///   - columns: The columns of a successor, `t` being the row that it succeeds.
+    ///   - returned: What the statement returns for each row.
+    func accepting(
+        successors columns: [WrittenColumn], returning returned: String
+    ) -> FlushStatement {
+        let (elements, added) = Self.elements(
+            of: columns + [.successorID], after: parameters.count)
+        let sql = """
+            WITH successors AS MATERIALIZED (SELECT * FROM \(elements)),
+            aborted AS (\(sql)),
+            accepted AS (
+                INSERT INTO tandem.transactions (\(columns.map(\.name).joined(separator: ", ")))
+                SELECT \(columns.map(\.value).joined(separator: ", "))
+                FROM aborted AS t JOIN successors AS x ON x.id = t.retried_as
+                WHERE NOT EXISTS (SELECT FROM tandem.transactions AS earlier
+                    WHERE earlier.number = t.number AND earlier.retried_as IS NOT NULL))
+            SELECT \(returned)
+            FROM aborted AS t LEFT JOIN successors AS x ON x.id = t.retried_as
+            """
+        return FlushStatement(sql: sql, parameters: parameters + added)
+    }
+
     private static func statement(
         of columns: [WrittenColumn], _ sql: (_ elements: String) -> String
     ) -> FlushStatement {
-        let parameters = columns.compactMap(\.parameter)
-        let arrays = parameters.enumerated().map { "$\($0 + 1)::\($1.type)[]" }
-        let names = columns.filter { $0.parameter != nil }.map(\.name)
-        let elements =
-            "unnest(\(arrays.joined(separator: ", "))) AS x(\(names.joined(separator: ", ")))"
+        let (elements, parameters) = elements(of: columns, after: 0)
         return FlushStatement(sql: sql(elements), parameters: parameters)
+    }
+
+    /// The rows of elements as `x`, and their parameters, which follow so many others.
+    private static func elements(
+        of columns: [WrittenColumn], after count: Int
+    ) -> (sql: String, parameters: [WrittenColumn.Parameter]) {
+        let parameters = columns.compactMap(\.parameter)
+        let arrays = parameters.enumerated().map { "$\(count + $0 + 1)::\($1.type)[]" }
+        let names = columns.filter { $0.parameter != nil }.map(\.name)
+        let sql = "unnest(\(arrays.joined(separator: ", "))) AS x(\(names.joined(separator: ", ")))"
+        return (sql, parameters)
     }
 }
 
@@ -117,6 +168,15 @@ struct WrittenColumn: Sendable {
     ) -> WrittenColumn {
         integer(name, element)
             .computed("timestamptz 'epoch' + x.\(name) * interval '1 microsecond'")
+    }
+
+    /// The same column of the successor that comes with a write.
+    var ofSuccessor: WrittenColumn {
+        guard let parameter else { return self }
+        let ofSuccessor = Parameter(type: parameter.type) { writes in
+            parameter.array(writes.compactMap(\.successor).map { LogWrite(.accept, of: $0) })
+        }
+        return WrittenColumn(name: name, value: value, parameter: ofSuccessor)
     }
 
     /// A text, or what text is cast to: an array of a transaction's own is an array literal.

@@ -34,6 +34,9 @@ enum RowCoding {
         let journal = row.text("t.journal_server").flatMap(server(of:))
         let isDelegated = row.isTrue("t.delegated")
         let isRollbackRequested = row.isTrue("t.rollback_requested")
+        let attempt = row.value("t.attempt", as: Int.self)
+        let retryOf = row.text("t.retry_of").flatMap { GlobalTransactionID($0) }
+        let retriedAs = row.text("t.retried_as").flatMap { GlobalTransactionID($0) }
 
         guard let id, let principal, let isolation, let labelNames, let labelValues, let owner,
             let epoch, let acceptedAt, let deadline, let state, let branches
@@ -57,6 +60,9 @@ enum RowCoding {
         record.journal = journal
         record.isDelegated = isDelegated
         record.isRollbackRequested = isRollbackRequested
+        record.attempt = attempt ?? 1
+        record.retryOf = retryOf
+        record.retriedAs = retriedAs
         return record
     }
 

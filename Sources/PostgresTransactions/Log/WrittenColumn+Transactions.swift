@@ -43,6 +43,13 @@ extension WrittenColumn {
         $0.record.journal.map(RowCoding.text(of:))
     }
 
+    static let attempt = integer("attempt") { Int64($0.record.attempt) }
+    static let retryOf = text("retry_of") { $0.record.retryOf.map { "\($0)" } }
+    /// The id of the successor that comes with an abort.
+    static let retriedAs = text("retried_as", successorIDText)
+    /// The same as an element without a column.
+    static let successorID = text("id", successorIDText)
+
     static let decision = text("decision") { ($0.decision ?? $0.record.decision)?.rawValue }
     static let decidedAt = time("decided_at") { $0.record.decidedAt ?? $0.record.acceptedAt }
     static let problem = text("problem") { $0.record.problem.map(utf8) }
@@ -60,6 +67,10 @@ extension WrittenColumn {
     static let retries = branches("retries", as: "integer[]") { "\($0.retries)" }
     static let errors = branches("errors") { $0.lastError }
     static let finishedAt = time("finished_at") { $0.record.finishedAt ?? $0.record.acceptedAt }
+
+    private static func successorIDText(_ write: LogWrite) -> String? {
+        write.successor.map { "\($0.id)" }
+    }
 
     private static func branches(
         _ name: String, as type: String = "text[]",

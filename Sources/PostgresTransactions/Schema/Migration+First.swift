@@ -102,8 +102,15 @@ extension Migration {
             problem text,
             needs_operator_since timestamptz,
             resolution_count integer NOT NULL DEFAULT 0,
+            attempt integer NOT NULL DEFAULT 1,
+            retry_of text,
+            retried_as text,
             CHECK ((decision IS NULL) = (decided_at IS NULL)),
-            CHECK (finished_at IS NULL OR decision IS NOT NULL)) WITH (fillfactor = 70)
+            CHECK (finished_at IS NULL OR decision IS NOT NULL),
+            CHECK (attempt > 0 AND (attempt > 1) = (retry_of IS NOT NULL)),
+            CHECK (retried_as IS NULL
+                OR (decision IS NOT DISTINCT FROM 'abort' AND key_digest IS NULL)))
+            WITH (fillfactor = 70)
         """,
         """
         CREATE UNIQUE INDEX transactions_key ON tandem.transactions (principal, key_digest)
@@ -123,10 +130,13 @@ extension Migration {
 
     private static let triggers = [
         refusal("refuse_decision_change", "the decision of transaction % cannot change"),
+        // `retried_as` is there only with an abort (see the CHECK), so this makes it part of the
+        // abort: an abort that stood without a successor never gets one.
         """
         CREATE TRIGGER decision_is_written_once BEFORE UPDATE ON tandem.transactions
             FOR EACH ROW WHEN (OLD.decision IS NOT NULL
                 AND (NEW.decision IS DISTINCT FROM OLD.decision
+                    OR NEW.retried_as IS DISTINCT FROM OLD.retried_as
                     OR NEW.gids IS DISTINCT FROM OLD.gids
                     OR NEW.participants IS DISTINCT FROM OLD.participants))
             EXECUTE FUNCTION tandem.refuse_decision_change()
@@ -284,6 +294,12 @@ extension Migration {
             'Whether there were results that were too large to store';
         COMMENT ON COLUMN tandem.transactions.needs_operator_since IS
             'Since when the transaction waits for an operator; null if it does not';
+        COMMENT ON COLUMN tandem.transactions.attempt IS
+            'Which run of its request the transaction is, from 1';
+        COMMENT ON COLUMN tandem.transactions.retry_of IS
+            'The run before this one, which lost to other transactions and was aborted';
+        COMMENT ON COLUMN tandem.transactions.retried_as IS
+            'The run after this one, which has the key now; written with the abort';
         COMMENT ON TABLE tandem.resolutions IS
             'What operators decided; rows are only added';
         COMMENT ON COLUMN tandem.resolutions.found IS

@@ -97,8 +97,10 @@ extension StateDatabase {
 
 extension PostgresDecisionLog {
     /// A row of one branch, accepted.
-    func acceptedRecord(in participant: String) async throws -> TransactionRecord {
-        let record = try await unacceptedRecord(in: participant)
+    func acceptedRecord(
+        in participant: String, _ idempotency: TransactionRequest.Idempotency? = nil
+    ) async throws -> TransactionRecord {
+        let record = try await unacceptedRecord(in: participant, idempotency)
         #expect(await perform(LogWrite(.accept, of: record)) == .accepted)
         return record
     }
