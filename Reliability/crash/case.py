@@ -13,7 +13,11 @@ from stack.stack import PARTICIPANTS
 
 HIT_SECONDS_MAX = 30
 HEAL_SECONDS_MAX = 60
-TABLES = ("CREATE TABLE legs (marker text NOT NULL, branch int NOT NULL)",)
+TABLES = (
+    "CREATE TABLE legs (marker text NOT NULL, branch int NOT NULL)",
+    # Fails as a transaction does that PostgreSQL ends so that another can go on.
+    "CREATE FUNCTION lose() RETURNS void LANGUAGE plpgsql AS $$ BEGIN "
+    "RAISE EXCEPTION 'lost' USING ERRCODE = 'serialization_failure'; END $$")
 
 
 class NotHit(Exception):
@@ -48,7 +52,7 @@ class Post(threading.Thread):
 def transaction(marker, kind):
     """Three branches that each write one row; in a one-phase transaction only the first writes.
 
-    A transaction to abort fails after all branches have worked.
+    A transaction to abort fails after all branches have worked; one to retry loses instead.
     """
     branches = []
     for branch, participant in enumerate(PARTICIPANTS):
@@ -59,6 +63,8 @@ def transaction(marker, kind):
             statement = {"sql": "SELECT 1", "expectRows": 1}
         if kind.endswith("abort") and branch == 2:
             statement["expectRows"] = 2
+        if kind.startswith("retry") and branch == 2:
+            statement = {"sql": "SELECT lose()"}
         branches.append({"participant": participant, "readOnly": reads, "statements": [statement]})
     return {"branches": branches, "onePhase": kind.startswith("one-phase"),
             "labels": {"marker": marker}}

@@ -23,6 +23,8 @@ class Path:
 
 COMMIT = Path("commit", "commit")
 ABORT = Path("abort", "abort")
+# It loses to another transaction as often as it runs.
+RETRY = Path("retry", "retry-abort")
 RECOVER_COMMIT = Path("recover-commit", "commit", "decideCommit.after")
 RECOVER_ABORT = Path("recover-abort", "commit", "decideCommit.before")
 # Prepared everywhere, but without a row: only the scan can find it.
@@ -48,6 +50,7 @@ STEPS = (
     (ABORT, "decideAbort"),
     *((ABORT, f"rollbackPrepared.{branch}") for branch in BRANCHES),
     (ABORT, "finish"),
+    (RETRY, "retry"),
     (RECOVER_COMMIT, "claim"),
     *((RECOVER_COMMIT, f"commitPrepared.{branch}") for branch in BRANCHES),
     (RECOVER_COMMIT, "finish"),

@@ -11,7 +11,7 @@ struct FailingLog: DecisionLog {
     var epoch: Int64 { inner.epoch }
 
     func perform(_ write: LogWrite) async -> LogAnswer {
-        guard let step = Failpoint.Step(write.request) else { return await inner.perform(write) }
+        guard let step = Failpoint.Step(write) else { return await inner.perform(write) }
         points.hit(step, .before)
         let answer = await inner.perform(write)
         points.hit(step, .after)
@@ -97,8 +97,10 @@ struct FailingLog: DecisionLog {
 
 extension Failpoint.Step {
     /// The failpoint of a write; nil for writes that make nothing durable which recovery relies on.
-    fileprivate init?(_ request: LogRequest) {
-        switch request {
+    fileprivate init?(_ write: LogWrite) {
+        switch write.request {
+        case .decide(.abort) where write.successor != nil: self = .retry
+        case .copy(.abort) where write.successor != nil: self = .retry
         case .accept: self = .accept
         case .decide(.commit): self = .decideCommit
         case .decide(.abort): self = .decideAbort

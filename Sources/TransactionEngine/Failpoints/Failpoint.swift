@@ -20,6 +20,8 @@ struct Failpoint: Hashable, CustomStringConvertible {
         case decideCommit
         /// The decision abort.
         case decideAbort
+        /// The abort, decided or copied, that accepts the request's next run.
+        case retry
         /// The decision abort in the place of a row that may not exist.
         case tombstone
         /// The claim of rows that no living replica owns.
