@@ -45,14 +45,14 @@ final class MemoryDecisionLog: DecisionLog {
             records[record.id] = record
             return .accepted
         case .decide(let decision):
-            return decide(decision, record)
+            return decide(decision, record, successor: write.successor)
         case .tombstone:
             return decide(.abort, record)
         case .report, .noteOutcomes:
-            records[record.id] = record
+            update(record)
             return .recorded
         case .finish:
-            records[record.id] = record
+            update(record)
             finished.append(record.id)
             if finished.count > finishedMax { records[finished.removeFirst()] = nil }
             return .recorded
@@ -61,13 +61,30 @@ final class MemoryDecisionLog: DecisionLog {
         }
     }
 
-    private func decide(_ decision: Decision, _ record: TransactionRecord) -> LogAnswer {
-        if let earlier = records[record.id]?.decision { return .decided(earlier, evidence: []) }
+    private func decide(
+        _ decision: Decision, _ record: TransactionRecord, successor: TransactionRecord? = nil
+    ) -> LogAnswer {
+        if let earlier = records[record.id], let decision = earlier.decision {
+            let isRetried = successor != nil && earlier.retriedAs == successor?.id
+            return isRetried ? .retried : .decided(decision, evidence: [])
+        }
         var decided = record
         decided.decision = decision
         decided.state = decision == .commit ? .committing : .aborting
+        if decision == .abort, var successor {
+            decided.retriedAs = successor.id
+            successor.state = .preparing
+            records[successor.id] = successor
+        }
         records[record.id] = decided
-        return .decided(decision, evidence: [])
+        return decided.retriedAs == nil ? .decided(decision, evidence: []) : .retried
+    }
+
+    /// Records how far a transaction has come; which run followed it was recorded with its abort.
+    private func update(_ record: TransactionRecord) {
+        var record = record
+        record.retriedAs = records[record.id]?.retriedAs
+        records[record.id] = record
     }
 
     /// There is no queue: each run reports to its own caller.
