@@ -101,9 +101,6 @@ final class FakeLog: DecisionLog {
         var answersToSuccession: [LogAnswer] = []
         var lastNumber: Int64 = 1
         var tombstone = LogAnswer.unknown(reason: "")
-        /// The answer to an abort with a successor, and the successors that came.
-        var retry = LogAnswer.retried
-        var successors: [TransactionRecord] = []
     }
 
     let installation = "8b7e1c0e-0000-4000-8000-000000000001"
@@ -121,12 +118,6 @@ final class FakeLog: DecisionLog {
     }
 
     func perform(_ write: LogWrite) async -> LogAnswer {
-        if let successor = write.successor {
-            return state.withLock {
-                $0.successors.append(successor)
-                return $0.retry
-            }
-        }
         switch write.request {
         case .accept:
             await wait { $0.isAcceptHeld ? \.accepting : nil }
