@@ -27,22 +27,43 @@ package struct LockEdge: Hashable, Sendable {
 /// Finds deadlocks among waits, and chooses the transactions that have to end so that none is left.
 ///
 /// A waiter waits for all of its blockers, so every cycle of edges is a deadlock, if the edges held at
-/// one time. Readings of several servers are not made at one time. So `deadlocks` takes two readings of
-/// which the second began after the first was complete: an edge that is in both held between them, and
-/// at that moment all of them held together. A deadlock ends only if one of its parties ends.
+/// one time. Readings of several servers are not made at one time, so edges of one reading prove
+/// nothing. `init(_:confirmedBy:)` takes two readings, of which the second began after the first was
+/// complete. Let m be a moment between them. An edge of both was seen before m and after m, for one and
+/// the same wait: a waiter keeps its place in a queue, and a blocker that has left never comes to stand
+/// before it again. So the edge held at m, and with it every other edge of both readings: their cycles
+/// were deadlocks at m. A deadlock ends only if one of its parties ends; tandem or PostgreSQL may have
+/// ended one since, which is why the cancelled branch may still answer with its vote.
 package struct WaitGraph: Sendable {
-    /// Edges by waiter.
-    private var edges: [LockParty: [LockEdge]] = [:]
+    /// All parties: strangers first, then the transactions, the oldest first.
+    private let parties: [LockParty]
+    /// The waits by the waiter's index; each with the index of its blocker.
+    private let waits: [[(blocker: Int, edge: LockEdge)]]
 
-    /// Makes the graph of some edges.
+    /// Makes the graph of some edges; their order changes nothing.
+    ///
+    /// A transaction that waits for itself is left out: no other transaction is part of that, and
+    /// running again would not help.
     package init(_ edges: some Sequence<LockEdge>) {
-        for edge in edges { self.edges[edge.waiter, default: []].append(edge) }
+        let edges = Set(edges).filter { $0.waiter != $0.blocker }
+        parties = Set(edges.lazy.flatMap { [$0.waiter, $0.blocker] }).sorted { $0.precedes($1) }
+        let indices = Dictionary(
+            uniqueKeysWithValues: parties.enumerated().map { ($0.element, $0.offset) })
+        var waits = [[(blocker: Int, edge: LockEdge)]](repeating: [], count: parties.count)
+        for edge in edges {
+            guard let waiter = indices[edge.waiter], let blocker = indices[edge.blocker] else {
+                continue
+            }
+            waits[waiter].append((blocker, edge))
+        }
+        self.waits = waits.map {
+            $0.sorted { ($0.blocker, $0.edge.wait) < ($1.blocker, $1.edge.wait) }
+        }
     }
 
     /// Makes the graph of the edges that both readings found.
     package init(_ first: some Sequence<LockEdge>, confirmedBy second: some Sequence<LockEdge>) {
-        let confirmed = Set(second)
-        self.init(first.filter(confirmed.contains))
+        self.init(Set(first).intersection(second))
     }
 
     /// A cycle of waits, and the transaction that has to end.
@@ -53,54 +74,45 @@ package struct WaitGraph: Sendable {
         package let cycle: [LockEdge]
     }
 
-    /// One victim after the other, until no cycle is left, so that no transaction ends whose end is not
-    /// needed.
+    /// The deadlocks to end, each by its victim, so that no cycle with a transaction is left.
     ///
-    /// The victim of a cycle is its youngest transaction. A request that runs again keeps its age, so
-    /// the oldest is never a victim, and every request is the oldest at some time. Of a cycle without a
-    /// transaction that can end, PostgreSQL has to choose the victim.
+    /// Transactions are considered from the oldest on, and each one is kept unless it closes a cycle
+    /// with those that are kept. So a victim is the youngest of its cycle, every other transaction of
+    /// that cycle goes on, and no victim could be spared. To begin with the youngest would not do: of a
+    /// queue of a thousand, in which the last holds what the first waits for, every one is on some
+    /// cycle, and yet one victim is enough.
+    ///
+    /// A request that runs again keeps its age, so the oldest is a victim only where all others in the
+    /// cycle are strangers, and every request is the oldest at some time. Of a cycle without a
+    /// transaction, PostgreSQL has to choose the victim. Edges that are the same give victims that are
+    /// the same, whichever replica asks.
     package func deadlocks() -> [Deadlock] {
-        var rest = self
-        var found: [Deadlock] = []
-        // Youngest first, so that the first cycle through a transaction has no younger one left.
-        let transactions = edges.keys.compactMap { party -> (LockParty, GlobalTransactionID)? in
-            guard case .transaction(_, let age) = party else { return nil }
-            return (party, age)
-        }
-        for (party, _) in transactions.sorted(by: { $1.1 < $0.1 }) {
-            guard case .transaction(let id, _) = party, let cycle = rest.cycle(through: party) else {
-                continue
+        var search = Search(waits.map { $0.map(\.blocker) }, transactionsFrom: strangerCount)
+        return search.victims().compactMap { victim, cycle in
+            guard case .transaction(let id, _) = parties[victim] else { return nil }
+            let next = cycle.dropFirst() + [victim]
+            let edges = zip(cycle, next).compactMap { waiter, blocker in
+                waits[waiter].first { $0.blocker == blocker }?.edge
             }
-            found.append(Deadlock(victim: id, cycle: cycle))
-            rest.edges[party] = nil
+            return Deadlock(victim: id, cycle: edges)
         }
-        return found
     }
 
-    /// The shortest cycle through a party; nil if there is none.
-    private func cycle(through start: LockParty) -> [LockEdge]? {
-        var arrival: [LockParty: LockEdge] = [:]
-        var queue: [LockParty] = [start]
-        var next = 0
-        while next < queue.count {
-            for edge in edges[queue[next]] ?? [] where arrival[edge.blocker] == nil {
-                arrival[edge.blocker] = edge
-                if edge.blocker == start { return path(to: start, arrival) }
-                queue.append(edge.blocker)
-            }
-            next += 1
-        }
-        return nil
+    private var strangerCount: Int {
+        parties.firstIndex { if case .transaction = $0 { true } else { false } } ?? parties.count
     }
+}
 
-    private func path(to end: LockParty, _ arrival: [LockParty: LockEdge]) -> [LockEdge] {
-        var path: [LockEdge] = []
-        var party = end
-        repeat {
-            guard let edge = arrival[party] else { break }
-            path.append(edge)
-            party = edge.waiter
-        } while party != end
-        return path.reversed()
+extension LockParty {
+    /// Strangers before transactions, and the older before the younger.
+    fileprivate func precedes(_ other: LockParty) -> Bool {
+        switch (self, other) {
+        case (.stranger(let system, let processID), .stranger(let otherSystem, let otherProcessID)):
+            (system, processID) < (otherSystem, otherProcessID)
+        case (.stranger, .transaction): true
+        case (.transaction, .stranger): false
+        case (.transaction(let id, let age), .transaction(let otherID, let otherAge)):
+            (age, id) < (otherAge, otherID)
+        }
     }
 }
