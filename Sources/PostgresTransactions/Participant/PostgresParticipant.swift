@@ -33,6 +33,8 @@ final class PostgresParticipant {
     let fence = NextRun<Bool>()
     /// Called when the participant can be reached again.
     var onAnswering: (@LoopActor () -> Void)?
+    /// Called when a branch of this shape was seen waiting for another transaction's lock.
+    var onContention: (@LoopActor (_ shape: Int) -> Void)?
     private(set) var latestFacts: SessionFacts?
     /// The slots of the server that answered last; nil as long as none has.
     private(set) var server: ServerSlots?

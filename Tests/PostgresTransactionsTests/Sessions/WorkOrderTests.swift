@@ -1,0 +1,55 @@
+import CommitProtocol
+import EventLoop
+import Logging
+import PostgresClient
+import Testing
+import TransactionEngine
+
+@testable import PostgresTransactions
+
+@Suite("The order in which branches of contended shapes work")
+@LoopActor
+struct WorkOrderTests {
+    /// Participants that are not there: an order needs no server.
+    private func participants(_ names: [String]) throws -> PostgresParticipants {
+        let options = try names.map { name in
+            ParticipantOptions(
+                name: name,
+                connection: try ConnectionOptions(conninfo: "host=127.0.0.1 port=1 dbname=none"))
+        }
+        return try PostgresParticipants(
+            logless: options, installation: "i", allowsFsyncOff: true, queueMax: 10,
+            logger: Logger(label: "test"))
+    }
+
+    private func requests(_ branches: (name: String, shape: Int)...) -> [SessionRequest] {
+        branches.map {
+            SessionRequest(participant: $0.name, commitMode: .twoPhase, shape: $0.shape)
+        }
+    }
+
+    @Test(
+        "is by name and number, whatever the order of the request and of the configuration",
+        arguments: [["a", "b", "c"], ["c", "b", "a"]])
+    func canonical(names: [String]) async throws {
+        let participants = try participants(names)
+        let pair = requests(("c", 1), ("a", 2), ("b", 3), ("a", 4))
+        #expect(participants.workOrder(pair) == nil)
+        participants.members["b"]?.onContention?(3)
+        #expect(participants.workOrder(pair) == [1, 3, 2, 0])
+        #expect(participants.workOrder(requests(("b", 3), ("a", 2))) == [1, 0])
+        // Not the same shape, or not there.
+        #expect(participants.workOrder(requests(("b", 1), ("a", 3))) == nil)
+        #expect(participants.workOrder(requests(("b", 3))) == nil)
+        await participants.close()
+    }
+
+    @Test("is imposed upon one closure, and never upon two, which may wait for each other")
+    func closures() async throws {
+        let participants = try participants(["a", "b", "c"])
+        participants.members["b"]?.onContention?(3)
+        #expect(participants.workOrder(requests(("c", 0), ("b", 3))) == [1, 0])
+        #expect(participants.workOrder(requests(("c", 0), ("b", 3), ("a", 0))) == nil)
+        await participants.close()
+    }
+}
