@@ -20,16 +20,40 @@ extension CoordinatorAPI {
 
     func showParticipant(_ request: ServerRequest) async throws(Problem) -> ServerResponse {
         try NoQuery.require(request.queryItems())
+        let status = try await participant(of: request)
+        var writer = JSONWriter()
+        status.write(
+            unresolved: await engine.reportedTransactions(in: status.name), to: &writer)
+        return ServerResponse(.ok, .json, body: writer.bytes)
+    }
+
+    /// Lists who waits for a lock in a participant's database now, and for whom.
+    func listWaits(
+        _ request: ServerRequest, as type: MediaType
+    ) async throws(Problem) -> ServerResponse {
+        try NoQuery.require(request.queryItems())
+        let name = try await participant(of: request).name
+        let waits: [LockWaitReport]
+        do throws(ParticipantUnreachable) {
+            waits = try await engine.waits(in: name)
+        } catch {
+            throw Problem(error, reading: name)
+        }
+        return ServerResponse(
+            .ok, type,
+            body: type == .text ? LockWaitRendering.lines(waits) : LockWaitRendering.json(waits))
+    }
+
+    private func participant(
+        of request: ServerRequest
+    ) async throws(Problem) -> ParticipantStatus {
         let name = request.parameters["name"]
         guard let status = await engine.participantStatuses().first(where: { $0.name == name })
         else {
             throw Problem(
                 .notFound, "No participant has this name; GET /v1/participants lists all.")
         }
-        var writer = JSONWriter()
-        status.write(
-            unresolved: await engine.reportedTransactions(in: status.name), to: &writer)
-        return ServerResponse(.ok, .json, body: writer.bytes)
+        return status
     }
 
     /// Says whether a request could be accepted.

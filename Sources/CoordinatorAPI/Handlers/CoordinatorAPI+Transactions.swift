@@ -37,6 +37,7 @@ extension CoordinatorAPI {
             branches: body.branches, isolation: body.isolation ?? .readCommitted,
             timeout: body.timeoutMilliseconds.map { .milliseconds($0) } ?? settings.defaultTimeout,
             labels: body.labels.sorted { $0.key < $1.key }.map { .init(name: $0, value: $1) },
+            execution: body.execution, retriesMax: body.retries ?? settings.defaultRetries,
             isOnePhase: body.isOnePhase,
             repliesAtDecision: returnPoint.map { $0 == .decision } ?? settings.returnsAtDecision)
     }
@@ -98,7 +99,8 @@ extension CoordinatorAPI {
     ) async throws(Problem) -> ServerResponse {
         let seconds = try TransactionQuery.waitSeconds(request.queryItems())
         let record = try await record(request.transactionID(), waiting: .seconds(seconds))
-        let tag = EntityTag(record.version, of: type)
+        let waits = await waits(of: record)
+        let tag = EntityTag(Self.version(of: record, waits), of: type)
         if let condition = request.headerFields[.ifMatch] {
             try EntityTag.requireCondition(condition)
             guard tag.matches(ifMatch: condition) else {
@@ -108,7 +110,9 @@ extension CoordinatorAPI {
         if tag.matches(ifNoneMatch: request.headerFields[.ifNoneMatch]) {
             return ServerResponse(status: .notModified, headerFields: [.eTag: tag.text])
         }
-        let body = type == .text ? RecordRendering.line(record) : RecordRendering.json(record)
+        let body =
+            type == .text
+            ? RecordRendering.line(record) : RecordRendering.json(record, waits: waits)
         var response = ServerResponse(.ok, type, body: body)
         response.headerFields[.eTag] = tag.text
         return response
@@ -150,6 +154,16 @@ extension CoordinatorAPI {
         }
         guard let found else { throw Self.noSuchTransaction }
         return found
+    }
+
+    /// For what the branches of an undecided transaction wait, if this replica coordinates it.
+    private func waits(of record: TransactionRecord) async -> [LockWaitReport] {
+        record.decision == nil && record.finishedAt == nil ? await engine.waits(of: record.id) : []
+    }
+
+    /// A text that changes whenever the status does: waits are part of it.
+    private static func version(of record: TransactionRecord, _ waits: [LockWaitReport]) -> String {
+        record.version + LockWaitRendering.version(of: waits)
     }
 
     // MARK: Finishing
@@ -226,8 +240,12 @@ extension CoordinatorAPI {
     }
 
     /// Whether an `If-Match` names this version, in any of its media types.
+    ///
+    /// Waits do not count: beside a hot row they change with every commit, and a condition that was met
+    /// by chance alone would be of no use.
     private static func matches(_ condition: String, version: String) -> Bool {
-        MediaType.ofTransactions.contains { EntityTag(version, of: $0).matches(ifMatch: condition) }
+        let condition = LockWaitRendering.removingVersions(from: condition)
+        return MediaType.ofLists.contains { EntityTag(version, of: $0).matches(ifMatch: condition) }
     }
 
     private static func outcomeUnknown(_ id: GlobalTransactionID) -> Problem {

@@ -6,6 +6,13 @@ package import TransactionEngine
 package struct APISettings: Sendable {
     /// The time to the decision if a request does not set it.
     package var defaultTimeout: Duration = .seconds(10)
+    /// How often a transaction may run again if a request does not set it.
+    ///
+    /// A run that lost a deadlock keeps its request's age, so it wins against all younger ones, and it
+    /// works in an order in which it cannot deadlock over several participants again. What may lose
+    /// more often is SERIALIZABLE and REPEATABLE READ work on a hot row, where one of those that meet
+    /// commits each time. Ten runs outlast ten such rivals; the deadline bounds the time in any case.
+    package var defaultRetries = 10
     /// Whether a commit is answered at its decision if the request does not say.
     package var returnsAtDecision = false
     /// How much one request may ask for.
@@ -66,7 +73,7 @@ package struct CoordinatorAPI: Sendable {
 
     /// Every route; the contract lists the same.
     package func router() -> Router {
-        let transactionTypes = MediaType.ofTransactions
+        let transactionTypes = MediaType.ofLists
         var router = Router { ServerResponse(Problem($0)) }
         router.on(.post, "/v1/transactions", handler: answering(begin))
         router.on(
@@ -79,6 +86,9 @@ package struct CoordinatorAPI: Sendable {
         router.on(.post, "/v1/transactions/{id}/resolution", handler: answering(resolve))
         router.on(.get, "/v1/participants", handler: answering(listParticipants))
         router.on(.get, "/v1/participants/{name}", handler: answering(showParticipant))
+        router.on(
+            .get, "/v1/participants/{name}/waits",
+            handler: answering(in: MediaType.ofLists, listWaits))
         router.on(.get, "/livez", handler: answering(showLiveness))
         router.on(.get, "/readyz", handler: answering(showReadiness))
         router.on(.get, "/openapi.yaml", handler: answering(in: [.yaml]) { _, _ in contract.yaml })

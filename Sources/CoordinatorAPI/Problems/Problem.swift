@@ -13,7 +13,7 @@ struct Problem: Error, Hashable, Sendable {
     let type: ProblemType
     /// What happened this time, what it means, and what to do next; without parameter values or
     /// secrets.
-    let detail: String
+    var detail: String
 
     /// The transaction's id.
     var transaction: String?
@@ -29,6 +29,8 @@ struct Problem: Error, Hashable, Sendable {
     var isRetryable: Bool
     /// What became of the transaction.
     var outcome: ProblemOutcome?
+    /// The waits of the deadlock that the transaction lost, from its own on.
+    var cycle: [LockWaitReport] = []
     /// The JSON Pointer of the part of the body that the problem is about.
     var pointer: String?
     /// Everything that is wrong with the request, for the type `invalid-request`.
@@ -99,6 +101,10 @@ struct Problem: Error, Hashable, Sendable {
             if let postgres {
                 writer.name("postgres")
                 postgres.write(to: &writer)
+            }
+            if !cycle.isEmpty {
+                writer.name("cycle")
+                writer.array(cycle) { $0.write(to: &$1) }
             }
         }
         return writer.bytes

@@ -19,12 +19,14 @@ extension Problem {
                     failure.problemType, failure.detail(in: participant), transaction: record.id,
                     postgres: failure.report)
                 statement = failure.statement
+                if case .deadlock(let cycle) = failure.kind { self.cycle = cycle.shown }
             } else {
                 self.init(
                     .aborted, "The branch in \(participant) voted no.", transaction: record.id)
             }
             self.branch = branch
             self.participant = participant
+            addRuns(record.attempt)
             return
         case .deadlinePassed:
             self.init(
@@ -51,6 +53,36 @@ extension Problem {
                 transaction: record.id)
         }
         if type == .aborted { isRetryable = true }
+        addRuns(record.attempt)
+    }
+
+    /// Says how often the request was run, if that was more than once.
+    private mutating func addRuns(_ count: Int) {
+        guard count > 1 else { return }
+        detail +=
+            (detail.hasSuffix(".") ? "" : ".")
+            + " tandem ran the request \(count) times; each run before this one lost to other "
+            + "transactions."
+    }
+
+    /// A recorded problem of a run that was not the last of its request: there is nothing to repeat.
+    static func ranAgain(_ stored: [UInt8], as next: GlobalTransactionID) -> [UInt8] {
+        guard case .object(let members)? = try? JSONReader.read(stored) else { return stored }
+        let sentence = "tandem ran the request again, as \(next)."
+        var writer = JSONWriter(capacity: stored.count + 128)
+        writer.value(
+            .object(
+                members.map { member in
+                    switch (member.name, member.value) {
+                    case ("detail", .string(let detail)):
+                        let detail = detail.replacing(" " + newKey, with: "")
+                        let end = detail.hasSuffix(".") ? " " : ". "
+                        return JSONMember(member.name, .string(detail + end + sentence))
+                    case ("retryable", _): return JSONMember(member.name, .bool(false))
+                    default: return member
+                    }
+                }))
+        return writer.bytes
     }
 }
 
@@ -106,8 +138,11 @@ extension BranchFailure {
             return "\(place) waited for a lock that \(holder) of the same transaction holds until "
                 + "both branches end, so it could never succeed. Put both statements into one "
                 + "branch."
-        case .deadlock:
-            return "\(place) waited in a deadlock with other transactions."
+        case .deadlock(let cycle):
+            return
+                "\(place) waited for a lock in a cycle of \(cycle.waits.count) transactions, each "
+                + "of which waited for the next one. tandem aborted the youngest, this one, so that "
+                + "the others could go on. \(newKey)"
         case .cancelled:
             return
                 "tandem cancelled the work in \(participant), because the transaction is aborted."
@@ -189,6 +224,15 @@ extension BranchRecord {
 // MARK: Nothing was accepted
 
 extension Problem {
+    /// Why a participant cannot be read.
+    init(_ error: ParticipantUnreachable, reading name: String) {
+        self.init(.participantUnavailable, "Cannot read \(name): \(error.reason)")
+        if !detail.hasSuffix(".") { detail += "." }
+        participant = name
+        // A read accepts nothing, so it cannot say that nothing was accepted.
+        outcome = nil
+    }
+
     /// Why a transaction cannot be read.
     init(_ error: LogUnavailable, of id: GlobalTransactionID? = nil) {
         if error.isOutcomeUnknown, let id {

@@ -3,10 +3,10 @@ import TransactionEngine
 
 /// Transactions as JSON, and as lines of text.
 enum RecordRendering {
-    /// One transaction with its results and resolutions.
-    static func json(_ record: TransactionRecord) -> [UInt8] {
+    /// One transaction with its results and resolutions, and what its branches wait for now.
+    static func json(_ record: TransactionRecord, waits: [LockWaitReport] = []) -> [UInt8] {
         var writer = JSONWriter(capacity: 1024)
-        write(record, includingResults: true, to: &writer)
+        write(record, includingResults: true, waits: waits, to: &writer)
         return writer.bytes
     }
 
@@ -15,7 +15,7 @@ enum RecordRendering {
         var writer = JSONWriter()
         writer.object { writer in
             writer.name("transactions")
-            writer.array(page.records) { write($0, includingResults: false, to: &$1) }
+            writer.array(page.records) { write($0, includingResults: false, waits: [], to: &$1) }
             writer.nullable("nextCursor", page.next.map { "\($0)" })
         }
         return writer.bytes
@@ -32,7 +32,8 @@ enum RecordRendering {
     }
 
     private static func write(
-        _ record: TransactionRecord, includingResults: Bool, to writer: inout JSONWriter
+        _ record: TransactionRecord, includingResults: Bool, waits: [LockWaitReport],
+        to writer: inout JSONWriter
     ) {
         // One line per branch; see `OutcomeEncoding.json`.
         let results = record.results?.split(
@@ -56,13 +57,12 @@ enum RecordRendering {
             writer.time("finishedAt", record.finishedAt)
             writer.member("owner", record.owner)
             writer.name("problem")
-            if let problem = record.problem {
-                writer.raw(record.needsOperator ? Problem.withoutClaim(problem) : problem)
-            } else {
-                writer.null()
-            }
+            if let problem = record.reportedProblem { writer.raw(problem) } else { writer.null() }
             writer.member("resultsOmitted", record.areResultsOmitted)
             writer.member("held", record.isHeld)
+            writer.member("attempt", record.attempt)
+            writer.nullable("retryOf", record.retryOf?.description)
+            writer.nullable("retriedAs", record.retriedAs?.description)
             if includingResults {
                 writer.name("resolutions")
                 writer.array(record.resolutions) { $0.write(to: &$1) }
@@ -72,6 +72,12 @@ enum RecordRendering {
                 writer.object { writer in
                     branch.element.writeMembers(number: branch.offset, to: &writer)
                     guard includingResults else { return }
+                    writer.name("waitsFor")
+                    if let wait = waits.first(where: { $0.waiter.branch == branch.offset }) {
+                        wait.writeOfBranch(to: &writer)
+                    } else {
+                        writer.null()
+                    }
                     writer.name("evidence")
                     if let evidence = branch.element.evidence {
                         evidence.write(to: &writer)
@@ -86,6 +92,15 @@ enum RecordRendering {
                 }
             }
         }
+    }
+}
+
+extension TransactionRecord {
+    /// The recorded problem, without what is no longer true of it.
+    fileprivate var reportedProblem: [UInt8]? {
+        guard let problem else { return nil }
+        if needsOperator { return Problem.withoutClaim(problem) }
+        return retriedAs.map { Problem.ranAgain(problem, as: $0) } ?? problem
     }
 }
 

@@ -17,6 +17,8 @@ package struct WireLimits: Hashable, Sendable {
     var labelValueCharactersMax = 256
     /// The longest time to the decision that may be asked for, in milliseconds.
     package var timeoutMillisecondsMax = 60_000
+    /// How often a transaction may run again.
+    package static let retriesMax = 100
     /// How deep the body may nest.
     var depthMax = 64
 

@@ -108,6 +108,18 @@ package final class TransactionEngine {
         await ports.participants.statuses()
     }
 
+    /// The waits for locks in a participant's database now, of whatever sessions.
+    package func waits(
+        in participant: String
+    ) async throws(ParticipantUnreachable) -> [LockWaitReport] {
+        try await ports.participants.waits(in: participant)
+    }
+
+    /// For what the branches of a transaction wait, if this replica coordinates it.
+    package func waits(of id: GlobalTransactionID) async -> [LockWaitReport] {
+        await ports.participants.waits(of: id)
+    }
+
     /// The prepared transactions of a participant that are left to an operator.
     package func reportedTransactions(in participant: String) -> [ReportedTransaction] {
         scanner.reported(in: participant)

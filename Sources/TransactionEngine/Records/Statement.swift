@@ -126,7 +126,7 @@ package struct TransactionRequest: Sendable {
     }
 
     /// When branches work.
-    package enum ExecutionOrder: Sendable, Hashable {
+    package enum ExecutionOrder: String, CaseIterable, Sendable, Hashable {
         /// All at once.
         case parallel
         /// Each after the one before it has voted yes.

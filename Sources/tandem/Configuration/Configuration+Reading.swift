@@ -142,6 +142,9 @@ extension Configuration {
         source.integer(
             "maximumTimeoutMilliseconds", in: 1...day,
             into: &value.transactions.maximumTimeoutMilliseconds)
+        source.integer(
+            "defaultRetries", in: 0...WireLimits.retriesMax,
+            into: &value.transactions.defaultRetries)
         source.word("returnAt", of: ["end", "decision"], into: &value.transactions.returnAt)
         source.integer(
             "finishWaitMilliseconds", in: 1...day, into: &value.transactions.finishWaitMilliseconds)

@@ -50,6 +50,7 @@ struct Configuration: Sendable {
     struct Transactions: Sendable {
         var defaultTimeoutMilliseconds = 10_000
         var maximumTimeoutMilliseconds = 60_000
+        var defaultRetries = 10
         var returnAt = "end"
         var finishWaitMilliseconds = 5000
         var recoveryIntervalMilliseconds = 2000

@@ -50,6 +50,7 @@ extension Configuration {
     var apiSettings: APISettings {
         var settings = APISettings()
         settings.defaultTimeout = .milliseconds(transactions.defaultTimeoutMilliseconds)
+        settings.defaultRetries = transactions.defaultRetries
         settings.returnsAtDecision = transactions.returnAt == "decision"
         settings.limits.timeoutMillisecondsMax = transactions.maximumTimeoutMilliseconds
         settings.limits.branchesMax = limits.branches

@@ -83,6 +83,9 @@ struct ProblemContract {
         problem.statement = 0
         problem.pointer = ""
         problem.issues = [RequestIssue(.parameter("a"), "b.")]
+        problem.cycle = [
+            LockWaitReport(participant: "users", waiter: .init(), blockers: [.init()], since: 0)
+        ]
         let value = try JSONReader.read(problem.render())
         try expect(value, "Problem")
         try expect(value["postgres"], "PostgresFailure")

@@ -162,7 +162,7 @@ struct HeaderReading {
         for field in [nil, "", "4711-3", "\"4711-4\"", "\"x,\\\"4711-3\\\"\""] {
             #expect(!tag.matches(ifNoneMatch: field), "\(field ?? "none")")
         }
-        let tags = MediaType.ofTransactions.map { EntityTag("4711-3", of: $0) }
+        let tags = MediaType.ofLists.map { EntityTag("4711-3", of: $0) }
         #expect(Set(tags).count == tags.count)
         #expect(tags.first == tag)
     }

@@ -51,6 +51,8 @@ struct RequestDigests {
             body(parameters: #"[1.0, "a/é", "{\"x\":[1,null],\"y\":true}"]"#),
             body(more: #", "labels": {"a": "2", "b": "1"}"#), body(more: ""),
             body(more: #", "labels": {"a": "1", "b": "2"}, "onePhase": false"#),
+            body(more: #", "labels": {"a": "1", "b": "2"}, "execution": "parallel""#),
+            body(more: #", "labels": {"a": "1", "b": "2"}, "retries": 10"#),
         ])
     func different(_ text: String) throws {
         #expect(try digest(text) != digest(Self.body()))

@@ -37,6 +37,7 @@ struct TransactionRequestReading {
                 { "participant": "orders", "statements": [
                     { "sql": "SELECT 1" }, { "sql": "SELECT 2", "parameters": [] } ] } ],
               "commit": "auto", "timeoutMilliseconds": 5000, "isolation": "serializable",
+              "execution": "inOrder", "retries": 0,
               "labels": { "service": "checkout", "a.b/c-d_1": "" } }
             """)
         #expect(request.branches.map(\.participant) == ["users", "orders"])
@@ -46,6 +47,8 @@ struct TransactionRequestReading {
         #expect(request.branches[1].work.statements[0].expectedRows == nil)
         #expect(request.timeoutMilliseconds == 5000)
         #expect(request.isolation == .serializable)
+        #expect(request.execution == .inOrder)
+        #expect(request.retries == 0)
         #expect(request.labels == ["service": "checkout", "a.b/c-d_1": ""])
     }
 
@@ -54,6 +57,8 @@ struct TransactionRequestReading {
         let request = try decode(body())
         #expect(request.timeoutMilliseconds == nil)
         #expect(request.isolation == nil)
+        #expect(request.execution == .parallel)
+        #expect(request.retries == nil)
         #expect(request.labels.isEmpty)
     }
 
@@ -124,7 +129,9 @@ struct TransactionRequestReading {
 
     @Test("null is no way to leave a member out")
     func null() {
-        for name in ["commit", "timeoutMilliseconds", "isolation", "labels"] {
+        for name in [
+            "commit", "timeoutMilliseconds", "isolation", "execution", "retries", "labels",
+        ] {
             #expect(issues(body(more: ",\"\(name)\":null")).count == 1, "\(name)")
         }
     }
@@ -147,6 +154,23 @@ struct TransactionRequestReading {
         ])
     func noIntegers(_ text: String) {
         #expect(issues(body(more: ",\"timeoutMilliseconds\":\(text)")).count == 1)
+    }
+
+    @Test(
+        "An order or a number of retries that there is not",
+        arguments: [
+            (
+                #""execution":"sequential""#,
+                #"/execution: Expected one of "parallel", "inOrder", got "sequential"."#
+            ),
+            (#""execution":1"#, #"/execution: Expected one of "parallel", "inOrder", got 1."#),
+            (#""retries":-1"#, "/retries: Expected an integer from 0 to 100, got -1."),
+            (#""retries":101"#, "/retries: Expected an integer from 0 to 100, got 101."),
+            (#""retries":1.5"#, "/retries: Expected an integer from 0 to 100, got 1.5."),
+            (#""retries":"3""#, "/retries: Expected an integer from 0 to 100, got a string."),
+        ])
+    func ordersAndRetries(_ member: String, _ expected: String) {
+        #expect(issues(body(more: "," + member)) == [expected])
     }
 
     @Test("A flood of faults is cut at a hundred")

@@ -23,6 +23,7 @@ struct WireContract {
         let expected: [(String, String, String, Int)] = [
             ("TransactionRequest", "branches", "maxItems", limits.branchesMax),
             ("TransactionRequest", "timeoutMilliseconds", "maximum", limits.timeoutMillisecondsMax),
+            ("TransactionRequest", "retries", "maximum", WireLimits.retriesMax),
             ("BranchRequest", "statements", "maxItems", limits.statementsPerBranchMax),
             ("StatementRequest", "parameters", "maxItems", limits.parametersPerStatementMax),
             ("StatementRequest", "sql", "maxLength", limits.sqlCharactersMax),
@@ -54,6 +55,9 @@ struct WireContract {
             Contract.texts(try contract.schema("Isolation")["enum"])
                 == Isolation.allCases.map(\.rawValue))
         #expect(
+            Contract.texts(try contract.schema("ExecutionOrder")["enum"])
+                == TransactionRequest.ExecutionOrder.allCases.map(\.rawValue))
+        #expect(
             Contract.texts(try contract.schema("TransactionState")["enum"])
                 == TransactionState.allCases.map(\.rawValue))
     }
@@ -77,6 +81,9 @@ struct WireContract {
                 _ = try TransactionQuery.waitSeconds(items)
             },
             "/livez": known { items throws(Problem) in _ = try HealthQuery.isVerbose(items) },
+            "/v1/participants/{name}/waits": known { items throws(Problem) in
+                try NoQuery.require(items)
+            },
             "/v1/participants": known { items throws(Problem) in try NoQuery.require(items) },
         ]
         for (path, message) in queries {

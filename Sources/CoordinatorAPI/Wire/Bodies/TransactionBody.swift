@@ -14,6 +14,10 @@ struct TransactionBody: Sendable {
     var isolation: Isolation?
     /// Whether the only branch that writes is committed without being prepared.
     var isOnePhase = false
+    /// When the branches work.
+    var execution = TransactionRequest.ExecutionOrder.parallel
+    /// How often it may run again after it lost to other transactions; `nil` is the configured default.
+    var retries: Int?
     /// Names and values that the transaction can be found by.
     var labels: [String: String] = [:]
     /// SHA-256 of the body's meaning, if it was asked for: it is the same for two requests that
@@ -34,7 +38,8 @@ struct TransactionBody: Sendable {
         let (object, value) = try RequestObject.read(
             body, depthMax: limits.depthMax,
             known: [
-                "branches", "commit", "timeoutMilliseconds", "isolation", "onePhase", "labels",
+                "branches", "commit", "timeoutMilliseconds", "isolation", "execution", "retries",
+                "onePhase", "labels",
             ], issues: issues)
         var request = TransactionBodyDecoder(limits: limits, issues: issues).decode(object)
         try issues.throwIfAny()
@@ -67,6 +72,8 @@ private struct TransactionBodyDecoder {
         body.timeoutMilliseconds = object.integer(
             object.optional("timeoutMilliseconds"), in: 1...limits.timeoutMillisecondsMax)
         body.isolation = object.word(object.optional("isolation"))
+        body.execution = object.word(object.optional("execution")) ?? .parallel
+        body.retries = object.integer(object.optional("retries"), in: 0...WireLimits.retriesMax)
         body.isOnePhase = object.flag("onePhase")
         body.labels = object.optional("labels").map(labels) ?? [:]
         return body

@@ -4,13 +4,13 @@ import HTTPTypes
 enum MediaType: String, CaseIterable, Hashable, Sendable {
     /// JSON, the default.
     case json = "application/json"
-    /// One line a transaction, for shells.
+    /// One line a transaction or a wait, for shells.
     case text = "text/plain"
     /// The contract's source.
     case yaml = "application/yaml"
 
-    /// The types that transactions are offered in.
-    static let ofTransactions: [MediaType] = [.json, .text]
+    /// The types that transactions and waits are offered in.
+    static let ofLists: [MediaType] = [.json, .text]
 }
 
 /// The choice of media types by `Content-Type` and `Accept`.
