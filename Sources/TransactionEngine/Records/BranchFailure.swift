@@ -92,11 +92,15 @@ package struct BranchFailure: Error, Sendable, Hashable {
         self.report = report
     }
 
+    /// Whether tandem chose the branch to end so that a deadlock ends.
+    package var isDeadlock: Bool {
+        if case .deadlock = kind { true } else { false }
+    }
+
     /// Whether the same work may succeed at once if it runs again from the start: it lost to other
     /// transactions, and nothing of it is left.
     package var isTransient: Bool {
-        if case .deadlock = kind { return true }
-        return ["40P01", "40001"].contains(report?.sqlState)
+        isDeadlock || ["40P01", "40001"].contains(report?.sqlState)
     }
 }
 

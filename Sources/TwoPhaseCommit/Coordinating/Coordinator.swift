@@ -180,34 +180,44 @@ public final class Coordinator: Sendable {
     ///   - order: Whether the participants work in parallel or one after the other.
     ///   - isolation: The isolation level in each database.
     ///   - timeout: The time limit from now to the decision; nil for ``Configuration/timeout``.
-    /// - Returns: The values that the closures returned, in the order of the participants.
+    ///   - retries: How often the transaction may run again, whole, after it lost to other
+    ///     transactions: to a deadlock (``BranchError/Code-swift.enum/deadlock`` or SQLSTATE 40P01) or
+    ///     a serialization failure (40001). Nil is 10 if all participants are statements, and 0 if one
+    ///     has a closure, because a closure that runs again repeats whatever it does outside the
+    ///     databases: see <doc:FailureSemantics>. All runs share the time limit.
+    /// - Returns: The values that the closures returned in the run that committed, in the order of
+    ///   the participants.
     /// - Throws: ``TransactionError``, which states the outcome. Cancelling the task before the
     ///   decision aborts the transaction. After the decision, cancelling has no effect.
     public func run<Value: Sendable>(
         _ participants: [Participant<Value>], order: ExecutionOrder = .parallel,
-        isolation: IsolationLevel = .readCommitted, within timeout: Duration? = nil
+        isolation: IsolationLevel = .readCommitted, within timeout: Duration? = nil,
+        retries: Int? = nil
     ) async throws(TransactionError) -> Committed<[Value]> {
         let works = participants.map { work($0) }
+        let options = RunOptions(
+            order: order, isolation: isolation, timeout: timeout, retries: retries)
         // Closures instead of key paths, which generic code would build at each run.
-        let result = try await run(
-            works.map { $0.erased }, order: order, isolation: isolation, within: timeout)
+        let result = try await run(works.map { $0.erased }, options)
         return Committed(
             id: result.id, value: works.map { $0.value }, unconfirmed: result.unconfirmed)
     }
 
     /// Runs a transaction over participants of different types, and returns their values as a tuple.
     ///
-    /// Otherwise the same as ``run(_:order:isolation:within:)``.
+    /// Otherwise the same as ``run(_:order:isolation:within:retries:)``.
     public func run<First: Sendable, each Other: Sendable>(
         _ first: Participant<First>, _ other: repeat Participant<each Other>,
         order: ExecutionOrder = .parallel, isolation: IsolationLevel = .readCommitted,
-        within timeout: Duration? = nil
+        within timeout: Duration? = nil, retries: Int? = nil
     ) async throws(TransactionError) -> Committed<(First, repeat each Other)> {
         let firstWork = work(first)
         let otherWorks = (repeat work(each other))
         var works = [firstWork.erased]
         for work in repeat each otherWorks { works.append(work.erased) }
-        let result = try await run(works, order: order, isolation: isolation, within: timeout)
+        let options = RunOptions(
+            order: order, isolation: isolation, timeout: timeout, retries: retries)
+        let result = try await run(works, options)
         return Committed(
             id: result.id, value: (firstWork.value, repeat (each otherWorks).value),
             unconfirmed: result.unconfirmed)
@@ -238,15 +248,20 @@ public final class Coordinator: Sendable {
         Work(participant, executorPreference: configuration.executorPreference)
     }
 
+    /// What a call of `run` asks for beside the work.
+    private struct RunOptions {
+        let order: ExecutionOrder
+        let isolation: IsolationLevel
+        let timeout: Duration?
+        let retries: Int?
+    }
+
     private func run(
-        _ works: [ErasedWork], order: ExecutionOrder, isolation: IsolationLevel,
-        within timeout: Duration?
+        _ works: [ErasedWork], _ options: RunOptions
     ) async throws(TransactionError) -> CommitResult {
         let start = clock.now
         do throws(TransactionError) {
-            let timeout = (timeout ?? configuration.timeout).bounded
-            let result = try await attempt(
-                works, order: order, isolation: isolation, within: timeout)
+            let result = try await runToAnswer(works, options)
             metrics.committed(in: start.duration(to: clock.now))
             return result
         } catch {
@@ -255,9 +270,8 @@ public final class Coordinator: Sendable {
         }
     }
 
-    private func attempt(
-        _ works: [ErasedWork], order: ExecutionOrder, isolation: IsolationLevel,
-        within timeout: Duration
+    private func runToAnswer(
+        _ works: [ErasedWork], _ options: RunOptions
     ) async throws(TransactionError) -> CommitResult {
         func refused(_ code: Refusal.Code, _ reason: String) -> TransactionError {
             .aborted(
@@ -266,6 +280,11 @@ public final class Coordinator: Sendable {
         guard !works.isEmpty else {
             throw refused(.invalid, "expected at least one participant, got none")
         }
+        let retries = options.retries ?? (works.contains(where: \.isClosure) ? 0 : 10)
+        guard retries >= 0 else {
+            throw refused(.invalid, "expected 0 or more retries, got \(retries)")
+        }
+        let timeout = (options.timeout ?? configuration.timeout).bounded
         let start = clock.now
         let started: Runtime?
         do {
@@ -280,10 +299,11 @@ public final class Coordinator: Sendable {
         }
         let request = TransactionRequest(
             principal: Runtime.principal, idempotency: nil,
-            branches: works.map(\.branch), isolation: Isolation(isolation),
+            branches: works.map(\.branch), isolation: Isolation(options.isolation),
             // The first run may have had to start the coordinator.
             timeout: (timeout - start.duration(to: clock.now)).bounded, labels: [],
-            execution: order == .parallel ? .parallel : .inOrder, isCancellable: true)
+            execution: options.order == .parallel ? .parallel : .inOrder, retriesMax: retries,
+            isCancellable: true)
         // From here on the engine stays on the loop's thread, and closures run where they prefer to.
         let answer = await withTaskExecutorPreference(loop) {
             await runtime.engine.run(request)

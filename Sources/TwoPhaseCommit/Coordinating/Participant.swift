@@ -6,7 +6,8 @@
 /// }
 /// ```
 ///
-/// A participant only describes work. It can be run several times; each run calls the closure once.
+/// A participant only describes work. It can be run several times; each run calls the closure once,
+/// or once more for each of its retries.
 public struct Participant<Value: Sendable>: Sendable {
     /// The database to work in, one of the coordinator's.
     public let database: Database
@@ -25,7 +26,7 @@ public struct Participant<Value: Sendable>: Sendable {
     /// The closure may read, decide and write. It runs on the global executor, or on
     /// ``Coordinator/Configuration/executorPreference``, in a task that is cancelled if the
     /// transaction aborts. An error that it throws aborts the transaction and is the cause in the
-    /// error of ``Coordinator/run(_:order:isolation:within:)``. A failed statement aborts the
+    /// error of ``Coordinator/run(_:order:isolation:within:retries:)``. A failed statement aborts the
     /// transaction even if the closure catches its error. The caller receives the returned value
     /// only if the transaction commits.
     public init(

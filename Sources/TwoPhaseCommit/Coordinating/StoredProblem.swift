@@ -9,6 +9,7 @@ import TransactionEngine
 struct StoredProblem: Codable {
     private static let aborted = "/problems/aborted"
     private static let deadlineExceeded = "/problems/deadline-exceeded"
+    private static let deadlock = "/problems/deadlock"
     private static let rolledBackByRequest = "/problems/rolled-back-by-request"
 
     private let type: String
@@ -37,10 +38,12 @@ struct StoredProblem: Codable {
         case .refused(let branch):
             let reason = failure.map { BranchError($0).message } ?? "no reason given"
             let state = failure?.report?.sqlState
+            let isDeadlock = failure?.isDeadlock ?? false
             self.init(
                 "participant \(branch) voted no: \(reason)",
-                // Conflicts with other transactions: serialization failure, deadlock, lock timeout.
-                isRetryable: ["40001", "40P01", "55P03"].contains(state))
+                type: isDeadlock ? Self.deadlock : Self.aborted,
+                // Conflicts with other transactions; 55P03 is a lock timeout.
+                isRetryable: failure?.isTransient ?? false || state == "55P03")
             self.branch = branch
             sqlstate = state
         case .deadlinePassed:

@@ -31,10 +31,11 @@ struct Work<Value: Sendable>: Sendable {
         var branch = TransactionRequest.Branch(
             participant: participant.database.name, work: work,
             isReadOnly: participant.isReadOnly)
+        let isClosure = if case .closure = participant.work { true } else { false }
         let voteFailure = Lock<BranchFailure?>(nil)
         branch.onRefusal = { failure in voteFailure.withLock { $0 = failure } }
         erased = ErasedWork(
-            branch: branch,
+            branch: branch, isClosure: isClosure,
             thrownError: {
                 result.withLock { result in
                     if case .failure(let error)? = result { error } else { nil }
@@ -56,6 +57,8 @@ struct Work<Value: Sendable>: Sendable {
 /// A participant's work without its type.
 struct ErasedWork: Sendable {
     let branch: TransactionRequest.Branch
+    /// Whether the program's own code runs in it.
+    let isClosure: Bool
     /// The error that the closure threw, if any.
     let thrownError: @Sendable () -> (any Error)?
     /// Why the participant voted no, if it did.

@@ -8,6 +8,9 @@ struct CoordinatorMetrics: EngineObserver {
     private let aborted: Counter
     private let committedInPart: Counter
     private let unknown: Counter
+    private let deadlocks: Counter
+    private let deadlockRetries: Counter
+    private let serializationRetries: Counter
     private let duration: Metrics.Timer
     private let factory: any MetricsFactory
 
@@ -22,6 +25,13 @@ struct CoordinatorMetrics: EngineObserver {
         aborted = counter("aborted")
         committedInPart = counter("committed_in_part")
         unknown = counter("unknown")
+        func retries(_ cause: String) -> Counter {
+            Counter(
+                label: "tandem_library_retries", dimensions: [("cause", cause)], factory: factory)
+        }
+        deadlocks = Counter(label: "tandem_library_deadlocks", factory: factory)
+        deadlockRetries = retries("deadlock")
+        serializationRetries = retries("serialization_failure")
         duration = Metrics.Timer(
             label: "tandem_library_transaction_duration", dimensions: [], factory: factory)
     }
@@ -33,7 +43,9 @@ struct CoordinatorMetrics: EngineObserver {
 
     func failed(_ error: TransactionError, in time: Duration) {
         switch error {
-        case .aborted: aborted.increment()
+        case .aborted(let result):
+            aborted.increment()
+            if let error = result.branchError, error.isDeadlock { deadlocks.increment() }
         case .committed: committedInPart.increment()
         case .unknown: unknown.increment()
         }
@@ -43,9 +55,17 @@ struct CoordinatorMetrics: EngineObserver {
     /// Reports what the engine does by itself, after and between the runs.
     func observe(_ event: EngineEvent) {
         switch event {
-        case .answered, .retried, .ended:
+        case .answered, .ended:
             // Counted at the end of `run`, which sees refusals of the coordinator as well.
             break
+        case .retried(_, let failure):
+            // A run that is not the last has no error that `run` could throw.
+            if BranchError(failure).isDeadlock {
+                deadlocks.increment()
+                deadlockRetries.increment()
+            } else {
+                serializationRetries.increment()
+            }
         case .heuristicOutcome(let database):
             Counter(
                 label: "tandem_library_heuristic_outcomes", dimensions: [("database", database)],
@@ -66,6 +86,11 @@ struct CoordinatorMetrics: EngineObserver {
     func connections(of database: String) -> any ConnectionPoolObserver {
         ConnectionMetrics(database: database, factory: factory)
     }
+}
+
+extension BranchError {
+    /// Whether tandem or PostgreSQL ended the branch so that a deadlock ends.
+    fileprivate var isDeadlock: Bool { code == .deadlock || server?.sqlState == "40P01" }
 }
 
 /// Reports the connections of one database.

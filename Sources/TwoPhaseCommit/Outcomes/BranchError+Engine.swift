@@ -50,7 +50,13 @@ extension BranchError {
                 "it waits for a lock that participant \(branch) of the same transaction holds until "
                     + "both have finished; use one participant for both"
             )
-        case .deadlock: (.deadlock, "it waited in a deadlock with other transactions")
+        case .deadlock(let cycle):
+            (
+                .deadlock,
+                "it waited for a lock\(cycle.waits.first?.relation.map { " in \($0)" } ?? "") in a "
+                    + "cycle of \(cycle.waits.count) transactions, and was aborted so that the "
+                    + "others could go on"
+            )
         case .cancelled: (.cancelled, "the transaction aborts")
         case .notDurable: (.notDurable, "the server stopped waiting for a standby")
         case .workThrew: (.cancelled, "the closure threw an error")
