@@ -37,7 +37,7 @@ final class InteractiveBranch: OpenBranch {
     private var failure: BranchFailure?
     private var isOver = false
     /// Why the branch waits for a lock, if that explains why PostgreSQL ends the wait.
-    var blockedByItself: BranchFailure?
+    var endlessWait: BranchFailure?
     private var statementCount = 0
     /// The statements of the last call, and the index of the first of them in the branch.
     private(set) var running: (first: Int, statements: [Statement]) = (0, [])
@@ -258,7 +258,7 @@ final class InteractiveBranch: OpenBranch {
 
     private func fail(_ new: BranchFailure) -> OpenBranchError {
         // If a cancel made the statement fail, the cancel is the first failure.
-        let first = failure ?? new.explained(by: blockedByItself)
+        let first = failure ?? new.explained(by: endlessWait)
         failure = first
         return .failed(first)
     }

@@ -25,12 +25,14 @@ final class PostgresParticipant {
     let statusReaders: ConnectionPool
     /// The finishing sessions as the ends of branches use them: several on one, pipelined.
     let sharedFinishers: SharedConnections
-    /// Notices branches that wait for their own transaction.
+    /// Notices branches that wait for locks.
     let lockWatch: LockWatch
     /// Writes that make the log before them durable; see `writesThrough` and `confirmedServer`.
     let flush = NextRun<Bool>()
     let confirmation = NextRun<ServerTimeline?>()
     let fence = NextRun<Bool>()
+    /// Called with the shape of a branch that has waited for another transaction's lock.
+    var onContention: (@LoopActor (_ shape: Int) -> Void)?
     /// Called when the participant can be reached again.
     var onAnswering: (@LoopActor () -> Void)?
     /// Called when a branch of this shape was seen waiting for another transaction's lock.
@@ -56,8 +58,11 @@ final class PostgresParticipant {
         self.loop = loop
         self.logger = logger
         let admission = Admission()
-        lockWatch = LockWatch(lockTimeout: options.lockTimeout, loop: loop) {
-            try await admission.participant?.lockWaits(of: $0) ?? [:]
+        lockWatch = LockWatch(
+            participant: options.name, lockTimeout: options.lockTimeout, loop: loop
+        ) {
+            guard let participant = admission.participant else { throw PostgresError.closed }
+            return try await participant.lockWaits(of: $0)
         }
         func pool(
             _ purpose: String, _ settings: SessionSettings, configuration: PoolConfiguration
@@ -184,14 +189,6 @@ final class PostgresParticipant {
     func forgetOutdatedStatements(of connection: PostgresConnection) {
         guard upToDate?.insert(ObjectIdentifier(connection)).inserted ?? false else { return }
         connection.forgetAllStatements()
-    }
-
-    /// Which of these server processes wait for locks, and for whom, as a status reader sees it.
-    private func lockWaits(of processIDs: [Int32]) async throws -> [Int32: LockWait] {
-        let timeout = Duration.seconds(1)
-        return try await statusReaders.withConnection(timeout: timeout) {
-            try await LockWait.find(processIDs, on: $0, timeout: timeout)
-        }
     }
 
     // MARK: Status

@@ -20,6 +20,7 @@ package final class PostgresParticipants: Participants {
     let queue = SessionQueue()
     private let queueMax: Int
     private(set) var lastTicket = 0
+    let detector: DeadlockDetector
     private var isClosed = false
 
     /// Makes the participants and begins to connect to each.
@@ -60,6 +61,9 @@ package final class PostgresParticipants: Participants {
         self.queueMax = queueMax
         contendedShapes = ContendedShapes { loop.now }
         names = options.map(\.name)
+        detector = DeadlockDetector(
+            members.values.map(\.lockWatch), installation: installation, loop: loop,
+            logger: logger)
         for (name, member) in members {
             member.workers.onIdle = { [weak self] in self?.serve(name) }
             member.workers.onFailure = { [weak self] in self?.serve(name) }
@@ -190,7 +194,8 @@ package final class PostgresParticipants: Participants {
                 let connection = member.workers.takeIdle()
             else { preconditionFailure("idle sessions were counted a moment ago") }
             return WorkingSession(
-                participant: member, connection: connection, commitMode: request.commitMode)
+                participant: member, connection: connection, commitMode: request.commitMode,
+                shape: request.shape)
         }
     }
 
@@ -234,12 +239,6 @@ package final class PostgresParticipants: Participants {
             (requests[$0].participant, $0) < (requests[$1].participant, $1)
         }
     }
-
-    package func waits(
-        in name: String
-    ) async throws(ParticipantUnreachable) -> [LockWaitReport] { [] }
-
-    package func waits(of transaction: GlobalTransactionID) async -> [LockWaitReport] { [] }
 
     // MARK: The queue
 

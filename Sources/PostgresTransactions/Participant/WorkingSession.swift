@@ -8,25 +8,29 @@ import TransactionEngine
 ///
 /// It is lent clean, and given back clean or closed.
 @LoopActor
-final class WorkingSession: BranchSession {
+final class WorkingSession: BranchSession, WatchedSession {
     let participant: PostgresParticipant
     let connection: PostgresConnection
     nonisolated let participantVersion: Int?
     private let commitMode: CommitMode
+    /// The shape of the branch, as in `SessionRequest`.
+    let shape: Int
     /// Whether the branch will be prepared, and so counts as one that may hold a slot.
     private var needsSlot: Bool { commitMode == .twoPhase }
     /// The branch's name and its statements, since its work began.
     private(set) var gid: String?
+    private(set) var age: GlobalTransactionID?
     private(set) var statements: [Statement] = []
     private(set) var isWorking = false
     private(set) var wasCancelled = false
     /// Why it waits for ever, or did a moment ago; see `note`.
-    var blockedByItself: BranchFailure?
+    var endlessWait: BranchFailure?
     /// Whether it was cancelled for that.
     var isRefused = false
+    var isStopped: Bool { wasCancelled || isRefused }
     /// Whether the server has answered everything that was sent.
     var isAnswered = false
-    private var processID: Int32?
+    private(set) var identity: SessionIdentity?
     private var isOver = false
     /// Whether nothing of the branch is left in the session.
     var isClean = true
@@ -35,7 +39,11 @@ final class WorkingSession: BranchSession {
     /// The open transaction, while the caller's own code works in it.
     private(set) var interactive: InteractiveBranch?
 
-    init(participant: PostgresParticipant, connection: PostgresConnection, commitMode: CommitMode) {
+    init(
+        participant: PostgresParticipant, connection: PostgresConnection, commitMode: CommitMode,
+        shape: Int
+    ) {
+        self.shape = shape
         self.participant = participant
         self.connection = connection
         participantVersion = participant.facts(of: connection)?.version
@@ -58,7 +66,8 @@ final class WorkingSession: BranchSession {
         isWorking = true
         isClean = false
         gid = request.gid
-        processID = facts.identity.processID
+        age = request.age
+        identity = facts.identity
         participant.lockWatch.begin(self, facts.identity.processID)
         if needsSlot { participant.slots.begin(request.gid) }
         switch request.work {
@@ -145,14 +154,14 @@ final class WorkingSession: BranchSession {
     /// Keeps a branch open that is to be held, and rolls back one that was refused and is still open.
     private func settle(_ report: WorkReport) async -> WorkReport {
         switch report.reply {
-        case .held where !wasCancelled && !isRefused:
+        case .held where !isStopped:
             isWorking = false
             return report
-        case .ready where !wasCancelled && !isRefused:
+        case .ready where !isStopped:
             if commitMode == .onePhase, !(await participant.writesThrough()) {
                 return await refuse(report, BranchFailure(.notDurable))
             }
-            guard !wasCancelled, !isRefused else { return await refuse(report, stopped) }
+            guard !isStopped else { return await refuse(report, stopped) }
             isWorking = false
             return report
         case .held, .ready:
@@ -165,7 +174,7 @@ final class WorkingSession: BranchSession {
 
     /// Why the work was stopped.
     private var stopped: BranchFailure {
-        wasCancelled ? BranchFailure(.cancelled) : blockedByItself ?? BranchFailure(.cancelled)
+        wasCancelled ? BranchFailure(.cancelled) : endlessWait ?? BranchFailure(.cancelled)
     }
 
     private func refuse(_ report: WorkReport, _ failure: BranchFailure) async -> WorkReport {
@@ -333,10 +342,9 @@ final class WorkingSession: BranchSession {
     private func giveBack() {
         guard !isOver else { return }
         isOver = true
-        if let processID { participant.lockWatch.end(processID) }
+        if let identity { participant.lockWatch.end(identity.processID) }
         if needsSlot { participant.slots.giveBack(gid) }
-        if wasCancelled || isRefused || !isClean || !connection.isOpen || connection.isInTransaction
-        {
+        if isStopped || !isClean || !connection.isOpen || connection.isInTransaction {
             participant.workers.discard(connection)
         } else {
             participant.workers.giveBack(connection)

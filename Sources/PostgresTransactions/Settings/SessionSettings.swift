@@ -113,9 +113,12 @@ struct SessionSettings: Sendable {
     static let finish = SessionSettings(
         settings: timeouts(statement: 0, lock: 0) + everywhere + participant + ownSQL)
 
-    /// Sessions that read whether branches have committed, for a caller who waits.
+    /// Sessions that read whether branches have committed, or what blocks them, for a caller who waits.
     static let statusReading = SessionSettings(
-        settings: timeouts(statement: 5000, lock: 0) + everywhere + participant + ownSQL)
+        settings: timeouts(statement: 5000, lock: 0) + everywhere + participant + ownSQL + [
+            // The query for waits takes ten times as long to plan as to run.
+            Setting("plan_cache_mode", "force_generic_plan")
+        ])
 
     /// Sessions of `tandem check`, which reports the `synchronous_commit` that it finds.
     static let examination = SessionSettings(

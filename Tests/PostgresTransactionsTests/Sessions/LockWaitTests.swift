@@ -31,20 +31,18 @@ struct LockWaitTests {
             ]
             try await cluster.untilLocksAreAwaited(by: 2)
             let asker = try await open(cluster)
-            let found = try await LockWait.find(
+            let found = try await LockQuery.find(
                 [first.processID, second.processID, holder.processID], on: asker,
                 timeout: .seconds(60))
-            #expect(
-                found == [
-                    first.processID: LockWait(
-                        query: "INSERT INTO t VALUES (2)",
-                        blockers: [.init(processID: nil, query: "", gid: "tandem:i:1-ab:0")]),
-                    second.processID: LockWait(
-                        query: "TABLE u",
-                        blockers: [
-                            .init(processID: holder.processID, query: "LOCK TABLE u", gid: nil)
-                        ]),
-                ])
+            let waiters = [found[first.processID], found[second.processID]]
+            #expect(waiters.map { $0?.query } == ["INSERT INTO t VALUES (2)", "TABLE u"])
+            #expect(waiters.map { $0?.wait?.gids } == [["tandem:i:1-ab:0"], []])
+            #expect(waiters.map { $0?.wait?.blockers } == [[], [holder.processID]])
+            #expect(waiters.map { $0?.wait?.relation } == [nil, "public.u"])
+            let blocker = try #require(found[holder.processID])
+            #expect(blocker.query == "LOCK TABLE u")
+            #expect(blocker.wait == nil)
+            #expect(found.count == 3)
             for connection in [holder, first, second, asker] { connection.close() }
             for wait in waits { _ = await wait.result }
         }

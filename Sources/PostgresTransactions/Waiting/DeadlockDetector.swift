@@ -1,0 +1,102 @@
+import CommitProtocol
+import EventLoop
+import Logging
+import TransactionEngine
+
+/// Finds deadlocks over all participants, and ends one transaction of each.
+///
+/// No server can see a deadlock that goes through several of them, and none sees that a prepared
+/// transaction waits for its other branches. The detector joins what the watches of the participants
+/// have read. When a cycle shows, every participant with an edge in it is read again, and only edges that
+/// are in both readings count: the second began after the first was complete, so these edges held
+/// together, at the moment between them. See `WaitGraph`.
+///
+/// The victim's waiting branch is cancelled, which makes it vote no, and the transaction aborts as after
+/// any refused branch. If the lock was granted meanwhile, the branch may vote yes before the cancel
+/// request arrives: then nothing is lost.
+@LoopActor
+final class DeadlockDetector {
+    private let watches: [LockWatch]
+    private let installation: String
+    private let loop: EventLoop
+    private let logger: Logger
+    /// The last reading of each participant.
+    private var readings: [String: LockReading] = [:]
+    private var isConfirming = false
+
+    init(_ watches: [LockWatch], installation: String, loop: EventLoop, logger: Logger) {
+        self.watches = watches
+        self.installation = installation
+        self.loop = loop
+        self.logger = logger
+        for watch in watches { watch.detector = self }
+    }
+
+    /// This replica's sessions with branches in them, of all participants.
+    var sessions: [ServerProcess: any WatchedSession] {
+        LockWatch.byProcess(watches.flatMap(\.sessions))
+    }
+
+    /// What is known of transactions now.
+    var parties: LockParties {
+        LockParties(installation: installation, sessions: watches.flatMap(\.sessions))
+    }
+
+    /// Takes a participant's new reading, and looks for deadlocks; nil if its server did not answer.
+    func take(_ reading: LockReading?, of participant: String) {
+        readings[participant] = reading
+        guard !isConfirming else { return }
+        let first = FoundWaits(readings.values, parties)
+        let names = first.participants(in: WaitGraph(first.edges).deadlocks())
+        guard !names.isEmpty else { return }
+        isConfirming = true
+        Task(executorPreference: loop) { await self.confirm(first, names) }
+    }
+
+    /// The participant has no sessions with branches in them.
+    func forgetReading(of participant: String) { readings[participant] = nil }
+
+    /// Reads the participants again, and ends one transaction of each deadlock that is still there.
+    ///
+    /// A deadlock that is not there is nobody's: it is looked for again with the next reading.
+    private func confirm(_ first: FoundWaits, _ names: Set<String>) async {
+        let probes = watches.filter { names.contains($0.participant) }.map { watch in
+            Task { @LoopActor in await watch.probe() }
+        }
+        var again: [LockReading] = []
+        for probe in probes { if let reading = await probe.value { again.append(reading) } }
+        isConfirming = false
+        let second = FoundWaits(again, parties)
+        for deadlock in WaitGraph(first.edges, confirmedBy: second.edges).deadlocks() {
+            end(deadlock, second)
+        }
+    }
+
+    /// Ends the victim, if it is this replica's; another replica finds the same victim.
+    private func end(_ deadlock: WaitGraph.Deadlock, _ waits: FoundWaits) {
+        guard let wait = deadlock.cycle.first?.wait, let origin = waits.origins[wait],
+            let session = origin.session, session.isWorking, !session.isStopped
+        else { return }
+        logger.debug(
+            "a deadlock ends",
+            metadata: [
+                "victim": "\(deadlock.victim)", "transactions": "\(deadlock.cycle.count)",
+                "participant": "\(origin.reading.participant)",
+            ])
+        session.stop(.deadlock(waits.cycle(of: deadlock)), running: origin.process.query)
+    }
+
+    /// The waits of a transaction's branches, as they were read last.
+    func waits(of transaction: GlobalTransactionID) -> [LockWaitReport] {
+        let parties = parties
+        var found: [LockWaitReport] = []
+        for watch in watches {
+            guard let reading = readings[watch.participant] else { continue }
+            found += reading.processes.values.filter { process in
+                reading.sessions[process.id]?.isWorking ?? false
+                    && parties.transaction(of: process.id, in: reading)?.id == transaction
+            }.compactMap { parties.report($0, in: reading) }
+        }
+        return found.sorted { ($0.waiter.branch ?? 0) < ($1.waiter.branch ?? 0) }
+    }
+}

@@ -1,0 +1,66 @@
+import CommitProtocol
+import EventLoop
+import TransactionEngine
+
+/// A session with a branch in it, as waits for locks are judged.
+@LoopActor
+protocol WatchedSession: AnyObject, Sendable {
+    /// The server process; nil before the branch begins.
+    var identity: SessionIdentity? { get }
+    /// The branch's gid; nil before it begins.
+    var gid: String? { get }
+    /// The age of its transaction; nil before it begins.
+    var age: GlobalTransactionID? { get }
+    /// Whether it has not voted yet.
+    var isWorking: Bool { get }
+    /// Whether its work was cancelled already, for whatever reason.
+    var isStopped: Bool { get }
+
+    /// Takes notice of the lock that the work waits for, if it does.
+    func note(_ reading: LockReading)
+    /// Cancels the work; the vote is no for this reason, unless it is cast before that.
+    ///
+    /// - Parameter query: the statement that waits.
+    func stop(_ kind: BranchFailure.Kind, running query: String)
+    /// The index of the branch's statement with this text; nil if none or several have it.
+    func statement(running query: String) -> Int?
+}
+
+/// A server process on one of several servers.
+struct ServerProcess: Hashable, Sendable {
+    let systemIdentifier: String
+    let processID: Int32
+}
+
+/// What one question about the waits in a participant's server has found.
+struct LockReading: Sendable {
+    let participant: String
+    let systemIdentifier: String
+    let processes: [Int32: LockProcess]
+    /// This replica's sessions on the server, of all participants, by server process: those that had the
+    /// same branch when the server was asked and when it had answered.
+    let sessions: [Int32: any WatchedSession]
+
+    /// Makes the reading of a server's answer.
+    ///
+    /// A session that was lent to another branch meanwhile is left out: whatever the server found of it
+    /// may be true of either.
+    @LoopActor
+    init(
+        participant: String, _ listing: LockListing,
+        before: [ServerProcess: any WatchedSession], after: [ServerProcess: any WatchedSession]
+    ) {
+        self.participant = participant
+        systemIdentifier = listing.systemIdentifier
+        processes = listing.processes
+        var sessions: [Int32: any WatchedSession] = [:]
+        for (process, session) in before
+        where process.systemIdentifier == listing.systemIdentifier && after[process] === session {
+            // By now the process may be another one with the same number.
+            let startedAt = listing.processes[process.processID]?.startedAt
+            guard startedAt == nil || startedAt == session.identity?.startedAt else { continue }
+            sessions[process.processID] = session
+        }
+        self.sessions = sessions
+    }
+}

@@ -1,0 +1,195 @@
+import CommitProtocol
+import EventLoop
+import Logging
+import Testing
+import TransactionEngine
+
+@testable import PostgresTransactions
+
+/// The detector with made-up servers and sessions.
+@Suite("The deadlock detector", .timeLimit(.minutes(5)))
+@LoopActor
+struct DeadlockDetectorTests {
+    @Test("ends the youngest transaction of a cycle that two readings show")
+    func confirmed() async throws {
+        let scene = Scene()
+        scene.answer { _ in
+            [Self.wait(11, for: 12, named: "first"), Self.wait(12, for: 11, named: "second")]
+        }
+        let (old, young) = (scene.begin(11, transaction: 1), scene.begin(12, transaction: 2))
+        let failure = await young.untilStopped()
+        guard case .deadlock(let cycle) = failure else {
+            Issue.record("\(failure)")
+            return
+        }
+        #expect(cycle.waits.map(\.waiter.transaction) == [young.id, old.id])
+        #expect(cycle.waits.map { $0.blockers.map(\.transaction) } == [[old.id], [young.id]])
+        #expect(cycle.waits.map(\.relation) == ["public.t", "public.t"])
+        #expect(old.failure == nil)
+    }
+
+    @Test("spares a cycle that dissolves between the readings", arguments: [true, false])
+    func dissolved(isNewWait: Bool) async throws {
+        let scene = Scene()
+        scene.answer { number in
+            // Every second reading finds one of the waits over; or another one in its place.
+            let first = Self.wait(11, for: 12, named: isNewWait ? "first \(number)" : "first")
+            let over = LockProcess(
+                id: 11, startedAt: nil, applicationName: nil, role: nil, query: "", wait: nil)
+            let isOver = !isNewWait && number % 2 == 0
+            return [isOver ? over : first, Self.wait(12, for: 11, named: "second")]
+        }
+        let sessions = [scene.begin(11, transaction: 1), scene.begin(12, transaction: 2)]
+        await scene.untilAsked(times: 8)
+        #expect(sessions.allSatisfy { $0.failure == nil })
+    }
+
+    @Test("ends nobody else while a victim is being ended")
+    func once() async throws {
+        let scene = Scene()
+        // Two cycles, which have the youngest transaction in common.
+        scene.answer { _ in
+            [
+                Self.wait(11, for: 13, named: "first"), Self.wait(12, for: 13, named: "second"),
+                Self.wait(13, for: 11, 12, named: "third"),
+            ]
+        }
+        let sessions = [11, 12, 13].map { scene.begin($0, transaction: Int64($0)) }
+        _ = await sessions[2].untilStopped()
+        let asked = scene.asked
+        await scene.untilAsked(times: asked + 6)
+        #expect(sessions.map(\.stops) == [0, 0, 1])
+    }
+
+    @Test("judges by the age of the first run")
+    func age() async throws {
+        let scene = Scene()
+        scene.answer { _ in
+            [Self.wait(11, for: 12, named: "first"), Self.wait(12, for: 11, named: "second")]
+        }
+        let rerun = scene.begin(11, transaction: 9, age: 1)
+        let young = scene.begin(12, transaction: 2)
+        _ = await young.untilStopped()
+        #expect(rerun.failure == nil)
+    }
+
+    @Test("leaves branches of one transaction to themselves")
+    func siblings() async throws {
+        let scene = Scene()
+        scene.answer { _ in
+            [Self.wait(11, for: 12, named: "first"), Self.wait(12, for: 11, named: "second")]
+        }
+        let sessions = [11, 12].map { scene.begin($0, transaction: 1) }
+        await scene.untilAsked(times: 6)
+        #expect(sessions.allSatisfy { $0.failure == nil })
+    }
+
+    @Test("asks nothing while every branch leaves its session soon")
+    func quick() async throws {
+        let (quick, slow) = (Scene(), Scene())
+        let session = quick.begin(11, transaction: 1)
+        quick.watch.end(session.processID)
+        slow.begin(12, transaction: 2)
+        // The quick one's timer was set first, for the same delay.
+        await slow.untilAsked(times: 1)
+        #expect(quick.asked == 0)
+    }
+
+    @Test("asks nothing about branches that have voted")
+    func held() async throws {
+        let (held, slow) = (Scene(), Scene())
+        held.begin(11, transaction: 1).isWorking = false
+        slow.begin(12, transaction: 2)
+        await slow.untilAsked(times: 1)
+        #expect(held.asked == 0)
+    }
+
+    private static func wait(
+        _ id: Int32, for blockers: Int32..., named identity: String
+    ) -> LockProcess {
+        LockProcess(
+            id: id, startedAt: nil, applicationName: "a", role: "r", query: "q",
+            wait: LockWait(
+                identity: identity, since: 0, length: .seconds(1), relation: "public.t",
+                row: nil, blockers: blockers, gids: []))
+    }
+
+    /// One participant, whose server answers as the test says.
+    @LoopActor
+    private final class Scene {
+        let watch: LockWatch
+        private let detector: DeadlockDetector
+        private let server = Server()
+        var asked: Int { server.asked }
+
+        @LoopActor
+        private final class Server {
+            var asked = 0
+            var answer: (Int) -> [LockProcess] = { _ in [] }
+        }
+
+        init() {
+            watch = LockWatch(participant: "p", lockTimeout: .zero, loop: .shared) {
+                [server] _ in
+                server.asked += 1
+                let processes = server.answer(server.asked).map { ($0.id, $0) }
+                return LockListing(
+                    systemIdentifier: "s",
+                    processes: Dictionary(uniqueKeysWithValues: processes))
+            }
+            detector = DeadlockDetector(
+                [watch], installation: "i", loop: .shared, logger: Logger(label: "test"))
+        }
+
+        func answer(_ answer: @escaping (Int) -> [LockProcess]) { server.answer = answer }
+
+        @discardableResult
+        func begin(_ processID: Int32, transaction: Int64, age: Int64? = nil) -> Session {
+            let session = Session(processID, transaction: transaction, age: age ?? transaction)
+            watch.begin(session, processID)
+            return session
+        }
+
+        func untilAsked(times: Int) async {
+            while server.asked < times { await Task.yield() }
+        }
+    }
+
+    @LoopActor
+    private final class Session: WatchedSession {
+        let processID: Int32
+        let id: GlobalTransactionID
+        let gid: String?
+        let age: GlobalTransactionID?
+        var isWorking = true
+        private(set) var stops = 0
+        private(set) var failure: BranchFailure.Kind?
+        var isStopped: Bool { failure != nil }
+        var identity: SessionIdentity? {
+            SessionIdentity(processID: processID, startedAt: "", systemIdentifier: "s")
+        }
+
+        init(_ processID: Int32, transaction: Int64, age: Int64) {
+            self.processID = processID
+            id = GlobalTransactionID(number: transaction, salt: 0)
+            gid = "tandem:i:\(id):\(processID)"
+            self.age = GlobalTransactionID(number: age, salt: 0)
+        }
+
+        func note(_ reading: LockReading) {}
+
+        func stop(_ kind: BranchFailure.Kind, running query: String) {
+            stops += 1
+            failure = kind
+        }
+
+        func statement(running query: String) -> Int? { nil }
+
+        func untilStopped() async -> BranchFailure.Kind {
+            while true {
+                if let failure { return failure }
+                await Task.yield()
+            }
+        }
+    }
+}
