@@ -97,7 +97,8 @@ let floor4: [Target] = [
 ]
 
 let benchmarks: [Target] = [
-    .executableTarget(name: "limit", path: "Benchmarks/Limit"),
+    .executableTarget(
+        name: "limit", path: "Benchmarks/Limit", linkerSettings: [.linkedLibrary("m")]),
     .executableTarget(
         name: "library-bench",
         dependencies: [

@@ -2,6 +2,8 @@
 #include <string.h>
 
 #include "commit/driver.h"
+#include "contention/contention.h"
+#include "contention/counters.h"
 #include "load/load.h"
 #include "measure/report.h"
 #include "support/fatal.h"
@@ -22,7 +24,7 @@ static int run_limit(struct Run *run, const struct Mode *mode) {
     run_measure(run, &driver.workload);
     driver_close(&driver);
     const char *verify = tables_verify(options, before, run->committed, run->otherwise);
-    report_print(run, NULL, verify);
+    report_print(run, verify);
     return verdict(run, verify);
 }
 
@@ -37,8 +39,21 @@ static int run_load(struct Run *run) {
     run_measure(run, &load.workload);
     const char *verify =
         verifiable ? tables_verify(options, before, run->committed, run->otherwise) : NULL;
-    report_print(run, load.otherAnswer, verify);
+    report_print(run, verify);
     load_close(&load);
+    return verdict(run, verify);
+}
+
+static int run_contention(struct Run *run, bool isLoad) {
+    static struct Contention contention;
+    const struct Options *options = run->options;
+    if (isLoad && !options->hasURL) fatal("--url is needed");
+    counters_ready(options);
+    contention_open(&contention, run, isLoad ? &requestTransport : &sequentialTransport);
+    run_measure(run, &contention.workload);
+    contention_close(&contention);
+    const char *verify = counters_verify(run);
+    report_print(run, verify);
     return verdict(run, verify);
 }
 
@@ -55,7 +70,13 @@ int main(int count, char **arguments) {
     if (!mode && !isLoad) fatal("there is no mode %s", options.mode);
     run.options = &options;
     loop_open(&run.loop);
-    int status = isLoad ? run_load(&run) : run_limit(&run, mode);
+    int status;
+    if (options.load != LOAD_INSERTS) {
+        if (mode && !mode->sequential) fatal("with --load only the modes seq and http run");
+        status = run_contention(&run, isLoad);
+    } else {
+        status = isLoad ? run_load(&run) : run_limit(&run, mode);
+    }
     loop_close(&run.loop);
     return status;
 }

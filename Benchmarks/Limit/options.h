@@ -7,14 +7,44 @@
 #include "support/endpoint.h"
 #include "wire/session.h"
 
-enum { BRANCHES_MAX = 16, STATEMENTS_MAX = 1000, IN_FLIGHT_MAX = 10000, POSTMASTERS_MAX = 3 };
+enum {
+    BRANCHES_MAX = 16,
+    STATEMENTS_MAX = 1000,
+    IN_FLIGHT_MAX = 10000,
+    POSTMASTERS_MAX = 3,
+    ANSWER_BYTES = 600,
+    /// How often the coordinator runs a transaction again that lost to others.
+    RETRIES_MAX = 10,
+    /// Clients of a load with contention, the hot ones among them: each may have rows of its own.
+    CLIENTS_MAX = 1000,
+};
 
 /// The three databases of a run, in the order in which they are given and named.
 enum DatabaseRole { STATE, USERS, ORDERS, DATABASE_COUNT };
 
+/// What transactions do.
+enum LoadKind {
+    /// INSERTs of rows of their own; nobody waits for a lock.
+    LOAD_INSERTS,
+    /// All add 1 to the same row in each participant.
+    LOAD_HOT_PAIR,
+    /// Transfers between accounts in different participants, some of which are popular.
+    LOAD_BANK,
+    /// Each adds 1 to rows of its own, beside hot clients that all update one row.
+    LOAD_HOT_ROW,
+};
+
 /// What the command line asked for.
 struct Options {
     const char *mode;
+    enum LoadKind load;
+    /// Whether the order of a transaction's updates is random; of transfers, the debit is first.
+    bool randomOrder;
+    /// Whether the coordinator is asked to work in the order of the request.
+    bool inOrder;
+    int hotClients;
+    int lockTimeoutMilliseconds;
+    int pauseMilliseconds;
     int inFlight;
     int connections;
     double seconds;

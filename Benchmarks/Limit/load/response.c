@@ -1,6 +1,7 @@
 #define _GNU_SOURCE
 #include "response.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -62,4 +63,30 @@ enum ResponseProgress response_next(struct Buffer *buffer, struct Response *resp
     response->bodyLength = bodyLength;
     buffer_consume(buffer, headLength + bodyLength);
     return RESPONSE_WHOLE;
+}
+
+void response_describe(const struct Response *response, char text[ANSWER_BYTES]) {
+    if (text[0]) return;
+    if (!response) {
+        snprintf(text, ANSWER_BYTES, "0 connection closed by the server");
+        return;
+    }
+    snprintf(
+        text, ANSWER_BYTES, "%d %.*s", response->status, (int)response->bodyLength,
+        response->body);
+}
+
+bool response_has(const struct Response *response, const char *text) {
+    return memmem(response->body, response->bodyLength, text, strlen(text)) != NULL;
+}
+
+long response_number(const struct Response *response, const char *name, long absent) {
+    const char *place = memmem(response->body, response->bodyLength, name, strlen(name));
+    if (!place) return absent;
+    long number = absent;
+    char digits[24] = {0};
+    size_t offset = (size_t)(place - response->body) + strlen(name);
+    size_t length = response->bodyLength - offset;
+    memcpy(digits, response->body + offset, length < sizeof digits ? length : sizeof digits - 1);
+    return sscanf(digits, "%ld", &number) == 1 ? number : absent;
 }

@@ -23,7 +23,7 @@ static void print_number(const char *key, double value, int decimals) {
 }
 
 static void print_cpu(const struct Run *run, const char *key, double seconds) {
-    double commits = (double)run->measuredCommits;
+    double commits = (double)(run->measuredCommits + run->measuredBeside);
     print_number(key, commits > 0 ? seconds / commits * 1e6 : 0, 1);
 }
 
@@ -38,7 +38,20 @@ static void print_postgres(const struct Run *run) {
     }
 }
 
-void report_print(const struct Run *run, const char *otherAnswer, const char *verify) {
+/// What only loads with contention have.
+static void print_contention(const struct Run *run) {
+    const struct Losses *losses = &run->losses;
+    double seconds = run->measuredSeconds;
+    print_number(
+        "besideTransactionsPerSecond", seconds > 0 ? (double)run->measuredBeside / seconds : 0, 1);
+    printf(
+        ",\"committed\":%ld,\"aborts\":%ld,\"refusals\":%ld,\"abortsWithRetriesLeft\":%ld",
+        run->committed + run->committedBeside, losses->aborts, losses->refusals,
+        losses->abortsWithRetriesLeft);
+    if (losses->firstAbort[0]) print_string("firstAbort", losses->firstAbort);
+}
+
+void report_print(const struct Run *run, const char *verify) {
     const struct Options *options = run->options;
     printf(
         "{\"mode\":\"%s\",\"inFlight\":%d,\"branches\":%d,\"statements\":%d,\"transactions\":%ld",
@@ -61,7 +74,8 @@ void report_print(const struct Run *run, const char *otherAnswer, const char *ve
         print_number("peakResidentMegabytes", run->memory.peak, 1);
     }
     printf(",\"otherAnswers\":%ld", run->otherwise);
-    if (otherAnswer && otherAnswer[0]) print_string("firstOtherAnswer", otherAnswer);
+    if (run->otherAnswer[0]) print_string("firstOtherAnswer", run->otherAnswer);
+    if (options->load != LOAD_INSERTS) print_contention(run);
     if (verify) print_string("verify", verify);
     puts("}");
 }

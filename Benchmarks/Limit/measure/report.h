@@ -4,7 +4,7 @@
 #include "run.h"
 
 /// Prints the measurement as one line of JSON. CPU is microseconds a committed transaction; what
-/// was not asked for or cannot be known is left out. `otherAnswer` may be NULL.
-void report_print(const struct Run *run, const char *otherAnswer, const char *verify);
+/// was not asked for or cannot be known is left out.
+void report_print(const struct Run *run, const char *verify);
 
 #endif

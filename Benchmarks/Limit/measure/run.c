@@ -20,6 +20,7 @@ static struct ProcessorTime difference(struct ProcessorTime later, struct Proces
 struct Mark {
     int64_t time;
     long committed;
+    long committedBeside;
     struct ProcessorTime processor;
 };
 
@@ -28,6 +29,7 @@ static void begin_measuring(struct Run *run, struct Mark *mark) {
     processor_read(&mark->processor, run->options);
     mark->time = clock_nanoseconds();
     mark->committed = run->committed;
+    mark->committedBeside = run->committedBeside;
     run->measuring = true;
 }
 
@@ -36,6 +38,7 @@ static void end_measuring(struct Run *run, const struct Mark *mark, int64_t time
     run->measuring = false;
     run->measuredSeconds = (double)(time - mark->time) / (double)NANOSECONDS_PER_SECOND;
     run->measuredCommits = run->committed - mark->committed;
+    run->measuredBeside = run->committedBeside - mark->committedBeside;
     processor_read(&processor, run->options);
     resident_read(&run->memory, run->options->coordinator);
     run->spent = difference(processor, mark->processor);
@@ -44,7 +47,7 @@ static void end_measuring(struct Run *run, const struct Mark *mark, int64_t time
 /// Ends the program when nothing has ended for too long: a lost wake-up must be seen, not waited
 /// for.
 static void watch(const struct Run *run, long *endedBefore, int64_t *movedAt, int64_t time) {
-    long ended = run->committed + run->otherwise;
+    long ended = run->committed + run->committedBeside + run->otherwise + run->losses.aborts;
     if (ended != *endedBefore) {
         *endedBefore = ended;
         *movedAt = time;
@@ -76,6 +79,7 @@ void run_measure(struct Run *run, struct Workload *workload) {
         watch(run, &ended, &movedAt, time);
         int64_t wait = NANOSECONDS_PER_SECOND;
         if (phase != DRAINING && phaseEnd - time < wait) wait = phaseEnd - time;
+        if (workload->wakesAt && workload->wakesAt - time < wait) wait = workload->wakesAt - time;
         loop_turn(&run->loop, wait);
     }
 }

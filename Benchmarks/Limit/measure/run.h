@@ -9,6 +9,19 @@
 #include "latency.h"
 #include "processor.h"
 
+/// What happened to transactions that were then repeated, over the whole run.
+struct Losses {
+    /// Attempts that were aborted.
+    long aborts;
+    /// Attempts that a coordinator refused before it began any work.
+    long refusals;
+    /// Attempts that a coordinator gave up although it may have run them again: they lost to
+    /// others, and had runs left.
+    long abortsWithRetriesLeft;
+    /// The first abort, as `status body`, or "".
+    char firstAbort[ANSWER_BYTES];
+};
+
 /// One measurement: warm-up, the measured time, then draining what is still in flight.
 struct Run {
     const struct Options *options;
@@ -17,10 +30,16 @@ struct Run {
     bool measuring;
     /// Transactions that committed, over the whole run; the databases must show exactly these.
     long committed;
+    /// Transactions that committed beside the measured ones, over the whole run.
+    long committedBeside;
     /// Transactions that ended otherwise or unknown, over the whole run.
     long otherwise;
+    /// The first of these, as `status body`, or "".
+    char otherAnswer[ANSWER_BYTES];
+    struct Losses losses;
     /// What follows describes the measured time alone.
     long measuredCommits;
+    long measuredBeside;
     double measuredSeconds;
     struct ProcessorTime spent;
     struct ResidentMemory memory;
@@ -32,6 +51,8 @@ struct Workload {
     void (*advance)(struct Workload *workload, bool draining);
     /// True once nothing is in flight.
     bool (*idle)(const struct Workload *workload);
+    /// When `advance` has to be called again at the latest, by the clock; 0 for no such time.
+    int64_t wakesAt;
 };
 
 /// Runs a workload through the phases; a standstill of 30 seconds ends the program.

@@ -64,8 +64,7 @@ void tables_reset(const struct Options *options) {
     }
 }
 
-static long participant_number(
-    const struct Options *options, enum DatabaseRole role, const char *sql) {
+long tables_number(const struct Options *options, enum DatabaseRole role, const char *sql) {
     struct Session session;
     session_open(&session, &options->databases[role]);
     long number = session_number(&session, sql);
@@ -75,8 +74,8 @@ static long participant_number(
 
 int tables_prepared_slots(const struct Options *options) {
     static const char show[] = "SHOW max_prepared_transactions";
-    long users = participant_number(options, USERS, show);
-    long orders = participant_number(options, ORDERS, show);
+    long users = tables_number(options, USERS, show);
+    long orders = tables_number(options, ORDERS, show);
     long slots = users < orders ? users : orders;
     if (slots < BRANCHES_MAX) fatal("max_prepared_transactions is %ld: too few", slots);
     return (int)slots;
@@ -85,7 +84,7 @@ int tables_prepared_slots(const struct Options *options) {
 static long count_rows(const struct Options *options, enum DatabaseRole role) {
     char sql[64];
     snprintf(sql, sizeof sql, "SELECT count(*) FROM %s", participantTables[role]);
-    return participant_number(options, role, sql);
+    return tables_number(options, role, sql);
 }
 
 struct RowCounts tables_count(const struct Options *options) {
@@ -99,13 +98,17 @@ struct RowCounts tables_count(const struct Options *options) {
 static long prepared_left(const struct Options *options, enum DatabaseRole role) {
     long left = 0;
     for (int attempt = 0; attempt < 100; attempt++) {
-        left = participant_number(
+        left = tables_number(
             options, role,
             "SELECT count(*) FROM pg_prepared_xacts WHERE database = current_database()");
         if (!left) break;
         clock_pause_milliseconds(50);
     }
     return left;
+}
+
+long tables_prepared_left(const struct Options *options) {
+    return prepared_left(options, USERS) + prepared_left(options, ORDERS);
 }
 
 static bool plausible(long rows, long perTransaction, long committed, long otherwise) {
@@ -116,7 +119,7 @@ static bool plausible(long rows, long perTransaction, long committed, long other
 const char *tables_verify(
     const struct Options *options, struct RowCounts before, long committed, long otherwise) {
     static char finding[160];
-    long left = prepared_left(options, USERS) + prepared_left(options, ORDERS);
+    long left = tables_prepared_left(options);
     if (left) {
         snprintf(finding, sizeof finding, "%ld prepared transactions left", left);
         return finding;

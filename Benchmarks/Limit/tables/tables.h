@@ -14,6 +14,13 @@ void tables_reset(const struct Options *options);
 /// The fewer of the two participants' prepared slots.
 int tables_prepared_slots(const struct Options *options);
 
+/// A number that a query gives in a participant.
+long tables_number(const struct Options *options, enum DatabaseRole role, const char *sql);
+
+/// How many transactions are left prepared in the participants, once a coordinator had the time to
+/// finish them.
+long tables_prepared_left(const struct Options *options);
+
 /// Rows of users and of orders, counted where the branches write them.
 struct RowCounts {
     long users;

@@ -40,6 +40,12 @@ static void note(struct Session *session, const struct Message *message) {
         snprintf(session->tag, sizeof session->tag, "%.*s", (int)message->length, message->body);
         break;
     case 'E':
+        if (session->keepsErrors) {
+            snprintf(
+                session->sqlState, sizeof session->sqlState, "%s",
+                message_error_field(message, 'C'));
+            break;
+        }
         fatal(
             "port %d: %s (SQLSTATE %s)", session->database->endpoint.port,
             message_error_field(message, 'M'), message_error_field(message, 'C'));
@@ -145,7 +151,10 @@ void session_join(struct Session *session, struct Loop *loop) {
     loop_add(loop, &session->source);
 }
 
-void session_send(struct Session *session) { loop_defer(session->loop, &session->source); }
+void session_send(struct Session *session) {
+    session->sqlState[0] = '\0';
+    loop_defer(session->loop, &session->source);
+}
 
 void session_expect_tag(const struct Session *session, const char *tag) {
     if (strcmp(session->tag, tag)) {

@@ -17,7 +17,8 @@ struct Database {
 
 /// A connection to PostgreSQL with at most one task under way: some messages, then one
 /// ReadyForQuery. Blocking until it joins a loop, then driven by it. Any error of the server's
-/// ends the program, because a limit measured past an error is no limit.
+/// ends the program, because a limit measured past an error is no limit; but a session that expects
+/// to lose to others, as for a lock, keeps the SQLSTATE and goes on.
 struct Session {
     struct Source source;
     struct Loop *loop;
@@ -26,6 +27,10 @@ struct Session {
     struct Buffer in;
     /// The last command tag before ReadyForQuery, by which a vote is judged.
     char tag[64];
+    /// Whether errors are kept.
+    bool keepsErrors;
+    /// The SQLSTATE of the task's error, or "".
+    char sqlState[6];
     /// Runs when the task's ReadyForQuery has come.
     void (*completed)(struct Session *session);
     /// The owner's, and none of the session's business.
