@@ -35,8 +35,6 @@ final class PostgresParticipant {
     var onContention: (@LoopActor (_ shape: Int) -> Void)?
     /// Called when the participant can be reached again.
     var onAnswering: (@LoopActor () -> Void)?
-    /// Called when a branch of this shape was seen waiting for another transaction's lock.
-    var onContention: (@LoopActor (_ shape: Int) -> Void)?
     private(set) var latestFacts: SessionFacts?
     /// The slots of the server that answered last; nil as long as none has.
     private(set) var server: ServerSlots?
