@@ -152,6 +152,7 @@ extension LibraryTests {
         {
             let wrongs: [(String, (inout Database, inout LogLocation.StateDatabase) -> Void)] = [
                 ("connections of database \"one\": expected 1", { one, _ in one.connections = 0 }),
+                ("contendedConnectionsMax", { one, _ in one.contendedConnectionsMax = 0 }),
                 ("finishingConnections", { one, _ in one.finishingConnections = 0 }),
                 ("preparedTransactionsMax", { one, _ in one.preparedTransactionsMax = 0 }),
                 ("connectTimeout", { one, _ in one.connectTimeout = .zero }),

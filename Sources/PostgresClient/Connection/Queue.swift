@@ -1,18 +1,26 @@
 /// First in, first out, without shifting the elements at every step.
-struct Queue<Element> {
+package struct Queue<Element> {
     private var elements: [Element?] = []
     private var head = 0
 
-    var isEmpty: Bool { head == elements.count }
-    var count: Int { elements.count - head }
-    var first: Element? { isEmpty ? nil : elements[head] }
+    /// Makes an empty queue.
+    package init() {}
 
-    mutating func append(_ element: Element) {
+    /// Whether there is nothing in it.
+    package var isEmpty: Bool { head == elements.count }
+    /// How many elements it has.
+    package var count: Int { elements.count - head }
+    /// The element that is taken out next.
+    package var first: Element? { isEmpty ? nil : elements[head] }
+
+    /// Adds an element at the end.
+    package mutating func append(_ element: Element) {
         elements.append(element)
     }
 
+    /// Takes out the first element.
     @discardableResult
-    mutating func popFirst() -> Element? {
+    package mutating func popFirst() -> Element? {
         guard !isEmpty else { return nil }
         let element = elements[head]
         elements[head] = nil
@@ -28,13 +36,13 @@ struct Queue<Element> {
     }
 
     /// Takes out everything, in order.
-    mutating func removeAll() -> [Element] {
+    package mutating func removeAll() -> [Element] {
         defer { self = Queue() }
         return elements[head...].compactMap { $0 }
     }
 
     /// Takes out the elements that a condition holds for.
-    mutating func removeAll(where condition: (Element) -> Bool) {
+    package mutating func removeAll(where condition: (Element) -> Bool) {
         elements = elements[head...].filter { $0.map { !condition($0) } ?? false }
         head = 0
     }

@@ -9,10 +9,9 @@ import TransactionEngine
 /// first, and a smaller share of the sessions. So the first memory lasts 5 s, and a deadlock after it wastes
 /// less than a hundredth of the time. Transactions that work in one order may wait so briefly that nobody
 /// sees them wait; a shape that is seen again soon after it was forgotten is one of those, and is
-/// remembered twice as long, up to a minute. It is then remembered for about as long as it has been
-/// contended, and no longer.
+/// remembered twice as long, up to a minute.
 ///
-/// The engine asks on whatever thread it runs, so a lock protects the table.
+/// `Participants.workOrder` is not isolated to the loop, so a lock protects the table.
 final class ContendedShapes: Sendable {
     /// How long a shape is remembered at first, and at most.
     static let memoryMin = Duration.seconds(5)

@@ -8,6 +8,10 @@ package struct ParticipantOptions: Sendable {
     package var connection: ConnectionOptions
     /// Working sessions, at most.
     package var poolSize = 12
+    /// Working sessions that transactions with contended locks may use together; nil for half of them.
+    ///
+    /// See `ContendedSessions`.
+    package var contendedSessions: Int?
     /// Sessions that end prepared transactions, apart from the working ones, so that no end waits for
     /// work.
     package var finishers = 4
@@ -29,6 +33,9 @@ package struct ParticipantOptions: Sendable {
     package var resultBytesMax = 1_048_576
     /// Receives the events of the participant's connection pools.
     package var poolObserver: (any ConnectionPoolObserver)?
+
+    /// The same with the default: at least one, or such a transaction could never work.
+    package var contendedSessionsMax: Int { contendedSessions ?? max(1, poolSize / 2) }
 
     /// Makes options with the defaults.
     package init(name: String, connection: ConnectionOptions) {

@@ -20,6 +20,8 @@ final class PostgresParticipant {
     /// The slots that this replica's branches hold here.
     let slots = BranchSlots()
     let workers: ConnectionPool
+    /// Those of the working sessions that contended transactions use.
+    let contendedSessions: ContendedSessions
     let finishers: ConnectionPool
     /// One session that reads statuses for callers who wait, so that they take none that ends branches.
     let statusReaders: ConnectionPool
@@ -35,6 +37,9 @@ final class PostgresParticipant {
     var onContention: (@LoopActor (_ shape: Int) -> Void)?
     /// Called when the participant can be reached again.
     var onAnswering: (@LoopActor () -> Void)?
+    /// Called when a contended transaction's session was closed: there is room for another one, although
+    /// no session has become idle.
+    var onRoomForContended: (@LoopActor () -> Void)?
     private(set) var latestFacts: SessionFacts?
     /// The slots of the server that answered last; nil as long as none has.
     private(set) var server: ServerSlots?
@@ -55,6 +60,7 @@ final class PostgresParticipant {
         self.installation = installation
         self.loop = loop
         self.logger = logger
+        contendedSessions = ContendedSessions(limit: options.contendedSessionsMax)
         let admission = Admission()
         lockWatch = LockWatch(
             participant: options.name, lockTimeout: options.lockTimeout, loop: loop

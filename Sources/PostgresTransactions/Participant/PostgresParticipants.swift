@@ -4,7 +4,7 @@ package import Logging
 package import PostgresClient
 package import TransactionEngine
 
-/// The registered participants, and the queue of requests that wait for sessions.
+/// The registered participants, by name.
 @LoopActor
 package final class PostgresParticipants: Participants {
     /// The names, in the order of the configuration.
@@ -12,16 +12,10 @@ package final class PostgresParticipants: Participants {
     /// Called with the name of a participant that could not be reached and answers again.
     package var onAnswering: (@LoopActor (String) -> Void)?
     nonisolated let members: [String: PostgresParticipant]
-    private let loop: EventLoop
     /// The branch shapes that waited for other transactions' locks lately.
     private nonisolated let contendedShapes: ContendedShapes
-    /// Participants whose waiting requests are served once slots are counted again.
-    private var recounting: Set<String> = []
-    let queue = SessionQueue()
-    private let queueMax: Int
-    private(set) var lastTicket = 0
+    let reservations: SessionReservations
     let detector: DeadlockDetector
-    private var isClosed = false
 
     /// Makes the participants and begins to connect to each.
     package convenience init(
@@ -57,20 +51,15 @@ package final class PostgresParticipants: Participants {
                 replica: replica, loop: loop, logger: logger)
         }
         self.members = members
-        self.loop = loop
-        self.queueMax = queueMax
-        contendedShapes = ContendedShapes { loop.now }
         names = options.map(\.name)
+        contendedShapes = ContendedShapes { loop.now }
+        reservations = SessionReservations(
+            members, contendedShapes: contendedShapes, queueMax: queueMax, loop: loop)
         detector = DeadlockDetector(
             members.values.map(\.lockWatch), installation: installation, loop: loop,
             logger: logger)
         for (name, member) in members {
-            member.workers.onIdle = { [weak self] in self?.serve(name) }
-            member.workers.onFailure = { [weak self] in self?.serve(name) }
             member.onAnswering = { [weak self] in self?.onAnswering?(name) }
-            member.onContention = { [contendedShapes] shape in
-                _ = contendedShapes.note(shape, in: name)
-            }
         }
     }
 
@@ -88,138 +77,17 @@ package final class PostgresParticipants: Participants {
 
     /// Closes every session, and refuses the requests that wait for one.
     package func close() async {
-        isClosed = true
-        for waiter in queue.removeAll() { waiter.settle(.failure(.draining)) }
+        reservations.close()
         for name in names { await members[name]?.close() }
     }
 
     // MARK: Sessions
 
-    /// Takes a session for every branch, all or none.
-    ///
-    /// A request that waits holds no session, so a participant that is slow or dead delays only requests
-    /// that need it. The request that has waited longest has sessions kept for it (see
-    /// `SessionQueue.kept`).
+    /// Takes a session for every branch, all or none; see `SessionReservations`.
     package func reserve(
         _ requests: [SessionRequest], runsAgain: Bool, within limit: Duration
     ) async throws(AdmissionFailure) -> [any BranchSession] {
-        if isClosed { throw .draining }
-        if let sessions = try await takeOrCount(requests) { return sessions }
-        guard queue.count < queueMax else { throw .overloaded(.waiting(limit: queueMax)) }
-        lastTicket += 1
-        let ticket = lastTicket
-        let result = await withTaskCancellationHandler {
-            await wait(requests, ticket: ticket, within: limit)
-        } onCancel: {
-            loop.execute { self.stopWaiting(ticket) }
-        }
-        return try result.get()
-    }
-
-    /// Takes sessions, or counts the slots of a server again before it refuses for lack of them.
-    private func takeOrCount(
-        _ requests: [SessionRequest]
-    ) async throws(AdmissionFailure) -> [any BranchSession]? {
-        // Each count may clear one participant.
-        for _ in requests {
-            do throws(AdmissionFailure) {
-                return try take(requests)
-            } catch {
-                guard let member = memberToCount(before: error, of: requests) else { throw error }
-                await member.recount()
-            }
-        }
-        return try take(requests)
-    }
-
-    /// The participant whose slots are to be counted again before a request is refused; nil if the count
-    /// is recent.
-    private func memberToCount(
-        before refusal: AdmissionFailure, of requests: [SessionRequest]
-    ) -> PostgresParticipant? {
-        guard case .slotsExhausted(let name, _) = refusal, let member = members[name],
-            member.needsCountBeforeRefusal(of: requests.count)
-        else { return nil }
-        return member
-    }
-
-    /// Joins the queue, until there are sessions for all branches or the time is up.
-    private func wait(
-        _ requests: [SessionRequest], ticket: Int, within limit: Duration
-    ) async -> Result<[any BranchSession], AdmissionFailure> {
-        await withCheckedContinuation { reply in
-            // Other tasks may have run since the caller checked; see `ConnectionPool.acquire`.
-            if Task.isCancelled { return reply.resume(returning: .failure(.cancelled)) }
-            if isClosed { return reply.resume(returning: .failure(.draining)) }
-            do throws(AdmissionFailure) {
-                if let sessions = try take(requests) {
-                    return reply.resume(returning: .success(sessions))
-                }
-            } catch {
-                return reply.resume(returning: .failure(error))
-            }
-            let timer = loop.schedule(after: limit) { [weak self] in
-                self?.expire(ticket, after: limit)
-            }
-            queue.append(
-                SessionWaiter(ticket: ticket, requests: requests, reply: reply, timer: timer))
-        }
-    }
-
-    /// Sessions for all branches, nil if some have to be waited for, or why there will be none.
-    private func take(
-        _ requests: [SessionRequest], ticket: Int? = nil
-    ) throws(AdmissionFailure) -> [any BranchSession]? {
-        var isReady = true
-        for (index, request) in requests.enumerated() {
-            let name = request.participant
-            // Each participant once, at its first branch.
-            guard !requests[..<index].contains(where: { $0.participant == name }),
-                let member = members[name]
-            else { continue }
-            let count = requests.count { $0.participant == name }
-            let isBusy = isBusy(member, for: count, ticket: ticket)
-            // Of a server that cannot be reached nothing else is known now.
-            if isBusy, member.workers.isFailing {
-                throw .participantUnavailable(name: name, reason: member.lastFailure)
-            }
-            if let refusal = slotRefusal(of: member, for: requests) { throw refusal }
-            guard isBusy else { continue }
-            member.workers.demand(count)
-            isReady = false
-        }
-        guard isReady else { return nil }
-        return requests.map { request in
-            guard let member = members[request.participant],
-                let connection = member.workers.takeIdle()
-            else { preconditionFailure("idle sessions were counted a moment ago") }
-            return WorkingSession(
-                participant: member, connection: connection, commitMode: request.commitMode,
-                shape: request.shape)
-        }
-    }
-
-    /// Whether fewer sessions than so many are idle, not counting those kept for another request.
-    private func isBusy(_ member: PostgresParticipant, for count: Int, ticket: Int?) -> Bool {
-        let kept = queue.kept(
-            of: member.options.name, poolSize: member.options.poolSize, from: ticket)
-        return member.workers.idleCount < count + kept
-    }
-
-    /// Why the branches that will be prepared there find no slots; nil if they do.
-    private func slotRefusal(
-        of member: PostgresParticipant, for requests: [SessionRequest]
-    ) -> AdmissionFailure? {
-        let name = member.options.name
-        var (here, onServer) = (0, 0)
-        for request in requests where request.commitMode == .twoPhase {
-            if request.participant == name { here += 1 }
-            // Several participants may be databases of one server.
-            guard let server = member.server, members[request.participant]?.server === server
-            else { continue }
-            onServer += 1
-        }
-        return member.slotRefusal(for: here, onServer: onServer)
+        try await reservations.reserve(requests, runsAgain: runsAgain, within: limit)
     }
 
     /// The branches by the names of their participants, and then by their numbers, if one of them has a
@@ -240,82 +108,6 @@ package final class PostgresParticipants: Participants {
         }
     }
 
-    // MARK: The queue
-
-    /// Serves the requests that wait for a participant, in order, passing over those that must wait on.
-    ///
-    /// - Parameter mayCount: whether slots may be counted before a request is refused; it then waits on,
-    ///   and is served again after the count.
-    private func serve(_ name: String, mayCount: Bool = true) {
-        var refused: [SessionWaiter] = []
-        queue.serve(name) { waiter in
-            do throws(AdmissionFailure) {
-                return try take(waiter.requests, ticket: waiter.ticket).map { .success($0) }
-            } catch {
-                if mayCount, let member = memberToCount(before: error, of: waiter.requests) {
-                    recount(member, thenServe: name)
-                    return nil
-                }
-                refused.append(waiter)
-                return .failure(error)
-            }
-        }
-        // Requests that come up now are refused by the same count as these.
-        for waiter in refused { serveOthers(after: waiter, mayCount: mayCount) }
-    }
-
-    /// Counts the slots of a member's server anew, then serves the requests that wait for a participant.
-    private func recount(_ member: PostgresParticipant, thenServe name: String) {
-        guard recounting.insert(name).inserted else { return }
-        Task(executorPreference: loop) {
-            await member.recount()
-            await self.recounted(name)
-        }
-    }
-
-    private func recounted(_ name: String) {
-        recounting.remove(name)
-        serve(name, mayCount: false)
-    }
-
-    /// Serves the requests for which the sessions kept for this one are free now.
-    private func serveOthers(after waiter: SessionWaiter, mayCount: Bool = true) {
-        for name in Set(waiter.requests.map(\.participant)) { serve(name, mayCount: mayCount) }
-    }
-
-    private func stopWaiting(_ ticket: Int) {
-        guard let waiter = queue.remove(ticket: ticket) else { return }
-        waiter.settle(.failure(.cancelled))
-        serveOthers(after: waiter)
-    }
-
-    private func expire(_ ticket: Int, after limit: Duration) {
-        guard let waiter = queue.remove(ticket: ticket) else { return }
-        waiter.settle(.failure(reasonForNone(waiter, after: limit)))
-        serveOthers(after: waiter)
-    }
-
-    /// Why there were no sessions in time: names the first participant that had too few.
-    private func reasonForNone(
-        _ waiter: SessionWaiter, after limit: Duration
-    ) -> AdmissionFailure {
-        let needed = waiter.requests.compactMap { members[$0.participant] }
-        let missing = needed.first { member in
-            isBusy(member, for: needed.count { $0 === member }, ticket: waiter.ticket)
-        }
-        // A request is served as soon as there are enough sessions everywhere, so one had too few.
-        guard let member = missing ?? needed.first else { return .draining }
-        let name = member.options.name
-        guard member.workers.connectedCount > 0 else {
-            return .participantUnavailable(
-                name: name, reason: "no connection within \(limit.wholeMilliseconds) ms")
-        }
-        return .participantBusy(
-            name: name,
-            sessions: SessionUsage(
-                limit: member.options.poolSize, open: member.workers.connectedCount,
-                lastError: member.workers.lastFailure.map { "\($0.error)" }), waited: limit)
-    }
 
     // MARK: Finishing and commit points; see `Participants`
 

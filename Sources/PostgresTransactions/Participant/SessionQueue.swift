@@ -1,4 +1,6 @@
+import CommitProtocol
 import EventLoop
+import PostgresClient
 import TransactionEngine
 
 /// A request that waits for sessions, one for each branch.
@@ -6,17 +8,26 @@ import TransactionEngine
 final class SessionWaiter {
     typealias Outcome = Result<[any BranchSession], AdmissionFailure>
 
+    /// Its place in the order of arrival.
     let ticket: Int
     let requests: [SessionRequest]
+    let need: SessionLine.Need
+    /// Whether its transaction ran before, and so is served before the others of its line.
+    let runsAgain: Bool
+    /// Whether a branch has a contended shape: then it also waits for room among the contended.
+    fileprivate(set) var isContended: Bool
     private var reply: CheckedContinuation<Outcome, Never>?
     private let timer: LoopTimer?
 
     init(
-        ticket: Int, requests: [SessionRequest],
-        reply: CheckedContinuation<Outcome, Never>?, timer: LoopTimer?
+        ticket: Int, requests: [SessionRequest], runsAgain: Bool = false,
+        isContended: Bool = false, reply: CheckedContinuation<Outcome, Never>?, timer: LoopTimer?
     ) {
         self.ticket = ticket
         self.requests = requests
+        need = SessionLine.Need(requests)
+        self.runsAgain = runsAgain
+        self.isContended = isContended
         self.reply = reply
         self.timer = timer
     }
@@ -33,95 +44,72 @@ final class SessionWaiter {
 /// A request that needs the same as the first of its line can be served no sooner. So for a session that
 /// becomes idle only the first of each line is tried, and not every waiting request. Across the lines
 /// requests are served in the order in which they came; one that cannot be served yet is passed over.
+///
+/// Contended requests have lines of their own, since others may be served while they must wait. Their
+/// shapes make no lines: SQL with values in it would make a line of every request.
 @LoopActor
 final class SessionQueue {
-    /// The sessions that a line waits for, whatever the order of the branches.
-    private struct Need: Hashable {
-        let counts: [SessionRequest: Int]
+    private var ordinary = SessionLines()
+    private var contended = SessionLines()
+    private var waiters: [Int: SessionWaiter] = [:]
 
-        init(_ requests: [SessionRequest]) {
-            counts = Dictionary(requests.map { ($0, 1) }, uniquingKeysWith: +)
-        }
-
-        func includes(_ participant: String) -> Bool {
-            counts.keys.contains { $0.participant == participant }
-        }
-    }
-
-    private final class Line {
-        var waiters: [SessionWaiter] = []
-
-        /// The ticket of the first request.
-        var first: Int { waiters.first?.ticket ?? .max }
-    }
-
-    private var lines: [Need: Line] = [:]
     /// How many requests wait.
-    private(set) var count = 0
+    var count: Int { waiters.count }
+    /// How many of them are contended.
+    var contendedCount: Int { contended.count }
 
-    /// How many sessions of a participant are kept for the request that has waited longest, from a later
-    /// one: from this ticket, or from a request that has none yet.
-    ///
-    /// Without this, a request over several busy participants could be overtaken for ever, since their
-    /// sessions hardly become idle in the same moment. Sessions are kept for one request at a time, and at
-    /// most half of a pool: so a participant that is slow or silent costs requests that do not need it no
-    /// more than that.
-    func kept(of participant: String, poolSize: Int, from ticket: Int?) -> Int {
-        guard let first = lines.values.min(by: { $0.first < $1.first })?.waiters.first,
-            first.ticket != ticket
-        else { return 0 }
-        let count = first.requests.count { $0.participant == participant }
-        return count <= poolSize / 2 ? count : 0
-    }
+    /// The first request of a line, and the ticket of the one that has waited longest there: the line's
+    /// place among the lines.
+    typealias Turn = (waiter: SessionWaiter, place: Int)
+
+    /// The turn of the first line among those of requests that are not contended.
+    var ordinaryTurn: Turn? { ordinary.turn }
+    /// The same among those of contended requests.
+    var contendedTurn: Turn? { contended.turn }
 
     /// Adds a request to the line of those that need the same.
     func append(_ waiter: SessionWaiter) {
-        let need = Need(waiter.requests)
-        let line = lines[need] ?? Line()
-        line.waiters.append(waiter)
-        lines[need] = line
-        count += 1
+        waiters[waiter.ticket] = waiter
+        if waiter.isContended { contended.append(waiter) } else { ordinary.append(waiter) }
     }
 
     /// Takes out the request with this ticket.
     func remove(ticket: Int) -> SessionWaiter? {
-        for (need, line) in lines {
-            guard let index = line.waiters.firstIndex(where: { $0.ticket == ticket }) else {
-                continue
-            }
-            let waiter = line.waiters.remove(at: index)
-            noteRemoval(from: line, of: need)
-            return waiter
-        }
-        return nil
+        guard let waiter = waiters.removeValue(forKey: ticket) else { return nil }
+        if waiter.isContended { contended.remove(waiter) } else { ordinary.remove(waiter) }
+        return waiter
     }
 
     /// Takes out all requests.
     func removeAll() -> [SessionWaiter] {
-        defer { (lines, count) = ([:], 0) }
-        return lines.values.flatMap(\.waiters)
+        defer { (ordinary, contended, waiters) = (SessionLines(), SessionLines(), [:]) }
+        return Array(waiters.values)
+    }
+
+    /// Moves the requests with a branch of this shape to the lines of contended ones, where they keep the
+    /// order of arrival; returns the participants that they need.
+    ///
+    /// In its old line a request that must wait for room would block those after it.
+    func noteContention(of shape: Int, in participant: String) -> Set<String> {
+        let moved = ordinary.removeAll(needing: participant) { waiter in
+            waiter.requests.contains { $0.shape == shape && $0.participant == participant }
+        }
+        for waiter in moved { waiter.isContended = true }
+        contended.insert(moved)
+        return Set(moved.flatMap(\.requests).map(\.participant))
     }
 
     /// Offers a participant's sessions to the requests that need it, in the order in which they came, and
     /// takes out each one that the body answers; nil from the body keeps the request, and its line, waiting.
-    func serve(_ participant: String, _ body: (SessionWaiter) -> SessionWaiter.Outcome?) {
-        var open = lines.filter { $0.key.includes(participant) }
-        while let (need, line) = open.min(by: { $0.value.first < $1.value.first }),
-            let waiter = line.waiters.first
-        {
-            if let outcome = body(waiter) {
-                line.waiters.removeFirst()
-                noteRemoval(from: line, of: need)
-                waiter.settle(outcome)
-                if line.waiters.isEmpty { open[need] = nil }
-            } else {
-                open[need] = nil
+    func serve(_ participant: String, _ body: (Turn) -> SessionWaiter.Outcome?) {
+        var open = ordinary.lines(of: participant) + contended.lines(of: participant)
+        while let next = open.indices.min(by: { open[$0].oldest < open[$1].oldest }) {
+            guard let turn = open[next].turn, let outcome = body(turn) else {
+                open.remove(at: next)
+                continue
             }
+            _ = remove(ticket: turn.waiter.ticket)
+            turn.waiter.settle(outcome)
         }
-    }
-
-    private func noteRemoval(from line: Line, of need: Need) {
-        count -= 1
-        if line.waiters.isEmpty { lines[need] = nil }
     }
 }

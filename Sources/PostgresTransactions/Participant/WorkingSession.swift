@@ -13,8 +13,10 @@ final class WorkingSession: BranchSession, WatchedSession {
     let connection: PostgresConnection
     nonisolated let participantVersion: Int?
     private let commitMode: CommitMode
-    /// The shape of the branch, as in `SessionRequest`.
+    /// The branch's shape; see `SessionRequest`.
     let shape: Int
+    /// Whether its transaction was contended when it got the session.
+    private let isContended: Bool
     /// Whether the branch will be prepared, and so counts as one that may hold a slot.
     private var needsSlot: Bool { commitMode == .twoPhase }
     /// The branch's name and its statements, since its work began.
@@ -40,16 +42,18 @@ final class WorkingSession: BranchSession, WatchedSession {
     private(set) var interactive: InteractiveBranch?
 
     init(
-        participant: PostgresParticipant, connection: PostgresConnection, commitMode: CommitMode,
-        shape: Int
+        participant: PostgresParticipant, connection: PostgresConnection,
+        for request: SessionRequest, isContended: Bool
     ) {
-        self.shape = shape
         self.participant = participant
         self.connection = connection
         participantVersion = participant.facts(of: connection)?.version
-        self.commitMode = commitMode
+        commitMode = request.commitMode
+        shape = request.shape
+        self.isContended = isContended
         participant.forgetOutdatedStatements(of: connection)
         if needsSlot { participant.slots.reserve() }
+        if isContended { participant.contendedSessions.lend() }
     }
 
     // MARK: The work
@@ -344,10 +348,13 @@ final class WorkingSession: BranchSession, WatchedSession {
         isOver = true
         if let identity { participant.lockWatch.end(identity.processID) }
         if needsSlot { participant.slots.giveBack(gid) }
+        if isContended { participant.contendedSessions.giveBack() }
         if isStopped || !isClean || !connection.isOpen || connection.isInTransaction {
             participant.workers.discard(connection)
         } else {
             participant.workers.giveBack(connection)
         }
+        // An idle connection has served those that wait by now.
+        if isContended, !connection.isOpen { participant.onRoomForContended?() }
     }
 }

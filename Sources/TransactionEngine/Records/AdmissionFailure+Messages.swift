@@ -19,6 +19,11 @@ extension SessionUsage {
     package func message(participant name: String, waited: Duration) -> String {
         let milliseconds =
             waited.components.seconds * 1000 + waited.components.attoseconds / 1_000_000_000_000_000
+        if let contendedLimit {
+            return "No session of \(name) became free within \(milliseconds) ms: transactions with "
+                + "these statements waited for each other's locks lately, so they may use "
+                + "\(contendedLimit) of its \(limit) sessions together, and these are busy."
+        }
         let more = open < limit ? lastError.map { "; no more could be opened: \($0)" } ?? "" : ""
         return "No session of \(name) became free within \(milliseconds) ms: \(open) of at most "
             + "\(limit) are open, and all are busy\(more)."
@@ -33,6 +38,9 @@ extension Overload {
             "\(limit) transactions are already running here, which is the limit."
         case .waiting(let limit):
             "\(limit) requests already wait here for sessions of participants, which is the limit."
+        case .waitingContended(let limit):
+            "\(limit) requests whose transactions waited for each other's locks lately already wait "
+                + "here for sessions of participants, which is the limit for such requests."
         }
     }
 }

@@ -138,12 +138,17 @@ package struct SessionUsage: Sendable, Hashable {
     package let limit: Int
     /// How many there are.
     package let open: Int
+    /// How many of them contended transactions may use, if the request is one and waited for that.
+    package let contendedLimit: Int?
     /// Why the last attempt to open one failed, if it did; safe to show.
     package let lastError: String?
 
-    package init(limit: Int, open: Int, lastError: String? = nil) {
+    package init(
+        limit: Int, open: Int, contendedLimit: Int? = nil, lastError: String? = nil
+    ) {
         self.limit = limit
         self.open = open
+        self.contendedLimit = contendedLimit
         self.lastError = lastError
     }
 }
@@ -154,4 +159,6 @@ package enum Overload: Sendable, Hashable {
     case transactions(limit: Int)
     /// Requests that wait for sessions of participants.
     case waiting(limit: Int)
+    /// Requests for contended transactions that wait for sessions; they leave places to others.
+    case waitingContended(limit: Int)
 }

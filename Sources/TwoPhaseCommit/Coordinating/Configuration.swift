@@ -80,6 +80,8 @@ extension Coordinator.Configuration {
                 try self.check("\(property) of database \"\(database.name)\"", value, in: range)
             }
             try check("connections", database.connections, in: 1 ... .max)
+            try check(
+                "contendedConnectionsMax", database.contendedConnectionsMax ?? 1, in: 1 ... .max)
             try check("finishingConnections", database.finishingConnections, in: 1 ... .max)
             try check(
                 "preparedTransactionsMax", database.preparedTransactionsMax ?? 1, in: 1 ... .max)

@@ -142,6 +142,7 @@ extension ParticipantOptions {
             name: database.name,
             connection: try ConnectionOptions(ofPrimary: database.connectionString))
         poolSize = database.connections
+        contendedSessions = database.contendedConnectionsMax
         finishers = database.finishingConnections
         statementTimeout = database.statementTimeout
         lockTimeout = database.lockTimeout

@@ -16,6 +16,12 @@ public struct Database: Sendable {
     public var connectionString: String
     /// The maximum number of working sessions; each transaction holds one per participant until PREPARE.
     public var connections = 12
+    /// The maximum number of working sessions for transactions that queue for the same locks; nil for
+    /// half of ``connections``.
+    ///
+    /// All but one of them only wait, so more sessions would make none of them faster, while other
+    /// transactions would find none.
+    public var contendedConnectionsMax: Int?
     /// The maximum number of sessions that finish prepared transactions.
     ///
     /// They are separate, so that finishing a transaction never waits for the work of others.

@@ -97,6 +97,9 @@ extension Configuration {
             let connection = connection(source)
             var value = Participant(name: name, connection: connection ?? .placeholder)
             source.integer("poolSize", in: 1...1000, into: &value.poolSize)
+            var contended = -1
+            source.integer("contendedSessions", in: 1...1000, into: &contended)
+            value.contendedSessions = contended < 0 ? nil : contended
             source.integer("finishers", in: 1...100, into: &value.finishers)
             source.integer(
                 "statementTimeoutMilliseconds", in: 0...86_400_000,

@@ -19,6 +19,7 @@ struct Configuration: Sendable {
         var name: String
         var connection: ConnectionOptions
         var poolSize = 12
+        var contendedSessions: Int?
         var finishers = 4
         var statementTimeoutMilliseconds = 30_000
         var lockTimeoutMilliseconds = 5000

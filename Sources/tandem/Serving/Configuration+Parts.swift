@@ -22,6 +22,7 @@ extension Configuration {
             var options = ParticipantOptions(
                 name: participant.name, connection: participant.connection)
             options.poolSize = participant.poolSize
+            options.contendedSessions = participant.contendedSessions
             options.finishers = participant.finishers
             options.statementTimeout = .milliseconds(participant.statementTimeoutMilliseconds)
             options.lockTimeout = .milliseconds(participant.lockTimeoutMilliseconds)

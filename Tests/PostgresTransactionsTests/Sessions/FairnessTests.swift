@@ -24,7 +24,7 @@ struct FairnessTests {
             let onlyA = await ask(participants, "a")
             let onlyB = await ask(participants, "b")
             await a[0].release()
-            #expect(participants.queue.count == 3)
+            #expect(participants.reservations.waitingCount == 3)
             await b[0].release()
             await release(try await both.value)
             await release(try await onlyA.value + onlyB.value + [a[1], b[1]])
@@ -102,13 +102,13 @@ struct FairnessTests {
         _ participants: PostgresParticipants, _ names: String...,
         within limit: Duration = .seconds(86_400)
     ) async -> Task<Sessions, any Error> {
-        let tickets = participants.lastTicket
+        let tickets = participants.reservations.lastTicket
         let wanted = names.flatMap(requests)
         let task = Task(executorPreference: EventLoop.shared) {
             try await participants.reserve(wanted, within: limit)
         }
         // Not how many wait: somebody else's time may be over meanwhile.
-        while participants.lastTicket == tickets { await Task.yield() }
+        while participants.reservations.lastTicket == tickets { await Task.yield() }
         return task
     }
 

@@ -10,14 +10,16 @@ import TransactionEngine
 struct SessionQueueTests {
     private let queue = SessionQueue()
 
-    private func join(_ ticket: Int, _ participants: String...) {
+    private func join(
+        _ ticket: Int, _ participants: String..., shape: Int = 0, isContended: Bool = false,
+        runsAgain: Bool = false
+    ) {
         queue.append(
             SessionWaiter(
                 ticket: ticket,
                 requests: participants.map {
-                    SessionRequest(participant: $0, commitMode: .twoPhase)
-                },
-                reply: nil, timer: nil))
+                    SessionRequest(participant: $0, commitMode: .twoPhase, shape: shape)
+                }, runsAgain: runsAgain, isContended: isContended, reply: nil, timer: nil))
     }
 
     /// Who is served, and who is looked at, when a participant has something and so many are idle.
@@ -26,7 +28,8 @@ struct SessionQueueTests {
     ) -> (served: [Int], looked: [Int]) {
         var served: [Int] = []
         var looked: [Int] = []
-        queue.serve(participant) { waiter in
+        queue.serve(participant) { turn in
+            let waiter = turn.waiter
             looked.append(waiter.ticket)
             let names = waiter.requests.map(\.participant)
             guard names.allSatisfy({ idle[$0, default: 0] > 0 }) else { return nil }
@@ -62,26 +65,65 @@ struct SessionQueueTests {
         #expect(queue.count == 1)
     }
 
-    @Test("keeps sessions for the first request, at most half of a pool")
-    func kept() {
-        #expect(queue.kept(of: "a", poolSize: 12, from: nil) == 0)
-        join(2, "a", "b", "a")
-        join(3, "c")
-        #expect(queue.kept(of: "a", poolSize: 12, from: nil) == 2)
-        #expect(queue.kept(of: "a", poolSize: 4, from: 3) == 2)
-        #expect(queue.kept(of: "a", poolSize: 3, from: 3) == 0)
-        #expect(queue.kept(of: "a", poolSize: 12, from: 2) == 0)
-        #expect(queue.kept(of: "c", poolSize: 12, from: nil) == 0)
+    @Test("knows which request has waited longest, of the contended ones and of the others")
+    func turns() {
+        #expect(queue.ordinaryTurn == nil)
+        join(2, "a")
+        join(3, "b", isContended: true)
+        join(4, "b", isContended: true, runsAgain: true)
+        #expect(queue.ordinaryTurn?.waiter.ticket == 2)
+        // The line has its place by the third, and the fourth is served before it.
+        #expect(queue.contendedTurn?.waiter.ticket == 4)
+        #expect(queue.contendedTurn?.place == 3)
+        _ = queue.remove(ticket: 3)
+        #expect(queue.contendedTurn?.place == 4)
         _ = queue.remove(ticket: 2)
-        #expect(queue.kept(of: "a", poolSize: 12, from: nil) == 0)
-        #expect(queue.kept(of: "c", poolSize: 2, from: nil) == 1)
+        #expect(queue.ordinaryTurn == nil)
+        join(5, "c")
+        #expect(queue.ordinaryTurn?.place == 5)
+    }
+
+    @Test("moves requests that turn contended to lines of their own, in the order of arrival")
+    func moved() {
+        join(1, "a", shape: 1)
+        join(2, "a", shape: 2)
+        join(3, "a", shape: 1, isContended: true)
+        join(4, "a", shape: 1)
+        join(5, "b", "a", shape: 1)
+        join(6, "b", shape: 1)
+        #expect(queue.noteContention(of: 1, in: "a") == ["a", "b"])
+        #expect(queue.noteContention(of: 1, in: "a") == [])
+        #expect(queue.contendedCount == 4)
+        var looked: [Int] = []
+        queue.serve("a") { turn in
+            looked.append(turn.waiter.ticket)
+            return turn.waiter.isContended ? nil : .success([])
+        }
+        #expect(looked == [1, 2, 5])
+        var idle = ["a": 4, "b": 1]
+        #expect(serve("a", idle: &idle).served == [1, 3, 4, 5])
+        #expect(queue.count == 1)
+    }
+
+    @Test("serves what runs again before the rest of its line, which keeps its place")
+    func runsAgain() {
+        join(1, "a")
+        join(2, "b", "a")
+        join(3, "a", runsAgain: true)
+        join(4, "a", runsAgain: true)
+        var idle = ["a": 4, "b": 1]
+        #expect(serve("a", idle: &idle).served == [3, 4, 1, 2])
     }
 
     @Test("tries only the first request of each line")
     func looks() {
         for ticket in 1...1000 {
-            // The order of the branches makes no line of its own.
-            if ticket.isMultiple(of: 2) { join(ticket, "a", "b") } else { join(ticket, "b", "a") }
+            // Neither the order of the branches nor their shapes make a line of their own.
+            if ticket.isMultiple(of: 2) {
+                join(ticket, "a", "b", shape: ticket)
+            } else {
+                join(ticket, "b", "a", shape: ticket)
+            }
         }
         var idle = ["a": 1]
         #expect(serve("a", idle: &idle).looked == [1])

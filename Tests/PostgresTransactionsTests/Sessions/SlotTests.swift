@@ -112,11 +112,11 @@ struct SlotTests {
         try await onTwoDatabases(slots: 1, poolSize: 1) { _, participants in
             let reading = SessionRequest(participant: "users", commitMode: .readOnly)
             let first = try await participants.reserve([reading], within: .seconds(60))
-            let tickets = participants.lastTicket
+            let tickets = participants.reservations.lastTicket
             let waiting = Task(executorPreference: EventLoop.shared) {
                 try await participants.reserve([Self.request], within: .seconds(86_400))
             }
-            while participants.lastTicket == tickets { await Task.yield() }
+            while participants.reservations.lastTicket == tickets { await Task.yield() }
             // As after a PREPARE that found no slot; by now the server has one.
             try #require(participants.members["users"]?.server).noteExhausted()
             for session in first { await session.release() }

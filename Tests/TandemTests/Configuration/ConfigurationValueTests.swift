@@ -1,5 +1,6 @@
 import FoundationEssentials
 import PostgresClient
+import PostgresTransactions
 import Testing
 
 @testable import tandem
@@ -26,6 +27,7 @@ import Testing
             .filter { !$0.contains("passwordFile") }
             .map { $0.replacing(/^( *)# ?( *[a-zA-Z]+:( [^ ]+)?)( +#.*)?$/) { "\($0.1)\($0.2)" } }
             .filter { !$0.contains("allowUnauthenticated") && !$0.contains("preparedSlots") }
+            .filter { !$0.contains("contendedSessions") }
             .joined(separator: "\n")
         #expect(shown != example)
         let written = try ConfigurationText.load(shown)
@@ -64,6 +66,18 @@ import Testing
         #expect(configuration.listen.port == 2)
         #expect(configuration.participants.first?.poolSize == 3)
         #expect(configuration.logLevel == "info")
+    }
+
+    @Test(arguments: [1: 1, 2: 1, 3: 1, 12: 6])
+    func contendedTransactionsMayUseHalfOfTheSessions(poolSize: Int, half: Int) throws {
+        let size = ["TANDEM_PARTICIPANTS_USERS_POOL_SIZE": "\(poolSize)"]
+        let given = ["TANDEM_PARTICIPANTS_USERS_CONTENDED_SESSIONS": "3"]
+        func limit(_ environment: [String: String]) throws -> Int? {
+            try ConfigurationText.load(ConfigurationText.least, environment: environment)
+                .participantOptions.first?.contendedSessionsMax
+        }
+        #expect(try limit(size) == half)
+        #expect(try limit(size.merging(given) { $1 }) == 3)
     }
 
     @Test func readsEnvironmentWithoutFile() throws {
@@ -112,7 +126,8 @@ extension Configuration {
     fileprivate var restText: String {
         let one = participants.first
         let numbers = [
-            one?.poolSize, one?.finishers, one?.statementTimeoutMilliseconds,
+            one?.poolSize, one?.contendedSessions, one?.finishers,
+            one?.statementTimeoutMilliseconds,
             one?.lockTimeoutMilliseconds, one?.connectTimeoutMilliseconds, one?.preparedSlots,
             state.readers, state.timeoutMilliseconds, shutdownGraceSeconds,
         ]
