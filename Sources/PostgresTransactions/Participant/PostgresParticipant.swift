@@ -63,7 +63,8 @@ final class PostgresParticipant {
         contendedSessions = ContendedSessions(limit: options.contendedSessionsMax)
         let admission = Admission()
         lockWatch = LockWatch(
-            participant: options.name, lockTimeout: options.lockTimeout, loop: loop
+            participant: options.name, lockTimeout: options.lockTimeout, loop: loop,
+            server: { admission.participant?.latestFacts?.systemIdentifier }
         ) {
             guard let participant = admission.participant else { throw PostgresError.closed }
             return try await participant.lockWaits(of: $0)

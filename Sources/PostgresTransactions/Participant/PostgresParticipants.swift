@@ -24,8 +24,8 @@ package final class PostgresParticipants: Participants {
     ) throws(PostgresError) {
         try self.init(
             options, registry: SessionRegistry(state: state, logger: logger),
-            installation: state.installation, replica: state.options.replica, queueMax: queueMax,
-            loop: loop, logger: logger)
+            installation: state.installation, replica: state.options.replica,
+            exchange: WaitExchange(state), queueMax: queueMax, loop: loop, logger: logger)
     }
 
     /// Makes participants whose sessions are recorded nowhere, for work without a decision log.
@@ -35,13 +35,13 @@ package final class PostgresParticipants: Participants {
     ) throws(PostgresError) {
         try self.init(
             options, registry: SessionRegistry(allowsFsyncOff: allowsFsyncOff),
-            installation: installation, replica: installation, queueMax: queueMax, loop: loop,
-            logger: logger)
+            installation: installation, replica: installation, exchange: nil,
+            queueMax: queueMax, loop: loop, logger: logger)
     }
 
     private init(
         _ options: [ParticipantOptions], registry: SessionRegistry, installation: String,
-        replica: String, queueMax: Int, loop: EventLoop, logger: Logger
+        replica: String, exchange: WaitExchange?, queueMax: Int, loop: EventLoop, logger: Logger
     ) throws(PostgresError) {
         let servers = ServerDirectory(loop: loop)
         var members: [String: PostgresParticipant] = [:]
@@ -56,8 +56,9 @@ package final class PostgresParticipants: Participants {
         reservations = SessionReservations(
             members, contendedShapes: contendedShapes, queueMax: queueMax, loop: loop)
         detector = DeadlockDetector(
-            members.values.map(\.lockWatch), installation: installation, loop: loop,
-            logger: logger)
+            members.values.map(\.lockWatch), installation: installation, exchange: exchange,
+            loop: loop, logger: logger
+        ) { [members] gid in members.values.contains { $0.slots.contains(gid) } }
         for (name, member) in members {
             member.onAnswering = { [weak self] in self?.onAnswering?(name) }
         }

@@ -15,6 +15,9 @@ final class BranchSlots {
     /// Everything here that `pg_prepared_xacts` may list.
     var gids: Set<String> { held.union(atWork) }
 
+    /// Whether a gid is of a branch that may hold a slot.
+    func contains(_ gid: String) -> Bool { held.contains(gid) || atWork.contains(gid) }
+
     /// A session was lent for a branch that will be prepared.
     func reserve() { atWorkCount += 1 }
 

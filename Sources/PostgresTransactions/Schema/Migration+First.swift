@@ -3,7 +3,7 @@ extension Migration {
     static let first = Migration(
         number: 1, name: "first schema",
         statements: installation + replicas + participants + transactions + triggers + resolutions
-            + comments)
+            + waitingSessions + comments)
 
     private static let installation = [
         """
@@ -217,6 +217,32 @@ extension Migration {
         CREATE TRIGGER resolutions_are_only_added BEFORE UPDATE OR DELETE OR TRUNCATE
             ON tandem.resolutions FOR EACH STATEMENT
             EXECUTE FUNCTION tandem.refuse_resolution_change()
+        """,
+    ]
+
+    /// Written only while a transaction of one replica waits for one of another, and not logged: nothing
+    /// but speed depends on it.
+    private static let waitingSessions = [
+        """
+        CREATE UNLOGGED TABLE tandem.waiting_sessions (
+            system_identifier text NOT NULL,
+            process_id integer NOT NULL,
+            virtual_transaction text NOT NULL,
+            replica text NOT NULL,
+            epoch bigint NOT NULL,
+            transaction text NOT NULL,
+            age text NOT NULL,
+            branch integer NOT NULL,
+            PRIMARY KEY (system_identifier, process_id, virtual_transaction))
+        """,
+        """
+        DO $$ BEGIN
+        COMMENT ON TABLE tandem.waiting_sessions IS
+            'The sessions of transactions that wait for locks of other replicas'' transactions, so '
+            'that every replica can find deadlocks over several replicas';
+        COMMENT ON COLUMN tandem.waiting_sessions.age IS
+            'The id of the request''s first run; the youngest transaction of a deadlock ends';
+        END $$
         """,
     ]
 

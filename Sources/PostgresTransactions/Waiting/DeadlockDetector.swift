@@ -16,16 +16,28 @@ import TransactionEngine
 /// request arrives: then nothing is lost.
 @LoopActor
 final class DeadlockDetector {
-    private let watches: [LockWatch]
-    private let installation: String
-    private let loop: EventLoop
+    let watches: [LockWatch]
+    let installation: String
+    let loop: EventLoop
     private let logger: Logger
+    /// How sessions are exchanged with other replicas; nil if there is no state database.
+    let exchange: WaitExchange?
+    /// Whether a gid is of a branch that this replica has active.
+    let isOurs: @LoopActor (_ gid: String) -> Bool
     /// The last reading of each participant.
-    private var readings: [String: LockReading] = [:]
+    private(set) var readings: [String: LockReading] = [:]
+    /// What other replicas have published.
+    var elsewhere: [PublishedSession] = []
     private var isConfirming = false
+    private(set) var isExchanging = false
 
-    init(_ watches: [LockWatch], installation: String, loop: EventLoop, logger: Logger) {
+    init(
+        _ watches: [LockWatch], installation: String, exchange: WaitExchange? = nil,
+        loop: EventLoop, logger: Logger, isOurs: @escaping @LoopActor (_ gid: String) -> Bool
+    ) {
         self.watches = watches
+        self.exchange = exchange
+        self.isOurs = isOurs
         self.installation = installation
         self.loop = loop
         self.logger = logger
@@ -39,7 +51,9 @@ final class DeadlockDetector {
 
     /// What is known of transactions now.
     var parties: LockParties {
-        LockParties(installation: installation, sessions: watches.flatMap(\.sessions))
+        LockParties(
+            installation: installation, sessions: watches.flatMap(\.sessions),
+            elsewhere: elsewhere)
     }
 
     /// Takes a participant's new reading, and looks for deadlocks; nil if its server did not answer.
@@ -60,16 +74,38 @@ final class DeadlockDetector {
     ///
     /// A deadlock that is not there is nobody's: it is looked for again with the next reading.
     private func confirm(_ first: FoundWaits, _ names: Set<String>) async {
-        let probes = watches.filter { names.contains($0.participant) }.map { watch in
-            Task { @LoopActor in await watch.probe() }
-        }
-        var again: [LockReading] = []
-        for probe in probes { if let reading = await probe.value { again.append(reading) } }
+        let again = await probe(watches.filter { names.contains($0.participant) })
         isConfirming = false
         let second = FoundWaits(again, parties)
         for deadlock in WaitGraph(first.edges, confirmedBy: second.edges).deadlocks() {
             end(deadlock, second)
         }
+    }
+
+    /// New readings of these participants; those whose servers do not answer are missing.
+    @discardableResult
+    func probe(_ watches: [LockWatch]) async -> [LockReading] {
+        let probes = watches.map { watch in Task { @LoopActor in await watch.probe() } }
+        var readings: [LockReading] = []
+        for probe in probes { if let reading = await probe.value { readings.append(reading) } }
+        return readings
+    }
+
+    /// A watch has read its participant when that was due: if a branch waits for another replica's
+    /// transaction, sessions are exchanged.
+    func exchange(after watch: LockWatch) {
+        guard exchange != nil, !isExchanging, let reading = readings[watch.participant],
+            dependsOnOthers(reading)
+        else { return }
+        isExchanging = true
+        Task(executorPreference: loop) { await self.keepExchanging() }
+    }
+
+    /// The exchange has ended.
+    func noteExchangeEnd() {
+        isExchanging = false
+        // Participants without sessions of this replica were read for the others' sessions alone.
+        for watch in watches where watch.sessions.isEmpty { forgetReading(of: watch.participant) }
     }
 
     /// Ends the victim, if it is this replica's; another replica finds the same victim.

@@ -6,15 +6,22 @@ import TransactionEngine
 @LoopActor
 struct LockParties {
     private let installation: String
-    /// The ages of this replica's transactions with sessions.
+    /// The ages of the transactions that have sessions here, or that other replicas have published.
     private var ages: [GlobalTransactionID: GlobalTransactionID] = [:]
+    /// Other replicas' sessions.
+    private var elsewhere: [ServerProcess: [PublishedSession]] = [:]
     /// The transactions that are being ended: a branch of theirs was cancelled.
     private(set) var stopped: Set<GlobalTransactionID> = []
 
     init(
-        installation: String, sessions: some Sequence<any WatchedSession>
+        installation: String, sessions: some Sequence<any WatchedSession>,
+        elsewhere: [PublishedSession] = []
     ) {
         self.installation = installation
+        for session in elsewhere {
+            ages[session.transaction] = session.age
+            self.elsewhere[session.process, default: []].append(session)
+        }
         for session in sessions {
             guard let id = transaction(of: session)?.id, let age = session.age else { continue }
             ages[id] = age
@@ -42,7 +49,15 @@ struct LockParties {
     func transaction(
         of process: Int32, in reading: LockReading
     ) -> (id: GlobalTransactionID, branch: Int)? {
-        reading.sessions[process].flatMap(transaction(of:))
+        if let session = reading.sessions[process] { return transaction(of: session) }
+        let key = ServerProcess(
+            systemIdentifier: reading.systemIdentifier, processID: process)
+        guard let virtualTransaction = reading.processes[process]?.virtualTransaction,
+            let published = elsewhere[key]?.first(where: {
+                $0.virtualTransaction == virtualTransaction
+            })
+        else { return nil }
+        return (published.transaction, published.branch)
     }
 
     /// Describes a session of a reading.

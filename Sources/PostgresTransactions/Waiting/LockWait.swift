@@ -12,6 +12,10 @@ struct LockProcess: Hashable, Sendable {
     let role: String?
     /// The statement that it runs, or ran last; cut off where the server cuts it off.
     let query: String
+    /// Its transaction; nil if it is in none.
+    ///
+    /// The server does not use a number again as long as it runs.
+    let virtualTransaction: String?
     /// The lock that it waits for; nil if it waits for none.
     let wait: LockWait?
 }
@@ -134,7 +138,8 @@ enum LockQuery {
                 GROUP BY q.pid)
             SELECT p.pid, (extract(epoch FROM a.backend_start) * 1000000)::bigint,
                 a.application_name, a.usename, a.query,
-                q.virtualtransaction, (extract(epoch FROM q.waitstart) * 1000000)::bigint,
+                (SELECT l.virtualtransaction FROM locks AS l WHERE l.pid = p.pid LIMIT 1),
+                (extract(epoch FROM q.waitstart) * 1000000)::bigint,
                 (extract(epoch FROM pg_catalog.clock_timestamp() - q.waitstart) * 1000000)::bigint,
                 quote_ident(n.nspname) || '.' || quote_ident(c.relname),
                 '(' || coalesce(r.page, q.page) || ',' || coalesce(r.tuple, q.tuple) || ')',
@@ -173,21 +178,20 @@ enum LockQuery {
     private static func process(_ row: inout RowReader) -> LockProcess? {
         let id: Int32? = row.value()
         let (startedAt, application, role) = (row.text(), row.text(), row.text())
-        let query = row.text() ?? ""
-        let wait = wait(&row)
+        let (query, transaction) = (row.text() ?? "", row.text())
+        let wait = wait(&row, of: transaction ?? "")
         guard let id else { return nil }
         return LockProcess(
             id: id, startedAt: startedAt, applicationName: application, role: role, query: query,
-            wait: wait)
+            virtualTransaction: transaction, wait: wait)
     }
 
-    private static func wait(_ row: inout RowReader) -> LockWait? {
-        let (transaction, since): (String?, Timestamp?) = (row.text(), row.value())
-        let length: Int64? = row.value()
+    private static func wait(_ row: inout RowReader, of transaction: String) -> LockWait? {
+        let (since, length): (Timestamp?, Int64?) = (row.value(), row.value())
         let (relation, place) = (row.text(), row.text())
         let blockers = (row.list() ?? []).compactMap { $0.flatMap { Int32($0) } }
         let gids = (row.list() ?? []).compactMap { $0 }
-        guard let transaction, let since, let length else { return nil }
+        guard let since, let length else { return nil }
         return LockWait(
             identity: "\(transaction) \(since)", since: since, length: .microseconds(length),
             relation: relation, row: place, blockers: blockers, gids: gids)

@@ -18,6 +18,7 @@ final class LockWatch {
     /// Sees the readings of all participants.
     weak var detector: DeadlockDetector?
     private let loop: EventLoop
+    private let server: @LoopActor () -> String?
     private let ask: @LoopActor ([Int32]) async throws -> LockListing
     private let read = NextRun<LockReading?>()
     private var schedule: ProbeSchedule
@@ -29,19 +30,25 @@ final class LockWatch {
     ///
     /// - Parameters:
     ///   - lockTimeout: how long PostgreSQL lets a session wait; 0 for ever.
+    ///   - server: the system identifier of the server that answered last.
     ///   - ask: finds out which of these server processes wait.
     init(
         participant: String, lockTimeout: Duration, loop: EventLoop,
+        server: @escaping @LoopActor () -> String?,
         ask: @escaping @LoopActor ([Int32]) async throws -> LockListing
     ) {
         self.participant = participant
         schedule = ProbeSchedule(lockTimeout: lockTimeout)
         self.loop = loop
+        self.server = server
         self.ask = ask
     }
 
     /// The sessions with a branch in them; some have voted.
     var sessions: [any WatchedSession] { entries.values.map(\.session) }
+
+    /// The participant's server, as far as it is known.
+    var systemIdentifier: String? { server() }
 
     /// A branch begins to work in the session with this server process.
     func begin(_ session: any WatchedSession, _ processID: Int32) {
@@ -75,6 +82,7 @@ final class LockWatch {
 
     private func probeOnTime() async {
         _ = await probe()
+        detector?.exchange(after: self)
         isProbing = false
         scheduleProbe()
     }
@@ -99,10 +107,11 @@ final class LockWatch {
     private func readNow() async -> LockReading? {
         let before = known
         let own = late
+        let others = detector?.processesElsewhere(for: self) ?? []
         let asked = loop.now
         var listing = LockListing(systemIdentifier: "", processes: [:])
-        if !own.isEmpty {
-            let answer = try? await ask(own)
+        if !own.isEmpty || !others.isEmpty {
+            let answer = try? await ask(own + others)
             schedule.noteAnswer(
                 asked: asked, answered: loop.now,
                 foundWaits: answer.map { !$0.processes.isEmpty } ?? false)

@@ -35,7 +35,8 @@ struct DeadlockDetectorTests {
             // Every second reading finds one of the waits over; or another one in its place.
             let first = Self.wait(11, for: 12, named: isNewWait ? "first \(number)" : "first")
             let over = LockProcess(
-                id: 11, startedAt: nil, applicationName: nil, role: nil, query: "", wait: nil)
+                id: 11, startedAt: nil, applicationName: nil, role: nil, query: "",
+                virtualTransaction: nil, wait: nil)
             let isOver = !isNewWait && number % 2 == 0
             return [isOver ? over : first, Self.wait(12, for: 11, named: "second")]
         }
@@ -109,6 +110,7 @@ struct DeadlockDetectorTests {
     ) -> LockProcess {
         LockProcess(
             id: id, startedAt: nil, applicationName: "a", role: "r", query: "q",
+            virtualTransaction: nil,
             wait: LockWait(
                 identity: identity, since: 0, length: .seconds(1), relation: "public.t",
                 row: nil, blockers: blockers, gids: []))
@@ -129,7 +131,8 @@ struct DeadlockDetectorTests {
         }
 
         init() {
-            watch = LockWatch(participant: "p", lockTimeout: .zero, loop: .shared) {
+            watch = LockWatch(participant: "p", lockTimeout: .zero, loop: .shared, server: { "s" })
+            {
                 [server] _ in
                 server.asked += 1
                 let processes = server.answer(server.asked).map { ($0.id, $0) }
@@ -138,7 +141,8 @@ struct DeadlockDetectorTests {
                     processes: Dictionary(uniqueKeysWithValues: processes))
             }
             detector = DeadlockDetector(
-                [watch], installation: "i", loop: .shared, logger: Logger(label: "test"))
+                [watch], installation: "i", loop: .shared, logger: Logger(label: "test")
+            ) { _ in true }
         }
 
         func answer(_ answer: @escaping (Int) -> [LockProcess]) { server.answer = answer }
