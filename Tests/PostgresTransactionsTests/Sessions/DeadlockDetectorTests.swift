@@ -48,18 +48,35 @@ struct DeadlockDetectorTests {
     @Test("ends nobody else while a victim is being ended")
     func once() async throws {
         let scene = Scene()
-        // Two cycles, which have the youngest transaction in common.
-        scene.answer { _ in
-            [
-                Self.wait(11, for: 13, named: "first"), Self.wait(12, for: 13, named: "second"),
-                Self.wait(13, for: 11, 12, named: "third"),
+        let sessions = [11, 12].map { scene.begin($0, transaction: Int64($0)) }
+        scene.answer { [victim = sessions[1]] _ in
+            let first = Self.wait(11, for: 12, named: "first")
+            guard victim.isStopped else { return [first, Self.wait(12, for: 11, named: "second")] }
+            // The victim's cancel is on its way, and a younger one has come into the cycle.
+            return [
+                first, Self.wait(12, for: 11, 13, named: "second"),
+                Self.wait(13, for: 11, named: "third"),
             ]
         }
-        let sessions = [11, 12, 13].map { scene.begin($0, transaction: Int64($0)) }
-        _ = await sessions[2].untilStopped()
-        let asked = scene.asked
-        await scene.untilAsked(times: asked + 6)
-        #expect(sessions.map(\.stops) == [0, 0, 1])
+        _ = await sessions[1].untilStopped()
+        let late = scene.begin(13, transaction: 13)
+        await scene.untilAsked(times: scene.asked + 6)
+        #expect(sessions.map(\.stops) == [0, 1])
+        #expect(late.stops == 0)
+    }
+
+    @Test("spares a branch that votes before the second reading is there")
+    func voted() async throws {
+        let scene = Scene()
+        let sessions = [11, 12].map { scene.begin($0, transaction: Int64($0)) }
+        scene.answer { [victim = sessions[1]] number in
+            victim.isWorking = number % 2 != 0
+            return [
+                Self.wait(11, for: 12, named: "first"), Self.wait(12, for: 11, named: "second"),
+            ]
+        }
+        await scene.untilAsked(times: 7)
+        #expect(sessions.allSatisfy { $0.failure == nil })
     }
 
     @Test("judges by the age of the first run")
