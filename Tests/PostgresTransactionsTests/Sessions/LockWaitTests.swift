@@ -77,4 +77,16 @@ struct LockWaitTests {
         #expect(failure.explained(by: cause) == (isExplained ? expected : failure))
         #expect(failure.explained(by: nil) == failure)
     }
+
+    @Test(
+        "what PostgreSQL says of a deadlock is kept",
+        arguments: [("57014", true), ("40P01", false)])
+    func ownDeadlock(state: String, isExplained: Bool) {
+        let failure = BranchFailure(
+            .statement, statement: 1,
+            report: BranchFailure.ServerReport(sqlState: state, message: "m"))
+        let kind = BranchFailure.Kind.deadlock(LockCycle(waits: []))
+        let found = failure.explained(by: BranchFailure(kind), wasStopped: true)
+        #expect(found == (isExplained ? BranchFailure(kind, statement: 1) : failure))
+    }
 }

@@ -9,8 +9,9 @@ import TransactionEngine
 
 @testable import PostgresTransactions
 
-/// Participants `p0`, `p1`, ... in databases of one server, each with a table of two rows, as one or more
-/// replicas use them.
+/// Participants in databases of one server, as one or more replicas use them.
+///
+/// They are named `p0`, `p1` and so on, and each has a table of two rows.
 @LoopActor
 final class DeadlockScene {
     let replicas: [PostgresParticipants]
