@@ -147,8 +147,10 @@ extension FlushStatement {
         onConflict(
             set: copied + [decidedState, .problem], unless: isDecided, returning: held.columns))
 
-    /// Decides on an abort as `decide` does. Where it takes effect, the row's successor is accepted,
-    /// and has the key.
+    /// Decides on an abort as `decide` does, and accepts the successor.
+    ///
+    /// Where the abort does not take effect, nothing is accepted. Where it does, the successor has
+    /// the key.
     private static let decideAndRetry = update(
         kept: [.decision, .decidedAt, decidedState, .problem, noKey, .retriedAs] + proof,
         if: isNotOpen, returning: "t.*"
