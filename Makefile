@@ -28,8 +28,8 @@ MINUTES := 5
 SEEDS := 20000
 
 .PHONY: help setup build demo test test-servers check bench bench-compare bench-growth \
-    bench-recovery bench-library bench-endurance crash-matrix chaos simulate mutants model \
-    model-3x3 examples docs api-check clean
+    bench-recovery bench-library bench-endurance crash-matrix chaos simulate policies mutants \
+    model model-3x3 examples docs api-check clean
 
 help: ## Lists the commands. PG=15, 16, 17 or 18 with one chooses the servers it starts.
 	@grep -hE '^[a-z0-9-]+:.* ## ' $(MAKEFILE_LIST) | sort \
@@ -88,6 +88,9 @@ chaos: build ## A bank under fault for MINUTES=5, and a checker that counts.
 
 simulate: setup ## SEEDS=20000 histories of the core, then all with few faults; SEED=n tells one.
 	@scripts/simulate.sh $(if $(SEED),seed $(SEED),$(SEEDS))
+
+policies: setup ## Ways to end deadlocks, simulated beside each other; some two minutes.
+	@scripts/simulate.sh policies
 
 mutants: build ## Planted bugs, each noticed by a seed of the simulator or by a named test.
 	@scripts/simulate.sh mutants

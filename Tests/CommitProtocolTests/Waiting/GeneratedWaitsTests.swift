@@ -97,8 +97,9 @@ import Testing
         #expect(search.steps == length * (length - 1) / 2)
     }
 
-    /// The oldest, at the head, waits for the youngest, at the end. A search from each of them would
-    /// follow a third of the cube of the length.
+    /// The oldest, at the head, waits for the youngest, at the end.
+    ///
+    /// A search from each of them would follow a sixth of the cube of the length.
     @Test(arguments: [100, 1_000])
     func findsVictimOfAQueueInFewSteps(_ length: Int) {
         let edges = length * (length - 1) / 2 + 1

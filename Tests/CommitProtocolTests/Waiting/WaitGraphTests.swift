@@ -43,8 +43,9 @@ import Testing
         #expect(WaitGraph(edges).deadlocks().map(\.victim) == [id(2)])
     }
 
-    /// Transaction 1 holds the row for which all others queue, and waits for a row of the last of them.
-    /// The others in the queue are younger and on cycles as well: the last waits for each of them.
+    /// One end of a queue waits for the other: 1 holds the row, and waits for another row of 2, the last.
+    ///
+    /// Those between are younger, and on cycles as well, for the last waits for each of them.
     @Test(arguments: [[], [3, 4, 5, 6, 7, 8]])
     func endsOneTransactionForAWholeQueue(_ between: [Int64]) {
         let edges = queue([1] + between + [2]) + [edge(1, 2, "other row")]
