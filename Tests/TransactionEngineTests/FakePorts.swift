@@ -264,6 +264,8 @@ final class FakeParticipants: Participants {
         var finishing: [CheckedContinuation<Void, Never>] = []
         /// Work goes on until it is cancelled.
         var isEndless = false
+        /// Whether work goes on although it was cancelled.
+        var ignoresCancel = false
         var working: [CheckedContinuation<Void, Never>] = []
         /// The failures of the next branches that work; the others are prepared.
         var failures: [BranchFailure] = []
@@ -430,7 +432,10 @@ struct FakeSession: BranchSession {
 
     func finish(_ decision: Decision) async -> FinishReport { FinishReport(.done) }
 
-    func cancel() async { participants.cancelWork() }
+    func cancel() async {
+        if participants.state.withLock({ $0.ignoresCancel }) { return }
+        participants.cancelWork()
+    }
 
     func release() async {}
 }

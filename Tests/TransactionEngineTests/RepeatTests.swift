@@ -108,6 +108,32 @@ struct RepeatTests {
         #expect(Set(bench.log.state.withLock { $0.successors.map(\.id) }) == [Self.id(3)])
     }
 
+    @Test("only once no branch of the run before works any more")
+    func waitsForEarlierWork() async throws {
+        let bench = await Self.bench([Self.deadlock])
+        bench.participants.state.withLock {
+            $0.isEndless = true
+            $0.ignoresCancel = true
+        }
+        let running = Task {
+            await bench.run(Self.key, participants: ["users", "orders"], retriesMax: 1)
+        }
+        while bench.log.state.withLock({ $0.successors.isEmpty }) { await Task.yield() }
+        // The abort is durable, and the other branch goes on.
+        try await bench.engine.recoverOnce()
+        #expect(bench.participants.state.withLock { $0.repeatedReservations } == 0)
+        #expect(bench.participants.state.withLock { $0.works.count } == 2)
+        bench.participants.state.withLock { $0.isEndless = false }
+        bench.participants.cancelWork()
+        guard case .known(let record) = await running.value else {
+            Issue.record("expected the second run")
+            return
+        }
+        #expect(record.attempt == 2)
+        #expect(bench.participants.state.withLock { $0.repeatedReservations } == 1)
+        #expect(bench.participants.state.withLock { $0.works.count } == 4)
+    }
+
     /// Runs a request whose second run waits for sessions, and does something meanwhile.
     private static func whileSuccessorWaits(
         _ body: (Bench) async throws -> Void

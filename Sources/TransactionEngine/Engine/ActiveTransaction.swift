@@ -24,6 +24,8 @@ final class ActiveTransaction {
     /// The transaction that runs the request again, from the time at which the abort of this one is
     /// written.
     var successor: ActiveTransaction?
+    /// Resumed once no branch works any more.
+    private var workEnd: CheckedContinuation<Void, Never>?
     /// In milliseconds of the engine's clock.
     let deadline: Int64
     var timers: [Timer: any ScheduledTimer] = [:]
@@ -77,6 +79,24 @@ final class ActiveTransaction {
         /// Answered at the decision because the caller preferred it, and not because a bound passed.
         let isAtDecision: Bool
     }
+
+    /// Keeps what became of the work of a branch.
+    func workEnded(_ report: WorkReport, of branch: Int) {
+        branches[branch].report = report
+        guard let workEnd, !isAtWork else { return }
+        self.workEnd = nil
+        workEnd.resume()
+    }
+
+    /// Returns once the work of every branch has ended; one caller at most waits.
+    func waitUntilWorkEnds() async {
+        guard isAtWork else { return }
+        await withCheckedContinuation { continuation in
+            if isAtWork { workEnd = continuation } else { continuation.resume() }
+        }
+    }
+
+    private var isAtWork: Bool { branches.contains { $0.report == nil } }
 
     /// The request that waits for the answer of this transaction, and not of a later one; nil if none
     /// does.

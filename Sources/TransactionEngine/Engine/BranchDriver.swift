@@ -75,10 +75,10 @@ final class BranchDriver {
         _ report: WorkReport, _ branch: Int, of transaction: ActiveTransaction
     ) {
         guard !transaction.isOver else { return }
-        transaction.branches[branch].report = report
         if let failure = report.failure {
             transaction.branches[branch].work?.onRefusal?(failure)
         }
+        transaction.workEnded(report, of: branch)
         switch report.reply {
         case .held, .ready:
             break

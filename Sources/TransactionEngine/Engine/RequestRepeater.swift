@@ -75,6 +75,9 @@ final class RequestRepeater {
     private func reserve(
         for transaction: ActiveTransaction, _ run: RequestRun, after former: ActiveTransaction
     ) async {
+        // A branch that is being cancelled still has its session, and the program's code may still run in
+        // it. Two runs at once would take twice the sessions, and call one closure twice at a time.
+        await former.waitUntilWorkEnds()
         let left = max(0, run.deadline - context.clock.milliseconds)
         let sessions = try? await context.participants.reserve(
             run.sessionRequests, runsAgain: true, within: .milliseconds(left))
