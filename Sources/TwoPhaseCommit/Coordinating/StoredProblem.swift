@@ -84,9 +84,9 @@ struct StoredProblem: Codable {
     func cause(_ works: [ErasedWork]) -> Aborted.Cause {
         if let branch {
             guard works.indices.contains(branch) else { return .coordinator(detail) }
-            if let error = works[branch].thrownError() { return .work(participant: branch, error) }
-            if let failure = works[branch].voteFailure() {
-                return .branch(participant: branch, BranchError(failure))
+            if let refusal = works[branch].refusal() {
+                return refusal.thrownError.map { .work(participant: branch, $0) }
+                    ?? .branch(participant: branch, BranchError(refusal.failure))
             }
             let server = sqlstate.map {
                 ServerError(BranchFailure.ServerReport(sqlState: $0, message: detail))
