@@ -13,8 +13,6 @@ enum {
     IN_FLIGHT_MAX = 10000,
     POSTMASTERS_MAX = 3,
     ANSWER_BYTES = 600,
-    /// How often the coordinator runs a transaction again that lost to others.
-    RETRIES_MAX = 10,
     /// Clients of a load with contention, the hot ones among them: each may have rows of its own.
     CLIENTS_MAX = 1000,
 };

@@ -10,6 +10,10 @@ from chaos.observed import Status
 from stack.stack import PARTICIPANTS
 
 ACCOUNTS, OPENING_BALANCE = 200, 1000
+# Some transfers use only these accounts, in any order, so that they meet in deadlocks all the time.
+HOT_ACCOUNTS, HOT_SHARE = 3, 0.4
+# The part of transfers whose branches work in the order of the request.
+IN_ORDER = 0.3
 TABLES = (
     "CREATE TABLE accounts (id int PRIMARY KEY, balance bigint NOT NULL CHECK (balance >= 0))",
     f"INSERT INTO accounts SELECT n, {OPENING_BALANCE} FROM generate_series(1, {ACCOUNTS}) AS n",
@@ -35,12 +39,14 @@ class Transfer:
     legs: list
     must_abort: bool
     early: bool = False
+    in_order: bool = False
     answers: list = field(default_factory=list)
     ids: set = field(default_factory=set)
 
     @property
     def body(self):
         return {"branches": [self._branch(number, *leg) for number, leg in enumerate(self.legs)],
+                "execution": "inOrder" if self.in_order else "parallel",
                 "timeoutMilliseconds": TIMEOUT_MILLISECONDS, "labels": {"transfer": self.name}}
 
     def _branch(self, number, participant, account, amount):
@@ -71,13 +77,14 @@ def transfers(client, rng):
     """An endless series of transfers; most have a key."""
     for number in itertools.count():
         participants = rng.sample(PARTICIPANTS, rng.choice((2, 2, 3)))
+        accounts = HOT_ACCOUNTS if rng.random() < HOT_SHARE else ACCOUNTS
         amounts = [rng.randint(1, 50) for _ in participants[1:]]
-        legs = [(name, rng.randint(1, ACCOUNTS), amount)
+        legs = [(name, rng.randint(1, accounts), amount)
                 for name, amount in zip(participants, [-sum(amounts), *amounts])]
         name = f"{client}-{number}"
         key = name if rng.random() < 0.7 else None
         yield Transfer(name, key, legs, must_abort=rng.randrange(ABORT_ONE_IN) == 0,
-                       early=rng.random() < REPLY_AT_DECISION)
+                       early=rng.random() < REPLY_AT_DECISION, in_order=rng.random() < IN_ORDER)
 
 
 class Client(threading.Thread):
@@ -127,7 +134,8 @@ class Client(threading.Thread):
             self._observed.status(answer.body, before, place)
         elif outcome == "aborted":
             transfer.ids.add(number)
-            self._observed.record(number, Status("aborting", "abort"), before, place)
+            # The caller is answered for the last run.
+            self._observed.record(number, Status("aborting", "abort", True), before, place)
         if self._random.random() < READ_ELSEWHERE_AT_ONCE:
             ask(self._random.choice(self._replicas), number, self._observed)
 

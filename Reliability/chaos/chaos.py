@@ -7,14 +7,14 @@ from collections import Counter
 from pathlib import Path
 
 from chaos.bank import TABLES, Client, Watcher
-from chaos.checker import check
+from chaos.checker import check, repeat_requests
 from chaos.disk import Disk
 from chaos.observed import ObservedStatuses
 from chaos.nemesis import FAILPOINTS, Nemesis
-from stack import processes
+from stack import processes, runs
 from stack.stack import GRACE_SECONDS, PARTICIPANTS, Stack
 
-CLIENTS, REPLICAS = 8, 3
+CLIENTS, REPLICAS = 12, 3
 HEAL_SECONDS_MAX = 60
 # A run with less work or fewer faults per minute is invalid.
 TRANSFERS_PER_MINUTE_MIN, FAULTS_PER_MINUTE_MIN = 2000, 8
@@ -75,11 +75,13 @@ def storm(stack, disk, minutes, seed):
     time.sleep(2 * GRACE_SECONDS)
     if not is_quiet(stack):
         faults.append("a transaction reappeared after all had finished")
+    faults += repeat_requests(stack, transfers)
     faults += check(stack, transfers)
     report(transfers, nemesis, observed, seconds, healed)
     return faults, (shortcomings(transfers, nemesis, seconds / 60)
-                    + missing_journal_decisions(stack)
-                    + unseen_faults(stack, transfers) + ObservedStatuses.unseen_faults())
+                    + missing_journal_decisions(stack) + missing_repeats(stack)
+                    + unseen_faults(stack, transfers) + ObservedStatuses.unseen_faults()
+                    + runs.unseen_faults())
 
 
 def missing_journal_decisions(stack):
@@ -94,6 +96,17 @@ def missing_journal_decisions(stack):
             if count == "0":
                 lacks.append(f"no journal decided {decision}")
     return lacks
+
+
+def missing_repeats(stack):
+    """Why the run is invalid if no transaction lost to others and ran again."""
+    with stack.state.session() as session:
+        rows = runs.read(session, "transfer")
+    again = [row for row in rows if row.retry_of]
+    committed = sum(row.decision == "commit" for row in again)
+    print(f"{len(again)} transactions ran again, {committed} of them committed; the most runs of one "
+          f"request: {max((row.attempt for row in rows), default=0)}")
+    return [] if committed else ["no transaction that lost to others ran again and committed"]
 
 
 def unseen_faults(stack, transfers):

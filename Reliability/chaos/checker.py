@@ -2,7 +2,8 @@
 
 from collections import Counter
 
-from chaos.bank import ACCOUNTS, OPENING_BALANCE
+from chaos.bank import ACCOUNTS, OPENING_BALANCE, outcome_of
+from stack import runs
 from stack.stack import PARTICIPANTS
 
 WRONG_BALANCES = f"""
@@ -10,10 +11,8 @@ SELECT a.id, a.balance, {OPENING_BALANCE} + coalesce(sum(l.amount), 0)
 FROM accounts AS a LEFT JOIN ledger AS l ON l.account = a.id
 GROUP BY a.id, a.balance HAVING a.balance <> {OPENING_BALANCE} + coalesce(sum(l.amount), 0)
 """
-ROWS = """
-SELECT label_values[array_position(label_names, 'transfer')], state, decision,
-    finished_at IS NOT NULL FROM tandem.transactions
-"""
+# A repeated request has the recorded answer at once; so many are repeated at most.
+REPEATED_MAX = 2000
 
 
 def check(stack, transfers):
@@ -60,14 +59,35 @@ def check_legs(transfers, legs):
 def check_rows(stack, transfers):
     """The state database agrees with the participants."""
     with stack.state.session() as session:
-        rows = session.query(ROWS)
-    faults, committed = [], Counter()
-    for transfer, state, decision, is_finished in rows:
-        if state not in ("committed", "aborted") or is_finished != "t":
-            faults.append(f"{transfer}: its row is {state}, finished: {is_finished}")
-        committed[transfer] += decision == "commit"
+        rows = runs.read(session, "transfer")
+    faults, committed = runs.faults(rows), Counter()
+    for row in rows:
+        if row.state not in ("committed", "aborted") or not row.is_finished:
+            faults.append(f"{row.label}: its row is {row.state}, finished: {row.is_finished}")
+        committed[row.label] += row.decision == "commit"
     for transfer in transfers:
         if committed[transfer.name] != transfer.happened:
             faults.append(f"{transfer.name}: {committed[transfer.name]} rows say commit, but it is "
                           f"{'committed' if transfer.happened else 'not committed'}")
+    return faults
+
+
+def repeat_requests(stack, transfers):
+    """Sends requests again, with their keys: each has the outcome of its last run, and no other."""
+    with stack.state.session() as session:
+        rows = runs.read(session, "transfer")
+    final = {row.label: row for row in runs.last(rows) if row.has_key}
+    # Those that ran several times first.
+    keyed = sorted((transfer for transfer in transfers if transfer.key in final),
+                   key=lambda transfer: -final[transfer.key].attempt)
+    replicas = list(stack.replicas.values())
+    faults = []
+    for number, transfer in enumerate(keyed[:REPEATED_MAX]):
+        row = final[transfer.key]
+        answer = replicas[number % len(replicas)].post(transfer.body, transfer.key)
+        expected = "committed" if row.decision == "commit" else "aborted"
+        named = answer.body.get("id") or answer.body.get("transaction")
+        if outcome_of(answer) != expected or named != row.id:
+            faults.append(f"{transfer.name}: repeated later, it is {answer} of {named}, and its last "
+                          f"run is {row.id}, {expected}")
     return faults

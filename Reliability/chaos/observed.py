@@ -12,6 +12,8 @@ class Status:
 
     state: str = "active"
     decision: str | None = None
+    # The run after it, which is written together with the decision; True if that is none.
+    next_run: str | bool | None = None
 
 
 class ObservedStatuses:
@@ -32,7 +34,8 @@ class ObservedStatuses:
         """Records a transaction in an answer of any kind."""
         number, state, decision = body.get("id"), body.get("state"), body.get("decision")
         if state in RANK:
-            self.record(number, Status(state, decision), before, place)
+            next_run = decision and (body.get("retriedAs") or True)
+            self.record(number, Status(state, decision, next_run), before, place)
         else:
             self._blame(f"{number}: {state} at {place}")
 
@@ -42,11 +45,14 @@ class ObservedStatuses:
             self._blame(f"{number}: {earlier.state}, then {word.state} at {place}")
         if earlier.decision and word.decision != earlier.decision:
             self._blame(f"{number}: {earlier.decision}, then {word.decision} at {place}")
+        if earlier.next_run and word.next_run and word.next_run != earlier.next_run:
+            self._blame(f"{number}: ran again as {earlier.next_run}, then {word.next_run} at {place}")
         with self._lock:
             self.answers += 1
             known = self._words.get(number, Status())
             most = max(known.state, word.state, key=RANK.get)
-            self._words[number] = Status(most, known.decision or word.decision)
+            self._words[number] = Status(
+                most, known.decision or word.decision, known.next_run or word.next_run)
 
     def _blame(self, fault):
         # Printed among the nemesis' faults, to show what was broken at that time.
@@ -60,7 +66,9 @@ class ObservedStatuses:
         planted = ((Status("committed", "commit"), Status("committing", "commit")),
                    (Status("aborted", "abort"), Status("aborting", "abort")),
                    (Status("committing", "commit"), Status("preparing")),
-                   (Status("committing", "commit"), Status("committed", "abort")))
+                   (Status("committing", "commit"), Status("committed", "abort")),
+                   (Status("aborting", "abort", True), Status("aborted", "abort", "2")),
+                   (Status("aborting", "abort", "2"), Status("aborted", "abort", "3")))
         unseen = []
         for first, then in planted:
             observed = cls(is_quiet=True)

@@ -1,5 +1,6 @@
 """One case: run a transaction to a crash point, apply a fault, repair it, and judge the result."""
 
+import random
 import threading
 import time
 from dataclasses import dataclass, field
@@ -83,9 +84,11 @@ class Case:
         self.point, self.fault = point, fault
         self.marker = f"case-{number}"
         # With a key, work starts after the acceptance; without one, they overlap.
-        self.key = None if point.path.first_incarnation == "rowless" or number % 2 else self.marker
+        chance = random.Random(f"{point} {fault}")
+        has_key = point.path.first_incarnation != "rowless" and chance.random() < 0.5
+        self.key = self.marker if has_key else None
         # One in three gets its reply at the decision.
-        self.early = number % 3 == 0
+        self.early = chance.random() < 1 / 3
         self.body = transaction(self.marker, point.path.transaction)
         self.whole = written(self.body)
         # Only the replica that runs the transaction needs the setting.

@@ -1,10 +1,7 @@
 """Judges a case by the databases and by the answers to callers."""
 
+from stack import runs
 from stack.stack import PARTICIPANTS
-
-# Of a request that ran several times, the last run's row has the outcome.
-ROW = ("SELECT number, salt, decision, state, finished_at IS NOT NULL FROM tandem.transactions "
-       "WHERE label_values @> ARRAY['{marker}'] AND retried_as IS NULL")
 
 
 def effects(stack, marker):
@@ -17,19 +14,27 @@ def effects(stack, marker):
     return counts
 
 
-def row_of(stack, marker):
-    """The state database's row: (number, salt, decision, state, finished), or None."""
+def runs_of(stack, marker):
+    """The rows of the case's request, the oldest first."""
     with stack.state.session() as session:
-        rows = session.query(ROW.format(marker=marker))
-    return rows[0] if rows else None
+        return runs.read(session, "marker", marker)
+
+
+def row_of(stack, marker):
+    """The row of its last run, or None."""
+    rows = runs.last(runs_of(stack, marker))
+    return rows[-1] if rows else None
 
 
 def judge(case, answer, result):
     """Sets the outcome and the violations."""
     complain = result.violations.append
     counts = effects(case.stack, case.marker)
+    rows = runs_of(case.stack, case.marker)
+    for fault in runs.faults(rows):
+        complain(fault)
     row = row_of(case.stack, case.marker)
-    decision, state = (row[2], row[3]) if row else (None, None)
+    decision, state = (row.decision, row.state) if row else (None, None)
     result.outcome = "committed" if counts == case.whole else "aborted"
     if counts not in ([0, 0, 0], case.whole):
         complain(f"committed in part: the rows are {counts}")
@@ -61,6 +66,9 @@ def repeat_request(case, committed, row, complain):
         complain(f"repeated after a commit: {again}, rows {counts}")
     if row and not committed and (again.status != 409 or any(counts)):
         complain(f"repeated after an abort: {again}, rows {counts}")
+    named = again.body.get("id") or again.body.get("transaction")
+    if row and named != row.id:
+        complain(f"repeated: {again} of {named}, but its last run is {row.id}")
     if not row and not case.point.path.transaction.endswith("abort") and (
             again.status != 201 or counts != case.whole):
         complain(f"the key was unused, and its first use gave {again}, rows {counts}")
@@ -70,7 +78,7 @@ def still_holds(case, result):
     """Checks later that nothing has changed since the verdict."""
     counts = effects(case.stack, case.marker)
     row = row_of(case.stack, case.marker)
-    if (counts == case.whole) != bool(row and row[2] == "commit") or counts not in (
+    if (counts == case.whole) != bool(row and row.decision == "commit") or counts not in (
             [0, 0, 0], case.whole):
         result.violations.append(
             f"later: the rows are {counts}, and the transaction's row is {row}")

@@ -3,6 +3,7 @@
 import random
 import time
 
+from crash import deadlock
 from crash.case import TABLES, FailpointCase, MessageCase, NotHit
 from crash.faults import FAULTS
 from crash.judge import still_holds
@@ -19,6 +20,7 @@ def cases(sample=None, only=None):
     """All cases as (class, point, fault), or a sample that covers every fault and step."""
     whole = [(FailpointCase, point, fault) for point in points() for fault in FAULTS]
     whole += [(MessageCase, message, action) for message in MESSAGES for action in ACTIONS]
+    whole += [(deadlock.DeadlockCase, point, fault) for point, fault in deadlock.cases()]
     if only:
         whole = [case for case in whole if only in f"{case[1]} {case[2]}"]
     return whole if sample is None else chosen(whole, sample)
@@ -42,7 +44,7 @@ def run(binary=None, sample=None, only=None, shard=(1, 1)):
     """
     results, judged, invalid = [], [], 0
     wanted = cases(sample, only)[shard[0] - 1::shard[1]]
-    with Stack(binary, TABLES) as stack:
+    with Stack(binary, TABLES + deadlock.TABLES) as stack:
         victim = stack.add_replica("victim")
         # The other replica takes over rows, but does not scan: orphans are left to the victim.
         other = stack.add_replica("other", scan_milliseconds=3_600_000)
@@ -103,7 +105,7 @@ def summary(results, invalid):
     """The figures of a run."""
     violations = sum(bool(result.violations) for result in results)
     lines = ["", f"{len(results)} cases, {violations} with violations, {invalid} invalid."]
-    for fault in dict.fromkeys(FAULTS + ACTIONS):
+    for fault in dict.fromkeys(FAULTS + ACTIONS + deadlock.OTHERS):
         seconds = sorted(result.seconds for result in results if result.fault == fault)
         if seconds:
             lines.append(f"{fault}: {len(seconds)} cases, healed in "

@@ -5,13 +5,14 @@
 
 from dataclasses import dataclass
 
-from crash.points import ABORT, COMMIT, RECOVER_ABORT, RECOVER_COMMIT, Path
+from crash.points import ABORT, COMMIT, RECOVER_ABORT, RECOVER_COMMIT, RETRY, Path
 from stack.stack import PARTICIPANTS
 
 ACTIONS = ("cut", "forward", "swallow", "stall")
 
 ACCEPT = r"INSERT INTO tandem\.transactions"
 DECIDE = r"UPDATE tandem\.transactions AS t SET\s+decision"
+RETRIED = r"^WITH successors AS"
 FINISH = r"UPDATE tandem\.transactions AS t SET\s+state"
 CLAIM = r"FOR UPDATE SKIP LOCKED"
 SESSION = r"INSERT INTO tandem\.sessions"
@@ -50,6 +51,8 @@ MESSAGES = (
     Message(COMMIT, "finish record", "state", FINISH),
     Message(ABORT, "decision", "state", DECIDE),
     *at_each(ABORT, "ROLLBACK PREPARED", "^ROLLBACK PREPARED"),
+    Message(RETRY, "retry", "state", RETRIED),
+    Message(RETRY, "COMMIT of the retry", "state", "^COMMIT", hit=2),
     Message(RECOVER_COMMIT, "session", "state", SESSION),
     Message(RECOVER_COMMIT, "claim", "state", CLAIM),
     *at_each(RECOVER_COMMIT, "COMMIT PREPARED", "^COMMIT PREPARED"),

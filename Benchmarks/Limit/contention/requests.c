@@ -46,13 +46,6 @@ static void attempt(struct Client *client) {
     connection_send(&link->connection, &link->request);
 }
 
-/// Whether a transaction ended that lost to others and had not run as often as it may.
-static bool had_retries_left(const struct Response *response) {
-    bool lost = response_has(response, "\"/problems/deadlock\"") ||
-        response_has(response, "\"40P01\"") || response_has(response, "\"40001\"");
-    return lost && response_number(response, "\"attempt\":", 1) <= RETRIES_MAX;
-}
-
 static enum Attempt judge(struct Run *run, const struct Response *response) {
     int status = response ? response->status : 0;
     if (status == CREATED) return ATTEMPT_COMMITTED;
@@ -64,7 +57,6 @@ static enum Attempt judge(struct Run *run, const struct Response *response) {
     }
     if (status == UNAVAILABLE) return ATTEMPT_REFUSED;
     response_describe(response, run->losses.firstAbort);
-    if (had_retries_left(response)) run->losses.abortsWithRetriesLeft++;
     return ATTEMPT_ABORTED;
 }
 

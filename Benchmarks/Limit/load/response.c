@@ -79,14 +79,3 @@ void response_describe(const struct Response *response, char text[ANSWER_BYTES])
 bool response_has(const struct Response *response, const char *text) {
     return memmem(response->body, response->bodyLength, text, strlen(text)) != NULL;
 }
-
-long response_number(const struct Response *response, const char *name, long absent) {
-    const char *place = memmem(response->body, response->bodyLength, name, strlen(name));
-    if (!place) return absent;
-    long number = absent;
-    char digits[24] = {0};
-    size_t offset = (size_t)(place - response->body) + strlen(name);
-    size_t length = response->bodyLength - offset;
-    memcpy(digits, response->body + offset, length < sizeof digits ? length : sizeof digits - 1);
-    return sscanf(digits, "%ld", &number) == 1 ? number : absent;
-}

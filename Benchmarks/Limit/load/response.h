@@ -27,7 +27,4 @@ void response_describe(const struct Response *response, char text[ANSWER_BYTES])
 /// Whether the body contains a text.
 bool response_has(const struct Response *response, const char *text);
 
-/// The number after a text such as `"attempt":` in the body, or `absent`.
-long response_number(const struct Response *response, const char *name, long absent);
-
 #endif

@@ -45,9 +45,8 @@ static void print_contention(const struct Run *run) {
     print_number(
         "besideTransactionsPerSecond", seconds > 0 ? (double)run->measuredBeside / seconds : 0, 1);
     printf(
-        ",\"committed\":%ld,\"aborts\":%ld,\"refusals\":%ld,\"abortsWithRetriesLeft\":%ld",
-        run->committed + run->committedBeside, losses->aborts, losses->refusals,
-        losses->abortsWithRetriesLeft);
+        ",\"committed\":%ld,\"aborts\":%ld,\"refusals\":%ld",
+        run->committed + run->committedBeside, losses->aborts, losses->refusals);
     if (losses->firstAbort[0]) print_string("firstAbort", losses->firstAbort);
 }
 

@@ -15,9 +15,6 @@ struct Losses {
     long aborts;
     /// Attempts that a coordinator refused before it began any work.
     long refusals;
-    /// Attempts that a coordinator gave up although it may have run them again: they lost to
-    /// others, and had runs left.
-    long abortsWithRetriesLeft;
     /// The first abort, as `status body`, or "".
     char firstAbort[ANSWER_BYTES];
 };
