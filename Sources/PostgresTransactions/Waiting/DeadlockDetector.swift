@@ -109,9 +109,12 @@ final class DeadlockDetector {
     }
 
     /// Ends the victim, if it is this replica's; another replica finds the same victim.
+    ///
+    /// The waits were made of the second reading in the same turn of the loop, without those of branches
+    /// that have voted or are being ended: see `FoundWaits`.
     private func end(_ deadlock: WaitGraph.Deadlock, _ waits: FoundWaits) {
         guard let wait = deadlock.cycle.first?.wait, let origin = waits.origins[wait],
-            let session = origin.session, session.isWorking, !session.isStopped
+            let session = origin.session
         else { return }
         logger.debug(
             "a deadlock ends",

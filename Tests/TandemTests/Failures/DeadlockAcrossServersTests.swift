@@ -51,7 +51,7 @@ struct DeadlockAcrossServersTests {
 
     /// Adds in the first participant at once, and in the second after `go`.
     private static func request(_ names: [String]) -> String {
-        #"{"timeoutMilliseconds":120000,"branches":[{"participant":"\#(names[0])","#
+        #"{"timeoutMilliseconds":60000,"branches":[{"participant":"\#(names[0])","#
             + #""statements":[{"sql":"\#(add)"}]},{"participant":"\#(names[1])","#
             + #""statements":[{"sql":"\#(Testbed.waiting)"},{"sql":"\#(add)"}]}]}"#
     }
