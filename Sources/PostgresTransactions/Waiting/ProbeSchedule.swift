@@ -2,8 +2,8 @@
 ///
 /// It is asked once a branch has been at work for longer than most take, and again at growing intervals;
 /// as long as branches are found to wait, at short ones. So branches that are only slow cost the server
-/// ten questions a second at most, and those that are quick cost nothing. The server spends at most a
-/// sixth of its time on answers.
+/// ten questions a second at most, and those that are quick cost nothing. A server with so many waiters
+/// that it answers slowly is asked less often.
 struct ProbeSchedule: Sendable {
     typealias Instant = ContinuousClock.Instant
 
@@ -41,7 +41,8 @@ struct ProbeSchedule: Sendable {
     /// Takes notice of a question and its answer.
     mutating func noteAnswer(asked: Instant, answered: Instant, foundWaits: Bool) {
         gap = foundWaits ? shortest : min(gap * 2, longest)
-        gap = max(gap, asked.duration(to: answered) * 5)
+        // An answer that never came says little of the next one.
+        gap = max(gap, min(asked.duration(to: answered) * 3, longest * 5))
         last = answered
     }
 }

@@ -37,9 +37,10 @@ struct ProbeScheduleTests {
         #expect(intervals(answers) == [20, 20, 20, 20])
     }
 
-    @Test("for a sixth of its time at most")
+    @Test("for a quarter of its time at most, unless it does not answer")
     func share() {
-        #expect(intervals([(after: 30, foundWaits: true), (after: 1, true)]) == [20, 150])
+        #expect(intervals([(after: 30, foundWaits: true), (after: 1, true)]) == [20, 90])
+        #expect(intervals([(after: 1000, foundWaits: false), (after: 1, true)]) == [20, 500])
     }
 
     @Test("before PostgreSQL ends the wait itself")
