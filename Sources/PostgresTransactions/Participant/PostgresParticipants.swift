@@ -109,7 +109,6 @@ package final class PostgresParticipants: Participants {
         }
     }
 
-
     // MARK: Finishing and commit points; see `Participants`
 
     package func finish(_ request: FinishRequest) async -> FinishReport {
