@@ -106,6 +106,16 @@ check verified journal -DREADER -DBRANCHES=2 -DRECOVERERS=1 -DRESTORES=1
 check caught journal -DREADER -DROW_READ_ALONE
 check caught journal -DREADER -DLOOKED_ONCE
 
+check verified locks
+check verified locks -DTAKEOVERS=0 -DDEADLINES=0 -DDETECTORS=2
+check verified locks -DTAKEOVERS=0 -DREQUESTS=3 -DATTEMPTS=1
+check caught locks -DONE_READING -DREQUESTS=3 -DATTEMPTS=1
+check caught locks -DNO_COMPARE_AND_SET
+check caught locks -DNEW_KEY
+check caught locks -DTWO_WRITES
+check caught locks -DCANCEL_BY_REQUEST
+check caught locks -DFORGETS_PARTICIPANT -DTAKEOVERS=0 -DDEADLINES=0
+
 if [[ $failed -ne 0 ]]; then
     echo "model: the variants in capitals are not as they should be" >&2
     exit 1
