@@ -76,6 +76,18 @@ def written(body):
     return [0 if branch["readOnly"] else 1 for branch in body["branches"]]
 
 
+def ask(replica, body, key):
+    """Sends a request to a replica, which may have to be started again."""
+    if not replica.is_running:
+        replica.start()
+    answer = replica.post_when_connected(body, key)
+    if answer is LOST:
+        faults.restart_if_superseded(replica)
+        replica.becomes_ready()
+        answer = replica.post_when_connected(body, key)
+    return answer
+
+
 class Case:
     """A point and a fault; `number` marks its rows."""
 
@@ -137,12 +149,7 @@ class Case:
 
         On a busy machine that replica may have been frozen beyond its lease, and have ended.
         """
-        answer = self.other.post(self.body, self.key)
-        if answer is LOST:
-            faults.restart_if_superseded(self.other)
-            self.other.becomes_ready()
-            answer = self.other.post(self.body, self.key)
-        return answer
+        return ask(self.other, self.body, self.key)
 
     def _is_healed(self):
         # On a busy machine a fault may outlast the lease; only the victim scans for orphans.

@@ -11,7 +11,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 
 from crash import faults
-from crash.case import HIT_SECONDS_MAX, Case, NotHit, Post
+from crash.case import HIT_SECONDS_MAX, Case, NotHit, Post, ask
 from crash.judge import judge
 from crash.points import Path
 from stack import processes
@@ -94,9 +94,7 @@ class Older:
 
     def ask_elsewhere(self):
         """Sends the same request to the victim's replica."""
-        if not self.case.victim.is_running:
-            self.case.victim.start()
-        return self.case.victim.post_when_connected(self.body, self.key)
+        return ask(self.case.victim, self.body, self.key)
 
 
 class DeadlockCase(Case):

@@ -61,15 +61,12 @@ class Cluster:
         self._settings = SETTINGS | (settings or {})
         self._process = None
 
-    def create(self, template=None):
-        """Makes the data: by initdb, or as a copy of another's, which must not run."""
+    def create(self):
+        """Makes the data. It is no copy: that would have the same system identifier."""
         self.folder.mkdir(exist_ok=True)
         give_to_server_user(self.folder)
-        if template:
-            command = ["cp", "-a", str(template.data), str(self.data)]
-        else:
-            command = [str(programs() / "initdb"), "--no-sync", "--auth", "trust", "--username",
-                       "postgres", "--pgdata", str(self.data)]
+        command = [str(programs() / "initdb"), "--no-sync", "--auth", "trust", "--username",
+                   "postgres", "--pgdata", str(self.data)]
         subprocess.run(as_server_user() + command, check=True, stdout=subprocess.DEVNULL)
 
     def start(self, wait=True):

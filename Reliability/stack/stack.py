@@ -49,9 +49,8 @@ class Stack:
         self.participants = {name: self._cluster(name) for name in PARTICIPANTS}
         self.databases = {"state": self.state, **self.participants}
         try:
-            self.state.create()
-            for cluster in self.participants.values():
-                cluster.create(self.state)
+            for cluster in self.databases.values():
+                cluster.create()
             for cluster in self.databases.values():
                 cluster.start(wait=False)
             for cluster in self.databases.values():
