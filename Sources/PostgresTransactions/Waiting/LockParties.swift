@@ -87,10 +87,12 @@ struct LockParties {
         _ process: LockProcess, in reading: LockReading, for blocker: LockParty? = nil
     ) -> LockWaitReport? {
         guard let wait = process.wait else { return nil }
-        let sessions = wait.blockers.filter {
+        let named: (sessions: [Int32], gids: [String]) =
+            blocker == nil ? (wait.blockers, wait.gids) : reading.blockers(of: wait)
+        let sessions = named.sessions.filter {
             blocker == nil || party($0, in: reading) == blocker
         }
-        let gids = wait.gids.filter { blocker == nil || party($0) == blocker }
+        let gids = named.gids.filter { blocker == nil || party($0) == blocker }
         return LockWaitReport(
             participant: reading.participant, waiter: describe(process.id, in: reading),
             blockers: sessions.map { describe($0, in: reading) } + gids.map(describe),
@@ -141,9 +143,10 @@ struct FoundWaits {
                 let waiter = parties.party(process.id, in: reading)
                 if case .transaction(let id, _) = waiter, parties.stopped.contains(id) { continue }
                 let identity = "\(reading.systemIdentifier) \(process.id) \(wait.identity)"
+                let named = reading.blockers(of: wait)
                 let blockers =
-                    wait.blockers.map { parties.party($0, in: reading) }
-                    + wait.gids.compactMap { parties.party($0) }
+                    named.sessions.map { parties.party($0, in: reading) }
+                    + named.gids.compactMap { parties.party($0) }
                 for blocker in Set(blockers) where blocker != waiter {
                     edges.append(LockEdge(waiter: waiter, blocker: blocker, wait: identity))
                 }

@@ -63,4 +63,21 @@ struct LockReading: Sendable {
         }
         self.sessions = sessions
     }
+
+    /// What a wait waits for: what the server names, and who holds the row.
+    ///
+    /// To each waiter in a queue for a row the server names those before it in the queue, and to the first
+    /// alone the transaction that holds the row. But all of them wait for that one: if the first ends, the
+    /// next one takes its place. Without this, the youngest in a queue would end for a deadlock between
+    /// the holder and the last, and free nobody.
+    func blockers(of wait: LockWait) -> (sessions: [Int32], gids: [String]) {
+        let before = wait.blockers.compactMap { processes[$0]?.wait }.filter {
+            $0.row != nil && $0.relation != nil
+                && ($0.row, $0.relation) == (wait.row, wait.relation)
+        }
+        let all = [wait] + before
+        return (
+            Set(all.flatMap(\.blockers)).sorted(), Set(all.flatMap(\.gids)).sorted()
+        )
+    }
 }

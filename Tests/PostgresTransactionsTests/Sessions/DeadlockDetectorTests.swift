@@ -91,6 +91,25 @@ struct DeadlockDetectorTests {
         #expect(young.isStopped)
     }
 
+    /// The server names to the last of the queue only the one before it.
+    ///
+    /// That one is the youngest, and its end would free nobody.
+    @Test("spares those between in a queue for a row")
+    func rowHolder() async throws {
+        let scene = Scene()
+        scene.answer { _ in
+            [
+                Self.wait(11, for: 13, named: "other row"),
+                Self.wait(12, for: 11, named: "first", row: "(0,1)"),
+                Self.wait(13, for: 12, named: "last", row: "(0,1)"),
+            ]
+        }
+        let holder = scene.begin(11, transaction: 1)
+        let (between, last) = (scene.begin(12, transaction: 3), scene.begin(13, transaction: 2))
+        while !between.isStopped, !last.isStopped { await Task.yield() }
+        #expect([holder, between, last].map(\.isStopped) == [false, false, true])
+    }
+
     @Test("leaves branches of one transaction to themselves")
     func siblings() async throws {
         let scene = Scene()
@@ -123,14 +142,14 @@ struct DeadlockDetectorTests {
     }
 
     private static func wait(
-        _ id: Int32, for blockers: Int32..., named identity: String
+        _ id: Int32, for blockers: Int32..., named identity: String, row: String? = nil
     ) -> LockProcess {
         LockProcess(
             id: id, startedAt: nil, applicationName: "a", role: "r", query: "q",
             virtualTransaction: nil,
             wait: LockWait(
                 identity: identity, since: 0, length: .seconds(1), relation: "public.t",
-                row: nil, blockers: blockers, gids: []))
+                row: row, blockers: blockers, gids: []))
     }
 
     /// One participant, whose server answers as the test says.
