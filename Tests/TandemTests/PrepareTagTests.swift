@@ -30,7 +30,8 @@ struct PrepareTagTests {
         defer { connection.close() }
         let plan = try WorkPlan(
             [InspectedStatement(inspecting: Statement(sql: "SELECT 1"), for: .twoPhase)],
-            WorkRequest(gid: "of-a-failed-one", work: .statements([]), isolation: .readCommitted,
+            WorkRequest(
+                gid: "of-a-failed-one", work: .statements([]), isolation: .readCommitted,
                 age: GlobalTransactionID(number: 1, salt: 1)))
         let whole = try await connection.execute([
             [Command("BEGIN"), Command("SELECT 1")] + WorkPlan.cleaning

@@ -33,8 +33,9 @@ final class PostgresParticipant {
     let flush = NextRun<Bool>()
     let confirmation = NextRun<ServerTimeline?>()
     let fence = NextRun<Bool>()
-    /// Called with the shape of a branch that has waited for another transaction's lock.
-    var onContention: (@LoopActor (_ shape: Int) -> Void)?
+    /// Called with a branch that has waited for another transaction's lock, and those of the branches
+    /// before it that are known.
+    var onContention: (@LoopActor (_ waiter: SessionRequest, _ blockers: [SessionRequest]) -> Void)?
     /// Called when the participant can be reached again.
     var onAnswering: (@LoopActor () -> Void)?
     /// Called when a contended transaction's session was closed: there is room for another one, although

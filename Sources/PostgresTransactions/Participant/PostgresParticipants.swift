@@ -12,8 +12,8 @@ package final class PostgresParticipants: Participants {
     /// Called with the name of a participant that could not be reached and answers again.
     package var onAnswering: (@LoopActor (String) -> Void)?
     nonisolated let members: [String: PostgresParticipant]
-    /// The branch shapes that waited for other transactions' locks lately.
-    private nonisolated let contendedShapes: ContendedShapes
+    /// The SQL of transactions that were in a deadlock lately.
+    private nonisolated let deadlocks: Contention
     let reservations: SessionReservations
     let detector: DeadlockDetector
 
@@ -52,9 +52,9 @@ package final class PostgresParticipants: Participants {
         }
         self.members = members
         names = options.map(\.name)
-        contendedShapes = ContendedShapes { loop.now }
+        deadlocks = Contention { loop.now }
         reservations = SessionReservations(
-            members, contendedShapes: contendedShapes, queueMax: queueMax, loop: loop)
+            members, contention: Contention { loop.now }, queueMax: queueMax, loop: loop)
         detector = DeadlockDetector(
             members.values.map(\.lockWatch), installation: installation, exchange: exchange,
             loop: loop, logger: logger
@@ -91,8 +91,11 @@ package final class PostgresParticipants: Participants {
         try await reservations.reserve(requests, runsAgain: runsAgain, within: limit)
     }
 
-    /// The branches by the names of their participants, and then by their numbers, if one of them has a
-    /// contended shape.
+    /// The branches by the names of their participants, and then by their numbers, if SQL like that of
+    /// one of them was in a deadlock lately.
+    ///
+    /// The order costs a transaction a round trip for every branch but the first, during which it keeps
+    /// its locks. So mere waits impose none: on one hot row it would only lengthen the queue.
     ///
     /// Every replica knows the names, whatever the order of its configuration. A commit point is no
     /// exception: the state machine takes votes in any order, and holds its session until the last vote
@@ -101,11 +104,17 @@ package final class PostgresParticipants: Participants {
     /// Closures of one transaction may wait for each other, since they run at once unless the program asks
     /// for an order: two of them are never put into one here.
     package nonisolated func workOrder(_ requests: [SessionRequest]) -> [Int]? {
-        guard requests.count > 1, contendedShapes.containsAny(of: requests),
+        guard requests.count > 1, deadlocks.containsAny(of: requests),
             requests.count(where: { $0.shape == 0 }) < 2
         else { return nil }
         return requests.indices.sorted {
             (requests[$0].participant, $0) < (requests[$1].participant, $1)
+        }
+    }
+
+    package nonisolated func noteDeadlock(_ requests: [SessionRequest]) {
+        for request in requests where request.shape != 0 {
+            _ = deadlocks.note(BranchPattern(sqlOf: request))
         }
     }
 

@@ -14,7 +14,7 @@ final class SessionWaiter {
     let need: SessionLine.Need
     /// Whether its transaction ran before, and so is served before the others of its line.
     let runsAgain: Bool
-    /// Whether a branch has a contended shape: then it also waits for room among the contended.
+    /// Whether a branch is contended: then it also waits for room among the contended.
     fileprivate(set) var isContended: Bool
     private var reply: CheckedContinuation<Outcome, Never>?
     private let timer: LoopTimer?
@@ -86,13 +86,13 @@ final class SessionQueue {
         return Array(waiters.values)
     }
 
-    /// Moves the requests with a branch of this shape to the lines of contended ones, where they keep the
-    /// order of arrival; returns the participants that they need.
+    /// Moves the requests with such a branch to the lines of contended ones, where they keep the order of
+    /// arrival; returns the participants that they need.
     ///
     /// In its old line a request that must wait for room would block those after it.
-    func noteContention(of shape: Int, in participant: String) -> Set<String> {
-        let moved = ordinary.removeAll(needing: participant) { waiter in
-            waiter.requests.contains { $0.shape == shape && $0.participant == participant }
+    func noteContention(of pattern: BranchPattern) -> Set<String> {
+        let moved = ordinary.removeAll(needing: pattern.participant) { waiter in
+            waiter.requests.contains { pattern.matches($0) }
         }
         for waiter in moved { waiter.isContended = true }
         contended.insert(moved)

@@ -7,7 +7,7 @@ import TransactionEngine
 @LoopActor
 final class SessionReservations {
     private let members: [String: PostgresParticipant]
-    private let contendedShapes: ContendedShapes
+    private let contention: Contention
     private let loop: EventLoop
     private let queue = SessionQueue()
     private let queueMax: Int
@@ -22,18 +22,18 @@ final class SessionReservations {
     var waitingCount: Int { queue.count }
 
     init(
-        _ members: [String: PostgresParticipant], contendedShapes: ContendedShapes, queueMax: Int,
+        _ members: [String: PostgresParticipant], contention: Contention, queueMax: Int,
         loop: EventLoop
     ) {
         self.members = members
-        self.contendedShapes = contendedShapes
+        self.contention = contention
         self.queueMax = queueMax
         self.loop = loop
         for (name, member) in members {
             member.workers.onIdle = { [weak self] in self?.serve(name) }
             member.workers.onFailure = { [weak self] in self?.serve(name) }
             member.onRoomForContended = { [weak self] in self?.serve(name) }
-            member.onContention = { [weak self] shape in self?.noteContention(of: shape, in: name) }
+            member.onContention = { [weak self] in self?.noteContention(of: $0, blockedBy: $1) }
         }
     }
 
@@ -70,7 +70,7 @@ final class SessionReservations {
         guard queue.count < queueMax else { return .overloaded(.waiting(limit: queueMax)) }
         // A request that runs again has been admitted; the share is for those that come.
         guard !runsAgain, queue.contendedCount >= contendedQueueMax,
-            contendedShapes.containsAny(of: requests)
+            contention.containsAny(of: requests)
         else { return nil }
         return .overloaded(.waitingContended(limit: contendedQueueMax))
     }
@@ -123,7 +123,7 @@ final class SessionReservations {
             queue.append(
                 SessionWaiter(
                     ticket: ticket, requests: requests, runsAgain: runsAgain,
-                    isContended: contendedShapes.containsAny(of: requests), reply: reply,
+                    isContended: contention.containsAny(of: requests), reply: reply,
                     timer: timer))
         }
     }
@@ -135,7 +135,7 @@ final class SessionReservations {
         _ requests: [SessionRequest], in turn: SessionQueue.Turn? = nil
     ) throws(AdmissionFailure) -> [any BranchSession]? {
         // A request that waits is contended from the first sighting on, until it is served.
-        let isContended = turn?.waiter.isContended ?? contendedShapes.containsAny(of: requests)
+        let isContended = turn?.waiter.isContended ?? contention.containsAny(of: requests)
         if isContended, memberWithoutRoom(for: requests, place: turn?.place) != nil {
             return nil
         }
@@ -282,11 +282,13 @@ final class SessionReservations {
         for name in waiter.need.participants { serve(name, mayCount: mayCount) }
     }
 
-    /// Moves waiting requests of a shape that has become contended to lines of their own, and serves
-    /// those for which the sessions kept for them are free now.
-    private func noteContention(of shape: Int, in name: String) {
-        guard contendedShapes.note(shape, in: name) else { return }
-        for needed in queue.noteContention(of: shape, in: name) { serve(needed) }
+    /// Moves waiting requests that have become contended to lines of their own, and serves those for
+    /// which the sessions kept for them are free now.
+    private func noteContention(of waiter: SessionRequest, blockedBy blockers: [SessionRequest]) {
+        guard let pattern = BranchPattern(of: waiter, blockedBy: blockers),
+            contention.note(pattern)
+        else { return }
+        for needed in queue.noteContention(of: pattern) { serve(needed) }
     }
 
     private func stopWaiting(_ ticket: Int) {

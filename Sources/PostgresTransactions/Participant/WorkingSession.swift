@@ -13,8 +13,8 @@ final class WorkingSession: BranchSession, WatchedSession {
     let connection: PostgresConnection
     nonisolated let participantVersion: Int?
     private let commitMode: CommitMode
-    /// The branch's shape; see `SessionRequest`.
-    let shape: Int
+    /// What it was lent for.
+    let request: SessionRequest
     /// Whether its transaction was contended when it got the session.
     private let isContended: Bool
     /// Whether the branch will be prepared, and so counts as one that may hold a slot.
@@ -49,7 +49,7 @@ final class WorkingSession: BranchSession, WatchedSession {
         self.connection = connection
         participantVersion = participant.facts(of: connection)?.version
         commitMode = request.commitMode
-        shape = request.shape
+        self.request = request
         self.isContended = isContended
         participant.forgetOutdatedStatements(of: connection)
         if needsSlot { participant.slots.reserve() }

@@ -29,7 +29,11 @@ extension WorkingSession {
         let siblings = siblings(of: name, blocking: wait, in: reading)
         let blockerCount = wait.blockers.count + wait.gids.count
         if siblings.count < blockerCount, wait.length >= Self.contention {
-            participant.onContention?(shape)
+            participant.onContention?(
+                request,
+                reading.blockers(of: wait).sessions.compactMap {
+                    (reading.sessions[$0] as? WorkingSession)?.request
+                })
         }
         let voter = siblings.first(where: \.hasVoted)
         guard let sibling = voter ?? siblings.first else { return }

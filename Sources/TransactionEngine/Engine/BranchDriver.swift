@@ -77,6 +77,9 @@ final class BranchDriver {
         guard !transaction.isOver else { return }
         if let failure = report.failure {
             transaction.branches[branch].work?.onRefusal?(failure)
+            if failure.isLostDeadlock, let run = transaction.run {
+                participants.noteDeadlock(run.sessionRequests)
+            }
         }
         transaction.workEnded(report, of: branch)
         switch report.reply {

@@ -19,7 +19,8 @@ struct InspectedBranch: Sendable {
         self.work = work
         self.onRefusal = onRefusal
         sessionRequest = SessionRequest(
-            participant: participant, commitMode: commitMode, shape: work.shape)
+            participant: participant, commitMode: commitMode, shape: work.shape,
+            parameters: work.parameterHashes)
     }
 }
 
@@ -30,6 +31,11 @@ extension BranchWork {
         var hasher = Hasher()
         for statement in statements { hasher.combine(statement.statement.sql) }
         return hasher.finalize()
+    }
+
+    fileprivate var parameterHashes: [Int] {
+        guard case .statements(let statements) = self else { return [] }
+        return statements.flatMap { $0.statement.parameters.map(\.hashValue) }
     }
 }
 

@@ -20,8 +20,10 @@ package protocol Participants: Sendable {
     /// The order in which branches of one transaction work so that they cannot deadlock with others
     /// over several participants: the same order in every transaction and at every replica.
     ///
-    /// Nil if none of their locks was contended lately: then all may work at once.
+    /// Nil if no branch with such SQL was in a deadlock lately: then all may work at once.
     func workOrder(_ requests: [SessionRequest]) -> [Int]?
+    /// Notes that a transaction with these branches was ended in a deadlock.
+    func noteDeadlock(_ requests: [SessionRequest])
     /// The waits for locks in a participant's database, as its server shows them now.
     func waits(in name: String) async throws(ParticipantUnreachable) -> [LockWaitReport]
     /// The waits of a transaction's branches that this replica has seen, by branch; it asks no server.
@@ -106,13 +108,18 @@ package struct SessionRequest: Sendable, Hashable {
     package let participant: String
     /// The branch's commit mode, which says whether it needs a slot for a prepared transaction.
     package let commitMode: CommitMode
-    /// A hash of the SQL of its statements, without the parameters; of all closures it is the same.
+    /// A hash of the SQL of its statements, without the parameters; 0 for all closures.
     package let shape: Int
+    /// Hashes of the parameters' values, of all statements in order.
+    package let parameters: [Int]
 
-    package init(participant: String, commitMode: CommitMode, shape: Int = 0) {
+    package init(
+        participant: String, commitMode: CommitMode, shape: Int = 0, parameters: [Int] = []
+    ) {
         self.participant = participant
         self.commitMode = commitMode
         self.shape = shape
+        self.parameters = parameters
     }
 }
 

@@ -100,8 +100,11 @@ package struct BranchFailure: Error, Sendable, Hashable {
     /// Whether the same work may succeed at once if it runs again from the start: it lost to other
     /// transactions, and nothing of it is left.
     package var isTransient: Bool {
-        isDeadlock || ["40P01", "40001"].contains(report?.sqlState)
+        isLostDeadlock || report?.sqlState == "40001"
     }
+
+    /// Whether it was ended in a deadlock, by tandem or by PostgreSQL.
+    var isLostDeadlock: Bool { isDeadlock || report?.sqlState == "40P01" }
 }
 
 /// Why a request was refused before anything was accepted or sent.

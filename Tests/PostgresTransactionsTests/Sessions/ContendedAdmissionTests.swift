@@ -187,7 +187,10 @@ struct ContendedAdmissionTests {
         }
 
         /// As the lock watch of the participant `a` does.
-        func noteContention(of shape: Int) { participants.members["a"]?.onContention?(shape) }
+        func noteContention(of shape: Int) {
+            let request = requests(shape, of: ["a"])[0]
+            participants.members["a"]?.onContention?(request, [request])
+        }
 
         func requests(_ shape: Int, of names: [String]) -> [SessionRequest] {
             names.map { SessionRequest(participant: $0, commitMode: .twoPhase, shape: shape) }

@@ -119,7 +119,9 @@ struct DeadlockTests {
         try await onParticipants(2) { scene in
             try await scene.prepare(1, in: 0)
             var shapes: [Int] = []
-            scene.participants.members["p0"]?.onContention = { shapes.append($0) }
+            scene.participants.members["p0"]?.onContention = { waiter, _ in
+                shapes.append(waiter.shape)
+            }
             let second = scene.begin(2, branch: 1, in: 0, shape: 77)
             while shapes.count < 4 { await Task.yield() }
             #expect(Set(shapes) == [77])

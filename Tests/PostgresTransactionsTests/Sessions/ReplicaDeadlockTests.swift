@@ -67,7 +67,7 @@ struct ReplicaDeadlockTests {
             _ = try await state.query("DROP TABLE tandem.waiting_sessions")
             try await scene.prepare(1, in: 0)
             var waits = 0
-            scene.participants.members["p0"]?.onContention = { _ in waits += 1 }
+            scene.participants.members["p0"]?.onContention = { _, _ in waits += 1 }
             let second = scene.begin(2, branch: 0, in: 0)
             while waits < 4 { await Task.yield() }
             #expect(scene.participants.detector.isExchanging == false)
@@ -86,7 +86,7 @@ struct ReplicaDeadlockTests {
                 .texts != ["\(DeadlockScene.id(2))"]
             { try Task.checkCancellation() }
             var waits = 0
-            scene.replicas[1].members["p0"]?.onContention = { _ in waits += 1 }
+            scene.replicas[1].members["p0"]?.onContention = { _, _ in waits += 1 }
             while waits < 4 { await Task.yield() }
             try await scene.finish(1, .commit, in: 0)
             guard case .prepared = await second.value.reply else {

@@ -91,8 +91,10 @@ struct SessionQueueTests {
         join(4, "a", shape: 1)
         join(5, "b", "a", shape: 1)
         join(6, "b", shape: 1)
-        #expect(queue.noteContention(of: 1, in: "a") == ["a", "b"])
-        #expect(queue.noteContention(of: 1, in: "a") == [])
+        let pattern = BranchPattern(
+            sqlOf: SessionRequest(participant: "a", commitMode: .twoPhase, shape: 1))
+        #expect(queue.noteContention(of: pattern) == ["a", "b"])
+        #expect(queue.noteContention(of: pattern) == [])
         #expect(queue.contendedCount == 4)
         var looked: [Int] = []
         queue.serve("a") { turn in

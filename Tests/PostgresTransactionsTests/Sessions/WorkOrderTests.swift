@@ -7,7 +7,7 @@ import TransactionEngine
 
 @testable import PostgresTransactions
 
-@Suite("The order in which branches of contended shapes work")
+@Suite("The order in which branches work that were in a deadlock")
 @LoopActor
 struct WorkOrderTests {
     /// Participants that are not there: an order needs no server.
@@ -35,7 +35,10 @@ struct WorkOrderTests {
         let participants = try participants(names)
         let pair = requests(("c", 1), ("a", 2), ("b", 3), ("a", 4))
         #expect(participants.workOrder(pair) == nil)
-        participants.members["b"]?.onContention?(3)
+        // A mere wait imposes no order.
+        participants.members["b"]?.onContention?(pair[2], [pair[2]])
+        #expect(participants.workOrder(pair) == nil)
+        participants.noteDeadlock(requests(("b", 3)))
         #expect(participants.workOrder(pair) == [1, 3, 2, 0])
         #expect(participants.workOrder(requests(("b", 3), ("a", 2))) == [1, 0])
         // Not the same shape, or not there.
@@ -47,7 +50,7 @@ struct WorkOrderTests {
     @Test("is imposed upon one closure, and never upon two, which may wait for each other")
     func closures() async throws {
         let participants = try participants(["a", "b", "c"])
-        participants.members["b"]?.onContention?(3)
+        participants.noteDeadlock(requests(("b", 3)))
         #expect(participants.workOrder(requests(("c", 0), ("b", 3))) == [1, 0])
         #expect(participants.workOrder(requests(("c", 0), ("b", 3), ("a", 0))) == nil)
         await participants.close()
