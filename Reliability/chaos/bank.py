@@ -11,9 +11,10 @@ from stack.stack import PARTICIPANTS
 
 ACCOUNTS, OPENING_BALANCE = 200, 1000
 # Some transfers use only these accounts, in any order, so that they meet in deadlocks all the time.
-HOT_ACCOUNTS, HOT_SHARE = 3, 0.4
-# The part of transfers whose branches work in the order of the request.
-IN_ORDER = 0.3
+HOT_ACCOUNTS, HOT_SHARE = 3, 0.3
+# The part of transfers whose branches work in the order of the request. Otherwise tandem orders the
+# branches of contended transfers, and they meet in no deadlock.
+IN_ORDER, HOT_IN_ORDER = 0.2, 0.7
 TABLES = (
     "CREATE TABLE accounts (id int PRIMARY KEY, balance bigint NOT NULL CHECK (balance >= 0))",
     f"INSERT INTO accounts SELECT n, {OPENING_BALANCE} FROM generate_series(1, {ACCOUNTS}) AS n",
@@ -77,14 +78,16 @@ def transfers(client, rng):
     """An endless series of transfers; most have a key."""
     for number in itertools.count():
         participants = rng.sample(PARTICIPANTS, rng.choice((2, 2, 3)))
-        accounts = HOT_ACCOUNTS if rng.random() < HOT_SHARE else ACCOUNTS
+        is_hot = rng.random() < HOT_SHARE
+        accounts = HOT_ACCOUNTS if is_hot else ACCOUNTS
         amounts = [rng.randint(1, 50) for _ in participants[1:]]
         legs = [(name, rng.randint(1, accounts), amount)
                 for name, amount in zip(participants, [-sum(amounts), *amounts])]
         name = f"{client}-{number}"
         key = name if rng.random() < 0.7 else None
         yield Transfer(name, key, legs, must_abort=rng.randrange(ABORT_ONE_IN) == 0,
-                       early=rng.random() < REPLY_AT_DECISION, in_order=rng.random() < IN_ORDER)
+                       early=rng.random() < REPLY_AT_DECISION,
+                       in_order=rng.random() < (HOT_IN_ORDER if is_hot else IN_ORDER))
 
 
 class Client(threading.Thread):
