@@ -110,6 +110,24 @@ struct RepeatTests {
         #expect(Set(bench.log.state.withLock { $0.successors.map(\.id) }) == [Self.id(3)])
     }
 
+    @Test("and its outcome is unknown while the write that accepts the successor is")
+    func unknownSuccessor() async {
+        let bench = await Self.bench([Self.deadlock])
+        bench.log.state.withLock {
+            $0.answersToSuccession = Array(repeating: .unknown(reason: "lost"), count: 1000)
+        }
+        let running = Task { await bench.run(Self.key, retriesMax: 5) }
+        while bench.log.state.withLock({ $0.successors.isEmpty }) { await Task.yield() }
+        // Longer than the caller waits, and less than its deadline.
+        bench.clock.advance(milliseconds: 10_000)
+        // It may commit: to say that it never does would have the caller do the work twice.
+        guard case .outcomeUnknown(let id) = await running.value else {
+            Issue.record("expected an unknown outcome")
+            return
+        }
+        #expect(id == Self.id(2))
+    }
+
     @Test("only once no branch of the run before works any more")
     func waitsForEarlierWork() async throws {
         let bench = await Self.bench([Self.deadlock])

@@ -37,7 +37,8 @@ final class RequestRepeater {
     }
 
     private func mayRunAgain(_ transaction: ActiveTransaction, _ run: RequestRun) -> Bool {
-        run.transaction === transaction && !run.isRollbackRequested
+        // A caller that was answered already may know that the request never commits.
+        run.transaction === transaction && run.caller != nil && !run.isRollbackRequested
             && transaction.machine.isAccepted
             && transaction.decisiveFailure?.isTransient == true
             && transaction.record.attempt <= run.request.retriesMax

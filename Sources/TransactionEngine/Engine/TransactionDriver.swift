@@ -117,6 +117,10 @@ final class TransactionDriver {
     private func answer(_ reply: Reply, to event: Event, _ transaction: ActiveTransaction) {
         guard let run = transaction.waitingRun, let caller = run.caller else { return }
         run.caller = nil
+        // This transaction never commits. But the write that aborts it may have accepted the next run of
+        // the request by now, and that one may commit.
+        let reply =
+            reply == .neverCommits && transaction.successor != nil ? .outcomeUnknown : reply
         var isAtDecision = false
         if reply == .committing {
             transaction.isUnattended = true
