@@ -11,7 +11,7 @@ from stack.stack import PARTICIPANTS
 
 ACCOUNTS, OPENING_BALANCE = 200, 1000
 # Some transfers use only these accounts, in any order, so that they meet in deadlocks all the time.
-HOT_ACCOUNTS, HOT_SHARE = 3, 0.3
+HOT_ACCOUNTS, HOT_SHARE = 2, 0.3
 # The part of transfers whose branches work in the order of the request. Otherwise tandem orders the
 # branches of contended transfers, and they meet in no deadlock.
 IN_ORDER, HOT_IN_ORDER = 0.2, 0.7
