@@ -21,8 +21,8 @@ struct BranchPattern: Hashable, Sendable {
         values = []
     }
 
-    /// The branches that wait for the same row as this one, which waits for those others; nil if nothing
-    /// is known of them.
+    /// The branches that wait for the same row as this one and its rivals, which wait for it or hold it;
+    /// nil if no rival is known.
     ///
     /// They conflict, so they have the row in common. What names it in the SQL is a value that all of them
     /// have, such as the id of an account; what they do not share, such as an amount, has nothing to do
@@ -31,8 +31,8 @@ struct BranchPattern: Hashable, Sendable {
     ///
     /// All closures have the shape 0, which says nothing about what one of them locks: they have no
     /// pattern, or one hot row would hold back everything that a program does.
-    init?(of waiter: SessionRequest, blockedBy blockers: [SessionRequest]) {
-        let known = blockers.filter { $0.shape != 0 }
+    init?(of waiter: SessionRequest, among rivals: [SessionRequest]) {
+        let known = rivals.filter { $0.shape != 0 }
         guard waiter.shape != 0, !known.isEmpty else { return nil }
         participant = waiter.participant
         shape = waiter.shape

@@ -33,9 +33,9 @@ final class PostgresParticipant {
     let flush = NextRun<Bool>()
     let confirmation = NextRun<ServerTimeline?>()
     let fence = NextRun<Bool>()
-    /// Called with a branch that has waited for another transaction's lock, and those of the branches
-    /// before it that are known.
-    var onContention: (@LoopActor (_ waiter: SessionRequest, _ blockers: [SessionRequest]) -> Void)?
+    /// Called with a late branch that waits for another transaction's lock, and those of its rivals for
+    /// it that are known.
+    var onContention: (@LoopActor (_ waiter: SessionRequest, _ rivals: [SessionRequest]) -> Void)?
     /// Called when the participant can be reached again.
     var onAnswering: (@LoopActor () -> Void)?
     /// Called when a contended transaction's session was closed: there is room for another one, although

@@ -33,7 +33,7 @@ final class SessionReservations {
             member.workers.onIdle = { [weak self] in self?.serve(name) }
             member.workers.onFailure = { [weak self] in self?.serve(name) }
             member.onRoomForContended = { [weak self] in self?.serve(name) }
-            member.onContention = { [weak self] in self?.noteContention(of: $0, blockedBy: $1) }
+            member.onContention = { [weak self] in self?.noteContention(of: $0, among: $1) }
         }
     }
 
@@ -67,9 +67,10 @@ final class SessionReservations {
     private func queueRefusal(
         of requests: [SessionRequest], runsAgain: Bool
     ) -> AdmissionFailure? {
+        // A request that runs again has been admitted.
+        if runsAgain { return nil }
         guard queue.count < queueMax else { return .overloaded(.waiting(limit: queueMax)) }
-        // A request that runs again has been admitted; the share is for those that come.
-        guard !runsAgain, queue.contendedCount >= contendedQueueMax,
+        guard queue.contendedCount >= contendedQueueMax,
             contention.containsAny(of: requests)
         else { return nil }
         return .overloaded(.waitingContended(limit: contendedQueueMax))
@@ -284,8 +285,8 @@ final class SessionReservations {
 
     /// Moves waiting requests that have become contended to lines of their own, and serves those for
     /// which the sessions kept for them are free now.
-    private func noteContention(of waiter: SessionRequest, blockedBy blockers: [SessionRequest]) {
-        guard let pattern = BranchPattern(of: waiter, blockedBy: blockers),
+    private func noteContention(of waiter: SessionRequest, among rivals: [SessionRequest]) {
+        guard let pattern = BranchPattern(of: waiter, among: rivals),
             contention.note(pattern)
         else { return }
         for needed in queue.noteContention(of: pattern) { serve(needed) }

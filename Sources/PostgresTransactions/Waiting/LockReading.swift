@@ -41,6 +41,10 @@ struct LockReading: Sendable {
     /// same branch when the server was asked and when it had answered.
     let sessions: [Int32: any WatchedSession]
 
+    /// Of each waiter, the holders of its lock that wait for nothing themselves, as far as the server names
+    /// them to it: sessions and prepared transactions.
+    private let holders: [Int32: Set<String>]
+
     /// Makes the reading of a server's answer.
     ///
     /// A session that was lent to another branch meanwhile is left out: whatever the server found of it
@@ -62,6 +66,20 @@ struct LockReading: Sendable {
             sessions[process.processID] = session
         }
         self.sessions = sessions
+        let listed = listing.processes
+        holders = listed.compactMapValues { process in
+            guard let wait = process.wait else { return nil }
+            let sessions = wait.blockers.filter { listed[$0]?.wait == nil }
+            return Set(wait.gids + sessions.map { "\($0)" })
+        }
+    }
+
+    /// The sessions that a waiter competes with: those before it in the queue for the lock, and those that
+    /// wait for the same holder.
+    func rivals(of waiter: LockProcess) -> Set<Int32> {
+        guard let wait = waiter.wait, let own = holders[waiter.id] else { return [] }
+        let besides = holders.filter { $0.key != waiter.id && !$0.value.isDisjoint(with: own) }
+        return Set(wait.blockers).union(besides.keys)
     }
 
     /// What a wait waits for: what the server names, and who holds the row.

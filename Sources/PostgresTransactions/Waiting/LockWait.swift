@@ -28,8 +28,6 @@ struct LockWait: Hashable, Sendable {
     let identity: String
     /// When it began, by the server's clock.
     let since: Timestamp
-    /// For how long it had lasted when the server answered.
-    let length: Duration
     /// The relation, as `schema.name`, if it waits for one or for a row of one in the database asked.
     let relation: String?
     /// The row's place in the relation, `(page,tuple)`, if it waits for a row.
@@ -140,7 +138,6 @@ enum LockQuery {
                 a.application_name, a.usename, a.query,
                 (SELECT l.virtualtransaction FROM locks AS l WHERE l.pid = p.pid LIMIT 1),
                 (extract(epoch FROM q.waitstart) * 1000000)::bigint,
-                (extract(epoch FROM pg_catalog.clock_timestamp() - q.waitstart) * 1000000)::bigint,
                 quote_ident(n.nspname) || '.' || quote_ident(c.relname),
                 '(' || coalesce(r.page, q.page) || ',' || coalesce(r.tuple, q.tuple) || ')',
                 b.blockers, x.gids
@@ -187,13 +184,12 @@ enum LockQuery {
     }
 
     private static func wait(_ row: inout RowReader, of transaction: String) -> LockWait? {
-        let (since, length): (Timestamp?, Int64?) = (row.value(), row.value())
+        let since: Timestamp? = row.value()
         let (relation, place) = (row.text(), row.text())
         let blockers = (row.list() ?? []).compactMap { $0.flatMap { Int32($0) } }
         let gids = (row.list() ?? []).compactMap { $0 }
-        guard let since, let length else { return nil }
+        guard let since else { return nil }
         return LockWait(
-            identity: "\(transaction) \(since)", since: since, length: .microseconds(length),
-            relation: relation, row: place, blockers: blockers, gids: gids)
+            identity: "\(transaction) \(since)", since: since, relation: relation, row: place, blockers: blockers, gids: gids)
     }
 }

@@ -28,10 +28,12 @@ extension WorkingSession {
         guard let process, let wait else { return }
         let siblings = siblings(of: name, blocking: wait, in: reading)
         let blockerCount = wait.blockers.count + wait.gids.count
-        if siblings.count < blockerCount, wait.length >= Self.contention {
+        // It is late, and it waits: the waits themselves are short where many queue for a row, since each
+        // waiter begins a new one whenever the row is changed.
+        if siblings.count < blockerCount {
             participant.onContention?(
                 request,
-                reading.blockers(of: wait).sessions.compactMap {
+                reading.rivals(of: process).compactMap {
                     (reading.sessions[$0] as? WorkingSession)?.request
                 })
         }
@@ -48,9 +50,6 @@ extension WorkingSession {
             interactive?.endlessWait = failure
         }
     }
-
-    /// A wait for another transaction's lock that lasts this long is contention.
-    private static let contention = Duration.milliseconds(20)
 
     /// A branch of the same transaction that blocks this one.
     private struct Sibling {

@@ -105,6 +105,17 @@ final class ActiveTransaction {
         return run
     }
 
+    /// Whether the write that aborts it may have accepted a successor, and has not been answered yet.
+    ///
+    /// The abort is certain by then, and the request's outcome is not: it must not be reported as
+    /// aborted, or its caller would have the work done twice.
+    var awaitsSuccessor: Bool { successor != nil && run?.transaction === self }
+
+    /// Whether its row is durable, so that its id may be reported.
+    var isAccepted: Bool {
+        machine.isAccepted || record.retryOf != nil && run?.transaction === self
+    }
+
     /// The record with all that the machine knows.
     var view: TransactionRecord {
         var view = record

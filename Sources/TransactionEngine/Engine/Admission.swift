@@ -223,7 +223,7 @@ final class Admission {
         of idempotency: TransactionRequest.Idempotency, for running: RequestRun
     ) -> TransactionAnswer {
         guard let transaction = running.transaction, !transaction.isOver,
-            transaction.machine.isAccepted
+            transaction.isAccepted
         else { return .keyInProgress(nil) }
         return running.request.idempotency?.requestDigest == idempotency.requestDigest
             ? .keyInProgress(transaction.id) : .keyReused(transaction.id)
@@ -240,6 +240,8 @@ final class Admission {
                 return try await isDurable(earlier) ? .keyReused(earlier.id) : .keyInProgress(nil)
             }
             let known = try await status.decidedView(of: earlier)
+            if known.retriedAs != nil { return try await replayLastRun(of: known, for: idempotency) }
+            if context.table[known.id]?.awaitsSuccessor == true { return .keyInProgress(nil) }
             if known.isOpen { return .keyInProgress(try await isDurable(known) ? known.id : nil) }
             // An abort is answered with its problem, which mentions a branch's end only if it
             // contradicts the abort.
@@ -250,10 +252,20 @@ final class Admission {
         }
     }
 
+    /// Answers with the run that has the key now: the key has moved since the row was read.
+    private func replayLastRun(
+        of earlier: TransactionRecord, for idempotency: TransactionRequest.Idempotency
+    ) async throws(LogUnavailable) -> TransactionAnswer {
+        let last = try await context.log.record(
+            principal: earlier.principal, keyDigest: idempotency.keyDigest)
+        guard let last, last.id != earlier.id else { return .keyInProgress(nil) }
+        return await replay(last, for: idempotency)
+    }
+
     /// Whether a row that was read will stay (I5): one that is visible may still be lost with a
     /// failover, as long as no standby has it.
     private func isDurable(_ row: TransactionRecord) async throws(LogUnavailable) -> Bool {
-        if row.finishedAt != nil || context.table[row.id]?.machine.isAccepted == true {
+        if row.finishedAt != nil || context.table[row.id]?.isAccepted == true {
             return true
         }
         return try await context.log.confirmedRecord(row.id) != nil

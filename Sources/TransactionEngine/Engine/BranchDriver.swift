@@ -74,14 +74,14 @@ final class BranchDriver {
     private func worked(
         _ report: WorkReport, _ branch: Int, of transaction: ActiveTransaction
     ) {
-        guard !transaction.isOver else { return }
-        if let failure = report.failure {
+        if !transaction.isOver, let failure = report.failure {
             transaction.branches[branch].work?.onRefusal?(failure)
             if failure.isLostDeadlock, let run = transaction.run {
                 participants.noteDeadlock(run.sessionRequests)
             }
         }
         transaction.workEnded(report, of: branch)
+        guard !transaction.isOver else { return }
         switch report.reply {
         case .held, .ready:
             break

@@ -33,8 +33,11 @@ extension BranchWork {
         return hasher.finalize()
     }
 
+    /// Hashes of the parameters' values, in order; none of a branch with many, which changes many rows.
     fileprivate var parameterHashes: [Int] {
-        guard case .statements(let statements) = self else { return [] }
+        guard case .statements(let statements) = self,
+            statements.reduce(0, { $0 + $1.statement.parameters.count }) <= 64
+        else { return [] }
         return statements.flatMap { $0.statement.parameters.map(\.hashValue) }
     }
 }

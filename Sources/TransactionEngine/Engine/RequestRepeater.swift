@@ -49,6 +49,7 @@ final class RequestRepeater {
     func abandonSuccessor(of transaction: ActiveTransaction) {
         guard let successor = transaction.successor else { return }
         transaction.successor = nil
+        context.table.stateChanged(transaction.id)
         context.table.remove(successor)
     }
 
@@ -57,8 +58,12 @@ final class RequestRepeater {
         guard let successor = former.successor, let run = successor.run,
             run.transaction === former, let failure = former.decisiveFailure
         else { return }
+        // A caller that was answered was told that the outcome is unknown, and looks at this transaction.
+        if run.caller == nil { run.requestRollback() }
         former.record.retriedAs = successor.id
         run.proceed(with: successor)
+        // A status that waited for the outcome of the former one may go on now.
+        context.table.stateChanged(former.id)
         context.logger.debug(
             "running a transaction again",
             metadata: ["transaction": "\(former.id)", "successor": "\(successor.id)"])
@@ -79,24 +84,44 @@ final class RequestRepeater {
         // A branch that is being cancelled still has its session, and the program's code may still run in
         // it. Two runs at once would take twice the sessions, and call one closure twice at a time.
         await former.waitUntilWorkEnds()
-        let left = max(0, run.deadline - context.clock.milliseconds)
-        let sessions = try? await context.participants.reserve(
-            run.sessionRequests, runsAgain: true, within: .milliseconds(left))
+        let sessions = await sessions(for: run)
         run.cancelReservation = nil
         let areSame = await lead(sessions ?? [], whereRecorded: transaction.record)
         for (index, session) in (sessions ?? []).enumerated() {
             transaction.branches[index].session = session
         }
         if sessions == nil || !areSame, transaction.machine.cause == nil {
-            // Its problem is that of the run before: it has none of its own.
+            // Its problem is that of the run before, which was the last that worked.
+            var record = transaction.record
+            record.attempt = former.record.attempt
             transaction.keepProblem(
                 context.encoding.problem(
-                    transaction.record, former.machine.cause ?? .decidedElsewhere,
-                    former.decisiveFailure))
+                    record, former.machine.cause ?? .decidedElsewhere, former.decisiveFailure))
             deliver(.rollbackRequested, transaction)
         }
         transaction.workOrder = run.workOrder(context.participants)
         deliver(.accepted, transaction)
+    }
+
+    /// A session for each branch; nil if there are none until the deadline.
+    ///
+    /// A refusal that may pass is no reason to give up: the slots may be those of the run before, whose
+    /// prepared branches are being rolled back.
+    private func sessions(for run: RequestRun) async -> [any BranchSession]? {
+        var pause: Int64 = 50
+        while !run.isRollbackRequested {
+            let left = run.deadline - context.clock.milliseconds
+            guard left > 0 else { return nil }
+            do throws(AdmissionFailure) {
+                return try await context.participants.reserve(
+                    run.sessionRequests, runsAgain: true, within: .milliseconds(left))
+            } catch {
+                if error == .cancelled || error == .draining { return nil }
+            }
+            await context.clock.pause(.milliseconds(min(pause, left)))
+            pause = min(pause * 2, 1000)
+        }
+        return nil
     }
 
     /// Whether sessions lead to the servers that the row names.

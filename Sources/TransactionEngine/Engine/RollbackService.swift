@@ -34,9 +34,12 @@ final class RollbackService {
     func rollBack(
         _ id: GlobalTransactionID, principal: String?
     ) async throws(LogUnavailable) -> RollbackAnswer {
-        var answer = try await rollBackRun(id, principal: principal)
+        let end = context.clock.milliseconds + context.limits.finishWait.milliseconds
+        var id = id
+        while let next = try await successor(of: id, principal) { id = next }
+        var answer = try await rollBackRun(id, principal: principal, until: end)
         while case .known(let record) = answer, let next = record.retriedAs {
-            let later = try await rollBackRun(next, principal: principal)
+            let later = try await rollBackRun(next, principal: principal, until: end)
             // Retention may have removed it.
             if case .notFound = later { break }
             answer = later
@@ -44,10 +47,21 @@ final class RollbackService {
         return answer
     }
 
+    /// The run after one, if the one can be seen; its own end needs no wait.
+    private func successor(
+        of id: GlobalTransactionID, _ principal: String?
+    ) async throws(LogUnavailable) -> GlobalTransactionID? {
+        let known = context.table.record(of: id)
+        let record: TransactionRecord?
+        if let known { record = known } else { record = try await context.log.record(id) }
+        guard let record, record.isOf(principal), let next = record.retriedAs else { return nil }
+        if context.table[next] != nil { return next }
+        return try await context.log.record(next) == nil ? nil : next
+    }
+
     private func rollBackRun(
-        _ id: GlobalTransactionID, principal: String?
+        _ id: GlobalTransactionID, principal: String?, until end: Int64
     ) async throws(LogUnavailable) -> RollbackAnswer {
-        let end = context.clock.milliseconds + context.limits.finishWait.milliseconds
         if let known = context.table.record(of: id) {
             guard known.isOf(principal) else { return .notFound }
             requestHere(id)
@@ -58,6 +72,7 @@ final class RollbackService {
             if row.isHeld { return .held }
             // A commit point that has decided makes the request needless. Where it does not answer,
             // the owner may know.
+            let isOpen = row.decision == nil
             if let decided = try? await status.decidedView(of: row) { row = decided }
             if row.decision == nil, context.table[id] == nil {
                 switch await recordAbort(of: row, until: end) {
@@ -67,6 +82,11 @@ final class RollbackService {
                 }
             } else {
                 requestHere(id)
+                // The owner may be about to run the request again: only the row says that it does not.
+                if isOpen, row.decision == .abort, context.table[id] == nil {
+                    try await context.log.requestRollback(id)
+                    await context.signals.send(.rollBack(id))
+                }
             }
         }
         let left = max(0, end - context.clock.milliseconds)

@@ -167,7 +167,9 @@ final class StatusReader {
         of id: GlobalTransactionID
     ) async throws(LogUnavailable) -> TransactionRecord? {
         let end = context.clock.milliseconds + 5000
-        while let machine = context.table[id]?.machine, machine.isAccepted, machine.awaitsDecision {
+        while let transaction = context.table[id], transaction.isAccepted,
+            transaction.machine.awaitsDecision || transaction.awaitsSuccessor
+        {
             let left = end - context.clock.milliseconds
             guard left > 0 else {
                 throw LogUnavailable(

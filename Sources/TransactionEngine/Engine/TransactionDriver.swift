@@ -117,10 +117,8 @@ final class TransactionDriver {
     private func answer(_ reply: Reply, to event: Event, _ transaction: ActiveTransaction) {
         guard let run = transaction.waitingRun, let caller = run.caller else { return }
         run.caller = nil
-        // This transaction never commits. But the write that aborts it may have accepted the next run of
-        // the request by now, and that one may commit.
         let reply =
-            reply == .neverCommits && transaction.successor != nil ? .outcomeUnknown : reply
+            reply.isAbort && transaction.awaitsSuccessor ? .outcomeUnknown : reply
         var isAtDecision = false
         if reply == .committing {
             transaction.isUnattended = true
@@ -268,6 +266,16 @@ final class TransactionDriver {
     private func fireNow(_ timer: Timer, _ transaction: ActiveTransaction) {
         transaction.timers[timer]?.cancel()
         fire(timer, transaction)
+    }
+}
+
+extension Reply {
+    /// Whether it says that the transaction does not commit.
+    fileprivate var isAbort: Bool {
+        switch self {
+        case .aborted, .neverCommits: true
+        default: false
+        }
     }
 }
 

@@ -148,7 +148,8 @@ package struct TransactionRecord: Sendable {
         let retries = branches.reduce(0) { $0 + $1.retries }
         let resolved = resolutionCount > 0 ? "-\(resolutionCount)" : ""
         let held = isHeld ? "-held" : ""
-        return "\(id)-\(state.rawValue)-\(ended)-\(retries)\(resolved)\(held)"
+        let again = retriedAs != nil ? "-again" : ""
+        return "\(id)-\(state.rawValue)-\(ended)-\(retries)\(resolved)\(held)\(again)"
     }
 }
 

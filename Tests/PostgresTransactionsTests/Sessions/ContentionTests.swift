@@ -87,7 +87,7 @@ struct ContentionTests {
     func otherRow() throws {
         let contention = table()
         let pattern = try #require(
-            BranchPattern(of: transfer(of: 10, from: 7), blockedBy: [transfer(of: 20, from: 7)]))
+            BranchPattern(of: transfer(of: 10, from: 7), among: [transfer(of: 20, from: 7)]))
         #expect(contention.note(pattern))
         #expect(contention.containsAny(of: [transfer(of: 30, from: 7)]))
         #expect(!contention.containsAny(of: [transfer(of: 10, from: 8)]))
@@ -96,8 +96,8 @@ struct ContentionTests {
 
     @Test("have in common what all that block them have")
     func patterns() {
-        func matches(_ blockers: [SessionRequest], _ request: SessionRequest) -> Bool? {
-            BranchPattern(of: transfer(of: 10, from: 7), blockedBy: blockers)?.matches(request)
+        func matches(_ rivals: [SessionRequest], _ request: SessionRequest) -> Bool? {
+            BranchPattern(of: transfer(of: 10, from: 7), among: rivals)?.matches(request)
         }
         // An amount that one of them shares by chance does not count.
         let two = [transfer(of: 10, from: 7), transfer(of: 20, from: 7)]
@@ -116,7 +116,7 @@ struct ContentionTests {
         let closure = SessionRequest(participant: "a", commitMode: .twoPhase)
         #expect(matches([], transfer(of: 10, from: 7)) == nil)
         #expect(matches([closure], transfer(of: 10, from: 7)) == nil)
-        #expect(BranchPattern(of: closure, blockedBy: two) == nil)
+        #expect(BranchPattern(of: closure, among: two) == nil)
     }
 
     private func transfer(of amount: Int, from account: Int) -> SessionRequest {

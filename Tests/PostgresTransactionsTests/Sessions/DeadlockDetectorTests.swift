@@ -148,7 +148,7 @@ struct DeadlockDetectorTests {
             id: id, startedAt: nil, applicationName: "a", role: "r", query: "q",
             virtualTransaction: nil,
             wait: LockWait(
-                identity: identity, since: 0, length: .seconds(1), relation: "public.t",
+                identity: identity, since: 0, relation: "public.t",
                 row: row, blockers: blockers, gids: []))
     }
 
