@@ -21,8 +21,9 @@ final class ContendedSessions {
         count + more + kept <= limit || count == 0 && more > limit
     }
 
-    /// How many of so many can be kept for one transaction: all or none, and at most half.
-    func kept(of need: Int) -> Int { need <= limit / 2 ? need : 0 }
+    /// How many are kept for the transaction that has waited longest: all, or it could be overtaken for
+    /// ever by those that need fewer.
+    func kept(of need: Int) -> Int { min(need, limit) }
 
     func lend() { count += 1 }
 

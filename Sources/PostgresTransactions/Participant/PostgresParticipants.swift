@@ -56,9 +56,11 @@ package final class PostgresParticipants: Participants {
         reservations = SessionReservations(
             members, contention: Contention { loop.now }, queueMax: queueMax, loop: loop)
         detector = DeadlockDetector(
-            members.values.map(\.lockWatch), installation: installation, exchange: exchange,
+            names.compactMap { members[$0]?.lockWatch }, installation: installation,
+            exchange: exchange,
             loop: loop, logger: logger
         ) { [members] gid in members.values.contains { $0.slots.contains(gid) } }
+        detector.onDeadlock = { [weak self] in self?.noteDeadlock($0) }
         for (name, member) in members {
             member.onAnswering = { [weak self] in self?.onAnswering?(name) }
         }

@@ -12,8 +12,8 @@ extension DeadlockDetector {
     func keepExchanging() async {
         guard let exchange else { return }
         while dependsOnOthers {
-            // Without an answer only deadlocks over several replicas are not found.
-            elsewhere = (try? await exchange(ownWaiting)) ?? []
+            // What was read before stays true; what is missing is found later.
+            elsewhere = (try? await exchange(ownWaiting)) ?? elsewhere
             await probe(watches.filter { !processesElsewhere(for: $0).isEmpty })
             await pause(Self.interval)
         }
@@ -32,11 +32,10 @@ extension DeadlockDetector {
 
     /// The server processes of other replicas that this watch asks about as well.
     ///
-    /// Of several participants on one server, one asks.
+    /// Every participant on their server asks: it alone knows the relations of its database, and two
+    /// servers that were copied from one have the same identifier.
     func processesElsewhere(for watch: LockWatch) -> [Int32] {
-        guard !elsewhere.isEmpty, let system = watch.systemIdentifier,
-            watches.first(where: { $0.systemIdentifier == system }) === watch
-        else { return [] }
+        guard !elsewhere.isEmpty, let system = watch.systemIdentifier else { return [] }
         return elsewhere.filter { $0.process.systemIdentifier == system }.map(\.process.processID)
     }
 

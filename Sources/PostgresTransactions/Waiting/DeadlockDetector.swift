@@ -28,6 +28,8 @@ final class DeadlockDetector {
     private(set) var readings: [String: LockReading] = [:]
     /// What other replicas have published.
     var elsewhere: [PublishedSession] = []
+    /// Called with this replica's branches that waited in a deadlock, whichever transaction is the victim.
+    var onDeadlock: (@LoopActor ([SessionRequest]) -> Void)?
     private var isConfirming = false
     private(set) var isExchanging = false
 
@@ -78,6 +80,10 @@ final class DeadlockDetector {
         isConfirming = false
         let second = FoundWaits(again, parties)
         for deadlock in WaitGraph(first.edges, confirmedBy: second.edges).deadlocks() {
+            onDeadlock?(
+                deadlock.cycle.compactMap {
+                    (second.origins[$0.wait]?.session as? WorkingSession)?.request
+                })
             end(deadlock, second)
         }
     }

@@ -41,9 +41,18 @@ struct LockReading: Sendable {
     /// same branch when the server was asked and when it had answered.
     let sessions: [Int32: any WatchedSession]
 
-    /// Of each waiter, the holders of its lock that wait for nothing themselves, as far as the server names
-    /// them to it: sessions and prepared transactions.
-    private let holders: [Int32: Set<String>]
+    /// What blocks a waiter and is not in the same queue for a row.
+    private struct Holders {
+        let sessions: Set<Int32>
+        let gids: Set<String>
+
+        func overlaps(_ other: Holders) -> Bool {
+            !sessions.isDisjoint(with: other.sessions) || !gids.isDisjoint(with: other.gids)
+        }
+    }
+
+    /// By waiter, as far as the server names them to it.
+    private let holders: [Int32: Holders]
 
     /// Makes the reading of a server's answer.
     ///
@@ -69,8 +78,8 @@ struct LockReading: Sendable {
         let listed = listing.processes
         holders = listed.compactMapValues { process in
             guard let wait = process.wait else { return nil }
-            let sessions = wait.blockers.filter { listed[$0]?.wait == nil }
-            return Set(wait.gids + sessions.map { "\($0)" })
+            let others = wait.blockers.filter { listed[$0]?.wait?.isInQueue(of: wait) != true }
+            return Holders(sessions: Set(others), gids: Set(wait.gids))
         }
     }
 
@@ -78,7 +87,7 @@ struct LockReading: Sendable {
     /// wait for the same holder.
     func rivals(of waiter: LockProcess) -> Set<Int32> {
         guard let wait = waiter.wait, let own = holders[waiter.id] else { return [] }
-        let besides = holders.filter { $0.key != waiter.id && !$0.value.isDisjoint(with: own) }
+        let besides = holders.filter { $0.key != waiter.id && $0.value.overlaps(own) }
         return Set(wait.blockers).union(besides.keys)
     }
 
@@ -89,13 +98,20 @@ struct LockReading: Sendable {
     /// next one takes its place. Without this, the youngest in a queue would end for a deadlock between
     /// the holder and the last, and free nobody.
     func blockers(of wait: LockWait) -> (sessions: [Int32], gids: [String]) {
-        let before = wait.blockers.compactMap { processes[$0]?.wait }.filter {
-            $0.row != nil && $0.relation != nil
-                && ($0.row, $0.relation) == (wait.row, wait.relation)
+        var sessions = Set(wait.blockers)
+        var gids = Set(wait.gids)
+        for blocker in wait.blockers where processes[blocker]?.wait?.isInQueue(of: wait) == true {
+            guard let holders = holders[blocker] else { continue }
+            sessions.formUnion(holders.sessions)
+            gids.formUnion(holders.gids)
         }
-        let all = [wait] + before
-        return (
-            Set(all.flatMap(\.blockers)).sorted(), Set(all.flatMap(\.gids)).sorted()
-        )
+        return (sessions.sorted(), gids.sorted())
+    }
+}
+
+extension LockWait {
+    /// Whether both wait for the same row.
+    fileprivate func isInQueue(of other: LockWait) -> Bool {
+        rowKey != nil && rowKey == other.rowKey
     }
 }

@@ -32,6 +32,8 @@ struct LockWait: Hashable, Sendable {
     let relation: String?
     /// The row's place in the relation, `(page,tuple)`, if it waits for a row.
     let row: String?
+    /// Distinguishes the row from all others of the server, whichever database was asked.
+    let rowKey: String?
     /// The sessions that hold the lock, or are before this one in the queue for it.
     let blockers: [Int32]
     /// The names of the prepared transactions that hold the lock.
@@ -140,6 +142,8 @@ enum LockQuery {
                 (extract(epoch FROM q.waitstart) * 1000000)::bigint,
                 quote_ident(n.nspname) || '.' || quote_ident(c.relname),
                 '(' || coalesce(r.page, q.page) || ',' || coalesce(r.tuple, q.tuple) || ')',
+                coalesce(r.database, q.database) || ' ' || coalesce(r.relation, q.relation) || ' '
+                    || coalesce(r.page, q.page) || ' ' || coalesce(r.tuple, q.tuple),
                 b.blockers, x.gids
             FROM (SELECT pid FROM edges UNION SELECT blocker FROM edges WHERE blocker <> 0) AS p
             LEFT JOIN pg_catalog.pg_stat_activity AS a ON a.pid = p.pid
@@ -185,11 +189,12 @@ enum LockQuery {
 
     private static func wait(_ row: inout RowReader, of transaction: String) -> LockWait? {
         let since: Timestamp? = row.value()
-        let (relation, place) = (row.text(), row.text())
+        let (relation, place, key) = (row.text(), row.text(), row.text())
         let blockers = (row.list() ?? []).compactMap { $0.flatMap { Int32($0) } }
         let gids = (row.list() ?? []).compactMap { $0 }
         guard let since else { return nil }
         return LockWait(
-            identity: "\(transaction) \(since)", since: since, relation: relation, row: place, blockers: blockers, gids: gids)
+            identity: "\(transaction) \(since)", since: since, relation: relation, row: place,
+            rowKey: key, blockers: blockers, gids: gids)
     }
 }

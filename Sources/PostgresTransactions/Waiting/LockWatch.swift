@@ -112,10 +112,12 @@ final class LockWatch {
         var listing = LockListing(systemIdentifier: "", processes: [:])
         if !own.isEmpty || !others.isEmpty {
             let answer = try? await ask(own + others)
+            guard let answer else {
+                schedule.noteSilence(at: loop.now)
+                return nil
+            }
             schedule.noteAnswer(
-                asked: asked, answered: loop.now,
-                foundWaits: answer.map { !$0.processes.isEmpty } ?? false)
-            guard let answer else { return nil }
+                asked: asked, answered: loop.now, foundWaits: !answer.processes.isEmpty)
             listing = answer
         }
         let reading = LockReading(

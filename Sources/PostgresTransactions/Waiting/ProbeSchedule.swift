@@ -41,8 +41,13 @@ struct ProbeSchedule: Sendable {
     /// Takes notice of a question and its answer.
     mutating func noteAnswer(asked: Instant, answered: Instant, foundWaits: Bool) {
         gap = foundWaits ? shortest : min(gap * 2, longest)
-        // An answer that never came says little of the next one.
         gap = max(gap, min(asked.duration(to: answered) * 3, longest * 5))
         last = answered
+    }
+
+    /// Takes notice of a question that got no answer: that says little of the next one.
+    mutating func noteSilence(at now: Instant) {
+        gap = min(gap * 2, longest)
+        last = now
     }
 }

@@ -240,7 +240,9 @@ final class Admission {
                 return try await isDurable(earlier) ? .keyReused(earlier.id) : .keyInProgress(nil)
             }
             let known = try await status.decidedView(of: earlier)
-            if known.retriedAs != nil { return try await replayLastRun(of: known, for: idempotency) }
+            if known.retriedAs != nil {
+                return try await replayLastRun(of: known, for: idempotency)
+            }
             if context.table[known.id]?.awaitsSuccessor == true { return .keyInProgress(nil) }
             if known.isOpen { return .keyInProgress(try await isDurable(known) ? known.id : nil) }
             // An abort is answered with its problem, which mentions a branch's end only if it

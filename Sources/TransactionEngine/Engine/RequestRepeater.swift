@@ -90,7 +90,9 @@ final class RequestRepeater {
         for (index, session) in (sessions ?? []).enumerated() {
             transaction.branches[index].session = session
         }
-        if sessions == nil || !areSame, transaction.machine.cause == nil {
+        if sessions == nil, context.clock.milliseconds >= run.deadline {
+            deliver(.due(.deadline), transaction)
+        } else if sessions == nil || !areSame, transaction.machine.cause == nil {
             // Its problem is that of the run before, which was the last that worked.
             var record = transaction.record
             record.attempt = former.record.attempt

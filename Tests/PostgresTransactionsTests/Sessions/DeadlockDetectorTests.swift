@@ -149,7 +149,7 @@ struct DeadlockDetectorTests {
             virtualTransaction: nil,
             wait: LockWait(
                 identity: identity, since: 0, relation: "public.t",
-                row: row, blockers: blockers, gids: []))
+                row: row, rowKey: row, blockers: blockers, gids: []))
     }
 
     /// One participant, whose server answers as the test says.

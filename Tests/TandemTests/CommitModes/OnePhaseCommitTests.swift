@@ -89,7 +89,8 @@ struct OnePhaseCommitTests {
             let stopped = try await testbed.restarted(failing: "delegate.after=stop")
             let client = stopped.client
             let work = Testbed.branch("users", "INSERT INTO notes SELECT count(*) FROM users")
-            let body = #"{"onePhase":true,"retries":0,"isolation":"serializable","#
+            let body =
+                #"{"onePhase":true,"retries":0,"isolation":"serializable","#
                 + #""branches":[\#(work)]}"#
             let request = Task { try await client.post("/v1/transactions", body) }
             try await stopped.untilStopped()
