@@ -9,6 +9,8 @@ import EventLoop
 final class RequestRun {
     let request: TransactionRequest
     let branches: [InspectedBranch]
+    /// What a transaction of it needs sessions for.
+    let sessionRequests: [SessionRequest]
     /// In milliseconds of the engine's clock; the same for all runs.
     let deadline: Int64
     /// The id of the first run, which decides who ends in a deadlock.
@@ -29,12 +31,10 @@ final class RequestRun {
     ) {
         self.request = request
         self.branches = branches
+        sessionRequests = branches.map(\.sessionRequest)
         deadline = start + request.timeout.milliseconds
         age = id
     }
-
-    /// What a transaction of it needs sessions for.
-    var sessionRequests: [SessionRequest] { branches.map(\.sessionRequest) }
 
     /// The order in which its branches work, each after the one before it has voted; nil if all work at
     /// once.
