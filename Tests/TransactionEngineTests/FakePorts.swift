@@ -135,6 +135,14 @@ final class FakeLog: DecisionLog {
             }
         case .tombstone: return state.withLock { $0.tombstone }
         case .delegate: return state.withLock { $0.delegation }
+        case .copy(.abort) where write.successor != nil:
+            return state.withLock {
+                $0.successors += write.successor.map { [$0] } ?? []
+                guard $0.answersToSuccession.isEmpty else {
+                    return $0.answersToSuccession.removeFirst()
+                }
+                return .retried
+            }
         case .copy(let decision):
             var row = write.record
             row.decision = decision
@@ -278,12 +286,18 @@ final class FakeParticipants: Participants {
         var isReservationHeld = false
         var reserving: [CheckedContinuation<Void, Never>] = []
         var repeatedReservations = 0
+        /// Why the next reservations of repeated runs are refused.
+        var refusals: [AdmissionFailure] = []
+        /// The participant's version that new sessions lead to.
+        var version: Int?
+        /// Whether a journal is kept in every participant.
+        var keepsJournals = false
     }
 
     let names = ["orders", "users"]
     let state = Lock(State())
 
-    func keepsJournal(_ name: String) -> Bool { false }
+    func keepsJournal(_ name: String) -> Bool { state.withLock { $0.keepsJournals } }
 
     func sessionsMax(of name: String) -> Int? { 10 }
 
@@ -315,8 +329,15 @@ final class FakeParticipants: Participants {
                 letReservationsPass()
             }
             if Task.isCancelled { throw .cancelled }
+            let refusal = state.withLock { state in
+                state.refusals.isEmpty ? nil : state.refusals.removeFirst()
+            }
+            if let refusal { throw refusal }
         }
-        return requests.map { _ in FakeSession(participants: self) }
+        let version = state.withLock { $0.version }
+        return requests.map { _ in
+            FakeSession(participants: self, participantVersion: version)
+        }
     }
 
     func letReservationsPass() {
@@ -415,9 +436,11 @@ struct FakeSession: BranchSession {
     let participants: FakeParticipants
     static let evidence = PreparedEvidence(
         transactionID: 1, owner: "o", systemIdentifier: "7", timeline: 1, location: "0/1")
-    var participantVersion: Int? { nil }
+    let participantVersion: Int?
 
-    func server() async -> ServerTimeline? { nil }
+    func server() async -> ServerTimeline? {
+        participants.keepsJournal("") ? Bench.server : nil
+    }
 
     func work(_ request: WorkRequest) async -> WorkReport {
         let failure = participants.state.withLock { state in

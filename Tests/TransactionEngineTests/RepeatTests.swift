@@ -222,6 +222,71 @@ struct RepeatTests {
             bench.participants.letReservationsPass()
         }
     }
+
+    @Test("as soon as its sessions are there, if they were refused for a reason that may pass")
+    func refusedSessions() async {
+        let bench = await Self.bench([Self.deadlock])
+        let full = AdmissionFailure.slotsExhausted(
+            name: "users", usage: SlotUsage(limit: 1, own: 1, others: 0))
+        bench.participants.state.withLock {
+            $0.refusals = [full, .participantUnavailable(name: "users", reason: "")]
+        }
+        let running = Task { await bench.run(Self.key, retriesMax: 5) }
+        while bench.participants.state.withLock({ $0.repeatedReservations < 3 }) {
+            bench.clock.attempt(within: 200)
+            await Task.yield()
+        }
+        guard case .known(let record) = await running.value else {
+            Issue.record("expected the run after the refusals")
+            return
+        }
+        #expect(record.state == .committed)
+        #expect(record.attempt == 2)
+    }
+
+    @Test("not on another server than the row names")
+    func otherServer() async {
+        let (answer, bench) = await Self.whileSuccessorWaits { bench in
+            bench.participants.state.withLock { $0.version = 2 }
+            bench.participants.letReservationsPass()
+        }
+        guard case .known(let record) = answer else {
+            Issue.record("expected the abort of the run that could not begin")
+            return
+        }
+        #expect(record.id == Self.id(3))
+        #expect(record.decision == .abort)
+        #expect(bench.participants.state.withLock { $0.works.count } == 1)
+    }
+
+    @Test("also where a journal decides; until the log answers, no abort is reported")
+    func journal() async {
+        let bench = await Self.bench([Self.deadlock])
+        bench.participants.state.withLock { $0.keepsJournals = true }
+        bench.log.state.withLock { $0.answersToSuccession = [.unknown(reason: "lost")] }
+        let running = Task { await bench.run(Self.key, retriesMax: 5) }
+        while !bench.participants.answer(.decided(.abort)) { await Task.yield() }
+        while bench.log.state.withLock({ $0.successors.isEmpty }) { await Task.yield() }
+        // A repeated key, and the status of the run that is aborted, wait for the log's answer.
+        guard case .keyInProgress = await bench.run(Self.key, retriesMax: 5) else {
+            Issue.record("the key may have moved to the next run")
+            return
+        }
+        // Longer than the caller waits.
+        bench.clock.advance(milliseconds: 10_000)
+        guard case .outcomeUnknown(let id) = await running.value else {
+            Issue.record("the next run may commit")
+            return
+        }
+        #expect(id == Self.id(2))
+        // The caller has been answered: what was accepted meanwhile is rolled back.
+        while await bench.engine.inFlight > 0 {
+            _ = bench.participants.answer(.decided(.abort))
+            bench.clock.attempt(within: 5000)
+            await Task.yield()
+        }
+        #expect(bench.participants.state.withLock { $0.works.count } == 1)
+    }
 }
 
 @Suite("The order in which branches work")

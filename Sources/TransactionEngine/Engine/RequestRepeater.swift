@@ -58,7 +58,7 @@ final class RequestRepeater {
         guard let successor = former.successor, let run = successor.run,
             run.transaction === former, let failure = former.decisiveFailure
         else { return }
-        // A caller that was answered was told that the outcome is unknown, and looks at this transaction.
+        // The answer to the caller was that the outcome is unknown: it asks about this transaction.
         if run.caller == nil { run.requestRollback() }
         former.record.retriedAs = successor.id
         run.proceed(with: successor)
