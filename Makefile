@@ -89,7 +89,7 @@ chaos: build ## A bank under fault for MINUTES=5, and a checker that counts.
 simulate: setup ## SEEDS=20000 histories of the core, then all with few faults; SEED=n tells one.
 	@scripts/simulate.sh $(if $(SEED),seed $(SEED),$(SEEDS))
 
-policies: setup ## Ways to end deadlocks, simulated beside each other; some two minutes.
+policies: setup ## Ways to end deadlocks, simulated and compared; some two minutes.
 	@scripts/simulate.sh policies
 
 mutants: build ## Planted bugs, each noticed by a seed of the simulator or by a named test.

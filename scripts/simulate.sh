@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
 # The simulator, in release mode: the production core in worlds that lose, delay, crash and restore.
 #
-#   scripts/simulate.sh [SEEDS]         so many histories, a tenth as many of transactions that meet at
-#                                       rows, then every history of the core with few faults
+#   scripts/simulate.sh [SEEDS]         so many histories, a tenth as many of transactions that contend
+#                                       for rows, then every history of the core with few faults
 #   scripts/simulate.sh seed SEED       a history of the core, told line by line
-#   scripts/simulate.sh lock-seed SEED  a history of transactions that meet, told line by line
+#   scripts/simulate.sh lock-seed SEED  a history of transactions that contend, told line by line
 #   scripts/simulate.sh mutants         the planted mistakes, and the seed that notices each
-#   scripts/simulate.sh policies        ways to end deadlocks beside each other; see decision 0012
+#   scripts/simulate.sh policies        compares ways to end deadlocks; see decision 0012
 set -euo pipefail
 cd "$(dirname "$0")/.."
 

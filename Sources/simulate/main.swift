@@ -2,7 +2,8 @@ import CommitSimulator
 import Glibc
 
 /// `simulate SEEDS`, `simulate seed SEED`, `simulate exhaust [FAULTS]`, `simulate mutants [SEEDS]`;
-/// of transactions that meet: `simulate locks SEEDS`, `simulate lock-seed SEED`, `simulate policies`.
+/// of transactions that contend for rows: `simulate locks SEEDS`, `simulate lock-seed SEED`,
+/// `simulate policies`.
 let arguments = CommandLine.arguments.dropFirst()
 
 func replay(_ seed: UInt64) -> Bool {
@@ -27,7 +28,7 @@ func run(_ count: UInt64) -> Bool {
     return true
 }
 
-/// Histories of transactions that meet, under both policies.
+/// Histories of transactions that contend for rows, under both policies.
 func runLocks(_ count: UInt64) -> Bool {
     for policy in [LockPolicy.graph, .woundWait(grace: 20_000)] {
         if let failure = LockSeeds.firstFailure(in: 0..<count, policy: policy) {
@@ -35,7 +36,7 @@ func runLocks(_ count: UInt64) -> Bool {
             return false
         }
     }
-    print("\(count) histories of transactions that meet, under 2 policies: no rule is broken")
+    print("\(count) histories of transactions that contend, under 2 policies: no rule is broken")
     return true
 }
 

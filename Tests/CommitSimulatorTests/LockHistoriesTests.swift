@@ -2,7 +2,7 @@ import Testing
 
 @testable import CommitSimulator
 
-/// Random histories of transactions that meet at rows; `make simulate` runs more of them, and `Mutants`
+/// Random histories of transactions that contend for rows; `make simulate` runs more of them, and `Mutants`
 /// plants mistakes.
 @Suite struct LockHistories {
     @Test(arguments: [LockPolicy.graph, .woundWait(grace: 20_000)], 0..<4)
@@ -44,7 +44,7 @@ import Testing
         }
     }
 
-    /// Of a queue, the graph without row holders ends transactions whose end frees nobody.
+    /// Of a queue, the graph without row holders aborts transactions whose abort frees nobody.
     @Test func countsFewerVictimsWithRowHolders() throws {
         func victims(_ name: String) throws -> Double {
             let load = try #require(LockLoad.all.first { $0.name.hasPrefix("bank") })

@@ -86,7 +86,7 @@ package struct LockChoice: Sendable {
 
     /// What the decision record compares.
     package static let all: [LockChoice] = [
-        LockChoice("graph, ordered by heat") { $0.ordersByHeat = true },
+        LockChoice("graph, ordered after a deadlock") { $0.ordersAfterDeadlock = true },
         LockChoice("graph") { _ in },
         LockChoice("graph, without row holders") { $0.addsRowHolder = false },
         LockChoice("graph of one reading") { $0.mistake = .oneReading },

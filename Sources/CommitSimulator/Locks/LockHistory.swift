@@ -1,4 +1,4 @@
-/// One random history of transactions that meet; the same seed gives the same history.
+/// One random history of transactions that contend for rows; the same seed gives the same history.
 package struct LockHistory {
     private var world: LockWorld
     package var lines: [String] { world.lines ?? [] }
@@ -84,7 +84,7 @@ package struct LockHistory {
     }
 }
 
-/// Many histories of transactions that meet.
+/// Many histories of transactions that contend for rows.
 package enum LockSeeds {
     /// The first of these seeds that breaks a rule, with the policy as built.
     package static func firstFailure(

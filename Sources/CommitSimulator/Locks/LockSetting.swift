@@ -19,13 +19,13 @@ struct LockSetting: Sendable {
     var threshold: Int64 = 20_000
     /// How often a request may run again.
     var retries = 10
-    /// Whether a reading says of each waiter who holds the row.
+    /// Whether a reading names the row's holder for each waiter.
     ///
     /// A server does not: in a queue for a row it shows each waiter those that are before it in the
     /// queue, and the first of them alone waits for the holder.
     var addsRowHolder = true
-    /// Whether requests work in the order of the participants while their locks are contended.
-    var ordersByHeat = false
+    /// Whether requests work in the order of the participants for some seconds after a deadlock.
+    var ordersAfterDeadlock = false
     /// PostgreSQL's own setting, for deadlocks within a server.
     var deadlockTimeout: Int64 = 1_000_000
 
@@ -48,9 +48,9 @@ struct LockSetting: Sendable {
 package enum LockPolicy: Sendable, Hashable {
     /// The youngest transaction of a cycle that two readings prove.
     case graph
-    /// The older transaction ends the younger one for which it has waited this long; nothing is proved.
+    /// The older transaction aborts the younger one for which it has waited this long; nothing is proved.
     case woundWait(grace: Int64)
-    /// The waiter ends once it has waited this long, like `lock_timeout`.
+    /// The waiter is aborted once it has waited this long, like `lock_timeout`.
     case timeout(Int64)
 }
 
@@ -62,9 +62,9 @@ package enum LockMistake: CaseIterable, Sendable {
     case oldPublishedReading
     /// A run that repeats a request counts as new, so that old requests lose again and again.
     case youngestByNewID
-    /// A transaction that waits long ends, with a cycle or without one.
+    /// A transaction that waits long is aborted, with a cycle or without one.
     case noCycle
-    /// All transactions of a cycle end.
+    /// All transactions of a cycle are aborted.
     case wholeCycle
     /// The cancel finds its branch by request, so that it may reach the next run.
     case cancelsNextRun

@@ -7,7 +7,7 @@ struct LockSession: Hashable, Sendable {
 
 /// The row locks of a participant, each with a queue in order of arrival.
 struct LockTable: Sendable {
-    /// For each row, who holds it, and then who waits for it, in order.
+    /// For each row, its holder, and then the sessions that wait for it, in order.
     private var queues: [Int: [LockSession]] = [:]
 
     var isEmpty: Bool { queues.isEmpty }
@@ -27,7 +27,7 @@ struct LockTable: Sendable {
         return place == 0 ? queue.first : nil
     }
 
-    /// Who holds a row, and who waits for it before a session, in order.
+    /// The holder of a row, and the sessions before another one in the queue for it, in order.
     func before(_ session: LockSession, for row: Int) -> ArraySlice<LockSession> {
         queues[row]?.prefix { $0 != session } ?? []
     }

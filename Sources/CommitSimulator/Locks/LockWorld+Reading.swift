@@ -1,4 +1,4 @@
-/// The replicas' side: who waits for whom, read again and again while a branch works for long.
+/// The replicas' side: which runs wait for which, read again and again while a branch works for long.
 extension LockWorld {
     mutating func beginReading(_ replica: Int, isConfirming: Bool = false) {
         let latest = now - setting.threshold
@@ -53,7 +53,6 @@ extension LockWorld {
         readers[replica].noteShown(at: now)
         publishWaits(of: replica)
         let current = readers[replica].current
-        if current.own.waits.contains(where: { $0.waited >= 20_000 }) { hotUntil = now + 5_000_000 }
         try decide(replica)
         // A cycle is read again at once, and only once, for it may be there no more.
         if !current.isConfirming, !inCycles(current.all).isEmpty {

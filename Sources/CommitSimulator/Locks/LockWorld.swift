@@ -1,7 +1,7 @@
 /// A world of participants with row locks, replicas that run transactions on them, and readings.
 ///
-/// It stands beside the histories of the commit protocol: here no message that commits is lost and no
-/// process dies, but transactions meet. Cancels, readings and published readings may be lost.
+/// It complements the histories of the commit protocol: here no message that commits is lost and no
+/// process dies, but transactions contend. Cancels, readings and published readings may be lost.
 struct LockWorld {
     enum Event {
         case arrives(Int)
@@ -34,8 +34,8 @@ struct LockWorld {
     var rules = LockRules()
     var figures = LockFigures()
     var waitCount = 0
-    /// Until when locks count as contended; see `LockSetting.ordersByHeat`.
-    var hotUntil: Int64 = -1
+    /// What each replica remembers of its victims; see `LockSetting.ordersAfterDeadlock`.
+    private var memories: [DeadlockMemory]
     /// Makes the next request of a client, if it asks again.
     var nextRequest: (inout LockWorld, _ client: Int) -> Void = { _, _ in }
     /// The transcript; nil if none is asked for.
@@ -47,6 +47,7 @@ struct LockWorld {
         sites = Array(repeating: LockTable(), count: setting.siteCount)
         readers = Array(repeating: LockReader(), count: setting.replicaCount)
         table = Array(repeating: Publication(), count: setting.replicaCount)
+        memories = Array(repeating: DeadlockMemory(), count: setting.replicaCount)
         for replica in 0..<setting.replicaCount {
             events.add(.replicaReads(replica), at: Int64(replica) * setting.interval / 3)
         }
@@ -92,8 +93,11 @@ struct LockWorld {
         let isFirst = requests[number].attempts == 1
         if isFirst { requests[number].age = run }
         let request = requests[number]
-        // What ran before works in the order of the participants, and so does what is contended.
-        let isOrdered = !isFirst || (setting.ordersByHeat && now < hotUntil)
+        // What ran before works in the order of the participants, and so does all that comes to a
+        // replica soon after one of its own transactions lost a deadlock.
+        let isOrdered =
+            !isFirst
+            || (setting.ordersAfterDeadlock && memories[request.replica].holds(at: time))
         let plans = isOrdered ? request.plans.sorted { $0.site < $1.site } : request.plans
         actors.append(
             LockActor(
@@ -105,7 +109,7 @@ struct LockWorld {
 
     // MARK: Running
 
-    /// Runs until a time, or until a condition holds, which is looked at now and then.
+    /// Runs until a time, or until a condition holds, which is checked now and then.
     mutating func run(
         until end: Int64, or isOver: (LockWorld) -> Bool = { _ in false }
     ) throws(Violation) {
@@ -209,6 +213,7 @@ struct LockWorld {
         }
         let request = requests[number]
         if let reason {
+            if reason.isTransient { memories[request.replica].note(at: now) }
             let mayRunAgain =
                 reason.isTransient && request.attempts <= setting.retries
                 && now < request.deadline && setting.mistake != .doesNotRunAgain
