@@ -8,10 +8,11 @@ package struct APISettings: Sendable {
     package var defaultTimeout: Duration = .seconds(10)
     /// How often a transaction may run again if a request does not set it.
     ///
-    /// A run that lost a deadlock keeps its request's age, so it wins against all younger ones, and it
-    /// works in an order in which it cannot deadlock over several participants again. What may lose
-    /// more often is SERIALIZABLE and REPEATABLE READ work on a hot row, where one of those that meet
-    /// commits each time. Ten runs outlast ten such rivals; the deadline bounds the time in any case.
+    /// A run that lost a deadlock keeps its request's age, so it wins against all younger ones. Unless
+    /// the request is `inOrder`, it works in an order in which it cannot deadlock over several
+    /// participants with others that are ordered. What may lose more often is SERIALIZABLE and
+    /// REPEATABLE READ work on a hot row, where one of those that conflict commits each time. Ten
+    /// runs outlast ten such rivals; the deadline bounds the time in any case.
     package var defaultRetries = 10
     /// Whether a commit is answered at its decision if the request does not say.
     package var returnsAtDecision = false

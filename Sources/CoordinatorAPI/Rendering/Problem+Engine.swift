@@ -140,9 +140,9 @@ extension BranchFailure {
                 + "branch."
         case .deadlock(let cycle):
             return
-                "\(place) waited for a lock in a cycle of \(cycle.waits.count) transactions, each "
-                + "of which waited for the next one. tandem aborted the youngest, this one, so that "
-                + "the others could go on. \(newKey)"
+                "\(place) waited for a lock in a cycle of \(cycle.waits.count) waits, each for the "
+                + "next one's lock. tandem aborted this transaction, the youngest of its own in the "
+                + "cycle, so that the others could go on. \(newKey)"
         case .cancelled:
             return
                 "tandem cancelled the work in \(participant), because the transaction is aborted."

@@ -68,7 +68,7 @@ struct LockWaitWriting {
         return elements.count
     }
 
-    @Test("a lost deadlock says what happened, what to do, and who waited for whom")
+    @Test("a lost deadlock says what happened, what to do, and which transactions waited for which")
     func describesDeadlock() throws {
         let failure = BranchFailure(.deadlock(Self.cycle(of: 3)), statement: 2)
         let value = try Self.problem(failure)
@@ -79,9 +79,9 @@ struct LockWaitWriting {
         #expect(value["statement"]?.integer == 2)
         #expect(
             value["detail"]?.string
-                == "Statement 2 in orders waited for a lock in a cycle of 3 transactions, each of which "
-                + "waited for the next one. tandem aborted the youngest, this one, so that the others "
-                + "could go on. Try again with a new Idempotency-Key.")
+                == "Statement 2 in orders waited for a lock in a cycle of 3 waits, each for the next "
+                + "one's lock. tandem aborted this transaction, the youngest of its own in the cycle, "
+                + "so that the others could go on. Try again with a new Idempotency-Key.")
         for number in 0..<3 {
             let wait = value["cycle"]?[number]
             let next = value["cycle"]?[(number + 1) % 3]
@@ -105,7 +105,7 @@ struct LockWaitWriting {
     @Test("a problem stays small, however long the cycle and the queue for a lock are")
     func boundsProblem() throws {
         let value = try Self.problem(BranchFailure(.deadlock(Self.cycle(of: 200))))
-        #expect(value["detail"]?.string?.contains("a cycle of 200 transactions") == true)
+        #expect(value["detail"]?.string?.contains("a cycle of 200 waits") == true)
         #expect(Self.count(value["cycle"]) == 16)
         #expect(Self.count(value["cycle"]?[15]?["blockers"]) == 8)
     }

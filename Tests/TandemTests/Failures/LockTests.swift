@@ -118,7 +118,7 @@ struct LockTests {
             #expect(lost.body["branch"]?.integer == 1)
             #expect(lost.body["statement"]?.integer == 1)
             let detail = try #require(lost.body["detail"]?.string)
-            #expect(detail.contains("a cycle of 2 transactions"))
+            #expect(detail.contains("a cycle of 2 waits"))
             #expect(detail.hasSuffix("Try again with a new Idempotency-Key."))
             let other = try #require(answers.first { $0.status == 201 })
             try expectCycle(
