@@ -296,7 +296,7 @@ struct WorkOrderTests {
     }
 
     @Test(
-        "follows the request if it says so, and the participants' order if their locks are contended"
+        "follows the request if it says so, and the participants' order if their SQL lost a deadlock"
     )
     func order() async {
         let cases: [(execution: TransactionRequest.ExecutionOrder, contended: [Int]?, [String])] = [

@@ -1,15 +1,19 @@
 import EventLoop
 import TransactionEngine
 
-/// Remembers which branches met other transactions at a lock lately.
+/// Remembers which branches conflicted with other transactions lately.
 ///
-/// A pattern is remembered for a while after it was last seen. Forgotten too early, it costs one deadlock,
-/// some 20 to 40 ms until it is found and its victim runs again, or one generation of sessions that
-/// all wait; then it is seen again. Remembered too long, it costs each of its transactions a round trip for
-/// every branch but the first, or a smaller share of the sessions. So the first memory lasts 5 s, and what
-/// happens after it wastes less than a hundredth of the time. What is done about a pattern may keep it
-/// from being seen; one that is seen again soon after it was forgotten is one of those, and is
-/// remembered twice as long, up to a minute.
+/// It has two uses, each with a table of its own: branches that were seen waiting for a lock, which get a
+/// bounded share of the sessions (`SessionReservations`); and branches of transactions that lost a
+/// deadlock, which work in an order from then on (`PostgresParticipants.workOrder`).
+///
+/// A pattern is remembered for a while after it was last seen. Forgotten too early, it is seen again: that
+/// costs one generation of sessions that all wait in the first use, and one deadlock in the second, some
+/// 20 to 40 ms until it is found and its victim runs again. Remembered too long, it costs its
+/// transactions a smaller share of the sessions in the first use, and a round trip for every branch but
+/// the first in the second. So the first memory lasts 5 s, and what happens after it wastes less than a
+/// hundredth of the time. What is done about a pattern may keep it from being seen; one that is seen
+/// again soon after it was forgotten is one of those, and is remembered twice as long, up to a minute.
 ///
 /// `Participants.workOrder` is not isolated to the loop, so a lock protects the table.
 final class Contention: Sendable {
@@ -53,8 +57,8 @@ final class Contention: Sendable {
         self.now = now
     }
 
-    /// Notes that a branch of this pattern met another transaction at a lock; returns whether that makes
-    /// it contended, which it was not before.
+    /// Notes that a branch of this pattern waited for another transaction's lock, or lost a deadlock;
+    /// returns whether that makes it contended, which it was not before.
     func note(_ pattern: BranchPattern) -> Bool {
         let now = now()
         let key = Key(participant: pattern.participant, shape: pattern.shape)

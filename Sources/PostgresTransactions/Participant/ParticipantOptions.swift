@@ -8,7 +8,7 @@ package struct ParticipantOptions: Sendable {
     package var connection: ConnectionOptions
     /// Working sessions, at most.
     package var poolSize = 12
-    /// Working sessions that transactions with contended locks may use together; nil for half of them.
+    /// Working sessions that transactions with contended branches may use together; nil for half of them.
     ///
     /// See `ContendedSessions`.
     package var contendedSessions: Int?

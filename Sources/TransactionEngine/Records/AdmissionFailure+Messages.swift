@@ -21,8 +21,9 @@ extension SessionUsage {
             waited.components.seconds * 1000 + waited.components.attoseconds / 1_000_000_000_000_000
         if let contendedLimit {
             return "No session of \(name) became free within \(milliseconds) ms: transactions with "
-                + "these statements waited for each other's locks lately, so they may use "
-                + "\(contendedLimit) of its \(limit) sessions together, and these are busy."
+                + "these statements and parameter values waited for other transactions' locks "
+                + "lately, so they may use \(contendedLimit) of its \(limit) sessions together, and "
+                + "these are busy."
         }
         let more = open < limit ? lastError.map { "; no more could be opened: \($0)" } ?? "" : ""
         return "No session of \(name) became free within \(milliseconds) ms: \(open) of at most "
@@ -39,8 +40,9 @@ extension Overload {
         case .waiting(let limit):
             "\(limit) requests already wait here for sessions of participants, which is the limit."
         case .waitingContended(let limit):
-            "\(limit) requests whose transactions waited for each other's locks lately already wait "
-                + "here for sessions of participants, which is the limit for such requests."
+            "\(limit) requests with statements and parameter values that waited for other "
+                + "transactions' locks lately already wait here for sessions of participants, "
+                + "which is the limit for such requests."
         }
     }
 }

@@ -177,7 +177,8 @@ public final class Coordinator: Sendable {
     ///
     /// - Parameters:
     ///   - participants: At least one; several may use the same database.
-    ///   - order: Whether the participants work in parallel or one after the other.
+    ///   - order: Whether the participants work in parallel or one after the other. In parallel means all
+    ///     at once; after a deadlock the coordinator may order them for some seconds, by database.
     ///   - isolation: The isolation level in each database.
     ///   - timeout: The time limit from now to the decision; nil for ``Configuration/timeout``.
     ///   - retries: How often the transaction may run again, whole, after it lost to other
@@ -248,7 +249,7 @@ public final class Coordinator: Sendable {
         Work(participant, executorPreference: configuration.executorPreference)
     }
 
-    /// What a call of `run` asks for beside the work.
+    /// What a call of `run` asks for besides the work.
     private struct RunOptions {
         let order: ExecutionOrder
         let isolation: IsolationLevel

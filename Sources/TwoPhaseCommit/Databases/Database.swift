@@ -20,7 +20,8 @@ public struct Database: Sendable {
     /// half of ``connections``.
     ///
     /// All but one of them only wait, so more sessions would make none of them faster, while other
-    /// transactions would find none.
+    /// transactions would find none. Transactions with the same statements and parameter values count;
+    /// closures are never counted among them.
     public var contendedConnectionsMax: Int?
     /// The maximum number of sessions that finish prepared transactions.
     ///
