@@ -58,7 +58,7 @@ test-servers: setup ## What another version of PostgreSQL may break, in short; w
 check: setup ## Format, tidy rules, contract, a fuzzed server, Dockerfile, sanitizers.
 	@scripts/check.sh
 
-bench: setup ## Measures every target, beside the raw limit and the naive way; 40 minutes.
+bench: setup ## Measures every target, and the raw limit and the naive way; 40 minutes.
 	@$(BENCH) $(BENCH_ARGS)
 	@Benchmarks/library
 	@Benchmarks/recovery

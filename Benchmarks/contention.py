@@ -1,8 +1,8 @@
-"""Loads whose transactions meet at the same rows, over HTTP and by the naive sequential way.
+"""Loads whose transactions contend for the same rows, over HTTP and by the naive sequential way.
 
 - `hot-pair`: every transaction adds 1 to the same row in each of two databases.
 - `bank`: transfers between 1,000 accounts in two databases, with popular ones (Zipf, 0.99).
-- `hot-row`: transactions on rows of their own, alone and beside clients that all update one row.
+- `hot-row`: transactions on rows of their own, alone and while other clients all update one row.
 
 Every client repeats its transaction until it commits. `limit` counts the updates of the rows in the
 end, so an update that is lost or made twice is noticed.
@@ -30,7 +30,7 @@ RATE_MIN, P99_MAX = 50, 1000
 COLD_RATE_MIN, COLD_P99_MAX = 0.8, 2
 FIGURES = (
     "transactionsPerSecond", "p50Milliseconds", "p95Milliseconds", "p99Milliseconds",
-    "besideTransactionsPerSecond", "committed", "aborts", "refusals", "abortsWithRetriesLeft",
+    "hotTransactionsPerSecond", "committed", "aborts", "refusals", "abortsWithRetriesLeft",
     "victims", "coordinatorCPUMicroseconds", "postgresCPUMicroseconds",
 )
 # A request runs again so often unless it says otherwise.
@@ -150,7 +150,7 @@ def summarize(taken):
 def table(summaries):
     """Throughput, latency in ms, and per thousand commits how many were aborted and repeated."""
     header = [
-        "load", "order", "clients", "mode", "commits/s", "spread", "x seq", "p50", "p99", "beside/s",
+        "load", "order", "clients", "mode", "commits/s", "spread", "x seq", "p50", "p99", "hot/s",
         "aborts", "refusals", "victims", "coord µs", "pg µs",
     ]
     rows = []
@@ -167,7 +167,7 @@ def table(summaries):
             report.shown(figures["transactionsPerSecond"], 0), f"{one.spread:.0%}",
             report.shown(one.to_seq, 2), report.shown(figures["p50Milliseconds"], 1),
             report.shown(figures["p99Milliseconds"], 1),
-            report.shown(figures["besideTransactionsPerSecond"] if load.hot_clients else None, 0),
+            report.shown(figures["hotTransactionsPerSecond"] if load.hot_clients else None, 0),
             report.shown(per_thousand("aborts"), 1), report.shown(per_thousand("refusals"), 1),
             report.shown(per_thousand("victims"), 1),
             report.shown(figures["coordinatorCPUMicroseconds"], 0),
@@ -177,11 +177,19 @@ def table(summaries):
 
 
 def targets(summaries):
-    """The targets that this run can judge, one per line."""
+    """The targets that this run can judge, one per line; `in-order` is printed without one."""
     lines = []
 
-    def judge(*what, **how):
-        lines.append(report.judged(*what, **how))
+    def judge(what, value, bound, mode="http", **how):
+        lines.append(report.judged(what, value, bound, **how) if mode == "http"
+                     else f"       {what}: {value:.2f}")
+
+    def judge_ratio(at, one, bound, mode="http"):
+        what = f"throughput to seq {at}"
+        if one.to_seq is None:
+            lines.append(f"       {what}: no `seq` commits")
+        else:
+            judge(what, one.to_seq, bound, mode, at_least=True)
 
     for load, one in summaries.items():
         if load.mode == "seq":
@@ -190,19 +198,19 @@ def targets(summaries):
         at = f"of {load.mode}, {load.load}, {load.clients} clients, {load.order} order"
         if load.load == "hot-pair":
             if load.order == SAME and load.clients in (4, 32):
-                judge(f"throughput to seq {at}", one.to_seq or 0, HOT_PAIR_RATIO_MIN, at_least=True)
+                judge_ratio(at, one, HOT_PAIR_RATIO_MIN, load.mode)
             if load.order == RANDOM:
-                judge(f"commits/s {at}", rate, RATE_MIN, at_least=True)
+                judge(f"commits/s {at}", rate, RATE_MIN, load.mode, at_least=True)
             if load.clients == 32:
-                judge(f"p99 in ms {at}", p99, P99_MAX)
+                judge(f"p99 in ms {at}", p99, P99_MAX, load.mode)
         if load.load == "bank" and load.clients == 32:
-            judge(f"throughput to seq {at}", one.to_seq or 0, BANK_RATIO_MIN, at_least=True)
+            judge_ratio(at, one, BANK_RATIO_MIN)
         alone = summaries.get(load._replace(hot_clients=0))
         if load.hot_clients and alone:
-            judge(f"throughput beside a hot row to that without, {at}",
+            judge(f"throughput with a hot row to that without, {at}",
                   rate / max(alone.figures["transactionsPerSecond"], 1), COLD_RATE_MIN,
                   at_least=True)
-            judge(f"p99 beside a hot row to that without, {at}",
+            judge(f"p99 with a hot row to that without, {at}",
                   p99 / tail(alone.figures), COLD_P99_MAX)
     left = sum(one.figures["abortsWithRetriesLeft"] for load, one in summaries.items()
                if load.mode != "seq")

@@ -32,7 +32,7 @@ static const char usage[] =
     "  -s, --statements N       INSERTs a branch, 1 to 1000 (1)\n"
     "      --order ORDER        of a transaction's updates: the same in all, or random (same)\n"
     "      --in-order           the coordinator is asked to work in that order\n"
-    "      --hot-clients N      clients that update one row beside those that are measured (0)\n"
+    "      --hot-clients N      clients that update one row while the others are measured (0)\n"
     "      --lock-timeout MS    how long `seq` waits for a lock before it gives up (1000)\n"
     "      --pause MS           the longest pause before a transaction is repeated (100)\n"
     "      --postmasters A,B,C  pids of the servers (state, users, orders) to account CPU for\n"

@@ -28,7 +28,7 @@ enum LoadKind {
     LOAD_HOT_PAIR,
     /// Transfers between accounts in different participants, some of which are popular.
     LOAD_BANK,
-    /// Each adds 1 to rows of its own, beside hot clients that all update one row.
+    /// Each adds 1 to rows of its own, while hot clients all update one row.
     LOAD_HOT_ROW,
 };
 

@@ -18,7 +18,7 @@ static void begin(struct Client *client) {
     attempt(client);
 }
 
-/// A random pause, so that those who met do not meet again at once.
+/// A random pause, so that attempts that conflicted do not conflict again at once.
 static void pause_client(struct Client *client) {
     struct Contention *contention = client->contention;
     uint64_t most = (uint64_t)contention->run->options->pauseMilliseconds + 1;
@@ -32,7 +32,7 @@ void client_ended(struct Client *client, enum Attempt attempt) {
     switch (attempt) {
     case ATTEMPT_COMMITTED:
         if (client->isHot) {
-            run->committedBeside++;
+            run->committedHot++;
         } else {
             run_committed(run, client->startedAt);
         }

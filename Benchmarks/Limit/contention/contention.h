@@ -21,7 +21,7 @@ enum Attempt {
 struct Client {
     struct Contention *contention;
     int number;
-    /// Whether it is one of those beside which the others are measured.
+    /// Whether it is one of those that make the row hot while the others are measured.
     bool isHot;
     struct UpdatePair pair;
     int64_t startedAt;
@@ -39,7 +39,7 @@ struct Transport {
     void (*attempt)(struct Client *client);
 };
 
-/// Clients whose transactions meet at the same rows. The workload is its first member.
+/// Clients whose transactions contend for the same rows. The workload is its first member.
 struct Contention {
     struct Workload workload;
     struct Run *run;

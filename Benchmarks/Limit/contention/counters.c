@@ -52,7 +52,7 @@ const char *counters_verify(const struct Run *run) {
     }
     long users = sum(options, USERS, "updates"), orders = sum(options, ORDERS, "updates");
     long amounts = sum(options, USERS, "amount") + sum(options, ORDERS, "amount");
-    long committed = run->committed + run->committedBeside;
+    long committed = run->committed + run->committedHot;
     bool counted = users == orders && users >= committed && users <= committed + run->otherwise;
     bool added = amounts == (options->load == LOAD_BANK ? 0 : users + orders);
     if (counted && added) return "ok";

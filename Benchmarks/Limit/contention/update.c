@@ -8,7 +8,7 @@ void chooser_open(struct Chooser *chooser, const struct Options *options) {
     *chooser = (struct Chooser){
         .load = options->load,
         .randomOrder = options->randomOrder,
-        // The same draws in every run, so that modes that are compared meet the same work.
+        // The same draws in every run, so that modes that are compared do the same work.
         .state = 0x9e3779b97f4a7c15u,
     };
     double sum = 0;

@@ -23,7 +23,7 @@ static void print_number(const char *key, double value, int decimals) {
 }
 
 static void print_cpu(const struct Run *run, const char *key, double seconds) {
-    double commits = (double)(run->measuredCommits + run->measuredBeside);
+    double commits = (double)(run->measuredCommits + run->measuredHot);
     print_number(key, commits > 0 ? seconds / commits * 1e6 : 0, 1);
 }
 
@@ -43,10 +43,10 @@ static void print_contention(const struct Run *run) {
     const struct Losses *losses = &run->losses;
     double seconds = run->measuredSeconds;
     print_number(
-        "besideTransactionsPerSecond", seconds > 0 ? (double)run->measuredBeside / seconds : 0, 1);
+        "hotTransactionsPerSecond", seconds > 0 ? (double)run->measuredHot / seconds : 0, 1);
     printf(
         ",\"committed\":%ld,\"aborts\":%ld,\"refusals\":%ld",
-        run->committed + run->committedBeside, losses->aborts, losses->refusals);
+        run->committed + run->committedHot, losses->aborts, losses->refusals);
     if (losses->firstAbort[0]) print_string("firstAbort", losses->firstAbort);
 }
 

@@ -20,7 +20,7 @@ static struct ProcessorTime difference(struct ProcessorTime later, struct Proces
 struct Mark {
     int64_t time;
     long committed;
-    long committedBeside;
+    long committedHot;
     struct ProcessorTime processor;
 };
 
@@ -29,7 +29,7 @@ static void begin_measuring(struct Run *run, struct Mark *mark) {
     processor_read(&mark->processor, run->options);
     mark->time = clock_nanoseconds();
     mark->committed = run->committed;
-    mark->committedBeside = run->committedBeside;
+    mark->committedHot = run->committedHot;
     run->measuring = true;
 }
 
@@ -38,7 +38,7 @@ static void end_measuring(struct Run *run, const struct Mark *mark, int64_t time
     run->measuring = false;
     run->measuredSeconds = (double)(time - mark->time) / (double)NANOSECONDS_PER_SECOND;
     run->measuredCommits = run->committed - mark->committed;
-    run->measuredBeside = run->committedBeside - mark->committedBeside;
+    run->measuredHot = run->committedHot - mark->committedHot;
     processor_read(&processor, run->options);
     resident_read(&run->memory, run->options->coordinator);
     run->spent = difference(processor, mark->processor);
@@ -47,7 +47,7 @@ static void end_measuring(struct Run *run, const struct Mark *mark, int64_t time
 /// Ends the program when nothing has ended for too long: a lost wake-up must be seen, not waited
 /// for.
 static void watch(const struct Run *run, long *endedBefore, int64_t *movedAt, int64_t time) {
-    long ended = run->committed + run->committedBeside + run->otherwise + run->losses.aborts;
+    long ended = run->committed + run->committedHot + run->otherwise + run->losses.aborts;
     if (ended != *endedBefore) {
         *endedBefore = ended;
         *movedAt = time;

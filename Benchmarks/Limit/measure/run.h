@@ -27,8 +27,8 @@ struct Run {
     bool measuring;
     /// Transactions that committed, over the whole run; the databases must show exactly these.
     long committed;
-    /// Transactions that committed beside the measured ones, over the whole run.
-    long committedBeside;
+    /// Transactions of the hot clients that committed, over the whole run.
+    long committedHot;
     /// Transactions that ended otherwise or unknown, over the whole run.
     long otherwise;
     /// The first of these, as `status body`, or "".
@@ -36,7 +36,7 @@ struct Run {
     struct Losses losses;
     /// What follows describes the measured time alone.
     long measuredCommits;
-    long measuredBeside;
+    long measuredHot;
     double measuredSeconds;
     struct ProcessorTime spent;
     struct ResidentMemory memory;
