@@ -1,6 +1,6 @@
 /*
  * Deadlocks over two participants, with one row in each: requests lock both rows, at once, and a
- * detector ends one of them. The rules are those of docs/decisions/0012. A macro enables each mistake,
+ * detector aborts one of them. The rules are those of docs/decisions/0012. A macro enables each mistake,
  * so that `make model` can show that its rule is needed.
  *
  * Spin checks every interleaving, so a reading may be as old as it likes when it is acted upon, a cancel
@@ -47,12 +47,12 @@ mtype:row shown[REQUESTS] = absent;    /* what a caller was shown as the outcome
 /* The branch of run u in participant s is number 2 * u + s. It votes as soon as it has its lock. */
 mtype:phase phase[2 * RUNS] = idle;
 #define branch(u, s) phase[2 * (u) + (s)]
-byte holder[2] = NONE;          /* who holds the row of a participant */
+byte holder[2] = NONE;          /* the transaction that holds the row of a participant */
 bool lost[RUNS];                /* a branch of it was cancelled, and voted no */
 bool isCancelSent[RUNS];
 byte cancel = NONE;             /* a cancel on its way: the run, and the participant */
 byte cancelAt = 0;
-byte onCycle[DETECTORS];        /* the truth: who was on a cycle since a detector began to read */
+byte onCycle[DETECTORS];        /* the truth: the transactions on a cycle since a detector began to read */
 
 byte readings = READINGS;
 byte takeovers = TAKEOVERS;
@@ -165,7 +165,7 @@ end:
 #else
     GIVES_UP(0) GIVES_UP(1) GIVES_UP(LAST)
 #endif
-    /* The cancel ends a branch that has not voted. */
+    /* The cancel makes a branch that has not voted vote no. */
     :: d_step { cancel != NONE ->
 #ifdef CANCEL_BY_REQUEST
                 cancel = key[request(cancel)];
@@ -180,7 +180,7 @@ end:
     od
 }
 
-/* What a reading shows of a participant: who holds its row, and who waits for it. */
+/* What a reading shows of a participant: the holder of its row, and its waiters. */
 #define waits(u, s) (mask(u) * (branch(u, s) == waiting))
 #if RUNS > 3
 #define waiters(s) (waits(0, s) | waits(1, s) | waits(2, s) | waits(3, s))

@@ -280,7 +280,7 @@ final class FakeParticipants: Participants {
         /// The work that branches began, in order.
         var works: [WorkRequest] = []
         var workOrder: [Int]?
-        /// The branches of transactions that were ended in deadlocks.
+        /// The branches of transactions that lost deadlocks.
         var deadlocked: [[SessionRequest]] = []
         /// Whether a run after the first gets no sessions before the test says so.
         var isReservationHeld = false

@@ -2,7 +2,7 @@ extension WaitGraph {
     /// The search for victims, over numbers instead of parties: a smaller one is older.
     ///
     /// It takes a time of about edges times the logarithm of parties for each victim, and edges alone
-    /// where there is no cycle: it looks at parties that are on a cycle, and halves them until it has
+    /// where there is no cycle: it takes the parties that are on a cycle, and halves them until it has
     /// the oldest ones that still have one.
     struct Search {
         /// Whom each party waits for, by number.

@@ -8,9 +8,9 @@ package enum LockParty: Hashable, Sendable {
 
 /// A wait for a lock, as one reading of a server found it: one party waits for another.
 package struct LockEdge: Hashable, Sendable {
-    /// Who waits.
+    /// The party that waits.
     package let waiter: LockParty
-    /// Who holds the lock, or is before the waiter in the queue for it.
+    /// A holder of the lock, or a party before the waiter in the queue for it.
     package let blocker: LockParty
     /// Which wait it is: the same text in two readings means that the waiter has waited all the time
     /// between them.
@@ -24,7 +24,7 @@ package struct LockEdge: Hashable, Sendable {
     }
 }
 
-/// Finds deadlocks among waits, and chooses the transactions that have to end so that none is left.
+/// Finds deadlocks among waits, and chooses the transactions to abort so that none is left.
 ///
 /// A waiter waits for all of its blockers, so every cycle of edges is a deadlock, if the edges held at
 /// one time. Readings of several servers are not made at one time, so edges of one reading prove
@@ -32,8 +32,8 @@ package struct LockEdge: Hashable, Sendable {
 /// complete. Let m be a moment between them. An edge of both was seen before m and after m, for one and
 /// the same wait: a waiter keeps its place in a queue, and a blocker that has left never comes to stand
 /// before it again. So the edge held at m, and with it every other edge of both readings: their cycles
-/// were deadlocks at m. A deadlock ends only if one of its parties ends; tandem or PostgreSQL may have
-/// ended one since, which is why the cancelled branch may still answer with its vote.
+/// were deadlocks at m. Only the abort of one of its parties breaks a deadlock; tandem or PostgreSQL may
+/// have aborted one since, which is why the cancelled branch may still answer with its vote.
 package struct WaitGraph: Sendable {
     /// All parties: strangers first, then the transactions, the oldest first.
     private let parties: [LockParty]
@@ -66,7 +66,7 @@ package struct WaitGraph: Sendable {
         self.init(Set(first).intersection(second))
     }
 
-    /// A cycle of waits, and the transaction that has to end.
+    /// A cycle of waits, and the transaction to abort.
     package struct Deadlock: Hashable, Sendable {
         /// The youngest transaction of the cycle.
         package let victim: GlobalTransactionID
@@ -74,7 +74,7 @@ package struct WaitGraph: Sendable {
         package let cycle: [LockEdge]
     }
 
-    /// The deadlocks to end, each by its victim, so that no cycle with a transaction is left.
+    /// The deadlocks to break, each by its victim, so that no cycle with a transaction is left.
     ///
     /// Transactions are considered from the oldest on, and each one is kept unless it closes a cycle
     /// with those that are kept. So a victim is the youngest of its cycle, every other transaction of

@@ -27,7 +27,7 @@ extension CoordinatorAPI {
         return ServerResponse(.ok, .json, body: writer.bytes)
     }
 
-    /// Lists who waits for a lock in a participant's database now, and for whom.
+    /// Lists the sessions that wait for a lock in a participant's database now, with their blockers.
     func listWaits(
         _ request: ServerRequest, as type: MediaType
     ) async throws(Problem) -> ServerResponse {

@@ -241,7 +241,7 @@ extension CoordinatorAPI {
 
     /// Whether an `If-Match` names this version, in any of its media types.
     ///
-    /// Waits do not count: beside a hot row they change with every commit, and a condition that was met
+    /// Waits do not count: at a hot row they change with every commit, and a condition that was met
     /// by chance alone would be of no use.
     private static func matches(_ condition: String, version: String) -> Bool {
         let condition = LockWaitRendering.removingVersions(from: condition)

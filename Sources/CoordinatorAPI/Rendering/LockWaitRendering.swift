@@ -22,8 +22,8 @@ enum LockWaitRendering {
         return writer.bytes
     }
 
-    /// One line a wait for shells, the longest first: since when, who waits, relation, row, and for
-    /// whom; with tabs, and `-` for what is not known.
+    /// One line a wait for shells, the longest first: since when, the waiter, relation, row, and the
+    /// blockers; with tabs, and `-` for what is not known.
     static func lines(_ waits: [LockWaitReport]) -> [UInt8] {
         sorted(waits).flatMap { wait in
             let parts: [String?] = [
@@ -63,7 +63,7 @@ extension LockWaitReport {
         blockers.prefix(LockWaitRendering.blockersMax)
     }
 
-    /// Writes the wait of any session: with the participant and who waits.
+    /// Writes the wait of any session: with the participant and the waiter.
     func write(to writer: inout JSONWriter) {
         writer.object { writer in
             writer.member("participant", participant)

@@ -241,7 +241,7 @@ extension Migration {
             'The sessions of transactions that wait for locks of other replicas'' transactions, so '
             'that every replica can find deadlocks over several replicas';
         COMMENT ON COLUMN tandem.waiting_sessions.age IS
-            'The id of the request''s first run; the youngest transaction of a deadlock ends';
+            'The id of the request''s first run; the youngest transaction of a deadlock is the victim';
         END $$
         """,
     ]

@@ -6,7 +6,7 @@ import TransactionEngine
 ///
 /// While a branch here waits for such a transaction, the replica publishes its own transactions that wait,
 /// reads those of the others, and asks each server for the waits of the others' sessions as well. So every
-/// replica that has a part in a deadlock sees all of it and finds the same victim, which its owner ends.
+/// replica that has a part in a deadlock sees all of it and finds the same victim, which its owner aborts.
 extension DeadlockDetector {
     /// Exchanges sessions with the other replicas as long as a branch here waits for one of theirs.
     func keepExchanging() async {

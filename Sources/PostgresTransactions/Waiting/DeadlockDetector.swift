@@ -3,7 +3,7 @@ import EventLoop
 import Logging
 import TransactionEngine
 
-/// Finds deadlocks over all participants, and ends one transaction of each.
+/// Finds deadlocks over all participants, and aborts one transaction of each.
 ///
 /// No server can see a deadlock that goes through several of them, and none sees that a prepared
 /// transaction waits for its other branches. The detector joins what the watches of the participants
@@ -72,7 +72,7 @@ final class DeadlockDetector {
     /// The participant has no sessions with branches in them.
     func forgetReading(of participant: String) { readings[participant] = nil }
 
-    /// Reads the participants again, and ends one transaction of each deadlock that is still there.
+    /// Reads the participants again, and aborts one transaction of each deadlock that is still there.
     ///
     /// A deadlock that is not there is nobody's: it is looked for again with the next reading.
     private func confirm(_ first: FoundWaits, _ names: Set<String>) async {
@@ -84,7 +84,7 @@ final class DeadlockDetector {
                 deadlock.cycle.compactMap {
                     (second.origins[$0.wait]?.session as? WorkingSession)?.request
                 })
-            end(deadlock, second)
+            cancelVictim(of: deadlock, second)
         }
     }
 
@@ -114,16 +114,16 @@ final class DeadlockDetector {
         for watch in watches where watch.sessions.isEmpty { forgetReading(of: watch.participant) }
     }
 
-    /// Ends the victim, if it is this replica's; another replica finds the same victim.
+    /// Cancels the victim's branch, if it is this replica's; another replica finds the same victim.
     ///
     /// The waits were made of the second reading in the same turn of the loop, without those of branches
-    /// that have voted or are being ended: see `FoundWaits`.
-    private func end(_ deadlock: WaitGraph.Deadlock, _ waits: FoundWaits) {
+    /// that have voted or are being cancelled: see `FoundWaits`.
+    private func cancelVictim(of deadlock: WaitGraph.Deadlock, _ waits: FoundWaits) {
         guard let wait = deadlock.cycle.first?.wait, let origin = waits.origins[wait],
             let session = origin.session
         else { return }
         logger.debug(
-            "a deadlock ends",
+            "a deadlock's victim is cancelled",
             metadata: [
                 "victim": "\(deadlock.victim)", "transactions": "\(deadlock.cycle.count)",
                 "participant": "\(origin.reading.participant)",

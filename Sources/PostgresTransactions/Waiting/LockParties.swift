@@ -10,7 +10,7 @@ struct LockParties {
     private var ages: [GlobalTransactionID: GlobalTransactionID] = [:]
     /// Other replicas' sessions.
     private var elsewhere: [ServerProcess: [PublishedSession]] = [:]
-    /// The transactions that are being ended: a branch of theirs was cancelled.
+    /// The transactions that are being aborted: a branch of theirs was cancelled.
     private(set) var stopped: Set<GlobalTransactionID> = []
 
     init(
@@ -129,10 +129,10 @@ struct FoundWaits {
 
     /// Makes the edges of readings.
     ///
-    /// It leaves out what ends anyway: waits of sessions that have voted since, and those of transactions
-    /// that are being ended. So a victim whose cancel is still on its way breaks its cycle already, and
-    /// nobody else ends for it. Branches of one transaction that block each other are the sessions' own
-    /// affair.
+    /// It leaves out what is over anyway: waits of sessions that have voted since, and those of
+    /// transactions that are being aborted. So a victim whose cancel is still on its way breaks its cycle
+    /// already, and no other transaction is aborted for it. Branches of one transaction that block each
+    /// other are the sessions' own affair.
     init(_ readings: some Sequence<LockReading>, _ parties: LockParties) {
         self.parties = parties
         for reading in readings {

@@ -7,7 +7,7 @@
 struct ProbeSchedule: Sendable {
     typealias Instant = ContinuousClock.Instant
 
-    /// How long a branch works before it is looked into, and the shortest time between two questions.
+    /// How long a branch works before it is examined, and the shortest time between two questions.
     let shortest: Duration
     /// The longest time between two questions.
     let longest: Duration
@@ -29,7 +29,7 @@ struct ProbeSchedule: Sendable {
         gap = shortest
     }
 
-    /// Whether a branch that began then is looked into.
+    /// Whether a branch that began then is examined.
     func isLate(_ begun: Instant, at now: Instant) -> Bool { begun + shortest <= now }
 
     /// When to ask next, if branches are at work that began then; nil if none is.

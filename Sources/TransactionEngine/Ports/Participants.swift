@@ -22,7 +22,7 @@ package protocol Participants: Sendable {
     ///
     /// Nil if no branch with such SQL was in a deadlock lately: then all may work at once.
     func workOrder(_ requests: [SessionRequest]) -> [Int]?
-    /// Notes that a transaction with these branches was ended in a deadlock.
+    /// Notes that a transaction with these branches lost a deadlock.
     func noteDeadlock(_ requests: [SessionRequest])
     /// The waits for locks in a participant's database, as its server shows them now.
     func waits(in name: String) async throws(ParticipantUnreachable) -> [LockWaitReport]
@@ -154,8 +154,8 @@ package struct WorkRequest: Sendable {
     package let isolation: Isolation
     /// Whether it is prepared, or held open, after the work.
     package let commitMode: CommitMode
-    /// The id of the first run of its request: the transaction's age, which decides who ends in a
-    /// deadlock.
+    /// The id of the first run of its request: the transaction's age, by which the victim of a deadlock
+    /// is chosen.
     package let age: GlobalTransactionID
     /// Called with the reason if the branch votes no.
     var onRefusal: (@Sendable (BranchFailure) -> Void)?

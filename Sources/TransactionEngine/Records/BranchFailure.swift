@@ -27,8 +27,8 @@ package struct BranchFailure: Error, Sendable, Hashable {
         /// It waits for a lock that this other branch of the same transaction holds, and keeps until
         /// both have finished; with the statement that runs there, if it is known.
         case blockedByItself(branch: Int, statement: Int?)
-        /// It waited in a cycle of transactions that wait for each other's locks, and was chosen to end
-        /// so that the others can go on.
+        /// It waited in a cycle of waits for locks, each for the next one's, and tandem aborted its
+        /// transaction so that the others can go on.
         case deadlock(LockCycle)
         /// The work was cancelled because the transaction is being aborted.
         case cancelled
@@ -92,7 +92,7 @@ package struct BranchFailure: Error, Sendable, Hashable {
         self.report = report
     }
 
-    /// Whether tandem chose the branch to end so that a deadlock ends.
+    /// Whether tandem chose the branch as the victim of a deadlock.
     package var isDeadlock: Bool {
         if case .deadlock = kind { true } else { false }
     }
@@ -103,7 +103,7 @@ package struct BranchFailure: Error, Sendable, Hashable {
         isLostDeadlock || report?.sqlState == "40001"
     }
 
-    /// Whether it was ended in a deadlock, by tandem or by PostgreSQL.
+    /// Whether it was cancelled in a deadlock, by tandem or by PostgreSQL.
     var isLostDeadlock: Bool { isDeadlock || report?.sqlState == "40P01" }
 }
 

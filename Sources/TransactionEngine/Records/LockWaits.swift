@@ -22,9 +22,9 @@ package struct LockWaitReport: Sendable, Hashable {
 
     /// The participant's name.
     package let participant: String
-    /// Who waits.
+    /// The party that waits.
     package let waiter: Party
-    /// Who holds the lock, or is before the waiter in the queue for it; at least one.
+    /// The holders of the lock, and the sessions before the waiter in the queue for it; at least one.
     package let blockers: [Party]
     /// Since when, by the server's clock, in microseconds since 1970.
     package let since: Timestamp
@@ -48,7 +48,7 @@ package struct LockWaitReport: Sendable, Hashable {
 
 /// Transactions that waited for each other's locks, each for the next one and the last for the first.
 package struct LockCycle: Sendable, Hashable {
-    /// The waits, from the one that was ended on.
+    /// The waits, from the victim's own on.
     package let waits: [LockWaitReport]
 
     package init(waits: [LockWaitReport]) { self.waits = waits }

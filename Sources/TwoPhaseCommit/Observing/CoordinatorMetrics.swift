@@ -89,7 +89,7 @@ struct CoordinatorMetrics: EngineObserver {
 }
 
 extension BranchError {
-    /// Whether tandem or PostgreSQL ended the branch so that a deadlock ends.
+    /// Whether tandem or PostgreSQL cancelled the branch as the victim of a deadlock.
     fileprivate var isDeadlock: Bool { code == .deadlock || server?.sqlState == "40P01" }
 }
 

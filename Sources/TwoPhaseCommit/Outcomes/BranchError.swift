@@ -12,12 +12,13 @@ public struct BranchError: Error, Sendable, Hashable {
         case unacceptableStatement
         /// The results exceed ``Database/rowsMax`` or ``Database/bytesMax``.
         case resultTooLarge
-        /// A statement waits for a lock of another participant of the same run in the same database.
+        /// A statement waits for a lock of another participant of the same transaction in the same
+        /// database.
         ///
         /// That participant holds the lock until both have finished: use one participant for both.
         case blockedByItself
-        /// It waited in a cycle of transactions that wait for each other's locks, and was chosen to
-        /// end; the same work may succeed if it runs again.
+        /// It waited in a cycle of transactions that wait for each other's locks, and was chosen as the
+        /// victim; the same work may succeed if it runs again.
         case deadlock
         /// A returned value cannot be read as the requested type.
         case unreadableValue

@@ -2,7 +2,7 @@ import Testing
 
 @testable import CommitProtocol
 
-/// Which transactions end in a deadlock, case by case; `GeneratedWaits` checks the rules in general.
+/// Which transactions are the victims, case by case; `GeneratedWaits` checks the rules in general.
 @Suite struct WaitGraphTests {
     @Test func findsNothingInAQueue() {
         #expect(WaitGraph(queue([1, 5, 3, 2, 4])).deadlocks() == [])
@@ -37,7 +37,7 @@ import Testing
         #expect(WaitGraph(edges).deadlocks().map(\.victim) == [id(2), id(4)])
     }
 
-    /// 2 has to end because of 1; then 3 waits for nobody who waits for it.
+    /// 2 is the victim because of 1; then 3 waits for no party that waits for it.
     @Test func sparesTransactionWhoseCycleEndsWithAnother() {
         let edges = [edge(1, 2), edge(2, 1), edge(2, 3), edge(3, 2)]
         #expect(WaitGraph(edges).deadlocks().map(\.victim) == [id(2)])
@@ -79,7 +79,7 @@ import Testing
         #expect(WaitGraph(edges).deadlocks() == [])
     }
 
-    /// `blockedByItself` is another failure: the same request would meet it again.
+    /// `blockedByItself` is another failure: the same request would fail again.
     @Test func ignoresTransactionThatWaitsForItself() {
         #expect(WaitGraph([edge(1, 1)]).deadlocks() == [])
     }

@@ -10,7 +10,7 @@ import TransactionEngine
 @Suite("The deadlock detector", .timeLimit(.minutes(5)))
 @LoopActor
 struct DeadlockDetectorTests {
-    @Test("ends the youngest transaction of a cycle that two readings show")
+    @Test("aborts the youngest transaction of a cycle that two readings show")
     func confirmed() async throws {
         let scene = Scene()
         scene.answer { _ in
@@ -45,7 +45,7 @@ struct DeadlockDetectorTests {
         #expect(sessions.allSatisfy { $0.failure == nil })
     }
 
-    @Test("ends nobody else while a victim is being ended")
+    @Test("aborts no other transaction while a victim is being aborted")
     func once() async throws {
         let scene = Scene()
         let sessions = [11, 12].map { scene.begin($0, transaction: Int64($0)) }

@@ -13,7 +13,7 @@ import TransactionEngine
 @LoopActor
 struct DeadlockTests {
     @Test(
-        "of two or three transactions over as many databases end the youngest", arguments: [2, 3])
+        "of two or three transactions over as many databases abort the youngest", arguments: [2, 3])
     func cycle(count: Int) async throws {
         try await onParticipants(count) { scene in
             let transactions = (0..<count).map { Int64($0 + 1) }

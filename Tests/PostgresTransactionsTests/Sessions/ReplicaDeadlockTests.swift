@@ -11,7 +11,8 @@ import TransactionEngine
 @LoopActor
 struct ReplicaDeadlockTests {
     /// The victim is the second replica's, then the first one's.
-    @Test("end the youngest transaction, whichever replica's it is", arguments: [[1, 2], [2, 1]])
+    @Test(
+        "abort the youngest transaction, whichever replica's it is", arguments: [[1, 2], [2, 1]])
     func prepared(numbers: [Int64]) async throws {
         try await onReplicas { scene, state in
             for at in [0, 1] { try await scene.prepare(numbers[at], in: at, at: at) }
@@ -76,7 +77,7 @@ struct ReplicaDeadlockTests {
         }
     }
 
-    @Test("are no reason to end a transaction that only waits for another replica's")
+    @Test("are no reason to abort a transaction that only waits for another replica's")
     func mereWait() async throws {
         try await onReplicas { scene, state in
             try await scene.prepare(1, in: 0)
