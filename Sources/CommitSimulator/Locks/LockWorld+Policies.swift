@@ -27,6 +27,9 @@ extension LockWorld {
                 let cycle = deadlock.cycle.compactMap { edge in
                     waits.first { "\($0.wait)" == edge.wait }
                 }
+                if cycle.contains(where: { actors[$0.waiter.actor].replica == replica }) {
+                    memories[replica].note(at: now)
+                }
                 let proof = Proof(
                     victim: Int(deadlock.victim.number) - 1,
                     members: Set(cycle.map(\.waiter.actor)),

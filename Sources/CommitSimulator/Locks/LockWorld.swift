@@ -34,8 +34,8 @@ struct LockWorld {
     var rules = LockRules()
     var figures = LockFigures()
     var waitCount = 0
-    /// What each replica remembers of its victims; see `LockSetting.ordersAfterDeadlock`.
-    private var memories: [DeadlockMemory]
+    /// What each replica remembers of deadlocks; see `LockSetting.ordersAfterDeadlock`.
+    var memories: [DeadlockMemory]
     /// Makes the next request of a client, if it asks again.
     var nextRequest: (inout LockWorld, _ client: Int) -> Void = { _, _ in }
     /// The transcript; nil if none is asked for.
@@ -94,7 +94,7 @@ struct LockWorld {
         if isFirst { requests[number].age = run }
         let request = requests[number]
         // What ran before works in the order of the participants, and so does all that comes to a
-        // replica soon after one of its own transactions lost a deadlock.
+        // replica soon after one of its own transactions was in a deadlock.
         let isOrdered =
             !isFirst
             || (setting.ordersAfterDeadlock && memories[request.replica].holds(at: time))
