@@ -13,7 +13,7 @@ ACCOUNTS, OPENING_BALANCE = 200, 1000
 # Some transfers use only these accounts, in any order, so that they deadlock all the time.
 HOT_ACCOUNTS, HOT_SHARE = 2, 0.3
 # The part of transfers whose branches work in the order of the request. Otherwise tandem orders
-# branches whose SQL lost a deadlock, and the transfers do not deadlock again.
+# branches whose SQL was in a deadlock, and the transfers do not deadlock again.
 IN_ORDER, HOT_IN_ORDER = 0.2, 0.7
 TABLES = (
     "CREATE TABLE accounts (id int PRIMARY KEY, balance bigint NOT NULL CHECK (balance >= 0))",

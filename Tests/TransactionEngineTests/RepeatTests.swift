@@ -296,7 +296,7 @@ struct WorkOrderTests {
     }
 
     @Test(
-        "follows the request if it says so, and the participants' order if their SQL lost a deadlock"
+        "follows the request if it says so, and the participants if their SQL was in a deadlock"
     )
     func order() async {
         let cases: [(execution: TransactionRequest.ExecutionOrder, contended: [Int]?, [String])] = [

@@ -4,7 +4,7 @@ import TransactionEngine
 /// Remembers which branches conflicted with other transactions lately.
 ///
 /// It has two uses, each with a table of its own: branches that were seen waiting for a lock, which get a
-/// bounded share of the sessions (`SessionReservations`); and branches of transactions that lost a
+/// bounded share of the sessions (`SessionReservations`); and branches of transactions that were in a
 /// deadlock, which work in an order from then on (`PostgresParticipants.workOrder`).
 ///
 /// A pattern is remembered for a while after it was last seen. Forgotten too early, it is seen again: that
@@ -57,7 +57,7 @@ final class Contention: Sendable {
         self.now = now
     }
 
-    /// Notes that a branch of this pattern waited for another transaction's lock, or lost a deadlock;
+    /// Notes that a branch of this pattern waited for another transaction's lock, or was in a deadlock;
     /// returns whether that makes it contended, which it was not before.
     func note(_ pattern: BranchPattern) -> Bool {
         let now = now()

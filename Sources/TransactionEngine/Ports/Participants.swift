@@ -22,7 +22,7 @@ package protocol Participants: Sendable {
     ///
     /// Nil if no branch with such SQL was in a deadlock lately: then all may work at once.
     func workOrder(_ requests: [SessionRequest]) -> [Int]?
-    /// Notes that a transaction with these branches lost a deadlock.
+    /// Notes that these branches were in a deadlock, or their transaction was.
     func noteDeadlock(_ requests: [SessionRequest])
     /// The waits for locks in a participant's database, as its server shows them now.
     func waits(in name: String) async throws(ParticipantUnreachable) -> [LockWaitReport]
