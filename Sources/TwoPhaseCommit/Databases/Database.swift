@@ -38,7 +38,7 @@ public struct Database: Sendable {
     public var preparedTransactionsMax: Int?
     /// Whether this database keeps a journal of decisions.
     ///
-    /// The first participant of a run that writes here is then the commit point: its own COMMIT
+    /// The first participant of a transaction that writes here is then the commit point: its own COMMIT
     /// writes the decision, and it is not prepared. This is faster. It needs a decision log, and the
     /// schema `tandem_participant` in this database, which the start creates if the role may.
     public var keepsJournal = false

@@ -1,4 +1,4 @@
-/// The outcome of a run that did not return ``Committed``.
+/// The outcome of a call of `run` that did not return ``Committed``.
 public enum TransactionError: Error, Sendable {
     /// Nothing is committed in any database, nor ever will be.
     case aborted(Aborted)
