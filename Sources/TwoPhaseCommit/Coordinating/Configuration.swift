@@ -7,11 +7,12 @@ extension Coordinator {
         public var databases: [Database]
         /// Where the coordinator records decisions.
         public var log: LogLocation
-        /// The time limit of a transaction from its start to its decision, unless a call of `run` sets another.
+        /// The time limit of a transaction from its start to its decision, unless a call of `run` sets
+        /// another.
         public var timeout: Duration = .seconds(30)
         /// How long a call of `run` waits for its databases to finish after the decision.
         ///
-        /// After this time the run returns or throws with what is known, and the coordinator
+        /// After this time the call returns or throws with what is known, and the coordinator
         /// finishes the transaction in the background.
         public var finishWait: Duration = .seconds(5)
         /// The maximum number of transactions in progress; the coordinator refuses more.
