@@ -39,7 +39,7 @@ struct ContentionTests {
         #expect(!isContended(2, in: contention))
     }
 
-    @Test("are forgotten after 5 s, from the last time on that they were seen waiting")
+    @Test("are forgotten 5 s after they were last seen")
     func forgotten() {
         let contention = table()
         #expect(contention.note(1, in: "a"))
