@@ -29,20 +29,25 @@ package final class PostgresParticipants: Participants {
     }
 
     /// Makes participants whose sessions are recorded nowhere, for work without a decision log.
+    ///
+    /// - Parameter contentionClock: By which contention is forgotten; nil for the loop's.
     package convenience init(
         logless options: [ParticipantOptions], installation: String, allowsFsyncOff: Bool,
-        queueMax: Int, loop: EventLoop = .shared, logger: Logger
+        queueMax: Int, loop: EventLoop = .shared,
+        contentionClock: (@Sendable () -> ContinuousClock.Instant)? = nil, logger: Logger
     ) throws(PostgresError) {
         try self.init(
             options, registry: SessionRegistry(allowsFsyncOff: allowsFsyncOff),
             installation: installation, replica: installation, exchange: nil,
-            queueMax: queueMax, loop: loop, logger: logger)
+            queueMax: queueMax, loop: loop, contentionClock: contentionClock, logger: logger)
     }
 
     private init(
         _ options: [ParticipantOptions], registry: SessionRegistry, installation: String,
-        replica: String, exchange: WaitExchange?, queueMax: Int, loop: EventLoop, logger: Logger
+        replica: String, exchange: WaitExchange?, queueMax: Int, loop: EventLoop,
+        contentionClock: (@Sendable () -> ContinuousClock.Instant)? = nil, logger: Logger
     ) throws(PostgresError) {
+        let contentionClock = contentionClock ?? { loop.now }
         let servers = ServerDirectory(loop: loop)
         var members: [String: PostgresParticipant] = [:]
         for option in options {
@@ -52,13 +57,12 @@ package final class PostgresParticipants: Participants {
         }
         self.members = members
         names = options.map(\.name)
-        deadlocks = Contention { loop.now }
+        deadlocks = Contention(now: contentionClock)
         reservations = SessionReservations(
-            members, contention: Contention { loop.now }, queueMax: queueMax, loop: loop)
+            members, contention: Contention(now: contentionClock), queueMax: queueMax, loop: loop)
         detector = DeadlockDetector(
             names.compactMap { members[$0]?.lockWatch }, installation: installation,
-            exchange: exchange,
-            loop: loop, logger: logger
+            exchange: exchange, loop: loop, logger: logger
         ) { [members] gid in members.values.contains { $0.slots.contains(gid) } }
         detector.onDeadlock = { [weak self] in self?.noteDeadlock($0) }
         for (name, member) in members {

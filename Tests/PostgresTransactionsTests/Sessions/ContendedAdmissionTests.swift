@@ -231,6 +231,8 @@ struct ContendedAdmissionTests {
             }
             let participants = try PostgresParticipants(
                 logless: options, installation: "i", allowsFsyncOff: true, queueMax: queueMax,
+                // Nothing is forgotten, however long a test takes.
+                contentionClock: { [now = ContinuousClock.now] in now },
                 logger: Logger(label: "test"))
             let bed = Bed(participants: participants)
             // All connections are open, and idle, from here on.
