@@ -113,7 +113,9 @@ package struct LogWrite: Sendable {
     /// If the abort takes effect, the same durable write accepts this row, gives it the key, and names
     /// it in the aborted row as `retriedAs`: so one key never has two outcomes. The answer is then
     /// `retried`, also when the same write is sent again.
-    package let successor: TransactionRecord?
+    package var successor: TransactionRecord? { successors.first }
+    /// The successor, apart: a record is large, nearly no write has one, and writes are copied often.
+    private let successors: [TransactionRecord]
 
     /// Makes a write of a transaction's record.
     package init(
@@ -121,7 +123,7 @@ package struct LogWrite: Sendable {
     ) {
         self.request = request
         self.record = record
-        self.successor = successor
+        successors = successor.map { [$0] } ?? []
     }
 
     /// The decision that this writes into an undecided row.
