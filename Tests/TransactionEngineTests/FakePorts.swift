@@ -11,10 +11,10 @@ final class FakeClock: EngineClock {
 
     final class Timer: ScheduledTimer {
         let due: Int64
-        let body: @Sendable () -> Void
+        let body: @LoopActor () -> Void
         let isCancelled = Lock(false)
 
-        init(due: Int64, body: @escaping @Sendable () -> Void) {
+        init(due: Int64, body: @escaping @LoopActor () -> Void) {
             self.due = due
             self.body = body
         }
@@ -43,7 +43,7 @@ final class FakeClock: EngineClock {
     }
 
     func schedule(
-        after delay: Duration, _ body: @escaping @Sendable () -> Void
+        after delay: Duration, _ body: @escaping @LoopActor () -> Void
     ) -> any ScheduledTimer {
         state.withLock {
             let (seconds, attoseconds) = delay.components
@@ -62,7 +62,9 @@ final class FakeClock: EngineClock {
             $0.timers.removeAll { $0.due <= now }
             return due
         }
-        for timer in due where !timer.isCancelled.withLock({ $0 }) { timer.body() }
+        for timer in due where !timer.isCancelled.withLock({ $0 }) {
+            Task { @LoopActor in timer.body() }
+        }
     }
 }
 
@@ -103,6 +105,7 @@ final class FakeLog: DecisionLog {
         var tombstone = LogAnswer.unknown(reason: "")
     }
 
+    let loop = EventLoop.shared
     let installation = "8b7e1c0e-0000-4000-8000-000000000001"
     let replica = "here"
     let epoch: Int64 = 1
@@ -110,14 +113,23 @@ final class FakeLog: DecisionLog {
 
     func put(_ row: TransactionRecord) { state.withLock { $0.rows[row.id] = row } }
 
-    func nextTransactionID() async throws(LogUnavailable) -> GlobalTransactionID {
-        state.withLock {
+    @LoopActor
+    func nextTransactionID(
+        then completion: @escaping @LoopActor (Result<GlobalTransactionID, LogUnavailable>) -> Void
+    ) {
+        let number = state.withLock {
             $0.lastNumber += 1
-            return GlobalTransactionID(number: $0.lastNumber, salt: 2)
+            return $0.lastNumber
         }
+        completion(.success(GlobalTransactionID(number: number, salt: 2)))
     }
 
-    func perform(_ write: LogWrite) async -> LogAnswer {
+    @LoopActor
+    func perform(_ write: LogWrite, then completion: @escaping @LoopActor (LogAnswer) -> Void) {
+        Task { @LoopActor in completion(await answer(to: write)) }
+    }
+
+    private func answer(to write: LogWrite) async -> LogAnswer {
         switch write.request {
         case .accept:
             await wait { $0.isAcceptHeld ? \.accepting : nil }
@@ -312,7 +324,22 @@ final class FakeParticipants: Participants {
     func waits(of transaction: GlobalTransactionID) async -> [LockWaitReport] { [] }
 
     func reserve(
-        _ requests: [SessionRequest], runsAgain: Bool, within: Duration
+        _ requests: [SessionRequest], runsAgain: Bool, within: Duration,
+        then completion:
+            @escaping @LoopActor (Result<[any BranchSession], AdmissionFailure>) -> Void
+    ) -> (@LoopActor () -> Void)? {
+        let wait = Task { @LoopActor in
+            do throws(AdmissionFailure) {
+                completion(.success(try await sessions(for: requests, runsAgain: runsAgain)))
+            } catch {
+                completion(.failure(error))
+            }
+        }
+        return { wait.cancel() }
+    }
+
+    private func sessions(
+        for requests: [SessionRequest], runsAgain: Bool
     ) async throws(AdmissionFailure) -> [any BranchSession] {
         if runsAgain {
             await withTaskCancellationHandler {
@@ -367,7 +394,13 @@ final class FakeParticipants: Participants {
         for reply in working { reply.resume() }
     }
 
-    func finish(_ request: FinishRequest) async -> FinishReport {
+    func finish(
+        _ request: FinishRequest, then completion: @escaping @LoopActor (FinishReport) -> Void
+    ) {
+        Task { @LoopActor in completion(await report(on: request)) }
+    }
+
+    private func report(on request: FinishRequest) async -> FinishReport {
         await withCheckedContinuation { reply in
             let isHeld = state.withLock {
                 $0.finishRequests.append(request)
@@ -434,15 +467,17 @@ final class FakeParticipants: Participants {
 /// A session whose work is prepared at once, or when it is cancelled.
 struct FakeSession: BranchSession {
     let participants: FakeParticipants
-    static let evidence = PreparedEvidence(
+    nonisolated static let evidence = PreparedEvidence(
         transactionID: 1, owner: "o", systemIdentifier: "7", timeline: 1, location: "0/1")
     let participantVersion: Int?
 
-    func server() async -> ServerTimeline? {
-        participants.keepsJournal("") ? Bench.server : nil
+    var server: ServerTimeline? { participants.keepsJournal("") ? Bench.server : nil }
+
+    func work(_ request: WorkRequest, then completion: @escaping @LoopActor (WorkReport) -> Void) {
+        Task { @LoopActor in completion(await report(on: request)) }
     }
 
-    func work(_ request: WorkRequest) async -> WorkReport {
+    private func report(on request: WorkRequest) async -> WorkReport {
         let failure = participants.state.withLock { state in
             state.works.append(request)
             return state.failures.isEmpty ? nil : state.failures.removeFirst()
@@ -457,14 +492,22 @@ struct FakeSession: BranchSession {
             results: [], failure: nil, session: nil)
     }
 
-    func commit(_ entry: JournalEntry?) async -> LocalCommitReport { LocalCommitReport(.unknown) }
+    func commit(
+        _ entry: JournalEntry?, then completion: @escaping @LoopActor (LocalCommitReport) -> Void
+    ) {
+        completion(LocalCommitReport(.unknown))
+    }
 
-    func finish(_ decision: Decision) async -> FinishReport { FinishReport(.done) }
+    func finish(
+        _ decision: Decision, then completion: @escaping @LoopActor (FinishReport) -> Void
+    ) {
+        completion(FinishReport(.done))
+    }
 
-    func cancel() async {
+    func cancel() {
         if participants.state.withLock({ $0.ignoresCancel }) { return }
         participants.cancelWork()
     }
 
-    func release() async {}
+    func release() {}
 }

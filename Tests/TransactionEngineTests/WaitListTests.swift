@@ -15,7 +15,7 @@ struct WaitListTests {
         var wallTime: Timestamp { 0 }
 
         func schedule(
-            after delay: Duration, _ body: @escaping @Sendable () -> Void
+            after delay: Duration, _ body: @escaping @LoopActor () -> Void
         ) -> any ScheduledTimer {
             body()
             return Fired()

@@ -1,4 +1,5 @@
 import CommitProtocol
+import EventLoop
 import Testing
 import TransactionEngine
 
@@ -6,7 +7,7 @@ import TransactionEngine
 
 @Suite("The next run of a request, without a decision log")
 struct MemoryDecisionLogTests {
-    private let log = MemoryDecisionLog(random: { 7 })
+    private let log = MemoryDecisionLog(on: .shared, random: { 7 })
 
     private func record(after first: TransactionRecord? = nil) async throws -> TransactionRecord {
         let id = try await log.nextTransactionID()

@@ -28,3 +28,16 @@ package actor LoopActor {
         }
     }
 }
+
+extension EventLoop {
+    /// Starts a task that stays on the loop.
+    ///
+    /// An unstructured task inherits no executor preference, and without one each call of an isolated
+    /// function would change threads and change back.
+    @discardableResult
+    package func spawn(
+        _ body: @escaping @LoopActor @Sendable () async -> Void
+    ) -> Task<Void, Never> {
+        Task(executorPreference: self, operation: body)
+    }
+}

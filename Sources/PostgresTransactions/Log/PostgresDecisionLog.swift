@@ -7,6 +7,8 @@ package import TransactionEngine
 /// The decision log in `tandem.transactions`.
 @LoopActor
 package final class PostgresDecisionLog: DecisionLog {
+    /// The loop of the state database's sessions.
+    package nonisolated let loop: EventLoop
     /// The installation's UUID.
     package nonisolated let installation: String
     /// This replica's name.
@@ -27,6 +29,7 @@ package final class PostgresDecisionLog: DecisionLog {
         makeSalt: @escaping @Sendable () -> UInt64 = { .random(in: .min ... .max) }
     ) {
         self.state = state
+        loop = state.loop
         installation = state.installation
         replica = state.options.replica
         epoch = state.epoch
@@ -37,13 +40,28 @@ package final class PostgresDecisionLog: DecisionLog {
     }
 
     /// An unused id, from a block of numbers.
-    package func nextTransactionID() async throws(LogUnavailable) -> GlobalTransactionID {
-        GlobalTransactionID(number: try await numbers.next(), salt: makeSalt())
+    package func nextTransactionID(
+        then completion: @escaping @LoopActor (Result<GlobalTransactionID, LogUnavailable>) -> Void
+    ) {
+        state.loop.spawn {
+            do throws(LogUnavailable) {
+                completion(
+                    .success(
+                        GlobalTransactionID(
+                            number: try await self.numbers.next(), salt: self.makeSalt())))
+            } catch {
+                completion(.failure(error))
+            }
+        }
     }
 
     /// Writes one record with the next flush.
-    package func perform(_ write: LogWrite) async -> LogAnswer {
-        await writer.perform(write)
+    package func perform(
+        _ write: LogWrite, then completion: @escaping @LoopActor (LogAnswer) -> Void
+    ) {
+        state.loop.spawn {
+            completion(await self.writer.perform(write))
+        }
     }
 
     /// Records an end that this replica has seen; a row that is finished already stays as it is.

@@ -92,9 +92,21 @@ package final class PostgresParticipants: Participants {
 
     /// Takes a session for every branch, all or none; see `SessionReservations`.
     package func reserve(
-        _ requests: [SessionRequest], runsAgain: Bool, within limit: Duration
-    ) async throws(AdmissionFailure) -> [any BranchSession] {
-        try await reservations.reserve(requests, runsAgain: runsAgain, within: limit)
+        _ requests: [SessionRequest], runsAgain: Bool, within limit: Duration,
+        then completion:
+            @escaping @LoopActor (Result<[any BranchSession], AdmissionFailure>) -> Void
+    ) -> (@LoopActor () -> Void)? {
+        let wait = reservations.loop.spawn {
+            do throws(AdmissionFailure) {
+                completion(
+                    .success(
+                        try await self.reservations.reserve(
+                            requests, runsAgain: runsAgain, within: limit)))
+            } catch {
+                completion(.failure(error))
+            }
+        }
+        return { wait.cancel() }
     }
 
     /// The branches by the names of their participants, and then by their numbers, if SQL like that of
@@ -126,9 +138,16 @@ package final class PostgresParticipants: Participants {
 
     // MARK: Finishing and commit points; see `Participants`
 
-    package func finish(_ request: FinishRequest) async -> FinishReport {
-        await members[request.participant]?.finish(request)
-            ?? FinishReport(.tryAgain, error: Self.unknown(request.participant))
+    package func finish(
+        _ request: FinishRequest, then completion: @escaping @LoopActor (FinishReport) -> Void
+    ) {
+        guard let member = members[request.participant] else {
+            return completion(
+                FinishReport(.tryAgain, error: Self.unknown(request.participant)))
+        }
+        reservations.loop.spawn {
+            completion(await member.finish(request))
+        }
     }
 
     package func queryCommitPoint(_ query: CommitPointQuery) async -> CommitPointReport {

@@ -8,7 +8,7 @@ import TransactionEngine
 final class SessionReservations {
     private let members: [String: PostgresParticipant]
     private let contention: Contention
-    private let loop: EventLoop
+    let loop: EventLoop
     private let queue = SessionQueue()
     private let queueMax: Int
     /// How many contended requests may wait: they stay long, and must leave others a place to wait in.

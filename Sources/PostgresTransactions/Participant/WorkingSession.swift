@@ -58,8 +58,14 @@ final class WorkingSession: BranchSession, WatchedSession {
 
     // MARK: The work
 
+    func work(_ request: WorkRequest, then completion: @escaping @LoopActor (WorkReport) -> Void) {
+        participant.loop.spawn {
+            completion(await self.work(request))
+        }
+    }
+
     /// Does the work, and prepares it or holds it; the vote is the command tag.
-    func work(_ request: WorkRequest) async -> WorkReport {
+    private func work(_ request: WorkRequest) async -> WorkReport {
         guard let facts = participant.facts(of: connection), !wasCancelled else {
             return close(
                 WorkReport(
@@ -213,15 +219,21 @@ final class WorkingSession: BranchSession, WatchedSession {
     // MARK: The transaction that it holds
 
     /// The server at the other end.
-    func server() async -> ServerTimeline? {
-        participant.facts(of: connection)?.server
+    var server: ServerTimeline? { participant.facts(of: connection)?.server }
+
+    func commit(
+        _ entry: JournalEntry?, then completion: @escaping @LoopActor (LocalCommitReport) -> Void
+    ) {
+        participant.loop.spawn {
+            completion(await self.commit(entry))
+        }
     }
 
     /// Commits the commit point's transaction, once: if the reply is lost, its outcome is asked for later.
     ///
     /// Deferred code has run, and the role is ours again, since the work ended. Cursors that the caller's
     /// SQL holds would run within COMMIT, so they are closed. `synchronous_commit` is set last of all.
-    func commit(_ entry: JournalEntry?) async -> LocalCommitReport {
+    private func commit(_ entry: JournalEntry?) async -> LocalCommitReport {
         guard connection.isOpen, connection.transactionStatus == .inTransaction else {
             giveBack()
             return LocalCommitReport(.unknown)
@@ -291,11 +303,19 @@ final class WorkingSession: BranchSession, WatchedSession {
         }
     }
 
+    func finish(
+        _ decision: Decision, then completion: @escaping @LoopActor (FinishReport) -> Void
+    ) {
+        participant.loop.spawn {
+            completion(await self.finish(decision))
+        }
+    }
+
     /// Ends the transaction that the session holds.
     ///
     /// A COMMIT that PostgreSQL refuses has ended it as well; a branch that only reads loses nothing by
     /// that.
-    func finish(_ decision: Decision) async -> FinishReport {
+    private func finish(_ decision: Decision) async -> FinishReport {
         guard connection.isOpen, connection.transactionStatus != .active else {
             connection.close()
             giveBack()
@@ -324,7 +344,7 @@ final class WorkingSession: BranchSession, WatchedSession {
     ///
     /// If the work, or the caller's code, does not stop within two seconds, the connection is closed: that
     /// makes the vote `lost`, and the fence ends the backend.
-    func cancel() async {
+    func cancel() {
         guard !isOver, !wasCancelled else { return }
         wasCancelled = true
         guard isWorking else { return }
@@ -334,10 +354,10 @@ final class WorkingSession: BranchSession, WatchedSession {
             self.connection.close()
             self.interactive?.abandon()
         }
-        await connection.requestCancel()
+        Task(executorPreference: participant.loop) { await self.connection.requestCancel() }
     }
 
-    func release() async { giveBack() }
+    func release() { giveBack() }
 
     /// Gives the connection back if it is clean, and closes it otherwise.
     ///

@@ -24,11 +24,15 @@ final class ActiveTransaction {
     /// The transaction that runs the request again, from the time at which the abort of this one is
     /// written.
     var successor: ActiveTransaction?
-    /// Resumed once no branch works any more.
-    private var workEnd: CheckedContinuation<Void, Never>?
+    /// Called once no branch works any more.
+    private var workEnd: (@LoopActor () -> Void)?
     /// In milliseconds of the engine's clock.
     let deadline: Int64
     var timers: [Timer: any ScheduledTimer] = [:]
+    /// Whether an event is being handled.
+    var isStepping = false
+    /// Events that came while another was being handled.
+    var inbox: [Event] = []
     /// Whether the caller was answered before the finish: nobody waits for the rest.
     var isUnattended = false
     /// Whether it has ended here: late reports about it are dropped.
@@ -85,15 +89,12 @@ final class ActiveTransaction {
         branches[branch].report = report
         guard let workEnd, !isAtWork else { return }
         self.workEnd = nil
-        workEnd.resume()
+        workEnd()
     }
 
-    /// Returns once the work of every branch has ended; one caller at most waits.
-    func waitUntilWorkEnds() async {
-        guard isAtWork else { return }
-        await withCheckedContinuation { continuation in
-            if isAtWork { workEnd = continuation } else { continuation.resume() }
-        }
+    /// Calls this once the work of every branch has ended; one caller at most waits.
+    func whenWorkEnds(_ body: @escaping @LoopActor () -> Void) {
+        if isAtWork { workEnd = body } else { body() }
     }
 
     private var isAtWork: Bool { branches.contains { $0.report == nil } }

@@ -9,7 +9,7 @@ final class Admission {
     private let driver: TransactionDriver
     private let status: StatusReader
     /// The keys of requests that this replica is running.
-    private var runningKeys: [RunningKey: RequestRun] = [:]
+    private var runningKeys: [RequestRun.Key: RequestRun] = [:]
     private var admittedCount = 0
     private var isDraining = false
     /// Whether even requests that were let in before begin no transaction any more.
@@ -21,184 +21,164 @@ final class Admission {
         self.status = status
     }
 
-    private struct RunningKey: Hashable {
-        let principal: String
-        let digest: [UInt8]
-    }
-
-    /// What a transaction needs before it begins.
-    private struct Reservation {
-        let id: GlobalTransactionID
-        let sessions: [any BranchSession]
-        let branches: [InspectedBranch]
-        let start: Int64
-        /// The server that keeps the journal; recorded, so that no other server is ever asked.
-        let journal: ServerTimeline?
-
-        func release() async {
-            for session in sessions { await session.release() }
-        }
-    }
-
     /// Runs a transaction to its answer.
     ///
     /// It goes on to its finish whether or not anybody still waits.
-    func run(_ request: TransactionRequest) async -> TransactionAnswer {
-        if isDraining { return .refused(.draining) }
+    func run(
+        _ request: TransactionRequest, cancellation: RequestCancellation? = nil,
+        then completion: @escaping RequestRun.Completion
+    ) {
+        if isDraining { return completion(.refused(.draining)) }
         let branches: [InspectedBranch]
         do {
             branches = try request.inspected(for: context.participants)
         } catch {
-            return .refused(error)
+            return completion(.refused(error))
         }
         // Before anything is read for it: this bounds what waits for the log's readers as well.
         guard admittedCount < context.limits.inFlightMax else {
-            return .refused(.overloaded(.transactions(limit: context.limits.inFlightMax)))
+            return completion(
+                .refused(.overloaded(.transactions(limit: context.limits.inFlightMax))))
         }
         admittedCount += 1
-        defer { admittedCount -= 1 }
-        guard let idempotency = request.idempotency else {
-            return await reserveAndRun(request, branches)
+        let run = RequestRun(request, branches, start: context.clock.milliseconds) { [self] in
+            admittedCount -= 1
+            completion($0)
         }
-        let key = RunningKey(principal: request.principal, digest: idempotency.keyDigest)
-        if let running = runningKeys[key] { return refusal(of: idempotency, for: running) }
-        do {
-            // Before any session is taken: a repeated request costs one read.
-            if let earlier = try await context.log.record(
-                principal: request.principal, keyDigest: idempotency.keyDigest)
-            {
-                return await replay(earlier, for: idempotency)
-            }
-        } catch {
-            return .refused(.stateUnavailable(reason: error.reason))
+        cancellation?.onCancel = { [weak self, weak run] in
+            guard let self, let run else { return }
+            cancel(run)
         }
-        return await reserveAndRun(request, branches)
-    }
-
-    // MARK: Beginning
-
-    private func reserveAndRun(
-        _ request: TransactionRequest, _ branches: [InspectedBranch]
-    ) async -> TransactionAnswer {
-        context.table.admissionBegan()
-        let reservation: Result<Reservation, AdmissionFailure>
-        do throws(AdmissionFailure) {
-            reservation = .success(try await reserve(request, branches))
-        } catch {
-            reservation = .failure(error)
-        }
-        // From here until the transaction is in the table nothing suspends, so a drain misses none.
-        context.table.admissionEnded()
-        defer { context.table.wakeIfIdle() }
-        switch reservation {
-        case .success(let reservation) where beginsNothing:
-            await reservation.release()
-            return .refused(.draining)
-        case .success(let reservation): return await run(request, reservation)
-        case .failure(let failure): return .refused(failure)
-        }
-    }
-
-    private func reserve(
-        _ request: TransactionRequest, _ branches: [InspectedBranch]
-    ) async throws(AdmissionFailure) -> Reservation {
-        let start = context.clock.milliseconds
-        let sessions = try await context.participants.reserve(
-            branches.map(\.sessionRequest), within: request.timeout)
-        do throws(AdmissionFailure) {
-            if request.isCancellable, Task.isCancelled { throw .cancelled }
-            let id = try await nextTransactionID()
-            var journal: ServerTimeline?
-            if let commitPoint = branches.firstIndex(where: { $0.commitMode == .journal }) {
-                journal = await sessions[commitPoint].server()
-                guard journal != nil else {
-                    throw .participantUnavailable(
-                        name: branches[commitPoint].participant, reason: "connection lost")
-                }
-            }
-            return Reservation(
-                id: id, sessions: sessions, branches: branches, start: start,
-                journal: journal)
-        } catch {
-            for session in sessions { await session.release() }
-            throw error
-        }
-    }
-
-    private func nextTransactionID() async throws(AdmissionFailure) -> GlobalTransactionID {
-        do {
-            return try await context.log.nextTransactionID()
-        } catch {
-            throw .stateUnavailable(reason: error.reason)
-        }
-    }
-
-    private func run(
-        _ request: TransactionRequest, _ reservation: Reservation
-    ) async -> TransactionAnswer {
-        let run = RequestRun(
-            request, reservation.branches, id: reservation.id, start: reservation.start)
-        var key: RunningKey?
         if let idempotency = request.idempotency {
-            let own = RunningKey(principal: request.principal, digest: idempotency.keyDigest)
-            if let running = runningKeys[own] {
-                let answer = refusal(of: idempotency, for: running)
-                await reservation.release()
-                return answer
-            }
-            runningKeys[own] = run
-            key = own
+            lookUp(idempotency, for: run)
+        } else {
+            reserve(for: run)
         }
+    }
+
+    /// Asks for a rollback of a request whose caller has gone away.
+    private func cancel(_ run: RequestRun) {
+        if let transaction = run.transaction {
+            driver.requestRollback(of: transaction)
+        } else {
+            run.requestRollback()
+            run.giveUpReservation()
+        }
+    }
+
+    /// Answers a request whose key is known; else it goes on.
+    ///
+    /// Before any session is taken: a repeated request costs one read.
+    private func lookUp(_ idempotency: TransactionRequest.Idempotency, for run: RequestRun) {
+        if let running = run.key.flatMap({ runningKeys[$0] }) {
+            return run.answer(refusal(of: idempotency, for: running))
+        }
+        context.spawn { [self] in
+            do throws(LogUnavailable) {
+                let earlier = try await context.log.record(
+                    principal: run.request.principal, keyDigest: idempotency.keyDigest)
+                guard let earlier else { return reserve(for: run) }
+                run.answer(await replay(earlier, for: idempotency))
+            } catch {
+                run.answer(.refused(.stateUnavailable(reason: error.reason)))
+            }
+        }
+    }
+
+    private func reserve(for run: RequestRun) {
+        context.table.admissionBegan()
+        let giveUp = context.participants.reserve(
+            run.sessionRequests, runsAgain: false, within: run.request.timeout
+        ) { [self] in
+            run.cancelReservation = nil
+            switch $0 {
+            case .success(let sessions): identify(run, sessions)
+            case .failure(let failure): refuse(run, [], failure)
+            }
+        }
+        if let giveUp { run.cancelReservation = giveUp }
+        if run.isRollbackRequested { run.giveUpReservation() }
+    }
+
+    private func identify(_ run: RequestRun, _ sessions: [any BranchSession]) {
+        context.log.nextTransactionID { [self] in
+            switch $0 {
+            case .success(let id): begin(run, id, sessions)
+            case .failure(let error):
+                refuse(run, sessions, .stateUnavailable(reason: error.reason))
+            }
+        }
+    }
+
+    private func begin(
+        _ run: RequestRun, _ id: GlobalTransactionID, _ sessions: [any BranchSession]
+    ) {
+        if run.isRollbackRequested { return refuse(run, sessions, .cancelled) }
+        var journal: ServerTimeline?
+        if let commitPoint = run.branches.firstIndex(where: { $0.commitMode == .journal }) {
+            journal = sessions[commitPoint].server
+            guard journal != nil else {
+                return refuse(
+                    run, sessions,
+                    .participantUnavailable(
+                        name: run.branches[commitPoint].participant, reason: "connection lost"))
+            }
+        }
+        if beginsNothing { return refuse(run, sessions, .draining) }
+        let key = run.key
+        if let key, let idempotency = run.request.idempotency, let running = runningKeys[key] {
+            return end(run, sessions, refusal(of: idempotency, for: running))
+        }
+        if let key { runningKeys[key] = run }
         let transaction = run.makeFirst(
-            reservation.sessions, journal: reservation.journal, context: context)
+            id, sessions: sessions, journal: journal, context: context)
         transaction.workOrder = run.workOrder(context.participants)
-        let reply = await withTaskCancellationHandler {
-            await withCheckedContinuation { continuation in
-                run.caller = continuation
-                driver.begin(transaction, request.idempotency == nil ? .overlapping : .first)
-                // Cancelled before there was anything to cancel.
-                if request.isCancellable, Task.isCancelled {
-                    driver.requestRollback(of: transaction)
-                }
-            }
-        } onCancel: {
-            guard request.isCancellable else { return }
-            Task { @LoopActor in
-                if let current = run.transaction { driver.requestRollback(of: current) }
-            }
+        run.caller = { [self] reply in
+            if let key { runningKeys[key] = nil }
+            answer(reply, run)
         }
-        if let key { runningKeys[key] = nil }
-        return await answer(reply, request)
+        driver.begin(transaction, key == nil ? .overlapping : .first)
+        // Only now: a drain looks for what is being admitted, or runs.
+        context.table.admissionEnded()
+    }
+
+    private func refuse(
+        _ run: RequestRun, _ sessions: [any BranchSession], _ failure: AdmissionFailure
+    ) {
+        end(run, sessions, .refused(failure))
+    }
+
+    /// Ends the admission of a request that begins no transaction.
+    private func end(
+        _ run: RequestRun, _ sessions: [any BranchSession], _ answer: TransactionAnswer
+    ) {
+        for session in sessions { session.release() }
+        run.answer(answer)
+        context.table.admissionEnded()
+        context.table.wakeIfIdle()
     }
 
     // MARK: Answers
 
-    private func answer(
-        _ reply: ActiveTransaction.CallerReply, _ request: TransactionRequest
-    ) async -> TransactionAnswer {
-        // It may have finished by now, and be forgotten here: then the record of the reply is the
-        // answer.
-        let known = context.table.record(of: reply.record.id) ?? reply.record
+    private func answer(_ reply: ActiveTransaction.CallerReply, _ run: RequestRun) {
+        let known = reply.record
         switch reply.reply {
-        case .committing where reply.isAtDecision:
-            return .decided(known)
-        case .needsOperator:
-            // Until it is recorded no other replica can report it.
-            guard let recorded = try? await status.recordedView(of: known) else {
-                return .outcomeUnknown(known.id)
-            }
-            return .known(recorded)
-        case .committed, .aborted, .committing:
-            return .known(known)
-        case .outcomeUnknown:
-            return .outcomeUnknown(known.id)
-        case .neverCommits:
-            return .neverCommits
+        case .committing where reply.isAtDecision: run.answer(.decided(known))
+        case .committed, .aborted, .committing: run.answer(.known(known))
+        case .outcomeUnknown: run.answer(.outcomeUnknown(known.id))
+        case .neverCommits: run.answer(.neverCommits)
         case .notAccepted:
-            return .refused(
-                .stateUnavailable(reason: reply.unavailability ?? "no reason is known"))
+            run.answer(
+                .refused(
+                    .stateUnavailable(reason: reply.unavailability ?? "no reason is known")))
+        case .needsOperator:
+            context.spawn { [self] in
+                // Until it is recorded no other replica can report it.
+                let recorded = try? await status.recordedView(of: known)
+                run.answer(recorded.map { .known($0) } ?? .outcomeUnknown(known.id))
+            }
         case .keyTaken:
-            return await answerOfTakenKey(request)
+            context.spawn { [self] in run.answer(await answerOfTakenKey(run.request)) }
         }
     }
 

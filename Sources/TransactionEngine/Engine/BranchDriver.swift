@@ -6,17 +6,17 @@ import EventLoop
 /// Every command is answered by one event, but for `cancel`.
 @LoopActor
 final class BranchDriver {
-    private let participants: any Participants
+    private let context: EngineContext
     private let complete: @LoopActor (ActiveTransaction, Decision) -> Void
     private let deliver: @LoopActor (Event, ActiveTransaction) -> Void
 
     /// `complete` completes the record for a decision; `deliver` hands an event to the machine.
     init(
-        _ participants: any Participants,
+        _ context: EngineContext,
         complete: @escaping @LoopActor (ActiveTransaction, Decision) -> Void,
         deliver: @escaping @LoopActor (Event, ActiveTransaction) -> Void
     ) {
-        self.participants = participants
+        self.context = context
         self.complete = complete
         self.deliver = deliver
     }
@@ -53,22 +53,20 @@ final class BranchDriver {
         else {
             preconditionFailure("the machine commands work of branches with a reserved session")
         }
-        spawn { [self] in worked(await session.work(request), branch, of: transaction) }
+        session.work(request) { [self] in worked($0, branch, of: transaction) }
     }
 
     private func cancel(_ branch: Int, _ transaction: ActiveTransaction) {
         guard let session = transaction.branches[branch].session else { return }
         guard let place = transaction.queued.firstIndex(of: branch) else {
-            return spawn { await session.cancel() }
+            return session.cancel()
         }
         // Its turn has not come: nothing was sent, and nothing will be.
         transaction.queued.remove(at: place)
         let report = WorkReport(
             reply: .refused, results: [], failure: BranchFailure(.cancelled), session: nil)
-        spawn { [self] in
-            await session.release()
-            worked(report, branch, of: transaction)
-        }
+        session.release()
+        worked(report, branch, of: transaction)
     }
 
     private func worked(
@@ -77,7 +75,7 @@ final class BranchDriver {
         if !transaction.isOver, let failure = report.failure {
             transaction.branches[branch].work?.onRefusal?(failure)
             if failure.isLostDeadlock, let run = transaction.run {
-                participants.noteDeadlock(run.sessionRequests)
+                context.participants.noteDeadlock(run.sessionRequests)
             }
         }
         transaction.workEnded(report, of: branch)
@@ -92,8 +90,8 @@ final class BranchDriver {
             transaction.branches[branch].session = nil
         }
         deliver(.voted(branch: branch, report.reply), transaction)
-        // A no vote or an abort has emptied the queue by now.
-        guard !transaction.isOver, !transaction.queued.isEmpty else { return }
+        // An abort empties the queue, and a no vote leads to one.
+        guard report.reply.isYes, !transaction.isOver, !transaction.queued.isEmpty else { return }
         work(transaction.queued.removeFirst(), transaction)
     }
 
@@ -112,7 +110,7 @@ final class BranchDriver {
             evidence: record.commitMode == .journal ? nil : state.evidence,
             fence: fence, version: record.version,
             checksOwner: transaction.isAdopted || state.retries > 0)
-        spawn { [self] in finished(await participants.finish(request), branch, of: transaction) }
+        context.participants.finish(request) { [self] in finished($0, branch, of: transaction) }
     }
 
     private func finished(
@@ -124,8 +122,7 @@ final class BranchDriver {
 
     /// Rolls back what may still be open or prepared, once no session can prepare it any more.
     private func fenceAndRollBack(_ branch: Int, _ transaction: ActiveTransaction) {
-        spawn { [self] in
-            let isRolledBack = await rollBackHeldSession(of: branch, transaction)
+        rollBackHeldSession(of: branch, transaction) { [self] isRolledBack in
             if transaction.isOver { return }
             if isRolledBack {
                 deliver(.finished(branch: branch, .done), transaction)
@@ -145,7 +142,7 @@ final class BranchDriver {
         }
         complete(transaction, .commit)
         let entry = journalEntry(branch, transaction)
-        spawn { [self] in committedLocally(await session.commit(entry), branch, of: transaction) }
+        session.commit(entry) { [self] in committedLocally($0, branch, of: transaction) }
     }
 
     /// What the journal keeps; nil for a commit point without a journal.
@@ -180,15 +177,18 @@ final class BranchDriver {
 
     /// Asks the commit point what it decided, after rolling back what it still holds open here.
     private func queryCommitPoint(_ branch: Int, _ transaction: ActiveTransaction) {
-        spawn { [self] in
-            _ = await rollBackHeldSession(of: branch, transaction)
+        rollBackHeldSession(of: branch, transaction) { [self] _ in
             if transaction.isOver { return }
             let query = CommitPointQuery(
                 about: branch, of: transaction.view, fence: transaction.branches[branch].fence)
-            let report = await participants.queryCommitPoint(query)
-            if let error = report.error { transaction.record.branches[branch].lastError = error }
-            transaction.record.results = transaction.record.results ?? report.results
-            deliver(.commitPointAnswered(report.answer), transaction)
+            context.spawn { [self] in
+                let report = await context.participants.queryCommitPoint(query)
+                if let error = report.error {
+                    transaction.record.branches[branch].lastError = error
+                }
+                transaction.record.results = transaction.record.results ?? report.results
+                deliver(.commitPointAnswered(report.answer), transaction)
+            }
         }
     }
 
@@ -196,31 +196,46 @@ final class BranchDriver {
     private func release(
         _ branch: Int, as decision: Decision, of transaction: ActiveTransaction
     ) {
-        let session = transaction.branches[branch].session
-        spawn { [self] in
-            let report =
-                await session?.finish(decision)
-                ?? FinishReport(.tryAgain, error: "its session is not held")
-            transaction.branches[branch].session = nil
-            if report.reply == .tryAgain { transaction.branches[branch].fenceSession() }
-            finished(report, branch, of: transaction)
+        guard let session = transaction.branches[branch].session else {
+            let report = FinishReport(.tryAgain, error: "its session is not held")
+            return released(report, branch, of: transaction)
         }
+        session.finish(decision) { [self] in released($0, branch, of: transaction) }
     }
 
-    /// Rolls back what a session still holds; true if it did.
+    private func released(
+        _ report: FinishReport, _ branch: Int, of transaction: ActiveTransaction
+    ) {
+        transaction.branches[branch].session = nil
+        if report.reply == .tryAgain { transaction.branches[branch].fenceSession() }
+        finished(report, branch, of: transaction)
+    }
+
+    /// Rolls back what a session still holds; the completion gets true if it did.
     ///
     /// A session that does not confirm it is left to the fence.
     private func rollBackHeldSession(
-        of branch: Int, _ transaction: ActiveTransaction
-    ) async -> Bool {
+        of branch: Int, _ transaction: ActiveTransaction,
+        then completion: @escaping @LoopActor (Bool) -> Void
+    ) {
         guard !transaction.isOver, let session = transaction.branches[branch].session,
             transaction.branches[branch].report != nil
-        else { return false }
+        else { return completion(false) }
         transaction.branches[branch].session = nil
-        let report = await session.finish(.abort)
-        guard report.reply == .tryAgain else { return true }
-        transaction.branches[branch].fenceSession()
-        return false
+        session.finish(.abort) { report in
+            if report.reply == .tryAgain { transaction.branches[branch].fenceSession() }
+            completion(report.reply != .tryAgain)
+        }
+    }
+}
+
+extension WorkReply {
+    /// Whether the vote is yes.
+    fileprivate var isYes: Bool {
+        switch self {
+        case .prepared, .held, .ready: true
+        case .preparedAgainstVote, .refused, .lost: false
+        }
     }
 }
 

@@ -14,4 +14,9 @@ struct EngineContext {
     var participants: any Participants { ports.participants }
     var clock: any EngineClock { ports.clock }
     var signals: any ReplicaSignals { ports.signals }
+
+    /// Starts a task, for what is rare or has to wait for a read.
+    func spawn(_ body: @escaping @LoopActor @Sendable () async -> Void) {
+        log.loop.spawn(body)
+    }
 }

@@ -21,19 +21,27 @@ final class RequestRepeater {
         self.deliver = deliver
     }
 
-    /// The transaction that is to follow one whose abort is written now; nil if none is.
+    /// Makes the transaction that is to follow one whose abort is written now, if one is.
     ///
     /// Until it is accepted, or `abandonSuccessor` is called, the table holds it: a recovery pass
     /// must not take its row for one that nobody coordinates.
-    func successor(of transaction: ActiveTransaction) async -> ActiveTransaction? {
-        if let successor = transaction.successor { return successor }
-        guard let run = transaction.run, mayRunAgain(transaction, run),
-            let id = try? await context.log.nextTransactionID(), mayRunAgain(transaction, run)
-        else { return nil }
-        let successor = run.makeSuccessor(id, of: transaction.record, context: context)
-        transaction.successor = successor
-        context.table.insert(successor)
-        return successor
+    func makeSuccessor(
+        of transaction: ActiveTransaction,
+        then completion: @escaping @LoopActor (ActiveTransaction?) -> Void
+    ) {
+        if let successor = transaction.successor { return completion(successor) }
+        guard let run = transaction.run, mayRunAgain(transaction, run) else {
+            return completion(nil)
+        }
+        context.log.nextTransactionID { [self] id in
+            guard let id = try? id.get(), mayRunAgain(transaction, run) else {
+                return completion(nil)
+            }
+            let successor = run.makeSuccessor(id, of: transaction.record, context: context)
+            transaction.successor = successor
+            context.table.insert(successor)
+            completion(successor)
+        }
     }
 
     private func mayRunAgain(_ transaction: ActiveTransaction, _ run: RequestRun) -> Bool {
@@ -70,29 +78,67 @@ final class RequestRepeater {
         context.ports.observer?.observe(.retried(former.view, failure))
         deliver(.begin(.first), successor)
         if run.isRollbackRequested { deliver(.rollbackRequested, successor) }
-        let reservation = Task(executorPreference: EventLoop.shared) {
-            await self.reserve(for: successor, run, after: former)
-        }
-        run.cancelReservation = { reservation.cancel() }
-        if run.isRollbackRequested { reservation.cancel() }
-    }
-
-    /// Reserves the sessions, and lets the work begin.
-    private func reserve(
-        for transaction: ActiveTransaction, _ run: RequestRun, after former: ActiveTransaction
-    ) async {
         // A branch that is being cancelled still has its session, and the program's code may still run in
         // it. Two runs at once would take twice the sessions, and call one closure twice at a time.
-        await former.waitUntilWorkEnds()
-        let sessions = await sessions(for: run)
-        run.cancelReservation = nil
-        let areSame = await lead(sessions ?? [], whereRecorded: transaction.record)
+        former.whenWorkEnds { [self] in reserve(for: successor, run, after: former) }
+    }
+
+    /// Reserves a session for each branch, and has the transaction begin with them.
+    ///
+    /// A refusal that may pass is no reason to give up: the slots may be those of the run before, whose
+    /// prepared branches are being rolled back.
+    private func reserve(
+        for transaction: ActiveTransaction, _ run: RequestRun, after former: ActiveTransaction,
+        pause: Int64 = 50
+    ) {
+        let left = run.deadline - context.clock.milliseconds
+        guard !run.isRollbackRequested, left > 0 else {
+            return begin(transaction, run, after: former, nil)
+        }
+        let giveUp = context.participants.reserve(
+            run.sessionRequests, runsAgain: true, within: .milliseconds(left)
+        ) { [self] result in
+            run.cancelReservation = nil
+            switch result {
+            case .success(let sessions): begin(transaction, run, after: former, sessions)
+            case .failure(.cancelled), .failure(.draining):
+                begin(transaction, run, after: former, nil)
+            case .failure:
+                reserveLater(for: transaction, run, after: former, pause: pause)
+            }
+        }
+        if let giveUp { run.cancelReservation = giveUp }
+    }
+
+    private func reserveLater(
+        for transaction: ActiveTransaction, _ run: RequestRun, after former: ActiveTransaction,
+        pause: Int64
+    ) {
+        let left = run.deadline - context.clock.milliseconds
+        let delay = Duration.milliseconds(max(0, min(pause, left)))
+        let timer = context.clock.schedule(after: delay) { [self] in
+            run.cancelReservation = nil
+            reserve(for: transaction, run, after: former, pause: min(pause * 2, 1000))
+        }
+        run.cancelReservation = { [self] in
+            timer.cancel()
+            begin(transaction, run, after: former, nil)
+        }
+    }
+
+    /// Lets the work begin; without sessions, or with some that lead elsewhere, the transaction is aborted.
+    private func begin(
+        _ transaction: ActiveTransaction, _ run: RequestRun, after former: ActiveTransaction,
+        _ sessions: [any BranchSession]?
+    ) {
         for (index, session) in (sessions ?? []).enumerated() {
             transaction.branches[index].session = session
         }
-        if sessions == nil, context.clock.milliseconds >= run.deadline {
+        if context.clock.milliseconds >= run.deadline {
             deliver(.due(.deadline), transaction)
-        } else if sessions == nil || !areSame, transaction.machine.cause == nil {
+        } else if !lead(sessions, whereRecorded: transaction.record),
+            transaction.machine.cause == nil
+        {
             // Its problem is that of the run before, which was the last that worked.
             var record = transaction.record
             record.attempt = former.record.attempt
@@ -105,39 +151,16 @@ final class RequestRepeater {
         deliver(.accepted, transaction)
     }
 
-    /// A session for each branch; nil if there are none until the deadline.
-    ///
-    /// A refusal that may pass is no reason to give up: the slots may be those of the run before, whose
-    /// prepared branches are being rolled back.
-    private func sessions(for run: RequestRun) async -> [any BranchSession]? {
-        var pause: Int64 = 50
-        while !run.isRollbackRequested {
-            let left = run.deadline - context.clock.milliseconds
-            guard left > 0 else { return nil }
-            do throws(AdmissionFailure) {
-                return try await context.participants.reserve(
-                    run.sessionRequests, runsAgain: true, within: .milliseconds(left))
-            } catch {
-                if error == .cancelled || error == .draining { return nil }
-            }
-            await context.clock.pause(.milliseconds(min(pause, left)))
-            pause = min(pause * 2, 1000)
-        }
-        return nil
-    }
-
-    /// Whether sessions lead to the servers that the row names.
+    /// Whether there are sessions, and they lead to the servers that the row names.
     ///
     /// It was accepted before it had sessions, and a branch is finished only where its row says.
     private func lead(
-        _ sessions: [any BranchSession], whereRecorded record: TransactionRecord
-    ) async -> Bool {
-        for (index, session) in sessions.enumerated() {
-            let branch = record.branches[index]
-            guard session.participantVersion == branch.version else { return false }
-            guard branch.commitMode == .journal else { continue }
-            guard await session.server() == record.journal else { return false }
+        _ sessions: [any BranchSession]?, whereRecorded record: TransactionRecord
+    ) -> Bool {
+        guard let sessions else { return false }
+        return zip(sessions, record.branches).allSatisfy { session, branch in
+            session.participantVersion == branch.version
+                && (branch.commitMode != .journal || session.server == record.journal)
         }
-        return true
     }
 }

@@ -7,33 +7,59 @@ import EventLoop
 /// the same work. Only the last one is answered for.
 @LoopActor
 final class RequestRun {
+    /// Under which this replica knows a request that has an idempotency key.
+    struct Key: Hashable {
+        let principal: String
+        let digest: [UInt8]
+    }
+
+    /// What the caller is called with.
+    typealias Completion = @LoopActor (TransactionAnswer) -> Void
+
     let request: TransactionRequest
     let branches: [InspectedBranch]
     /// What a transaction of it needs sessions for.
     let sessionRequests: [SessionRequest]
     /// In milliseconds of the engine's clock; the same for all runs.
     let deadline: Int64
-    /// The id of the first run, which decides who ends in a deadlock.
-    let age: GlobalTransactionID
+    /// When it arrived, in milliseconds of the engine's clock.
+    let start: Int64
+    /// The id of the first run: by it the victim of a deadlock is chosen. Nil before that one begins.
+    private var age: GlobalTransactionID?
+    /// The caller, until it is answered.
+    private var completion: Completion?
     /// The transaction that runs now, or ran last.
     private(set) var transaction: ActiveTransaction?
-    /// The waiting request; nil once it is answered.
-    var caller: CheckedContinuation<ActiveTransaction.CallerReply, Never>?
+    /// Takes the reply to the waiting request; nil before the first run begins, and once it was called.
+    var caller: (@LoopActor (ActiveTransaction.CallerReply) -> Void)?
     /// Whether the caller, an operator or the replica's stop asked for a rollback.
     private(set) var isRollbackRequested = false
     /// Gives up the wait of a run for its sessions.
     var cancelReservation: (@LoopActor () -> Void)?
 
-    /// Makes the run of a request that arrived at `start`, whose first transaction has this id.
+    /// Makes the run of a request that arrived at `start`; `completion` is called once, with its answer.
     init(
-        _ request: TransactionRequest, _ branches: [InspectedBranch], id: GlobalTransactionID,
-        start: Int64
+        _ request: TransactionRequest, _ branches: [InspectedBranch], start: Int64,
+        then completion: @escaping Completion
     ) {
         self.request = request
         self.branches = branches
+        self.start = start
+        self.completion = completion
         sessionRequests = branches.map(\.sessionRequest)
         deadline = start + request.timeout.milliseconds
-        age = id
+    }
+
+    /// Nil for a request without an idempotency key.
+    var key: Key? {
+        request.idempotency.map { Key(principal: request.principal, digest: $0.keyDigest) }
+    }
+
+    /// Answers the caller, which is done once.
+    func answer(_ answer: TransactionAnswer) {
+        let completion = completion
+        self.completion = nil
+        completion?(answer)
     }
 
     /// The order in which its branches work, each after the one before it has voted; nil if all work at
@@ -47,9 +73,13 @@ final class RequestRun {
     }
 
     /// Lets no transaction follow the one that runs.
-    func requestRollback() {
-        isRollbackRequested = true
-        cancelReservation?()
+    func requestRollback() { isRollbackRequested = true }
+
+    /// Gives up the wait for sessions, if it waits for some.
+    func giveUpReservation() {
+        let giveUp = cancelReservation
+        cancelReservation = nil
+        giveUp?()
     }
 
     /// Takes a transaction for the one that is answered for.
@@ -59,15 +89,17 @@ final class RequestRun {
 
     /// Makes the first transaction, with a session for each branch.
     func makeFirst(
-        _ sessions: [any BranchSession], journal: ServerTimeline?, context: EngineContext
+        _ id: GlobalTransactionID, sessions: [any BranchSession], journal: ServerTimeline?,
+        context: EngineContext
     ) -> ActiveTransaction {
+        age = id
         let now = context.clock.wallTime
         // The row's deadline counts from now, the machine's from the request's arrival: so the owner
         // aborts before another replica does.
         var record = TransactionRecord(
-            id: age, request: request, owner: context.log.replica, epoch: context.log.epoch,
+            id: id, request: request, owner: context.log.replica, epoch: context.log.epoch,
             acceptedAt: now, deadline: now + request.timeout.milliseconds * 1000,
-            branches: branchRecords(of: age, versions: sessions.map(\.participantVersion), context))
+            branches: branchRecords(of: id, versions: sessions.map(\.participantVersion), context))
         record.journal = journal
         let transaction = ActiveTransaction(
             record, zip(work(for: record), sessions).map { ActiveBranch(work: $0, session: $1) },
@@ -108,12 +140,29 @@ final class RequestRun {
     }
 
     private func work(for record: TransactionRecord) -> [WorkRequest] {
-        zip(branches, record.branches).map { branch, record in
+        zip(branches, record.branches).map { [age = age ?? record.id] branch, record in
             var work = WorkRequest(
                 gid: record.gid, work: branch.work, isolation: request.isolation,
                 commitMode: record.commitMode, age: age)
             work.onRefusal = branch.onRefusal
             return work
         }
+    }
+}
+
+/// The cancelling of a task that waits for a request, which may come before the request is let in.
+@LoopActor
+final class RequestCancellation {
+    private var isCancelled = false
+    /// Cancels the request.
+    var onCancel: (@LoopActor () -> Void)? {
+        didSet { if isCancelled { onCancel?() } }
+    }
+
+    nonisolated init() {}
+
+    func cancel() {
+        isCancelled = true
+        onCancel?()
     }
 }

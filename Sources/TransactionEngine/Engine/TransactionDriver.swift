@@ -14,7 +14,7 @@ final class TransactionDriver {
     private lazy var repeater = RequestRepeater(
         context, deliver: { [weak self] in self?.deliver($0, to: $1) })
     private lazy var branches = BranchDriver(
-        context.participants, complete: { [weak self] in self?.complete($0, for: $1) },
+        context, complete: { [weak self] in self?.complete($0, for: $1) },
         deliver: { [weak self] in self?.deliver($0, to: $1) })
     /// Transactions whose callers were answered at the decision, and which have not finished.
     private var unattendedCount = 0
@@ -51,6 +51,7 @@ final class TransactionDriver {
     func requestRollback(of transaction: ActiveTransaction) {
         transaction.run?.requestRollback()
         deliver(.rollbackRequested, to: transaction)
+        transaction.run?.giveUpReservation()
     }
 
     /// Finishes the branches of a transaction of this replica that an operator has resolved.
@@ -87,7 +88,20 @@ final class TransactionDriver {
 
     // MARK: Steps
 
+    /// Hands an event to the machine, after those that came before it.
+    ///
+    /// A port may answer before its function returns: the rest of the step comes first.
     private func deliver(_ event: Event, to transaction: ActiveTransaction) {
+        guard !transaction.isStepping else { return transaction.inbox.append(event) }
+        transaction.isStepping = true
+        handle(event, of: transaction)
+        while !transaction.inbox.isEmpty {
+            handle(transaction.inbox.removeFirst(), of: transaction)
+        }
+        transaction.isStepping = false
+    }
+
+    private func handle(_ event: Event, of transaction: ActiveTransaction) {
         guard !transaction.isOver else { return }
         let before = transaction.machine.state
         if let run = transaction.waitingRun, run.request.repliesAtDecision {
@@ -129,8 +143,8 @@ final class TransactionDriver {
                 isAtDecision = true
             }
         }
-        caller.resume(
-            returning: ActiveTransaction.CallerReply(
+        caller(
+            ActiveTransaction.CallerReply(
                 reply: reply, record: transaction.view, unavailability: transaction.unavailability,
                 isAtDecision: isAtDecision))
     }
@@ -140,9 +154,7 @@ final class TransactionDriver {
         if transaction.isUnattended { unattendedCount -= 1 }
         for timer in transaction.timers.values { timer.cancel() }
         // Reserved sessions that were never sent any work; those that worked are back already.
-        for case let session? in transaction.branches.map(\.session) {
-            spawn { await session.release() }
-        }
+        for branch in transaction.branches { branch.session?.release() }
         context.table.remove(transaction)
         context.ports.observer?.observe(.ended(transaction.view))
     }
@@ -161,10 +173,15 @@ final class TransactionDriver {
         case .finish, .report: return recordFinish(request, transaction.view)
         }
         let record = request == .accept ? transaction.record : transaction.view
-        spawn { [self] in
-            let successor = request.isAbort ? await repeater.successor(of: transaction) : nil
-            let answer = await context.log.perform(
-                LogWrite(request, of: record, successor: successor?.record))
+        guard request.isAbort else { return perform(LogWrite(request, of: record), transaction) }
+        repeater.makeSuccessor(of: transaction) { [self] successor in
+            perform(LogWrite(request, of: record, successor: successor?.record), transaction)
+        }
+    }
+
+    private func perform(_ write: LogWrite, _ transaction: ActiveTransaction) {
+        let request = write.request
+        context.log.perform(write) { [self] answer in
             // If it is unknown, the same is written again.
             if answer == .retried {
                 repeater.beginSuccessor(of: transaction)
@@ -213,8 +230,7 @@ final class TransactionDriver {
     /// reports and lists it.
     private func noteOutcomes(_ transaction: ActiveTransaction) {
         let record = transaction.view
-        spawn { [context] in
-            _ = await context.log.perform(LogWrite(.noteOutcomes, of: record))
+        context.log.perform(LogWrite(.noteOutcomes, of: record)) { [context] _ in
             transaction.notedHeuristicCount = record.heuristicCount
             context.table.finishRecorded(transaction.id)
         }
@@ -226,11 +242,9 @@ final class TransactionDriver {
     /// the row unfinished, and reaches the same.
     private func recordFinish(_ request: LogRequest, _ record: TransactionRecord) {
         context.table.beginRecording(record)
-        spawn { [context] in
-            _ = await context.log.perform(LogWrite(request, of: record))
-            if context.table.endRecording(record.id) {
-                await context.signals.send(.ended(record.id))
-            }
+        context.log.perform(LogWrite(request, of: record)) { [context, id = record.id] _ in
+            guard context.table.endRecording(id) else { return }
+            context.spawn { await context.signals.send(.ended(id)) }
         }
     }
 
@@ -250,10 +264,8 @@ final class TransactionDriver {
         transaction.timers[request.timer]?.cancel()
         transaction.timers[request.timer] = context.clock.schedule(after: delay) {
             [weak self, weak transaction] in
-            Task { @LoopActor in
-                guard let transaction else { return }
-                self?.fire(request.timer, transaction)
-            }
+            guard let transaction else { return }
+            self?.fire(request.timer, transaction)
         }
     }
 
@@ -282,10 +294,4 @@ extension Reply {
 extension LogRequest {
     /// Whether it writes an abort, of a transaction whose row is durable.
     fileprivate var isAbort: Bool { self == .decide(.abort) || self == .copy(.abort) }
-}
-
-/// Starts a task that stays on the loop: an unstructured task inherits no executor preference, and
-/// without one each call to a port would change threads and change back.
-func spawn(_ body: @escaping @LoopActor @Sendable () async -> Void) {
-    Task(executorPreference: EventLoop.shared, operation: body)
 }

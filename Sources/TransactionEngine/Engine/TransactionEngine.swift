@@ -41,15 +41,45 @@ package final class TransactionEngine {
     /// How many transactions this replica coordinates now.
     package var inFlight: Int { table.count }
 
-    /// Runs a transaction to its answer.
+    /// Runs a transaction to its answer, without a task: the completion is called once, on the loop, and
+    /// possibly before this returns.
     ///
     /// It goes on to its finish whether or not anybody still waits.
+    package func run(
+        _ request: TransactionRequest,
+        then completion: @escaping @LoopActor (TransactionAnswer) -> Void
+    ) {
+        run(request, cancellation: nil, then: completion)
+    }
+
+    /// Runs a transaction, and waits for its answer.
+    ///
+    /// Cancelling the task asks for an abort, if the request is cancellable.
     package func run(_ request: TransactionRequest) async -> TransactionAnswer {
+        let cancellation = request.isCancellable ? RequestCancellation() : nil
+        return await withTaskCancellationHandler {
+            await withCheckedContinuation { reply in
+                run(request, cancellation: cancellation) { reply.resume(returning: $0) }
+            }
+        } onCancel: {
+            guard let cancellation else { return }
+            Task { @LoopActor in cancellation.cancel() }
+        }
+    }
+
+    private func run(
+        _ request: TransactionRequest, cancellation: RequestCancellation?,
+        then completion: @escaping RequestRun.Completion
+    ) {
+        guard let observer = ports.observer else {
+            return admission.run(request, cancellation: cancellation, then: completion)
+        }
         let start = ports.clock.milliseconds
-        let answer = await admission.run(request)
-        ports.observer?.observe(
-            .answered(answer, after: .milliseconds(ports.clock.milliseconds - start)))
-        return answer
+        admission.run(request, cancellation: cancellation) { [clock = ports.clock] answer in
+            observer.observe(
+                .answered(answer, after: .milliseconds(clock.milliseconds - start)))
+            completion(answer)
+        }
     }
 
     /// What may be reported of a transaction; nil if no row of this principal has the id.

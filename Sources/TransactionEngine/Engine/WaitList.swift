@@ -27,9 +27,7 @@ final class WaitList<Key: Hashable & Sendable> {
             guard !isOver() else { return continuation.resume() }
             waiting[key, default: [:]][number] = continuation
             // Only now: a timer that fired before would find nothing to wake.
-            timer = clock.schedule(after: limit) { [weak self] in
-                Task { @LoopActor in self?.wake(key, number) }
-            }
+            timer = clock.schedule(after: limit) { [weak self] in self?.wake(key, number) }
         }
         timer?.cancel()
     }
@@ -54,6 +52,7 @@ final class WaitList<Key: Hashable & Sendable> {
 
 extension EngineClock {
     /// Waits for as long as this.
+    @LoopActor
     func pause(_ duration: Duration) async {
         await withCheckedContinuation { continuation in
             _ = schedule(after: duration) { continuation.resume() }

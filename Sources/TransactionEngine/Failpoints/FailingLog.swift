@@ -1,21 +1,27 @@
 #if TANDEM_FAILPOINTS
 import CommitProtocol
+import EventLoop
 
 /// A decision log with failpoints around its durable steps.
 struct FailingLog: DecisionLog {
     let inner: any DecisionLog
     let points: Failpoints
 
+    var loop: EventLoop { inner.loop }
     var installation: String { inner.installation }
     var replica: String { inner.replica }
     var epoch: Int64 { inner.epoch }
 
-    func perform(_ write: LogWrite) async -> LogAnswer {
-        guard let step = Failpoint.Step(write) else { return await inner.perform(write) }
+    @LoopActor
+    func perform(_ write: LogWrite, then completion: @escaping @LoopActor (LogAnswer) -> Void) {
+        guard let step = Failpoint.Step(write) else {
+            return inner.perform(write, then: completion)
+        }
         points.hit(step, .before)
-        let answer = await inner.perform(write)
-        points.hit(step, .after)
-        return answer
+        inner.perform(write) { [points] answer in
+            points.hit(step, .after)
+            completion(answer)
+        }
     }
 
     func recordEnd(_ record: TransactionRecord) async throws(LogUnavailable) {
@@ -40,8 +46,11 @@ struct FailingLog: DecisionLog {
         return rows
     }
 
-    func nextTransactionID() async throws(LogUnavailable) -> GlobalTransactionID {
-        try await inner.nextTransactionID()
+    @LoopActor
+    func nextTransactionID(
+        then completion: @escaping @LoopActor (Result<GlobalTransactionID, LogUnavailable>) -> Void
+    ) {
+        inner.nextTransactionID(then: completion)
     }
 
     func record(

@@ -1,5 +1,6 @@
 #if TANDEM_FAILPOINTS
 import CommitProtocol
+import EventLoop
 
 /// Participants with failpoints around each branch's durable steps.
 struct FailingParticipants: Participants {
@@ -9,7 +10,9 @@ struct FailingParticipants: Participants {
 
     var names: [String] { inner.names }
 
-    func finish(_ request: FinishRequest) async -> FinishReport {
+    func finish(
+        _ request: FinishRequest, then completion: @escaping @LoopActor (FinishReport) -> Void
+    ) {
         let branch = number(ofBranch: request.gid, installation)
         let step: Failpoint.Step
         if request.fence != .none {
@@ -18,9 +21,10 @@ struct FailingParticipants: Participants {
             step = request.decision == .commit ? .commitPrepared : .rollbackPrepared
         }
         points.hit(step, .before, branch: branch)
-        let report = await inner.finish(request)
-        points.hit(step, .after, branch: branch)
-        return report
+        inner.finish(request) { [points] report in
+            points.hit(step, .after, branch: branch)
+            completion(report)
+        }
     }
 
     func queryCommitPoint(_ query: CommitPointQuery) async -> CommitPointReport {
@@ -47,11 +51,17 @@ struct FailingParticipants: Participants {
     func sessionsMax(of name: String) -> Int? { inner.sessionsMax(of: name) }
 
     func reserve(
-        _ requests: [SessionRequest], runsAgain: Bool, within limit: Duration
-    ) async throws(AdmissionFailure) -> [any BranchSession] {
-        try await inner.reserve(requests, runsAgain: runsAgain, within: limit).enumerated().map {
-            branch, session in
-            FailingSession(inner: session, points: points, branch: branch)
+        _ requests: [SessionRequest], runsAgain: Bool, within limit: Duration,
+        then completion:
+            @escaping @LoopActor (Result<[any BranchSession], AdmissionFailure>) -> Void
+    ) -> (@LoopActor () -> Void)? {
+        inner.reserve(requests, runsAgain: runsAgain, within: limit) { [points] result in
+            completion(
+                result.map { sessions in
+                    sessions.enumerated().map { branch, session in
+                        FailingSession(inner: session, points: points, branch: branch)
+                    }
+                })
         }
     }
 
@@ -84,32 +94,39 @@ struct FailingSession: BranchSession {
 
     var participantVersion: Int? { inner.participantVersion }
 
-    func work(_ order: WorkRequest) async -> WorkReport {
+    func work(_ request: WorkRequest, then completion: @escaping @LoopActor (WorkReport) -> Void) {
         points.hit(.work, .before, branch: branch)
-        let report = await inner.work(order)
-        points.hit(.work, .after, branch: branch)
-        return report
+        inner.work(request) { [points, branch] report in
+            points.hit(.work, .after, branch: branch)
+            completion(report)
+        }
     }
 
-    func server() async -> ServerTimeline? { await inner.server() }
+    var server: ServerTimeline? { inner.server }
 
-    func commit(_ entry: JournalEntry?) async -> LocalCommitReport {
+    func commit(
+        _ entry: JournalEntry?, then completion: @escaping @LoopActor (LocalCommitReport) -> Void
+    ) {
         points.hit(.commitLocally, .before, branch: branch)
-        let report = await inner.commit(entry)
-        points.hit(.commitLocally, .after, branch: branch)
-        return report
+        inner.commit(entry) { [points, branch] report in
+            points.hit(.commitLocally, .after, branch: branch)
+            completion(report)
+        }
     }
 
-    func finish(_ decision: Decision) async -> FinishReport {
+    func finish(
+        _ decision: Decision, then completion: @escaping @LoopActor (FinishReport) -> Void
+    ) {
         points.hit(.release, .before, branch: branch)
-        let report = await inner.finish(decision)
-        points.hit(.release, .after, branch: branch)
-        return report
+        inner.finish(decision) { [points, branch] report in
+            points.hit(.release, .after, branch: branch)
+            completion(report)
+        }
     }
 
-    func cancel() async { await inner.cancel() }
+    func cancel() { inner.cancel() }
 
-    func release() async { await inner.release() }
+    func release() { inner.release() }
 }
 
 /// The branch that a gid of ours names.

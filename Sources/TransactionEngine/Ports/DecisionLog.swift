@@ -1,9 +1,14 @@
 package import CommitProtocol
+package import EventLoop
 
 /// The durable record of accepted transactions, their decisions and their ends.
 ///
 /// In production this is a table of the state database.
+///
+/// A completion is called once, on the loop, and possibly before the function returns.
 package protocol DecisionLog: LogReader {
+    /// The loop that completions are called on.
+    var loop: EventLoop { get }
     /// The installation's UUID, which is part of every gid.
     var installation: String { get }
     /// This replica's name.
@@ -13,10 +18,13 @@ package protocol DecisionLog: LogReader {
 
     /// The name that a branch is prepared under.
     func preparedName(of id: GlobalTransactionID, branch: Int, branchCount: Int) -> String
-    /// An unused id, without a round trip in the usual case.
-    func nextTransactionID() async throws(LogUnavailable) -> GlobalTransactionID
-    /// Writes one record that the protocol asks for, and returns what the row says then.
-    func perform(_ write: LogWrite) async -> LogAnswer
+    /// Finds an unused id; at once, without a round trip, in the usual case.
+    @LoopActor
+    func nextTransactionID(
+        then completion: @escaping @LoopActor (Result<GlobalTransactionID, LogUnavailable>) -> Void)
+    /// Writes one record that the protocol asks for; the answer is what the row says then.
+    @LoopActor
+    func perform(_ write: LogWrite, then completion: @escaping @LoopActor (LogAnswer) -> Void)
 
     /// Records durably, and at once, that a commit has ended in every branch, if the row holds its
     /// decision. Any replica that has seen the end may record it.
@@ -77,6 +85,21 @@ package protocol LogReader: Sendable {
     ) async throws(LogUnavailable) -> [GlobalTransactionID: RowStanding]
     /// Retention may have removed the rows of ids with smaller numbers.
     func lowWaterMark() async throws(LogUnavailable) -> Int64
+}
+
+@LoopActor
+extension DecisionLog {
+    /// Waits for an unused id.
+    package func nextTransactionID() async throws(LogUnavailable) -> GlobalTransactionID {
+        try await withCheckedContinuation { reply in
+            nextTransactionID { reply.resume(returning: $0) }
+        }.get()
+    }
+
+    /// Writes one record, and waits for the answer.
+    package func perform(_ write: LogWrite) async -> LogAnswer {
+        await withCheckedContinuation { reply in perform(write) { reply.resume(returning: $0) } }
+    }
 }
 
 extension DecisionLog {

@@ -1,8 +1,10 @@
 package import CommitProtocol
+package import EventLoop
 
 /// The registered participants.
 ///
-/// The production ones are PostgreSQL databases.
+/// The production ones are PostgreSQL databases. A completion is called once, on the loop, and possibly
+/// before the function returns.
 package protocol Participants: Sendable {
     /// The names, in the order of the configuration.
     var names: [String] { get }
@@ -14,9 +16,15 @@ package protocol Participants: Sendable {
     /// holds no session of another.
     ///
     /// With `runsAgain` it is for a transaction that ran before, and is served before the others.
+    ///
+    /// - Returns: what gives up the wait, which the completion then gets as `cancelled`; nil if the
+    ///   completion has been called.
+    @LoopActor
     func reserve(
-        _ requests: [SessionRequest], runsAgain: Bool, within: Duration
-    ) async throws(AdmissionFailure) -> [any BranchSession]
+        _ requests: [SessionRequest], runsAgain: Bool, within: Duration,
+        then completion:
+            @escaping @LoopActor (Result<[any BranchSession], AdmissionFailure>) -> Void
+    ) -> (@LoopActor () -> Void)?
     /// The order in which branches of one transaction work so that they cannot deadlock with others
     /// over several participants: the same order in every transaction and at every replica.
     ///
@@ -29,7 +37,9 @@ package protocol Participants: Sendable {
     /// The waits of a transaction's branches that this replica has seen, by branch; it asks no server.
     func waits(of transaction: GlobalTransactionID) async -> [LockWaitReport]
     /// Commits or rolls back a prepared branch.
-    func finish(_ request: FinishRequest) async -> FinishReport
+    @LoopActor
+    func finish(
+        _ request: FinishRequest, then completion: @escaping @LoopActor (FinishReport) -> Void)
     /// Asks a commit point what it decided, and has it decide to abort if it has not decided.
     func queryCommitPoint(_ query: CommitPointQuery) async -> CommitPointReport
     /// Reads what a commit point decided; fences no session and changes nothing.
@@ -47,12 +57,49 @@ package protocol Participants: Sendable {
     func statuses() async -> [ParticipantStatus]
 }
 
+@LoopActor
 extension Participants {
-    /// Reserves sessions for the first run of a request.
+    /// Reserves sessions, and waits for them; cancelling the task gives up the wait.
     package func reserve(
-        _ requests: [SessionRequest], within limit: Duration
+        _ requests: [SessionRequest], runsAgain: Bool = false, within limit: Duration
     ) async throws(AdmissionFailure) -> [any BranchSession] {
-        try await reserve(requests, runsAgain: false, within: limit)
+        let wait = ReservationWait()
+        return try await withTaskCancellationHandler {
+            await withCheckedContinuation { reply in
+                let cancel = reserve(requests, runsAgain: runsAgain, within: limit) {
+                    reply.resume(returning: $0)
+                }
+                wait.began(cancel)
+            }
+        } onCancel: {
+            Task { @LoopActor in wait.cancel() }
+        }.get()
+    }
+
+    /// Finishes a prepared branch, and waits for the report.
+    package func finish(_ request: FinishRequest) async -> FinishReport {
+        await withCheckedContinuation { reply in
+            finish(request) { reply.resume(returning: $0) }
+        }
+    }
+}
+
+/// The wait of a task for sessions, which may be cancelled before it has begun.
+@LoopActor
+package final class ReservationWait {
+    private var giveUp: (@LoopActor () -> Void)?
+    private var isCancelled = false
+
+    fileprivate nonisolated init() {}
+
+    fileprivate func began(_ giveUp: (@LoopActor () -> Void)?) {
+        self.giveUp = giveUp
+        if isCancelled { giveUp?() }
+    }
+
+    fileprivate func cancel() {
+        isCancelled = true
+        giveUp?()
     }
 }
 
@@ -99,114 +146,6 @@ package struct ParticipantUnreachable: Error, Sendable, Hashable {
 
     package init(_ reason: String) {
         self.reason = reason
-    }
-}
-
-/// Asks for a session for a branch.
-package struct SessionRequest: Sendable, Hashable {
-    /// The participant's name.
-    package let participant: String
-    /// The branch's commit mode, which says whether it needs a slot for a prepared transaction.
-    package let commitMode: CommitMode
-    /// A hash of the SQL of its statements, without the parameters; 0 for all closures.
-    package let shape: Int
-    /// Hashes of the parameters' values, of all statements in order; empty if there are more than 64.
-    package let parameters: [Int]
-
-    package init(
-        participant: String, commitMode: CommitMode, shape: Int = 0, parameters: [Int] = []
-    ) {
-        self.participant = participant
-        self.commitMode = commitMode
-        self.shape = shape
-        self.parameters = parameters
-    }
-}
-
-/// A session that one branch has to itself until it has voted, or until it has finished if it is
-/// not prepared.
-package protocol BranchSession: Sendable {
-    /// The version of the participant, which names the very server; nil if it is not recorded.
-    var participantVersion: Int? { get }
-    /// The server at the other end, as it was when the session was opened; nil if it is lost.
-    func server() async -> ServerTimeline?
-    /// Runs the work, prepares it and gives the session back; or holds it open, by the commit mode.
-    ///
-    /// It never throws: failures are votes.
-    func work(_ request: WorkRequest) async -> WorkReport
-    /// Has the commit point commit what it holds; with this entry in its journal, if it keeps one.
-    func commit(_ entry: JournalEntry?) async -> LocalCommitReport
-    /// Commits or rolls back what it holds, and gives the session back.
-    func finish(_ decision: Decision) async -> FinishReport
-    /// Cancels the work that is running.
-    func cancel() async
-    /// Gives the session back unused.
-    func release() async
-}
-
-/// What a branch has to do.
-package struct WorkRequest: Sendable {
-    /// The name to prepare under.
-    package let gid: String
-    /// What to do before the vote.
-    package let work: BranchWork
-    /// The isolation.
-    package let isolation: Isolation
-    /// Whether it is prepared, or held open, after the work.
-    package let commitMode: CommitMode
-    /// The id of the first run of its request: the transaction's age, by which the victim of a deadlock
-    /// is chosen.
-    package let age: GlobalTransactionID
-    /// Called with the reason if the branch votes no.
-    var onRefusal: (@Sendable (BranchFailure) -> Void)?
-
-    package init(
-        gid: String, work: BranchWork, isolation: Isolation, commitMode: CommitMode = .twoPhase,
-        age: GlobalTransactionID
-    ) {
-        self.age = age
-        self.gid = gid
-        self.work = work
-        self.isolation = isolation
-        self.commitMode = commitMode
-    }
-}
-
-/// How the work went.
-package struct WorkReport: Sendable {
-    /// The vote, for the protocol.
-    package let reply: WorkReply
-    /// The results of the statements that ran.
-    package let results: [StatementResult]
-    /// Why the vote is no.
-    package let failure: BranchFailure?
-    /// The session that worked, for the fence.
-    package let session: SessionIdentity?
-
-    package init(
-        reply: WorkReply, results: [StatementResult], failure: BranchFailure?,
-        session: SessionIdentity?
-    ) {
-        self.reply = reply
-        self.results = results
-        self.failure = failure
-        self.session = session
-    }
-}
-
-/// A server process of PostgreSQL; its start distinguishes it from a later one with the same pid.
-package struct SessionIdentity: Sendable, Hashable {
-    /// The backend's pid.
-    package let processID: Int32
-    /// `pg_stat_activity.backend_start`, in microseconds since 1970.
-    package let startedAt: String
-    /// The system identifier of the server where the pid means something.
-    package let systemIdentifier: String
-
-    package init(processID: Int32, startedAt: String, systemIdentifier: String) {
-        self.processID = processID
-        self.startedAt = startedAt
-        self.systemIdentifier = systemIdentifier
     }
 }
 

@@ -1,4 +1,5 @@
 package import CommitProtocol
+package import EventLoop
 
 /// What the engine reaches the world through.
 package struct EnginePorts: Sendable {
@@ -36,13 +37,15 @@ package protocol EngineClock: Sendable {
     var milliseconds: Int64 { get }
     /// Wall-clock time; for people.
     var wallTime: Timestamp { get }
-    /// Runs the body once after the delay, on any executor.
+    /// Runs the body once after the delay.
+    @LoopActor
     func schedule(
-        after delay: Duration, _ body: @escaping @Sendable () -> Void
+        after delay: Duration, _ body: @escaping @LoopActor () -> Void
     ) -> any ScheduledTimer
 }
 
 /// A timer that can be called off.
+@LoopActor
 package protocol ScheduledTimer: Sendable {
     /// Calls it off; harmless when it has fired.
     func cancel()

@@ -48,7 +48,7 @@ final class RecoveryService {
             adoptedCount += 1
             guard row.resolutionCount > 0 else { continue }
             let id = row.id
-            spawn { [driver] in try? await driver.applyResolutions(to: id) }
+            context.spawn { [driver] in try? await driver.applyResolutions(to: id) }
         }
         if adoptedCount > 0 {
             context.logger.notice("took transactions over", metadata: ["count": "\(adoptedCount)"])

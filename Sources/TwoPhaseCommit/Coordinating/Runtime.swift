@@ -84,7 +84,7 @@ final class Runtime {
         var options = participants
         // A journal is a decision log, and without a state database nobody would trim it.
         for index in options.indices { options[index].journal = false }
-        let log = MemoryDecisionLog(random: random)
+        let log = MemoryDecisionLog(on: loop, random: random)
         let participants = try PostgresParticipants(
             logless: options, installation: log.installation,
             allowsFsyncOff: configuration.allowsFsyncOff, queueMax: configuration.queueMax,

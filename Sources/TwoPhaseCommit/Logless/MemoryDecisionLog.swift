@@ -10,6 +10,7 @@ import TransactionEngine
 /// operator which of them belong together.
 @LoopActor
 final class MemoryDecisionLog: DecisionLog {
+    nonisolated let loop: EventLoop
     nonisolated let installation: String
     nonisolated var replica: String { installation }
     nonisolated let epoch: Int64 = 1
@@ -20,7 +21,8 @@ final class MemoryDecisionLog: DecisionLog {
     private let finishedMax = 10_000
     private nonisolated let random: @Sendable () -> UInt64
 
-    nonisolated init(random: @escaping @Sendable () -> UInt64) {
+    nonisolated init(on loop: EventLoop, random: @escaping @Sendable () -> UInt64) {
+        self.loop = loop
         installation = LoglessName.newCoordinator(random: random)
         self.random = random
     }
@@ -33,12 +35,18 @@ final class MemoryDecisionLog: DecisionLog {
         ).description
     }
 
-    func nextTransactionID() async throws(LogUnavailable) -> GlobalTransactionID {
+    func nextTransactionID(
+        then completion: @escaping @LoopActor (Result<GlobalTransactionID, LogUnavailable>) -> Void
+    ) {
         lastNumber += 1
-        return GlobalTransactionID(number: lastNumber, salt: random())
+        completion(.success(GlobalTransactionID(number: lastNumber, salt: random())))
     }
 
-    func perform(_ write: LogWrite) async -> LogAnswer {
+    func perform(_ write: LogWrite, then completion: @escaping @LoopActor (LogAnswer) -> Void) {
+        completion(answer(to: write))
+    }
+
+    private func answer(to write: LogWrite) -> LogAnswer {
         let record = write.record
         switch write.request {
         case .accept:

@@ -50,7 +50,7 @@ struct ContendedAdmissionTests {
             await release(others)
             let next = await bed.ask(Self.hot)
             // After a cancel the session is not used again.
-            for session in lent[0] { await session.cancel() }
+            for session in lent[0] { session.cancel() }
             await release([lent[0]])
             await release([try await next.value, lent[1]])
         }
@@ -247,6 +247,6 @@ struct ContendedAdmissionTests {
     }
 
     private func release(_ sessions: [Sessions]) async {
-        for session in sessions.joined() { await session.release() }
+        for session in sessions.joined() { session.release() }
     }
 }

@@ -23,9 +23,9 @@ struct FairnessTests {
             let both = await ask(participants, "a", "b")
             let onlyA = await ask(participants, "a")
             let onlyB = await ask(participants, "b")
-            await a[0].release()
+            a[0].release()
             #expect(participants.reservations.waitingCount == 3)
-            await b[0].release()
+            b[0].release()
             await release(try await both.value)
             await release(try await onlyA.value + onlyB.value + [a[1], b[1]])
         }
@@ -41,7 +41,7 @@ struct FairnessTests {
                 participants, "a", "b",
                 within: isCancelled ? .seconds(86_400) : .milliseconds(200))
             let onlyA = await ask(participants, "a")
-            await a[0].release()
+            a[0].release()
             if isCancelled { both.cancel() }
             await release(try await onlyA.value)
             await #expect(throws: AdmissionFailure.self) { try await both.value }
@@ -57,9 +57,9 @@ struct FairnessTests {
             )
             let both = await ask(participants, "a", "b")
             let onlyA = await ask(participants, "a")
-            await a[0].release()
+            a[0].release()
             await release(try await onlyA.value)
-            await b[0].release()
+            b[0].release()
             await release(try await both.value)
         }
     }
@@ -117,6 +117,6 @@ struct FairnessTests {
     }
 
     private func release(_ sessions: Sessions) async {
-        for session in sessions { await session.release() }
+        for session in sessions { session.release() }
     }
 }

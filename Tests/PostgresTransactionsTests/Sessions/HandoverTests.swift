@@ -40,11 +40,11 @@ struct HandoverTests {
             let lent = try await participants.reserve(wanted, within: day)
             let giving = onLoop {
                 for _ in 0..<turns { await Task.yield() }
-                await lent[0].release()
+                lent[0].release()
             }
             let next = try await participants.reserve(wanted, within: day)
             await giving.value
-            await next[0].release()
+            next[0].release()
         }
         await participants.close()
     }

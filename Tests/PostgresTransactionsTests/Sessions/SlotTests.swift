@@ -47,7 +47,7 @@ struct SlotTests {
             _ = try await cluster.psql("ROLLBACK PREPARED '\(gid)'")
             #expect(try await participants.preparedTransactions(in: "users").isEmpty)
             for session in try await participants.reserve([request], within: .seconds(60)) {
-                await session.release()
+                session.release()
             }
             await participants.close()
             await state.close()
@@ -66,7 +66,7 @@ struct SlotTests {
                 throws: AdmissionFailure.slotsExhausted(
                     name: "users", usage: SlotUsage(limit: 2, own: 1, others: 1))
             ) { try await participants.reserve([Self.request], within: .seconds(60)) }
-            for session in first { await session.release() }
+            for session in first { session.release() }
             _ = try await cluster.psql("BEGIN; CREATE TABLE s (); PREPARE TRANSACTION 's'")
             _ = try await participants.preparedTransactions(in: "users")
             await #expect(throws: AdmissionFailure.self) {
@@ -74,7 +74,7 @@ struct SlotTests {
             }
             // One at a time there is room for.
             for session in try await participants.reserve([Self.request], within: .seconds(60)) {
-                await session.release()
+                session.release()
             }
             #expect(
                 await participants.statuses().map(\.slots)
@@ -103,7 +103,7 @@ struct SlotTests {
                     guard case .slotsExhausted? = error as? AdmissionFailure else { throw error }
                 }
             }
-            for session in sessions { await session.release() }
+            for session in sessions { session.release() }
         }
     }
 
@@ -119,8 +119,8 @@ struct SlotTests {
             while participants.reservations.lastTicket == tickets { await Task.yield() }
             // As after a PREPARE that found no slot; by now the server has one.
             try #require(participants.members["users"]?.server).noteExhausted()
-            for session in first { await session.release() }
-            for session in try await waiting.value { await session.release() }
+            for session in first { session.release() }
+            for session in try await waiting.value { session.release() }
         }
     }
 
