@@ -102,6 +102,9 @@ final class FakeLog: DecisionLog {
         /// The answers to the next aborts that come with a successor, before it is accepted.
         var answersToSuccession: [LogAnswer] = []
         var lastNumber: Int64 = 1
+        /// Writes are answered before `perform` returns, each as asked; in this order.
+        var answersAtOnce = false
+        var writes: [LogRequest] = []
         var tombstone = LogAnswer.unknown(reason: "")
     }
 
@@ -126,7 +129,24 @@ final class FakeLog: DecisionLog {
 
     @LoopActor
     func perform(_ write: LogWrite, then completion: @escaping @LoopActor (LogAnswer) -> Void) {
-        Task { @LoopActor in completion(await answer(to: write)) }
+        let answersAtOnce = state.withLock { state in
+            state.writes.append(write.request)
+            return state.answersAtOnce
+        }
+        guard answersAtOnce else {
+            Task { @LoopActor in completion(await answer(to: write)) }
+            return
+        }
+        switch write.request {
+        case .accept: completion(.accepted)
+        case .decide(let decision), .copy(let decision):
+            completion(.decided(decision, evidence: [nil, nil]))
+        case .tombstone: completion(.decided(.abort, evidence: []))
+        case .delegate: completion(.delegated(evidence: [nil]))
+        case .finish, .report, .noteOutcomes:
+            put(write.record)
+            completion(.recorded)
+        }
     }
 
     private func answer(to write: LogWrite) async -> LogAnswer {
@@ -273,6 +293,8 @@ final class FakeParticipants: Participants {
         /// Whether a later write shows that standbys have confirmed the commit.
         var areCommitsReplicated = true
         var commitReads: [FinishRequest] = []
+        /// Reservations, work and requests to finish are answered before the function returns.
+        var answersAtOnce = false
         var questions: [CheckedContinuation<CommitPointReport, Never>] = []
         var finishRequests: [FinishRequest] = []
         /// The answer to requests to finish branches.
@@ -328,6 +350,12 @@ final class FakeParticipants: Participants {
         then completion:
             @escaping @LoopActor (Result<[any BranchSession], AdmissionFailure>) -> Void
     ) -> (@LoopActor () -> Void)? {
+        if state.withLock({ $0.answersAtOnce }) {
+            completion(
+                .success(
+                    requests.map { _ in FakeSession(participants: self, participantVersion: nil) }))
+            return nil
+        }
         let wait = Task { @LoopActor in
             do throws(AdmissionFailure) {
                 completion(.success(try await sessions(for: requests, runsAgain: runsAgain)))
@@ -397,6 +425,13 @@ final class FakeParticipants: Participants {
     func finish(
         _ request: FinishRequest, then completion: @escaping @LoopActor (FinishReport) -> Void
     ) {
+        if state.withLock({ $0.answersAtOnce }) {
+            let reply = state.withLock { state in
+                state.finishRequests.append(request)
+                return state.finishReply
+            }
+            return completion(FinishReport(reply))
+        }
         Task { @LoopActor in completion(await report(on: request)) }
     }
 
@@ -474,22 +509,28 @@ struct FakeSession: BranchSession {
     var server: ServerTimeline? { participants.keepsJournal("") ? Bench.server : nil }
 
     func work(_ request: WorkRequest, then completion: @escaping @LoopActor (WorkReport) -> Void) {
+        if participants.state.withLock({ $0.answersAtOnce }) {
+            return completion(vote(on: request))
+        }
         Task { @LoopActor in completion(await report(on: request)) }
     }
 
-    private func report(on request: WorkRequest) async -> WorkReport {
+    private func vote(on request: WorkRequest) -> WorkReport {
         let failure = participants.state.withLock { state in
             state.works.append(request)
             return state.failures.isEmpty ? nil : state.failures.removeFirst()
         }
-        if let failure {
-            return WorkReport(reply: .refused, results: [], failure: failure, session: nil)
-        }
-        await participants.work()
-        return WorkReport(
-            reply: request.commitMode.isCommitPoint
-                ? .ready(Self.evidence) : .prepared(Self.evidence),
-            results: [], failure: nil, session: nil)
+        let reply: WorkReply =
+            failure != nil
+            ? .refused
+            : request.commitMode.isCommitPoint ? .ready(Self.evidence) : .prepared(Self.evidence)
+        return WorkReport(reply: reply, results: [], failure: failure, session: nil)
+    }
+
+    private func report(on request: WorkRequest) async -> WorkReport {
+        let vote = vote(on: request)
+        if vote.failure == nil { await participants.work() }
+        return vote
     }
 
     func commit(

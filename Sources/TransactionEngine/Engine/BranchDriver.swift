@@ -38,9 +38,11 @@ final class BranchDriver {
 
     /// Begins the work of a branch, or has it wait for its turn.
     private func begin(_ branch: Int, _ transaction: ActiveTransaction) {
-        guard let order = transaction.workOrder, order.first != branch else {
-            return work(branch, transaction)
+        guard let order = transaction.workOrder else { return work(branch, transaction) }
+        let hasTurn = order.prefix { $0 != branch }.allSatisfy {
+            transaction.branches[$0].report?.reply.isYes ?? false
         }
+        if hasTurn { return work(branch, transaction) }
         transaction.queued.append(branch)
         transaction.queued.sort {
             (order.firstIndex(of: $0) ?? 0) < (order.firstIndex(of: $1) ?? 0)
