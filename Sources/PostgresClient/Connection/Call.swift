@@ -1,14 +1,13 @@
 import EventLoop
 
 /// One `execute` under way: the replies to its segments so far, and its timeout.
-@safe
 @LoopActor
 final class Call {
     typealias Outcome = Result<[[CommandReply]], PostgresError>
 
     let segmentCount: Int
     let limits: ResultLimits?
-    private var continuation: UnsafeContinuation<Outcome, Never>?
+    private var completion: (@LoopActor (Outcome) -> Void)?
     var timer: LoopTimer?
     private var replies: [[CommandReply]] = []
     /// The replies of the segment under way.
@@ -26,11 +25,12 @@ final class Call {
     private(set) var exceededLimits = false
 
     init(
-        segmentCount: Int, limits: ResultLimits?, continuation: UnsafeContinuation<Outcome, Never>
+        segmentCount: Int, limits: ResultLimits?,
+        completion: @escaping @LoopActor (Outcome) -> Void
     ) {
         self.segmentCount = segmentCount
         self.limits = limits
-        unsafe self.continuation = continuation
+        self.completion = completion
         rowsLeft = limits?.rowsMax ?? 0
         bytesLeft = limits?.bytesMax ?? 0
     }
@@ -121,9 +121,9 @@ final class Call {
     func finish(_ outcome: Outcome) {
         timer?.cancel()
         timer = nil
-        // Taken out before it is used: a call ends once.
-        guard let continuation = unsafe continuation else { return }
-        unsafe self.continuation = nil
-        unsafe continuation.resume(returning: outcome)
+        // Taken out before it is called: a call ends once, whatever the completion does.
+        guard let completion else { return }
+        self.completion = nil
+        completion(outcome)
     }
 }

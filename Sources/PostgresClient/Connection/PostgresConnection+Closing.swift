@@ -26,23 +26,33 @@ extension PostgresConnection {
 
     /// The time of a call is up.
     func timeOut(_ call: Call) {
-        call.finish(.failure(.timedOut))
-        end(.timedOut, calls: .connectionLost("closed, since a command before had timed out"))
+        end(
+            .timedOut, calls: .connectionLost("closed, since a command before had timed out"),
+            timedOut: call)
     }
 
-    private func end(_ error: PostgresError, calls failure: PostgresError) {
+    /// Ends the connection and every call under way.
+    ///
+    /// Completions come last: they see a connection that is closed and that its pool has given up, so
+    /// whatever they do with it has no effect.
+    private func end(
+        _ error: PostgresError, calls failure: PostgresError, timedOut: Call? = nil
+    ) {
         guard let handle = unsafe handle else { return }
         unsafe self.handle = nil
         loop.unwatch(descriptor)
         unsafe PQfinish(handle)
         outstanding = 0
         _ = expected.removeAll()
-        for call in calls.removeAll() { call.finish(.failure(failure)) }
-        for (call, _) in held { call.finish(.failure(.closed)) }
+        let sent = calls.removeAll()
+        let unsent = held
         held = []
         let listeners = [onCloseInPool, onClose]
         (onCloseInPool, onClose, onNotification) = (nil, nil, nil)
         for listener in listeners { listener?(error) }
+        timedOut?.finish(.failure(.timedOut))
+        for call in sent { call.finish(.failure(failure)) }
+        for (call, _) in unsent { call.finish(.failure(.closed)) }
     }
 }
 
@@ -52,18 +62,23 @@ extension PostgresConnection {
 
     /// Asks the server to cancel what the session is running; harmless if nothing is.
     ///
-    /// Returns when the request is delivered, or after 5 s. If the server leaves earlier requests
-    /// unanswered, it returns at once and sends none. The cancelled command, unless it ends first, fails
-    /// with 57014; it may be any of the commands under way. Commands sent after this call wait until the
-    /// request is delivered, so it cannot hit them.
+    /// The cancelled command, unless it ends first, fails with 57014; it may be any of the commands under
+    /// way. Commands sent after this call wait until the request is delivered, so it cannot hit them. If
+    /// the server leaves earlier requests unanswered, none is sent.
+    ///
+    /// - Parameter completion: called once, on the loop: when the request is delivered, or after 5 s;
+    ///   before this function returns if no request is sent.
+    package func requestCancel(then completion: @escaping @LoopActor () -> Void) {
+        guard outstanding > 0 else { return completion() }
+        let waiter = Waiter<Void> { _ in completion() }
+        waiter.timer = loop.schedule(after: Self.cancelTimeout) { waiter.finish(.success(())) }
+        startCancel { waiter.finish(.success(())) }
+    }
+
+    /// Asks the server to cancel what the session is running, and returns when the request is delivered;
+    /// see ``requestCancel(then:)``.
     package func requestCancel() async {
-        guard outstanding > 0 else { return }
-        _ = await withCheckedContinuation {
-            (done: CheckedContinuation<Waiter<Void>.Outcome, Never>) in
-            let waiter = Waiter(done)
-            waiter.timer = loop.schedule(after: Self.cancelTimeout) { waiter.finish(.success(())) }
-            startCancel { waiter.finish(.success(())) }
-        }
+        await withCheckedContinuation { done in requestCancel { done.resume() } }
     }
 
     /// The limits of a call are reached: the rest of the rows would be sent for nothing.

@@ -2,39 +2,54 @@ import CLibpq
 import EventLoop
 
 extension PostgresConnection {
-    /// Runs segments of commands, in order, and returns a reply for every command.
+    /// Runs segments of commands, in order, and hands a reply for every command to a completion.
     ///
     /// A failed command makes the rest of its segment `skipped`; later segments run. Outside a
     /// transaction a segment is a transaction of its own: if it fails, what completed before in the
     /// same segment is undone, and if its commit fails, the last command is the one that `failed`.
     ///
+    /// The completion is called exactly once, on the loop; before this function returns if nothing can
+    /// be sent, and otherwise later, from within the work of the loop, or of whatever ends the
+    /// connection. It may use this connection and others: execute again, close, give back.
+    ///
+    /// It fails with `closed` if nothing was sent; `server` (nothing was sent either) if a command
+    /// cannot be sent because of a NUL or too many parameters; `connectionLost` or `timedOut` if
+    /// what happened is unknown.
+    ///
     /// - Parameters:
     ///   - limits: rows beyond them are dropped as they arrive, and the command is cancelled unless other
     ///     calls follow it, which the cancel might hit. See ``CommandReply/exceeded``.
     ///   - timeout: after it the connection is closed, and with it every call under way.
-    /// - Throws: `closed` if nothing was sent; `server` (nothing was sent either) if a command cannot
-    ///   be sent because of a NUL or too many parameters; `connectionLost` or `timedOut` if
-    ///   what happened is unknown.
+    package func execute(
+        _ segments: [[Command]], limits: ResultLimits? = nil, timeout: Duration? = nil,
+        then completion: @escaping @LoopActor (Result<[[CommandReply]], PostgresError>) -> Void
+    ) {
+        guard isOpen else { return completion(.failure(.closed)) }
+        for segment in segments {
+            for command in segment {
+                if let flaw = command.flaw { return completion(.failure(.server(flaw))) }
+            }
+        }
+        if segments.isEmpty { return completion(.success([])) }
+        // The completion is called exactly once: `Call` takes it out when it ends, and every call ends
+        // with the connection at the latest.
+        let call = Call(segmentCount: segments.count, limits: limits, completion: completion)
+        if let timeout {
+            call.timer = loop.schedule(after: timeout) { [weak self] in self?.timeOut(call) }
+        }
+        submit(call, segments)
+    }
+
+    /// Runs segments of commands, in order, and returns a reply for every command; see
+    /// ``execute(_:limits:timeout:then:)``.
     package func execute(
         _ segments: [[Command]], limits: ResultLimits? = nil, timeout: Duration? = nil
     ) async throws(PostgresError) -> [[CommandReply]] {
-        guard isOpen else { throw .closed }
-        for segment in segments {
-            for command in segment {
-                if let flaw = command.flaw { throw .server(flaw) }
+        let outcome = await withCheckedContinuation {
+            (continuation: CheckedContinuation<Call.Outcome, Never>) in
+            execute(segments, limits: limits, timeout: timeout) {
+                continuation.resume(returning: $0)
             }
-        }
-        if segments.isEmpty { return [] }
-        // Unsafe continuations cost no allocation. This one is resumed exactly once, since `Call`
-        // takes it out when it ends, and every call ends with the connection at the latest.
-        let outcome = await unsafe withUnsafeContinuation {
-            (continuation: UnsafeContinuation<Call.Outcome, Never>) in
-            let call = unsafe Call(
-                segmentCount: segments.count, limits: limits, continuation: continuation)
-            if let timeout {
-                call.timer = loop.schedule(after: timeout) { [weak self] in self?.timeOut(call) }
-            }
-            submit(call, segments)
         }
         return try outcome.get()
     }
@@ -60,8 +75,6 @@ extension PostgresConnection {
     }
 
     private func submit(_ call: Call, _ segments: [[Command]]) {
-        // It may have ended since the caller checked.
-        guard isOpen else { return call.finish(.failure(.closed)) }
         outstanding += segments.count
         // A cancel request names the session and no command: it might hit a command that is sent before
         // the request has arrived.

@@ -38,6 +38,9 @@ extension PostgresConnection {
     }
 
     /// Takes all results that are complete.
+    ///
+    /// A completion runs in the midst of it, between two results. It may send on this connection, which
+    /// takes no results, or close it, so nothing is kept over a turn of these loops.
     func drain() {
         while let handle = unsafe handle, !expected.isEmpty, unsafe PQisBusy(handle) == 0 {
             if let result = unsafe PQgetResult(handle) {
@@ -208,16 +211,17 @@ extension PostgresConnection {
         case .endOfSegment(let call):
             call.endSegment(notices: takeNotices())
             outstanding -= 1
-            if call.segmentsLeft == 0 {
-                calls.popFirst()
-                call.succeed()
-            }
+            headChanged()
+            guard call.segmentsLeft == 0 else { return }
+            calls.popFirst()
+            // Last of all: the completion may send, or close the connection.
+            call.succeed()
         case .endOfHousekeeping:
             pendingNotices = []
+            headChanged()
         case .preparation, .description, .command, .housekeeping, nil:
-            return lose("libpq ended a segment that has commands left")
+            lose("libpq ended a segment that has commands left")
         }
-        headChanged()
     }
 
     private func takeNotices() -> [ServerMessage] {

@@ -64,13 +64,10 @@ extension ConnectionPool {
                 self?.grow()
             }
         }
-        for (waiter, isHasty, since) in waiters.removeAll() {
-            if isHasty {
-                waiter.finish(.failure(reasonForNone))
-            } else {
-                waiters.append((waiter, isHasty, since))
-            }
-        }
+        let waiting = waiters.removeAll()
+        for entry in waiting where !entry.isHasty { waiters.append(entry) }
+        // Whatever these do next, and if it is to wait again, comes after the others.
+        for entry in waiting where entry.isHasty { entry.waiter.finish(.failure(reasonForNone)) }
         onFailure?()
     }
 

@@ -159,40 +159,45 @@ package final class ConnectionPool {
         connection.close()
     }
 
-    /// Takes a connection, in the order of asking.
+    /// Takes a connection, in the order of asking, and hands it to a completion, which is called once, on
+    /// the loop; before this function returns if there is an idle one.
     ///
-    /// Throws, when the time is up, why connecting failed if the pool ``isFailing``, else
-    /// `poolExhausted`; and `closed` if the pool is. Cancelling the task does not end the wait early.
+    /// Fails, when the time is up, with why connecting failed if the pool ``isFailing``, else with
+    /// `poolExhausted`; and with `closed` if the pool is.
     ///
     /// - Parameter isHasty: if the pool waits to repeat a failed attempt, it makes the attempt now, and if
     ///   that fails the wait is over.
     package func acquire(
+        timeout: Duration, isHasty: Bool = false,
+        then completion: @escaping @LoopActor (Result<PostgresConnection, PostgresError>) -> Void
+    ) {
+        if isClosed { return completion(.failure(.closed)) }
+        if let connection = takeIdle() { return completion(.success(connection)) }
+        let waiter = Waiter(completion)
+        observer?.leaseQueued()
+        waiter.timer = loop.schedule(after: timeout) { [weak self] in
+            guard let self else { return waiter.finish(.failure(.closed)) }
+            self.waiters.removeAll { $0.waiter === waiter }
+            waiter.finish(.failure(self.reasonForNone))
+        }
+        waiters.append((waiter, isHasty, loop.now))
+        if isHasty, let backoffTimer {
+            backoffTimer.cancel()
+            self.backoffTimer = nil
+            isFiredNow = true
+        }
+        grow()
+    }
+
+    /// Takes a connection, in the order of asking; see ``acquire(timeout:isHasty:then:)``.
+    ///
+    /// Cancelling the task does not end the wait early.
+    package func acquire(
         timeout: Duration, isHasty: Bool = false
     ) async throws(PostgresError) -> PostgresConnection {
-        if isClosed { throw .closed }
-        if let connection = takeIdle() { return connection }
         let outcome = await withCheckedContinuation {
             (continuation: CheckedContinuation<Waiter<PostgresConnection>.Outcome, Never>) in
-            // Other tasks may have run since the check above: a task that does not prefer the loop is
-            // enqueued anew at every await.
-            if isClosed { return continuation.resume(returning: .failure(.closed)) }
-            if let connection = takeIdle() {
-                return continuation.resume(returning: .success(connection))
-            }
-            let waiter = Waiter(continuation)
-            observer?.leaseQueued()
-            waiter.timer = loop.schedule(after: timeout) { [weak self] in
-                guard let self else { return waiter.finish(.failure(.closed)) }
-                self.waiters.removeAll { $0.waiter === waiter }
-                waiter.finish(.failure(self.reasonForNone))
-            }
-            waiters.append((waiter, isHasty, loop.now))
-            if isHasty, let backoffTimer {
-                backoffTimer.cancel()
-                self.backoffTimer = nil
-                isFiredNow = true
-            }
-            grow()
+            acquire(timeout: timeout, isHasty: isHasty) { continuation.resume(returning: $0) }
         }
         return try outcome.get()
     }

@@ -7,12 +7,14 @@ package import EventLoop
 /// itself, connections drain and go back, so that no call starves.
 @LoopActor
 package final class SharedConnections {
+    /// A connection that is lent to its users, until the last one releases it.
     @LoopActor
-    private final class Share {
-        let connection: PostgresConnection
-        var userCount = 1
+    package final class Share {
+        /// The connection, on which others' commands may be under way.
+        package let connection: PostgresConnection
+        fileprivate var userCount = 1
 
-        init(_ connection: PostgresConnection) {
+        fileprivate init(_ connection: PostgresConnection) {
             self.connection = connection
         }
     }
@@ -22,6 +24,7 @@ package final class SharedConnections {
     private let usersMax: Int
     private var shares: [Share] = []
     private var waiters = Queue<Waiter<Share>>()
+    private var isServing = false
 
     /// Shares the connections of a pool, and takes its `onIdle` and `onFailure`.
     package init(_ pool: ConnectionPool, usersMax: Int = 16) {
@@ -41,28 +44,31 @@ package final class SharedConnections {
     package func withConnection<Result: Sendable>(
         timeout: Duration, _ body: @LoopActor (PostgresConnection) async throws -> Result
     ) async throws -> Result {
-        let share = try await acquire(timeout: timeout)
+        let share = try await withCheckedContinuation {
+            (continuation: CheckedContinuation<Waiter<Share>.Outcome, Never>) in
+            acquire(timeout: timeout) { continuation.resume(returning: $0) }
+        }.get()
         defer { release(share) }
         return try await body(share.connection)
     }
 
-    private func acquire(timeout: Duration) async throws(PostgresError) -> Share {
-        if waiters.isEmpty, let share = take() { return share }
-        let result = await withCheckedContinuation {
-            (continuation: CheckedContinuation<Waiter<Share>.Outcome, Never>) in
-            // Other tasks may have run since; see `ConnectionPool.acquire`.
-            if waiters.isEmpty, let share = take() {
-                return continuation.resume(returning: .success(share))
-            }
-            let waiter = Waiter(continuation)
-            waiter.timer = pool.loop.schedule(after: timeout) { [weak self] in
-                self?.waiters.removeAll { $0 === waiter }
-                waiter.finish(.failure(self?.pool.reasonForNone ?? .closed))
-            }
-            waiters.append(waiter)
-            pool.demand(waiters.count)
+    /// Takes a share of a connection, which the caller releases in the end (``release(_:)``).
+    ///
+    /// The completion is called once, on the loop; before this function returns if there is a share.
+    /// The user must leave no transaction open and change nothing of the session. Fails, when the time is
+    /// up or the pool is failing, with why there is no connection.
+    package func acquire(
+        timeout: Duration,
+        then completion: @escaping @LoopActor (Result<Share, PostgresError>) -> Void
+    ) {
+        if waiters.isEmpty, let share = take() { return completion(.success(share)) }
+        let waiter = Waiter(completion)
+        waiter.timer = pool.loop.schedule(after: timeout) { [weak self] in
+            self?.waiters.removeAll { $0 === waiter }
+            waiter.finish(.failure(self?.pool.reasonForNone ?? .closed))
         }
-        return try result.get()
+        waiters.append(waiter)
+        pool.demand(waiters.count)
     }
 
     /// An idle connection, else the one with the fewest users.
@@ -82,7 +88,8 @@ package final class SharedConnections {
         return best
     }
 
-    private func release(_ share: Share) {
+    /// Ends the use of a share, once; the connection goes back to the pool with its last user.
+    package func release(_ share: Share) {
         share.userCount -= 1
         if share.userCount == 0 {
             shares.removeAll { $0 === share }
@@ -93,6 +100,11 @@ package final class SharedConnections {
     }
 
     private func serve() {
+        // A completion that releases its share at once comes back here; the loop below goes on with it,
+        // so the stack does not grow with the waiters.
+        guard !isServing else { return }
+        isServing = true
+        defer { isServing = false }
         while !waiters.isEmpty, let share = take() {
             waiters.popFirst()?.finish(.success(share))
         }

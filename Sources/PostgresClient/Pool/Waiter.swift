@@ -2,21 +2,22 @@ import EventLoop
 
 /// A call that waits for a value, until its time is up.
 @LoopActor
-final class Waiter<Value: Sendable> {
+final class Waiter<Value> {
     typealias Outcome = Result<Value, PostgresError>
 
-    private var continuation: CheckedContinuation<Outcome, Never>?
+    private var completion: (@LoopActor (Outcome) -> Void)?
     var timer: LoopTimer?
 
-    init(_ continuation: CheckedContinuation<Outcome, Never>) {
-        self.continuation = continuation
+    init(_ completion: @escaping @LoopActor (Outcome) -> Void) {
+        self.completion = completion
     }
 
     /// Ends the wait, unless it has ended.
     func finish(_ outcome: Outcome) {
         timer?.cancel()
         timer = nil
-        continuation?.resume(returning: outcome)
-        continuation = nil
+        guard let completion else { return }
+        self.completion = nil
+        completion(outcome)
     }
 }
