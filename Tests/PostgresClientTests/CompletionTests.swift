@@ -134,6 +134,51 @@ struct CompletionTests {
         await pool.close()
     }
 
+    @Test func answersCallsOfAConnectionThatNothingElseHolds() async throws {
+        let log = Log()
+        weak var held: PostgresConnection?
+        do {
+            let connection = try await connect()
+            held = connection
+            connection.execute([[Command("SELECT 1")], [Command("SELECT 2")]], then: log.note)
+        }
+        try await eventually("it is answered") { log.entries.count == 1 }
+        #expect(log.entries == ["completed SELECT 1, completed SELECT 1"])
+        try await eventually("it is freed") { held == nil }
+    }
+
+    /// One timer serves all calls of a connection: a later call may have less time than an earlier one.
+    @Test func timesOutTheCallWhoseTimeIsUpFirst() async throws {
+        let connection = try await connect()
+        let log = Log()
+        let wait = [[Command("SELECT pg_sleep(1000)")]]
+        connection.execute(wait, timeout: patience) { log.entries.append("long \($0.isLost)") }
+        connection.execute(wait, timeout: .milliseconds(20), then: log.note)
+        connection.execute(wait, timeout: patience * 2) { log.entries.append("last \($0.isLost)") }
+        try await eventually("all are answered") { log.entries.count == 3 }
+        #expect(log.entries == ["\(PostgresError.timedOut)", "long true", "last true"])
+    }
+
+    /// The timer is set for a call that is answered in time, and fires while another one waits.
+    @Test func timesOutACallAfterAnEarlierOneWasAnswered() async throws {
+        // A busy machine may not answer within the first of these times.
+        for time in [50, 500, 5000, 50_000].map(Duration.milliseconds) {
+            let connection = try await connect()
+            let log = Log()
+            connection.execute([[Command("SELECT 1")]], timeout: time) { outcome in
+                log.note(outcome)
+                connection.execute(
+                    [[Command("SELECT pg_sleep(1000)")]], timeout: time * 2, then: log.note)
+            }
+            try await eventually("both are answered") { log.entries.count == 2 }
+            #expect(!connection.isOpen)
+            guard log.entries[0] == "completed SELECT 1" else { continue }
+            #expect(log.entries[1] == "\(PostgresError.timedOut)")
+            return
+        }
+        Issue.record("nothing was answered in time")
+    }
+
     @Test func sharesAtOnceAndServesAThousandWaitersThatReleaseAtOnce() async throws {
         let cluster = try await Cluster.shared.value
         let pool = ConnectionPool(
@@ -155,5 +200,11 @@ struct CompletionTests {
         shared.release(share)
         #expect(served == 1000 && shared.waitingCount == 0)
         await pool.close()
+    }
+}
+
+extension Result where Success == [[CommandReply]], Failure == PostgresError {
+    fileprivate var isLost: Bool {
+        if case .failure(.connectionLost) = self { true } else { false }
     }
 }

@@ -80,6 +80,50 @@ struct StatementTests {
         #expect(try await preparedCount(connection) == 2)
     }
 
+    private static let fixedCommands = [
+        Command.fixed("SELECT 10"), Command.fixed("SELECT $1::int"),
+        // The same text again has another number, and the same prepared statement.
+        Command.fixed("SELECT 10"),
+    ]
+
+    @Test func keepsFixedStatementsLikeOthers() async throws {
+        let connection = try await connect(statementsMax: 2)
+        defer { connection.close() }
+        let commands = [
+            Self.fixedCommands[0], Self.fixedCommands[1].with(["7"]), Self.fixedCommands[2],
+        ]
+        for clear in ["DEALLOCATE ALL", "DISCARD ALL", "SELECT 'a'", "SELECT 'b'"] {
+            for _ in 1...3 {
+                let replies = try await connection.execute([commands])
+                #expect(replies[0].map { $0.result?.text(row: 0, column: 0) } == ["10", "7", "10"])
+            }
+            #expect(connection.parameterTypes(of: "SELECT $1::int") == [23])
+            // Others take their places, or all are deallocated.
+            let others = [clear, clear + ", 1", clear + ", 2"].map { Command($0) }
+            _ = try await connection.execute(
+                clear.hasPrefix("SELECT") ? [others] : [[Command(clear, cached: false)]])
+        }
+        // Behind the connection's back: it finds out, and forgets them all.
+        _ = try await connection.query("DO $$ BEGIN EXECUTE 'DEALLOCATE ALL'; END $$")
+        _ = try await connection.execute([commands])
+        let failed = try await connection.execute([[Command("SELECT 1/0")], commands])
+        #expect(failed[1].map(\.error).allSatisfy { $0 == nil || $0?.forgotStatement == true })
+        let again = try await connection.execute([commands])
+        #expect(again[0].allSatisfy { $0.result != nil })
+    }
+
+    /// The statement is forgotten in the midst of a pipeline, before the replies of those that use it.
+    @Test func preparesFixedStatementAnewThatWasForgotten() async throws {
+        let connection = try await connect()
+        defer { connection.close() }
+        let command = Self.fixedCommands[0]
+        let failed = try await connection.execute([[Command("SELECT 1/0"), command], [command]])
+        #expect(
+            failed.joined().map(\.summary) == ["failed 22012", "skipped", "completed SELECT 1"])
+        #expect(try await connection.execute([[command]])[0][0].summary == "completed SELECT 1")
+        #expect(try await preparedCount(connection) == 2)
+    }
+
     @Test func forgetsPlanWhoseResultTypeChanged() async throws {
         let connection = try await connect()
         defer { connection.close() }

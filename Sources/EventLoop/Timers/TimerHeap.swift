@@ -32,9 +32,15 @@ struct TimerHeap {
         after delay: Duration, from now: UInt64,
         _ body: @escaping @LoopActor @Sendable () -> Void
     ) -> LoopTimer {
+        schedule(at: Deadline(now, plus: delay), body)
+    }
+
+    @LoopActor
+    mutating func schedule(
+        at deadline: Deadline, _ body: @escaping @LoopActor @Sendable () -> Void
+    ) -> LoopTimer {
         lastSequence += 1
-        let (deadline, overflow) = now.addingReportingOverflow(delay.nanosecondsClamped)
-        let timer = LoopTimer(deadline: overflow ? .max : deadline, body)
+        let timer = LoopTimer(deadline: deadline.nanoseconds, body)
         entries.append(Entry(deadline: timer.deadline, sequence: lastSequence, timer: timer))
         siftUp(from: entries.count - 1)
         return timer

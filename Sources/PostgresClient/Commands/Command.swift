@@ -1,7 +1,9 @@
+import EventLoop
+
 /// One statement with its parameters, as the extended protocol sends it: in text, both ways.
 package struct Command: Hashable, Sendable {
     /// One SQL statement, with parameters as `$1`, `$2`...
-    package var sql: String
+    package let sql: String
     /// The values in text, nil for NULL; the server infers the types.
     package var parameters: [String?]
     /// Whether the statement is prepared under a name and kept for the next time.
@@ -11,12 +13,38 @@ package struct Command: Hashable, Sendable {
     package var isCached: Bool
     /// Whether the statement is only prepared, and its parameters' types come back.
     private(set) var isDescription = false
+    /// The number of a fixed statement; see ``fixed(_:)``.
+    private(set) var slot: Int?
 
     /// Makes a command.
     package init(_ sql: String, _ parameters: [String?] = [], cached: Bool = true) {
         self.sql = sql
         self.parameters = parameters
         self.isCached = cached
+    }
+
+    /// Makes a command whose text never changes, to be kept as a constant: each call of this function takes
+    /// a number that is never given back.
+    ///
+    /// By that number a connection finds the statement that it has prepared, where it hashes the whole
+    /// text of others.
+    package static func fixed(_ sql: String) -> Command {
+        precondition(!sql.containsNUL, "the text of a fixed statement ends at no NUL")
+        var command = Command(sql)
+        command.slot = slots.withLock { last in
+            defer { last += 1 }
+            return last
+        }
+        return command
+    }
+
+    private static let slots = Lock(0)
+
+    /// The same command with other values.
+    package func with(_ parameters: [String?]) -> Command {
+        var command = self
+        command.parameters = parameters
+        return command
     }
 
     /// Makes a command that runs nothing: it has the server analyse a statement, and its result has the
@@ -31,8 +59,12 @@ package struct Command: Hashable, Sendable {
     package var preparedAnew: Command {
         var command = self
         command.isCached = false
+        command.slot = nil
         return command
     }
+
+    /// Whether ``flaw`` has to be looked for; the text of a fixed statement was looked at once.
+    var mayHaveFlaw: Bool { slot == nil || !parameters.isEmpty }
 
     /// What makes it impossible to send, if something does.
     ///

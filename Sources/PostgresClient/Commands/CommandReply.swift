@@ -3,7 +3,7 @@ package enum CommandReply: Sendable {
     /// It ran.
     case completed(CommandResult)
     /// The server refused it.
-    case failed(ServerMessage)
+    indirect case failed(ServerMessage)
     /// It returned more than the limits of its call, and was cancelled for that.
     ///
     /// Had the end of the command been faster than the cancel, it would be `completed`, and its

@@ -8,9 +8,13 @@ package struct Column: Hashable, Sendable {
 
 /// What a command that ran brought back.
 ///
-/// A value that shares its storage: copying is cheap, and the memory of all rows is freed at once.
+/// A value that shares its storage: copying is cheap, and the memory of all rows is freed at once. What
+/// ran without columns and rows, as most commands of a branch, has none.
 package struct CommandResult: Sendable {
-    let storage: ResultStorage
+    /// Columns, rows and types; nil if there are none.
+    private let storage: ResultStorage?
+    /// The command tag, for example `INSERT 0 1`; empty for an empty statement.
+    package let tag: String
     /// Errors excluded: what the server remarked while the command ran, oldest first; the last hundred.
     ///
     /// At the end of a segment outside a transaction the server commits; what it remarks then
@@ -23,16 +27,22 @@ package struct CommandResult: Sendable {
     /// it: the wait for it was cancelled, which is a success with a warning.
     package var isUnconfirmed: Bool { notices.contains(where: \.isCancelledStandbyWait) }
 
-    /// The command tag, for example `INSERT 0 1`; empty for an empty statement.
-    package var tag: String { storage.tag }
+    init(tag: String, storage: ResultStorage?) {
+        self.tag = tag
+        self.storage = storage
+    }
+
     /// The OIDs of the types that the server gave a described statement's parameters; else empty.
-    package var parameterTypes: [UInt32] { storage.parameterTypes }
+    package var parameterTypes: [UInt32] { storage?.parameterTypes ?? [] }
     /// The columns; empty for a command that returns no rows.
-    package var columns: [Column] { storage.columns }
+    package var columns: [Column] { storage?.columns ?? [] }
     /// How many columns there are.
-    package var columnCount: Int { storage.columnCount }
+    package var columnCount: Int { storage?.columnCount ?? 0 }
     /// The OID of a column's type; its number counts from 0 and must exist.
-    package func typeOID(column: Int) -> UInt32 { storage.typeOID(column: column) }
+    package func typeOID(column: Int) -> UInt32 {
+        precondition(column >= 0 && column < columnCount, "no such column")
+        return storage?.typeOID(column: column) ?? 0
+    }
     /// The bytes of all values here.
     package var byteCount: Int {
         (0..<rowCount).reduce(0) { sum, row in
@@ -42,9 +52,9 @@ package struct CommandResult: Sendable {
         }
     }
     /// How many rows are here.
-    package var rowCount: Int { storage.rowCount }
+    package var rowCount: Int { storage?.rowCount ?? 0 }
     /// How many rows the command says to have touched or returned; nil if it is not of that kind.
-    package var affectedRows: Int? { storage.affectedRows }
+    package var affectedRows: Int? { CommandTag.affectedRows(tag) }
 
     /// A value as text; nil if it is NULL.
     ///
@@ -61,6 +71,6 @@ package struct CommandResult: Sendable {
     ) rethrows -> Result? {
         precondition(row >= 0 && row < rowCount, "no such row")
         precondition(column >= 0 && column < columnCount, "no such column")
-        return try unsafe storage.withBytes(row: row, column: column, body)
+        return try unsafe storage?.withBytes(row: row, column: column, body) ?? nil
     }
 }

@@ -7,7 +7,7 @@ import Glibc
 /// any number of threads to read one PGresult.
 @safe
 final class ResultStorage: @unchecked Sendable {
-    /// All rows, or only columns and tag if `rows` is there.
+    /// All rows, or only columns if `rows` is there.
     private let result: OpaquePointer
     private let rows: CollectedRows?
 
@@ -19,16 +19,6 @@ final class ResultStorage: @unchecked Sendable {
 
     deinit {
         unsafe PQclear(result)
-    }
-
-    var tag: String {
-        guard let text = unsafe PQcmdStatus(result) else { return "" }
-        return unsafe ServerText.string(text, max: ServerText.nameBytesMax)
-    }
-
-    var affectedRows: Int? {
-        guard let text = unsafe PQcmdTuples(result) else { return nil }
-        return unsafe Int(String(cString: text))
     }
 
     var parameterTypes: [UInt32] { unsafe Self.parameterTypes(of: result) }

@@ -1,14 +1,42 @@
+import CLibpq
 import EventLoop
 
-/// One `execute` under way: the replies to its segments so far, and its timeout.
+/// One `execute` under way: what results it awaits, its replies so far, and its time.
 @LoopActor
 final class Call {
     typealias Outcome = Result<[[CommandReply]], PostgresError>
 
-    let segmentCount: Int
+    /// What a result of libpq belongs to.
+    struct Step {
+        enum Kind {
+            /// Of a statement that is kept, or of one that is for this once.
+            case preparation
+            /// Of a kept statement's parameters.
+            case description
+            case command
+            /// Of the session's own, between the calls.
+            case housekeeping
+            case endOfSegment
+        }
+
+        let kind: Kind
+        /// The kept statement.
+        var statement: StatementCache.Statement?
+        /// Whether it was prepared by a command before this one.
+        var isReused = false
+    }
+
+    /// The connection stays as long as it owes an answer, whether or not anything else holds it.
+    private let connection: PostgresConnection?
+    /// What was sent, in order; set once all of it is.
+    var steps: [Step] = []
+    /// The first step that is not answered.
+    var position = 0
     let limits: ResultLimits?
+    /// When its time is up.
+    var deadline = Deadline.never
+    private let segmentCount: Int
     private var completion: (@LoopActor (Outcome) -> Void)?
-    var timer: LoopTimer?
     private var replies: [[CommandReply]] = []
     /// The replies of the segment under way.
     private var segment: [CommandReply] = []
@@ -22,21 +50,35 @@ final class Call {
     /// Whether a row of the command under way was left out.
     private(set) var isTruncated = false
     /// Whether the limits were reached by any command.
-    private(set) var exceededLimits = false
+    private var exceededLimits = false
 
     init(
-        segmentCount: Int, limits: ResultLimits?,
+        of segments: [[Command]], on connection: PostgresConnection, limits: ResultLimits?,
         completion: @escaping @LoopActor (Outcome) -> Void
     ) {
-        self.segmentCount = segmentCount
+        self.connection = connection
+        segmentCount = segments.count
         self.limits = limits
         self.completion = completion
         rowsLeft = limits?.rowsMax ?? 0
         bytesLeft = limits?.bytesMax ?? 0
+        segment.reserveCapacity(segments[0].count)
     }
 
-    /// How many segments are not answered yet.
-    var segmentsLeft: Int { segmentCount - replies.count }
+    /// Makes the session's own call, whose results are nobody's.
+    init(housekeeping count: Int) {
+        connection = nil
+        segmentCount = 0
+        limits = nil
+        rowsLeft = 0
+        bytesLeft = 0
+        steps =
+            Array(repeating: Step(kind: .housekeeping), count: count)
+            + [Step(kind: .endOfSegment)]
+    }
+
+    /// Whether it is the session's own.
+    var isHousekeeping: Bool { segmentCount == 0 }
 
     /// Takes a row, or leaves it out: then, and from then on, the limits are reached.
     func append(row: OpaquePointer) {
@@ -68,15 +110,20 @@ final class Call {
     }
 
     /// The command under way ended well; takes its PGresult over.
-    func complete(_ result: OpaquePointer, notices: [ServerMessage]) {
-        // A command without rows has the same shape with limits as without.
-        unsafe count(columnsOf: result)
-        let rows = limits != nil ? rows : nil
-        let storage = unsafe ResultStorage(taking: result, rows: rows)
-        var result = CommandResult(storage: storage)
-        result.notices = notices
-        result.isTruncated = isTruncated
-        append(.completed(result))
+    func complete(_ result: OpaquePointer, tag: String, notices: [ServerMessage]) {
+        var storage: ResultStorage?
+        if unsafe PQnfields(result) == 0, unsafe PQntuples(result) == 0,
+            unsafe PQnparams(result) == 0, limits == nil || rows.count == 0
+        {
+            unsafe PQclear(result)
+        } else {
+            unsafe count(columnsOf: result)
+            storage = unsafe ResultStorage(taking: result, rows: limits != nil ? rows : nil)
+        }
+        var completed = CommandResult(tag: tag, storage: storage)
+        completed.notices = notices
+        completed.isTruncated = isTruncated
+        append(.completed(completed))
     }
 
     func fail(_ message: ServerMessage) {
@@ -91,6 +138,7 @@ final class Call {
 
     private func append(_ reply: CommandReply) {
         segment.append(reply)
+        guard limits != nil else { return }
         ordinal += 1
         rows = CollectedRows()
         isTruncated = false
@@ -114,13 +162,14 @@ final class Call {
         segment = []
     }
 
+    /// How many segments are not answered yet.
+    var segmentsLeft: Int { segmentCount - replies.count }
+
     func succeed() {
         finish(.success(replies))
     }
 
     func finish(_ outcome: Outcome) {
-        timer?.cancel()
-        timer = nil
         // Taken out before it is called: a call ends once, whatever the completion does.
         guard let completion else { return }
         self.completion = nil

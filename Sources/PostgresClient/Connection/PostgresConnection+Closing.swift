@@ -43,7 +43,8 @@ extension PostgresConnection {
         loop.unwatch(descriptor)
         unsafe PQfinish(handle)
         outstanding = 0
-        _ = expected.removeAll()
+        timer?.cancel()
+        timer = nil
         let sent = calls.removeAll()
         let unsent = held
         held = []

@@ -9,8 +9,9 @@ extension PostgresConnection {
     /// same segment is undone, and if its commit fails, the last command is the one that `failed`.
     ///
     /// The completion is called exactly once, on the loop; before this function returns if nothing can
-    /// be sent, and otherwise later, from within the work of the loop, or of whatever ends the
-    /// connection. It may use this connection and others: execute again, close, give back.
+    /// be sent, or the connection breaks over it, and otherwise later, from within the work of the loop
+    /// or of whatever ends the connection. It may use this connection and others: execute again, close,
+    /// give back.
     ///
     /// It fails with `closed` if nothing was sent; `server` (nothing was sent either) if a command
     /// cannot be sent because of a NUL or too many parameters; `connectionLost` or `timedOut` if
@@ -25,19 +26,30 @@ extension PostgresConnection {
         then completion: @escaping @LoopActor (Result<[[CommandReply]], PostgresError>) -> Void
     ) {
         guard isOpen else { return completion(.failure(.closed)) }
-        for segment in segments {
-            for command in segment {
-                if let flaw = command.flaw { return completion(.failure(.server(flaw))) }
-            }
-        }
+        if let flaw = Self.flaw(in: segments) { return completion(.failure(.server(flaw))) }
         if segments.isEmpty { return completion(.success([])) }
         // The completion is called exactly once: `Call` takes it out when it ends, and every call ends
         // with the connection at the latest.
-        let call = Call(segmentCount: segments.count, limits: limits, completion: completion)
-        if let timeout {
-            call.timer = loop.schedule(after: timeout) { [weak self] in self?.timeOut(call) }
+        let call = Call(
+            of: segments, on: self, limits: limits, completion: completion)
+        if let timeout { bound(call, to: timeout) }
+        outstanding += segments.count
+        // A cancel request names the session and no command: it might hit a command that is sent before
+        // the request has arrived.
+        if cancelsUnderWay > 0 {
+            held.append((call, segments))
+        } else {
+            send(call, segments)
         }
-        submit(call, segments)
+    }
+
+    private nonisolated static func flaw(in segments: [[Command]]) -> ServerMessage? {
+        for segment in segments {
+            for index in segment.indices where segment[index].mayHaveFlaw {
+                if let flaw = segment[index].flaw { return flaw }
+            }
+        }
+        return nil
     }
 
     /// Runs segments of commands, in order, and returns a reply for every command; see
@@ -74,17 +86,6 @@ extension PostgresConnection {
         }
     }
 
-    private func submit(_ call: Call, _ segments: [[Command]]) {
-        outstanding += segments.count
-        // A cancel request names the session and no command: it might hit a command that is sent before
-        // the request has arrived.
-        if cancelsUnderWay > 0 {
-            held.append((call, segments))
-        } else {
-            send(call, segments)
-        }
-    }
-
     /// Sends what was held back while a cancel request was under way.
     func releaseHeld() {
         let released = held
@@ -95,107 +96,111 @@ extension PostgresConnection {
     private func send(_ call: Call, _ segments: [[Command]]) {
         // Sending an earlier call that was held back may have shown that the connection is broken.
         guard let handle = unsafe handle else { return call.finish(.failure(.closed)) }
+        unsafe sendHousekeeping(to: handle)
+        let wasIdle = calls.isEmpty
         calls.append(call)
-        unsafe sendHousekeeping(handle)
-        let wasIdle = expected.isEmpty
+        var steps: [Call.Step] = []
+        steps.reserveCapacity(segments[0].count + 1)
         for segment in segments {
             segmentNumber += 1
-            for command in segment {
-                guard unsafe send(command, of: call, handle) else { return lose() }
+            for index in segment.indices {
+                guard unsafe send(segment[index], adding: &steps, to: handle) else {
+                    return lose()
+                }
             }
             guard unsafe PQpipelineSync(handle) == 1 else { return lose() }
-            expected.append(.endOfSegment(call))
+            steps.append(Call.Step(kind: .endOfSegment))
         }
+        call.steps = steps
         if wasIdle { headChanged() }
-        flushAtEndOfTurn()
+        unsafe finishSending(to: handle)
     }
 
-    /// Several calls of one turn are written in one piece.
-    private func flushAtEndOfTurn() {
-        guard !isFlushDue else { return }
-        isFlushDue = true
-        loop.atEndOfTurn { [weak self] in
-            self?.isFlushDue = false
-            self?.flush()
-        }
-    }
-
-    private func send(_ command: Command, of call: Call, _ handle: OpaquePointer) -> Bool {
+    private func send(
+        _ command: Command, adding steps: inout [Call.Step], to handle: OpaquePointer
+    ) -> Bool {
         let plan: StatementCache.Plan =
-            command.isCached ? statements.plan(for: command.sql, in: segmentNumber) : .unnamed
+            command.isCached ? statements.plan(for: command, in: segmentNumber) : .unnamed
         if command.isDescription {
-            return unsafe sendDescription(
-                of: command, by: plan, for: call, handle)
+            return unsafe sendDescription(of: command, by: plan, adding: &steps, to: handle)
         }
-        if case .prepareAndExecute(let statement) = plan {
-            guard unsafe sendPreparation(of: command, as: statement, handle) else { return false }
-        }
-        let count = Int32(command.parameters.count)
-        return unsafe withCStrings(command.parameters) { values in
-            switch plan {
-            case .execute(let statement), .prepareAndExecute(let statement):
-                let isReused = if case .execute = plan { true } else { false }
-                expected.append(
-                    .command(call, Execution(statement: statement, isReused: isReused)))
-                return unsafe PQsendQueryPrepared(
-                    handle, statement.name, count, values, nil, nil, 0) == 1
-            case .unnamed:
-                expected.append(.command(call, Execution()))
-                return unsafe PQsendQueryParams(
-                    handle, command.sql, count, nil, values, nil, nil, 0) == 1
-            }
+        switch plan {
+        case .execute(let statement):
+            steps.append(Call.Step(kind: .command, statement: statement, isReused: true))
+            return unsafe Pipeline.execute(statement.name, command.parameters, on: handle)
+        case .prepareAndExecute(let statement):
+            guard unsafe sendPreparation(of: command, as: statement, adding: &steps, to: handle)
+            else { return false }
+            steps.append(Call.Step(kind: .command, statement: statement))
+            return unsafe Pipeline.execute(statement.name, command.parameters, on: handle)
+        case .unnamed:
+            steps.append(Call.Step(kind: .command))
+            return unsafe Pipeline.run(command.sql, command.parameters, on: handle)
         }
     }
 
     /// Prepares a statement to be kept, and asks once for its parameters' types: the text of later values
     /// may depend on them, and they show whether the statement is outdated.
     private func sendPreparation(
-        of command: Command, as statement: StatementCache.Statement, _ handle: OpaquePointer
+        of command: Command, as statement: StatementCache.Statement,
+        adding steps: inout [Call.Step], to handle: OpaquePointer
     ) -> Bool {
+        steps.append(Call.Step(kind: .preparation, statement: statement))
         guard unsafe PQsendPrepare(handle, statement.name, command.sql, 0, nil) == 1 else {
             return false
         }
-        expected.append(.preparation(statement))
         if command.parameters.isEmpty { return true }
-        expected.append(.description(statement))
+        steps.append(Call.Step(kind: .description, statement: statement))
         return unsafe PQsendDescribePrepared(handle, statement.name) == 1
     }
 
     private func sendDescription(
-        of command: Command, by plan: StatementCache.Plan, for call: Call, _ handle: OpaquePointer
+        of command: Command, by plan: StatementCache.Plan, adding steps: inout [Call.Step],
+        to handle: OpaquePointer
     ) -> Bool {
-        let name: String
+        var name = ""
         switch plan {
         case .execute(let statement):
             name = statement.name
-            expected.append(.command(call, Execution(statement: statement, isReused: true)))
+            steps.append(Call.Step(kind: .command, statement: statement, isReused: true))
         case .prepareAndExecute(let statement):
             name = statement.name
             guard unsafe PQsendPrepare(handle, name, command.sql, 0, nil) == 1 else { return false }
-            expected.append(.preparation(statement))
-            expected.append(.command(call, Execution(statement: statement)))
+            steps.append(Call.Step(kind: .preparation, statement: statement))
+            steps.append(Call.Step(kind: .command, statement: statement))
         case .unnamed:
-            name = ""
             guard unsafe PQsendPrepare(handle, name, command.sql, 0, nil) == 1 else { return false }
-            expected.append(.preparation(nil))
-            expected.append(.command(call, Execution()))
+            steps.append(Call.Step(kind: .preparation))
+            steps.append(Call.Step(kind: .command))
         }
         return unsafe PQsendDescribePrepared(handle, name) == 1
     }
 
     /// Deallocates statements, outside transactions and in a segment of its own, where a failure has no
     /// effect on commands.
-    private func sendHousekeeping(_ handle: OpaquePointer) {
-        guard expected.isEmpty, unsafe PQtransactionStatus(handle) == PQTRANS_IDLE else { return }
+    private func sendHousekeeping(to handle: OpaquePointer) {
+        guard statements.needsHousekeeping, calls.isEmpty,
+            unsafe PQtransactionStatus(handle) == PQTRANS_IDLE
+        else { return }
         let sql = statements.housekeeping()
-        if sql.isEmpty { return }
         for command in sql {
-            guard unsafe PQsendQueryParams(handle, command, 0, nil, nil, nil, nil, 0) == 1
-            else { return }
-            expected.append(.housekeeping)
+            guard unsafe Pipeline.run(command, [], on: handle) else { return }
         }
         guard unsafe PQpipelineSync(handle) == 1 else { return }
-        expected.append(.endOfHousekeeping)
+        calls.append(Call(housekeeping: sql.count))
+    }
+
+    /// Looks after what could not be written at once, and what libpq has read instead.
+    ///
+    /// From version 15 to 18, `PQpipelineSync` writes all that is buffered, as far as the socket takes it.
+    private func finishSending(to handle: OpaquePointer) {
+        let rest = unsafe PQflush(handle)
+        if rest < 0 { return lose() }
+        watchWrites(rest == 1)
+        // If libpq cannot write it reads instead, and epoll does not report what it has read. A call that
+        // is sent from within `drain` needs nothing: the loop there goes on.
+        guard !isDraining, unsafe rest == 1 || PQisBusy(handle) == 0 else { return }
+        loop.atEndOfTurn { [weak self] in self?.drain() }
     }
 
     /// Writes what libpq has buffered, and watches for writability only as long as some is left.

@@ -20,10 +20,11 @@ extension PostgresConnection {
     private func take(_ notice: ServerMessage) {
         // The error that tells an idle session of its end answers no command.
         if notice.endsSession { lastWords = notice }
-        guard !expected.isEmpty else { return }
+        guard !calls.isEmpty else { return }
         // The last notices are kept, since a commit's come after those of all commands before it.
         if pendingNotices.count == Self.noticesMax { pendingNotices.removeFirst() }
         pendingNotices.append(notice)
+        hasNotices = true
     }
 
     /// The socket is ready.
@@ -40,14 +41,16 @@ extension PostgresConnection {
     /// Takes all results that are complete.
     ///
     /// A completion runs in the midst of it, between two results. It may send on this connection, which
-    /// takes no results, or close it, so nothing is kept over a turn of these loops.
+    /// takes no results, or close it, so nothing is kept from one turn of these loops to the next.
     func drain() {
-        while let handle = unsafe handle, !expected.isEmpty, unsafe PQisBusy(handle) == 0 {
+        isDraining = true
+        defer { isDraining = false }
+        while let handle = unsafe handle, let call = calls.first, unsafe PQisBusy(handle) == 0 {
             if let result = unsafe PQgetResult(handle) {
                 silences = 0
-                unsafe take(result)
+                unsafe take(result, for: call)
             } else {
-                endHead()
+                endStep(of: call)
             }
         }
         while let handle = unsafe handle, let notification = unsafe PQnotifies(handle) {
@@ -59,10 +62,10 @@ extension PostgresConnection {
     }
 
     /// A NULL from libpq ends the results of one command.
-    private func endHead() {
+    private func endStep(of call: Call) {
         if isHeadAnswered {
             isHeadAnswered = false
-            expected.popFirst()
+            call.position += 1
             headChanged()
         } else {
             // One NULL follows an error at the end of a segment. More of them would mean that libpq has
@@ -74,33 +77,33 @@ extension PostgresConnection {
 
     /// Sets the mode of the first command, before any of its rows is read.
     func headChanged() {
-        guard let handle = unsafe handle, case .command(let call, _) = expected.first,
-            call.limits != nil
+        guard let handle = unsafe handle, let call = calls.first, call.limits != nil,
+            call.steps[call.position].kind == .command
         else { return }
         // Zero if the command is skipped, which libpq knows already; then there are no rows.
         _ = unsafe PQsetSingleRowMode(handle)
     }
 
     /// Takes a result over.
-    private func take(_ result: OpaquePointer) {
+    private func take(_ result: OpaquePointer, for call: Call) {
         switch unsafe PQresultStatus(result) {
         case PGRES_COMMAND_OK, PGRES_TUPLES_OK, PGRES_EMPTY_QUERY:
-            return unsafe complete(result)
+            return unsafe complete(result, of: call)
         case PGRES_SINGLE_TUPLE:
-            if case .command(let call, _) = expected.first {
+            if call.steps[call.position].kind == .command {
                 unsafe call.append(row: result)
                 if call.isTruncated { cancelExcess(of: call) }
             }
         case PGRES_FATAL_ERROR:
             if let message = unsafe ServerMessage(result) {
-                fail(message)
+                fail(call, with: message)
             } else {
                 lose(unsafe ServerText.lines(PQresultErrorMessage(result)))
             }
         case PGRES_PIPELINE_ABORTED:
-            skip()
+            skip(call)
         case PGRES_PIPELINE_SYNC:
-            endSegment()
+            endSegment(of: call)
         case PGRES_COPY_IN, PGRES_COPY_OUT, PGRES_COPY_BOTH:
             // Only the COPY protocol could end this state of the session.
             lose("COPY from or to the client is not supported")
@@ -111,74 +114,62 @@ extension PostgresConnection {
     }
 
     /// The first command ended well; its result passes on to the caller.
-    private func complete(_ result: OpaquePointer) {
+    private func complete(_ result: OpaquePointer, of call: Call) {
         isHeadAnswered = true
-        switch expected.first {
-        case .preparation(let statement):
-            statement?.isConfirmed = true
+        let step = call.steps[call.position]
+        switch step.kind {
+        case .preparation:
+            step.statement?.isConfirmed = true
             unsafe PQclear(result)
-        case .description(let statement):
-            statement.parameterTypes = unsafe ResultStorage.parameterTypes(of: result)
+        case .description:
+            step.statement?.parameterTypes = unsafe ResultStorage.parameterTypes(of: result)
             unsafe PQclear(result)
-        case .command(let call, let execution):
+        case .command:
             // Only a description has parameters in its result.
-            if let statement = execution.statement, unsafe PQnparams(result) > 0 {
+            if let statement = step.statement, unsafe PQnparams(result) > 0 {
                 statement.parameterTypes = unsafe ResultStorage.parameterTypes(of: result)
             }
-            if unsafe PQcmdStatus(result).map({ unsafe $0.pointee }) == CChar(UInt8(ascii: "D")) {
-                unsafe noteDeallocation(result)
-            }
-            unsafe call.complete(result, notices: takeNotices())
-        case .housekeeping, .endOfSegment, .endOfHousekeeping, nil:
+            let tag = unsafe PQcmdStatus(result)
+            if unsafe CommandTag.showsDeallocation(tag) { statements.forgetConfirmed() }
+            unsafe call.complete(
+                result, tag: CommandTag.text(tag), notices: takeNotices())
+        case .housekeeping, .endOfSegment:
             unsafe PQclear(result)
         }
     }
 
-    /// Forgets the cached statements if the command deallocated them all.
-    private func noteDeallocation(_ result: OpaquePointer) {
-        guard let tag = unsafe PQcmdStatus(result) else { return }
-        let text = unsafe String(cString: tag)
-        if text == "DISCARD ALL" || text == "DEALLOCATE ALL" { statements.forgetConfirmed() }
-    }
-
-    private func fail(_ message: ServerMessage) {
+    private func fail(_ call: Call, with message: ServerMessage) {
         if message.endsSession { lastWords = message }
-        switch expected.first {
-        case .preparation(let statement):
-            isHeadAnswered = true
-            if let statement { statements.forget(statement) }
+        let step = call.steps[call.position]
+        if step.kind != .endOfSegment { isHeadAnswered = true }
+        switch step.kind {
+        case .preparation:
+            if let statement = step.statement { statements.forget(statement) }
             preparationFailure = message
-        case .description(let statement):
-            isHeadAnswered = true
-            statements.retire(statement)
+        case .description:
+            if let statement = step.statement { statements.retire(statement) }
             preparationFailure = message
-        case .command(let call, let execution):
-            isHeadAnswered = true
-            pendingNotices = []
-            call.fail(forgetting(execution, because: message))
-        case .endOfSegment(let call):
+        case .command:
+            dropNotices()
+            call.fail(forgetting(step, because: message))
+        case .endOfSegment:
             // Outside a transaction the commit happens at the Sync, after the command tags.
             call.failCommit(message)
         case .housekeeping:
-            isHeadAnswered = true
             statements.suspect()
-        case .endOfHousekeeping, nil:
-            break
         }
     }
 
     /// Forgets a kept statement that the server can no longer execute, and adds to the error what shows
     /// whether the statement or the caller caused it.
-    private func forgetting(
-        _ execution: Execution, because message: ServerMessage
-    ) -> ServerMessage {
-        guard let statement = execution.statement else { return message }
+    private func forgetting(_ step: Call.Step, because message: ServerMessage) -> ServerMessage {
+        guard let statement = step.statement else { return message }
         var message = message
-        if execution.isReused { message.keptParameterTypes = statement.parameterTypes }
+        if step.isReused { message.keptParameterTypes = statement.parameterTypes }
         if message.state == .invalidSQLStatementName {
             statements.suspect()
             message.forgotStatement = true
-        } else if execution.isReused, message.showsOutdatedStatement {
+        } else if step.isReused, message.showsOutdatedStatement {
             statements.retire(statement)
             message.forgotStatement = true
         } else if message.state.class == "22" {
@@ -188,45 +179,50 @@ extension PostgresConnection {
         return message
     }
 
-    private func skip() {
+    private func skip(_ call: Call) {
         isHeadAnswered = true
-        switch expected.first {
-        case .preparation(let statement):
-            if let statement { statements.forget(statement) }
-        case .description:
-            break
-        case .command(let call, _):
+        let step = call.steps[call.position]
+        switch step.kind {
+        case .preparation:
+            if let statement = step.statement { statements.forget(statement) }
+        case .command:
             // The failure of a Parse is the failure of the command it was for.
             if let failure = preparationFailure { call.fail(failure) } else { call.skip() }
             preparationFailure = nil
-            pendingNotices = []
-        case .endOfSegment, .housekeeping, .endOfHousekeeping, nil:
+            dropNotices()
+        case .description, .endOfSegment, .housekeeping:
             break
         }
     }
 
-    private func endSegment() {
+    private func endSegment(of call: Call) {
         isHeadAnswered = false
-        switch expected.popFirst() {
-        case .endOfSegment(let call):
-            call.endSegment(notices: takeNotices())
-            outstanding -= 1
-            headChanged()
-            guard call.segmentsLeft == 0 else { return }
-            calls.popFirst()
-            // Last of all: the completion may send, or close the connection.
-            call.succeed()
-        case .endOfHousekeeping:
-            pendingNotices = []
-            headChanged()
-        case .preparation, .description, .command, .housekeeping, nil:
-            lose("libpq ended a segment that has commands left")
+        guard call.steps[call.position].kind == .endOfSegment else {
+            return lose("libpq ended a segment that has commands left")
         }
+        call.position += 1
+        let notices = takeNotices()
+        if call.isHousekeeping {
+            calls.popFirst()
+            return headChanged()
+        }
+        call.endSegment(notices: notices)
+        outstanding -= 1
+        guard call.segmentsLeft == 0 else { return headChanged() }
+        calls.popFirst()
+        headChanged()
+        // Last of all: the completion may send, or close the connection.
+        call.succeed()
     }
 
     private func takeNotices() -> [ServerMessage] {
-        if pendingNotices.isEmpty { return [] }
+        guard hasNotices else { return [] }
+        hasNotices = false
         defer { pendingNotices = [] }
         return pendingNotices
+    }
+
+    private func dropNotices() {
+        if hasNotices { _ = takeNotices() }
     }
 }

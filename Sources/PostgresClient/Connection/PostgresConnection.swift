@@ -22,25 +22,6 @@ package final class PostgresConnection {
         case unknown
     }
 
-    /// What the next result of libpq belongs to.
-    enum Expectation {
-        /// Of a statement that is kept, or of one that is for this once.
-        case preparation(StatementCache.Statement?)
-        case description(StatementCache.Statement)
-        case command(Call, Execution)
-        case endOfSegment(Call)
-        case housekeeping
-        case endOfHousekeeping
-    }
-
-    /// How a command is executed.
-    struct Execution {
-        /// The kept statement.
-        var statement: StatementCache.Statement?
-        /// Whether it was prepared by a command before this one.
-        var isReused = false
-    }
-
     /// The PID of the server process, as in `pg_stat_activity`.
     package let processID: Int32
     /// Called for every NOTIFY on a channel listened to, with channel and payload.
@@ -49,6 +30,10 @@ package final class PostgresConnection {
     package var onClose: ((PostgresError) -> Void)?
     /// The same for the pool, which must not take the owner's place.
     var onCloseInPool: ((PostgresError) -> Void)?
+    /// The pool that it is of, until it ends.
+    var membership: PoolMembership?
+    /// How many users share it; see ``SharedConnections``.
+    var userCount = 0
     /// Segments that were sent, or are about to be, and are not answered yet.
     package internal(set) var outstanding = 0
 
@@ -57,16 +42,16 @@ package final class PostgresConnection {
     var handle: OpaquePointer?
     let descriptor: Int32
     var isWatchingWrites = false
-    /// Whether what libpq has buffered will be written at the end of the loop's turn.
-    var isFlushDue = false
-    var statements: StatementCache
+    let statements: StatementCache
+    /// What was sent and is not answered, the session's own housekeeping as well.
     var calls = Queue<Call>()
-    var expected = Queue<Expectation>()
+    /// Whether results are being taken, and perhaps a completion runs.
+    var isDraining = false
     var segmentNumber: UInt64 = 0
     /// Types that are not built in, as far as they were looked up: arrays, and nil for all others.
     var arrayTypes: [UInt32: ArrayType?] = [:]
 
-    /// Whether the first expectation has its result, and only awaits the NULL that ends it.
+    /// Whether the first step has its result, and only awaits the NULL that ends it.
     var isHeadAnswered = false
     /// How often in a row libpq had nothing to say although something was expected.
     var silences = 0
@@ -75,12 +60,18 @@ package final class PostgresConnection {
     /// Notices that are kept of one command; a function may raise any number.
     static let noticesMax = 100
     var pendingNotices: [ServerMessage] = []
+    /// Whether there are any, which is seldom.
+    var hasNotices = false
     /// The server's last message, which explains the end of the connection.
     var lastWords: ServerMessage?
 
     /// Cancel requests under way, during which nothing new is sent.
     var cancelsUnderWay = 0
     var held: [(call: Call, segments: [[Command]])] = []
+
+    /// Set for a deadline that is not later than that of any call; see `bound`.
+    var timer: LoopTimer?
+    var timerDeadline = Deadline.never
 
     /// Takes a PGconn over.
     private init(_ handle: OpaquePointer, statementsMax: Int, loop: EventLoop) {
@@ -93,6 +84,7 @@ package final class PostgresConnection {
 
     isolated deinit {
         // No call can be waiting: a waiting call holds the connection.
+        timer?.cancel()
         if let handle = unsafe handle {
             loop.unwatch(descriptor)
             unsafe PQfinish(handle)
@@ -128,7 +120,7 @@ package final class PostgresConnection {
     /// The state of the session.
     package var transactionStatus: TransactionStatus {
         guard let handle = unsafe handle else { return .unknown }
-        if outstanding > 0 || !expected.isEmpty { return .active }
+        if outstanding > 0 || !calls.isEmpty { return .active }
         return switch unsafe PQtransactionStatus(handle) {
         case PQTRANS_IDLE: .idle
         case PQTRANS_INTRANS: .inTransaction

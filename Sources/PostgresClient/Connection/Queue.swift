@@ -13,6 +13,9 @@ package struct Queue<Element> {
     /// The element that is taken out next.
     package var first: Element? { isEmpty ? nil : elements[head] }
 
+    /// All of them, in order.
+    package var all: [Element] { elements[head...].compactMap { $0 } }
+
     /// Adds an element at the end.
     package mutating func append(_ element: Element) {
         elements.append(element)
@@ -38,7 +41,7 @@ package struct Queue<Element> {
     /// Takes out everything, in order.
     package mutating func removeAll() -> [Element] {
         defer { self = Queue() }
-        return elements[head...].compactMap { $0 }
+        return all
     }
 
     /// Takes out the elements that a condition holds for.

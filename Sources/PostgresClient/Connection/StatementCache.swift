@@ -3,7 +3,7 @@
 /// It is more than a dictionary because commands are pipelined: a Parse is sent long before its reply.
 /// The server skips it if an earlier command of its segment fails; so until the reply only commands of the
 /// same segment, which are skipped with it, may use the statement.
-struct StatementCache {
+final class StatementCache {
     /// A statement of a name.
     final class Statement {
         let sql: String
@@ -12,6 +12,8 @@ struct StatementCache {
         let segment: UInt64
         /// Whether the server has confirmed it.
         var isConfirmed = false
+        /// Whether the cache has forgotten it, so that no command may use it.
+        fileprivate(set) var isForgotten = false
         /// The types that the server gave its parameters, which no alteration changes; nil until known.
         var parameterTypes: [UInt32]?
         var lastUse: UInt64
@@ -38,6 +40,10 @@ struct StatementCache {
 
     let capacity: Int
     private var statements: [String: Statement] = [:]
+    /// The statements of fixed commands, by slot: a short cut past the hash of a text, and nothing more.
+    ///
+    /// Each was found in `statements`, and counts until it is forgotten there.
+    private var slots: [Statement?] = []
     private var retired: [String] = []
     private var lastNumber = 0
     private var uses: UInt64 = 0
@@ -48,22 +54,30 @@ struct StatementCache {
         self.capacity = capacity
     }
 
-    var count: Int { statements.count }
-
     /// The statement of that text that the server is known to have.
     func confirmed(_ sql: String) -> Statement? {
         statements[sql].flatMap { $0.isConfirmed ? $0 : nil }
     }
 
-    mutating func plan(for sql: String, in segment: UInt64) -> Plan {
-        uses += 1
-        if let statement = statements[sql] {
-            statement.lastUse = uses
-            // An earlier segment that prepares it and is not answered yet may fail before the Parse, and
-            // this command would then fail with 26000.
-            guard statement.isConfirmed || statement.segment == segment else { return .unnamed }
-            return .execute(statement)
+    /// How to send a command that may be kept, in a segment.
+    func plan(for command: Command, in segment: UInt64) -> Plan {
+        guard let slot = command.slot else { return plan(for: command.sql, in: segment) }
+        if slot < slots.count, let statement = slots[slot], !statement.isForgotten {
+            return plan(for: statement, in: segment)
         }
+        let plan = plan(for: command.sql, in: segment)
+        switch plan {
+        case .execute(let statement), .prepareAndExecute(let statement):
+            while slots.count <= slot { slots.append(nil) }
+            slots[slot] = statement
+        case .unnamed: break
+        }
+        return plan
+    }
+
+    private func plan(for sql: String, in segment: UInt64) -> Plan {
+        if let statement = statements[sql] { return plan(for: statement, in: segment) }
+        uses += 1
         guard makeRoom() else { return .unnamed }
         lastNumber += 1
         let statement = Statement(
@@ -72,8 +86,17 @@ struct StatementCache {
         return .prepareAndExecute(statement)
     }
 
+    private func plan(for statement: Statement, in segment: UInt64) -> Plan {
+        uses += 1
+        statement.lastUse = uses
+        // An earlier segment that prepares it and is not answered yet may fail before the Parse, and
+        // this command would then fail with 26000.
+        guard statement.isConfirmed || statement.segment == segment else { return .unnamed }
+        return .execute(statement)
+    }
+
     /// Retires the least recently used statement if need be; false if there is no room.
-    private mutating func makeRoom() -> Bool {
+    private func makeRoom() -> Bool {
         if statements.count < capacity { return true }
         guard retired.count < Self.retiredMax,
             let oldest = statements.values.filter(\.isConfirmed)
@@ -84,15 +107,16 @@ struct StatementCache {
     }
 
     /// Forgets a statement that is still there on the server.
-    mutating func retire(_ statement: Statement) {
+    func retire(_ statement: Statement) {
         guard forget(statement) else { return }
         retired.append(statement.name)
     }
 
     /// Forgets a statement that is not there on the server; false if that was done before.
     @discardableResult
-    mutating func forget(_ statement: Statement) -> Bool {
-        guard statements[statement.sql] === statement else { return false }
+    func forget(_ statement: Statement) -> Bool {
+        guard !statement.isForgotten else { return false }
+        statement.isForgotten = true
         statements[statement.sql] = nil
         return true
     }
@@ -101,8 +125,8 @@ struct StatementCache {
     ///
     /// Replies come in the order of execution, so statements not confirmed are prepared after the command
     /// that was answered just now.
-    mutating func forgetConfirmed() {
-        statements = statements.filter { !$0.value.isConfirmed }
+    func forgetConfirmed() {
+        for statement in Array(statements.values) where statement.isConfirmed { forget(statement) }
         retired = []
     }
 
@@ -110,20 +134,23 @@ struct StatementCache {
     ///
     /// All of them are prepared anew under new names, and the session deallocates the old ones before the
     /// next call outside a transaction.
-    mutating func suspect() {
+    func suspect() {
         forgetConfirmed()
         isSuspect = true
     }
 
+    /// Whether there is SQL to be sent before the next call.
+    var needsHousekeeping: Bool { isSuspect || retired.count >= Self.retiredWorthwhile }
+
     /// The SQL to be sent before the next call, outside a transaction and with nothing under way.
-    mutating func housekeeping() -> [String] {
+    func housekeeping() -> [String] {
         if isSuspect {
             isSuspect = false
-            statements = [:]
+            for statement in Array(statements.values) { forget(statement) }
             retired = []
             return ["DEALLOCATE ALL"]
         }
-        guard retired.count >= Self.retiredWorthwhile else { return [] }
+        guard needsHousekeeping else { return [] }
         defer { retired = [] }
         return retired.map { "DEALLOCATE \($0)" }
     }

@@ -7,11 +7,11 @@ package enum PostgresError: Error, Hashable, Sendable {
     /// No connection came about: no route, no listener, no answer in time, no such name.
     case unreachable(String)
     /// A server was reached and refused the session.
-    case refused(ServerMessage)
+    indirect case refused(ServerMessage)
     /// The connection was lost while the commands were, or may have been, under way.
     case connectionLost(String)
     /// The server refused a command.
-    case server(ServerMessage)
+    indirect case server(ServerMessage)
     /// No answer in time. The connection was closed; the commands may have run, or still run.
     case timedOut
     /// The pool had no connection to give in time. Nothing was sent.

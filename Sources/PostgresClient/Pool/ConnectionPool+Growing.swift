@@ -41,7 +41,8 @@ extension ConnectionPool {
         lastFailure = nil
         if isClosed { return connection.close() }
         let identity = ObjectIdentifier(connection)
-        members[identity] = Member(connection: connection, born: loop.now, idleSince: loop.now)
+        members[identity] = connection
+        connection.membership = PoolMembership(pool: self, born: loop.now, idleSince: loop.now)
         connection.onCloseInPool = { [weak self] _ in self?.lost(identity) }
         observer?.connectionOpened()
         becameIdle(connection)
@@ -73,7 +74,7 @@ extension ConnectionPool {
 
     /// A member ended, by itself or because it was discarded.
     private func lost(_ identity: ObjectIdentifier) {
-        members[identity] = nil
+        members.removeValue(forKey: identity)?.membership = nil
         observer?.connectionClosed()
         idle.removeAll { ObjectIdentifier($0) == identity }
         grow()
@@ -88,7 +89,7 @@ extension ConnectionPool {
             return
         }
         demanded = max(0, demanded - 1)
-        members[ObjectIdentifier(connection)]?.idleSince = loop.now
+        if configuration.idleTimeout != nil { connection.membership?.idleSince = loop.now }
         idle.append(connection)
         scheduleSweep()
         onIdle?()
@@ -104,9 +105,7 @@ extension ConnectionPool {
 extension ConnectionPool {
     /// Checks the idle connections at intervals, as long as there are any.
     private func scheduleSweep() {
-        guard sweepTimer == nil, !isClosed,
-            let shortest = [configuration.idleTimeout, configuration.maximumAge]
-                .compactMap({ $0 }).min()
+        guard sweepTimer == nil, !isClosed, let shortest = configuration.shortestTime
         else { return }
         sweepTimer = loop.schedule(after: max(shortest / 4, .milliseconds(10))) {
             [weak self] in
@@ -119,13 +118,12 @@ extension ConnectionPool {
         let now = loop.now
         // The first in the list have been idle for longest. Closing one takes it off the list.
         for connection in idle {
-            guard let member = members[ObjectIdentifier(connection)] else { continue }
-            let isTooOld = configuration.maximumAge.map { member.born.duration(to: now) >= $0 }
+            guard let member = connection.membership else { continue }
             let isIdleTooLong = configuration.idleTimeout.map {
                 member.idleSince.duration(to: now) >= $0
             }
             let isSpare = idle.count > configuration.minimumIdle
-            if isTooOld == true || (isSpare && isIdleTooLong == true) { connection.close() }
+            if isTooOld(member) || (isSpare && isIdleTooLong == true) { connection.close() }
         }
         if !idle.isEmpty { scheduleSweep() }
     }

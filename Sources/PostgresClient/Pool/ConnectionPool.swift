@@ -1,5 +1,13 @@
 package import EventLoop
 
+/// What a pool notes about one of its connections, with the connection.
+struct PoolMembership {
+    unowned let pool: ConnectionPool
+    let born: ContinuousClock.Instant
+    /// Since when it has been idle; of use to a pool that closes idle connections.
+    var idleSince: ContinuousClock.Instant
+}
+
 /// Connections to one server that are opened in the background and lent out.
 ///
 /// A pool connects only in the background: a caller that finds no idle connection demands some
@@ -13,13 +21,6 @@ package final class ConnectionPool {
         package var error: any Error
         /// When.
         package var at: ContinuousClock.Instant
-    }
-
-    /// A member of the pool; idle if it is in `idle`, taken otherwise.
-    struct Member {
-        var connection: PostgresConnection
-        var born: ContinuousClock.Instant
-        var idleSince: ContinuousClock.Instant
     }
 
     /// Runs on every new connection before its first use.
@@ -41,7 +42,7 @@ package final class ConnectionPool {
     package internal(set) var lastFailure: Failure?
 
     /// Everything connected and prepared, lent out or not.
-    var members: [ObjectIdentifier: Member] = [:]
+    var members: [ObjectIdentifier: PostgresConnection] = [:]
     /// The idle ones.
     ///
     /// The last is lent first: its statements are prepared and its caches warm.
@@ -141,15 +142,20 @@ package final class ConnectionPool {
     /// next user could not rely on it.
     package func giveBack(_ connection: PostgresConnection) {
         observer?.leaseReturned()
-        guard let member = members[ObjectIdentifier(connection)] else {
+        guard let membership = connection.membership, membership.pool === self else {
             return connection.close()
         }
-        let isTooOld = configuration.maximumAge.map { member.born.duration(to: loop.now) >= $0 }
-        if isClosed || isTooOld == true || connection.transactionStatus != .idle {
+        if isClosed || isTooOld(membership) || connection.transactionStatus != .idle {
             connection.close()
         } else {
             becameIdle(connection)
         }
+    }
+
+    /// Whether the time is up that a member may be used.
+    func isTooOld(_ membership: PoolMembership) -> Bool {
+        guard let maximum = configuration.maximumAge else { return false }
+        return membership.born.duration(to: loop.now) >= maximum
     }
 
     /// Closes a connection that must not be used again; it is replaced if one is needed.
@@ -224,7 +230,7 @@ package final class ConnectionPool {
         sweepTimer?.cancel()
         for attempt in attempts.values { attempt.cancel() }
         for (waiter, _, _) in waiters.removeAll() { waiter.finish(.failure(.closed)) }
-        for connection in cutsLent ? members.values.map(\.connection) : idle { connection.close() }
+        for connection in cutsLent ? Array(members.values) : idle { connection.close() }
         await withCheckedContinuation {
             closeWaiters.append($0)
             endClosingIfDone()

@@ -8,15 +8,18 @@ package struct PoolConfiguration: Hashable, Sendable {
     /// what was connected.
     package var connectTimeout: Duration
     /// Idle connections beyond `minimumIdle` are closed after this time; nil: never.
-    package var idleTimeout: Duration?
+    package let idleTimeout: Duration?
     /// Connections are closed when they are given back, or idle, at this age; nil: never.
-    package var maximumAge: Duration?
+    package let maximumAge: Duration?
     /// Prepared statements a connection keeps.
     package var statementsMax: Int
     /// The wait after the first failed connect; it doubles with each further one.
     package var backoffMin: Duration
     /// The wait after many failed connects.
     package var backoffMax: Duration
+
+    /// The shorter one of the times after which connections are closed; nil if none is.
+    let shortestTime: Duration?
 
     /// Makes a configuration.
     package init(
@@ -31,6 +34,7 @@ package struct PoolConfiguration: Hashable, Sendable {
         self.connectTimeout = connectTimeout
         self.idleTimeout = idleTimeout
         self.maximumAge = maximumAge
+        shortestTime = [idleTimeout, maximumAge].compactMap { $0 }.min()
         self.statementsMax = statementsMax
         self.backoffMin = backoffMin
         self.backoffMax = backoffMax

@@ -7,22 +7,17 @@ package import EventLoop
 /// itself, connections drain and go back, so that no call starves.
 @LoopActor
 package final class SharedConnections {
-    /// A connection that is lent to its users, until the last one releases it.
-    @LoopActor
-    package final class Share {
+    /// One user's part of a connection.
+    package struct Share: Sendable {
         /// The connection, on which others' commands may be under way.
         package let connection: PostgresConnection
-        fileprivate var userCount = 1
-
-        fileprivate init(_ connection: PostgresConnection) {
-            self.connection = connection
-        }
     }
 
     private let pool: ConnectionPool
     /// The most users of one connection at once; further ones wait.
     private let usersMax: Int
-    private var shares: [Share] = []
+    /// The connections that are lent.
+    private var lent: [PostgresConnection] = []
     private var waiters = Queue<Waiter<Share>>()
     private var isServing = false
 
@@ -74,27 +69,33 @@ package final class SharedConnections {
     /// An idle connection, else the one with the fewest users.
     private func take() -> Share? {
         if let connection = pool.takeIdle() {
-            let share = Share(connection)
-            shares.append(share)
-            return share
+            connection.userCount = 1
+            lent.append(connection)
+            return Share(connection: connection)
         }
         // A call that queues for the pool needs a connection to itself, and gets the next drained one.
         guard pool.waitingCount == 0 else { return nil }
-        var best: Share?
-        for share in shares where share.connection.isOpen && share.userCount < usersMax {
-            if share.userCount < best?.userCount ?? .max { best = share }
+        var best: PostgresConnection?
+        for connection in lent where connection.isOpen && connection.userCount < usersMax {
+            if connection.userCount < best?.userCount ?? .max { best = connection }
         }
-        best?.userCount += 1
-        return best
+        guard let best else { return nil }
+        best.userCount += 1
+        return Share(connection: best)
     }
 
     /// Ends the use of a share, once; the connection goes back to the pool with its last user.
     package func release(_ share: Share) {
-        share.userCount -= 1
-        if share.userCount == 0 {
-            shares.removeAll { $0 === share }
+        let connection = share.connection
+        connection.userCount -= 1
+        if connection.userCount == 0 {
+            // No closure, whose executor would be checked for each connection.
+            for index in lent.indices where lent[index] === connection {
+                lent.remove(at: index)
+                break
+            }
             // Goes to a call that queues for the pool, or comes back through `onIdle`.
-            pool.giveBack(share.connection)
+            pool.giveBack(connection)
         }
         serve()
     }
