@@ -65,7 +65,7 @@ let floor3: [Target] = [
     .target(
         name: "CoordinatorAPI",
         dependencies: [
-            "CommitProtocol", "HTTPServer", "TransactionEngine", crypto, httpTypes,
+            "CommitProtocol", "EventLoop", "HTTPServer", "TransactionEngine", crypto, httpTypes,
             structuredFields, yams,
         ],
         resources: [.embedInCode("Contract/openapi.yaml")], swiftSettings: strict),

@@ -1,4 +1,5 @@
 import CommitProtocol
+import EventLoop
 import HTTPServer
 import HTTPTypes
 import TransactionEngine
@@ -6,15 +7,39 @@ import TransactionEngine
 extension CoordinatorAPI {
     // MARK: Beginning
 
-    func begin(_ request: ServerRequest) async throws(Problem) -> ServerResponse {
+    /// Begins a transaction, and answers when the engine does.
+    ///
+    /// Everything up to the engine happens at once and its answer comes by a call, so there is no task
+    /// here: most requests are of this kind.
+    @LoopActor
+    func begin(_ request: ServerRequest, _ answer: @escaping Answer) {
+        let returnPoint = ReturnPoint(prefer: request.headerFields[.prefer])
+        let work: TransactionRequest
+        do throws(Problem) {
+            work = try transactionRequest(request, returnPoint: returnPoint)
+        } catch {
+            return answer(ServerResponse(error))
+        }
+        engine.run(work) { outcome in
+            answer(Self.response(to: outcome, preferred: returnPoint))
+        }
+    }
+
+    private func transactionRequest(
+        _ request: ServerRequest, returnPoint: ReturnPoint?
+    ) throws(Problem) -> TransactionRequest {
+        _ = try ContentNegotiation.choose(accept: request.headerFields[.accept], from: [.json])
         try NoQuery.require(request.queryItems())
         try ContentNegotiation.requireJSON(request.headerFields)
         let key = try IdempotencyKey.read(request.headerFields[.idempotencyKey])
         let body = try TransactionBody.decode(
             request.body, limits: settings.limits, isDigested: key != nil)
-        let returnPoint = ReturnPoint(prefer: request.headerFields[.prefer])
-        let answer = await engine.run(
-            transactionRequest(body, key: key, returnPoint: returnPoint))
+        return transactionRequest(body, key: key, returnPoint: returnPoint)
+    }
+
+    private static func response(
+        to answer: TransactionAnswer, preferred returnPoint: ReturnPoint?
+    ) -> ServerResponse {
         var response: ServerResponse
         do throws(Problem) {
             response = try Self.response(to: answer)

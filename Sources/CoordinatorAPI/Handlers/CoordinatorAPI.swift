@@ -1,3 +1,4 @@
+package import EventLoop
 package import HTTPServer
 import HTTPTypes
 package import TransactionEngine
@@ -72,34 +73,35 @@ package struct CoordinatorAPI: Sendable {
         self.readiness = readiness
     }
 
-    /// Every route; the contract lists the same.
-    package func router() -> Router {
+    /// Every route, for a server on this loop; the contract lists the same.
+    package func router(on loop: EventLoop) -> Router {
         let transactionTypes = MediaType.ofLists
-        var router = Router { ServerResponse(Problem($0)) }
-        router.on(.post, "/v1/transactions", handler: answering(begin))
+        var router = Router(loop: loop) { ServerResponse(Problem($0)) }
+        router.on(.post, "/v1/transactions", handler: begin)
         router.on(
             .get, "/v1/transactions",
-            handler: answering(in: transactionTypes, list))
+            suspending: answering(in: transactionTypes, list))
         router.on(
             .get, "/v1/transactions/{id}",
-            handler: answering(in: transactionTypes, show))
-        router.on(.post, "/v1/transactions/{id}/rollback", handler: answering(rollBack))
-        router.on(.post, "/v1/transactions/{id}/resolution", handler: answering(resolve))
-        router.on(.get, "/v1/participants", handler: answering(listParticipants))
-        router.on(.get, "/v1/participants/{name}", handler: answering(showParticipant))
+            suspending: answering(in: transactionTypes, show))
+        router.on(.post, "/v1/transactions/{id}/rollback", suspending: answering(rollBack))
+        router.on(.post, "/v1/transactions/{id}/resolution", suspending: answering(resolve))
+        router.on(.get, "/v1/participants", suspending: answering(listParticipants))
+        router.on(.get, "/v1/participants/{name}", suspending: answering(showParticipant))
         router.on(
             .get, "/v1/participants/{name}/waits",
-            handler: answering(in: MediaType.ofLists, listWaits))
-        router.on(.get, "/livez", handler: answering(showLiveness))
-        router.on(.get, "/readyz", handler: answering(showReadiness))
-        router.on(.get, "/openapi.yaml", handler: answering(in: [.yaml]) { _, _ in contract.yaml })
-        router.on(.get, "/openapi.json", handler: answering { _ in contract.json })
+            suspending: answering(in: MediaType.ofLists, listWaits))
+        router.on(.get, "/livez", suspending: answering(showLiveness))
+        router.on(.get, "/readyz", suspending: answering(showReadiness))
+        router.on(
+            .get, "/openapi.yaml", suspending: answering(in: [.yaml]) { _, _ in contract.yaml })
+        router.on(.get, "/openapi.json", suspending: answering { _ in contract.json })
         return router
     }
 
     private func answering(
         _ body: @escaping @Sendable (ServerRequest) async throws(Problem) -> ServerResponse
-    ) -> Handler {
+    ) -> SuspendingHandler {
         answering(in: [.json]) { (request, _) async throws(Problem) in try await body(request) }
     }
 
@@ -111,7 +113,7 @@ package struct CoordinatorAPI: Sendable {
         _ body:
             @escaping @Sendable (ServerRequest, MediaType) async throws(Problem) ->
             ServerResponse
-    ) -> Handler {
+    ) -> SuspendingHandler {
         { request in
             var response: ServerResponse
             do throws(Problem) {

@@ -1,11 +1,11 @@
 import CMicrohttpd
-import EventLoop
+package import EventLoop
 import Glibc
 import HTTPTypes
 
-/// An HTTP/1.1 server: libmicrohttpd on its own thread, handlers as tasks on a given executor.
+/// An HTTP/1.1 server: libmicrohttpd on its own thread, handlers on the event loop.
 ///
-/// It receives a request whole, suspends its connection and starts its handler. The handler's
+/// It receives a request whole, suspends its connection and calls its handler. The handler's
 /// response resumes the connection, and libmicrohttpd's own thread queues it.
 @safe package final class Server: @unchecked Sendable {
     // Unchecked because of `targetStart`, which only libmicrohttpd's one thread touches.
@@ -17,7 +17,7 @@ import HTTPTypes
     let brokenTargetResponse: RawResponse
     /// The address of the target in the request line that libmicrohttpd is reading.
     var targetStart = 0
-    private let executor: (any TaskExecutor)?
+    private let loop: EventLoop
     private let renderFailure: @Sendable (ProtocolFailure) -> ServerResponse
     private let handler: Handler
     let traffic = Lock(Traffic())
@@ -45,12 +45,12 @@ import HTTPTypes
 
     /// Makes a server; nothing listens yet.
     package init(
-        configuration: ServerConfiguration, executor: (any TaskExecutor)?,
+        configuration: ServerConfiguration, loop: EventLoop,
         renderFailure: @escaping @Sendable (ProtocolFailure) -> ServerResponse,
         handler: @escaping Handler
     ) {
         self.configuration = configuration
-        self.executor = executor
+        self.loop = loop
         self.renderFailure = renderFailure
         self.handler = handler
         timeoutResponse = RawResponse(renderFailure(.requestTimedOut))
@@ -312,8 +312,8 @@ import HTTPTypes
         unsafe deadlines.remove(cmhd_socket(connection))
         exchange.isCounted = true
         let complete = request
-        Task(executorPreference: executor) { [self] in
-            finish(exchange, await handler(complete))
+        loop.execute { [self] in
+            handler(complete) { [self] response in finish(exchange, response) }
         }
         return .YES
     }

@@ -1,3 +1,4 @@
+package import EventLoop
 package import HTTPTypes
 
 /// A whole request, as a handler gets it.
@@ -45,10 +46,27 @@ package struct ServerResponse: Sendable {
     }
 }
 
-/// Answers a request.
+/// Takes the answer to a request.
+package typealias Answer = @LoopActor (ServerResponse) -> Void
+
+/// Answers a request: it calls `answer` once, on the loop, and may do so before it returns.
 ///
-/// It runs to its end even if the client disconnects.
-package typealias Handler = @Sendable (ServerRequest) async -> ServerResponse
+/// It needs no task, so a request whose answer waits for events alone costs none. It goes on to its
+/// answer even if the client disconnects.
+package typealias Handler =
+    @LoopActor (_ request: ServerRequest, _ answer: @escaping Answer) -> Void
+
+/// Answers a request, and may suspend meanwhile.
+package typealias SuspendingHandler = @Sendable (ServerRequest) async -> ServerResponse
+
+extension EventLoop {
+    /// Makes a handler of one that may suspend: each request gets a task on this loop.
+    package func handler(_ body: @escaping SuspendingHandler) -> Handler {
+        { [self] request, answer in
+            spawn { await answer(body(request)) }
+        }
+    }
+}
 
 /// A failure that the server answers without a handler.
 package enum ProtocolFailure: Error, Sendable, Hashable {

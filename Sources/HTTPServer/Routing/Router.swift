@@ -1,18 +1,25 @@
+package import EventLoop
 package import HTTPTypes
 
 /// Finds the handler of a request by method and path.
 package struct Router: Sendable {
     private struct Route: Sendable {
         let method: HTTPRequest.Method
+        /// The path itself, if it has no parameters.
+        let path: String?
         let segments: [Substring]
         let handler: Handler
     }
 
     private var table: [Route] = []
+    private let loop: EventLoop
     private let renderFailure: @Sendable (ProtocolFailure) -> ServerResponse
 
-    /// Makes a router that renders what it cannot route with this function.
-    package init(renderFailure: @escaping @Sendable (ProtocolFailure) -> ServerResponse) {
+    /// Makes a router for a server on this loop, which renders what it cannot route with this function.
+    package init(
+        loop: EventLoop, renderFailure: @escaping @Sendable (ProtocolFailure) -> ServerResponse
+    ) {
+        self.loop = loop
         self.renderFailure = renderFailure
     }
 
@@ -23,13 +30,36 @@ package struct Router: Sendable {
         _ method: HTTPRequest.Method, _ pattern: String, handler: @escaping Handler
     ) {
         table.append(
-            Route(method: method, segments: Self.segments(pattern), handler: handler))
+            Route(
+                method: method, path: pattern.utf8.contains(UInt8(ascii: "{")) ? nil : pattern,
+                segments: Self.segments(pattern), handler: handler))
+    }
+
+    /// Adds a route whose handler may suspend.
+    package mutating func on(
+        _ method: HTTPRequest.Method, _ pattern: String,
+        suspending handler: @escaping SuspendingHandler
+    ) {
+        on(method, pattern, handler: loop.handler(handler))
     }
 
     /// Answers a request: the handler's answer, or 404, or 405 with `Allow`.
     ///
     /// HEAD is served as GET, without the body; OPTIONS gets `Allow`, which for `*` lists all methods.
-    package func handle(_ request: ServerRequest) async -> ServerResponse {
+    @LoopActor
+    package func handle(_ request: ServerRequest, _ answer: @escaping Answer) {
+        // The path that most requests have needs no taking apart.
+        if let route = table.first(where: {
+            $0.path == request.path && $0.method == request.method
+        }) {
+            return route.handler(request, answer)
+        }
+        if let response = route(request, answer) { answer(response) }
+    }
+
+    /// Hands the request to the handler of the path's segments, or returns why there is none.
+    @LoopActor
+    private func route(_ request: ServerRequest, _ answer: @escaping Answer) -> ServerResponse? {
         if request.path == "*" { return Self.options(Self.allowed(table.map(\.method))) }
         let segments = Self.segments(request.path)
         let method = request.method == .head ? .get : request.method
@@ -45,7 +75,8 @@ package struct Router: Sendable {
             }
             var request = request
             request.parameters = decoded
-            return await route.handler(request)
+            route.handler(request, answer)
+            return nil
         }
         guard !offered.isEmpty else { return renderFailure(.notFound) }
         let allowed = Self.allowed(offered)

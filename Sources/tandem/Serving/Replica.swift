@@ -57,11 +57,10 @@ final class Replica {
                 isDraining: draining.withLock { $0 },
                 quarantineReason: await state.quarantineReason)
         }
-        let router = api.router()
+        let router = api.router(on: .shared)
         server = Server(
             configuration: configuration.servedWithinDescriptors(logger),
-            executor: EventLoop.shared, renderFailure: CoordinatorAPI.render,
-            handler: { await router.handle($0) })
+            loop: .shared, renderFailure: CoordinatorAPI.render, handler: router.handle)
         port = try server.start()
     }
 

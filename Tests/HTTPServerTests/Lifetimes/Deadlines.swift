@@ -1,3 +1,4 @@
+import EventLoop
 import Glibc
 import HTTPTypes
 import Testing
@@ -58,8 +59,8 @@ import Testing
             var configuration = ServerConfiguration()
             configuration[keyPath: path] = .seconds(3600)
             let server = Server(
-                configuration: configuration, executor: nil, renderFailure: Site.render,
-                handler: Site.echo)
+                configuration: configuration, loop: .shared, renderFailure: Site.render,
+                handler: EventLoop.shared.handler(Site.echo))
             #expect(server.inactivitySecondsMax > 3600)
         }
     }

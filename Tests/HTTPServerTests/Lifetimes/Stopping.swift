@@ -7,7 +7,7 @@ import Testing
 @Suite struct Stopping {
     static let request = "GET /a HTTP/1.1\r\nHost: t\r\n\r\n"
 
-    static func held(_ gate: Gate) -> Handler {
+    static func held(_ gate: Gate) -> SuspendingHandler {
         { request in
             await gate.pass()
             return await Site.echo(request)

@@ -6,19 +6,23 @@ import Testing
 
 @Suite struct Routing {
     static let router: Router = {
-        var router = Router(renderFailure: Site.render)
-        router.on(.get, "/things/{name}") { request in
-            ServerResponse(status: .ok, body: Array((request.parameters["name"] ?? "").utf8))
+        var router = Router(loop: .shared, renderFailure: Site.render)
+        router.on(
+            .get, "/things/{name}",
+            suspending: { request in
+                ServerResponse(status: .ok, body: Array((request.parameters["name"] ?? "").utf8))
+            })
+        router.on(.put, "/things/{name}") { _, answer in
+            answer(ServerResponse(status: .noContent))
         }
-        router.on(.put, "/things/{name}") { _ in ServerResponse(status: .noContent) }
-        router.on(.post, "/things") { _ in ServerResponse(status: .created) }
+        router.on(.post, "/things") { _, answer in answer(ServerResponse(status: .created)) }
         return router
     }()
 
     static func ask(_ method: String, _ path: String) async throws -> Reply? {
         let router = router
         let answer = Lock<Reply?>(nil)
-        try await Site.serve(handler: { await router.handle($0) }) { site in
+        try await Site.serve(answering: router.handle) { site in
             let reply = try await Client.with(port: site.port) { client in
                 try client.send(
                     "\(method) \(path) HTTP/1.1\r\nHost: t\r\nContent-Length: 0\r\n\r\n")

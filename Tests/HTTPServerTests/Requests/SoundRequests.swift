@@ -71,7 +71,7 @@ import Testing
         ("POST http://u/a?\(String(repeating: "b&", count: 1_000)) HTTP/1.1", nil),
     ])
     func aTargetOfAnyFormArrives(_ line: String, _ parts: String?) async throws {
-        let handler: Handler = { request in
+        let handler: SuspendingHandler = { request in
             let host = request.headerFields.first { $0.name.canonicalName == "host" }?.value
             let parts = [request.path, request.query ?? "none", host ?? "none"]
             return ServerResponse(status: .ok, body: Array(parts.joined(separator: "|").utf8))
@@ -145,7 +145,7 @@ import Testing
     }
 
     @Test func receivesFieldsInOrder() async throws {
-        let handler: Handler = { request in
+        let handler: SuspendingHandler = { request in
             let fields = request.headerFields.map { "\($0.name.rawName)=\($0.value)" }
             let all = fields.joined(separator: ";") + "?" + (request.query ?? "none")
             return ServerResponse(status: .ok, body: Array(all.utf8))

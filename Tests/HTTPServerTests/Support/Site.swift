@@ -15,37 +15,57 @@ struct Site: Sendable {
     /// Serves for the length of a closure, and stops.
     static func serve(
         configure: (inout ServerConfiguration) -> Void = { _ in },
-        handler: @escaping Handler = Site.echo, _ body: (Site) async throws -> Void
+        handler: @escaping SuspendingHandler = Site.echo, _ body: (Site) async throws -> Void
     ) async throws {
-        let site = try Site(configure: configure, handler: handler)
+        try await Site(configure: configure, handler: handler).use(body)
+    }
+
+    /// Serves as `serve` does, with a handler that makes no task.
+    static func serve(
+        answering handler: @escaping Handler, _ body: (Site) async throws -> Void
+    ) async throws {
+        try await Site(answering: handler).use(body)
+    }
+
+    private func use(_ body: (Site) async throws -> Void) async throws {
         do {
-            try await body(site)
+            try await body(self)
         } catch {
-            _ = await site.server.drain(within: .zero)
+            _ = await server.drain(within: .zero)
             throw error
         }
-        _ = await site.server.drain(within: .seconds(60))
+        _ = await server.drain(within: .seconds(60))
     }
 
     init(
         configure: (inout ServerConfiguration) -> Void = { _ in },
         render: @escaping @Sendable (ProtocolFailure) -> ServerResponse = Site.render,
-        handler: @escaping Handler = Site.echo
+        handler: @escaping SuspendingHandler = Site.echo
+    ) throws {
+        try self.init(
+            configure: configure, render: render, answering: EventLoop.shared.handler(handler))
+    }
+
+    /// Makes a site whose handler calls with its answer.
+    init(
+        configure: (inout ServerConfiguration) -> Void = { _ in },
+        render: @escaping @Sendable (ProtocolFailure) -> ServerResponse = Site.render,
+        answering handler: @escaping Handler
     ) throws {
         var configuration = ServerConfiguration()
         configure(&configuration)
         let seen = Lock<[String]>([])
         self.seen = seen
-        server = Server(configuration: configuration, executor: nil, renderFailure: render) {
-            request in
+        server = Server(configuration: configuration, loop: .shared, renderFailure: render) {
+            request, answer in
             seen.withLock { $0.append("\(request.method) \(request.path)") }
-            return await handler(request)
+            handler(request, answer)
         }
         port = try server.start()
     }
 
     /// Answers with the path and the body.
-    static let echo: Handler = { request in
+    static let echo: SuspendingHandler = { request in
         ServerResponse(status: .ok, body: Array(request.path.utf8) + [0x20] + request.body)
     }
 
