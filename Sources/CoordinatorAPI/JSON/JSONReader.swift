@@ -13,7 +13,7 @@ package struct JSONReader {
     }
 
     private let bytes: [UInt8]
-    private var position = 0
+    private(set) var position = 0
     private let duplicateNames: DuplicateNames
     private let depthMax: Int
     private var depth = 0
@@ -28,12 +28,16 @@ package struct JSONReader {
     package static func read(
         _ bytes: [UInt8], depthMax: Int = 64, duplicateNames: DuplicateNames = .refused
     ) throws(JSONReadError) -> JSONValue {
-        precondition((1...512).contains(depthMax), "the reader recurses: bound its depth")
         var reader = JSONReader(bytes: bytes, duplicateNames: duplicateNames, depthMax: depthMax)
         return try reader.readText()
     }
 
-    private init(bytes: [UInt8], duplicateNames: DuplicateNames, depthMax: Int) {
+    /// Makes a reader at the beginning of a text.
+    ///
+    /// Code that knows what it expects reads with its parts, and needs no values in between; see
+    /// `TransactionBodyReader`.
+    init(bytes: [UInt8], duplicateNames: DuplicateNames = .refused, depthMax: Int) {
+        precondition((1...512).contains(depthMax), "the reader recurses: bound its depth")
         self.bytes = bytes
         self.duplicateNames = duplicateNames
         self.depthMax = depthMax
@@ -56,18 +60,19 @@ package struct JSONReader {
         return value
     }
 
-    private mutating func readValue() throws(JSONReadError) -> JSONValue {
+    /// Reads the value that starts at the position.
+    mutating func readValue() throws(JSONReadError) -> JSONValue {
         guard position < bytes.count else { throw unexpected("a value") }
         switch bytes[position] {
         case UInt8(ascii: "{"):
             try enter()
             let members = try readMembers()
-            depth -= 1
+            leave()
             return .object(members)
         case UInt8(ascii: "["):
             try enter()
             let elements = try readElements()
-            depth -= 1
+            leave()
             return .array(elements)
         case UInt8(ascii: "\""): return .string(try readString())
         case UInt8(ascii: "-"), UInt8(ascii: "0")...UInt8(ascii: "9"):
@@ -82,7 +87,7 @@ package struct JSONReader {
     // MARK: Arrays and objects
 
     /// Moves past the bracket that opens an array or object.
-    private mutating func enter() throws(JSONReadError) {
+    mutating func enter() throws(JSONReadError) {
         guard depth < depthMax else {
             throw error(
                 .tooDeep, "Expected arrays and objects to nest at most \(depthMax) deep.")
@@ -90,6 +95,9 @@ package struct JSONReader {
         depth += 1
         position += 1
     }
+
+    /// Leaves an array or object, after the bracket that closes it.
+    mutating func leave() { depth -= 1 }
 
     private mutating func readElements() throws(JSONReadError) -> [JSONValue] {
         var elements: [JSONValue] = []
@@ -151,7 +159,7 @@ package struct JSONReader {
     }
 
     /// Reads a number and returns its text.
-    private mutating func readNumber() throws(JSONReadError) -> String {
+    mutating func readNumber() throws(JSONReadError) -> String {
         let start = position
         _ = consume(UInt8(ascii: "-"))
         if consume(UInt8(ascii: "0")) {
@@ -185,7 +193,7 @@ package struct JSONReader {
     /// Reads the string that starts at the position, quotes included.
     ///
     /// A string without escapes, which is nearly every one, is copied in one piece.
-    private mutating func readString() throws(JSONReadError) -> String {
+    mutating func readString() throws(JSONReadError) -> String {
         position += 1
         var text = try readPlainText()
         while !consume(UInt8(ascii: "\"")) {
@@ -291,7 +299,7 @@ package struct JSONReader {
     // MARK: Tokens and faults
 
     /// Moves past the four characters that JSON calls white space.
-    private mutating func skipWhitespace() {
+    mutating func skipWhitespace() {
         while position < bytes.count {
             switch bytes[position] {
             case UInt8(ascii: " "), UInt8(ascii: "\n"), UInt8(ascii: "\r"), UInt8(ascii: "\t"):
@@ -303,11 +311,27 @@ package struct JSONReader {
     }
 
     /// Moves past that byte if it is the next one.
-    private mutating func consume(_ byte: UInt8) -> Bool {
+    mutating func consume(_ byte: UInt8) -> Bool {
         guard position < bytes.count, bytes[position] == byte else { return false }
         position += 1
         return true
     }
+
+    /// Moves past that text if it comes next.
+    mutating func consume(_ text: StaticString) -> Bool {
+        guard bytes.count - position >= text.utf8CodeUnitCount else { return false }
+        let isNext = text.withUTF8Buffer { text in
+            for offset in text.indices where bytes[position + offset] != text[offset] {
+                return false
+            }
+            return true
+        }
+        if isNext { position += text.utf8CodeUnitCount }
+        return isNext
+    }
+
+    /// The byte at the position; nil at the end.
+    var next: UInt8? { position < bytes.count ? bytes[position] : nil }
 
     /// What stands at the position, for a message.
     private var found: String {

@@ -40,7 +40,8 @@ package enum JSONValue: Hashable, Sendable {
         if case .number(let text) = self { Self.integer(text) } else { nil }
     }
 
-    private static func integer(_ text: String) -> Int? {
+    /// The value of a number's text, if it is an integer of 64 bits.
+    static func integer(_ text: String) -> Int? {
         if let value = Int(text) { return value }
         var digits: [UInt8] = []
         var exponent = 0

@@ -38,7 +38,7 @@ struct RequestObject {
     /// - Throws: ``Problem`` of type `malformed-json`, or `invalid-request` if it is no object.
     static func read(
         _ body: [UInt8], depthMax: Int, known: [String], issues: RequestIssues
-    ) throws(Problem) -> (object: RequestObject, value: JSONValue) {
+    ) throws(Problem) -> RequestObject {
         let value: JSONValue
         do {
             value = try JSONReader.read(body, depthMax: depthMax)
@@ -48,7 +48,7 @@ struct RequestObject {
         guard let object = RequestObject(value, at: .root, known: known, issues: issues) else {
             throw Problem(issues.list)
         }
-        return (object, value)
+        return object
     }
 
     /// The member of that name, with its place.

@@ -6,7 +6,7 @@ extension Resolution {
     /// - Throws: ``Problem`` of type `malformed-json` or, with all faults in it, `invalid-request`.
     init(decoding body: [UInt8]) throws(Problem) {
         let issues = RequestIssues()
-        let (object, _) = try RequestObject.read(
+        let object = try RequestObject.read(
             body, depthMax: WireLimits().depthMax,
             known: ["branch", "outcome", "actor", "reason", "force"], issues: issues)
         let branch = object.integer(object.required("branch"), in: 0...999)

@@ -34,21 +34,42 @@ struct TransactionBody: Sendable {
     static func decode(
         _ body: [UInt8], limits: WireLimits = WireLimits(), isDigested: Bool = false
     ) throws(Problem) -> TransactionBody {
+        var request: TransactionBody
+        if let quick = TransactionBodyReader.read(body, limits: limits) {
+            request = quick
+        } else {
+            request = try explain(body, limits: limits)
+        }
+        if isDigested { request.digest = try digest(body, limits: limits) }
+        return request
+    }
+
+    /// Reads a body again that `TransactionBodyReader` gave up on, and finds all that is wrong.
+    static func explain(
+        _ body: [UInt8], limits: WireLimits
+    ) throws(Problem) -> TransactionBody {
         let issues = RequestIssues()
-        let (object, value) = try RequestObject.read(
+        let object = try RequestObject.read(
             body, depthMax: limits.depthMax,
             known: [
                 "branches", "commit", "timeoutMilliseconds", "isolation", "execution", "retries",
                 "onePhase", "labels",
             ], issues: issues)
-        var request = TransactionBodyDecoder(limits: limits, issues: issues).decode(object)
+        let request = TransactionBodyDecoder(limits: limits, issues: issues).decode(object)
         try issues.throwIfAny()
-        if isDigested {
-            var writer = JSONWriter(capacity: body.count)
-            writer.value(value.canonical)
-            request.digest = Array(SHA256.hash(data: writer.bytes))
-        }
         return request
+    }
+
+    private static func digest(
+        _ body: [UInt8], limits: WireLimits
+    ) throws(Problem) -> [UInt8] {
+        var writer = JSONWriter(capacity: body.count)
+        do {
+            writer.value(try JSONReader.read(body, depthMax: limits.depthMax).canonical)
+        } catch {
+            throw Problem(error)
+        }
+        return Array(SHA256.hash(data: writer.bytes))
     }
 }
 
