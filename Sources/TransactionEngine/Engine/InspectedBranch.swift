@@ -28,17 +28,21 @@ extension BranchWork {
     /// A hash of the SQL, without the parameters.
     fileprivate var shape: Int {
         guard case .statements(let statements) = self else { return 0 }
-        var hasher = Hasher()
-        for statement in statements { hasher.combine(statement.statement.sql) }
-        return hasher.finalize()
+        // The texts were hashed when they were inspected. An odd factor keeps their order apart.
+        return statements.reduce(0) { ($0 &+ $1.textHash) &* 0x9E37_79B9_7F4A_7C1 }
     }
 
     /// Hashes of the parameters' values, in order; none of a branch with many, which changes many rows.
     fileprivate var parameterHashes: [Int] {
-        guard case .statements(let statements) = self,
-            statements.reduce(0, { $0 + $1.statement.parameters.count }) <= 64
-        else { return [] }
-        return statements.flatMap { $0.statement.parameters.map(\.hashValue) }
+        guard case .statements(let statements) = self else { return [] }
+        let count = statements.reduce(0) { $0 + $1.statement.parameters.count }
+        guard count <= 64 else { return [] }
+        var hashes: [Int] = []
+        hashes.reserveCapacity(count)
+        for statement in statements {
+            for parameter in statement.statement.parameters { hashes.append(parameter.hashValue) }
+        }
+        return hashes
     }
 }
 
@@ -50,14 +54,13 @@ extension TransactionRequest {
         for participants: some Participants
     ) throws(AdmissionFailure) -> [InspectedBranch] {
         let commitModes = try commitModes(on: participants)
-        var counts: [String: Int] = [:]
         var inspected: [InspectedBranch] = []
+        inspected.reserveCapacity(branches.count)
         for (index, branch) in branches.enumerated() {
             guard let limit = participants.sessionsMax(of: branch.participant) else {
                 throw .unknownParticipant(branch: index, name: branch.participant)
             }
-            counts[branch.participant, default: 0] += 1
-            guard counts[branch.participant, default: 0] <= limit else {
+            guard inspected.count(where: { $0.participant == branch.participant }) < limit else {
                 throw .tooManyBranches(
                     branch: index, participant: branch.participant,
                     count: branches.count { $0.participant == branch.participant }, limit: limit)

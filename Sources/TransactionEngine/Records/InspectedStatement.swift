@@ -11,6 +11,8 @@ package struct InspectedStatement: Sendable {
     package let statement: Statement
     /// Whether it can return rows.
     package let returnsRows: Bool
+    /// A hash of its SQL, the same for the same text as long as the process runs.
+    let textHash: Int
 
     /// Inspects a statement of a branch.
     ///
@@ -18,27 +20,34 @@ package struct InspectedStatement: Sendable {
     package init(
         inspecting statement: Statement, for commitMode: CommitMode
     ) throws(StatementRefusal) {
-        let facts = try Self.facts(of: statement.sql)
-        try facts.checkValues(statement.parameters)
-        if commitMode == .twoPhase { try facts.checkIsPreparable() }
+        let text = try Self.inspect(statement.sql)
+        try text.facts.checkValues(statement.parameters)
+        if commitMode == .twoPhase { try text.facts.checkIsPreparable() }
         self.statement = statement
-        returnsRows = facts.returnsRows
+        returnsRows = text.facts.returnsRows
+        textHash = text.hash
+    }
+
+    /// What is known of a text of SQL that has passed the gate.
+    private struct InspectedText {
+        let facts: StatementFacts
+        let hash: Int
     }
 
     /// Services send the same few texts again and again: a lookup costs a fifteenth of an inspection.
-    private static let known = Lock<[String: StatementFacts]>([:])
+    private static let known = Lock<[String: InspectedText]>([:])
     private static let knownMax = 1024
     private static let knownBytesMax = 4096
 
-    private static func facts(of sql: String) throws(StatementRefusal) -> StatementFacts {
-        if let facts = known.withLock({ $0[sql] }) { return facts }
-        let facts = try StatementGate.inspect(sql)
+    private static func inspect(_ sql: String) throws(StatementRefusal) -> InspectedText {
+        if let text = known.withLock({ $0[sql] }) { return text }
+        let text = InspectedText(facts: try StatementGate.inspect(sql), hash: sql.hashValue)
         if sql.utf8.count <= knownBytesMax {
             known.withLock { known in
                 if known.count >= knownMax { known.removeAll(keepingCapacity: true) }
-                known[sql] = facts
+                known[sql] = text
             }
         }
-        return facts
+        return text
     }
 }
