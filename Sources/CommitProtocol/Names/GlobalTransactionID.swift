@@ -30,8 +30,17 @@ package struct GlobalTransactionID: Hashable, Comparable, Sendable, CustomString
 
     /// The text form.
     package var description: String {
-        let digits = String(salt, radix: 16)
-        return "\(number)-\(String(repeating: "0", count: 16 - digits.utf8.count))\(digits)"
+        let number = String(number)
+        return String(unsafeUninitializedCapacity: number.utf8.count + 17) { text in
+            var end = text.initialize(fromContentsOf: number.utf8)
+            text[end] = UInt8(ascii: "-")
+            for shift in stride(from: 60, through: 0, by: -4) {
+                end += 1
+                let digit = UInt8(truncatingIfNeeded: salt >> UInt64(shift)) & 0xF
+                text[end] = digit + (digit < 10 ? UInt8(ascii: "0") : UInt8(ascii: "a") - 10)
+            }
+            return end + 1
+        }
     }
 
     /// Orders by number, that is, by age.

@@ -48,11 +48,15 @@ package struct JSONWriter: Sendable {
 
     /// Writes a member's name that needs no escapes; its value must follow.
     package mutating func name(_ name: StaticString) {
-        separate()
-        bytes.append(UInt8(ascii: "\""))
-        name.withUTF8Buffer { bytes.append(contentsOf: $0) }
-        bytes.append(UInt8(ascii: "\""))
-        bytes.append(UInt8(ascii: ":"))
+        name.withUTF8Buffer { name in
+            bytes.append(addingCapacity: name.count + 4) { span in
+                if isCommaDue { span.append(UInt8(ascii: ",")) }
+                span.append(UInt8(ascii: "\""))
+                for byte in name { span.append(byte) }
+                span.append(UInt8(ascii: "\""))
+                span.append(UInt8(ascii: ":"))
+            }
+        }
         isCommaDue = false
     }
 
@@ -79,7 +83,16 @@ package struct JSONWriter: Sendable {
     package mutating func bool(_ value: Bool) { raw(value ? "true".utf8 : "false".utf8) }
 
     /// Writes an integer.
-    package mutating func integer(_ value: some BinaryInteger) { raw(String(value).utf8) }
+    package mutating func integer(_ value: some BinaryInteger) {
+        separate()
+        // Numbers below ten, which are the most, need no text.
+        if let digit = UInt8(exactly: value), digit < 10 {
+            bytes.append(UInt8(ascii: "0") + digit)
+        } else {
+            bytes.append(contentsOf: String(value).utf8)
+        }
+        isCommaDue = true
+    }
 
     /// Writes a string, escaped.
     package mutating func string(_ value: String) {
@@ -92,6 +105,23 @@ package struct JSONWriter: Sendable {
     package mutating func string(bytes value: some Collection<UInt8>) {
         separate()
         appendQuoted(value, isUnicode: false)
+        isCommaDue = true
+    }
+
+    /// Ends a line between two values, which are then no elements of one array.
+    mutating func endLine() {
+        bytes.append(UInt8(ascii: "\n"))
+        isCommaDue = false
+    }
+
+    /// Writes a time by RFC 3339.
+    mutating func time(_ time: UTCTime) {
+        separate()
+        bytes.append(addingCapacity: UTCTime.textCount + 2) { span in
+            span.append(UInt8(ascii: "\""))
+            time.append(to: &span)
+            span.append(UInt8(ascii: "\""))
+        }
         isCommaDue = true
     }
 

@@ -6,18 +6,16 @@ extension OutcomeEncoding {
         results: { branches in
             // One line per branch: JSON text holds no raw line feed, so `RecordRendering` can split
             // them again.
-            Array(branches.map(encode).joined(separator: [UInt8(ascii: "\n")]))
+            var writer = JSONWriter()
+            for (index, results) in branches.enumerated() {
+                if index > 0 { writer.endLine() }
+                writer.array(results) { $0.write(to: &$1) }
+            }
+            return writer.bytes
         },
         problem: { record, cause, failure in
             Problem(aborting: record, cause, failure).render()
         })
-
-    /// The results of a branch's statements.
-    private static func encode(_ results: [StatementResult]) -> [UInt8] {
-        var writer = JSONWriter()
-        writer.array(results) { $0.write(to: &$1) }
-        return writer.bytes
-    }
 }
 
 extension StatementResult {

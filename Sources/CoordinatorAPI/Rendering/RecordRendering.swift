@@ -5,7 +5,8 @@ import TransactionEngine
 enum RecordRendering {
     /// One transaction with its results and resolutions, and what its branches wait for now.
     static func json(_ record: TransactionRecord, waits: [LockWaitReport] = []) -> [UInt8] {
-        var writer = JSONWriter(capacity: 1024)
+        var writer = JSONWriter(
+            capacity: 768 + 512 * record.branches.count + (record.results?.count ?? 0))
         write(record, includingResults: true, waits: waits, to: &writer)
         return writer.bytes
     }
@@ -35,9 +36,8 @@ enum RecordRendering {
         _ record: TransactionRecord, includingResults: Bool, waits: [LockWaitReport],
         to writer: inout JSONWriter
     ) {
-        // One line per branch; see `OutcomeEncoding.json`.
-        let results = record.results?.split(
-            separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false)
+        // One line per branch; see `OutcomeEncoding.json`. A program's transactions have no results.
+        var results = (record.results ?? [])[...]
         writer.object { writer in
             writer.member("id", record.id.description)
             writer.member("state", record.state.rawValue)
@@ -84,11 +84,10 @@ enum RecordRendering {
                     } else {
                         writer.null()
                     }
-                    // A program's transactions have no results.
-                    let lines = results ?? []
-                    let line = lines.indices.contains(branch.offset) ? lines[branch.offset] : []
+                    let line = results.prefix { $0 != UInt8(ascii: "\n") }
+                    results = results[line.endIndex...].dropFirst()
                     writer.name("results")
-                    writer.raw(line.isEmpty ? Array("[]".utf8)[...] : line)
+                    if line.isEmpty { writer.raw("[]".utf8) } else { writer.raw(line) }
                 }
             }
         }
@@ -149,6 +148,7 @@ extension PreparedEvidence {
 extension JSONWriter {
     /// Writes a member whose value is a time, or `null`.
     mutating func time(_ name: StaticString, _ value: Timestamp?) {
-        nullable(name, value.map { UTCTime(microseconds: $0).text })
+        self.name(name)
+        if let value { time(UTCTime(microseconds: value)) } else { null() }
     }
 }

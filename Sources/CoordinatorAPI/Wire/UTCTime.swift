@@ -23,36 +23,39 @@ struct UTCTime: Hashable, Sendable {
     ///
     /// A time outside the years 0 to 9999 is written as the nearest one inside.
     var text: String {
-        String(unsafeUninitializedCapacity: 27) { buffer in
-            let time = min(max(microseconds, Self.writable.lowerBound), Self.writable.upperBound)
-            let (days, rest) = time.flooredDivision(by: 86_400_000_000)
-            let date = CivilDate(daysSince1970: days)
-            var writer = DigitWriter(buffer: buffer)
-            writer.write(date.year, digits: 4, then: "-")
-            writer.write(date.month, digits: 2, then: "-")
-            writer.write(date.day, digits: 2, then: "T")
-            writer.write(rest / 3_600_000_000, digits: 2, then: ":")
-            writer.write(rest / 60_000_000 % 60, digits: 2, then: ":")
-            writer.write(rest / 1_000_000 % 60, digits: 2, then: ".")
-            writer.write(rest % 1_000_000, digits: 6, then: "Z")
-            return writer.offset
-        }
+        let bytes = [UInt8](capacity: Self.textCount) { append(to: &$0) }
+        return String(decoding: bytes, as: UTF8.self)
+    }
+
+    /// The bytes of the text.
+    static let textCount = 27
+
+    /// Appends the text, for which there must be room.
+    func append(to span: inout OutputSpan<UInt8>) {
+        let time = min(max(microseconds, Self.writable.lowerBound), Self.writable.upperBound)
+        let (days, rest) = time.flooredDivision(by: 86_400_000_000)
+        let date = CivilDate(daysSince1970: days)
+        span.append(digitsOf: date.year / 100)
+        span.append(digitsOf: date.year % 100)
+        span.append(digitsOf: date.month, after: "-")
+        span.append(digitsOf: date.day, after: "-")
+        span.append(digitsOf: rest / 3_600_000_000, after: "T")
+        span.append(digitsOf: rest / 60_000_000 % 60, after: ":")
+        span.append(digitsOf: rest / 1_000_000 % 60, after: ":")
+        span.append(digitsOf: rest / 10_000 % 100, after: ".")
+        span.append(digitsOf: rest / 100 % 100)
+        span.append(digitsOf: rest % 100)
+        span.append(UInt8(ascii: "Z"))
     }
 }
 
-/// Writes numbers of a fixed width, each followed by a separator.
-private struct DigitWriter {
-    let buffer: UnsafeMutableBufferPointer<UInt8>
-    var offset = 0
-
-    mutating func write(_ value: Int64, digits: Int, then separator: Unicode.Scalar) {
-        var rest = value
-        for index in (offset..<offset + digits).reversed() {
-            buffer[index] = UInt8(ascii: "0") + UInt8(rest % 10)
-            rest /= 10
-        }
-        buffer[offset + digits] = UInt8(ascii: separator)
-        offset += digits + 1
+extension OutputSpan<UInt8> {
+    /// Appends the two digits of a number below 100, after a separator if there is one.
+    fileprivate mutating func append(digitsOf value: Int64, after separator: Unicode.Scalar? = nil)
+    {
+        if let separator { append(UInt8(ascii: separator)) }
+        append(UInt8(ascii: "0") + UInt8(value / 10))
+        append(UInt8(ascii: "0") + UInt8(value % 10))
     }
 }
 

@@ -146,10 +146,18 @@ package struct TransactionRecord: Sendable {
     package var version: String {
         let ended = branches.count { $0.outcome != nil }
         let retries = branches.reduce(0) { $0 + $1.retries }
-        let resolved = resolutionCount > 0 ? "-\(resolutionCount)" : ""
-        let held = isHeld ? "-held" : ""
-        let again = retriedAs != nil ? "-again" : ""
-        return "\(id)-\(state.rawValue)-\(ended)-\(retries)\(resolved)\(held)\(again)"
+        // Appended piece by piece, since every answer has it: interpolation makes a text of each piece.
+        var version = id.description
+        version += "-"
+        version += state.rawValue
+        version += "-"
+        version += String(ended)
+        version += "-"
+        version += String(retries)
+        if resolutionCount > 0 { version += "-\(resolutionCount)" }
+        if isHeld { version += "-held" }
+        if retriedAs != nil { version += "-again" }
+        return version
     }
 }
 

@@ -10,12 +10,12 @@ struct EntityTag: Hashable, Sendable {
         precondition(
             opaque.utf8.allSatisfy { (0x21...0x7E).contains($0) && $0 != UInt8(ascii: "\"") },
             "an entity tag is made by the service itself")
-        text = "\"\(opaque)\""
+        text = "\"" + opaque + "\""
     }
 
     /// The tag of a version as a media type shows it: a strong tag belongs to one of them.
     init(_ version: String, of type: MediaType) {
-        self.init(type == .json ? version : "\(version)-\(type)")
+        self.init(type == .json ? version : version + "-\(type)")
     }
 
     private static func tags(_ field: String) -> [Substring] {
