@@ -30,7 +30,7 @@ extension CoordinatorAPI {
     ) throws(Problem) -> TransactionRequest {
         _ = try ContentNegotiation.choose(accept: request.headerFields[.accept], from: [.json])
         try NoQuery.require(request.queryItems())
-        try ContentNegotiation.requireJSON(request.headerFields)
+        try request.requireJSON()
         let key = try IdempotencyKey.read(request.headerFields[.idempotencyKey])
         let body = try TransactionBody.decode(
             request.body, limits: settings.limits, isDigested: key != nil)
@@ -235,7 +235,7 @@ extension CoordinatorAPI {
     /// Records an operator's resolution of a branch.
     func resolve(_ request: ServerRequest) async throws(Problem) -> ServerResponse {
         try NoQuery.require(request.queryItems())
-        try ContentNegotiation.requireJSON(request.headerFields)
+        try request.requireJSON()
         let id = try request.transactionID()
         let resolution = try Resolution(decoding: request.body)
         guard let condition = request.headerFields[.ifMatch] else {
@@ -290,6 +290,12 @@ extension CoordinatorAPI {
 }
 
 extension ServerRequest {
+    fileprivate func requireJSON() throws(Problem) {
+        try ContentNegotiation.requireJSON(
+            contentType: headerFields[.contentType], contentEncoding: headerFields[.contentEncoding]
+        )
+    }
+
     fileprivate func transactionID() throws(Problem) -> GlobalTransactionID {
         guard let id = parameters["id"].flatMap({ GlobalTransactionID($0) }) else {
             throw CoordinatorAPI.noSuchTransaction

@@ -1,3 +1,4 @@
+import CommitProtocol
 import HTTPServer
 import HTTPTypes
 import TransactionEngine
@@ -24,7 +25,7 @@ extension ServerResponse {
     init(_ status: HTTPResponse.Status, _ record: TransactionRecord) {
         self.init(status, .json, body: RecordRendering.json(record))
         headerFields[.eTag] = EntityTag(record.version, of: .json).text
-        headerFields[.location] = "/v1/transactions/\(record.id)"
+        headerFields[.location] = "/v1/transactions/" + record.id.description
     }
 }
 
@@ -68,17 +69,10 @@ extension Problem {
     }
 }
 
-extension HTTPField.Name {
-    static let prefer = known("Prefer")
-    static let preferenceApplied = known("Preference-Applied")
-    static let link = known("Link")
-    static let idempotencyKey = known("Idempotency-Key")
-    static let idempotencyReplayed = known("Idempotency-Replayed")
-
-    private static func known(_ text: String) -> HTTPField.Name {
-        guard let name = HTTPField.Name(text) else {
-            preconditionFailure("the name is a token")
-        }
-        return name
-    }
+extension FieldName {
+    static let prefer = FieldName("Prefer")
+    static let preferenceApplied = FieldName("Preference-Applied")
+    static let link = FieldName("Link")
+    static let idempotencyKey = FieldName("Idempotency-Key")
+    static let idempotencyReplayed = FieldName("Idempotency-Replayed")
 }

@@ -1,5 +1,5 @@
 import CommitProtocol
-import HTTPTypes
+import HTTPServer
 import TransactionEngine
 
 /// The answer to a request that could not be served, as RFC 9457 lays it out.
@@ -38,7 +38,7 @@ struct Problem: Error, Hashable, Sendable {
     /// The `Retry-After` to send, in seconds: a header field, no member.
     var retryAfterSeconds: Int?
     /// What else to send with it: header fields, no members.
-    var headerFields: HTTPFields = [:]
+    var headerFields: ResponseFields = [:]
 
     /// Makes a problem with its type's outcome and retryability.
     ///

@@ -32,16 +32,16 @@ enum Callbacks {
         @convention(c) (UnsafeMutableRawPointer?, UnsafePointer<CChar>?, OpaquePointer?) ->
             UnsafeMutableRawPointer? = { context, target, connection in
                 let text = unsafe target.map { unsafe String(cString: $0) } ?? ""
-                if let target = unsafe target {
-                    unsafe hideArguments(of: target)
-                    unsafe Server.from(context)?.targetStart = Int(bitPattern: target)
-                }
+                var socket: Int32 = -1
                 if let server = unsafe Server.from(context), let connection = unsafe connection {
+                    unsafe socket = cmhd_socket(connection)
                     // The response before is over, and this one has not begun: the deadline may send.
-                    unsafe server.deadlines.setTimeoutResponse(
-                        server.timeoutResponse, for: cmhd_socket(connection))
+                    server.deadlines.sendTimeoutResponse(to: socket)
+                    server.targetStart = Int(bitPattern: target)
                 }
-                return unsafe Unmanaged.passRetained(Exchange(target: text)).toOpaque()
+                if let target = unsafe target { unsafe hideArguments(of: target) }
+                let exchange = Exchange(target: text, socket: socket)
+                return unsafe Unmanaged.passRetained(exchange).toOpaque()
             }
 
     /// Ends the query after its question mark, once it has been read, so that libmicrohttpd finds
@@ -74,14 +74,11 @@ enum Callbacks {
             return unsafe strlen(text)
         }
 
-    static let completed: MHD_RequestCompletedCallback = { context, connection, slot, _ in
+    static let completed: MHD_RequestCompletedCallback = { context, _, slot, _ in
         guard let slot = unsafe slot, let pointer = unsafe slot.pointee else { return }
         let exchange = unsafe Unmanaged<Exchange>.fromOpaque(pointer).takeRetainedValue()
         unsafe slot.pointee = nil
-        guard let server = unsafe Server.from(context), let connection = unsafe connection else {
-            return
-        }
-        unsafe server.completed(exchange, connection)
+        unsafe Server.from(context)?.completed(exchange)
     }
 
     static let connection: MHD_NotifyConnectionCallback = { context, connection, _, event in

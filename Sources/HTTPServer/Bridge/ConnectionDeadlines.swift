@@ -9,15 +9,22 @@ import Glibc
 final class ConnectionDeadlines: Sendable {
     private struct Entry {
         let deadline: ContinuousClock.Instant
-        /// What to send first; set only while no other response can be under way.
-        var timeoutResponse: RawResponse?
+        /// Whether to send the response first; only while no other response can be under way.
+        var sendsTimeoutResponse: Bool
     }
 
-    private let entries = Lock<[Int32: Entry]>([:])
+    /// By descriptor, which the kernel keeps small.
+    private let entries = Lock<[Entry?]>([])
+    private let timeoutResponse: RawResponse
     private let thread = Lock<pthread_t?>(nil)
     private let stopSignal = Signal()
     /// A connection is closed at most this long after its deadline.
     private let tickNanoseconds = 100_000_000
+
+    /// Makes deadlines that send this response to a request that does not arrive whole in time.
+    init(timeoutResponse: RawResponse) {
+        self.timeoutResponse = timeoutResponse
+    }
 
     /// Starts the thread; returns what `pthread_create` did, 0 if all is well.
     func start() -> Int32 {
@@ -38,21 +45,34 @@ final class ConnectionDeadlines: Sendable {
         return 0
     }
 
-    /// Replaces the socket's deadline, and what is sent at it as far as that is possible at once.
-    func set(_ socket: Int32, within duration: Duration, timeoutResponse: RawResponse? = nil) {
+    /// Replaces the socket's deadline, and says whether the response is sent at it, as far as that is
+    /// possible at once.
+    func set(_ socket: Int32, within duration: Duration, sendsTimeoutResponse: Bool = false) {
         let entry = Entry(
-            deadline: ContinuousClock.now + duration, timeoutResponse: timeoutResponse)
-        entries.withLock { $0[socket] = entry }
+            deadline: ContinuousClock.now + duration, sendsTimeoutResponse: sendsTimeoutResponse)
+        guard socket >= 0 else { return }
+        entries.withLock { entries in
+            let index = Int(socket)
+            while entries.count <= index { entries.append(nil) }
+            entries[index] = entry
+        }
     }
 
-    /// Sets what is sent at the deadline of the socket, if it has one.
-    func setTimeoutResponse(_ timeoutResponse: RawResponse, for socket: Int32) {
-        entries.withLock { $0[socket]?.timeoutResponse = timeoutResponse }
+    /// Has the response sent at the deadline of the socket, if it has one.
+    func sendTimeoutResponse(to socket: Int32) {
+        entries.withLock { entries in
+            guard entries.indices.contains(Int(socket)) else { return }
+            entries[Int(socket)]?.sendsTimeoutResponse = true
+        }
     }
 
     /// Removes the socket's deadline.
     func remove(_ socket: Int32) {
-        entries.withLock { _ = $0.removeValue(forKey: socket) }
+        entries.withLock { Self.remove(socket, from: &$0) }
+    }
+
+    private static func remove(_ socket: Int32, from entries: inout [Entry?]) {
+        if entries.indices.contains(Int(socket)) { entries[Int(socket)] = nil }
     }
 
     /// Sends a response and closes a socket now, which must be the caller's own and open; called
@@ -60,7 +80,7 @@ final class ConnectionDeadlines: Sendable {
     func close(_ socket: Int32, sending response: RawResponse) {
         entries.withLock { entries in
             Self.shutDown(socket, sending: response)
-            entries[socket] = nil
+            Self.remove(socket, from: &entries)
         }
     }
 
@@ -78,9 +98,11 @@ final class ConnectionDeadlines: Sendable {
         while !stopSignal.wait(nanoseconds: tickNanoseconds) {
             let now = ContinuousClock.now
             entries.withLock { entries in
-                for (socket, entry) in entries where entry.deadline <= now {
-                    Self.shutDown(socket, sending: entry.timeoutResponse)
-                    entries[socket] = nil
+                for (index, entry) in entries.enumerated() {
+                    guard let entry, entry.deadline <= now else { continue }
+                    Self.shutDown(
+                        Int32(index), sending: entry.sendsTimeoutResponse ? timeoutResponse : nil)
+                    entries[index] = nil
                 }
             }
         }

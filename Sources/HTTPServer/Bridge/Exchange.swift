@@ -1,15 +1,13 @@
-import EventLoop
-import HTTPTypes
-
-/// One request and its response, between libmicrohttpd's thread and a task.
+/// One request and its response, between libmicrohttpd's thread and the loop.
 ///
-/// Only the connection's thread touches the fields outside `progress`; `progress` is the handshake.
-/// libmicrohttpd keeps a reference from the request line to NOTIFY_COMPLETED.
+/// `progress` is the handshake: it and `place` are touched under the lock of the server's traffic
+/// only, and all else by the connection's thread only. libmicrohttpd keeps a reference from the
+/// request line to NOTIFY_COMPLETED.
 final class Exchange: @unchecked Sendable {
     enum Progress {
         /// The request is still arriving.
         case receiving
-        /// The connection is suspended, and a task works on the response.
+        /// The connection is suspended, and a handler works on the response.
         case running
         /// The response is there, and the connection was resumed.
         case answered(ServerResponse)
@@ -18,17 +16,22 @@ final class Exchange: @unchecked Sendable {
     }
 
     let target: String
-    let progress = Lock(Progress.receiving)
+    let socket: Int32
+    var progress = Progress.receiving
+    /// Where it is among the server's exchanges.
+    var place = 0
     var hasBegun = false
     var body: [UInt8] = []
     var isDiscarding = false
     var discarded = 0
     var request: ServerRequest?
     var isCounted = false
+    /// Set before the handler begins, and read once it has answered.
     var connection: Handle?
 
-    init(target: String) {
+    init(target: String, socket: Int32) {
         self.target = target
+        self.socket = socket
     }
 }
 

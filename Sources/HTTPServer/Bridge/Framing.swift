@@ -1,11 +1,9 @@
-import HTTPTypes
-
 /// Refuses heads that libmicrohttpd lets through although two readers could read them in two ways:
 /// if framing is ambiguous, a second request can hide in the first.
 enum Framing {
     struct Checked {
         let target: RequestTarget
-        var fields = HTTPFields()
+        let fields: RequestFields
         var contentLength: Int?
         var expectsContinue = false
     }
@@ -34,42 +32,43 @@ enum Framing {
             return .failure(.badRequest(gap))
         }
         return RequestTarget.read(head.target, method: head.method).flatMap { target in
-            check(head.fields, of: target, isOld: head.version == "HTTP/1.0")
+            checkFields(of: head, target, isOld: head.version == "HTTP/1.0")
         }
     }
 
     /// Checks the fields; an old version is HTTP/1.0.
-    private static func check(
-        _ fields: [RequestHead.Field], of target: RequestTarget, isOld: Bool
+    private static func checkFields(
+        of head: RequestHead, _ target: RequestTarget, isOld: Bool
     ) -> Result<Checked, ProtocolFailure> {
-        var checked = Checked(target: target)
+        var checked = Checked(
+            target: target, fields: RequestFields(head, authority: target.authority))
         var hosts: [String] = []
         var codings: [String] = []
         var lengths: [String] = []
-        for field in fields {
-            var value = field.value
-            guard !field.name.isEmpty, let name = HTTPField.Name(field.name) else {
+        for field in head.fields {
+            let name = head.bytes[field.name]
+            let value = head.bytes[field.value]
+            guard !name.isEmpty, name.allSatisfy(isFieldNameByte) else {
                 return .failure(.badRequest("expected a token as name of a header"))
             }
-            guard value.utf8.allSatisfy({ $0 == 9 || ($0 >= 0x20 && $0 != 0x7F) }) else {
+            guard value.allSatisfy({ $0 == 9 || ($0 >= 0x20 && $0 != 0x7F) }) else {
+                let name = String(decoding: name, as: UTF8.self)
                 return .failure(
-                    .badRequest("expected no control character in the header \(field.name)"))
+                    .badRequest("expected no control character in the header \(name)"))
             }
-            switch name.canonicalName {
-            case "host":
-                hosts.append(value)
-                value = target.authority ?? value
-            case "content-length": lengths.append(value)
-            case "transfer-encoding": codings.append(value)
-            // HTTP/1.0 has no expectations, so the field has no meaning there.
-            case "expect" where !isOld:
-                guard value.lowercased() == "100-continue" else {
+            if FieldName.host.matches(name) {
+                hosts.append(String(decoding: value, as: UTF8.self))
+            } else if FieldName.contentLength.matches(name) {
+                lengths.append(String(decoding: value, as: UTF8.self))
+            } else if FieldName.transferEncoding.matches(name) {
+                codings.append(String(decoding: value, as: UTF8.self))
+            } else if !isOld, FieldName.expect.matches(name) {
+                // HTTP/1.0 has no expectations, so the field has no meaning there.
+                guard String(decoding: value, as: UTF8.self).lowercased() == "100-continue" else {
                     return .failure(.expectationFailed)
                 }
                 checked.expectsContinue = true
-            default: break
             }
-            checked.fields.append(HTTPField(name: name, value: value))
         }
         guard hosts.count == 1 || (hosts.isEmpty && isOld) else {
             return .failure(.badRequest("expected exactly one Host header"))
@@ -119,6 +118,17 @@ enum Framing {
         return .failure(.notImplemented("the only supported transfer coding is chunked"))
     }
 
+    /// Whether a token may have this byte (RFC 9110, 5.6.2).
+    private static func isFieldNameByte(_ byte: UInt8) -> Bool {
+        switch byte {
+        case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+            UInt8(ascii: "0")...UInt8(ascii: "9"):
+            true
+        default: "!#$%&'*+-.^_`|~".utf8.contains(byte)
+        }
+    }
+
+    /// Whether a method may have this byte: libmicrohttpd itself lets more pass.
     private static func isToken(_ byte: UInt8) -> Bool {
         switch byte {
         case UInt8(ascii: "A")...UInt8(ascii: "Z"), UInt8(ascii: "a")...UInt8(ascii: "z"),

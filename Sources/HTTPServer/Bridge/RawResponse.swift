@@ -9,8 +9,8 @@ struct RawResponse: Sendable {
 
     init(_ response: ServerResponse) {
         var head = "HTTP/1.1 \(response.status.code) \(response.status.reasonPhrase)\r\n"
-        for field in response.headerFields {
-            head += "\(field.name.rawName): \(field.value)\r\n"
+        for field in response.headerFields.fields {
+            head += "\(field.name.text): \(field.value)\r\n"
         }
         head += "Content-Length: \(response.body.count)\r\nConnection: close\r\n"
         self.head = Array(head.utf8)

@@ -8,22 +8,13 @@ import CMicrohttpd
 /// header of another name). The strings do not show any of this. Their addresses do: the parts of a
 /// sound head follow one another without a gap.
 struct RequestHead {
-    /// A header field, and where its parts begin, from the method's first byte.
-    struct Field {
-        let name: String
-        let value: String
-        let nameStart: Int
-        let nameCount: Int
-        let valueStart: Int
-        let valueCount: Int
-    }
-
     let method: String
     let target: String
     let version: String
-    let fields: [Field]
+    /// Where the fields are in `bytes`; only of a gapless head that is certain.
+    let fields: [RequestFields.Place]
     /// The bytes from the method to the end of the empty line after the fields.
-    let size: Int
+    let bytes: [UInt8]
     /// Whether every byte of the head belongs to a part, or is a separator in its place.
     let isGapless: Bool
 
@@ -36,10 +27,11 @@ struct RequestHead {
         self.target = target
         self.version = unsafe String(cString: version)
         fields = unsafe Self.fields(connection, from: origin)
-        size = unsafe cmhd_head_size(connection)
+        // A copy, as the connection's memory serves its next request later on.
+        bytes = unsafe Array(
+            UnsafeRawBufferPointer(start: method, count: cmhd_head_size(connection)))
         isGapless = unsafe Self.isGapless(
-            UnsafeRawBufferPointer(start: method, count: size),
-            urlStart: Self.offset(of: url, from: origin),
+            bytes, urlStart: Self.offset(of: url, from: origin),
             versionStart: Self.offset(of: version, from: origin),
             counts: (self.method.utf8.count, target.utf8.count, self.version.utf8.count),
             fields: fields)
@@ -51,8 +43,8 @@ struct RequestHead {
     }
 
     private static func isGapless(
-        _ head: UnsafeRawBufferPointer, urlStart: Int, versionStart: Int,
-        counts: (method: Int, target: Int, version: Int), fields: [Field]
+        _ head: [UInt8], urlStart: Int, versionStart: Int,
+        counts: (method: Int, target: Int, version: Int), fields: [RequestFields.Place]
     ) -> Bool {
         // One space each in the request line; CR and LF after each line.
         guard urlStart == counts.method + 1, versionStart == urlStart + counts.target + 1
@@ -62,22 +54,24 @@ struct RequestHead {
             guard field.nameStart == position else { return false }
             position += field.nameCount + 1
             guard position <= field.valueStart, field.valueStart <= head.count,
-                unsafe head[position..<field.valueStart].allSatisfy({ $0 == 0x20 || $0 == 0x09 })
+                head[position..<field.valueStart].allSatisfy({ $0 == 0x20 || $0 == 0x09 })
             else { return false }
             position = field.valueStart + field.valueCount + 2
+            guard position <= head.count else { return false }
         }
         return position + 2 == head.count
     }
 
     @safe private struct Reading {
         let origin: UnsafeRawPointer
-        var fields: [Field] = []
+        var fields: [RequestFields.Place] = []
     }
 
     private static func fields(
         _ connection: OpaquePointer, from origin: UnsafeRawPointer
-    ) -> [Field] {
+    ) -> [RequestFields.Place] {
         var reading = unsafe Reading(origin: origin)
+        reading.fields.reserveCapacity(8)
         unsafe withUnsafeMutablePointer(to: &reading) { reading in
             _ = unsafe MHD_get_connection_values_n(
                 connection, .HEADER_KIND,
@@ -85,9 +79,7 @@ struct RequestHead {
                     guard let reading = unsafe context?.assumingMemoryBound(to: Reading.self)
                     else { return .NO }
                     unsafe reading.pointee.fields.append(
-                        Field(
-                            name: RequestHead.text(name, nameCount),
-                            value: RequestHead.text(value, valueCount),
+                        RequestFields.Place(
                             nameStart: RequestHead.offset(of: name, from: reading.pointee.origin),
                             nameCount: nameCount,
                             valueStart: RequestHead.offset(of: value, from: reading.pointee.origin),
@@ -96,9 +88,5 @@ struct RequestHead {
                 }, unsafe reading)
         }
         return reading.fields
-    }
-
-    private static func text(_ start: UnsafePointer<CChar>?, _ count: Int) -> String {
-        unsafe String(decoding: UnsafeRawBufferPointer(start: start, count: count), as: UTF8.self)
     }
 }

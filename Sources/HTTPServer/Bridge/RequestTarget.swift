@@ -19,7 +19,9 @@ struct RequestTarget {
             }
             return .failure(.notImplemented("CONNECT is for proxies, and this is none"))
         }
-        if text.hasPrefix("/") { return .success(RequestTarget(text[...], authority: nil)) }
+        if text.utf8.first == UInt8(ascii: "/") {
+            return .success(RequestTarget(text[...], authority: nil))
+        }
         if text == "*" {
             guard method == "OPTIONS" else {
                 return .failure(.badRequest("expected the request target * with OPTIONS only"))
@@ -51,9 +53,9 @@ struct RequestTarget {
     }
 
     private init(_ origin: Substring, authority: String?) {
-        let parts = origin.split(separator: "?", maxSplits: 1, omittingEmptySubsequences: false)
-        path = String(parts[0])
-        query = parts.count > 1 ? String(parts[1]) : nil
+        let mark = origin.utf8.firstIndex(of: UInt8(ascii: "?"))
+        path = String(origin[..<(mark ?? origin.endIndex)])
+        query = mark.map { String(origin[origin.utf8.index(after: $0)...]) }
         self.authority = authority
     }
 

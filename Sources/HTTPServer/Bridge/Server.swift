@@ -10,9 +10,7 @@ import HTTPTypes
 @safe package final class Server: @unchecked Sendable {
     // Unchecked because of `targetStart`, which only libmicrohttpd's one thread touches.
     let configuration: ServerConfiguration
-    let deadlines = ConnectionDeadlines()
-    /// The response to a request that does not arrive whole in time.
-    let timeoutResponse: RawResponse
+    let deadlines: ConnectionDeadlines
     /// The response to a target that holds a NUL with arguments after it.
     let brokenTargetResponse: RawResponse
     /// The address of the target in the request line that libmicrohttpd is reading.
@@ -37,10 +35,24 @@ import HTTPTypes
         case stopping
     }
 
+    /// What both threads see: the requests that are being answered, and how far each is.
     struct Traffic {
-        var exchanges: [ObjectIdentifier: Exchange] = [:]
+        private(set) var exchanges: [Exchange] = []
         var phase = Phase.serving
         var waiters: [CheckedContinuation<Void, Never>] = []
+
+        mutating func insert(_ exchange: Exchange) {
+            exchange.place = exchanges.count
+            exchanges.append(exchange)
+        }
+
+        mutating func remove(_ exchange: Exchange) {
+            // The last one takes its place.
+            let last = exchanges.removeLast()
+            guard last !== exchange else { return }
+            exchanges[exchange.place] = last
+            last.place = exchange.place
+        }
     }
 
     /// Makes a server; nothing listens yet.
@@ -53,7 +65,8 @@ import HTTPTypes
         self.loop = loop
         self.renderFailure = renderFailure
         self.handler = handler
-        timeoutResponse = RawResponse(renderFailure(.requestTimedOut))
+        deadlines = ConnectionDeadlines(
+            timeoutResponse: RawResponse(renderFailure(.requestTimedOut)))
         brokenTargetResponse = RawResponse(renderFailure(.badRequest(Framing.gap)))
         let longest = max(
             configuration.headerTimeout, configuration.bodyTimeout, configuration.responseTimeout)
@@ -147,7 +160,7 @@ import HTTPTypes
         // From here on no handler starts; `late` holds every request that has one.
         let late = traffic.withLock { traffic in
             traffic.phase = .stopping
-            return Array(traffic.exchanges.values)
+            return traffic.exchanges
         }
         for exchange in late { finish(exchange, renderFailure(.stopping)) }
         await waitUntilIdle(within: .seconds(5))
@@ -187,9 +200,9 @@ import HTTPTypes
 
     /// Hands the response over and resumes the connection; the first response counts.
     private func finish(_ exchange: Exchange, _ response: ServerResponse) {
-        let connection = exchange.progress.withLock { progress -> Handle? in
-            guard case .running = progress else { return nil }
-            progress = .answered(response)
+        let connection = traffic.withLock { _ -> Handle? in
+            guard case .running = exchange.progress else { return nil }
+            exchange.progress = .answered(response)
             return exchange.connection
         }
         // A running connection is suspended, and libmicrohttpd frees no suspended connection.
@@ -207,19 +220,20 @@ import HTTPTypes
             unsafe size.pointee = 0
             return unsafe receive(exchange, on: connection, data: data)
         }
-        let answer = exchange.progress.withLock { progress -> ServerResponse? in
-            guard case .answered(let response) = progress else { return nil }
-            progress = .over
-            return response
+        let (answer, isLast) = traffic.withLock { traffic -> (ServerResponse?, Bool) in
+            guard case .answered(let response) = exchange.progress else { return (nil, false) }
+            exchange.progress = .over
+            return (response, traffic.phase != .serving)
         }
         if let answer {
             unsafe setHandledBeforeRead(false, connection)
-            return unsafe queue(answer, connection)
+            return unsafe queue(answer, to: exchange, on: connection, isLast: isLast)
         }
         if exchange.isDiscarding {
-            return unsafe refuse(.bodyTooLarge(limit: configuration.bodyBytesMax), connection)
+            return unsafe refuse(
+                exchange, on: connection, .bodyTooLarge(limit: configuration.bodyBytesMax))
         }
-        return unsafe run(exchange, connection)
+        return unsafe run(exchange, on: connection)
     }
 
     /// Called once the head is there.
@@ -227,34 +241,33 @@ import HTTPTypes
         _ exchange: Exchange, on connection: OpaquePointer, head: RequestHead
     ) -> MHD_Result {
         // Until the body is whole nothing else is sent on this connection, so the deadline may send.
-        unsafe deadlines.set(
-            cmhd_socket(connection), within: configuration.bodyTimeout,
-            timeoutResponse: timeoutResponse)
-        if head.size > configuration.headerBytesMax {
+        deadlines.set(
+            exchange.socket, within: configuration.bodyTimeout, sendsTimeoutResponse: true)
+        if head.bytes.count > configuration.headerBytesMax {
             // So large a head may leave no memory for the head of a response.
             let failure: ProtocolFailure =
                 head.target.utf8.count > configuration.targetBytesMax
                 ? .targetTooLong(limit: configuration.targetBytesMax)
                 : .headTooLarge(limit: configuration.headerBytesMax)
-            unsafe deadlines.close(
-                cmhd_socket(connection), sending: RawResponse(renderFailure(failure)))
+            deadlines.close(exchange.socket, sending: RawResponse(renderFailure(failure)))
             return .NO
         }
         switch Framing.check(head, limits: configuration) {
         case .failure(let failure):
-            return unsafe refuse(failure, connection)
+            return unsafe refuse(exchange, on: connection, failure)
         case .success(let checked):
             let length = checked.contentLength ?? 0
             if length > configuration.bodyBytesMax {
                 if checked.expectsContinue || length > configuration.discardBytesMax {
                     return unsafe refuse(
-                        .bodyTooLarge(limit: configuration.bodyBytesMax), connection)
+                        exchange, on: connection, .bodyTooLarge(limit: configuration.bodyBytesMax))
                 }
             } else {
                 exchange.body.reserveCapacity(length)
             }
             guard let known = HTTPRequest.Method(head.method) else {
-                return unsafe refuse(.badRequest("expected a token as method"), connection)
+                return unsafe refuse(
+                    exchange, on: connection, .badRequest("expected a token as method"))
             }
             exchange.request = ServerRequest(
                 method: known, path: checked.target.path, query: checked.target.query,
@@ -291,7 +304,7 @@ import HTTPTypes
         _ = unsafe cmhd_set_timeout(connection, UInt32(seconds))
     }
 
-    private func run(_ exchange: Exchange, _ connection: OpaquePointer) -> MHD_Result {
+    private func run(_ exchange: Exchange, on connection: OpaquePointer) -> MHD_Result {
         guard var request = exchange.request else { return .NO }
         request.body = exchange.body
         exchange.body = []
@@ -303,13 +316,13 @@ import HTTPTypes
             // Suspend it before it is in `exchanges`: a response may come at any moment after, and
             // the end of a drain must find every suspended connection there.
             unsafe MHD_suspend_connection(connection)
-            exchange.progress.withLock { $0 = .running }
-            traffic.exchanges[ObjectIdentifier(exchange)] = exchange
+            exchange.progress = .running
+            traffic.insert(exchange)
             return true
         }
-        guard isTaken else { return unsafe refuse(.stopping, connection) }
+        guard isTaken else { return unsafe refuse(exchange, on: connection, .stopping) }
         // A handler has no deadline here.
-        unsafe deadlines.remove(cmhd_socket(connection))
+        deadlines.remove(exchange.socket)
         exchange.isCounted = true
         let complete = request
         loop.execute { [self] in
@@ -318,14 +331,16 @@ import HTTPTypes
         return .YES
     }
 
-    private func refuse(_ failure: ProtocolFailure, _ connection: OpaquePointer) -> MHD_Result {
-        unsafe queue(renderFailure(failure), connection, isLast: true)
+    private func refuse(
+        _ exchange: Exchange, on connection: OpaquePointer, _ failure: ProtocolFailure
+    ) -> MHD_Result {
+        unsafe queue(renderFailure(failure), to: exchange, on: connection, isLast: true)
     }
 
     private func queue(
-        _ answer: ServerResponse, _ connection: OpaquePointer, isLast: Bool = false
+        _ answer: ServerResponse, to exchange: Exchange, on connection: OpaquePointer, isLast: Bool
     ) -> MHD_Result {
-        unsafe deadlines.set(cmhd_socket(connection), within: configuration.responseTimeout)
+        deadlines.set(exchange.socket, within: configuration.responseTimeout)
         let response = unsafe answer.body.withUnsafeBytes { body in
             unsafe MHD_create_response_from_buffer(
                 body.count, UnsafeMutableRawPointer(mutating: body.baseAddress),
@@ -333,21 +348,19 @@ import HTTPTypes
         }
         guard let response = unsafe response else { return .NO }
         defer { unsafe MHD_destroy_response(response) }
-        for field in answer.headerFields {
-            _ = unsafe MHD_add_response_header(response, field.name.rawName, field.value)
+        for field in answer.headerFields.fields {
+            _ = unsafe MHD_add_response_header(response, field.name.text, field.value)
         }
-        if isLast || traffic.withLock({ $0.phase != .serving }) {
-            _ = unsafe MHD_add_response_header(response, "Connection", "close")
-        }
+        if isLast { _ = unsafe MHD_add_response_header(response, "Connection", "close") }
         return unsafe MHD_queue_response(connection, UInt32(answer.status.code), response)
     }
 
-    func completed(_ exchange: Exchange, _ connection: OpaquePointer) {
-        exchange.progress.withLock { $0 = .over }
-        unsafe deadlines.set(cmhd_socket(connection), within: configuration.headerTimeout)
-        guard exchange.isCounted else { return }
+    func completed(_ exchange: Exchange) {
+        deadlines.set(exchange.socket, within: configuration.headerTimeout)
         let isIdle = traffic.withLock { traffic in
-            traffic.exchanges[ObjectIdentifier(exchange)] = nil
+            exchange.progress = .over
+            guard exchange.isCounted else { return false }
+            traffic.remove(exchange)
             return traffic.exchanges.isEmpty
         }
         if isIdle { wakeWaiters() }

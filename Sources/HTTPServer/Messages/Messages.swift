@@ -9,16 +9,16 @@ package struct ServerRequest: Sendable {
     package var path: String
     /// The query without its question mark, raw; nil if there is none.
     package var query: String?
-    /// The header fields, in order; `Host` is the target's host if the target has one.
-    package var headerFields: HTTPFields
+    /// The header fields.
+    package var headerFields: RequestFields
     /// The body; empty if there is none.
     package var body: [UInt8]
     /// The path's parameters, percent-decoded, by their names in the pattern.
     package var parameters: [String: String] = [:]
 
     package init(
-        method: HTTPRequest.Method, path: String, query: String?, headerFields: HTTPFields,
-        body: [UInt8]
+        method: HTTPRequest.Method, path: String, query: String?,
+        headerFields: RequestFields, body: [UInt8]
     ) {
         self.method = method
         self.path = path
@@ -33,12 +33,12 @@ package struct ServerResponse: Sendable {
     /// The status.
     package var status: HTTPResponse.Status
     /// The header fields; the server adds `Date`, `Content-Length` and `Connection`.
-    package var headerFields: HTTPFields
+    package var headerFields: ResponseFields
     /// The body.
     package var body: [UInt8]
 
     package init(
-        status: HTTPResponse.Status, headerFields: HTTPFields = [:], body: [UInt8] = []
+        status: HTTPResponse.Status, headerFields: ResponseFields = [:], body: [UInt8] = []
     ) {
         self.status = status
         self.headerFields = headerFields

@@ -1,4 +1,4 @@
-import HTTPTypes
+import HTTPServer
 import Testing
 
 @testable import CoordinatorAPI
@@ -70,7 +70,7 @@ struct HeaderReading {
             "application/json;charset=\"UTF-8\"", " application/json ; ",
         ])
     func json(_ field: String) throws {
-        try ContentNegotiation.requireJSON([.contentType: field])
+        try ContentNegotiation.requireJSON(contentType: field, contentEncoding: nil)
     }
 
     @Test(
@@ -81,17 +81,16 @@ struct HeaderReading {
             "application/json; charset",
         ] as [String?])
     func notJSON(_ field: String?) {
-        var fields = HTTPFields()
-        fields[.contentType] = field
-        let problem = #expect(throws: Problem.self) { try ContentNegotiation.requireJSON(fields) }
+        let problem = #expect(throws: Problem.self) {
+            try ContentNegotiation.requireJSON(contentType: field, contentEncoding: nil)
+        }
         #expect(problem?.type == .unsupportedMediaType)
         #expect(problem?.headerFields == [.accept: "application/json"])
     }
 
     @Test("Bodies without a content coding", arguments: ["", "identity", "Identity", "identity,"])
     func uncoded(_ field: String) throws {
-        try ContentNegotiation.requireJSON(
-            [.contentType: "application/json", .contentEncoding: field])
+        try ContentNegotiation.requireJSON(contentType: "application/json", contentEncoding: field)
     }
 
     @Test(
@@ -100,7 +99,7 @@ struct HeaderReading {
     func coded(_ field: String) {
         let problem = #expect(throws: Problem.self) {
             try ContentNegotiation.requireJSON(
-                [.contentType: "application/json", .contentEncoding: field])
+                contentType: "application/json", contentEncoding: field)
         }
         #expect(problem?.type == .unsupportedMediaType)
         #expect(problem?.headerFields == [.acceptEncoding: "identity"])

@@ -72,7 +72,7 @@ import Testing
     ])
     func aTargetOfAnyFormArrives(_ line: String, _ parts: String?) async throws {
         let handler: SuspendingHandler = { request in
-            let host = request.headerFields.first { $0.name.canonicalName == "host" }?.value
+            let host = request.headerFields.all.first { $0.name.lowercased() == "host" }?.value
             let parts = [request.path, request.query ?? "none", host ?? "none"]
             return ServerResponse(status: .ok, body: Array(parts.joined(separator: "|").utf8))
         }
@@ -146,7 +146,7 @@ import Testing
 
     @Test func receivesFieldsInOrder() async throws {
         let handler: SuspendingHandler = { request in
-            let fields = request.headerFields.map { "\($0.name.rawName)=\($0.value)" }
+            let fields = request.headerFields.all.map { "\($0.name)=\($0.value)" }
             let all = fields.joined(separator: ";") + "?" + (request.query ?? "none")
             return ServerResponse(status: .ok, body: Array(all.utf8))
         }

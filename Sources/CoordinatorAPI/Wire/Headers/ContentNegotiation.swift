@@ -1,4 +1,4 @@
-import HTTPTypes
+import HTTPServer
 
 /// A media type that answers can have.
 enum MediaType: String, CaseIterable, Hashable, Sendable {
@@ -19,10 +19,12 @@ enum ContentNegotiation {
     ///
     /// - Throws: ``Problem`` of type `unsupported-media-type`, with `Accept` for the type, and with
     ///   `Accept-Encoding` for the coding alone: clients tell the two apart by it (RFC 9110, 12.5.3).
-    static func requireJSON(_ fields: HTTPFields) throws(Problem) {
-        try requireJSON(contentType: fields[.contentType])
-        let codings = fieldParts(
-            fields[.contentEncoding] ?? "", separatedBy: UInt8(ascii: ","))
+    static func requireJSON(
+        contentType: String?, contentEncoding: String?
+    ) throws(Problem) {
+        try requireJSON(contentType)
+        guard let contentEncoding else { return }
+        let codings = fieldParts(contentEncoding, separatedBy: UInt8(ascii: ","))
         for coding in codings where coding.lowercased() != "identity" {
             let name = String(coding).shortened
             var problem = Problem(
@@ -33,7 +35,9 @@ enum ContentNegotiation {
         }
     }
 
-    private static func requireJSON(contentType field: String?) throws(Problem) {
+    private static func requireJSON(_ field: String?) throws(Problem) {
+        // Nearly every client sends just this.
+        if field == MediaType.json.rawValue { return }
         let parts = fieldParts(field ?? "", separatedBy: UInt8(ascii: ";"))
         let isJSON =
             parts.first?.lowercased() == MediaType.json.rawValue
@@ -55,13 +59,14 @@ enum ContentNegotiation {
     /// Among equals the order of the offer decides. An absent or empty field accepts everything,
     /// and a range that is not understood accepts nothing.
     ///
+    /// - Parameter offered: At least one type.
     /// - Throws: ``Problem`` of type `not-acceptable`.
     static func choose(
         accept field: String?, from offered: [MediaType]
     ) throws(Problem) -> MediaType {
-        // Nearly every client sends this: there is nothing to compare.
-        if field == "*/*", let first = offered.first { return first }
-        let ranges = fieldParts(field ?? "", separatedBy: UInt8(ascii: ",")).map(MediaRange.init)
+        // Nearly every client sends nothing or this: there is nothing to compare.
+        guard let field, field != "*/*" else { return offered[0] }
+        let ranges = fieldParts(field, separatedBy: UInt8(ascii: ",")).map(MediaRange.init)
         if ranges.isEmpty, let first = offered.first { return first }
         var best: (type: MediaType, quality: Int)?
         for type in offered {

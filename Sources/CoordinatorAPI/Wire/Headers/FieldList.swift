@@ -1,7 +1,7 @@
 /// Splits the value of a header field at a separator, but not inside quoted strings.
 ///
 /// - Parameters:
-///   - value: The field's value; HTTPTypes has joined several fields of one name by commas.
+///   - value: The field's value; `RequestFields` has joined several fields of one name by commas.
 ///   - separator: A comma or a semicolon.
 ///   - hasEscapes: Whether a backslash in quotes escapes what follows; entity tags have no escapes.
 /// - Returns: The parts without white space around them, empty parts left out.

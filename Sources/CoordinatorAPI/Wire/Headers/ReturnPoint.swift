@@ -11,7 +11,8 @@ enum ReturnPoint: String {
     /// The RFC demands to ignore preferences that are unknown or not understood. Of two
     /// preferences of one name the first counts.
     init?(prefer field: String?) {
-        for part in fieldParts(field ?? "", separatedBy: UInt8(ascii: ",")) {
+        guard let field else { return nil }
+        for part in fieldParts(field, separatedBy: UInt8(ascii: ",")) {
             let preference = fieldParts(part, separatedBy: UInt8(ascii: ";")).first ?? ""
             guard case ("return-at", let value?) = nameAndValue(preference) else { continue }
             if let point = ReturnPoint(rawValue: value) {

@@ -8,8 +8,9 @@ extension ServerRequest {
     ///
     /// - Throws: ``Problem`` of type `malformed-http` if the percent-encoding is broken.
     func queryItems() throws(Problem) -> [QueryItem] {
+        guard let query else { return [] }
         var items: [QueryItem] = []
-        for part in (query ?? "").split(separator: "&") {
+        for part in query.split(separator: "&") {
             let sides = part.split(
                 separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
             guard let name = PercentEncoding.decode(sides[0]),

@@ -32,6 +32,7 @@ enum NoQuery {
     ///
     /// - Throws: ``Problem`` of type `invalid-request` with everything that is wrong.
     static func require(_ items: [QueryItem]) throws(Problem) {
+        if items.isEmpty { return }
         try QueryReader(items, known: []).issues.throwIfAny()
     }
 }
