@@ -9,10 +9,12 @@ package import StatementGate
 package struct InspectedStatement: Sendable {
     /// The statement, as the caller wrote it.
     package let statement: Statement
+    /// Its SQL, inspected.
+    package let text: InspectedText
     /// Whether it can return rows.
-    package let returnsRows: Bool
+    package var returnsRows: Bool { text.facts.returnsRows }
     /// A hash of its SQL, the same for the same text as long as the process runs.
-    let textHash: Int
+    var textHash: Int { text.hash }
 
     /// Inspects a statement of a branch.
     ///
@@ -20,32 +22,42 @@ package struct InspectedStatement: Sendable {
     package init(
         inspecting statement: Statement, for commitMode: CommitMode
     ) throws(StatementRefusal) {
-        let text = try Self.inspect(statement.sql)
+        text = try InspectedText.inspecting(statement.sql)
         try text.facts.checkValues(statement.parameters)
         if commitMode == .twoPhase { try text.facts.checkIsPreparable() }
         self.statement = statement
-        returnsRows = text.facts.returnsRows
-        textHash = text.hash
     }
+}
 
-    /// What is known of a text of SQL that has passed the gate.
-    private struct InspectedText {
-        let facts: StatementFacts
-        let hash: Int
+/// A text of SQL that has passed the gate.
+///
+/// It is an object so that whatever is worked out for a text can be found by its identity: the same object
+/// is the same SQL, and nothing hashes the SQL again.
+package final class InspectedText: Sendable {
+    /// What the inspection found.
+    package let facts: StatementFacts
+    /// Whether later statements with the same SQL are likely to have this object.
+    package let isKept: Bool
+    fileprivate let hash: Int
+
+    private init(_ sql: String) throws(StatementRefusal) {
+        facts = try StatementGate.inspect(sql)
+        isKept = sql.utf8.count <= Self.keptBytesMax
+        hash = sql.hashValue
     }
 
     /// Services send the same few texts again and again: a lookup costs a fifteenth of an inspection.
-    private static let known = Lock<[String: InspectedText]>([:])
-    private static let knownMax = 1024
-    private static let knownBytesMax = 4096
+    private static let kept = Lock<[String: InspectedText]>([:])
+    private static let keptMax = 1024
+    private static let keptBytesMax = 4096
 
-    private static func inspect(_ sql: String) throws(StatementRefusal) -> InspectedText {
-        if let text = known.withLock({ $0[sql] }) { return text }
-        let text = InspectedText(facts: try StatementGate.inspect(sql), hash: sql.hashValue)
-        if sql.utf8.count <= knownBytesMax {
-            known.withLock { known in
-                if known.count >= knownMax { known.removeAll(keepingCapacity: true) }
-                known[sql] = text
+    fileprivate static func inspecting(_ sql: String) throws(StatementRefusal) -> InspectedText {
+        if let text = kept.withLock({ $0[sql] }) { return text }
+        let text = try InspectedText(sql)
+        if text.isKept {
+            kept.withLock { kept in
+                if kept.count >= keptMax { kept.removeAll(keepingCapacity: true) }
+                kept[sql] = text
             }
         }
         return text
