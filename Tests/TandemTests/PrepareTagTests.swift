@@ -28,11 +28,11 @@ struct PrepareTagTests {
         let connection = try await PostgresConnection.connect(
             ConnectionOptions(conninfo: conninfo), timeout: .seconds(30))
         defer { connection.close() }
-        let plan = try WorkPlan(
-            [InspectedStatement(inspecting: Statement(sql: "SELECT 1"), for: .twoPhase)],
-            WorkRequest(
-                gid: "of-a-failed-one", work: .statements([]), isolation: .readCommitted,
-                age: GlobalTransactionID(number: 1, salt: 1)))
+        let statements = [
+            try InspectedStatement(inspecting: Statement(sql: "SELECT 1"), for: .twoPhase)
+        ]
+        let script = BranchScript(statements, .readCommitted, .twoPhase, hasWitness: false)
+        let plan = WorkPlan(script, statements, gid: "of-a-failed-one")
         let whole = try await connection.execute([
             [Command("BEGIN"), Command("SELECT 1")] + WorkPlan.cleaning
                 + [BranchProof.query(.twoPhase).command(), Command("ROLLBACK")]
@@ -48,8 +48,9 @@ struct PrepareTagTests {
         #expect(result.tag == "ROLLBACK")
         let facts = SessionFacts(
             identity: SessionIdentity(processID: 1, startedAt: "1", systemIdentifier: "1"),
-            user: "u", database: "d", timeline: 1, slotLimit: 1, nextTransactionID: 1)
-        let report = plan.report(whole.dropLast() + failed[2], facts: facts)
+            user: "u", database: "d", timeline: 1, slotLimit: 1, serverStartedAt: "1",
+            nextTransactionID: 1)
+        let report = plan.report(whole.dropLast() + failed[2], facts: facts).report
         #expect(report.reply == .refused)
         #expect(report.failure?.kind == .prepare)
     }

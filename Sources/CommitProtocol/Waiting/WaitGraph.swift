@@ -2,8 +2,8 @@
 package enum LockParty: Hashable, Sendable {
     /// A global transaction, with the id of its request's first run; that id is its age.
     case transaction(GlobalTransactionID, age: GlobalTransactionID)
-    /// A session of another program, on this server.
-    case stranger(systemIdentifier: String, processID: Int32)
+    /// A session of another program, on the server of this name.
+    case stranger(server: String, processID: Int32)
 }
 
 /// A wait for a lock, as one reading of a server found it: one party waits for another.
@@ -107,8 +107,8 @@ extension LockParty {
     /// Strangers before transactions, and the older before the younger.
     fileprivate func precedes(_ other: LockParty) -> Bool {
         switch (self, other) {
-        case (.stranger(let system, let processID), .stranger(let otherSystem, let otherProcessID)):
-            (system, processID) < (otherSystem, otherProcessID)
+        case (.stranger(let server, let processID), .stranger(let otherServer, let otherProcessID)):
+            (server, processID) < (otherServer, otherProcessID)
         case (.stranger, .transaction): true
         case (.transaction, .stranger): false
         case (.transaction(let id, let age), .transaction(let otherID, let otherAge)):

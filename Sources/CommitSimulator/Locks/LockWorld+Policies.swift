@@ -80,7 +80,7 @@ extension LockWorld {
     private func party(_ actor: Int) -> LockParty {
         guard actors[actor].request != nil else {
             let site = actors[actor].branches[0].plan.site
-            return .stranger(systemIdentifier: "\(site)", processID: Int32(actor))
+            return .stranger(server: "\(site)", processID: Int32(actor))
         }
         let age = setting.mistake == .youngestByNewID ? actor : actors[actor].age
         return .transaction(

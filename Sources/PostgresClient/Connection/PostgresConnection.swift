@@ -34,6 +34,8 @@ package final class PostgresConnection {
     var membership: PoolMembership?
     /// How many users share it; see ``SharedConnections``.
     var userCount = 0
+    /// What the owner knows of the session: here it need not be looked up by the connection.
+    package var attachment: AnyObject?
     /// Segments that were sent, or are about to be, and are not answered yet.
     package internal(set) var outstanding = 0
 

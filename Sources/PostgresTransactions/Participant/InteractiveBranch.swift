@@ -66,6 +66,8 @@ final class InteractiveBranch: OpenBranch {
             // A task of its own, and off the loop unless the caller asks for the loop, so that code which
             // computes, blocks or never returns delays nothing else.
             task = Task(executorPreference: work.executorPreference) { await self.perform(work) }
+            // It may have been cancelled before its task was there.
+            if failure != nil { task?.cancel() }
         }
         isOver = true
         return completion

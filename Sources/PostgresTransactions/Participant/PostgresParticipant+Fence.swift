@@ -26,7 +26,7 @@ extension PostgresParticipant {
             do {
                 return try await finishers.withConnection(timeout: options.connectTimeout) {
                     connection in
-                    guard let facts = self.facts(of: connection) else { return false }
+                    guard let facts = connection.session?.facts else { return false }
                     let sessions = try await self.registry.formerSessions(
                         of: self.options.name, on: facts.systemIdentifier)
                     return try await self.end(sessions, on: connection)
@@ -55,7 +55,7 @@ extension PostgresParticipant {
         _ sessions: [SessionIdentity], on connection: PostgresConnection
     ) async throws -> Bool {
         if sessions.isEmpty { return true }
-        guard let facts = facts(of: connection),
+        guard let facts = connection.session?.facts,
             sessions.allSatisfy({ $0.systemIdentifier == facts.systemIdentifier })
         else { return false }
         _ = try await connection.query(
@@ -72,7 +72,7 @@ extension PostgresParticipant {
     /// fence, there could be more records by then than a fence can check.
     func forgetGoneSessions(_ limit: Int) async throws {
         try await finishers.withConnection(timeout: options.connectTimeout) { connection in
-            guard let system = self.facts(of: connection)?.systemIdentifier else { return }
+            guard let system = connection.session?.facts.systemIdentifier else { return }
             var page: [SessionIdentity] = []
             repeat {
                 // A session starts before it is recorded, so a recorded one that does not run is gone.

@@ -1,31 +1,62 @@
 import CommitProtocol
+import EventLoop
 import PostgresClient
 import TransactionEngine
 
 /// The ends of prepared branches.
 extension PostgresParticipant {
     /// Ends a prepared branch, or says what stands in the way.
-    func finish(_ request: FinishRequest) async -> FinishReport {
+    ///
+    /// The usual end is one command on a shared session, and runs in no task.
+    ///
+    /// - Parameter completion: called once, on the loop; before this returns if nothing can be sent.
+    func finish(
+        _ request: FinishRequest, then completion: @escaping @LoopActor (FinishReport) -> Void
+    ) {
         // Nothing queues for a server that is known to be unreachable; see `circuit`.
         guard circuit == .closed else {
-            return FinishReport(.tryAgain, error: unreachable)
+            return completion(FinishReport(.tryAgain, error: unreachable))
         }
-        do {
-            if let obstacle = try await obstacle(of: request.fence) {
-                return FinishReport(.tryAgain, error: obstacle)
+        if request.fence == .none { return finishUnfenced(request, then: completion) }
+        loop.spawn { [self] in
+            do {
+                if let obstacle = try await obstacle(of: request.fence) {
+                    completion(FinishReport(.tryAgain, error: obstacle))
+                } else {
+                    finishUnfenced(request, then: completion)
+                }
+            } catch {
+                completion(FinishReport(.tryAgain, error: "\(error)"))
             }
-            let (found, server) = try await sharedFinishers.withConnection(
-                timeout: options.connectTimeout
-            ) { connection in
-                (try await self.end(request, on: connection), self.facts(of: connection)?.server)
-            }
-            let report = await confirmed(found, at: server)
-            if report.reply != .tryAgain { slots.free(request.gid) }
-            return report
-        } catch {
-            // A lost connection proves nothing about what was sent over it: ask again.
-            return FinishReport(.tryAgain, error: "\(error)")
         }
+    }
+
+    private func finishUnfenced(
+        _ request: FinishRequest, then completion: @escaping @LoopActor (FinishReport) -> Void
+    ) {
+        sharedFinishers.acquire(timeout: options.connectTimeout) { [self] outcome in
+            switch outcome {
+            case .failure(let error):
+                completion(FinishReport(.tryAgain, error: "\(error)"))
+            case .success(let share):
+                end(request, on: share.connection) { [self] report in
+                    let server = share.connection.session?.server
+                    sharedFinishers.release(share)
+                    guard report.reply == .provedCommitted else {
+                        return completion(freeing(request.gid, report))
+                    }
+                    loop.spawn { [self] in
+                        completion(freeing(request.gid, await confirmed(report, at: server)))
+                    }
+                }
+            }
+        }
+    }
+
+    /// The branch has ended, if the report says so, and holds no slot any more.
+    private func freeing(_ gid: String, _ report: FinishReport) -> FinishReport {
+        if report.reply != .tryAgain { slots.free(gid) }
+        return report
     }
 
     /// Accepts an end only once a later write is durable, if it was only read or its wait for a standby was
@@ -36,23 +67,68 @@ extension PostgresParticipant {
     private func confirmed(
         _ report: FinishReport, at server: ServerTimeline?
     ) async -> FinishReport {
-        guard report.reply == .provedCommitted else { return report }
         let confirmed = await confirmedServer()
         return confirmed != nil && confirmed == server
             ? report : FinishReport(.tryAgain, error: "no standby has confirmed its commit yet")
     }
 
     private func end(
-        _ request: FinishRequest, on connection: PostgresConnection
-    ) async throws -> FinishReport {
-        if let obstacle = try await obstacle(to: request, on: connection) {
-            return FinishReport(.tryAgain, error: obstacle)
+        _ request: FinishRequest, on connection: PostgresConnection,
+        then completion: @escaping @LoopActor (FinishReport) -> Void
+    ) {
+        if let obstacle = serverObstacle(to: request, on: connection) {
+            return completion(FinishReport(.tryAgain, error: obstacle))
         }
+        guard request.checksOwner else {
+            return sendEnd(request, on: connection, then: completion)
+        }
+        loop.spawn { [self] in
+            do {
+                if let obstacle = try await ownerObstacle(to: request, on: connection) {
+                    completion(FinishReport(.tryAgain, error: obstacle))
+                } else {
+                    sendEnd(request, on: connection, then: completion)
+                }
+            } catch {
+                completion(FinishReport(.tryAgain, error: "\(error)"))
+            }
+        }
+    }
+
+    private func sendEnd(
+        _ request: FinishRequest, on connection: PostgresConnection,
+        then completion: @escaping @LoopActor (FinishReport) -> Void
+    ) {
         let verb = request.decision == .commit ? "COMMIT PREPARED" : "ROLLBACK PREPARED"
-        let replies = try await connection.execute(
-            [[Command("\(verb) \(request.gid.quotedLiteral)", cached: false)]],
-            timeout: .seconds(60))
-        switch replies[0][0] {
+        let command = Command("\(verb) \(request.gid.quotedLiteral)", cached: false)
+        connection.execute([[command]], timeout: .seconds(60)) { [self] outcome in
+            switch outcome {
+            case .failure(let error):
+                // A lost connection proves nothing about what was sent over it: ask again.
+                completion(FinishReport(.tryAgain, error: "\(error)"))
+            case .success(let replies):
+                if let report = report(
+                    on: replies[0][0], to: request, verb: verb, at: connection)
+                {
+                    return completion(report)
+                }
+                loop.spawn { [self] in
+                    do {
+                        completion(try await judge(request, on: connection))
+                    } catch {
+                        completion(FinishReport(.tryAgain, error: "\(error)"))
+                    }
+                }
+            }
+        }
+    }
+
+    /// What the reply to the end says; nil if the gid is not there, which proves nothing: see `judge`.
+    private func report(
+        on reply: CommandReply, to request: FinishRequest, verb: String,
+        at connection: PostgresConnection
+    ) -> FinishReport? {
+        switch reply {
         case .completed(let result) where result.tag == verb:
             // A cancelled wait for a standby is a success with a warning; see `confirmed`.
             guard result.notices.contains(where: { $0.severity == "WARNING" }) else {
@@ -62,14 +138,14 @@ extension PostgresParticipant {
         case .completed(let result):
             return FinishReport(.tryAgain, error: "expected the tag \(verb), got \(result.tag)")
         case .failed(let message) where message.state == .undefinedObject:
-            return try await judge(request, on: connection)
+            return nil
         case .failed(let message) where message.state == .insufficientPrivilege:
             let owner =
                 request.evidence.map { "role \"\($0.owner)\"" } ?? "the role that prepared it"
             return FinishReport(
                 .tryAgain,
                 error: "\(message.message): as \(owner) or a superuser, in database "
-                    + "\"\(facts(of: connection)?.database ?? "")\", run \(verb) "
+                    + "\"\(connection.session?.facts.database ?? "")\", run \(verb) "
                     + request.gid.quotedLiteral)
         case .failed(let message):
             return FinishReport(.tryAgain, error: message.message)
@@ -78,15 +154,16 @@ extension PostgresParticipant {
         }
     }
 
-    /// Why this server, or what it holds under the name, is not the branch's; nil if it may be.
+    /// Why this server is not the branch's; nil if it may be.
     ///
-    /// Neither is final: the configuration may lead back to the right server.
-    private func obstacle(
+    /// It is not final: the configuration may lead back to the right server.
+    private func serverObstacle(
         to request: FinishRequest, on connection: PostgresConnection
-    ) async throws -> String? {
-        guard let facts = facts(of: connection) else { return "the session was lost" }
+    ) -> String? {
+        guard let facts = connection.session?.facts else { return "the session was lost" }
+        // A version is one database of one server, so the session's own version needs no look.
         let recorded = request.version.flatMap {
-            registry.catalog?.identity(of: options.name, version: $0)
+            $0 == facts.version ? nil : registry.catalog?.identity(of: options.name, version: $0)
         }
         let system = request.evidence?.systemIdentifier ?? recorded?.systemIdentifier
         if let system, system != facts.systemIdentifier {
@@ -97,7 +174,16 @@ extension PostgresParticipant {
             return "\(options.name) is now database \"\(facts.database)\", and the branch is in "
                 + "\"\(recorded.database)\""
         }
-        guard request.checksOwner else { return nil }
+        return nil
+    }
+
+    /// Why what the server holds under the name is not the branch; nil if it may be.
+    ///
+    /// It is not final: the configuration may lead back to the right role.
+    private func ownerObstacle(
+        to request: FinishRequest, on connection: PostgresConnection
+    ) async throws -> String? {
+        let facts = try factsIfOpen(of: connection)
         guard let found = try await owners(at: facts.server).owner(of: request.gid, on: connection)
         else { return nil }
         guard found.role == request.evidence?.owner ?? facts.user, found.database == facts.database
@@ -140,7 +226,7 @@ extension PostgresParticipant {
             do {
                 return try await statusReaders.withConnection(timeout: timeout, isHasty: true) {
                     connection in
-                    guard self.facts(of: connection) != nil else { throw PostgresError.closed }
+                    guard connection.session != nil else { throw PostgresError.closed }
                     let report = try await self.judge(request, on: connection, within: timeout)
                     return switch report.reply {
                     case .provedCommitted: .committed

@@ -18,7 +18,9 @@ final class PostgresParticipant {
     let installation: String
     let servers: ServerDirectory
     /// The slots that this replica's branches hold here.
-    let slots = BranchSlots()
+    let slots: BranchSlots
+    /// What is sent for the branches here.
+    let scripts: BranchScripts
     let workers: ConnectionPool
     /// Those of the working sessions that contended transactions use.
     let contendedSessions: ContendedSessions
@@ -44,11 +46,9 @@ final class PostgresParticipant {
     private(set) var latestFacts: SessionFacts?
     /// The slots of the server that answered last; nil as long as none has.
     private(set) var server: ServerSlots?
-    private var facts: [ObjectIdentifier: SessionFacts] = [:]
     private var isReportedUnreachable = false
-    /// The sessions that have forgotten their prepared statements since one was found outdated; nil if
-    /// none was.
-    private var upToDate: Set<ObjectIdentifier>?
+    /// How often a prepared statement was found outdated that could not be prepared anew in time.
+    var outdatings = 0
     private var owners: [ServerTimeline: PreparedOwners] = [:]
 
     init(
@@ -62,14 +62,17 @@ final class PostgresParticipant {
         self.loop = loop
         self.logger = logger
         contendedSessions = ContendedSessions(limit: options.contendedSessionsMax)
+        scripts = BranchScripts(hasWitness: options.hasWitness)
         let admission = Admission()
-        lockWatch = LockWatch(
+        let lockWatch = LockWatch(
             participant: options.name, lockTimeout: options.lockTimeout, loop: loop,
-            server: { admission.participant?.latestFacts?.systemIdentifier }
+            server: { admission.participant?.latestFacts?.runningServer }
         ) {
             guard let participant = admission.participant else { throw PostgresError.closed }
             return try await participant.lockWaits(of: $0)
         }
+        self.lockWatch = lockWatch
+        slots = BranchSlots { lockWatch.sessions.compactMap(\.gid) }
         func pool(
             _ purpose: String, _ settings: SessionSettings, configuration: PoolConfiguration
         ) throws(PostgresError) -> ConnectionPool {
@@ -146,12 +149,7 @@ final class PostgresParticipant {
         _ = try await connection.run(
             [SessionAdmission.searchPathAsBefore] + (isReset ? [] : found.adjustments),
             timeout: timeout)
-        let key = ObjectIdentifier(connection)
-        facts[key] = found
-        connection.onClose = { [weak self] _ in
-            self?.facts[key] = nil
-            self?.upToDate?.remove(key)
-        }
+        connection.attachment = OpenSession(found, outdatings: outdatings)
         latestFacts = found
         use(serverSlots(of: found))
         await countSlotsAtOpening(on: connection)
@@ -165,16 +163,12 @@ final class PostgresParticipant {
         server = found
     }
 
-    func facts(of connection: PostgresConnection) -> SessionFacts? {
-        facts[ObjectIdentifier(connection)]
-    }
-
     /// The facts of a session, for a conclusion that another server's facts must not lead to.
     ///
     /// A session that was lost after it was lent has none, which proves nothing about the server.
     func factsIfOpen(of connection: PostgresConnection) throws(PostgresError) -> SessionFacts {
-        guard let facts = facts(of: connection) else { throw .closed }
-        return facts
+        guard let session = connection.session else { throw .closed }
+        return session.facts
     }
 
     /// The owners of what is prepared on one server: sessions may lead to another after a failover, and
@@ -184,17 +178,6 @@ final class PostgresParticipant {
         let new = PreparedOwners(loop: loop)
         owners[server] = new
         return new
-    }
-
-    /// Has every working session prepare its statements anew before its next use.
-    ///
-    /// A branch's code that met an outdated statement halfway cannot be run again. This keeps the same
-    /// failure from happening once in every session.
-    func outdateStatements() { upToDate = [] }
-
-    func forgetOutdatedStatements(of connection: PostgresConnection) {
-        guard upToDate?.insert(ObjectIdentifier(connection)).inserted ?? false else { return }
-        connection.forgetAllStatements()
     }
 
     // MARK: Status

@@ -145,9 +145,7 @@ package final class PostgresParticipants: Participants {
             return completion(
                 FinishReport(.tryAgain, error: Self.unknown(request.participant)))
         }
-        reservations.loop.spawn {
-            completion(await member.finish(request))
-        }
+        member.finish(request, then: completion)
     }
 
     package func queryCommitPoint(_ query: CommitPointQuery) async -> CommitPointReport {

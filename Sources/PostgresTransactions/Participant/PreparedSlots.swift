@@ -5,33 +5,31 @@ import EventLoop
 final class BranchSlots {
     /// Branches that have a session and have not voted yet: each may be prepared at any moment.
     private var atWorkCount = 0
-    /// Their gids, as far as their work has begun.
-    private var atWork: Set<String> = []
+    /// Reads the gids of these, as far as their work has begun; others among them do no harm.
+    ///
+    /// They are needed only now and then, so nothing keeps them by their names.
+    private let atWork: @LoopActor () -> [String]
     /// gids that are prepared, or may be, until their branches have ended.
     private(set) var held: Set<String> = []
+
+    init(atWork: @escaping @LoopActor () -> [String]) { self.atWork = atWork }
 
     var count: Int { held.count + atWorkCount }
 
     /// Everything here that `pg_prepared_xacts` may list.
-    var gids: Set<String> { held.union(atWork) }
+    var gids: Set<String> { held.union(atWork()) }
 
     /// Whether a gid is of a branch that may hold a slot.
-    func contains(_ gid: String) -> Bool { held.contains(gid) || atWork.contains(gid) }
+    func contains(_ gid: String) -> Bool { held.contains(gid) || atWork().contains(gid) }
 
     /// A session was lent for a branch that will be prepared.
     func reserve() { atWorkCount += 1 }
-
-    /// The branch is about to work under this gid.
-    func begin(_ gid: String) { atWork.insert(gid) }
 
     /// The branch is prepared, or may be.
     func hold(_ gid: String) { held.insert(gid) }
 
     /// The session is given back; a gid that is held stays held.
-    func giveBack(_ gid: String?) {
-        atWorkCount -= 1
-        if let gid { atWork.remove(gid) }
-    }
+    func giveBack() { atWorkCount -= 1 }
 
     /// The branch has ended.
     func free(_ gid: String) { held.remove(gid) }

@@ -11,6 +11,8 @@ struct SessionFacts: Sendable {
     let database: String
     let timeline: UInt32
     let slotLimit: Int
+    /// When the server's postmaster started, in microseconds since 1970.
+    let serverStartedAt: String
     /// Every transaction id that the server has given so far is below it.
     let nextTransactionID: UInt64
     /// The settings that are made anew in the session before each transaction.
@@ -19,6 +21,11 @@ struct SessionFacts: Sendable {
     var version: Int?
 
     var systemIdentifier: String { identity.systemIdentifier }
+
+    /// The server as long as it runs.
+    var runningServer: RunningServer {
+        RunningServer(systemIdentifier: systemIdentifier, startedAt: serverStartedAt)
+    }
 
     var server: ServerTimeline {
         ServerTimeline(systemIdentifier: systemIdentifier, timeline: timeline)
@@ -172,6 +179,7 @@ final class SessionRegistry {
         /// In hexadecimal; nil on a standby.
         let timeline: String?
         let slotLimit: Int?
+        let serverStartedAt: String?
         let isFsyncOn: Bool
         let database: String?
         let nextTransactionID: UInt64?
@@ -186,7 +194,9 @@ final class SessionRegistry {
             session_user, (SELECT system_identifier FROM pg_control_system()),
             CASE WHEN pg_is_in_recovery() THEN NULL
                 ELSE substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8) END,
-            current_setting('max_prepared_transactions'), current_setting('fsync'),
+            current_setting('max_prepared_transactions'),
+            (extract(epoch FROM pg_postmaster_start_time()) * 1000000)::bigint,
+            current_setting('fsync'),
             current_database(), pg_snapshot_xmax(pg_current_snapshot()),
             \(SessionAdmission.columns)
         """
@@ -194,8 +204,8 @@ final class SessionRegistry {
         Introduction(
             processID: row.value(), startedAt: row.text(), user: row.text(),
             systemIdentifier: row.text(), timeline: row.text(), slotLimit: row.value(),
-            isFsyncOn: row.text() == "on", database: row.text(), nextTransactionID: row.value(),
-            settings: SessionAdmission.Answer(from: &row))
+            serverStartedAt: row.text(), isFsyncOn: row.text() == "on", database: row.text(),
+            nextTransactionID: row.value(), settings: SessionAdmission.Answer(from: &row))
     }
 
     private func examine(
@@ -215,13 +225,15 @@ final class SessionRegistry {
         guard let processID = answer.processID, let startedAt = answer.startedAt,
             let user = answer.user, let systemIdentifier = answer.systemIdentifier,
             let timeline = UInt32(timeline, radix: 16), let slotLimit = answer.slotLimit,
-            let database = answer.database, let next = answer.nextTransactionID
+            let serverStartedAt = answer.serverStartedAt, let database = answer.database,
+            let next = answer.nextTransactionID
         else { throw SessionRefusal.unreadable }
         return SessionFacts(
             identity: SessionIdentity(
                 processID: processID, startedAt: startedAt, systemIdentifier: systemIdentifier),
             user: user, database: database, timeline: timeline, slotLimit: slotLimit,
-            nextTransactionID: next, adjustments: admission.adjustments)
+            serverStartedAt: serverStartedAt, nextTransactionID: next,
+            adjustments: admission.adjustments)
     }
 
     /// The sessions of incarnations that are over, this replica's and others', on this server: a pid means

@@ -29,10 +29,9 @@ enum Witness {
         return (creation + grants).map { $0 + ";" }.joined(separator: " ")
     }
 
-    /// Writes a branch's row; sent after the role was reset, and right before PREPARE.
-    static func record(_ gid: String) -> Command {
-        Command("INSERT INTO \(table) (gid) VALUES ($1)", [gid])
-    }
+    /// Writes the row of the branch whose name is the parameter; sent after the role was reset, and right
+    /// before PREPARE.
+    static let record = Command("INSERT INTO \(table) (gid) VALUES ($1)", [nil])
 
     /// The session's role, and whether it may use the table; nil if there is no table.
     ///

@@ -51,12 +51,18 @@ extension WorkPlan {
     /// The tag of a PREPARE that prepared.
     static let prepareTag = "PREPARE TRANSACTION"
 
-    /// Everything after the work, by the branch's commit mode.
-    static func closing(_ request: WorkRequest, hasWitness: Bool) -> [Command] {
-        let proof = BranchProof.query(request.commitMode).command()
-        guard request.commitMode == .twoPhase else { return cleaning + [unlisten, proof] }
-        return cleaning + [proof] + (hasWitness ? [Witness.record(request.gid)] : [])
-            + [Command("\(prepareTag) \(request.gid.quotedLiteral)", cached: false)]
+    /// Everything after the work, by the branch's commit mode; the witness and PREPARE without the
+    /// branch's name.
+    static func closing(_ commitMode: CommitMode, hasWitness: Bool) -> [Command] {
+        let proof = BranchProof.query(commitMode).command()
+        guard commitMode == .twoPhase else { return cleaning + [unlisten, proof] }
+        return cleaning + [proof] + (hasWitness ? [Witness.record] : [])
+            + [Command(prepareTag, cached: false)]
+    }
+
+    /// Prepares a branch under this name.
+    static func prepare(_ gid: String) -> Command {
+        Command("\(prepareTag) \(gid.quotedLiteral)", cached: false)
     }
 
     /// The index of the proof in `closing`.

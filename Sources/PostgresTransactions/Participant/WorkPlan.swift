@@ -4,48 +4,23 @@ import TransactionEngine
 
 /// The commands of one branch, and how their replies become its vote.
 struct WorkPlan {
+    let script: BranchScript
     private(set) var commands: [Command]
-    let returnsRows: Bool
     /// Lists among the caller's parameters, by the index of their command: the text of a list depends
     /// on the type that the server gives the parameter.
     private(set) var lists: [Int: [Int: any ListParameter]] = [:]
-    /// The caller's commands: the limits are for their rows, not for the proof.
-    let limited: Range<Int>
-    private let statements: [Statement]
-    private let commitMode: CommitMode
-    private let proofIndex: Int
-    /// The index of the last reply: PREPARE's, if the branch is prepared.
-    private let lastIndex: Int
+    private let statements: [InspectedStatement]
 
-    /// Everything from BEGIN to the vote around statements that are known beforehand.
-    init(_ inspected: [InspectedStatement], _ request: WorkRequest, hasWitness: Bool = false) {
-        statements = inspected.map(\.statement)
-        commitMode = request.commitMode
-        returnsRows = inspected.contains(where: \.returnsRows)
-        var work = [Self.begin(request.isolation, request.commitMode)]
-        for statement in statements {
-            if !statement.lists.isEmpty { lists[work.count] = statement.lists }
-            work.append(Command(statement.sql, statement.parameters))
+    private var commitMode: CommitMode { script.commitMode }
+
+    /// Makes the plan of a branch with this name.
+    init(_ script: BranchScript, _ statements: [InspectedStatement] = [], gid: String) {
+        self.script = script
+        self.statements = statements
+        commands = script.commands(statements, gid: gid)
+        for (index, statement) in statements.enumerated() where !statement.statement.lists.isEmpty {
+            lists[script.limited.lowerBound + index] = statement.statement.lists
         }
-        limited = 1..<work.count
-        proofIndex = work.count + Self.proofOffset(request.commitMode)
-        work += Self.closing(request, hasWitness: hasWitness)
-        lastIndex = work.count - 1
-        commands = work
-    }
-
-    /// What follows the caller's own code; BEGIN is a part of it if the code ran no statement.
-    init(closing request: WorkRequest, hasBegun: Bool, hasWitness: Bool = false) {
-        statements = []
-        commitMode = request.commitMode
-        returnsRows = false
-        limited = 0..<0
-        proofIndex = 1 + Self.proofOffset(request.commitMode)
-        let closing = Self.closing(request, hasWitness: hasWitness)
-        lastIndex = closing.count
-        // The caller puts BEGIN's earlier reply first, so the replies are the same either way.
-        commands =
-            hasBegun ? closing : [Self.begin(request.isolation, request.commitMode)] + closing
     }
 
     /// The same work, in which no command uses a statement that was prepared before.
@@ -55,19 +30,6 @@ struct WorkPlan {
         return plan
     }
 
-    /// Whether nothing of the branch is left in the session once it is prepared, or once the
-    /// transaction that it holds has ended.
-    ///
-    /// The proof resets a role. It does not reset a session authorization, which few roles may change:
-    /// `reset` does that.
-    func leavesSessionClean(_ replies: [CommandReply], facts: SessionFacts) -> Bool {
-        guard replies.count == lastIndex + 1, Self.haveCompleted(replies),
-            let proof = proof(in: replies), proof.user == facts.user
-        else { return false }
-        return commitMode == .twoPhase
-            ? replies[lastIndex].result?.tag == Self.prepareTag : !proof.leavesObjects
-    }
-
     /// Whether every one of the commands ran.
     static func haveCompleted(_ replies: some Sequence<CommandReply>) -> Bool {
         replies.allSatisfy { if case .completed = $0 { true } else { false } }
@@ -75,47 +37,61 @@ struct WorkPlan {
 
     /// Reads the replies of a whole branch: BEGIN, statements, and what closes it.
     ///
+    /// It says as well whether nothing of the branch is left in the session once it is prepared, or once
+    /// the transaction that it holds has ended.
+    ///
     /// - Parameter arrays: the array types in the results that are not built in.
     func report(
         _ replies: [CommandReply], facts: SessionFacts, arrays: [UInt32: ArrayType] = [:]
-    ) -> WorkReport {
-        let (reply, failure) = vote(replies, facts: facts)
-        return WorkReport(
+    ) -> (report: WorkReport, leavesSessionClean: Bool) {
+        let proof = proof(in: replies)
+        let (reply, failure) = vote(replies, proof, facts: facts)
+        let report = WorkReport(
             reply: reply, results: results(replies, arrays), failure: failure,
             session: facts.identity)
+        return (report, leavesSessionClean(replies, proof, facts: facts))
+    }
+
+    /// The proof resets a role. It does not reset a session authorization, which few roles may change:
+    /// `reset` does that.
+    private func leavesSessionClean(
+        _ replies: [CommandReply], _ proof: BranchProof?, facts: SessionFacts
+    ) -> Bool {
+        guard let proof, proof.user == facts.user, replies.count == script.lastIndex + 1,
+            Self.haveCompleted(replies)
+        else { return false }
+        return commitMode == .twoPhase
+            ? replies[script.lastIndex].result?.tag == Self.prepareTag : !proof.leavesObjects
+    }
+
+    private func proof(in replies: [CommandReply]) -> BranchProof? {
+        guard replies.indices.contains(script.proofIndex),
+            let result = replies[script.proofIndex].result
+        else { return nil }
+        return BranchProof.query(commitMode).row(of: result)
     }
 
     private func vote(
-        _ replies: [CommandReply], facts: SessionFacts
+        _ replies: [CommandReply], _ proof: BranchProof?, facts: SessionFacts
     ) -> (WorkReply, BranchFailure?) {
-        let unexplained = BranchFailure(unknownKind)
-        guard replies.count == lastIndex + 1 else { return (.refused, unexplained) }
-        let excess = excess(replies)
-        for (index, reply) in replies.enumerated() {
-            switch reply {
-            case .failed(let message):
-                // The cancel of a statement with too many rows may arrive late, and hit the next one.
-                let first = excess ?? missedExpectation(replies.prefix(index))
-                return (.refused, first ?? failure(message, at: index))
-            case .exceeded:
-                return (.refused, excess ?? BranchFailure(.resultTooLarge))
-            case .completed, .skipped: break
-            }
+        guard replies.count == script.lastIndex + 1 else {
+            return (.refused, BranchFailure(unknownKind))
         }
-        guard replies[proofIndex].result != nil, let last = replies[lastIndex].result,
+        if let refusal = refusal(in: replies) { return (.refused, refusal) }
+        guard replies[script.proofIndex].result != nil,
+            let last = replies[script.lastIndex].result,
             commitMode != .twoPhase || last.tag == Self.prepareTag
         else {
             // In a failed transaction PREPARE succeeds, with the tag ROLLBACK.
-            return (.refused, unexplained)
+            return (.refused, BranchFailure(unknownKind))
         }
         let failure = voteFailure(replies, prepare: last)
-        let proof = proof(in: replies)
         switch proof?.finding {
         case .readOnly(let isStillReadOnly):
             if let failure { return (.refused, failure) }
             return isStillReadOnly ? (.held, nil) : (.refused, BranchFailure(.wroteWhileReadOnly))
         case nil:
-            return (.lost, unexplained)
+            return (.lost, BranchFailure(unknownKind))
         case .written(let transactionID, let location):
             let evidence = PreparedEvidence(
                 transactionID: transactionID, owner: facts.user,
@@ -130,8 +106,20 @@ struct WorkPlan {
         }
     }
 
-    private func proof(in replies: [CommandReply]) -> BranchProof? {
-        replies[proofIndex].result.flatMap { BranchProof.query(commitMode).row(of: $0) }
+    /// Why the first command that did not run made the branch vote no; nil if all ran.
+    private func refusal(in replies: [CommandReply]) -> BranchFailure? {
+        for (index, reply) in replies.enumerated() {
+            switch reply {
+            case .failed(let message):
+                // The cancel of a statement with too many rows may arrive late, and hit the next one.
+                return excess(replies) ?? missedExpectation(replies.prefix(index))
+                    ?? failure(message, at: index)
+            case .exceeded:
+                return excess(replies) ?? BranchFailure(.resultTooLarge)
+            case .completed, .skipped: break
+            }
+        }
+        return nil
     }
 
     /// The kind of a failure that nothing explains.
@@ -150,9 +138,11 @@ struct WorkPlan {
     /// The first statement that changed or returned another number of rows than expected.
     private func missedExpectation(_ replies: ArraySlice<CommandReply>) -> BranchFailure? {
         for (index, (statement, reply)) in zip(statements, replies.dropFirst()).enumerated() {
-            guard case .completed(let result) = reply else { continue }
+            guard let expected = statement.statement.expectedRows,
+                case .completed(let result) = reply
+            else { continue }
             let actual = result.affectedRows ?? result.rowCount
-            if let expected = statement.expectedRows, expected != actual {
+            if expected != actual {
                 return BranchFailure(
                     .rowsUnexpected(expected: expected, actual: actual), statement: index)
             }
@@ -177,6 +167,7 @@ struct WorkPlan {
         _ replies: [CommandReply], _ arrays: [UInt32: ArrayType]
     ) -> [StatementResult] {
         var results: [StatementResult] = []
+        results.reserveCapacity(statements.count)
         for reply in replies.dropFirst().prefix(statements.count) {
             guard case .completed(let result) = reply else { break }
             results.append(StatementResult(result, arrays))
@@ -186,7 +177,7 @@ struct WorkPlan {
 
     /// The types in the caller's results that only the database itself knows.
     func userDefinedTypes(_ replies: [CommandReply]) -> Set<UInt32> {
-        guard returnsRows else { return [] }
+        guard script.returnsRows else { return [] }
         var types: Set<UInt32> = []
         for case .completed(let result) in replies.dropFirst().prefix(statements.count) {
             for column in 0..<result.columnCount {
@@ -206,7 +197,7 @@ struct WorkPlan {
         if index == statements.count + 1 {
             return BranchFailure(.constraintAtPrepare, report: report)
         }
-        guard commitMode == .twoPhase, index == lastIndex else {
+        guard commitMode == .twoPhase, index == script.lastIndex else {
             return BranchFailure(unknownKind, report: report)
         }
         return BranchFailure(.init(ofPrepare: message), report: report)

@@ -4,55 +4,72 @@ import TransactionEngine
 
 /// How the commands of a branch that are known beforehand are sent.
 extension WorkingSession {
-    /// Sends a whole branch, and sends it again if it failed because of a statement that had been prepared
+    /// Sends a whole branch without lists.
+    func send(
+        _ plan: WorkPlan,
+        then completion: @escaping Completion<Result<[CommandReply], PostgresError>>
+    ) {
+        let adjustments = session?.facts.adjustments ?? []
+        let before = adjustments.isEmpty ? [] : [adjustments]
+        connection.execute(
+            before + [plan.commands], limits: limits(of: plan, after: adjustments.count)
+        ) { completion($0.map { $0[before.count] }) }
+    }
+
+    /// Sends a whole branch with lists, and sends it again if need be.
+    func replies(to plan: WorkPlan) async throws(PostgresError) -> [CommandReply] {
+        let before = connection.lastSegment
+        return try await repliesIfOutdated(to: plan, sendLists(plan), before: before)
+    }
+
+    /// The replies to a branch; sends it again if it failed because of a statement that had been prepared
     /// before.
     ///
     /// The second time every statement is prepared anew, so that a second failure is the caller's own.
     /// Nothing of the first time is left: it is rolled back before.
-    func replies(to plan: WorkPlan) async throws(PostgresError) -> [CommandReply] {
-        let before = connection.lastSegment
-        let replies = try await send(plan)
+    func repliesIfOutdated(
+        to plan: WorkPlan, _ replies: [CommandReply], before segment: UInt64
+    ) async throws(PostgresError) -> [CommandReply] {
         guard replies.contains(where: { $0.error != nil }) else { return replies }
         isAnswered = true
         await rollBack()
         guard connection.isOpen, !connection.isInTransaction, !isRefused,
-            await connection.isOutdated(plan.commands, replies, before: before),
+            await connection.isOutdated(plan.commands, replies, before: segment),
             connection.isOpen, !wasCancelled
         else { return replies }
         isAnswered = false
-        connection.forgetStatements(plan.commands[plan.limited])
+        connection.forgetStatements(plan.commands[plan.script.limited])
         isClean = false
-        return try await send(plan.preparedAnew)
+        let again = plan.preparedAnew
+        guard again.lists.isEmpty else { return try await sendLists(again) }
+        return try await withCheckedContinuation { outcome in
+            send(again) { outcome.resume(returning: $0) }
+        }.get()
     }
 
-    private func send(_ plan: WorkPlan) async throws(PostgresError) -> [CommandReply] {
-        let adjustments = participant.facts(of: connection)?.adjustments ?? []
-        guard plan.lists.isEmpty else {
-            if !adjustments.isEmpty { _ = try await connection.execute([adjustments]) }
-            return try await sendLists(plan, limits(of: plan, after: 0))
-        }
-        let before = adjustments.isEmpty ? [] : [adjustments]
-        return try await connection.execute(
-            before + [plan.commands], limits: limits(of: plan, after: adjustments.count))[
-                before.count]
+    /// The limits for the caller's rows.
+    var limits: ResultLimits {
+        ResultLimits(
+            rows: participant.options.resultRowsMax, bytes: participant.options.resultBytesMax)
     }
 
-    /// The limits for the caller's rows, if so many commands are sent before the plan's.
+    /// The same, if the branch may return rows and so many commands are sent before the plan's.
     private func limits(of plan: WorkPlan, after count: Int) -> ResultLimits? {
-        guard plan.returnsRows else { return nil }
-        let first = plan.limited.lowerBound + count
-        return ResultLimits(
-            rows: participant.options.resultRowsMax, bytes: participant.options.resultBytesMax,
-            commands: first..<(first + plan.limited.count))
+        guard plan.script.returnsRows else { return nil }
+        let first = plan.script.limited.lowerBound + count
+        var limits = limits
+        limits.commands = first..<(first + plan.script.limited.count)
+        return limits
     }
 
     /// Sends a branch with lists, whose text depends on the types that the server gives the parameters.
     ///
     /// For a statement that the session has prepared, the types are known. Otherwise one more round trip
     /// asks for them, after the statements before it have run: they may create what it names.
-    private func sendLists(
-        _ plan: WorkPlan, _ limits: ResultLimits?
-    ) async throws(PostgresError) -> [CommandReply] {
+    private func sendLists(_ plan: WorkPlan) async throws(PostgresError) -> [CommandReply] {
+        let adjustments = session?.facts.adjustments ?? []
+        if !adjustments.isEmpty { _ = try await connection.execute([adjustments]) }
+        let limits = limits(of: plan, after: 0)
         var commands = plan.commands
         var replies: [CommandReply] = []
         for (index, lists) in plan.lists.sorted(by: { $0.key < $1.key }) {

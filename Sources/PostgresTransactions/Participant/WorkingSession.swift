@@ -9,8 +9,12 @@ import TransactionEngine
 /// It is lent clean, and given back clean or closed.
 @LoopActor
 final class WorkingSession: BranchSession, WatchedSession {
+    typealias Completion<Report> = @LoopActor (Report) -> Void
+
     let participant: PostgresParticipant
     let connection: PostgresConnection
+    /// What was known of the session when it was lent; nil if it was lost by then.
+    let session: OpenSession?
     nonisolated let participantVersion: Int?
     private let commitMode: CommitMode
     /// What it was lent for.
@@ -22,7 +26,7 @@ final class WorkingSession: BranchSession, WatchedSession {
     /// The branch's name and its statements, since its work began.
     private(set) var gid: String?
     private(set) var age: GlobalTransactionID?
-    private(set) var statements: [Statement] = []
+    private(set) var statements: [InspectedStatement] = []
     private(set) var isWorking = false
     private(set) var wasCancelled = false
     /// Why it waits for ever, or did a moment ago; see `note`.
@@ -32,12 +36,13 @@ final class WorkingSession: BranchSession, WatchedSession {
     var isStopped: Bool { wasCancelled || isRefused }
     /// Whether the server has answered everything that was sent.
     var isAnswered = false
-    private(set) var identity: SessionIdentity?
+    var process: ServerProcess? { gid == nil ? nil : session?.process }
+    var startedAt: String? { session?.facts.identity.startedAt }
     private var isOver = false
     /// Whether nothing of the branch is left in the session.
     var isClean = true
     /// Whether nothing will be left once the transaction that the session holds has ended.
-    private var endsClean = false
+    private(set) var endsClean = false
     /// The open transaction, while the caller's own code works in it.
     private(set) var interactive: InteractiveBranch?
 
@@ -47,7 +52,8 @@ final class WorkingSession: BranchSession, WatchedSession {
     ) {
         self.participant = participant
         self.connection = connection
-        participantVersion = participant.facts(of: connection)?.version
+        session = connection.session
+        participantVersion = session?.facts.version
         commitMode = request.commitMode
         self.request = request
         self.isContended = isContended
@@ -58,53 +64,82 @@ final class WorkingSession: BranchSession, WatchedSession {
 
     // MARK: The work
 
-    func work(_ request: WorkRequest, then completion: @escaping @LoopActor (WorkReport) -> Void) {
-        participant.loop.spawn {
-            completion(await self.work(request))
-        }
-    }
-
     /// Does the work, and prepares it or holds it; the vote is the command tag.
-    private func work(_ request: WorkRequest) async -> WorkReport {
-        guard let facts = participant.facts(of: connection), !wasCancelled else {
-            return close(
-                WorkReport(
-                    reply: .refused, results: [],
-                    failure: BranchFailure(wasCancelled ? .cancelled : .connectionLost),
-                    session: nil))
+    ///
+    /// The usual branch runs in no task: it is sent here, and its replies are read where they arrive.
+    ///
+    /// - Parameter completion: called once, on the loop; before this returns if the branch cannot begin.
+    func work(_ request: WorkRequest, then completion: @escaping Completion<WorkReport>) {
+        guard let session, connection.isOpen, !wasCancelled else {
+            let failure = BranchFailure(wasCancelled ? .cancelled : .connectionLost)
+            return completion(
+                close(WorkReport(reply: .refused, results: [], failure: failure, session: nil)))
         }
         isWorking = true
         isClean = false
         gid = request.gid
         age = request.age
-        identity = facts.identity
-        participant.lockWatch.begin(self, facts.identity.processID)
-        if needsSlot { participant.slots.begin(request.gid) }
+        participant.lockWatch.begin(self)
         switch request.work {
         case .statements(let inspected):
-            statements = inspected.map(\.statement)
-            return await run(inspected, for: request, facts: facts)
-        case .interactive(let work): return await run(work, for: request, facts: facts)
+            statements = inspected
+            let script = participant.scripts.script(
+                of: inspected, request.isolation, request.commitMode)
+            let plan = WorkPlan(script, inspected, gid: request.gid)
+            run(plan, facts: session.facts, then: completion)
+        case .interactive(let work):
+            // There from now on, so that a cancel finds it.
+            let branch = InteractiveBranch(
+                connection, limits: limits, request: request,
+                adjustments: session.facts.adjustments)
+            interactive = branch
+            participant.loop.spawn { [self] in
+                await run(work, in: branch, for: request, facts: session.facts, then: completion)
+            }
         }
     }
 
     /// Everything from BEGIN to PREPARE in one round trip.
     private func run(
-        _ statements: [InspectedStatement], for request: WorkRequest, facts: SessionFacts
-    ) async -> WorkReport {
-        let plan = WorkPlan(
-            statements, request, hasWitness: participant.options.hasWitness)
-        do {
-            let replies = try await replies(to: plan)
-            // If the session is lost here, the results cannot be read, so the vote is `lost` although
-            // PREPARE has run.
-            let types = WorkPlan.haveCompleted(replies) ? plan.userDefinedTypes(replies) : []
-            let arrays = types.isEmpty ? [:] : try await connection.arrayTypes(types)
-            return await settle(
-                report(of: plan, replies, facts: facts, arrays: arrays))
-        } catch {
-            // Something was sent, so a PREPARE may have run or may yet run.
-            return close(lost(facts))
+        _ plan: WorkPlan, facts: SessionFacts, then completion: @escaping Completion<WorkReport>
+    ) {
+        // Only lists, and replies that are not the usual ones, are worth a task.
+        guard plan.lists.isEmpty else {
+            return resume(plan, facts: facts, then: completion) { try await self.replies(to: plan) }
+        }
+        let before = connection.lastSegment
+        send(plan) { [self] outcome in
+            guard case .success(let replies) = outcome else {
+                return completion(close(lost(facts)))
+            }
+            if WorkPlan.haveCompleted(replies), plan.userDefinedTypes(replies).isEmpty {
+                return settle(report(of: plan, replies, facts: facts), then: completion)
+            }
+            isAnswered = true
+            resume(plan, facts: facts, then: completion) {
+                try await self.repliesIfOutdated(to: plan, replies, before: before)
+            }
+        }
+    }
+
+    /// Reads replies that take more round trips.
+    private func resume(
+        _ plan: WorkPlan, facts: SessionFacts, then completion: @escaping Completion<WorkReport>,
+        replies: @escaping @LoopActor () async throws -> [CommandReply]
+    ) {
+        participant.loop.spawn { [self] in
+            do {
+                let replies = try await replies()
+                // If the session is lost here, the results cannot be read, so the vote is `lost` although
+                // PREPARE has run.
+                let types = WorkPlan.haveCompleted(replies) ? plan.userDefinedTypes(replies) : []
+                let arrays = types.isEmpty ? [:] : try await connection.arrayTypes(types)
+                settle(
+                    report(of: plan, replies, facts: facts, arrays: arrays), then: completion)
+            } catch {
+                // Something was sent, so a PREPARE may have run or may yet run.
+                completion(close(lost(facts)))
+            }
         }
     }
 
@@ -113,11 +148,11 @@ final class WorkingSession: BranchSession, WatchedSession {
         of plan: WorkPlan, _ replies: [CommandReply], facts: SessionFacts,
         arrays: [UInt32: ArrayType] = [:]
     ) -> WorkReport {
-        let report = explain(plan.report(replies, facts: facts, arrays: arrays))
-        endsClean = plan.leavesSessionClean(replies, facts: facts)
+        let (report, leavesSessionClean) = plan.report(replies, facts: facts, arrays: arrays)
+        endsClean = leavesSessionClean
         // A branch that was refused may have been rolled back, and its session reset, by now.
         isClean = isClean || endsClean && !connection.isInTransaction
-        return report
+        return explain(report)
     }
 
     private func lost(_ facts: SessionFacts) -> WorkReport {
@@ -127,59 +162,71 @@ final class WorkingSession: BranchSession, WatchedSession {
 
     /// The caller's own code, then proof and PREPARE in one round trip.
     private func run(
-        _ work: InteractiveWork, for request: WorkRequest, facts: SessionFacts
-    ) async -> WorkReport {
-        let branch = InteractiveBranch(
-            connection,
-            limits: ResultLimits(
-                rows: participant.options.resultRowsMax, bytes: participant.options.resultBytesMax),
-            request: request, adjustments: facts.adjustments)
-        interactive = branch
-        let completion = await branch.run(work)
+        _ work: InteractiveWork, in branch: InteractiveBranch, for request: WorkRequest,
+        facts: SessionFacts, then completion: @escaping Completion<WorkReport>
+    ) async {
+        let end = await branch.run(work)
         interactive = nil
-        if let failure = branch.refusal(after: completion) {
+        if let failure = branch.refusal(after: end) {
             await rollBack()
             if await branch.metOutdatedStatement() { participant.outdateStatements() }
             // No PREPARE was sent, so nothing can be prepared. But a statement may still run, and hold
             // locks: the fence ends such a session before the branch counts as ended.
             let isAtWork = !connection.isOpen || connection.transactionStatus == .active
             if isAtWork { connection.close() }
-            return close(
-                WorkReport(
-                    reply: isAtWork ? .lost : .refused, results: [], failure: failure,
-                    session: facts.identity))
+            return completion(
+                close(
+                    WorkReport(
+                        reply: isAtWork ? .lost : .refused, results: [], failure: failure,
+                        session: facts.identity)))
         }
         let plan = WorkPlan(
-            closing: request, hasBegun: branch.begun != nil,
-            hasWitness: participant.options.hasWitness)
-        do {
-            let replies = try await connection.execute([plan.commands])
+            BranchScript(
+                closing: request.commitMode, request.isolation, hasBegun: branch.begun != nil,
+                hasWitness: participant.options.hasWitness), gid: request.gid)
+        connection.execute([plan.commands]) { [self] outcome in
+            guard case .success(let replies) = outcome else {
+                return completion(close(lost(facts)))
+            }
             let begun = branch.begun.map { [$0] } ?? []
-            return await settle(report(of: plan, begun + replies[0], facts: facts))
-        } catch {
-            return close(lost(facts))
+            settle(report(of: plan, begun + replies[0], facts: facts), then: completion)
         }
     }
 
     /// Keeps a branch open that is to be held, and rolls back one that was refused and is still open.
-    private func settle(_ report: WorkReport) async -> WorkReport {
+    private func settle(
+        _ report: WorkReport, then completion: @escaping Completion<WorkReport>
+    ) {
         switch report.reply {
-        case .held where !isStopped:
-            isWorking = false
-            return report
-        case .ready where !isStopped:
-            if commitMode == .onePhase, !(await participant.writesThrough()) {
-                return await refuse(report, BranchFailure(.notDurable))
-            }
-            guard !isStopped else { return await refuse(report, stopped) }
-            isWorking = false
-            return report
         case .held, .ready:
-            return await refuse(report, stopped)
+            if isStopped { return refuse(report, stopped, then: completion) }
+            if commitMode == .onePhase { return makeDurable(report, then: completion) }
+            hold(report, then: completion)
         case .prepared, .preparedAgainstVote, .refused, .lost:
-            await rollBack()
-            return close(report)
+            rollBack { [self] in completion(close(report)) }
         }
+    }
+
+    /// Makes sure that the transaction id of a one-phase branch is on disk.
+    private func makeDurable(
+        _ report: WorkReport, then completion: @escaping Completion<WorkReport>
+    ) {
+        participant.loop.spawn { [self] in
+            let isDurable = await participant.writesThrough()
+            guard isDurable, !isStopped else {
+                let failure = isDurable ? stopped : BranchFailure(.notDurable)
+                return refuse(report, failure, then: completion)
+            }
+            hold(report, then: completion)
+        }
+    }
+
+    /// The work has ended well, and its transaction stays open until the decision.
+    private func hold(
+        _ report: WorkReport, then completion: @escaping Completion<WorkReport>
+    ) {
+        isWorking = false
+        completion(report)
     }
 
     /// Why the work was stopped.
@@ -187,21 +234,30 @@ final class WorkingSession: BranchSession, WatchedSession {
         wasCancelled ? BranchFailure(.cancelled) : endlessWait ?? BranchFailure(.cancelled)
     }
 
-    private func refuse(_ report: WorkReport, _ failure: BranchFailure) async -> WorkReport {
-        await rollBack()
-        return close(
-            WorkReport(
-                reply: .refused, results: report.results, failure: failure,
-                session: report.session))
+    private func refuse(
+        _ report: WorkReport, _ failure: BranchFailure,
+        then completion: @escaping Completion<WorkReport>
+    ) {
+        let refusal = WorkReport(
+            reply: .refused, results: report.results, failure: failure, session: report.session)
+        rollBack { [self] in completion(close(refusal)) }
     }
 
-    /// Rolls back and cleans the session, unless a statement runs in it.
-    func rollBack() async {
-        guard connection.isOpen, connection.transactionStatus != .active, !isClean else { return }
+    /// Rolls back and cleans the session, unless a statement runs in it or nothing is left in it.
+    func rollBack(then completion: @escaping @LoopActor () -> Void) {
+        guard !isClean, connection.isOpen, connection.transactionStatus != .active else {
+            return completion()
+        }
         let rollback = connection.isInTransaction ? [Command("ROLLBACK")] : []
-        let replies = try? await connection.execute(
-            [rollback + WorkPlan.reset], timeout: .seconds(5))
-        isClean = replies.map { WorkPlan.haveCompleted($0[0]) } ?? false
+        connection.execute([rollback + WorkPlan.reset], timeout: .seconds(5)) { [self] outcome in
+            let replies = try? outcome.get()
+            isClean = replies.map { WorkPlan.haveCompleted($0[0]) } ?? false
+            completion()
+        }
+    }
+
+    func rollBack() async {
+        await withCheckedContinuation { done in rollBack { done.resume() } }
     }
 
     private func close(_ report: WorkReport) -> WorkReport {
@@ -216,129 +272,10 @@ final class WorkingSession: BranchSession, WatchedSession {
         return report
     }
 
-    // MARK: The transaction that it holds
+    // MARK: Its return
 
     /// The server at the other end.
-    var server: ServerTimeline? { participant.facts(of: connection)?.server }
-
-    func commit(
-        _ entry: JournalEntry?, then completion: @escaping @LoopActor (LocalCommitReport) -> Void
-    ) {
-        participant.loop.spawn {
-            completion(await self.commit(entry))
-        }
-    }
-
-    /// Commits the commit point's transaction, once: if the reply is lost, its outcome is asked for later.
-    ///
-    /// Deferred code has run, and the role is ours again, since the work ended. Cursors that the caller's
-    /// SQL holds would run within COMMIT, so they are closed. `synchronous_commit` is set last of all.
-    private func commit(_ entry: JournalEntry?) async -> LocalCommitReport {
-        guard connection.isOpen, connection.transactionStatus == .inTransaction else {
-            giveBack()
-            return LocalCommitReport(.unknown)
-        }
-        var commands = endsClean ? [] : [WorkPlan.closingCursors]
-        if let entry {
-            commands.append(Journal.decide(.commit, entry, installation: participant.installation))
-        } else {
-            commands.append(Self.synchronous)
-        }
-        commands.append(Command("COMMIT"))
-        let report: LocalCommitReport
-        do {
-            let replies = try await connection.execute(
-                [commands] + cleaning, timeout: .seconds(60))
-            report = Self.localCommit(replies[0])
-            isClean = hasCleaned(replies)
-        } catch {
-            report = LocalCommitReport(.unknown)
-        }
-        switch report.reply {
-        case .committed: break
-        case .rolledBack: await rollBack()
-        case .unknown: connection.close()
-        }
-        giveBack()
-        return report
-    }
-
-    private static let synchronous = Command(
-        "SELECT pg_catalog.set_config('synchronous_commit', 'on', true)")
-
-    /// Commands after the end, in a transaction of their own, if the session is not clean by then.
-    private var cleaning: [[Command]] {
-        endsClean ? [] : [WorkPlan.reset + WorkPlan.remains]
-    }
-
-    /// Whether the session is clean after an end that was sent with `cleaning`.
-    private func hasCleaned(_ replies: [[CommandReply]]) -> Bool {
-        WorkPlan.haveCompleted(endsClean ? replies[0] : replies[1])
-    }
-
-    private static func localCommit(_ replies: [CommandReply]) -> LocalCommitReport {
-        for (index, reply) in replies.enumerated() {
-            guard case .failed(let message) = reply else { continue }
-            // A backend that is ended inside COMMIT may have committed.
-            if message.endsSession { return LocalCommitReport(.unknown) }
-            // The commands before COMMIT are our own, and run none of the caller's code.
-            let kind =
-                index == replies.count - 1 ? BranchFailure.Kind(ofCommit: message) : .commit
-            return LocalCommitReport(
-                .rolledBack,
-                failure: BranchFailure(kind, report: BranchFailure.ServerReport(message)))
-        }
-        guard case .completed(let commit)? = replies.last else {
-            return LocalCommitReport(.unknown)
-        }
-        switch commit.tag {
-        case "COMMIT":
-            // A cancelled wait for a standby is a success with a warning: it is committed, and
-            // perhaps not yet on the standby.
-            return LocalCommitReport(commit.isUnconfirmed ? .unknown : .committed)
-        case "ROLLBACK":
-            return LocalCommitReport(.rolledBack, failure: BranchFailure(.commit))
-        default:
-            return LocalCommitReport(.unknown)
-        }
-    }
-
-    func finish(
-        _ decision: Decision, then completion: @escaping @LoopActor (FinishReport) -> Void
-    ) {
-        participant.loop.spawn {
-            completion(await self.finish(decision))
-        }
-    }
-
-    /// Ends the transaction that the session holds.
-    ///
-    /// A COMMIT that PostgreSQL refuses has ended it as well; a branch that only reads loses nothing by
-    /// that.
-    private func finish(_ decision: Decision) async -> FinishReport {
-        guard connection.isOpen, connection.transactionStatus != .active else {
-            connection.close()
-            giveBack()
-            return FinishReport(.tryAgain, error: "its session was lost")
-        }
-        do {
-            let verb = decision == .commit ? "COMMIT" : "ROLLBACK"
-            let replies = try await connection.execute(
-                [[Command(verb)]] + cleaning, timeout: .seconds(30))
-            let hasEnded = connection.isOpen && !connection.isInTransaction
-            if !hasEnded { connection.close() }
-            isClean = hasCleaned(replies)
-            giveBack()
-            guard hasEnded else { return FinishReport(.tryAgain, error: "its session was lost") }
-            return FinishReport(.done, error: replies[0][0].error?.message)
-        } catch {
-            connection.close()
-            giveBack()
-            return FinishReport(.tryAgain, error: "\(error)")
-        }
-    }
-
-    // MARK: Its return
+    var server: ServerTimeline? { connection.isOpen ? session?.server : nil }
 
     /// Asks PostgreSQL to cancel the work.
     ///
@@ -354,7 +291,7 @@ final class WorkingSession: BranchSession, WatchedSession {
             self.connection.close()
             self.interactive?.abandon()
         }
-        Task(executorPreference: participant.loop) { await self.connection.requestCancel() }
+        connection.requestCancel {}
     }
 
     func release() { giveBack() }
@@ -363,11 +300,11 @@ final class WorkingSession: BranchSession, WatchedSession {
     ///
     /// After a cancel it is always closed: the request may still be on its way to the backend, where it
     /// would hit the next branch.
-    private func giveBack() {
+    func giveBack() {
         guard !isOver else { return }
         isOver = true
-        if let identity { participant.lockWatch.end(identity.processID) }
-        if needsSlot { participant.slots.giveBack(gid) }
+        if gid != nil { participant.lockWatch.end(self) }
+        if needsSlot { participant.slots.giveBack() }
         if isContended { participant.contendedSessions.giveBack() }
         if isStopped || !isClean || !connection.isOpen || connection.isInTransaction {
             participant.workers.discard(connection)

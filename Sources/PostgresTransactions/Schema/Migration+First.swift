@@ -226,6 +226,7 @@ extension Migration {
         """
         CREATE UNLOGGED TABLE tandem.waiting_sessions (
             system_identifier text NOT NULL,
+            server_started_at text NOT NULL,
             process_id integer NOT NULL,
             virtual_transaction text NOT NULL,
             replica text NOT NULL,
@@ -233,13 +234,15 @@ extension Migration {
             transaction text NOT NULL,
             age text NOT NULL,
             branch integer NOT NULL,
-            PRIMARY KEY (system_identifier, process_id, virtual_transaction))
+            PRIMARY KEY (system_identifier, server_started_at, process_id, virtual_transaction))
         """,
         """
         DO $$ BEGIN
         COMMENT ON TABLE tandem.waiting_sessions IS
             'The sessions of transactions that wait for locks of other replicas'' transactions, so '
             'that every replica can find deadlocks over several replicas';
+        COMMENT ON COLUMN tandem.waiting_sessions.server_started_at IS
+            'Distinguishes servers whose data directories were copied from one';
         COMMENT ON COLUMN tandem.waiting_sessions.age IS
             'The id of the request''s first run; the youngest transaction of a deadlock is the victim';
         END $$

@@ -32,11 +32,10 @@ extension DeadlockDetector {
 
     /// The server processes of other replicas that this watch asks about as well.
     ///
-    /// Every participant on their server asks: it alone knows the relations of its database, and two
-    /// servers that were copied from one have the same identifier.
+    /// Every participant on their server asks: it alone knows the relations of its database.
     func processesElsewhere(for watch: LockWatch) -> [Int32] {
-        guard !elsewhere.isEmpty, let system = watch.systemIdentifier else { return [] }
-        return elsewhere.filter { $0.process.systemIdentifier == system }.map(\.process.processID)
+        guard !elsewhere.isEmpty, let server = watch.server else { return [] }
+        return elsewhere.filter { $0.process.server == server }.map(\.process.id)
     }
 
     /// The sessions of this replica's transactions that wait, as far as they were read.
@@ -44,6 +43,7 @@ extension DeadlockDetector {
         let parties = parties
         var found: [(session: PublishedSession, isWaiting: Bool)] = []
         for reading in readings.values {
+            guard let server = reading.server else { continue }
             for (id, session) in reading.sessions {
                 guard let process = reading.processes[id],
                     let virtualTransaction = process.virtualTransaction,
@@ -53,8 +53,7 @@ extension DeadlockDetector {
                 else { continue }
                 let published = PublishedSession(
                     transaction: known.id, age: age, branch: known.branch,
-                    process: ServerProcess(
-                        systemIdentifier: reading.systemIdentifier, processID: id),
+                    process: ServerProcess(server: server, id: id),
                     virtualTransaction: virtualTransaction)
                 found.append((published, process.wait != nil && session.isWorking))
             }

@@ -34,7 +34,7 @@ struct LockParties {
         if let id = transaction(of: process, in: reading)?.id, let age = ages[id] {
             return .transaction(id, age: age)
         }
-        return .stranger(systemIdentifier: reading.systemIdentifier, processID: process)
+        return .stranger(server: reading.serverName, processID: process)
     }
 
     /// The party that a prepared transaction belongs to.
@@ -50,10 +50,9 @@ struct LockParties {
         of process: Int32, in reading: LockReading
     ) -> (id: GlobalTransactionID, branch: Int)? {
         if let session = reading.sessions[process] { return transaction(of: session) }
-        let key = ServerProcess(
-            systemIdentifier: reading.systemIdentifier, processID: process)
-        guard let virtualTransaction = reading.processes[process]?.virtualTransaction,
-            let published = elsewhere[key]?.first(where: {
+        guard let server = reading.server,
+            let virtualTransaction = reading.processes[process]?.virtualTransaction,
+            let published = elsewhere[ServerProcess(server: server, id: process)]?.first(where: {
                 $0.virtualTransaction == virtualTransaction
             })
         else { return nil }
@@ -142,7 +141,7 @@ struct FoundWaits {
                 else { continue }
                 let waiter = parties.party(process.id, in: reading)
                 if case .transaction(let id, _) = waiter, parties.stopped.contains(id) { continue }
-                let identity = "\(reading.systemIdentifier) \(process.id) \(wait.identity)"
+                let identity = "\(reading.serverName) \(process.id) \(wait.identity)"
                 let named = reading.blockers(of: wait)
                 let blockers =
                     named.sessions.map { parties.party($0, in: reading) }

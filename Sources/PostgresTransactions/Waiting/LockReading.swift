@@ -6,7 +6,9 @@ import TransactionEngine
 @LoopActor
 protocol WatchedSession: AnyObject, Sendable {
     /// The server process; nil before the branch begins.
-    var identity: SessionIdentity? { get }
+    var process: ServerProcess? { get }
+    /// When it started, as in `SessionIdentity`.
+    var startedAt: String? { get }
     /// The branch's gid; nil before it begins.
     var gid: String? { get }
     /// The age of its transaction; nil before it begins.
@@ -26,16 +28,32 @@ protocol WatchedSession: AnyObject, Sendable {
     func statement(running query: String) -> Int?
 }
 
+/// A server as long as it runs.
+///
+/// The start distinguishes servers whose data directories were copied from one: these have the same system
+/// identifier, and may give the same number to a process.
+struct RunningServer: Hashable, Sendable, CustomStringConvertible {
+    let systemIdentifier: String
+    /// When its postmaster started, in microseconds since 1970.
+    let startedAt: String
+
+    var description: String { "\(systemIdentifier) \(startedAt)" }
+}
+
 /// A server process on one of several servers.
 struct ServerProcess: Hashable, Sendable {
-    let systemIdentifier: String
-    let processID: Int32
+    let server: RunningServer
+    /// Its number there.
+    let id: Int32
 }
 
 /// What one question about the waits in a participant's server has found.
 struct LockReading: Sendable {
     let participant: String
-    let systemIdentifier: String
+    /// The server; nil if it was not asked, since no branch was late.
+    let server: RunningServer?
+    /// Names the server in the graph of waits.
+    var serverName: String { server.map { "\($0)" } ?? "" }
     let processes: [Int32: LockProcess]
     /// This replica's sessions on the server, of all participants, by server process: those that had the
     /// same branch when the server was asked and when it had answered.
@@ -64,15 +82,15 @@ struct LockReading: Sendable {
         before: [ServerProcess: any WatchedSession], after: [ServerProcess: any WatchedSession]
     ) {
         self.participant = participant
-        systemIdentifier = listing.systemIdentifier
+        server = listing.server
         processes = listing.processes
         var sessions: [Int32: any WatchedSession] = [:]
         for (process, session) in before
-        where process.systemIdentifier == listing.systemIdentifier && after[process] === session {
+        where process.server == listing.server && after[process] === session {
             // By now the process may be another one with the same number.
-            let startedAt = listing.processes[process.processID]?.startedAt
-            guard startedAt == nil || startedAt == session.identity?.startedAt else { continue }
-            sessions[process.processID] = session
+            let startedAt = listing.processes[process.id]?.startedAt
+            guard startedAt == nil || startedAt == session.startedAt else { continue }
+            sessions[process.id] = session
         }
         self.sessions = sessions
         let listed = listing.processes

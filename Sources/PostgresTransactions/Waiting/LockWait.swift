@@ -42,7 +42,8 @@ struct LockWait: Hashable, Sendable {
 
 /// The waits for locks of one server, and everybody who is part of them.
 struct LockListing: Sendable {
-    let systemIdentifier: String
+    /// The server; nil if none was asked.
+    let server: RunningServer?
     let processes: [Int32: LockProcess]
 }
 

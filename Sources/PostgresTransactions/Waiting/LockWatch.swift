@@ -18,55 +18,65 @@ final class LockWatch {
     /// Sees the readings of all participants.
     weak var detector: DeadlockDetector?
     private let loop: EventLoop
-    private let server: @LoopActor () -> String?
+    private let latestServer: @LoopActor () -> RunningServer?
     private let ask: @LoopActor ([Int32]) async throws -> LockListing
     private let read = NextRun<LockReading?>()
     private var schedule: ProbeSchedule
-    private var entries: [Int32: Entry] = [:]
+    /// In no order, and only as many as a pool has sessions: a branch that comes and goes is compared with
+    /// a few others, and nothing is hashed or allocated for it.
+    private var entries: [Entry] = []
     private var timer: LoopTimer?
     private var isProbing = false
+    /// Whether the detector may have a reading of the participant.
+    private var isRead = false
 
     /// Makes a watch.
     ///
     /// - Parameters:
     ///   - lockTimeout: how long PostgreSQL lets a session wait; 0 for ever.
-    ///   - server: the system identifier of the server that answered last.
+    ///   - server: the server that answered last.
     ///   - ask: finds out which of these server processes wait.
     init(
         participant: String, lockTimeout: Duration, loop: EventLoop,
-        server: @escaping @LoopActor () -> String?,
+        server: @escaping @LoopActor () -> RunningServer?,
         ask: @escaping @LoopActor ([Int32]) async throws -> LockListing
     ) {
         self.participant = participant
         schedule = ProbeSchedule(lockTimeout: lockTimeout)
         self.loop = loop
-        self.server = server
+        latestServer = server
         self.ask = ask
     }
 
     /// The sessions with a branch in them; some have voted.
-    var sessions: [any WatchedSession] { entries.values.map(\.session) }
+    var sessions: [any WatchedSession] { entries.map(\.session) }
 
     /// The participant's server, as far as it is known.
-    var systemIdentifier: String? { server() }
+    var server: RunningServer? { latestServer() }
 
-    /// A branch begins to work in the session with this server process.
-    func begin(_ session: any WatchedSession, _ processID: Int32) {
-        entries[processID] = Entry(session: session, begun: loop.now)
-        scheduleProbe()
+    /// A branch begins to work in this session.
+    ///
+    /// It is due later than those that began before it, so a timer that is set comes in time for it as
+    /// well: while branches come and go, one timer stands, and is set again only when it has passed.
+    func begin(_ session: any WatchedSession) {
+        entries.append(Entry(session: session, begun: loop.now))
+        if timer == nil { scheduleProbe() }
     }
 
     /// The branch has left the session.
-    func end(_ processID: Int32) {
-        entries[processID] = nil
-        if entries.isEmpty { detector?.forgetReading(of: participant) }
+    func end(_ session: any WatchedSession) {
+        guard let place = entries.firstIndex(where: { $0.session === session }) else { return }
+        entries.swapAt(place, entries.count - 1)
+        entries.removeLast()
+        guard entries.isEmpty, isRead else { return }
+        isRead = false
+        detector?.forgetReading(of: participant)
     }
 
-    /// A branch that begins later is due later, so a timer that is set already comes in time.
     private func scheduleProbe() {
         guard timer == nil, !isProbing,
             let next = schedule.next(
-                begun: entries.values.lazy.filter { $0.session.isWorking }.map(\.begun))
+                begun: entries.lazy.filter { $0.session.isWorking }.map(\.begun))
         else { return }
         timer = loop.schedule(after: max(loop.now.duration(to: next), .zero)) { [weak self] in
             self?.passTimer()
@@ -87,10 +97,10 @@ final class LockWatch {
         scheduleProbe()
     }
 
-    private var late: [Int32] {
+    private var late: [any WatchedSession] {
         let now = loop.now
-        return entries.filter { $1.session.isWorking && schedule.isLate($1.begun, at: now) }
-            .map(\.key)
+        return entries.filter { $0.session.isWorking && schedule.isLate($0.begun, at: now) }
+            .map(\.session)
     }
 
     /// Asks the server; nil if it does not answer.
@@ -99,6 +109,7 @@ final class LockWatch {
     func probe() async -> LockReading? {
         await read { [self] in
             let reading = await readNow()
+            isRead = true
             detector?.take(reading, of: participant)
             return reading
         }
@@ -109,9 +120,9 @@ final class LockWatch {
         let own = late
         let others = detector?.processesElsewhere(for: self) ?? []
         let asked = loop.now
-        var listing = LockListing(systemIdentifier: "", processes: [:])
+        var listing = LockListing(server: nil, processes: [:])
         if !own.isEmpty || !others.isEmpty {
-            let answer = try? await ask(own + others)
+            let answer = try? await ask(own.compactMap(\.process?.id) + others)
             guard let answer else {
                 schedule.noteSilence(at: loop.now)
                 return nil
@@ -122,7 +133,13 @@ final class LockWatch {
         }
         let reading = LockReading(
             participant: participant, listing, before: before, after: known)
-        for id in own where entries[id] != nil { reading.sessions[id]?.note(reading) }
+        for session in own {
+            // It may have left since; then the process may be another branch's.
+            guard let process = session.process, reading.sessions[process.id] === session,
+                entries.contains(where: { $0.session === session })
+            else { continue }
+            session.note(reading)
+        }
         return reading
     }
 
@@ -137,10 +154,7 @@ final class LockWatch {
     ) -> [ServerProcess: any WatchedSession] {
         var found: [ServerProcess: any WatchedSession] = [:]
         for session in sessions {
-            guard let identity = session.identity else { continue }
-            let process = ServerProcess(
-                systemIdentifier: identity.systemIdentifier, processID: identity.processID)
-            found[process] = session
+            if let process = session.process { found[process] = session }
         }
         return found
     }

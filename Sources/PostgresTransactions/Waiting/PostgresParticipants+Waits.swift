@@ -50,9 +50,8 @@ extension PostgresParticipant {
             -> [Int32: LockProcess]
     ) async throws -> LockListing {
         try await statusReaders.withConnection(timeout: limit) { connection in
-            let system = try self.factsIfOpen(of: connection).systemIdentifier
-            return LockListing(
-                systemIdentifier: system, processes: try await find(connection, limit))
+            let server = try self.factsIfOpen(of: connection).runningServer
+            return LockListing(server: server, processes: try await find(connection, limit))
         }
     }
 }

@@ -63,7 +63,7 @@ final class WaitExchange {
     private static let rows = Query<Row>(
         """
         SELECT w.replica = $1 AND w.epoch = $2::bigint, w.transaction, w.age, w.branch,
-            w.system_identifier, w.process_id, w.virtual_transaction
+            w.system_identifier, w.server_started_at, w.process_id, w.virtual_transaction
         FROM tandem.waiting_sessions AS w
         JOIN tandem.replicas AS r ON r.name = w.replica AND r.epoch = w.epoch
             AND \(StateDatabase.isAlive)
@@ -73,17 +73,19 @@ final class WaitExchange {
         let transaction = row.text().flatMap { GlobalTransactionID($0) }
         let age = row.text().flatMap { GlobalTransactionID($0) }
         let branch: Int? = row.value()
-        let system = row.text()
+        let (system, serverStart) = (row.text(), row.text())
         let processID: Int32? = row.value()
         let virtualTransaction = row.text()
-        guard let transaction, let age, let branch, let system, let processID,
-            let virtualTransaction
+        guard let transaction, let age, let branch, let system, let serverStart,
+            let processID, let virtualTransaction
         else { return nil }
         return Row(
             isOwn: isOwn,
             session: PublishedSession(
                 transaction: transaction, age: age, branch: branch,
-                process: ServerProcess(systemIdentifier: system, processID: processID),
+                process: ServerProcess(
+                    server: RunningServer(systemIdentifier: system, startedAt: serverStart),
+                    id: processID),
                 virtualTransaction: virtualTransaction))
     }
 
@@ -96,14 +98,15 @@ final class WaitExchange {
             """
             WITH present AS (
                 SELECT * FROM unnest($3::text[], $4::integer[], $5::text[], $6::text[],
-                    $7::text[], $8::integer[]) AS x(system_identifier, process_id,
-                    virtual_transaction, transaction, age, branch)),
+                    $7::text[], $8::integer[], $9::text[]) AS x(system_identifier, process_id,
+                    virtual_transaction, transaction, age, branch, server_started_at)),
             removed AS (
                 DELETE FROM tandem.waiting_sessions WHERE ctid = ANY (ARRAY(
                     SELECT w.ctid FROM tandem.waiting_sessions AS w
                     WHERE CASE WHEN w.replica = $1 AND w.epoch = $2::bigint
                         THEN NOT EXISTS (SELECT FROM present AS x
                             WHERE x.system_identifier = w.system_identifier
+                                AND x.server_started_at = w.server_started_at
                                 AND x.process_id = w.process_id
                                 AND x.virtual_transaction = w.virtual_transaction)
                         ELSE NOT EXISTS (SELECT FROM tandem.replicas AS r
@@ -111,17 +114,18 @@ final class WaitExchange {
                                 AND \(StateDatabase.isAlive)) END
                     FOR UPDATE SKIP LOCKED)))
             INSERT INTO tandem.waiting_sessions (replica, epoch, system_identifier, process_id,
-                virtual_transaction, transaction, age, branch)
+                virtual_transaction, transaction, age, branch, server_started_at)
             SELECT $1, $2::bigint, * FROM present ON CONFLICT DO NOTHING
             """,
             [
                 state.replica, "\(state.epoch)",
-                ArrayLiteral.write(own.map(\.process.systemIdentifier)),
-                ArrayLiteral.write(own.map { Int64($0.process.processID) }),
+                ArrayLiteral.write(own.map(\.process.server.systemIdentifier)),
+                ArrayLiteral.write(own.map { Int64($0.process.id) }),
                 ArrayLiteral.write(own.map(\.virtualTransaction)),
                 ArrayLiteral.write(own.map { "\($0.transaction)" }),
                 ArrayLiteral.write(own.map { "\($0.age)" }),
                 ArrayLiteral.write(own.map { Int64($0.branch) }),
+                ArrayLiteral.write(own.map(\.process.server.startedAt)),
             ])
     }
 }

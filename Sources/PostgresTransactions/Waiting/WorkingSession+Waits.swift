@@ -16,11 +16,11 @@ extension WorkingSession {
         // A reply that has arrived is explained by what was known before.
         guard isWorking, !wasCancelled, !isAnswered, let name = gid.flatMap({ BranchName($0) })
         else { return }
-        let process = identity.flatMap { reading.processes[$0.processID] }
+        let process = process.flatMap { reading.processes[$0.id] }
         let wait = process?.wait
         guard !isRefused else {
             // The cancel request was dropped if the server still had several others to answer.
-            if wait != nil { requestCancel() }
+            if wait != nil { connection.requestCancel {} }
             return
         }
         endlessWait = nil
@@ -90,15 +90,12 @@ extension WorkingSession {
         isRefused = true
         endlessWait = failure
         interactive?.refuse(failure)
-        requestCancel()
-    }
-
-    private func requestCancel() {
-        Task(executorPreference: participant.loop) { await self.connection.requestCancel() }
+        connection.requestCancel {}
     }
 
     func statement(running query: String) -> Int? {
-        let running = interactive?.running ?? (first: 0, statements: statements)
+        let running =
+            interactive?.running ?? (first: 0, statements: statements.map(\.statement))
         // The server cuts off a long one.
         let matches = running.statements.indices.filter {
             let sql = running.statements[$0].sql

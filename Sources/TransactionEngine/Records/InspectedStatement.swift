@@ -34,6 +34,8 @@ package struct InspectedStatement: Sendable {
 /// It is an object so that whatever is worked out for a text can be found by its identity: the same object
 /// is the same SQL, and nothing hashes the SQL again.
 package final class InspectedText: Sendable {
+    /// The text.
+    package let sql: String
     /// What the inspection found.
     package let facts: StatementFacts
     /// Whether later statements with the same SQL are likely to have this object.
@@ -41,6 +43,7 @@ package final class InspectedText: Sendable {
     fileprivate let hash: Int
 
     private init(_ sql: String) throws(StatementRefusal) {
+        self.sql = sql
         facts = try StatementGate.inspect(sql)
         isKept = sql.utf8.count <= Self.keptBytesMax
         hash = sql.hashValue

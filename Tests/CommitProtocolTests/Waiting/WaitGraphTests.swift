@@ -109,7 +109,7 @@ func id(_ number: Int64) -> GlobalTransactionID { GlobalTransactionID(number: nu
 func party(_ number: Int64) -> LockParty { .transaction(id(number), age: id(number)) }
 
 func stranger(_ processID: Int32, on server: String = "7000") -> LockParty {
-    .stranger(systemIdentifier: server, processID: processID)
+    .stranger(server: server, processID: processID)
 }
 
 func edge(_ waiter: Int64, _ blocker: Int64, _ wait: String = "row") -> LockEdge {

@@ -125,7 +125,7 @@ struct DeadlockDetectorTests {
     func quick() async throws {
         let (quick, slow) = (Scene(), Scene())
         let session = quick.begin(11, transaction: 1)
-        quick.watch.end(session.processID)
+        quick.watch.end(session)
         slow.begin(12, transaction: 2)
         // The quick one's timer was set first, for the same delay.
         await slow.untilAsked(times: 1)
@@ -155,6 +155,8 @@ struct DeadlockDetectorTests {
     /// One participant, whose server answers as the test says.
     @LoopActor
     private final class Scene {
+        static let server = RunningServer(systemIdentifier: "s", startedAt: "1")
+
         let watch: LockWatch
         private let detector: DeadlockDetector
         private let server = Server()
@@ -167,13 +169,13 @@ struct DeadlockDetectorTests {
         }
 
         init() {
-            watch = LockWatch(participant: "p", lockTimeout: .zero, loop: .shared, server: { "s" })
-            {
-                [server] _ in
+            watch = LockWatch(
+                participant: "p", lockTimeout: .zero, loop: .shared, server: { Self.server }
+            ) { [server] _ in
                 server.asked += 1
                 let processes = server.answer(server.asked).map { ($0.id, $0) }
                 return LockListing(
-                    systemIdentifier: "s",
+                    server: Self.server,
                     processes: Dictionary(uniqueKeysWithValues: processes))
             }
             detector = DeadlockDetector(
@@ -186,7 +188,7 @@ struct DeadlockDetectorTests {
         @discardableResult
         func begin(_ processID: Int32, transaction: Int64, age: Int64? = nil) -> Session {
             let session = Session(processID, transaction: transaction, age: age ?? transaction)
-            watch.begin(session, processID)
+            watch.begin(session)
             return session
         }
 
@@ -205,9 +207,8 @@ struct DeadlockDetectorTests {
         private(set) var stops = 0
         private(set) var failure: BranchFailure.Kind?
         var isStopped: Bool { failure != nil }
-        var identity: SessionIdentity? {
-            SessionIdentity(processID: processID, startedAt: "", systemIdentifier: "s")
-        }
+        var process: ServerProcess? { ServerProcess(server: Scene.server, id: processID) }
+        var startedAt: String? { "" }
 
         init(_ processID: Int32, transaction: Int64, age: Int64) {
             self.processID = processID

@@ -119,9 +119,9 @@ struct ReplicaDeadlockTests {
             defer { state.close() }
             _ = try await state.query(
                 """
-                INSERT INTO tandem.waiting_sessions (system_identifier, process_id,
-                    virtual_transaction, replica, epoch, transaction, age, branch)
-                VALUES ('1', 1, '1/1', 'gone', 1, '7-0000000000000000', '7-0000000000000000', 0)
+                INSERT INTO tandem.waiting_sessions (system_identifier, server_started_at,
+                    process_id, virtual_transaction, replica, epoch, transaction, age, branch)
+                VALUES ('1', '1', 1, '1/1', 'gone', 1, '7-0000000000000000', '7-0000000000000000', 0)
                 """)
             try await body(scene, state)
             await scene.close()
