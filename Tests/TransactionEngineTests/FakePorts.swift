@@ -314,8 +314,6 @@ final class FakeParticipants: Participants {
         /// The work that branches began, in order.
         var works: [WorkRequest] = []
         var workOrder: [Int]?
-        /// The branches of transactions that lost deadlocks.
-        var deadlocked: [[SessionRequest]] = []
         /// Whether a run after the first gets no sessions before the test says so.
         var isReservationHeld = false
         var reserving: [CheckedContinuation<Void, Never>] = []
@@ -336,10 +334,6 @@ final class FakeParticipants: Participants {
     func sessionsMax(of name: String) -> Int? { 10 }
 
     func workOrder(_ requests: [SessionRequest]) -> [Int]? { state.withLock { $0.workOrder } }
-
-    func noteDeadlock(_ requests: [SessionRequest]) {
-        state.withLock { $0.deadlocked.append(requests) }
-    }
 
     func waits(in name: String) async throws(ParticipantUnreachable) -> [LockWaitReport] { [] }
 

@@ -43,6 +43,8 @@ final class PostgresParticipant {
     /// Called when a contended transaction's session was closed: there is room for another one, although
     /// no session has become idle.
     var onRoomForContended: (@LoopActor () -> Void)?
+    /// Called when the last branch inside a gate has left it.
+    var onOpenGate: (@LoopActor (RowGate) -> Void)?
     private(set) var latestFacts: SessionFacts?
     /// The slots of the server that answered last; nil as long as none has.
     private(set) var server: ServerSlots?

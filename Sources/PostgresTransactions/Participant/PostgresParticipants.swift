@@ -12,8 +12,8 @@ package final class PostgresParticipants: Participants {
     /// Called with the name of a participant that could not be reached and answers again.
     package var onAnswering: (@LoopActor (String) -> Void)?
     nonisolated let members: [String: PostgresParticipant]
-    /// The SQL of transactions that were in a deadlock lately.
-    private nonisolated let deadlocks: Contention
+    /// The SQL of branches that were lately in a deadlock which gates do not prevent.
+    private let deadlocks: Contention
     let reservations: SessionReservations
     let detector: DeadlockDetector
 
@@ -59,7 +59,8 @@ package final class PostgresParticipants: Participants {
         names = options.map(\.name)
         deadlocks = Contention(now: contentionClock)
         reservations = SessionReservations(
-            members, contention: Contention(now: contentionClock), queueMax: queueMax, loop: loop)
+            names.compactMap { members[$0] }, contention: Contention(now: contentionClock),
+            queueMax: queueMax, loop: loop)
         detector = DeadlockDetector(
             names.compactMap { members[$0]?.lockWatch }, installation: installation,
             exchange: exchange, loop: loop, logger: logger
@@ -96,17 +97,7 @@ package final class PostgresParticipants: Participants {
         then completion:
             @escaping @LoopActor (Result<[any BranchSession], AdmissionFailure>) -> Void
     ) -> (@LoopActor () -> Void)? {
-        let wait = reservations.loop.spawn {
-            do throws(AdmissionFailure) {
-                completion(
-                    .success(
-                        try await self.reservations.reserve(
-                            requests, runsAgain: runsAgain, within: limit)))
-            } catch {
-                completion(.failure(error))
-            }
-        }
-        return { wait.cancel() }
+        reservations.reserve(requests, runsAgain: runsAgain, within: limit, then: completion)
     }
 
     /// The branches by the names of their participants, and then by their numbers, if SQL like that of
@@ -121,7 +112,7 @@ package final class PostgresParticipants: Participants {
     ///
     /// Closures of one transaction may wait for each other, since they run at once unless the program asks
     /// for an order: two of them are never put into one here.
-    package nonisolated func workOrder(_ requests: [SessionRequest]) -> [Int]? {
+    package func workOrder(_ requests: [SessionRequest]) -> [Int]? {
         guard requests.count > 1, deadlocks.containsAny(of: requests),
             requests.count(where: { $0.shape == 0 }) < 2
         else { return nil }
@@ -130,9 +121,17 @@ package final class PostgresParticipants: Participants {
         }
     }
 
-    package nonisolated func noteDeadlock(_ requests: [SessionRequest]) {
-        for request in requests where request.shape != 0 {
-            _ = deadlocks.note(BranchPattern(sqlOf: request))
+    /// Takes notice of a deadlock, by this replica's branches that waited in it.
+    ///
+    /// Gates keep this replica's transactions from deadlocks over rows that are known. So if one of the
+    /// branches had passed no gate and would pass one now, the cycle will not form again, and all may go on to
+    /// work at once. If not, gates do not help: the others are another replica's or another program's, or the
+    /// SQL names no row.
+    func noteDeadlock(_ branches: [DeadlockDetector.WaitingBranch]) {
+        let isPrevented = branches.contains { !$0.isGated && reservations.hasGate($0.request) }
+        guard !isPrevented else { return }
+        for branch in branches where branch.request.shape != 0 {
+            _ = deadlocks.note(BranchPattern(sqlOf: branch.request))
         }
     }
 

@@ -1,4 +1,5 @@
 import EventLoop
+import TransactionEngine
 
 /// The slots for prepared transactions that this replica's branches hold in one participant.
 @LoopActor
@@ -9,33 +10,39 @@ final class BranchSlots {
     ///
     /// They are needed only now and then, so nothing keeps them by their names.
     private let atWork: @LoopActor () -> [String]
-    /// gids that are prepared, or may be, until their branches have ended.
-    private(set) var held: Set<String> = []
+    /// gids that are prepared, or may be, until their branches have ended; and what they are of.
+    private var prepared: [String: SessionRequest] = [:]
 
     init(atWork: @escaping @LoopActor () -> [String]) { self.atWork = atWork }
 
-    var count: Int { held.count + atWorkCount }
+    var count: Int { prepared.count + atWorkCount }
+
+    /// gids that are prepared, or may be.
+    var held: Set<String> { Set(prepared.keys) }
 
     /// Everything here that `pg_prepared_xacts` may list.
     var gids: Set<String> { held.union(atWork()) }
 
     /// Whether a gid is of a branch that may hold a slot.
-    func contains(_ gid: String) -> Bool { held.contains(gid) || atWork().contains(gid) }
+    func contains(_ gid: String) -> Bool { prepared[gid] != nil || atWork().contains(gid) }
+
+    /// What the session was lent for in which a branch was prepared; nil if it was not prepared here.
+    func request(of gid: String) -> SessionRequest? { prepared[gid] }
 
     /// A session was lent for a branch that will be prepared.
     func reserve() { atWorkCount += 1 }
 
     /// The branch is prepared, or may be.
-    func hold(_ gid: String) { held.insert(gid) }
+    func hold(_ gid: String, for request: SessionRequest) { prepared[gid] = request }
 
     /// The session is given back; a gid that is held stays held.
     func giveBack() { atWorkCount -= 1 }
 
     /// The branch has ended.
-    func free(_ gid: String) { held.remove(gid) }
+    func free(_ gid: String) { prepared[gid] = nil }
 
     /// Branches that another replica or an operator has ended.
-    func free(_ gids: Set<String>) { held.subtract(gids) }
+    func free(_ gids: Set<String>) { for gid in gids { prepared[gid] = nil } }
 }
 
 /// The slots for prepared transactions of one server, which all of its databases share.

@@ -1,40 +1,42 @@
-import CommitProtocol
 import EventLoop
 import PostgresClient
-import TransactionEngine
 
-/// Waiting requests that need the same sessions, in the order in which they are served.
+/// Waiting requests that need the same sessions, and pass the same gates, in the order in which they are
+/// served.
 @LoopActor
 final class SessionLine {
-    /// The sessions that a line waits for, whatever the order of the branches.
-    struct Need: Hashable {
-        private struct Session: Hashable {
-            let participant: String
-            let commitMode: CommitMode
-        }
-
-        private let counts: [Session: Int]
-        var participants: Set<String> { Set(counts.keys.map(\.participant)) }
-
-        init(_ requests: [SessionRequest]) {
-            counts = Dictionary(
-                requests.map {
-                    (Session(participant: $0.participant, commitMode: $0.commitMode), 1)
-                }, uniquingKeysWith: +)
-        }
-    }
-
-    let need: Need
+    let need: SessionNeed
+    let gates: [RowGate]
+    private let sharesSessions: Bool
+    /// The lines that it is among: `SessionQueue` moves it.
+    var set: LineSet?
     /// Requests whose transactions ran before, and all others; each in the order of arrival.
     private var again = Queue<SessionWaiter>()
     private var others = Queue<SessionWaiter>()
 
-    init(_ need: Need) { self.need = need }
+    init(for waiter: SessionWaiter) {
+        need = waiter.need
+        gates = waiter.contended.gates
+        sharesSessions = waiter.contended.sharesSessions
+    }
+
+    var isContended: Bool { sharesSessions || !gates.isEmpty }
+
+    /// Whether a request can be served no sooner than the first of this line.
+    func isLine(of waiter: SessionWaiter) -> Bool {
+        need == waiter.need && sharesSessions == waiter.contended.sharesSessions
+            && gates.count == waiter.contended.gates.count
+            && waiter.contended.gates.allSatisfy(passes)
+    }
+
+    func passes(_ gate: RowGate) -> Bool { gates.contains { $0 === gate } }
 
     /// The request that is served next.
     ///
     /// One that runs again has lost its locks to others, and its caller has waited longest.
     var first: SessionWaiter? { again.first ?? others.first }
+
+    var isEmpty: Bool { again.isEmpty && others.isEmpty }
 
     /// The ticket of the request that has waited longest, which may not be the first.
     ///
@@ -53,14 +55,10 @@ final class SessionLine {
         if waiter.runsAgain { again.remove(waiter) } else { others.remove(waiter) }
     }
 
-    /// Takes out the requests for which a condition holds.
-    func removeAll(where condition: (SessionWaiter) -> Bool) -> [SessionWaiter] {
-        let all = again.removeAll() + others.removeAll()
-        for waiter in all where !condition(waiter) { append(waiter) }
-        return all.filter(condition)
-    }
+    /// All its requests, in no order.
+    var waiters: [SessionWaiter] { again.all + others.all }
 
-    /// Restores the order of arrival, after requests were appended that came before others.
+    /// Restores the order of arrival, after a request was appended that came before others.
     func sort() {
         again.sort()
         others.sort()
@@ -68,85 +66,50 @@ final class SessionLine {
 }
 
 extension Queue<SessionWaiter> {
+    fileprivate var all: [SessionWaiter] {
+        var copy = self
+        return copy.removeAll()
+    }
+
     fileprivate mutating func remove(_ waiter: SessionWaiter) {
         // The usual case is the first one, which is served.
         if first === waiter { popFirst() } else { removeAll { $0 === waiter } }
     }
 
+    @LoopActor
     fileprivate mutating func sort() {
         for waiter in removeAll().sorted(by: { $0.ticket < $1.ticket }) { append(waiter) }
     }
 }
 
-/// The lines of waiting requests, each of which has its place in the line of its need.
+/// Lines in no order, of which the one is known in which a request has waited longest.
 @LoopActor
-struct SessionLines {
-    private var lines: [SessionLine.Need: SessionLine] = [:]
-    private var byParticipant: [String: [SessionLine]] = [:]
-    /// How many requests wait in all lines.
-    private(set) var count = 0
-    /// The line in which a request has waited longest; nil until somebody asks again.
-    private var oldest: SessionLine?
+final class LineSet {
+    private(set) var lines: [SessionLine] = []
+    /// Nil until somebody asks again.
+    private var known: SessionLine?
 
-    /// The lines that need sessions of a participant, in no order.
-    func lines(of participant: String) -> [SessionLine] { byParticipant[participant] ?? [] }
-
-    /// The turn of the line in which a request has waited longest.
-    var turn: SessionQueue.Turn? {
-        mutating get {
-            oldest = oldest ?? lines.values.min { $0.oldest < $1.oldest }
-            return oldest?.turn
-        }
+    /// The line in which a request has waited longest.
+    var oldest: SessionLine? {
+        if known == nil { known = lines.min { $0.oldest < $1.oldest } }
+        return known
     }
 
-    /// Adds a request, which comes after all others.
-    mutating func append(_ waiter: SessionWaiter) {
-        line(for: waiter).append(waiter)
-        count += 1
+    func insert(_ line: SessionLine) {
+        lines.append(line)
+        known = nil
     }
 
-    /// Adds requests that may have come before others.
-    mutating func insert(_ waiters: [SessionWaiter]) {
-        oldest = nil
-        for waiter in waiters { append(waiter) }
-        for need in Set(waiters.map(\.need)) { lines[need]?.sort() }
+    func remove(_ line: SessionLine) {
+        lines.removeAll { $0 === line }
+        if known === line { known = nil }
     }
 
-    mutating func remove(_ waiter: SessionWaiter) {
-        guard let line = lines[waiter.need] else { return }
-        line.remove(waiter)
-        noteRemoval(of: 1, from: line)
+    /// A request of a line has left, which may have waited longest of all.
+    func noteChange(of line: SessionLine) {
+        if known === line { known = nil }
     }
 
-    /// Takes out the requests for which a condition holds, of those that need a participant.
-    mutating func removeAll(
-        needing participant: String, where condition: (SessionWaiter) -> Bool
-    ) -> [SessionWaiter] {
-        lines(of: participant).flatMap { line in
-            let removed = line.removeAll(where: condition)
-            noteRemoval(of: removed.count, from: line)
-            return removed
-        }
-    }
-
-    private mutating func noteRemoval(of removed: Int, from line: SessionLine) {
-        count -= removed
-        if oldest === line { oldest = nil }
-        guard line.first == nil else { return }
-        lines[line.need] = nil
-        for participant in line.need.participants {
-            byParticipant[participant]?.removeAll { $0 === line }
-            if byParticipant[participant]?.isEmpty == true { byParticipant[participant] = nil }
-        }
-    }
-
-    private mutating func line(for waiter: SessionWaiter) -> SessionLine {
-        if let line = lines[waiter.need] { return line }
-        let line = SessionLine(waiter.need)
-        lines[waiter.need] = line
-        for participant in waiter.need.participants {
-            byParticipant[participant, default: []].append(line)
-        }
-        return line
-    }
+    /// A request has joined that came before others.
+    func forgetOldest() { known = nil }
 }

@@ -4,17 +4,30 @@ import PostgresClient
 import TransactionEngine
 
 /// Reserves sessions for requests, all or none, and keeps the queue of the requests that wait.
+///
+/// It runs for every transaction, and on a busy server most requests wait here: so there is no task, no
+/// hashing of names, and one timer for all.
 @LoopActor
 final class SessionReservations {
-    private let members: [String: PostgresParticipant]
+    private let members: [PostgresParticipant]
+    private let supply: SessionSupply
     private let contention: Contention
-    let loop: EventLoop
-    private let queue = SessionQueue()
+    private let loop: EventLoop
+    private let queue: SessionQueue
     private let queueMax: Int
     /// How many contended requests may wait: they stay long, and must leave others a place to wait in.
     private var contendedQueueMax: Int { max(1, queueMax / 2) }
+    /// What may serve waiting requests at the end of this turn of the loop, or before the next request.
+    private var dueParticipants: [Int] = []
+    private var dueGates: [RowGate] = []
+    private var isServingDue = false
+    private var isServing = false
     /// Participants whose waiting requests are served once slots are counted again.
-    private var recounting: Set<String> = []
+    private var recounting: Set<Int> = []
+    /// Runs at the earliest deadline of a request that waits, or before: one that is served in time leaves
+    /// it as it is.
+    private var timer: LoopTimer?
+    private var timerDeadline: ContinuousClock.Instant?
     private(set) var lastTicket = 0
     private var isClosed = false
 
@@ -22,17 +35,20 @@ final class SessionReservations {
     var waitingCount: Int { queue.count }
 
     init(
-        _ members: [String: PostgresParticipant], contention: Contention, queueMax: Int,
-        loop: EventLoop
+        _ members: [PostgresParticipant], contention: Contention, queueMax: Int, loop: EventLoop
     ) {
         self.members = members
         self.contention = contention
         self.queueMax = queueMax
         self.loop = loop
-        for (name, member) in members {
-            member.workers.onIdle = { [weak self] in self?.serve(name) }
-            member.workers.onFailure = { [weak self] in self?.serve(name) }
-            member.onRoomForContended = { [weak self] in self?.serve(name) }
+        queue = SessionQueue(participants: members.count)
+        supply = SessionSupply(members, queue)
+        for (place, member) in members.enumerated() {
+            let serve: @LoopActor () -> Void = { [weak self] in self?.serveSoon(place) }
+            member.workers.onIdle = serve
+            member.workers.onFailure = serve
+            member.onRoomForContended = serve
+            member.onOpenGate = { [weak self] in self?.serveSoon($0) }
             member.onContention = { [weak self] in self?.noteContention(of: $0, among: $1) }
         }
     }
@@ -40,300 +56,253 @@ final class SessionReservations {
     /// Refuses the requests that wait, and all that come.
     func close() {
         isClosed = true
-        for waiter in queue.removeAll() { waiter.settle(.failure(.draining)) }
+        for waiter in queue.removeAll() { waiter.answer(.failure(.draining)) }
     }
 
-    /// Takes a session for every branch, all or none.
+    /// Takes a session for every branch, all or none, and calls the completion once: possibly before it
+    /// returns.
     ///
     /// A request that waits holds no session, so a participant that is slow or dead delays only requests
-    /// that need it. The request that has waited longest has sessions kept for it (see `kept`).
+    /// that need it. The request that has waited longest has sessions kept for it (see `kept`). The
+    /// sessions have passed the gates of their branches.
+    ///
+    /// - Returns: what gives up the wait; nil if the request is answered.
     func reserve(
-        _ requests: [SessionRequest], runsAgain: Bool, within limit: Duration
-    ) async throws(AdmissionFailure) -> [any BranchSession] {
-        if isClosed { throw .draining }
-        if let sessions = try await takeOrCount(requests) { return sessions }
-        if let refusal = queueRefusal(of: requests, runsAgain: runsAgain) { throw refusal }
-        lastTicket += 1
-        let ticket = lastTicket
-        let result = await withTaskCancellationHandler {
-            await wait(requests, ticket: ticket, runsAgain: runsAgain, within: limit)
-        } onCancel: {
-            loop.execute { self.stopWaiting(ticket) }
+        _ requests: [SessionRequest], runsAgain: Bool, within limit: Duration,
+        then completion: @escaping @LoopActor (SessionWaiter.Outcome) -> Void
+    ) -> (@LoopActor () -> Void)? {
+        let waiter = SessionWaiter(
+            requests, need: SessionNeed(requests, among: supply.names),
+            contended: contention.find(requests), runsAgain: runsAgain, limit: limit,
+            completion: completion)
+        // What has become free in this turn belongs to those that wait.
+        serveDue()
+        admit(waiter)
+        if waiter.isAnswered { return nil }
+        return { [weak self] in self?.cancel(waiter) }
+    }
+
+    /// Answers a request that does not wait yet, has the slots of a server counted for it, or lets it join
+    /// the queue.
+    private func admit(_ waiter: SessionWaiter) {
+        if waiter.isAnswered { return }
+        if isClosed { return waiter.answer(.failure(.draining)) }
+        do throws(AdmissionFailure) {
+            if queue.mayPass(waiter.contended.gates), let sessions = try supply.take(for: waiter) {
+                return waiter.answer(.success(sessions))
+            }
+        } catch {
+            guard waiter.countsLeft > 0, let member = memberToCount(before: error, of: waiter)
+            else { return waiter.answer(.failure(error)) }
+            waiter.countsLeft -= 1
+            return count(member) { self.admit(waiter) }
         }
-        return try result.get()
+        if let refusal = queueRefusal(of: waiter) { return waiter.answer(.failure(refusal)) }
+        lastTicket += 1
+        waiter.begin(ticket: lastTicket, at: loop.now)
+        queue.append(waiter)
+        if let deadline = waiter.deadline { expire(at: deadline) }
     }
 
     /// Why a request finds no place in the queue; nil if it does.
-    private func queueRefusal(
-        of requests: [SessionRequest], runsAgain: Bool
-    ) -> AdmissionFailure? {
+    private func queueRefusal(of waiter: SessionWaiter) -> AdmissionFailure? {
         // A request that runs again has been admitted.
-        if runsAgain { return nil }
+        if waiter.runsAgain { return nil }
         guard queue.count < queueMax else { return .overloaded(.waiting(limit: queueMax)) }
-        guard queue.contendedCount >= contendedQueueMax,
-            contention.containsAny(of: requests)
+        guard queue.contendedCount >= contendedQueueMax, waiter.contended.isContended
         else { return nil }
         return .overloaded(.waitingContended(limit: contendedQueueMax))
-    }
-
-    /// Takes sessions, or counts the slots of a server again before it refuses for lack of them.
-    private func takeOrCount(
-        _ requests: [SessionRequest]
-    ) async throws(AdmissionFailure) -> [any BranchSession]? {
-        // Each count may clear one participant.
-        for _ in requests {
-            do throws(AdmissionFailure) {
-                return try take(requests)
-            } catch {
-                guard let member = memberToCount(before: error, of: requests) else { throw error }
-                await member.recount()
-            }
-        }
-        return try take(requests)
     }
 
     /// The participant whose slots are to be counted again before a request is refused; nil if the count
     /// is recent.
     private func memberToCount(
-        before refusal: AdmissionFailure, of requests: [SessionRequest]
+        before refusal: AdmissionFailure, of waiter: SessionWaiter
     ) -> PostgresParticipant? {
-        guard case .slotsExhausted(let name, _) = refusal, let member = members[name],
-            member.needsCountBeforeRefusal(of: requests.count)
+        guard case .slotsExhausted(let name, _) = refusal,
+            let member = members.first(where: { $0.options.name == name }),
+            member.needsCountBeforeRefusal(of: waiter.requests.count)
         else { return nil }
         return member
     }
 
-    /// Joins the queue, until there are sessions for all branches or the time is up.
-    private func wait(
-        _ requests: [SessionRequest], ticket: Int, runsAgain: Bool, within limit: Duration
-    ) async -> Result<[any BranchSession], AdmissionFailure> {
-        await withCheckedContinuation { reply in
-            // Other tasks may have run since the caller checked; see `ConnectionPool.acquire`.
-            if Task.isCancelled { return reply.resume(returning: .failure(.cancelled)) }
-            if isClosed { return reply.resume(returning: .failure(.draining)) }
-            do throws(AdmissionFailure) {
-                if let sessions = try take(requests) {
-                    return reply.resume(returning: .success(sessions))
-                }
-            } catch {
-                return reply.resume(returning: .failure(error))
-            }
-            let timer = loop.schedule(after: limit) { [weak self] in
-                self?.expire(ticket, after: limit)
-            }
-            queue.append(
-                SessionWaiter(
-                    ticket: ticket, requests: requests, runsAgain: runsAgain,
-                    isContended: contention.containsAny(of: requests), reply: reply,
-                    timer: timer))
+    private func count(
+        _ member: PostgresParticipant, then body: @escaping @LoopActor @Sendable () -> Void
+    ) {
+        Task(executorPreference: loop) {
+            await member.recount()
+            await body()
         }
     }
 
-    // MARK: Sessions
+    // MARK: Serving
 
-    /// Sessions for all branches, nil if some have to be waited for, or why there will be none.
-    private func take(
-        _ requests: [SessionRequest], in turn: SessionQueue.Turn? = nil
-    ) throws(AdmissionFailure) -> [any BranchSession]? {
-        // A request that waits is contended from the first sighting on, until it is served.
-        let isContended = turn?.waiter.isContended ?? contention.containsAny(of: requests)
-        if isContended, memberWithoutRoom(for: requests, place: turn?.place) != nil {
-            return nil
-        }
-        var isReady = true
-        for (member, count) in members(of: requests) {
-            let isBusy = isBusy(member, for: count, place: turn?.place)
-            // Of a server that cannot be reached nothing else is known now.
-            if isBusy, member.workers.isFailing {
-                throw .participantUnavailable(
-                    name: member.options.name, reason: member.lastFailure)
-            }
-            if let refusal = slotRefusal(of: member, for: requests) { throw refusal }
-            guard isBusy else { continue }
-            member.workers.demand(count)
-            isReady = false
-        }
-        guard isReady else { return nil }
-        return requests.map { request in
-            guard let member = members[request.participant],
-                let connection = member.workers.takeIdle()
-            else { preconditionFailure("idle sessions were counted a moment ago") }
-            return WorkingSession(
-                participant: member, connection: connection, for: request, isContended: isContended)
-        }
-    }
-
-    /// Each participant once, with the number of its branches.
-    private func members(of requests: [SessionRequest]) -> [(PostgresParticipant, Int)] {
-        requests.enumerated().compactMap { index, request in
-            let name = request.participant
-            guard !requests[..<index].contains(where: { $0.participant == name }),
-                let member = members[name]
-            else { return nil }
-            return (member, requests.count { $0.participant == name })
-        }
-    }
-
-    /// Whether fewer sessions than so many are idle, not counting those kept for another request.
-    private func isBusy(_ member: PostgresParticipant, for count: Int, place: Int?) -> Bool {
-        member.workers.idleCount < count + kept(of: member, from: place)
-    }
-
-    /// How many sessions of a participant are kept for the request that has waited longest, from a later
-    /// one: from a line with this place, or from a request that has none yet.
+    /// Serves the requests that wait for a participant, at the end of this turn of the loop.
     ///
-    /// Without this, a request over several busy participants could be overtaken for ever, since their
-    /// sessions hardly become idle in the same moment. Sessions are kept for one request at a time, and at
-    /// most half of a pool: so a participant that is slow or silent costs requests that do not need it no
-    /// more than that.
-    private func kept(of member: PostgresParticipant, from place: Int?) -> Int {
-        guard queue.count > 0 else { return 0 }
-        var favorite = queue.ordinaryTurn
-        if let contended = queue.contendedTurn, contended.place < favorite?.place ?? .max,
-            canUseSessions(contended.waiter)
-        {
-            favorite = contended
-        }
-        guard let favorite, favorite.place < place ?? .max else { return 0 }
-        let count = favorite.waiter.count(in: member)
-        return count <= member.options.poolSize / 2 ? count : 0
+    /// A session is given back before its branch's vote is delivered, and the vote is more urgent: other
+    /// transactions may wait for the locks.
+    private func serveSoon(_ participant: Int) {
+        guard queue.count > 0, !dueParticipants.contains(participant) else { return }
+        dueParticipants.append(participant)
+        scheduleServing()
     }
 
-    /// Whether the contended request that has waited longest has room now, and keeps it: otherwise
-    /// sessions that are kept for it would be of no use to anybody.
-    private func canUseSessions(_ waiter: SessionWaiter) -> Bool {
-        members(of: waiter.requests).allSatisfy { member, count in
-            member.contendedSessions.hasRoom(for: count)
-                && member.contendedSessions.kept(of: count) == count
+    /// The same of the requests that wait at a gate.
+    private func serveSoon(_ gate: RowGate) {
+        guard !gate.lines.isEmpty, !dueGates.contains(where: { $0 === gate }) else { return }
+        dueGates.append(gate)
+        scheduleServing()
+    }
+
+    private func scheduleServing() {
+        guard !isServingDue else { return }
+        isServingDue = true
+        loop.atEndOfTurn { [weak self] in
+            self?.isServingDue = false
+            self?.serveDue()
         }
     }
 
-    /// The first participant in which contended transactions have no room for these branches; nil if
-    /// there is none.
+    /// Serves what is due; the requests at a gate first, since a row has one user at a time, and a
+    /// participant has several sessions.
     ///
-    /// As with sessions, room is kept for the contended request that has waited longest.
-    private func memberWithoutRoom(
-        for requests: [SessionRequest], place: Int?
-    ) -> PostgresParticipant? {
-        let favorite = queue.contendedTurn.flatMap { $0.place < place ?? .max ? $0.waiter : nil }
-        return members(of: requests).first { member, count in
-            let contended = member.contendedSessions
-            let kept = contended.kept(of: favorite?.count(in: member) ?? 0)
-            return !contended.hasRoom(for: count, keeping: kept)
-        }?.0
-    }
-
-    /// Why the branches that will be prepared there find no slots; nil if they do.
-    private func slotRefusal(
-        of member: PostgresParticipant, for requests: [SessionRequest]
-    ) -> AdmissionFailure? {
-        let name = member.options.name
-        var (here, onServer) = (0, 0)
-        for request in requests where request.commitMode == .twoPhase {
-            if request.participant == name { here += 1 }
-            // Several participants may be databases of one server.
-            guard let server = member.server, members[request.participant]?.server === server
-            else { continue }
-            onServer += 1
+    /// Whoever is answered may give sessions back, or ask for some, before this returns. So what becomes
+    /// due meanwhile is served by the same loop, and not by a call within the call.
+    private func serveDue() {
+        guard !isServing else { return }
+        isServing = true
+        defer { isServing = false }
+        while !dueGates.isEmpty || !dueParticipants.isEmpty {
+            if dueGates.isEmpty {
+                serve(dueParticipants.removeFirst())
+            } else {
+                let gate = dueGates.removeFirst()
+                queue.serve(gate) { outcome(for: $0, mayCount: true) }
+            }
+            for gate in queue.takeFreedGates() { serveSoon(gate) }
         }
-        return member.slotRefusal(for: here, onServer: onServer)
     }
-
-    // MARK: The queue
 
     /// Serves the requests that wait for a participant, in order, passing over those that must wait on.
     ///
     /// - Parameter mayCount: whether slots may be counted before a request is refused; it then waits on,
     ///   and is served again after the count.
-    private func serve(_ name: String, mayCount: Bool = true) {
-        var refused: [SessionWaiter] = []
-        queue.serve(name) { turn in
-            let waiter = turn.waiter
-            do throws(AdmissionFailure) {
-                return try take(waiter.requests, in: turn).map { .success($0) }
-            } catch {
-                if mayCount, let member = memberToCount(before: error, of: waiter.requests) {
-                    recount(member, thenServe: name)
-                    return nil
-                }
-                refused.append(waiter)
-                return .failure(error)
+    private func serve(_ participant: Int, mayCount: Bool = true) {
+        queue.serve(participant) { outcome(for: $0, mayCount: mayCount) }
+    }
+
+    private func outcome(
+        for turn: SessionQueue.Turn, mayCount: Bool
+    ) -> SessionWaiter.Outcome? {
+        let waiter = turn.waiter
+        do throws(AdmissionFailure) {
+            return try supply.take(for: waiter, place: turn.place).map { .success($0) }
+        } catch {
+            if mayCount, let member = memberToCount(before: error, of: waiter) {
+                recount(member, thenServe: waiter.need.parts[0].participant)
+                return nil
             }
+            serveOthers(after: waiter)
+            return .failure(error)
         }
-        // Requests that come up now are refused by the same count as these.
-        for waiter in refused { serveOthers(after: waiter, mayCount: mayCount) }
     }
 
     /// Counts the slots of a member's server anew, then serves the requests that wait for a participant.
-    private func recount(_ member: PostgresParticipant, thenServe name: String) {
-        guard recounting.insert(name).inserted else { return }
-        Task(executorPreference: loop) {
-            await member.recount()
-            await self.recounted(name)
+    private func recount(_ member: PostgresParticipant, thenServe participant: Int) {
+        guard recounting.insert(participant).inserted else { return }
+        count(member) {
+            self.recounting.remove(participant)
+            self.serve(participant, mayCount: false)
         }
     }
 
-    private func recounted(_ name: String) {
-        recounting.remove(name)
-        serve(name, mayCount: false)
+    /// Serves the requests for which what was kept for this one is free now: it is answered, or waits in
+    /// another line.
+    private func serveOthers(after waiter: SessionWaiter) {
+        for part in waiter.need.parts { serveSoon(part.participant) }
+        for gate in waiter.contended.gates { serveSoon(gate) }
     }
 
-    /// Serves the requests for which the sessions kept for this one are free now.
-    private func serveOthers(after waiter: SessionWaiter, mayCount: Bool = true) {
-        for name in waiter.need.participants { serve(name, mayCount: mayCount) }
-    }
-
-    /// Moves waiting requests that have become contended to lines of their own, and serves those for
-    /// which the sessions kept for them are free now.
+    /// Notes that a branch waits for a lock, and moves waiting requests that have become contended by that
+    /// to lines of their own.
     private func noteContention(of waiter: SessionRequest, among rivals: [SessionRequest]) {
-        guard let pattern = BranchPattern(of: waiter, among: rivals),
-            contention.note(pattern)
-        else { return }
-        for needed in queue.noteContention(of: pattern) { serve(needed) }
+        let new = BranchPattern.found(of: waiter, among: rivals).filter(contention.note)
+        guard !new.isEmpty else { return }
+        for waiter in queue.waiters
+        where waiter.requests.contains(where: { request in new.contains { $0.matches(request) } }) {
+            queue.move(waiter, to: contention.find(waiter.requests))
+            serveOthers(after: waiter)
+        }
     }
 
-    private func stopWaiting(_ ticket: Int) {
-        guard let waiter = queue.remove(ticket: ticket) else { return }
-        waiter.settle(.failure(.cancelled))
+    /// Whether a branch like this one passes a gate.
+    func hasGate(_ request: SessionRequest) -> Bool {
+        !contention.find([request]).gates.isEmpty
+    }
+
+    // MARK: The end of a wait
+
+    private func cancel(_ waiter: SessionWaiter) {
+        queue.remove(waiter)
+        waiter.answer(.failure(.cancelled))
         serveOthers(after: waiter)
     }
 
-    private func expire(_ ticket: Int, after limit: Duration) {
-        guard let waiter = queue.remove(ticket: ticket) else { return }
-        waiter.settle(.failure(reasonForNone(waiter, after: limit)))
-        serveOthers(after: waiter)
+    /// Sees to it that requests are looked at again by this time.
+    private func expire(at deadline: ContinuousClock.Instant) {
+        if let timerDeadline, timerDeadline <= deadline { return }
+        timer?.cancel()
+        timerDeadline = deadline
+        timer = loop.schedule(after: max(loop.now.duration(to: deadline), .zero)) { [weak self] in
+            self?.passTimer()
+        }
+    }
+
+    private func passTimer() {
+        timerDeadline = nil
+        let now = loop.now
+        for waiter in queue.waiters.sorted(by: { $0.ticket < $1.ticket }) {
+            guard let deadline = waiter.deadline, deadline <= now, waiter.line != nil else {
+                continue
+            }
+            let reason = reasonForNone(waiter)
+            queue.remove(waiter)
+            waiter.answer(.failure(reason))
+            serveOthers(after: waiter)
+        }
+        if let next = queue.waiters.compactMap(\.deadline).min() { expire(at: next) }
     }
 
     /// Why there were no sessions in time: names the first participant that had too few.
-    private func reasonForNone(
-        _ waiter: SessionWaiter, after limit: Duration
-    ) -> AdmissionFailure {
+    private func reasonForNone(_ waiter: SessionWaiter) -> AdmissionFailure {
+        let atGate = queue.mayPass(waiter.contended.gates, from: waiter.line) ? nil : gated(waiter)
         let full =
-            waiter.isContended
-            ? memberWithoutRoom(for: waiter.requests, place: waiter.ticket) : nil
-        let missing = members(of: waiter.requests).first { member, count in
-            isBusy(member, for: count, place: waiter.ticket)
-        }
+            waiter.contended.isContended
+            ? supply.memberWithoutRoom(for: waiter, place: waiter.ticket) : nil
+        let missing = waiter.need.parts.first { supply.isBusy($0, place: waiter.ticket) }
         // A request is served as soon as there are enough sessions everywhere, so one had too few.
-        guard let member = full ?? missing?.0 ?? members[waiter.requests[0].participant] else {
-            return .draining
-        }
+        let member =
+            atGate ?? full ?? members[(missing ?? waiter.need.parts[0]).participant]
         let name = member.options.name
         guard member.workers.connectedCount > 0 else {
             return .participantUnavailable(
-                name: name, reason: "no connection within \(limit.wholeMilliseconds) ms")
+                name: name, reason: "no connection within \(waiter.limit.wholeMilliseconds) ms")
         }
         return .participantBusy(
             name: name,
             sessions: SessionUsage(
                 limit: member.options.poolSize, open: member.workers.connectedCount,
-                contendedLimit: full?.contendedSessions.limit,
-                lastError: member.workers.lastFailure.map { "\($0.error)" }), waited: limit)
+                contendedLimit: atGate == nil ? full?.contendedSessions.limit : 1,
+                lastError: member.workers.lastFailure.map { "\($0.error)" }), waited: waiter.limit)
     }
-}
 
-extension SessionWaiter {
-    fileprivate func count(in member: PostgresParticipant) -> Int {
-        requests.count { $0.participant == member.options.name }
+    /// The participant of the first branch with a gate, one that is shut if there is any.
+    private func gated(_ waiter: SessionWaiter) -> PostgresParticipant? {
+        let branches = waiter.requests.indices.filter { !waiter.contended.gates(of: $0).isEmpty }
+        let branch =
+            branches.first { !waiter.contended.gates(of: $0).allSatisfy(\.isOpen) }
+            ?? branches.first
+        guard let branch else { return nil }
+        return members.first { $0.options.name == waiter.requests[branch].participant }
     }
 }

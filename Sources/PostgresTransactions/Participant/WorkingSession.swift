@@ -19,8 +19,12 @@ final class WorkingSession: BranchSession, WatchedSession {
     private let commitMode: CommitMode
     /// What it was lent for.
     let request: SessionRequest
-    /// Whether its transaction was contended when it got the session.
-    private let isContended: Bool
+    /// Whether the branch passed a gate when it got the session.
+    let isGated: Bool
+    /// The gates that it is inside of, until it has voted.
+    private var gates: [RowGate]
+    /// Whether it counts among the sessions of contended transactions; see `ContendedSessions`.
+    private var isContended: Bool
     /// Whether the branch will be prepared, and so counts as one that may hold a slot.
     private var needsSlot: Bool { commitMode == .twoPhase }
     /// The branch's name and its statements, since its work began.
@@ -48,7 +52,7 @@ final class WorkingSession: BranchSession, WatchedSession {
 
     init(
         participant: PostgresParticipant, connection: PostgresConnection,
-        for request: SessionRequest, isContended: Bool
+        for request: SessionRequest, gates: [RowGate], sharesSessions: Bool
     ) {
         self.participant = participant
         self.connection = connection
@@ -56,10 +60,13 @@ final class WorkingSession: BranchSession, WatchedSession {
         participantVersion = session?.facts.version
         commitMode = request.commitMode
         self.request = request
-        self.isContended = isContended
+        self.gates = gates
+        isGated = !gates.isEmpty
+        isContended = sharesSessions
         participant.forgetOutdatedStatements(of: connection)
         if needsSlot { participant.slots.reserve() }
         if isContended { participant.contendedSessions.lend() }
+        for gate in gates { gate.enter() }
     }
 
     // MARK: The work
@@ -226,6 +233,7 @@ final class WorkingSession: BranchSession, WatchedSession {
         _ report: WorkReport, then completion: @escaping Completion<WorkReport>
     ) {
         isWorking = false
+        leaveGates()
         completion(report)
     }
 
@@ -265,7 +273,7 @@ final class WorkingSession: BranchSession, WatchedSession {
         switch report.reply {
         case .refused, .held, .ready: break
         case .prepared, .preparedAgainstVote, .lost:
-            if needsSlot, let gid { participant.slots.hold(gid) }
+            if needsSlot, let gid { participant.slots.hold(gid, for: request) }
         }
         giveBack()
         if report.failure?.kind == .slotsExhausted { participant.noteSlotsExhausted() }
@@ -313,5 +321,26 @@ final class WorkingSession: BranchSession, WatchedSession {
         }
         // An idle connection has served those that wait by now.
         if isContended, !connection.isOpen { participant.onRoomForContended?() }
+        leaveGates()
+    }
+
+    /// Lets the next transaction work on the rows: this branch has voted, or will not work any more.
+    private func leaveGates() {
+        let left = gates
+        gates = []
+        for gate in left {
+            gate.leave()
+            if gate.isOpen { participant.onOpenGate?(gate) }
+        }
+    }
+
+    /// Counts it among the sessions of contended transactions: it passed a gate, and still waits for long.
+    ///
+    /// Otherwise many rows that other programs keep locked could each have a session that waits, until
+    /// none is left.
+    func countAsContended() {
+        guard isGated, !isContended, !isOver else { return }
+        isContended = true
+        participant.contendedSessions.lend()
     }
 }

@@ -16,6 +16,9 @@ import TransactionEngine
 /// request arrives: then nothing is lost.
 @LoopActor
 final class DeadlockDetector {
+    /// A branch of this replica that waited in a deadlock, and whether it had passed a gate.
+    typealias WaitingBranch = (request: SessionRequest, isGated: Bool)
+
     let watches: [LockWatch]
     let installation: String
     let loop: EventLoop
@@ -29,7 +32,7 @@ final class DeadlockDetector {
     /// What other replicas have published.
     var elsewhere: [PublishedSession] = []
     /// Called with this replica's branches that waited in a deadlock, whichever transaction is the victim.
-    var onDeadlock: (@LoopActor ([SessionRequest]) -> Void)?
+    var onDeadlock: (@LoopActor ([WaitingBranch]) -> Void)?
     private var isConfirming = false
     private(set) var isExchanging = false
 
@@ -82,7 +85,9 @@ final class DeadlockDetector {
         for deadlock in WaitGraph(first.edges, confirmedBy: second.edges).deadlocks() {
             onDeadlock?(
                 deadlock.cycle.compactMap {
-                    (second.origins[$0.wait]?.session as? WorkingSession)?.request
+                    guard let session = second.origins[$0.wait]?.session as? WorkingSession
+                    else { return nil }
+                    return (session.request, session.isGated)
                 })
             cancelVictim(of: deadlock, second)
         }

@@ -31,11 +31,12 @@ extension WorkingSession {
         // It is late, and it waits: the waits themselves are short where many queue for a row, since each
         // waiter begins a new one whenever the row is changed.
         if siblings.count < blockerCount {
-            participant.onContention?(
-                request,
-                reading.rivals(of: process).compactMap {
-                    (reading.sessions[$0] as? WorkingSession)?.request
-                })
+            countAsContended()
+            let waiting = reading.rivals(of: process).compactMap {
+                (reading.sessions[$0] as? WorkingSession)?.request
+            }
+            let prepared = reading.blockers(of: wait).gids.compactMap(participant.slots.request)
+            participant.onContention?(request, waiting + prepared)
         }
         let voter = siblings.first(where: \.hasVoted)
         guard let sibling = voter ?? siblings.first else { return }

@@ -76,9 +76,6 @@ final class BranchDriver {
     ) {
         if !transaction.isOver, let failure = report.failure {
             transaction.branches[branch].work?.onRefusal?(failure)
-            if failure.isLostDeadlock, let run = transaction.run {
-                context.participants.noteDeadlock(run.sessionRequests)
-            }
         }
         transaction.workEnded(report, of: branch)
         guard !transaction.isOver else { return }

@@ -67,8 +67,6 @@ struct FailingParticipants: Participants {
 
     func workOrder(_ requests: [SessionRequest]) -> [Int]? { inner.workOrder(requests) }
 
-    func noteDeadlock(_ requests: [SessionRequest]) { inner.noteDeadlock(requests) }
-
     func waits(in name: String) async throws(ParticipantUnreachable) -> [LockWaitReport] {
         try await inner.waits(in: name)
     }

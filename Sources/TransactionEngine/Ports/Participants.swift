@@ -28,10 +28,10 @@ package protocol Participants: Sendable {
     /// The order in which branches of one transaction work so that they cannot deadlock with others
     /// over several participants: the same order in every transaction and at every replica.
     ///
-    /// Nil if no branch with such SQL was in a deadlock lately: then all may work at once.
+    /// Nil if no branch with such SQL was in a deadlock lately that can come again: then all may work at
+    /// once.
+    @LoopActor
     func workOrder(_ requests: [SessionRequest]) -> [Int]?
-    /// Notes that these branches were in a deadlock, or their transaction was.
-    func noteDeadlock(_ requests: [SessionRequest])
     /// The waits for locks in a participant's database, as its server shows them now.
     func waits(in name: String) async throws(ParticipantUnreachable) -> [LockWaitReport]
     /// The waits of a transaction's branches that this replica has seen, by branch; it asks no server.

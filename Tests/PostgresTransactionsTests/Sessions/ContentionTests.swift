@@ -6,6 +6,7 @@ import TransactionEngine
 @testable import PostgresTransactions
 
 @Suite("Contended branches")
+@LoopActor
 struct ContentionTests {
     /// A clock that stands still until a test moves it.
     private final class ManualClock: Sendable {
@@ -84,11 +85,11 @@ struct ContentionTests {
     }
 
     @Test("include no branch with the same SQL that names another row")
-    func otherRow() throws {
+    func otherRow() {
         let contention = table()
-        let pattern = try #require(
-            BranchPattern(of: transfer(of: 10, from: 7), among: [transfer(of: 20, from: 7)]))
-        #expect(contention.note(pattern))
+        let patterns = BranchPattern.found(
+            of: transfer(of: 10, from: 7), among: [transfer(of: 20, from: 7)])
+        #expect(patterns.map(contention.note) == [true])
         #expect(contention.containsAny(of: [transfer(of: 30, from: 7)]))
         #expect(!contention.containsAny(of: [transfer(of: 10, from: 8)]))
         #expect(!contention.containsAny(of: [transfer(of: 7, from: 8)]))
@@ -97,7 +98,8 @@ struct ContentionTests {
     @Test("have in common what all that block them have")
     func patterns() {
         func matches(_ rivals: [SessionRequest], _ request: SessionRequest) -> Bool? {
-            BranchPattern(of: transfer(of: 10, from: 7), among: rivals)?.matches(request)
+            BranchPattern.found(of: transfer(of: 10, from: 7), among: rivals).first?
+                .matches(request)
         }
         // An amount that one of them shares by chance does not count.
         let two = [transfer(of: 10, from: 7), transfer(of: 20, from: 7)]
@@ -116,12 +118,48 @@ struct ContentionTests {
         let closure = SessionRequest(participant: "a", commitMode: .twoPhase)
         #expect(matches([], transfer(of: 10, from: 7)) == nil)
         #expect(matches([closure], transfer(of: 10, from: 7)) == nil)
-        #expect(BranchPattern(of: closure, among: two) == nil)
+        #expect(BranchPattern.found(of: closure, among: two).isEmpty)
     }
 
-    private func transfer(of amount: Int, from account: Int) -> SessionRequest {
+    @Test("with different SQL that name one row pass one gate; those that name none pass none")
+    func gates() {
+        let contention = table()
+        let (debit, credit) = (transfer(of: 10, from: 7), transfer(of: 20, from: 7, shape: 2))
+        // The other's SQL is known by this as well.
+        #expect(
+            BranchPattern.found(of: debit, among: [credit]).map(contention.note) == [true, true])
+        let found = contention.find([debit, transfer(of: 5, from: 8), credit])
+        #expect(found.gates.count == 1)
+        #expect(found.gates(of: 0).first === found.gates(of: 2).first)
+        #expect(found.gates(of: 1).isEmpty)
+        #expect(!found.sharesSessions)
+        // Another row, and a pattern that has this row's value and one more.
+        let other = [transfer(of: 1, from: 8), transfer(of: 2, from: 8)]
+        #expect(BranchPattern.found(of: other[0], among: [other[1]]).map(contention.note) == [true])
+        #expect(BranchPattern.found(of: debit, among: [debit]).map(contention.note) == [true])
+        #expect(contention.find([other[0]]).gates.first !== found.gates.first)
+        #expect(contention.find([debit]).gates.count == 2)
+        #expect(contention.find([transfer(of: 11, from: 7)]).gates.count == 1)
+    }
+
+    @Test("without parameters have the row in their SQL; with different values they name none")
+    func unnamed() {
+        let contention = table()
+        let fixed = SessionRequest(participant: "a", commitMode: .twoPhase, shape: 3)
+        #expect(BranchPattern.found(of: fixed, among: [fixed]).map(contention.note) == [true])
+        #expect(contention.find([fixed]).gates.count == 1)
+        #expect(!contention.find([fixed]).sharesSessions)
+        let patterns = BranchPattern.found(
+            of: transfer(of: 1, from: 2), among: [transfer(of: 3, from: 4)])
+        #expect(patterns.map(contention.note) == [true])
+        let found = contention.find([transfer(of: 5, from: 6)])
+        #expect(found.sharesSessions)
+        #expect(found.gates.isEmpty)
+    }
+
+    private func transfer(of amount: Int, from account: Int, shape: Int = 1) -> SessionRequest {
         SessionRequest(
-            participant: "a", commitMode: .twoPhase, shape: 1, parameters: [amount, account])
+            participant: "a", commitMode: .twoPhase, shape: shape, parameters: [amount, account])
     }
 }
 

@@ -22,6 +22,13 @@ struct WorkOrderTests {
             logger: Logger(label: "test"))
     }
 
+    /// A deadlock in which a branch waited that had passed a gate.
+    private func note(
+        _ branch: (name: String, shape: Int), in participants: PostgresParticipants
+    ) {
+        participants.noteDeadlock([(requests(branch)[0], isGated: true)])
+    }
+
     private func requests(_ branches: (name: String, shape: Int)...) -> [SessionRequest] {
         branches.map {
             SessionRequest(participant: $0.name, commitMode: .twoPhase, shape: $0.shape)
@@ -38,7 +45,7 @@ struct WorkOrderTests {
         // A mere wait imposes no order.
         participants.members["b"]?.onContention?(pair[2], [pair[2]])
         #expect(participants.workOrder(pair) == nil)
-        participants.noteDeadlock(requests(("b", 3)))
+        note(("b", 3), in: participants)
         #expect(participants.workOrder(pair) == [1, 3, 2, 0])
         #expect(participants.workOrder(requests(("b", 3), ("a", 2))) == [1, 0])
         // Not the same shape, or not there.
@@ -50,9 +57,22 @@ struct WorkOrderTests {
     @Test("is imposed upon one closure, and never upon two, which may wait for each other")
     func closures() async throws {
         let participants = try participants(["a", "b", "c"])
-        participants.noteDeadlock(requests(("b", 3)))
+        note(("b", 3), in: participants)
         #expect(participants.workOrder(requests(("c", 0), ("b", 3))) == [1, 0])
         #expect(participants.workOrder(requests(("c", 0), ("b", 3), ("a", 0))) == nil)
+        await participants.close()
+    }
+
+    @Test("is not imposed if a gate that was not known yet prevents the deadlock from now on")
+    func prevented() async throws {
+        let participants = try participants(["a", "b"])
+        let pair = requests(("a", 1), ("b", 2))
+        participants.members["a"]?.onContention?(pair[0], [pair[0]])
+        participants.noteDeadlock([(pair[0], isGated: false), (pair[1], isGated: false)])
+        #expect(participants.workOrder(pair) == nil)
+        // Gates did not help, or there is none.
+        participants.noteDeadlock([(pair[0], isGated: true), (pair[1], isGated: false)])
+        #expect(participants.workOrder(pair) == [0, 1])
         await participants.close()
     }
 }
