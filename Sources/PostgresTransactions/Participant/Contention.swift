@@ -104,8 +104,7 @@ final class Contention {
     /// for each kind of pattern, however many rows are contended.
     func find(_ requests: [SessionRequest]) -> ContendedBranches {
         var found = ContendedBranches()
-        guard isInUse else { return found }
-        let now = now()
+        guard let now = timeInUse else { return found }
         for (branch, request) in requests.enumerated() {
             for entry in contended(request, at: now) {
                 if let gate = entry.gate {
@@ -120,17 +119,17 @@ final class Contention {
 
     /// Whether any of these branches is contended.
     func containsAny(of requests: [SessionRequest]) -> Bool {
-        guard isInUse else { return false }
-        let now = now()
+        guard let now = timeInUse else { return false }
         return requests.contains { !contended($0, at: now).isEmpty }
     }
 
-    /// Whether anything may be contended; once nothing can be, the table is emptied.
-    private var isInUse: Bool {
-        guard let end else { return false }
-        if now() < end { return true }
+    /// The time, if anything may be contended; once nothing can be, the table is emptied.
+    private var timeInUse: ContinuousClock.Instant? {
+        guard let end else { return nil }
+        let now = now()
+        if now < end { return now }
         (entries, kinds, self.end) = ([:], [:], nil)
-        return false
+        return nil
     }
 
     private func contended(_ request: SessionRequest, at now: ContinuousClock.Instant) -> [Entry] {
