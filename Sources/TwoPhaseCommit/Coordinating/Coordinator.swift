@@ -38,7 +38,7 @@ public final class Coordinator: Sendable {
     public convenience init(_ configuration: Configuration) {
         self.init(
             configuration, loop: .shared, clock: ContinuousClock(),
-            random: { .random(in: .min ... .max) }, metrics: CoordinatorMetrics())
+            random: BufferedRandom().next, metrics: CoordinatorMetrics())
     }
 
     init(
