@@ -26,7 +26,7 @@ package final class PostgresDecisionLog: DecisionLog {
     /// - Parameter makeSalt: Makes the part of an id that nobody can guess.
     package init(
         _ state: StateDatabase, logger: Logger,
-        makeSalt: @escaping @Sendable () -> UInt64 = { .random(in: .min ... .max) }
+        makeSalt: @escaping @Sendable () -> UInt64 = BufferedRandom().next
     ) {
         self.state = state
         loop = state.loop
@@ -39,19 +39,12 @@ package final class PostgresDecisionLog: DecisionLog {
         numbers = TransactionNumbers(state: state)
     }
 
-    /// An unused id, from a block of numbers.
+    /// An unused id, from a block of numbers: at once, unless the next block is still on its way.
     package func nextTransactionID(
         then completion: @escaping @LoopActor (Result<GlobalTransactionID, LogUnavailable>) -> Void
     ) {
-        state.loop.spawn {
-            do throws(LogUnavailable) {
-                completion(
-                    .success(
-                        GlobalTransactionID(
-                            number: try await self.numbers.next(), salt: self.makeSalt())))
-            } catch {
-                completion(.failure(error))
-            }
+        numbers.next { [makeSalt] number in
+            completion(number.map { GlobalTransactionID(number: $0, salt: makeSalt()) })
         }
     }
 
@@ -59,9 +52,7 @@ package final class PostgresDecisionLog: DecisionLog {
     package func perform(
         _ write: LogWrite, then completion: @escaping @LoopActor (LogAnswer) -> Void
     ) {
-        state.loop.spawn {
-            completion(await self.writer.perform(write))
-        }
+        writer.perform(write, then: completion)
     }
 
     /// Records an end that this replica has seen; a row that is finished already stays as it is.

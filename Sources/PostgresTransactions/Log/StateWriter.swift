@@ -16,6 +16,9 @@ final class StateWriter {
     private let logger: Logger
     private var gathering: [PendingWrite] = []
     private var isFlushing = false
+    /// What the flush under way has still to send, the next one last: halves of a batch that the
+    /// server refused, or a batch again.
+    private var divided: [Batch] = []
     /// How many of the gathered writes a caller waits for.
     private var urgentCount = 0
     private var lazyTimer: LoopTimer?
@@ -37,8 +40,13 @@ final class StateWriter {
         self.logger = logger
     }
 
-    func perform(_ write: LogWrite) async -> LogAnswer {
-        await withCheckedContinuation { add(PendingWrite(write, reply: $0)) }
+    /// Writes one record with the next flush; the completion is called when it is durable, or when
+    /// that is unknown.
+    ///
+    /// The completion may come back with further writes. They find this flush answered or the next
+    /// one gathering, so they only add to what gathers.
+    func perform(_ write: LogWrite, then completion: @escaping @LoopActor (LogAnswer) -> Void) {
+        add(PendingWrite(write, then: completion))
     }
 
     private func add(_ write: PendingWrite) {
@@ -51,10 +59,8 @@ final class StateWriter {
         guard !isFlushing, !gathering.isEmpty else { return }
         guard urgentCount > 0 || gathering.count >= batchMax else { return startLater() }
         isFlushing = true
-        // At the end of the turn, so that the writes of other tasks of this turn go along.
-        state.loop.atEndOfTurn { [self] in
-            Task(executorPreference: state.loop) { await self.flushAll() }
-        }
+        // At the end of the turn, so that whatever else this turn writes goes along.
+        state.loop.atEndOfTurn { [self] in flush() }
     }
 
     private func startLater() {
@@ -64,75 +70,81 @@ final class StateWriter {
             self.lazyTimer = nil
             guard !self.isFlushing, !self.gathering.isEmpty else { return }
             self.isFlushing = true
-            Task(executorPreference: state.loop) { await self.flushAll() }
+            self.flush()
         }
     }
 
-    private func flushAll() async {
-        repeat {
-            let writes = Array(gathering.prefix(batchMax))
-            gathering.removeFirst(writes.count)
-            urgentCount -= writes.count { !$0.isLazy }
-            await write(writes)
-        } while urgentCount > 0
+    private func flush() {
+        let writes = gathering.prefix(batchMax)
+        let batch = Batch(writes)
+        gathering.removeFirst(writes.count)
+        urgentCount -= writes.count { !$0.isLazy }
+        send(batch)
+    }
+
+    /// Goes on when a batch is answered or divided.
+    private func continueFlush() {
+        if let batch = divided.popLast() { return send(batch) }
         isFlushing = false
         start()
     }
 
-    /// Writes these in one flush.
-    ///
-    /// If the server refuses it because two of them cannot be written together, as when two scans
-    /// have found branches of one transaction without a row, this writes them in two halves, and so
-    /// on, so that no other write fails with them.
-    ///
-    /// If a statement was prepared before a change of the schema, this repeats the flush once.
-    private func write(_ writes: [PendingWrite], isFirst: Bool = true) async {
-        let flushed = await flush(
-            Batch(writes), isDivisible: writes.count > 1, isRepeatable: isFirst)
-        switch flushed {
-        case .answered: break
-        case .outdated: await write(writes, isFirst: false)
-        case .refused:
-            let middle = writes.count / 2
-            await write(Array(writes[..<middle]))
-            await write(Array(writes[middle...]))
-        }
+    /// Sends a batch, at once if the writing session is open, as it is unless it was lost.
+    private func send(_ batch: Batch) {
+        if let connection = state.openWriter { return send(batch, on: connection) }
+        Task(executorPreference: state.loop) { await self.sendOnNewConnection(batch) }
     }
 
-    private enum Flushed {
-        /// Every write has its answer.
-        case answered
-        /// Nothing was written: a prepared statement did not fit the schema any more, and is gone.
-        case outdated
-        /// Nothing was written or answered.
-        case refused
-    }
-
-    private func flush(
-        _ batch: Batch, isDivisible: Bool, isRepeatable: Bool
-    ) async -> Flushed {
-        let connection: PostgresConnection
+    private func sendOnNewConnection(_ batch: Batch) async {
         do {
-            connection = try await state.writerConnection()
+            send(batch, on: try await state.writerConnection())
         } catch {
             fail(batch, error, wasSent: false)
-            return .answered
+            continueFlush()
         }
+    }
+
+    private func send(_ batch: Batch, on connection: PostgresConnection) {
         let incarnation = [state.replica, "\(state.epoch)"]
         let commands =
             [Command("BEGIN"), Command(Self.checkIncarnation, incarnation)] + batch.commands
             + [Command("COMMIT")]
-        do {
-            let replies = try await connection.execute([commands], timeout: state.timeout)
-            defer { if connection.isInTransaction { state.closeWriter() } }
-            if isRepeatable, replies[0].contains(where: \.forgotStatement) { return .outdated }
-            if isDivisible, replies[0].contains(where: \.isRefusal) { return .refused }
-            settle(batch, replies[0])
-        } catch {
+        connection.execute([commands], timeout: state.timeout) { [self] outcome in
+            take(outcome, of: batch, on: connection)
+            continueFlush()
+        }
+    }
+
+    /// Answers every write of the batch, or has it sent again.
+    ///
+    /// If the server refuses the batch because two of its writes cannot be written together, as when
+    /// two scans have found branches of one transaction without a row, it is written in two halves,
+    /// and so on, so that no other write fails with them.
+    ///
+    /// If a statement was prepared before a change of the schema, the batch is sent again, once: the
+    /// connection has forgotten the statement.
+    private func take(
+        _ outcome: Result<[[CommandReply]], PostgresError>, of batch: Batch,
+        on connection: PostgresConnection
+    ) {
+        switch outcome {
+        case .failure(let error):
             state.closeWriter()
             fail(batch, StateDatabaseError(error), wasSent: true)
+        case .success(let replies):
+            // The rest of a flush that failed was skipped, its COMMIT as well.
+            if connection.isInTransaction { state.closeWriter() }
+            if !batch.isRepeated, replies[0].contains(where: \.forgotStatement) {
+                var again = batch
+                again.isRepeated = true
+                divided.append(again)
+            } else if batch.writes.count > 1, replies[0].contains(where: \.isRefusal) {
+                let (first, second) = batch.halves()
+                divided += [second, first]
+            } else {
+                settle(batch, replies[0])
+            }
         }
-        return .answered
     }
 
     private func settle(_ batch: Batch, _ replies: [CommandReply]) {
@@ -176,7 +188,7 @@ final class StateWriter {
             let isAccept = pending.write.request == .accept
             let answer: LogAnswer =
                 isAccept && !wasSent ? .notWritten(reason: reason) : .unknown(reason: reason)
-            pending.reply.resume(returning: answer)
+            pending.complete(answer)
         }
         guard !kept.isEmpty else { return }
         // Lazy writes are kept until they are written: no other replica records them while this one

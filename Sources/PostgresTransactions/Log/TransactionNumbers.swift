@@ -21,25 +21,36 @@ final class TransactionNumbers {
         self.state = state
     }
 
-    func next() async throws(LogUnavailable) -> Int64 {
-        while true {
-            if generation != state.identity.generation {
-                // A server that was rewound may hand out the numbers of these blocks again.
-                (current, following, generation) = (nil, nil, state.identity.generation)
-            }
-            if current == nil { (current, following) = (following, nil) }
-            if let block = current {
-                let number = block.lowerBound
-                current = number < block.upperBound ? (number + 1)...block.upperBound : nil
-                if following == nil, block.count < blockSize / 2 { _ = fetching() }
-                return number
-            }
-            do {
-                try await fetching().value
-            } catch {
-                throw LogUnavailable(error)
-            }
+    /// Hands over the next number: at once, unless the next block is still on its way.
+    func next(then completion: @escaping @LoopActor (Result<Int64, LogUnavailable>) -> Void) {
+        if let number = take() { return completion(.success(number)) }
+        Task(executorPreference: state.loop) { await self.next(afterFetchingThen: completion) }
+    }
+
+    private func next(
+        afterFetchingThen completion: @escaping @LoopActor (Result<Int64, LogUnavailable>) -> Void
+    ) async {
+        do {
+            try await fetching().value
+        } catch {
+            return completion(.failure(LogUnavailable(error)))
         }
+        // Others may have waited for the same block, and used it up.
+        next(then: completion)
+    }
+
+    /// The next number of the blocks that are here, if there is one.
+    private func take() -> Int64? {
+        if generation != state.identity.generation {
+            // A server that was rewound may hand out the numbers of these blocks again.
+            (current, following, generation) = (nil, nil, state.identity.generation)
+        }
+        if current == nil { (current, following) = (following, nil) }
+        guard let block = current else { return nil }
+        let number = block.lowerBound
+        current = number < block.upperBound ? (number + 1)...block.upperBound : nil
+        if following == nil, block.count < blockSize / 2 { _ = fetching() }
+        return number
     }
 
     private func fetching() -> Task<Void, any Error> {

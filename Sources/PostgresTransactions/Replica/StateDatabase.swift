@@ -173,11 +173,18 @@ package final class StateDatabase {
         ["UTF8", "SQL_ASCII"].contains(encoding)
     }
 
-    /// The one connection that writes decisions; opened again if it was lost.
+    /// The one connection that writes decisions; nil if it was lost, or if this incarnation is over
+    /// or being given up: ``writerConnection()`` opens it again, or says why not.
+    var openWriter: PostgresConnection? {
+        guard !isSuperseded, !isClosed, let writer, writer.isOpen else { return nil }
+        return writer
+    }
+
+    /// The same connection; opened again if it was lost.
     func writerConnection() async throws(StateDatabaseError) -> PostgresConnection {
         guard !isSuperseded else { throw .superseded(replica: replica) }
         guard !isClosed else { throw .closed }
-        if let writer, writer.isOpen { return writer }
+        if let openWriter { return openWriter }
         do {
             let fresh = try await connect()
             writer = fresh
