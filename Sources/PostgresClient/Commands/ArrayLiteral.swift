@@ -29,25 +29,46 @@ package enum ArrayLiteral {
         var bytes: [UInt8] = [opening]
         for element in elements {
             separate(&bytes)
-            append(element, to: &bytes)
+            bytes.append(decimal: element)
         }
         bytes.append(closing)
         return String(decoding: bytes, as: UTF8.self)
     }
 
-    private static func separate(_ bytes: inout [UInt8]) {
-        if bytes.count > 1 { bytes.append(comma) }
+    /// Appends an array; `write` appends the text of an item, or returns false for NULL.
+    static func append<Item>(
+        _ items: [Item], to bytes: inout [UInt8], _ write: (Item, inout [UInt8]) -> Bool
+    ) {
+        bytes.append(opening)
+        var isFirst = true
+        for item in items {
+            if !isFirst { bytes.append(comma) }
+            isFirst = false
+            bytes.append(quote)
+            let start = bytes.count
+            if write(item, &bytes) {
+                escapeText(in: &bytes, from: start)
+                bytes.append(quote)
+            } else {
+                bytes.replaceSubrange((start - 1)..., with: "NULL".utf8)
+            }
+        }
+        bytes.append(closing)
     }
 
-    private static func append(_ value: Int64, to bytes: inout [UInt8]) {
-        var rest = value.magnitude
-        if value < 0 { bytes.append(UInt8(ascii: "-")) }
-        let start = bytes.count
-        repeat {
-            bytes.append(UInt8(ascii: "0") + UInt8(truncatingIfNeeded: rest % 10))
-            rest /= 10
-        } while rest > 0
-        bytes[start...].reverse()
+    /// Escapes what was written from there on; names and numbers have nothing to escape.
+    private static func escapeText(in bytes: inout [UInt8], from start: Int) {
+        guard bytes[start...].contains(where: { $0 == quote || $0 == escape }) else { return }
+        let text = Array(bytes[start...])
+        bytes.removeSubrange(start...)
+        for byte in text {
+            if byte == quote || byte == escape { bytes.append(escape) }
+            bytes.append(byte)
+        }
+    }
+
+    private static func separate(_ bytes: inout [UInt8]) {
+        if bytes.count > 1 { bytes.append(comma) }
     }
 
     private static func append(_ element: UnsafeBufferPointer<UInt8>, to bytes: inout [UInt8]) {

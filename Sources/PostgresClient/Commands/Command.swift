@@ -1,11 +1,14 @@
 import EventLoop
 
-/// One statement with its parameters, as the extended protocol sends it: in text, both ways.
+/// One statement with its parameters, as the extended protocol sends it: in text, both ways, but for
+/// arrays.
 package struct Command: Hashable, Sendable {
     /// One SQL statement, with parameters as `$1`, `$2`...
     package let sql: String
     /// The values in text, nil for NULL; the server infers the types.
     package var parameters: [String?]
+    /// The values of a command that has arrays only, and no `parameters`.
+    private(set) var arrays: [BinaryArray] = []
     /// Whether the statement is prepared under a name and kept for the next time.
     ///
     /// Good for SQL that comes again; not for SQL with literals in it, which would push the others
@@ -44,6 +47,13 @@ package struct Command: Hashable, Sendable {
     package func with(_ parameters: [String?]) -> Command {
         var command = self
         command.parameters = parameters
+        return command
+    }
+
+    /// The same command with arrays, whose types must be those of its parameters.
+    package func with(arrays: [BinaryArray]) -> Command {
+        var command = self
+        command.arrays = arrays
         return command
     }
 

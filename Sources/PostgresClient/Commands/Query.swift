@@ -28,7 +28,8 @@ package struct RowFormat<Row>: Sendable {
         result.rowCount > 0 ? row(0, of: result) : nil
     }
 
-    private func row(_ index: Int, of result: CommandResult) -> Row? {
+    /// The value of a row, which must exist; nil if it makes none.
+    package func row(_ index: Int, of result: CommandResult) -> Row? {
         var reader = RowReader(result, row: index)
         guard let row = read(&reader) else { return nil }
         precondition(reader.hasReadAll, "a statement returns other columns than its format reads")

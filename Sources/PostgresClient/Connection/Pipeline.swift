@@ -7,9 +7,17 @@ import Glibc
 /// executor checked each time it is handed to a function of the standard library, which costs more
 /// than to copy a text.
 enum Pipeline {
-    /// Sends a statement that is prepared for this once.
-    static func run(_ sql: String, _ parameters: [String?], on handle: OpaquePointer) -> Bool {
-        unsafe sql.withCString { sql in
+    /// Sends a command whose statement is prepared for this once.
+    static func run(_ command: Command, on handle: OpaquePointer) -> Bool {
+        unsafe command.sql.withCString { sql in
+            let parameters = command.parameters
+            if !command.arrays.isEmpty {
+                return unsafe withParameters(of: command.arrays) { values, lengths, formats in
+                    unsafe PQsendQueryParams(
+                        handle, sql, Int32(command.arrays.count), nil, values, lengths, formats, 0)
+                        == 1
+                }
+            }
             if parameters.isEmpty {
                 return unsafe PQsendQueryParams(handle, sql, 0, nil, nil, nil, nil, 0) == 1
             }
@@ -20,11 +28,16 @@ enum Pipeline {
         }
     }
 
-    /// Sends a statement that the session has prepared, or is preparing.
-    static func execute(
-        _ name: String, _ parameters: [String?], on handle: OpaquePointer
-    ) -> Bool {
+    /// Sends a command whose statement the session has prepared, or is preparing, under a name.
+    static func execute(_ name: String, _ command: Command, on handle: OpaquePointer) -> Bool {
         unsafe name.withCString { name in
+            let parameters = command.parameters
+            if !command.arrays.isEmpty {
+                return unsafe withParameters(of: command.arrays) { values, lengths, formats in
+                    unsafe PQsendQueryPrepared(
+                        handle, name, Int32(command.arrays.count), values, lengths, formats, 0) == 1
+                }
+            }
             if parameters.isEmpty {
                 return unsafe PQsendQueryPrepared(handle, name, 0, nil, nil, nil, 0) == 1
             }

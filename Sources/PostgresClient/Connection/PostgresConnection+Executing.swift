@@ -127,15 +127,15 @@ extension PostgresConnection {
         switch plan {
         case .execute(let statement):
             steps.append(Call.Step(kind: .command, statement: statement, isReused: true))
-            return unsafe Pipeline.execute(statement.name, command.parameters, on: handle)
+            return unsafe Pipeline.execute(statement.name, command, on: handle)
         case .prepareAndExecute(let statement):
             guard unsafe sendPreparation(of: command, as: statement, adding: &steps, to: handle)
             else { return false }
             steps.append(Call.Step(kind: .command, statement: statement))
-            return unsafe Pipeline.execute(statement.name, command.parameters, on: handle)
+            return unsafe Pipeline.execute(statement.name, command, on: handle)
         case .unnamed:
             steps.append(Call.Step(kind: .command))
-            return unsafe Pipeline.run(command.sql, command.parameters, on: handle)
+            return unsafe Pipeline.run(command, on: handle)
         }
     }
 
@@ -149,7 +149,7 @@ extension PostgresConnection {
         guard unsafe PQsendPrepare(handle, statement.name, command.sql, 0, nil) == 1 else {
             return false
         }
-        if command.parameters.isEmpty { return true }
+        if command.parameters.isEmpty, command.arrays.isEmpty { return true }
         steps.append(Call.Step(kind: .description, statement: statement))
         return unsafe PQsendDescribePrepared(handle, statement.name) == 1
     }
@@ -184,7 +184,7 @@ extension PostgresConnection {
         else { return }
         let sql = statements.housekeeping()
         for command in sql {
-            guard unsafe Pipeline.run(command, [], on: handle) else { return }
+            guard unsafe Pipeline.run(Command(command), on: handle) else { return }
         }
         guard unsafe PQpipelineSync(handle) == 1 else { return }
         calls.append(Call(housekeeping: sql.count))

@@ -4,7 +4,7 @@ import TransactionEngine
 
 extension FlushStatement {
     /// The kinds of statements, in the order in which a flush sends them.
-    enum Kind: CaseIterable {
+    enum Kind: Int, CaseIterable {
         case accept
         case tombstone
         case decide
@@ -40,7 +40,7 @@ extension FlushStatement {
             }
         }
 
-        private var statement: FlushStatement {
+        var statement: FlushStatement {
             switch self {
             case .accept: FlushStatement.accept
             case .tombstone: FlushStatement.tombstone
@@ -56,29 +56,28 @@ extension FlushStatement {
             }
         }
 
-        func command(_ writes: [LogWrite]) -> Command {
-            guard self == .accept else { return statement.command(writes) }
-            // Keys in one order everywhere, so that two replicas' flushes cannot deadlock.
-            func key(_ write: LogWrite) -> String {
-                write.record.idempotency.map { RowCoding.hex($0.keyDigest) } ?? ""
-            }
-            return statement.command(writes.sorted { key($0) < key($1) })
-        }
+        /// The command, without its arrays.
+        var command: Command { Self.commands[rawValue] }
 
-        /// The answers in the rows that the statement returned, by transaction number.
-        func answers(_ result: CommandResult) -> [Int64: LogAnswer] {
-            let rows: [(number: Int64, answer: LogAnswer)] =
+        private static let commands = allCases.map { Command.fixed($0.statement.sql) }
+
+        /// The answer to a write by what its statement returned.
+        func answer(to write: LogWrite, from rows: inout ReturnedRows) -> LogAnswer {
+            guard let row = rows.row(of: write.record.id.number) else { return answerWithoutRow }
+            let answer: LogAnswer? =
                 switch self {
-                case .accept: FlushStatement.accepted.rows(of: result)
-                case .tombstone, .decide, .delegate, .copy: FlushStatement.held.rows(of: result)
-                case .decideAndRetry, .copyAndRetry: FlushStatement.retried.rows(of: result)
-                case .finish, .finishWithDecision, .report, .noteOutcomes: []
+                case .accept: .accepted
+                case .decide: FlushStatement.decision(by: write, in: rows.result, row)
+                case .tombstone, .delegate, .copy: FlushStatement.held.row(row, of: rows.result)
+                case .decideAndRetry, .copyAndRetry:
+                    FlushStatement.retried.row(row, of: rows.result)
+                case .finish, .finishWithDecision, .report, .noteOutcomes: .recorded
                 }
-            return Dictionary(rows.map { ($0.number, $0.answer) }) { first, _ in first }
+            return answer ?? answerWithoutRow
         }
 
         /// The answer to a write that the statement returned no row for.
-        var answerWithoutRow: LogAnswer {
+        private var answerWithoutRow: LogAnswer {
             switch self {
             case .accept: .keyTaken
             // A tombstone that lost on the key, not on the id: no row will ever have this id.
@@ -88,28 +87,106 @@ extension FlushStatement {
         }
     }
 
-    private static let accepted = RowFormat { row in
-        row.value("t.number", as: Int64.self).map { (number: $0, answer: LogAnswer.accepted) }
-    }
-
     /// What the row holds: a decision, or that a commit point decides.
-    private static let held = RowFormat { held(&$0) }
+    private static let held = RowFormat { row -> LogAnswer? in
+        row.number()
+        return held(&row)
+    }
 
     /// The same after an abort with a successor, which the row may name.
-    private static let retried = RowFormat { row -> (number: Int64, answer: LogAnswer)? in
+    private static let retried = RowFormat { row -> LogAnswer? in
+        row.number()
         let held = held(&row)
         let isRetried = row.isTrue("x.id IS NOT NULL")
-        return held.map { (number: $0.number, answer: isRetried ? .retried : $0.answer) }
+        return isRetried ? .retried : held
     }
 
-    private static func held(_ row: inout RowReader) -> (number: Int64, answer: LogAnswer)? {
-        let number = row.value("t.number", as: Int64.self)
-        let decision = row.name("t.decision", as: Decision.self)
-        let evidence = (row.list("t.evidence") ?? []).map { $0.flatMap(RowCoding.evidence(of:)) }
+    /// The same after a decision, unless the row holds just what was written: that needs no reading
+    /// back.
+    private static let decided = RowFormat { row -> LogAnswer? in
+        row.number()
+        let isAsWritten = row.isTrue(asWritten)
+        let held = held(&row, of: { "CASE WHEN \(asWritten) THEN NULL ELSE \($0) END" })
+        return isAsWritten ? nil : held
+    }
+
+    private static let asWritten =
+        "(t.decision = x.decision AND t.evidence IS NOT DISTINCT FROM x.evidence::text[])"
+
+    private static func decision(
+        by write: LogWrite, in result: CommandResult, _ row: Int
+    ) -> LogAnswer? {
+        if let decision = write.decision, result.isTrue(row: row, column: 1) {
+            return .decided(decision, evidence: write.record.branches.map(\.evidence))
+        }
+        return decided.row(row, of: result)
+    }
+
+    private static func held(
+        _ row: inout RowReader, of value: (_ column: String) -> String = { $0 }
+    ) -> LogAnswer? {
+        let decision = row.name(value("t.decision"), as: Decision.self)
+        let evidence = (row.list(value("t.evidence")) ?? []).map {
+            $0.flatMap(RowCoding.evidence(of:))
+        }
         let isElsewhere = row.isTrue("t.delegated OR t.journal_server IS NOT NULL")
-        guard let number else { return nil }
-        if let decision { return (number, .decided(decision, evidence: evidence)) }
-        return isElsewhere ? (number, .delegated(evidence: evidence)) : nil
+        if let decision { return .decided(decision, evidence: evidence) }
+        return isElsewhere ? .delegated(evidence: evidence) : nil
+    }
+}
+
+extension RowReader {
+    /// The number of the transaction, by which the row was found.
+    fileprivate mutating func number() { _ = text("t.number") }
+}
+
+/// The rows that a statement of a flush returned, each of which starts with the number of its
+/// transaction.
+struct ReturnedRows {
+    let result: CommandResult
+    private let count: Int
+    /// Where the next row is looked for first.
+    private var next = 0
+
+    init(_ result: CommandResult) {
+        self.result = result
+        count = result.rowCount
+    }
+
+    /// The row of this transaction.
+    ///
+    /// Rows come in the order of the writes, so that it is nearly always the next one; but nothing
+    /// promises that order.
+    mutating func row(of number: Int64) -> Int? {
+        for step in 0..<count {
+            let row = (next + step) % count
+            guard result.integer(row: row, column: 0) == number else { continue }
+            next = row + 1
+            return row
+        }
+        return nil
+    }
+}
+
+extension CommandResult {
+    fileprivate func isTrue(row: Int, column: Int) -> Bool {
+        unsafe withBytes(row: row, column: column) { unsafe $0.elementsEqual("t".utf8) } ?? false
+    }
+
+    /// A value in decimal digits; nil for NULL, and for anything else.
+    fileprivate func integer(row: Int, column: Int) -> Int64? {
+        unsafe withBytes(row: row, column: column) { bytes -> Int64? in
+            var value: Int64 = 0
+            for byte in unsafe bytes {
+                guard (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte) else { return nil }
+                let (product, isTooLarge) = value.multipliedReportingOverflow(by: 10)
+                let (sum, overflow) = product.addingReportingOverflow(
+                    Int64(byte - UInt8(ascii: "0")))
+                guard !isTooLarge, !overflow else { return nil }
+                value = sum
+            }
+            return value
+        } ?? nil
     }
 }
 
@@ -118,7 +195,7 @@ extension FlushStatement {
     /// flush.
     private static let accept = insert(
         origin + [.computed("state", "'preparing'")] + notVoted + notEnded + [.expiresAt],
-        "ON CONFLICT DO NOTHING RETURNING \(accepted.columns)")
+        "ON CONFLICT DO NOTHING RETURNING t.number")
 
     /// Inserts aborted rows.
     ///
@@ -135,7 +212,7 @@ extension FlushStatement {
     /// its own, and both are written, so that the decision returned is as durable as this commit.
     private static let decide = update(
         kept: [.decision, .decidedAt, decidedState, .problem] + proof, if: isNotOpen,
-        returning: held.columns)
+        returning: decided.columns)
 
     /// Records that the one-phase branch decides, unless the row is decided.
     private static let delegate = update(
@@ -185,7 +262,7 @@ extension FlushStatement {
 
     /// The end of a transaction that another replica owns, as far as this one has seen it.
     static func finishSeen(_ record: TransactionRecord) -> Command {
-        finish.command([LogWrite(.finish, of: record)])
+        finish.command(LogWrite(.finish, of: record))
     }
 
     private static let isDecided = "t.decision IS NOT NULL"
@@ -208,13 +285,13 @@ extension FlushStatement {
     /// inserted nevertheless.
     private static let originWithFreeKey = origin.map { column in
         guard column.name == WrittenColumn.keyDigest.name else { return column }
-        return column.computed("CASE WHEN \(isKeyHeld) THEN NULL ELSE x.key_digest::bytea END")
+        return column.computed("CASE WHEN \(isKeyHeld) THEN NULL ELSE x.key_digest END")
     }
 
     /// Whether another transaction holds the key.
     private static let isKeyHeld = """
         EXISTS (SELECT FROM tandem.transactions AS h
-            WHERE h.principal = x.principal AND h.key_digest = x.key_digest::bytea
+            WHERE h.principal = x.principal AND h.key_digest = x.key_digest
                 AND h.number <> x.number)
         """
 

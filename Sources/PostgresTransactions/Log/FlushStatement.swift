@@ -10,8 +10,21 @@ struct FlushStatement: Sendable {
     let sql: String
     private let parameters: [WrittenColumn.Parameter]
 
-    func command(_ writes: [LogWrite]) -> Command {
-        Command(sql, parameters.map { $0.array(writes) })
+    /// Empty arrays for its parameters.
+    var arrays: [BinaryArray] { parameters.map { BinaryArray(of: $0.element) } }
+
+    /// Appends the elements of a write to the arrays.
+    func append(_ write: LogWrite, to arrays: inout [BinaryArray]) {
+        for (index, parameter) in parameters.enumerated() {
+            parameter.append(write, &arrays[index])
+        }
+    }
+
+    /// The command that writes this alone.
+    func command(_ write: LogWrite) -> Command {
+        var arrays = arrays
+        append(write, to: &arrays)
+        return Command(sql).with(arrays: arrays)
     }
 
     /// Inserts rows; `conflict` says what happens to one that is there, and what is returned.
@@ -123,7 +136,7 @@ struct FlushStatement: Sendable {
         of columns: [WrittenColumn], after count: Int
     ) -> (sql: String, parameters: [WrittenColumn.Parameter]) {
         let parameters = columns.compactMap(\.parameter)
-        let arrays = parameters.enumerated().map { "$\(count + $0 + 1)::\($1.type)[]" }
+        let arrays = parameters.enumerated().map { "$\(count + $0 + 1)::\($1.element)[]" }
         let names = columns.filter { $0.parameter != nil }.map(\.name)
         let sql = "unnest(\(arrays.joined(separator: ", "))) AS x(\(names.joined(separator: ", ")))"
         return (sql, parameters)
@@ -135,8 +148,9 @@ struct WrittenColumn: Sendable {
     /// An array parameter.
     struct Parameter: Sendable {
         /// The type of its elements.
-        let type: String
-        let array: @Sendable ([LogWrite]) -> String
+        let element: BinaryArray.Element
+        /// Appends the element of a write.
+        let append: @Sendable (LogWrite, inout BinaryArray) -> Void
     }
 
     let name: String
@@ -154,38 +168,55 @@ struct WrittenColumn: Sendable {
         WrittenColumn(name: name, value: value, parameter: parameter)
     }
 
+    /// A column whose elements are of its own type.
+    static func column(
+        _ name: String, _ element: BinaryArray.Element,
+        _ append: @escaping @Sendable (LogWrite, inout BinaryArray) -> Void
+    ) -> WrittenColumn {
+        WrittenColumn(
+            name: name, value: "x.\(name)", parameter: Parameter(element: element, append: append))
+    }
+
     static func integer(
         _ name: String, _ element: @escaping @Sendable (LogWrite) -> Int64
     ) -> WrittenColumn {
-        WrittenColumn(
-            name: name, value: "x.\(name)",
-            parameter: Parameter(type: "bigint") { ArrayLiteral.write($0.map(element)) })
+        column(name, .bigint) { $1.append(element($0)) }
     }
 
-    /// A `timestamptz`, in microseconds since 1970.
     static func time(
         _ name: String, _ element: @escaping @Sendable (LogWrite) -> Timestamp
     ) -> WrittenColumn {
-        integer(name, element)
-            .computed("timestamptz 'epoch' + x.\(name) * interval '1 microsecond'")
+        column(name, .timestamptz) { $1.append(microseconds: element($0)) }
+    }
+
+    static func text(
+        _ name: String, _ element: @escaping @Sendable (LogWrite) -> String?
+    ) -> WrittenColumn {
+        column(name, .text) { $1.append(element($0)) }
+    }
+
+    /// An array of a transaction's own, with an element for each item: arrays have no arrays of other
+    /// lengths in them, so it is sent as a text.
+    ///
+    /// - Parameter write: Appends the text of an item, or returns false for NULL.
+    static func list<Item>(
+        _ name: String, as type: String = "text[]",
+        of items: @escaping @Sendable (LogWrite) -> [Item]?,
+        _ write: @escaping @Sendable (Item, inout [UInt8]) -> Bool
+    ) -> WrittenColumn {
+        column(name, .text) { logWrite, array in
+            guard let items = items(logWrite) else { return array.appendNull() }
+            array.append(literalOf: items, write)
+        }.computed("x.\(name)::\(type)")
     }
 
     /// The same column of the successor that comes with a write.
     var ofSuccessor: WrittenColumn {
         guard let parameter else { return self }
-        let ofSuccessor = Parameter(type: parameter.type) { writes in
-            parameter.array(writes.compactMap(\.successor).map { LogWrite(.accept, of: $0) })
+        let ofSuccessor = Parameter(element: parameter.element) { write, array in
+            guard let successor = write.successor else { return }
+            parameter.append(LogWrite(.accept, of: successor), &array)
         }
         return WrittenColumn(name: name, value: value, parameter: ofSuccessor)
-    }
-
-    /// A text, or what text is cast to: an array of a transaction's own is an array literal.
-    static func text(
-        _ name: String, as type: String = "text",
-        _ element: @escaping @Sendable (LogWrite) -> String?
-    ) -> WrittenColumn {
-        WrittenColumn(
-            name: name, value: type == "text" ? "x.\(name)" : "x.\(name)::\(type)",
-            parameter: Parameter(type: "text") { ArrayLiteral.write($0.map(element)) })
     }
 }

@@ -109,9 +109,23 @@ enum RowCoding {
 
     /// `xid systemIdentifier timeline location owner`; the owner comes last, since it may hold
     /// blanks.
+    static func write(_ evidence: PreparedEvidence, to bytes: inout [UInt8]) {
+        let blank = UInt8(ascii: " ")
+        bytes.append(decimal: evidence.transactionID)
+        bytes.append(blank)
+        bytes.append(contentsOf: evidence.systemIdentifier.utf8)
+        bytes.append(blank)
+        bytes.append(decimal: evidence.timeline)
+        bytes.append(blank)
+        bytes.append(contentsOf: evidence.location.utf8)
+        bytes.append(blank)
+        bytes.append(contentsOf: evidence.owner.utf8)
+    }
+
     static func text(of evidence: PreparedEvidence) -> String {
-        "\(evidence.transactionID) \(evidence.systemIdentifier) \(evidence.timeline) "
-            + "\(evidence.location) \(evidence.owner)"
+        var bytes: [UInt8] = []
+        write(evidence, to: &bytes)
+        return String(decoding: bytes, as: UTF8.self)
     }
 
     static func evidence(of text: String) -> PreparedEvidence? {

@@ -5,7 +5,10 @@ import TransactionEngine
 
 extension StateWriter {
     /// A write, and what its answer is handed to.
-    struct PendingWrite {
+    ///
+    /// A class, since a record is large and a write is handed on several times.
+    @LoopActor
+    final class PendingWrite {
         let write: LogWrite
         let kind: FlushStatement.Kind
         let complete: @LoopActor (LogAnswer) -> Void
@@ -19,22 +22,27 @@ extension StateWriter {
         var isLazy: Bool { write.isLazy }
     }
 
-    /// The writes of one flush, grouped by the statement that writes them.
+    /// The writes of one flush.
+    @LoopActor
     struct Batch {
         let writes: [PendingWrite]
         /// Whether it is sent again because of a statement that did not fit the schema any more.
         var isRepeated = false
-        private let groups: [(kind: FlushStatement.Kind, writes: [PendingWrite])]
 
         init(_ writes: some Collection<PendingWrite>) {
-            self.writes = Array(writes)
-            groups = FlushStatement.Kind.allCases.compactMap { kind in
-                let own = writes.filter { $0.kind == kind }
-                return own.isEmpty ? nil : (kind, own)
-            }
+            self.writes = Self.inOrderOfKeys(writes)
         }
 
-        var commands: [Command] { groups.map { $0.kind.command($0.writes.map(\.write)) } }
+        /// Keys in one order everywhere, so that two replicas' flushes cannot deadlock.
+        private static func inOrderOfKeys(
+            _ writes: some Collection<PendingWrite>
+        ) -> [PendingWrite] {
+            func key(_ pending: PendingWrite) -> [UInt8]? {
+                pending.kind == .accept ? pending.write.record.idempotency?.keyDigest : nil
+            }
+            guard writes.count(where: { key($0) != nil }) > 1 else { return Array(writes) }
+            return writes.sorted { (key($0) ?? []).lexicographicallyPrecedes(key($1) ?? []) }
+        }
 
         /// Two batches of half the writes each.
         func halves() -> (Batch, Batch) {
@@ -42,16 +50,54 @@ extension StateWriter {
             return (Batch(writes[..<middle]), Batch(writes[middle...]))
         }
 
-        /// Answers every write by the results of the commands.
-        @LoopActor
-        func answer(_ results: ArraySlice<CommandResult>) {
-            for ((kind, writes), result) in zip(groups, results) {
-                let answers = kind.answers(result)
-                for pending in writes {
-                    let answer = answers[pending.write.record.id.number]
-                    pending.complete(answer ?? kind.answerWithoutRow)
+        /// Answers every write by the results of the commands, which are of these kinds.
+        func answer(_ results: ArraySlice<CommandResult>, of kinds: [FlushStatement.Kind]) {
+            for (kind, result) in zip(kinds, results) {
+                var rows = ReturnedRows(result)
+                for pending in writes where pending.kind == kind {
+                    pending.complete(kind.answer(to: pending.write, from: &rows))
                 }
             }
+        }
+    }
+
+    /// The arrays that the statements take, kept from one flush to the next.
+    @LoopActor
+    struct Statements {
+        private struct Entry {
+            let kind: FlushStatement.Kind
+            let statement: FlushStatement
+            var arrays: [BinaryArray]
+            var isEmpty = true
+
+            mutating func append(_ write: LogWrite) {
+                isEmpty = false
+                statement.append(write, to: &arrays)
+            }
+
+            mutating func removeAll() {
+                guard !isEmpty else { return }
+                isEmpty = true
+                for index in arrays.indices { arrays[index].removeAll() }
+            }
+        }
+
+        /// By the number of the kind.
+        private var entries = FlushStatement.Kind.allCases.map {
+            Entry(kind: $0, statement: $0.statement, arrays: $0.statement.arrays)
+        }
+
+        /// The commands that write a batch, by kind.
+        ///
+        /// The arrays go with the commands, which are sent at once. So they are emptied before the
+        /// next batch: then nothing else holds them, and they keep their memory.
+        mutating func commands(
+            for batch: Batch
+        ) -> (kinds: [FlushStatement.Kind], commands: [Command]) {
+            for index in entries.indices { entries[index].removeAll() }
+            for pending in batch.writes { entries[pending.kind.rawValue].append(pending.write) }
+            let used = entries.filter { !$0.isEmpty }
+            return (used.map(\.kind), used.map { $0.kind.command.with(arrays: $0.arrays) })
         }
     }
 }

@@ -14,6 +14,7 @@ import TransactionEngine
 final class StateWriter {
     private let state: StateDatabase
     private let logger: Logger
+    private var statements = Statements()
     private var gathering: [PendingWrite] = []
     private var isFlushing = false
     /// What the flush under way has still to send, the next one last: halves of a batch that the
@@ -26,18 +27,24 @@ final class StateWriter {
     /// How long lazy writes wait for others to go with.
     private let lazyDelay: Duration = .milliseconds(10)
 
+    private let checkIncarnation: Command
+
+    private static let begin = Command.fixed("BEGIN")
+    private static let commit = Command.fixed("COMMIT")
     /// Fails if this incarnation is over, and with it the whole flush.
     ///
     /// It takes no lock. A flush that passes this check a moment before the incarnation ends writes
     /// only what another incarnation may find and has a rule for.
-    private static let checkIncarnation = """
+    private static let checkOfIncarnation = Command.fixed(
+        """
         SELECT 1 / count(*) FROM tandem.replicas AS r WHERE name = $1 AND epoch = $2::bigint
             AND \(StateDatabase.isAlive)
-        """
+        """)
 
     init(state: StateDatabase, logger: Logger) {
         self.state = state
         self.logger = logger
+        checkIncarnation = Self.checkOfIncarnation.with([state.replica, "\(state.epoch)"])
     }
 
     /// Writes one record with the next flush; the completion is called when it is durable, or when
@@ -92,7 +99,7 @@ final class StateWriter {
     /// Sends a batch, at once if the writing session is open, as it is unless it was lost.
     private func send(_ batch: Batch) {
         if let connection = state.openWriter { return send(batch, on: connection) }
-        Task(executorPreference: state.loop) { await self.sendOnNewConnection(batch) }
+        state.loop.spawn { await self.sendOnNewConnection(batch) }
     }
 
     private func sendOnNewConnection(_ batch: Batch) async {
@@ -105,12 +112,12 @@ final class StateWriter {
     }
 
     private func send(_ batch: Batch, on connection: PostgresConnection) {
-        let incarnation = [state.replica, "\(state.epoch)"]
-        let commands =
-            [Command("BEGIN"), Command(Self.checkIncarnation, incarnation)] + batch.commands
-            + [Command("COMMIT")]
+        let (kinds, writing) = statements.commands(for: batch)
+        var commands = [Self.begin, checkIncarnation]
+        commands += writing
+        commands.append(Self.commit)
         connection.execute([commands], timeout: state.timeout) { [self] outcome in
-            take(outcome, of: batch, on: connection)
+            take(outcome, of: batch, kinds, on: connection)
             continueFlush()
         }
     }
@@ -125,7 +132,7 @@ final class StateWriter {
     /// connection has forgotten the statement.
     private func take(
         _ outcome: Result<[[CommandReply]], PostgresError>, of batch: Batch,
-        on connection: PostgresConnection
+        _ kinds: [FlushStatement.Kind], on connection: PostgresConnection
     ) {
         switch outcome {
         case .failure(let error):
@@ -142,12 +149,14 @@ final class StateWriter {
                 let (first, second) = batch.halves()
                 divided += [second, first]
             } else {
-                settle(batch, replies[0])
+                settle(batch, kinds, replies[0])
             }
         }
     }
 
-    private func settle(_ batch: Batch, _ replies: [CommandReply]) {
+    private func settle(
+        _ batch: Batch, _ kinds: [FlushStatement.Kind], _ replies: [CommandReply]
+    ) {
         var results: [CommandResult] = []
         for reply in replies {
             switch reply {
@@ -170,7 +179,7 @@ final class StateWriter {
         guard !commit.isUnconfirmed else {
             return fail(batch, .unconfirmed, wasSent: true)
         }
-        batch.answer(results[2...])
+        batch.answer(results[2...], of: kinds)
     }
 
     /// Answers the writes of a failed flush; if it was sent, it may have been written nevertheless.

@@ -24,7 +24,7 @@ final class TransactionNumbers {
     /// Hands over the next number: at once, unless the next block is still on its way.
     func next(then completion: @escaping @LoopActor (Result<Int64, LogUnavailable>) -> Void) {
         if let number = take() { return completion(.success(number)) }
-        Task(executorPreference: state.loop) { await self.next(afterFetchingThen: completion) }
+        state.loop.spawn { await self.next(afterFetchingThen: completion) }
     }
 
     private func next(

@@ -7,18 +7,18 @@ extension WrittenColumn {
     static let number = integer("number") { $0.record.id.number }
     static let salt = integer("salt") { $0.record.id.signedSalt }
     static let principal = text("principal") { $0.record.principal }
-    static let keyDigest = text("key_digest", as: "bytea") {
-        $0.record.idempotency.map { RowCoding.hex($0.keyDigest) }
+    static let keyDigest = column("key_digest", .bytea) {
+        $1.append($0.record.idempotency?.keyDigest)
     }
-    static let requestDigest = text("request_digest", as: "bytea") {
-        $0.record.idempotency.map { RowCoding.hex($0.requestDigest) }
+    static let requestDigest = column("request_digest", .bytea) {
+        $1.append($0.record.idempotency?.requestDigest)
     }
     static let isolation = text("isolation") { $0.record.isolation.rawValue }
-    static let labelNames = text("label_names", as: "text[]") {
-        ArrayLiteral.write($0.record.labels.map(\.name))
+    static let labelNames = list("label_names", of: { $0.record.labels }) {
+        $1.appendText($0.name)
     }
-    static let labelValues = text("label_values", as: "text[]") {
-        ArrayLiteral.write($0.record.labels.map(\.value))
+    static let labelValues = list("label_values", of: { $0.record.labels }) {
+        $1.appendText($0.value)
     }
     static let owner = text("owner") { $0.record.owner }
     static let epoch = integer("epoch") { $0.record.epoch }
@@ -26,19 +26,21 @@ extension WrittenColumn {
     static let deadline = time("deadline") { $0.record.deadline }
     /// The deadline by the database's own clock.
     static let expiresAt = computed(
-        "expires_at", "now() + (x.deadline - x.accepted_at) * interval '1 microsecond'")
+        "expires_at", "now() + (x.deadline - x.accepted_at)")
 
-    static let participants = branches("participants") { $0.participant }
-    static let gids = branches("gids") { $0.gid }
+    static let participants = branches("participants") { $1.appendText($0.participant) }
+    static let gids = branches("gids") { $1.appendText($0.gid) }
     static let participantVersions = branches("participant_versions", as: "integer[]") {
-        $0.version.map(String.init)
+        $1.appendNumber($0.version)
     }
     /// NULL if every branch is prepared, as is usual.
-    static let commitModes = text("commit_modes", as: "text[]") { write in
-        let modes = write.record.branches.map(\.commitMode)
-        guard modes.contains(where: { $0 != .twoPhase }) else { return nil }
-        return ArrayLiteral.write(modes.map(\.rawValue))
-    }
+    static let commitModes = list(
+        "commit_modes",
+        of: { write in
+            let branches = write.record.branches
+            return branches.contains { $0.commitMode != .twoPhase } ? branches : nil
+        },
+        { $1.appendText($0.commitMode.rawValue) })
     static let journalServer = text("journal_server") {
         $0.record.journal.map(RowCoding.text(of:))
     }
@@ -52,32 +54,51 @@ extension WrittenColumn {
 
     static let decision = text("decision") { ($0.decision ?? $0.record.decision)?.rawValue }
     static let decidedAt = time("decided_at") { $0.record.decidedAt ?? $0.record.acceptedAt }
-    static let problem = text("problem") { $0.record.problem.map(utf8) }
-    static let votes = branches("votes") { $0.vote?.rawValue }
-    static let evidence = branches("evidence") { $0.evidence.map(RowCoding.text(of:)) }
-    static let results = text("results") {
-        $0.record.areResultsOmitted ? nil : $0.record.results.map(utf8)
+    static let problem = column("problem", .text) { $1.append($0.record.problem) }
+    static let votes = branches("votes") { $1.appendText($0.vote?.rawValue) }
+    static let evidence = branches("evidence") {
+        guard let evidence = $0.evidence else { return false }
+        RowCoding.write(evidence, to: &$1)
+        return true
     }
-    static let resultsOmitted = text("results_omitted", as: "boolean") {
-        $0.record.areResultsOmitted ? "t" : "f"
+    static let results = column("results", .text) {
+        $1.append($0.record.areResultsOmitted ? nil : $0.record.results)
+    }
+    static let resultsOmitted = column("results_omitted", .boolean) {
+        $1.append($0.record.areResultsOmitted)
     }
 
     static let state = text("state") { $0.record.state.rawValue }
-    static let outcomes = branches("outcomes") { $0.outcome?.rawValue }
-    static let retries = branches("retries", as: "integer[]") { "\($0.retries)" }
-    static let errors = branches("errors") { $0.lastError }
+    static let outcomes = branches("outcomes") { $1.appendText($0.outcome?.rawValue) }
+    static let retries = branches("retries", as: "integer[]") { $1.appendNumber($0.retries) }
+    static let errors = branches("errors") { $1.appendText($0.lastError) }
     static let finishedAt = time("finished_at") { $0.record.finishedAt ?? $0.record.acceptedAt }
 
     private static func successorIDText(_ write: LogWrite) -> String? {
         write.successor.map { "\($0.id)" }
     }
 
+    /// - Parameter write: Appends the text of a branch's element, or returns false for NULL.
     private static func branches(
         _ name: String, as type: String = "text[]",
-        _ element: @escaping @Sendable (BranchRecord) -> String?
+        _ write: @escaping @Sendable (BranchRecord, inout [UInt8]) -> Bool
     ) -> WrittenColumn {
-        text(name, as: type) { ArrayLiteral.write($0.record.branches.map(element)) }
+        list(name, as: type, of: { $0.record.branches }, write)
+    }
+}
+
+extension [UInt8] {
+    /// Appends a text if there is one.
+    fileprivate mutating func appendText(_ text: String?) -> Bool {
+        guard let text else { return false }
+        append(contentsOf: text.utf8)
+        return true
     }
 
-    private static func utf8(_ bytes: [UInt8]) -> String { String(decoding: bytes, as: UTF8.self) }
+    /// Appends a number if there is one.
+    fileprivate mutating func appendNumber(_ number: Int?) -> Bool {
+        guard let number else { return false }
+        append(decimal: number)
+        return true
+    }
 }

@@ -250,7 +250,7 @@ struct SuccessorTests {
             let kind = FlushStatement.Kind(of: write)
             #expect(kind == .decide)
             #expect(kind == FlushStatement.Kind(of: LogWrite(.decide(.commit), of: record)))
-            let sql = kind.command([write]).sql
+            let sql = kind.statement.command(write).sql
             #expect(!sql.contains("retried_as") && !sql.contains("key_digest"))
         }
     }
