@@ -9,7 +9,7 @@ import Testing
 struct BinaryArrayTests {
     @Test("the server reads every type, NULL, an empty array, and memory that was used before")
     func isReadByServer() async throws {
-        try await PostgresCluster.withTemporary { cluster in
+        try await PostgresCluster.withTemporary { @LoopActor cluster in
             let connection = try await PostgresConnection.connect(
                 ConnectionOptions(conninfo: cluster.connectionString()), timeout: .seconds(60))
             defer { connection.close() }
@@ -66,7 +66,7 @@ struct BinaryArrayTests {
 
     @Test("an array literal in it is read as it was written, whatever is in its elements")
     func holdsArrayLiterals() async throws {
-        try await PostgresCluster.withTemporary { cluster in
+        try await PostgresCluster.withTemporary { @LoopActor cluster in
             let connection = try await PostgresConnection.connect(
                 ConnectionOptions(conninfo: cluster.connectionString()), timeout: .seconds(60))
             defer { connection.close() }

@@ -46,7 +46,7 @@ struct ContendedAdmissionTests {
             await bed.release(others)
             let next = await bed.ask(Self.hot)
             // After a cancel the session is not used again.
-            for session in lent[0] { await session.cancel() }
+            for session in lent[0] { session.cancel() }
             await bed.release([lent[0]])
             await bed.release([try await next.value, lent[1]])
         }

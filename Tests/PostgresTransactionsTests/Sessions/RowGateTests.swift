@@ -1,5 +1,6 @@
 import CommitProtocol
 import EventLoop
+import PostgresClient
 import Testing
 import TransactionEngine
 
@@ -66,14 +67,14 @@ struct RowGateTests {
             #expect(try await work.value == .lost)
         case .cancelled:
             let work = await begin()
-            await session.cancel()
+            session.cancel()
             _ = try await work.value
-        case .released: await session.release()
+        case .released: session.release()
         case .lostUnused:
             working.connection.close()
             #expect(try await reply(to: "SELECT 1") == .refused)
         case .cancelledUnused:
-            await session.cancel()
+            session.cancel()
             #expect(try await reply(to: "SELECT 1") == .refused)
         }
     }
@@ -185,7 +186,7 @@ struct RowGateTests {
             let holder = try await bed.participants.reserve([held], within: .seconds(60))[0]
             let lock = "SELECT pg_advisory_xact_lock(7)"
             #expect(try await bed.work(lock, in: holder, number: 1, mode: .readOnly).reply == .held)
-            await blocker.release()
+            blocker.release()
             var work: [Task<WorkReport, any Error>] = []
             for row in 1...2 {
                 let session = try await bed.take(Self.hot, row: row)[0]

@@ -106,7 +106,7 @@ struct SessionBed {
 
     /// Releases sessions, and returns when those have been served that waited for them.
     func release(_ sessions: Sessions) async {
-        for session in sessions { await session.release() }
+        for session in sessions { session.release() }
         await endOfTurn()
     }
 
