@@ -28,12 +28,12 @@ MINUTES := 5
 SEEDS := 20000
 
 .PHONY: help setup build demo test test-servers check bench bench-compare bench-growth \
-    bench-recovery bench-library bench-endurance crash-matrix chaos simulate policies mutants \
+    bench-instructions bench-recovery bench-library bench-endurance crash-matrix chaos simulate policies mutants \
     model model-3x3 examples docs api-check clean
 
 help: ## Lists the commands. PG=15, 16, 17 or 18 with one chooses the servers it starts.
 	@grep -hE '^[a-z0-9-]+:.* ## ' $(MAKEFILE_LIST) | sort \
-	    | awk -F ':.* ## ' '{ printf "  make %-15s %s\n", $$1, $$2 }'
+	    | awk -F ':.* ## ' '{ printf "  make %-18s %s\n", $$1, $$2 }'
 
 setup: ## Installs what is missing on Debian or Ubuntu; does nothing when all is there.
 	@scripts/setup.sh
@@ -76,6 +76,10 @@ bench-growth: setup ## Measures with millions of finished transactions in the st
 
 bench-endurance: setup ## Measures whether memory stays flat over a million transactions.
 	@Benchmarks/endurance $(BENCH_ARGS)
+
+bench-instructions: setup ## Instructions a transaction, and whether they exceed the budget; 5 minutes.
+	@scripts/setup.sh instructions
+	@Benchmarks/instructions $(BENCH_ARGS)
 
 bench-recovery: setup ## Measures how long 10,000 in-doubt branches take after a restart.
 	@Benchmarks/recovery $(BENCH_ARGS)

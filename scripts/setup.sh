@@ -3,9 +3,12 @@
 # PostgreSQL servers that the tests and the demo start, Python for the proof and the checks, and
 # the small tools around them.
 # Does nothing, and needs neither network nor rights, when all is there.
+#
+#   scripts/setup.sh [instructions]   with what `make bench-instructions` needs, too
 set -euo pipefail
 
 swift_minimum="6.3"
+purpose=${1:-}
 
 has() { command -v "$1" >/dev/null 2>&1; }
 has_library() { has pkg-config && pkg-config --exists "$1"; }
@@ -42,6 +45,10 @@ find_missing() {
     # The proof on real processes, and the tools of the checks.
     has python3 || missing+=(python3)
     has python3 && python3 -c 'import ensurepip, venv' 2>/dev/null || missing+=(python3-venv)
+    if [[ $purpose == instructions ]]; then
+        has valgrind && has vgdb || missing+=(valgrind)
+        has strip || missing+=(binutils)
+    fi
 }
 
 # The package would set up and start a server of the machine's own, which nothing here uses: a
