@@ -166,7 +166,7 @@ final class SessionReservations {
     /// Serves what is due; the requests at a gate first, since a row has one user at a time, and a
     /// participant has several sessions.
     ///
-    /// Whoever is answered may give sessions back, or ask for some, before this returns. So what becomes
+    /// A request that is answered may give sessions back, or ask for some, before this returns. So what becomes
     /// due meanwhile is served by the same loop, and not by a call within the call.
     private func serveDue() {
         guard !isServing else { return }

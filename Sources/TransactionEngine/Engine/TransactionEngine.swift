@@ -59,6 +59,7 @@ package final class TransactionEngine {
         let cancellation = request.isCancellable ? RequestCancellation() : nil
         return await withTaskCancellationHandler {
             await withCheckedContinuation { reply in
+                if Task.isCancelled { cancellation?.cancel() }
                 run(request, cancellation: cancellation) { reply.resume(returning: $0) }
             }
         } onCancel: {
