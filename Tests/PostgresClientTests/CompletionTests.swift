@@ -63,12 +63,14 @@ struct CompletionTests {
         connection.execute([[Command("SELECT 1")]]) { outcome in
             log.note(outcome)
             connection.execute(many, limits: few) { outcome in
-                #expect((try? outcome.get())?[0][0].result?.rowCount ?? 0 <= 3)
+                // The last one may be cancelled.
+                #expect((try? outcome.get())?[0][0].result?.rowCount ?? 3 == 3)
                 log.entries.append("third")
             }
         }
         connection.execute(many, limits: few) { outcome in
-            #expect((try? outcome.get())?[0][0].result?.rowCount ?? 0 <= 3)
+            let result = (try? outcome.get())?[0][0].result
+            #expect(result?.rowCount == 3 && result?.isTruncated == true)
             log.entries.append("second")
         }
         try await eventually("all are answered") { log.entries.count == 3 }
@@ -179,7 +181,7 @@ struct CompletionTests {
         Issue.record("nothing was answered in time")
     }
 
-    @Test func sharesAtOnceAndServesAThousandWaitersThatReleaseAtOnce() async throws {
+    @Test func sharesAtOnceAndServesManyWaitersThatReleaseAtOnce() async throws {
         let cluster = try await Cluster.shared.value
         let pool = ConnectionPool(
             options: try cluster.options(),
@@ -189,16 +191,18 @@ struct CompletionTests {
         var first: SharedConnections.Share?
         shared.acquire(timeout: patience) { first = try? $0.get() }
         let share = try #require(first)
+        // Served by one another, they would need more than the stack of the loop.
+        let waiterCount = 50_000
         var served = 0
-        for _ in 0..<1000 {
+        for _ in 0..<waiterCount {
             shared.acquire(timeout: patience) { outcome in
                 served += 1
                 if case .success(let share) = outcome { shared.release(share) }
             }
         }
-        #expect(served == 0 && shared.waitingCount == 1000)
+        #expect(served == 0 && shared.waitingCount == waiterCount)
         shared.release(share)
-        #expect(served == 1000 && shared.waitingCount == 0)
+        #expect(served == waiterCount && shared.waitingCount == 0)
         await pool.close()
     }
 }

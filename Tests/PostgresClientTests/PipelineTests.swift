@@ -1,5 +1,6 @@
 import EventLoop
-import PostgresClient
+import Glibc
+@testable import PostgresClient
 import Testing
 
 @Suite(.patient) @LoopActor
@@ -195,6 +196,39 @@ struct PipelineTests {
             #expect(try await large.value[0][0].summary == "completed SELECT 1")
             _ = try await connection.query("SELECT pg_advisory_unlock($1)", [lock])
         }
+    }
+
+    /// libpq reads when the socket takes no more, and neither a reply nor room for the rest may follow for
+    /// as long as the server is busy.
+    @Test func takesReplyThatIsReadInsteadOfAWriteToABusyServer() async throws {
+        let connection = try await connect([
+            "options": "-c lock_timeout=\(patience.components.seconds)s"
+        ])
+        let holder = try await connect()
+        defer {
+            connection.close()
+            holder.close()
+        }
+        let lock = "\(UInt32.random(in: 0 ... .max))"
+        _ = try await holder.query("SELECT pg_advisory_lock($1)", [lock])
+        var answers: [String] = []
+        func send(_ name: String, _ command: Command) {
+            connection.execute([[command]]) { outcome in
+                let reply = try? outcome.get()[0][0].summary
+                answers.append("\(name) \(reply ?? "lost")")
+            }
+        }
+        send("quick", Command("SELECT 1"))
+        send("waiting", Command("SELECT pg_advisory_lock($1)", [lock]))
+        // The loop is kept here until the first reply is in the socket.
+        var readable = pollfd(fd: connection.descriptor, events: Int16(POLLIN), revents: 0)
+        #expect(poll(&readable, 1, 60_000) == 1)
+        send("large", Command("SELECT length($1)", [String(repeating: "x", count: 32 << 20)]))
+        try await eventually("the quick one is answered") { !answers.isEmpty }
+        #expect(answers == ["quick completed SELECT 1"])
+        _ = try await holder.query("SELECT pg_advisory_unlock($1)", [lock])
+        try await eventually("all are answered") { answers.count == 3 }
+        #expect(answers.last == "large completed SELECT 1")
     }
 
     @Test func boundsKeptNotices() async throws {

@@ -43,6 +43,11 @@ package struct Command: Hashable, Sendable {
 
     private static let slots = Lock(0)
 
+    /// Begins a transaction with the session's defaults.
+    package static let begin = fixed("BEGIN")
+    /// Ends a transaction.
+    package static let commit = fixed("COMMIT")
+
     /// The same command with other values.
     package func with(_ parameters: [String?]) -> Command {
         var command = self

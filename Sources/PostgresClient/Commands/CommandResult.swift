@@ -63,6 +63,26 @@ package struct CommandResult: Sendable {
         unsafe withBytes(row: row, column: column) { unsafe String(decoding: $0, as: UTF8.self) }
     }
 
+    /// A value as a whole number, read where it lies; nil if it is NULL, or no such number.
+    ///
+    /// Both numbers count from 0 and must exist.
+    package func unsigned(row: Int, column: Int) -> UInt64? {
+        unsafe withBytes(row: row, column: column) { unsafe Self.unsigned($0) } ?? nil
+    }
+
+    private static func unsigned(_ digits: UnsafeRawBufferPointer) -> UInt64? {
+        var value: UInt64 = 0
+        for index in digits.indices {
+            let digit = unsafe digits[index] &- UInt8(ascii: "0")
+            guard digit < 10 else { return nil }
+            let (product, overflow) = value.multipliedReportingOverflow(by: 10)
+            let (sum, sumOverflow) = product.addingReportingOverflow(UInt64(digit))
+            if overflow || sumOverflow { return nil }
+            value = sum
+        }
+        return unsafe digits.isEmpty ? nil : value
+    }
+
     /// Hands the bytes of a value, which are UTF-8, to a body; nil if it is NULL.
     ///
     /// Both numbers count from 0 and must exist. The bytes must not be used after the body returns.

@@ -40,18 +40,24 @@ package struct RowFormat<Row>: Sendable {
 /// A query with a fixed text, and how its rows are read, side by side.
 package struct Query<Row>: Sendable {
     /// The SQL, with parameters as `$1`, `$2`...
-    package let sql: String
+    package var sql: String { command.sql }
+    private let command: Command
     private let format: RowFormat<Row>
 
     /// Makes a query; `read` takes every column of the SELECT list in its order, or gives nil for a row
     /// that is not as expected.
-    package init(_ sql: String, read: @escaping @Sendable (inout RowReader) -> Row?) {
-        self.sql = sql
+    ///
+    /// - Parameter isFixed: whether its text never changes and it is kept as a constant, see
+    ///   ``Command/fixed(_:)``.
+    package init(
+        _ sql: String, isFixed: Bool = false, read: @escaping @Sendable (inout RowReader) -> Row?
+    ) {
+        command = isFixed ? .fixed(sql) : Command(sql)
         format = RowFormat(read)
     }
 
     /// The query as a command.
-    package func command(_ parameters: [String?] = []) -> Command { Command(sql, parameters) }
+    package func command(_ parameters: [String?] = []) -> Command { command.with(parameters) }
 
     /// Reads all rows of a result of this query, except those that are not as expected.
     package func rows(of result: CommandResult) -> [Row] { format.rows(of: result) }

@@ -31,6 +31,16 @@ package struct RowReader {
         text(sql()).flatMap { Value($0) }
     }
 
+    /// The next column as a whole number, read where it lies; nil for NULL, and for what is none.
+    package mutating func unsigned(_ sql: @autoclosure () -> String = "") -> UInt64? {
+        guard let result else {
+            columns.append(sql())
+            return nil
+        }
+        defer { position += 1 }
+        return result.unsigned(row: row, column: position)
+    }
+
     /// The next column as one of the names of an enumeration; nil for NULL, and for other names.
     package mutating func name<Value: RawRepresentable<String>>(
         _ sql: @autoclosure () -> String = "", as type: Value.Type = Value.self

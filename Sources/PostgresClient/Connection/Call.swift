@@ -28,6 +28,8 @@ final class Call {
 
     /// The connection stays as long as it owes an answer, whether or not anything else holds it.
     private let connection: PostgresConnection?
+    /// The call that was sent after it; see `CallQueue`.
+    var next: Call?
     /// What was sent, in order; set once all of it is.
     var steps: [Step] = []
     /// The first step that is not answered.
@@ -162,8 +164,8 @@ final class Call {
         segment = []
     }
 
-    /// How many segments are not answered yet.
-    var segmentsLeft: Int { segmentCount - replies.count }
+    /// Whether every segment is answered.
+    var isAnswered: Bool { position == steps.count }
 
     func succeed() {
         finish(.success(replies))

@@ -85,7 +85,7 @@ extension PostgresConnection {
     /// The limits of a call are reached: the rest of the rows would be sent for nothing.
     func cancelExcess(of call: Call) {
         // If other calls follow, the request could hit them instead.
-        guard cancelsUnderWay == 0, calls.count == 1 else { return }
+        guard cancelsUnderWay == 0, calls.hasOne else { return }
         startCancel {}
     }
 

@@ -41,17 +41,19 @@ extension PostgresConnection {
     /// Takes all results that are complete.
     ///
     /// A completion runs in the midst of it, between two results. It may send on this connection, which
-    /// takes no results, or close it, so nothing is kept from one turn of these loops to the next.
+    /// takes no results and makes no other call the first, or close it, which the loops look for each time.
     func drain() {
         isDraining = true
         defer { isDraining = false }
-        while let handle = unsafe handle, let call = calls.first, unsafe PQisBusy(handle) == 0 {
+        var first = calls.first
+        while let call = first, let handle = unsafe handle, unsafe PQisBusy(handle) == 0 {
             if let result = unsafe PQgetResult(handle) {
                 silences = 0
                 unsafe take(result, for: call)
             } else {
                 endStep(of: call)
             }
+            if call.isAnswered { first = calls.first }
         }
         while let handle = unsafe handle, let notification = unsafe PQnotifies(handle) {
             let channel = unsafe String(cString: notification.pointee.relname)
@@ -208,7 +210,7 @@ extension PostgresConnection {
         }
         call.endSegment(notices: notices)
         outstanding -= 1
-        guard call.segmentsLeft == 0 else { return headChanged() }
+        guard call.isAnswered else { return headChanged() }
         calls.popFirst()
         headChanged()
         // Last of all: the completion may send, or close the connection.

@@ -46,7 +46,7 @@ package final class PostgresConnection {
     var isWatchingWrites = false
     let statements: StatementCache
     /// What was sent and is not answered, the session's own housekeeping as well.
-    var calls = Queue<Call>()
+    let calls = CallQueue()
     /// Whether results are being taken, and perhaps a completion runs.
     var isDraining = false
     var segmentNumber: UInt64 = 0

@@ -68,8 +68,10 @@ final class StatementCache {
         let plan = plan(for: command.sql, in: segment)
         switch plan {
         case .execute(let statement), .prepareAndExecute(let statement):
-            while slots.count <= slot { slots.append(nil) }
-            slots[slot] = statement
+            var known = slots
+            while known.count <= slot { known.append(nil) }
+            known[slot] = statement
+            slots = known
         case .unnamed: break
         }
         return plan

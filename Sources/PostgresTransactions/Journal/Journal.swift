@@ -18,16 +18,18 @@ enum Journal {
         let evidence =
             decision == .commit
             ? ArrayLiteral.write(entry.evidence.map { $0.map(RowCoding.text(of:)) }) : nil
-        return Command(
-            """
-            SELECT pg_catalog.set_config('synchronous_commit', 'on', true),
-                tandem_participant.decide($1, $2, $3, $4, $5, $6)
-            """,
+        return decide.with(
             key(of: entry.transaction, installation) + [
                 decision.rawValue, evidence,
                 entry.results.map { String(decoding: $0, as: UTF8.self) },
             ])
     }
+
+    private static let decide = Command.fixed(
+        """
+        SELECT pg_catalog.set_config('synchronous_commit', 'on', true),
+            tandem_participant.decide($1, $2, $3, $4, $5, $6)
+        """)
 
     /// Reads a decision by a write, so that the decision is at least as durable as that write.
     static let claim = Query<CommitPointReading>(

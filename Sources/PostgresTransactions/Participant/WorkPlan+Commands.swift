@@ -10,13 +10,13 @@ extension WorkPlan {
     /// committed without being prepared can leave listening, temporary tables or held cursors; then
     /// `remains` follow.
     static let reset = [
-        Command("SET SESSION AUTHORIZATION DEFAULT"), Command("RESET ALL"),
-        Command("SELECT pg_catalog.pg_advisory_unlock_all()"), Command("DISCARD SEQUENCES"),
+        Command.fixed("SET SESSION AUTHORIZATION DEFAULT"), Command.fixed("RESET ALL"),
+        Command.fixed("SELECT pg_catalog.pg_advisory_unlock_all()"), Command.fixed("DISCARD SEQUENCES"),
     ]
 
     /// Undoes what a local COMMIT may leave and PREPARE would have refused.
     static let remains = [
-        Command("CLOSE ALL"), Command("UNLISTEN *"), Command("DISCARD TEMP"),
+        Command.fixed("CLOSE ALL"), Command.fixed("UNLISTEN *"), Command.fixed("DISCARD TEMP"),
     ]
 
     /// Undoes, together with the proof that follows, what the branch may leave in its session.
@@ -26,23 +26,23 @@ extension WorkPlan {
     /// COMMIT run no more of it after that, except for cursors that are held (see `closingCursors`)
     /// and for a trigger that defers itself again; `docs/PROTOCOL.md` says what such a trigger may do.
     static let cleaning = [
-        Command("SET CONSTRAINTS ALL IMMEDIATE"), Command("RESET ALL"),
-        Command("DISCARD SEQUENCES"),
+        Command.fixed("SET CONSTRAINTS ALL IMMEDIATE"), Command.fixed("RESET ALL"),
+        Command.fixed("DISCARD SEQUENCES"),
     ]
 
     /// Undoes LISTEN, which PREPARE would refuse, COMMIT keeps, and no query shows before the commit.
-    private static let unlisten = Command("UNLISTEN *")
+    private static let unlisten = Command.fixed("UNLISTEN *")
 
     /// Closes the cursors that a branch may hold, before its COMMIT: PostgreSQL runs their queries, which
     /// may be the caller's code, within COMMIT.
-    static let closingCursors = Command("CLOSE ALL")
+    static let closingCursors = Command.fixed("CLOSE ALL")
 
     /// Begins a branch; a working session's defaults are read committed and read write, so the usual
     /// BEGIN sets nothing.
     static func begin(_ isolation: Isolation, _ commitMode: CommitMode) -> Command {
         let access = commitMode == .readOnly ? " READ ONLY" : ""
         return switch isolation {
-        case .readCommitted: Command("BEGIN\(access)")
+        case .readCommitted: access.isEmpty ? .begin : Command("BEGIN\(access)")
         case .repeatableRead: Command("BEGIN ISOLATION LEVEL REPEATABLE READ\(access)")
         case .serializable: Command("BEGIN ISOLATION LEVEL SERIALIZABLE\(access)")
         }
@@ -104,7 +104,7 @@ struct BranchProof: Sendable {
         SELECT \(resetRole), pg_catalog.pg_current_xact_id(),
             pg_catalog.pg_current_wal_insert_lsn(), session_user,
             pg_catalog.pg_advisory_unlock_all(), \(untimed)
-        """
+        """, isFixed: true
     ) { row in
         row.skip()
         let written = written(&row)
@@ -117,7 +117,7 @@ struct BranchProof: Sendable {
         """
         SELECT \(resetRole), pg_catalog.pg_current_xact_id(),
             pg_catalog.pg_current_wal_insert_lsn(), \(residue)
-        """
+        """, isFixed: true
     ) { row in
         row.skip()
         return written(&row).map { BranchProof($0, residue: &row) }
@@ -131,7 +131,7 @@ struct BranchProof: Sendable {
         """
         SELECT \(resetRole), pg_catalog.pg_current_xact_id(),
             pg_catalog.pg_logical_emit_message(true, 'tandem', ''), \(residue)
-        """
+        """, isFixed: true
     ) { row in
         row.skip()
         return written(&row).map { BranchProof($0, residue: &row) }
@@ -141,7 +141,7 @@ struct BranchProof: Sendable {
         """
         SELECT pg_catalog.current_setting('transaction_read_only'),
             pg_catalog.pg_current_xact_id_if_assigned() IS NULL, \(resetRole), \(residue)
-        """
+        """, isFixed: true
     ) { row in
         let isReadOnly = row.text() == "on"
         let hasNoID = row.isTrue()
@@ -188,7 +188,7 @@ struct BranchProof: Sendable {
     }
 
     private static func written(_ row: inout RowReader) -> Finding? {
-        let transactionID: UInt64? = row.value()
+        let transactionID = row.unsigned()
         let location = row.text()
         guard let transactionID, let location else { return nil }
         return .written(transactionID: transactionID, location: location)

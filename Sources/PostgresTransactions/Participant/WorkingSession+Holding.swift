@@ -24,7 +24,7 @@ extension WorkingSession {
         } else {
             commands.append(Self.synchronous)
         }
-        commands.append(Command("COMMIT"))
+        commands.append(.commit)
         connection.execute([commands] + cleaning, timeout: .seconds(60)) { [self] outcome in
             let report: LocalCommitReport
             switch outcome {
@@ -48,7 +48,7 @@ extension WorkingSession {
         }
     }
 
-    private static let synchronous = Command(
+    private static let synchronous = Command.fixed(
         "SELECT pg_catalog.set_config('synchronous_commit', 'on', true)")
 
     /// Commands after the end, in a transaction of their own, if the session is not clean by then.
