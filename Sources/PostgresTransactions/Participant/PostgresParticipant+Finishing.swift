@@ -7,8 +7,6 @@ import TransactionEngine
 extension PostgresParticipant {
     /// Ends a prepared branch, or says what stands in the way.
     ///
-    /// The usual end is one command on a shared session, and runs in no task.
-    ///
     /// - Parameter completion: called once, on the loop; before this returns if nothing can be sent.
     func finish(
         _ request: FinishRequest, then completion: @escaping @LoopActor (FinishReport) -> Void
@@ -17,46 +15,7 @@ extension PostgresParticipant {
         guard circuit == .closed else {
             return completion(FinishReport(.tryAgain, error: unreachable))
         }
-        if request.fence == .none { return finishUnfenced(request, then: completion) }
-        loop.spawn { [self] in
-            do {
-                if let obstacle = try await obstacle(of: request.fence) {
-                    completion(FinishReport(.tryAgain, error: obstacle))
-                } else {
-                    finishUnfenced(request, then: completion)
-                }
-            } catch {
-                completion(FinishReport(.tryAgain, error: "\(error)"))
-            }
-        }
-    }
-
-    private func finishUnfenced(
-        _ request: FinishRequest, then completion: @escaping @LoopActor (FinishReport) -> Void
-    ) {
-        sharedFinishers.acquire(timeout: options.connectTimeout) { [self] outcome in
-            switch outcome {
-            case .failure(let error):
-                completion(FinishReport(.tryAgain, error: "\(error)"))
-            case .success(let share):
-                end(request, on: share.connection) { [self] report in
-                    let server = share.connection.session?.server
-                    sharedFinishers.release(share)
-                    guard report.reply == .provedCommitted else {
-                        return completion(freeing(request.gid, report))
-                    }
-                    loop.spawn { [self] in
-                        completion(freeing(request.gid, await confirmed(report, at: server)))
-                    }
-                }
-            }
-        }
-    }
-
-    /// The branch has ended, if the report says so, and holds no slot any more.
-    private func freeing(_ gid: String, _ report: FinishReport) -> FinishReport {
-        if report.reply != .tryAgain { slots.free(gid) }
-        return report
+        BranchFinishing(request, in: self, then: completion).begin()
     }
 
     /// Accepts an end only once a later write is durable, if it was only read or its wait for a standby was
@@ -64,7 +23,7 @@ extension PostgresParticipant {
     ///
     /// Otherwise a standby that never received it could be promoted, and would hold the branch again,
     /// although its transaction is finished.
-    private func confirmed(
+    func confirmed(
         _ report: FinishReport, at server: ServerTimeline?
     ) async -> FinishReport {
         let confirmed = await confirmedServer()
@@ -72,92 +31,10 @@ extension PostgresParticipant {
             ? report : FinishReport(.tryAgain, error: "no standby has confirmed its commit yet")
     }
 
-    private func end(
-        _ request: FinishRequest, on connection: PostgresConnection,
-        then completion: @escaping @LoopActor (FinishReport) -> Void
-    ) {
-        if let obstacle = serverObstacle(to: request, on: connection) {
-            return completion(FinishReport(.tryAgain, error: obstacle))
-        }
-        guard request.checksOwner else {
-            return sendEnd(request, on: connection, then: completion)
-        }
-        loop.spawn { [self] in
-            do {
-                if let obstacle = try await ownerObstacle(to: request, on: connection) {
-                    completion(FinishReport(.tryAgain, error: obstacle))
-                } else {
-                    sendEnd(request, on: connection, then: completion)
-                }
-            } catch {
-                completion(FinishReport(.tryAgain, error: "\(error)"))
-            }
-        }
-    }
-
-    private func sendEnd(
-        _ request: FinishRequest, on connection: PostgresConnection,
-        then completion: @escaping @LoopActor (FinishReport) -> Void
-    ) {
-        let verb = request.decision == .commit ? "COMMIT PREPARED" : "ROLLBACK PREPARED"
-        let command = Command("\(verb) \(request.gid.quotedLiteral)", cached: false)
-        connection.execute([[command]], timeout: .seconds(60)) { [self] outcome in
-            switch outcome {
-            case .failure(let error):
-                // A lost connection proves nothing about what was sent over it: ask again.
-                completion(FinishReport(.tryAgain, error: "\(error)"))
-            case .success(let replies):
-                if let report = report(
-                    on: replies[0][0], to: request, verb: verb, at: connection)
-                {
-                    return completion(report)
-                }
-                loop.spawn { [self] in
-                    do {
-                        completion(try await judge(request, on: connection))
-                    } catch {
-                        completion(FinishReport(.tryAgain, error: "\(error)"))
-                    }
-                }
-            }
-        }
-    }
-
-    /// What the reply to the end says; nil if the gid is not there, which proves nothing: see `judge`.
-    private func report(
-        on reply: CommandReply, to request: FinishRequest, verb: String,
-        at connection: PostgresConnection
-    ) -> FinishReport? {
-        switch reply {
-        case .completed(let result) where result.tag == verb:
-            // A cancelled wait for a standby is a success with a warning; see `confirmed`.
-            guard result.notices.contains(where: { $0.severity == "WARNING" }) else {
-                return FinishReport(.done)
-            }
-            return FinishReport(request.decision == .commit ? .provedCommitted : .done)
-        case .completed(let result):
-            return FinishReport(.tryAgain, error: "expected the tag \(verb), got \(result.tag)")
-        case .failed(let message) where message.state == .undefinedObject:
-            return nil
-        case .failed(let message) where message.state == .insufficientPrivilege:
-            let owner =
-                request.evidence.map { "role \"\($0.owner)\"" } ?? "the role that prepared it"
-            return FinishReport(
-                .tryAgain,
-                error: "\(message.message): as \(owner) or a superuser, in database "
-                    + "\"\(connection.session?.facts.database ?? "")\", run \(verb) "
-                    + request.gid.quotedLiteral)
-        case .failed(let message):
-            return FinishReport(.tryAgain, error: message.message)
-        case .exceeded, .skipped:
-            return FinishReport(.tryAgain, error: "skipped")
-        }
-    }
-
     /// Why this server is not the branch's; nil if it may be.
     ///
     /// It is not final: the configuration may lead back to the right server.
-    private func serverObstacle(
+    func serverObstacle(
         to request: FinishRequest, on connection: PostgresConnection
     ) -> String? {
         guard let facts = connection.session?.facts else { return "the session was lost" }
@@ -180,7 +57,7 @@ extension PostgresParticipant {
     /// Why what the server holds under the name is not the branch; nil if it may be.
     ///
     /// It is not final: the configuration may lead back to the right role.
-    private func ownerObstacle(
+    func ownerObstacle(
         to request: FinishRequest, on connection: PostgresConnection
     ) async throws -> String? {
         let facts = try factsIfOpen(of: connection)
@@ -201,7 +78,7 @@ extension PostgresParticipant {
     /// The missing gid alone proves nothing. The transaction's status, asked on the same session, counts
     /// only on the very cluster and timeline that prepared the branch: on another the transaction id
     /// means something else.
-    private func judge(
+    func judge(
         _ request: FinishRequest, on connection: PostgresConnection,
         within limit: Duration = .seconds(30)
     ) async throws -> FinishReport {

@@ -31,8 +31,7 @@ enum Witness {
 
     /// Writes the row of the branch whose name is the parameter; sent after the role was reset, and right
     /// before PREPARE.
-    static let record = Command.fixed("INSERT INTO \(table) (gid) VALUES ($1)")
-        .with([nil])
+    static let record = Command.fixed("INSERT INTO \(table) (gid) VALUES ($1)").with([nil])
 
     /// The session's role, and whether it may use the table; nil if there is no table.
     ///

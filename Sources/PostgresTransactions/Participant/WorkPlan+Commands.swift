@@ -11,7 +11,8 @@ extension WorkPlan {
     /// `remains` follow.
     static let reset = [
         Command.fixed("SET SESSION AUTHORIZATION DEFAULT"), Command.fixed("RESET ALL"),
-        Command.fixed("SELECT pg_catalog.pg_advisory_unlock_all()"), Command.fixed("DISCARD SEQUENCES"),
+        Command.fixed("SELECT pg_catalog.pg_advisory_unlock_all()"),
+        Command.fixed("DISCARD SEQUENCES"),
     ]
 
     /// Undoes what a local COMMIT may leave and PREPARE would have refused.
@@ -40,13 +41,29 @@ extension WorkPlan {
     /// Begins a branch; a working session's defaults are read committed and read write, so the usual
     /// BEGIN sets nothing.
     static func begin(_ isolation: Isolation, _ commitMode: CommitMode) -> Command {
-        let access = commitMode == .readOnly ? " READ ONLY" : ""
-        return switch isolation {
-        case .readCommitted: access.isEmpty ? .begin : Command("BEGIN\(access)")
-        case .repeatableRead: Command("BEGIN ISOLATION LEVEL REPEATABLE READ\(access)")
-        case .serializable: Command("BEGIN ISOLATION LEVEL SERIALIZABLE\(access)")
+        let begin =
+            switch isolation {
+            case .readCommitted: readCommitted
+            case .repeatableRead: repeatableRead
+            case .serializable: serializable
+            }
+        return commitMode == .readOnly ? begin.readOnly : begin.readWrite
+    }
+
+    /// The commands that begin a transaction of one isolation level.
+    private struct Beginning {
+        let readWrite: Command
+        let readOnly: Command
+
+        init(_ begin: String) {
+            readWrite = Command.fixed(begin)
+            readOnly = Command.fixed("\(begin) READ ONLY")
         }
     }
+
+    private static let readCommitted = Beginning("BEGIN")
+    private static let repeatableRead = Beginning("BEGIN ISOLATION LEVEL REPEATABLE READ")
+    private static let serializable = Beginning("BEGIN ISOLATION LEVEL SERIALIZABLE")
 
     /// The tag of a PREPARE that prepared.
     static let prepareTag = "PREPARE TRANSACTION"
@@ -54,7 +71,7 @@ extension WorkPlan {
     /// Everything after the work, by the branch's commit mode; the witness and PREPARE without the
     /// branch's name.
     static func closing(_ commitMode: CommitMode, hasWitness: Bool) -> [Command] {
-        let proof = BranchProof.query(commitMode).command()
+        let proof = BranchProof.command(commitMode)
         guard commitMode == .twoPhase else { return cleaning + [unlisten, proof] }
         return cleaning + [proof] + (hasWitness ? [Witness.record] : [])
             + [Command(prepareTag, cached: false)]
@@ -62,7 +79,7 @@ extension WorkPlan {
 
     /// Prepares a branch under this name.
     static func prepare(_ gid: String) -> Command {
-        Command("\(prepareTag) \(gid.quotedLiteral)", cached: false)
+        Command(.command(prepareTag, onPrepared: gid), cached: false)
     }
 
     /// The index of the proof in `closing`.
@@ -89,7 +106,22 @@ struct BranchProof: Sendable {
     /// Whether temporary tables or cursors would outlive COMMIT; PREPARE refuses both.
     let leavesObjects: Bool
 
-    /// The command of a branch, and its reading.
+    /// The command of a branch.
+    static func command(_ commitMode: CommitMode) -> Command {
+        switch commitMode {
+        case .twoPhase: preparedCommand
+        case .journal: journalCommand
+        case .onePhase: onePhaseCommand
+        case .readOnly: readOnlyCommand
+        }
+    }
+
+    private static let preparedCommand = Command.fixed(prepared.sql)
+    private static let journalCommand = Command.fixed(journal.sql)
+    private static let onePhaseCommand = Command.fixed(onePhase.sql)
+    private static let readOnlyCommand = Command.fixed(readOnly.sql)
+
+    /// The same, and its reading.
     static func query(_ commitMode: CommitMode) -> Query<BranchProof> {
         switch commitMode {
         case .twoPhase: prepared

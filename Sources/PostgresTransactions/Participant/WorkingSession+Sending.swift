@@ -10,10 +10,13 @@ extension WorkingSession {
         then completion: @escaping Completion<Result<[CommandReply], PostgresError>>
     ) {
         let adjustments = session?.facts.adjustments ?? []
-        let before = adjustments.isEmpty ? [] : [adjustments]
-        connection.execute(
-            before + [plan.commands], limits: limits(of: plan, after: adjustments.count)
-        ) { completion($0.map { $0[before.count] }) }
+        let segments = adjustments.isEmpty ? [plan.commands] : [adjustments, plan.commands]
+        connection.execute(segments, limits: limits(of: plan, after: adjustments.count)) {
+            switch $0 {
+            case .success(let replies): completion(.success(replies[segments.count - 1]))
+            case .failure(let error): completion(.failure(error))
+            }
+        }
     }
 
     /// Sends a whole branch with lists, and sends it again if need be.

@@ -210,6 +210,7 @@ final class WorkingSession: BranchSession, WatchedSession {
             if commitMode == .onePhase { return makeDurable(report, then: completion) }
             hold(report, then: completion)
         case .prepared, .preparedAgainstVote, .refused, .lost:
+            guard hasToRollBack else { return completion(close(report)) }
             rollBack { [self] in completion(close(report)) }
         }
     }
@@ -251,12 +252,14 @@ final class WorkingSession: BranchSession, WatchedSession {
         rollBack { [self] in completion(close(refusal)) }
     }
 
+    private var hasToRollBack: Bool {
+        !isClean && connection.isOpen && connection.transactionStatus != .active
+    }
+
     /// Rolls back and cleans the session, unless a statement runs in it or nothing is left in it.
     func rollBack(then completion: @escaping @LoopActor () -> Void) {
-        guard !isClean, connection.isOpen, connection.transactionStatus != .active else {
-            return completion()
-        }
-        let rollback = connection.isInTransaction ? [Command("ROLLBACK")] : []
+        guard hasToRollBack else { return completion() }
+        let rollback = connection.isInTransaction ? [Self.rollback] : []
         connection.execute([rollback + WorkPlan.reset], timeout: .seconds(5)) { [self] outcome in
             let replies = try? outcome.get()
             isClean = replies.map { WorkPlan.haveCompleted($0[0]) } ?? false

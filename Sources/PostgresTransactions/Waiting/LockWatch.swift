@@ -65,9 +65,12 @@ final class LockWatch {
 
     /// The branch has left the session.
     func end(_ session: any WatchedSession) {
-        guard let place = entries.firstIndex(where: { $0.session === session }) else { return }
-        entries.swapAt(place, entries.count - 1)
-        entries.removeLast()
+        // No closure, whose executor would be checked for each entry.
+        for place in entries.indices where entries[place].session === session {
+            entries.swapAt(place, entries.count - 1)
+            entries.removeLast()
+            break
+        }
         guard entries.isEmpty, isRead else { return }
         isRead = false
         detector?.forgetReading(of: participant)
