@@ -29,8 +29,6 @@ final class StateWriter {
 
     private let checkIncarnation: Command
 
-    private static let begin = Command.fixed("BEGIN")
-    private static let commit = Command.fixed("COMMIT")
     /// Fails if this incarnation is over, and with it the whole flush.
     ///
     /// It takes no lock. A flush that passes this check a moment before the incarnation ends writes
@@ -113,9 +111,9 @@ final class StateWriter {
 
     private func send(_ batch: Batch, on connection: PostgresConnection) {
         let (kinds, writing) = statements.commands(for: batch)
-        var commands = [Self.begin, checkIncarnation]
+        var commands: [Command] = [.begin, checkIncarnation]
         commands += writing
-        commands.append(Self.commit)
+        commands.append(.commit)
         connection.execute([commands], timeout: state.timeout) { [self] outcome in
             take(outcome, of: batch, kinds, on: connection)
             continueFlush()
