@@ -71,7 +71,7 @@ extension WorkPlan {
     /// Everything after the work, by the branch's commit mode; the witness and PREPARE without the
     /// branch's name.
     static func closing(_ commitMode: CommitMode, hasWitness: Bool) -> [Command] {
-        let proof = BranchProof.command(commitMode)
+        let proof = BranchProof.query(commitMode).command()
         guard commitMode == .twoPhase else { return cleaning + [unlisten, proof] }
         return cleaning + [proof] + (hasWitness ? [Witness.record] : [])
             + [Command(prepareTag, cached: false)]
@@ -106,22 +106,7 @@ struct BranchProof: Sendable {
     /// Whether temporary tables or cursors would outlive COMMIT; PREPARE refuses both.
     let leavesObjects: Bool
 
-    /// The command of a branch.
-    static func command(_ commitMode: CommitMode) -> Command {
-        switch commitMode {
-        case .twoPhase: preparedCommand
-        case .journal: journalCommand
-        case .onePhase: onePhaseCommand
-        case .readOnly: readOnlyCommand
-        }
-    }
-
-    private static let preparedCommand = Command.fixed(prepared.sql)
-    private static let journalCommand = Command.fixed(journal.sql)
-    private static let onePhaseCommand = Command.fixed(onePhase.sql)
-    private static let readOnlyCommand = Command.fixed(readOnly.sql)
-
-    /// The same, and its reading.
+    /// The command of a branch, and its reading.
     static func query(_ commitMode: CommitMode) -> Query<BranchProof> {
         switch commitMode {
         case .twoPhase: prepared

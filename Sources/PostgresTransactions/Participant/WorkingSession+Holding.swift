@@ -50,7 +50,6 @@ extension WorkingSession {
 
     private static let synchronous = Command.fixed(
         "SELECT pg_catalog.set_config('synchronous_commit', 'on', true)")
-
     static let rollback = Command.fixed("ROLLBACK")
 
     /// Commands after the end, in a transaction of their own, if the session is not clean by then.
@@ -100,7 +99,7 @@ extension WorkingSession {
         guard connection.isOpen, connection.transactionStatus != .active else {
             return completion(finished(nil, error: "its session was lost"))
         }
-        let end = decision == .commit ? .commit : Self.rollback
+        let end = decision == .commit ? Command.commit : Self.rollback
         connection.execute([[end]] + cleaning, timeout: .seconds(30)) { [self] outcome in
             switch outcome {
             case .failure(let error):
