@@ -52,6 +52,8 @@ struct WorkPlan {
         return (report, leavesSessionClean(replies, proof, facts: facts))
     }
 
+    /// Whether nothing of the branch will be left in the session; see `report`.
+    ///
     /// The proof resets a role. It does not reset a session authorization, which few roles may change:
     /// `reset` does that.
     private func leavesSessionClean(
