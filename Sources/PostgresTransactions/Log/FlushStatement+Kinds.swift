@@ -194,7 +194,7 @@ extension FlushStatement {
     /// A request whose key another transaction holds gets no row back, and fails no other of the
     /// flush.
     private static let accept = insert(
-        origin + [.computed("state", "'preparing'")] + notVoted + notEnded + [.expiresAt],
+        origin + [.computed("state", "'preparing'")] + [.expiresAt],
         "ON CONFLICT DO NOTHING RETURNING t.number")
 
     /// Inserts aborted rows.
@@ -203,7 +203,7 @@ extension FlushStatement {
     /// where a commit point decides, that has to be asked.
     private static let tombstone = insert(
         originWithFreeKey + [.computed("state", "'aborting'"), .decision, .decidedAt, .problem]
-            + notVoted + notEnded + [.expiresAt],
+            + [.expiresAt],
         onConflict(
             set: [.decision, .decidedAt, decidedState, .problem], unless: isNotOpen,
             returning: held.columns))
@@ -220,7 +220,7 @@ extension FlushStatement {
 
     /// Records what commit points decided, inserting rows that are not there.
     private static let copy = insert(
-        originWithFreeKey + copied + [decidedState, .problem] + notEnded,
+        originWithFreeKey + copied + [decidedState, .problem],
         onConflict(
             set: copied + [decidedState, .problem], unless: isDecided, returning: held.columns))
 
@@ -239,7 +239,7 @@ extension FlushStatement {
     private static let copyAndRetry = insert(
         origin.filter { $0.name != WrittenColumn.keyDigest.name }
             + [.keyDigest.computed("NULL::bytea"), retriedAsUnlessKeyIsHeld]
-            + copied + [decidedState, .problem] + notEnded,
+            + copied + [decidedState, .problem],
         onConflict(
             set: copied + [decidedState, .problem, noKey, .retriedAs], unless: isDecided,
             returning: "t.*")
@@ -304,20 +304,9 @@ extension FlushStatement {
     ///
     /// It expires when that one would have, by the database's clock as well, or earlier.
     private static let successor =
-        (origin + [.attempt, .retryOf, .computed("state", "'preparing'")] + notVoted + notEnded
+        (origin + [.attempt, .retryOf, .computed("state", "'preparing'")]
         + [.expiresAt.computed("least(t.expires_at, \(WrittenColumn.expiresAt.value))")])
         .map(\.ofSuccessor)
-
-    private static let notVoted: [WrittenColumn] = [
-        .computed("votes", none), .computed("evidence", none),
-    ]
-
-    private static let notEnded: [WrittenColumn] = [
-        .computed("outcomes", none), .computed("errors", none),
-        .computed("retries", "array_fill(0, ARRAY[cardinality(x.gids::text[])])"),
-    ]
-
-    private static let none = "array_fill(NULL::text, ARRAY[cardinality(x.gids::text[])])"
 
     private static let decidedState = WrittenColumn.computed(
         "state", "CASE x.decision WHEN 'commit' THEN 'committing' ELSE 'aborting' END")

@@ -69,18 +69,14 @@ extension PostgresDecisionLog {
         case .insert(let decision):
             let gids = add(ArrayLiteral.write(record.branches.map(\.gid)))
             let participants = add(ArrayLiteral.write(record.branches.map(\.participant)))
-            let none = "array_fill(NULL::text, ARRAY[\(record.branches.count)])"
             return """
                 INSERT INTO tandem.transactions AS t (number, salt, principal, isolation,
                     label_names, label_values, owner, epoch, accepted_at, deadline, state,
-                    decision, decided_at, participants, gids, votes, evidence, outcomes, retries,
-                    errors, resolution_count)
+                    decision, decided_at, participants, gids, resolution_count)
                 VALUES ($12::bigint, $13::bigint, '', 'readCommitted', '{}', '{}',
                     \(add(replica)), \(add("\(epoch)"))::bigint, now(), now(),
                     \(state(of: decision)),
-                    \(add(decision.rawValue)), now(), \(participants)::text[], \(gids)::text[],
-                    \(none), \(none), \(none), array_fill(0, ARRAY[\(record.branches.count)]),
-                    \(none), 1)
+                    \(add(decision.rawValue)), now(), \(participants)::text[], \(gids)::text[], 1)
                 ON CONFLICT (number) DO NOTHING
                 """
         }

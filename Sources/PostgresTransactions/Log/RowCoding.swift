@@ -66,7 +66,7 @@ enum RowCoding {
         return record
     }
 
-    /// The columns that have one element a branch.
+    /// The columns that have one element a branch, or are null where no branch has a value.
     private static func branches(_ row: inout RowReader) -> [BranchRecord]? {
         let participants = row.list("t.participants")
         let gids = row.list("t.gids")
@@ -77,10 +77,9 @@ enum RowCoding {
         let outcomes = row.list("t.outcomes")
         let retries = row.list("t.retries")
         let errors = row.list("t.errors")
-        guard let participants, let gids, let votes, let evidence, let outcomes, let retries,
-            let errors, !gids.isEmpty,
-            [participants, votes, evidence, outcomes, retries, errors, commitModes ?? gids]
-                .allSatisfy({ $0.count == gids.count })
+        guard let participants, let gids, !gids.isEmpty,
+            [participants, votes, evidence, outcomes, retries, errors, commitModes]
+                .allSatisfy({ $0 == nil || $0?.count == gids.count })
         else { return nil }
         return gids.indices.map { index in
             let commitMode = commitModes.flatMap { $0[index] }.flatMap(CommitMode.init(rawValue:))
@@ -90,11 +89,11 @@ enum RowCoding {
             if let versions, versions.indices.contains(index) {
                 branch.version = versions[index].flatMap { Int($0) }
             }
-            branch.vote = votes[index].flatMap(Vote.init(rawValue:))
-            branch.evidence = evidence[index].flatMap(self.evidence(of:))
-            branch.outcome = outcomes[index].flatMap(Outcome.init(rawValue:))
-            branch.retries = retries[index].flatMap { Int($0) } ?? 0
-            branch.lastError = errors[index]
+            branch.evidence = evidence?[index].flatMap(self.evidence(of:))
+            branch.vote = votes.map { $0[index].flatMap(Vote.init(rawValue:)) } ?? branch.usualVote
+            branch.outcome = outcomes?[index].flatMap(Outcome.init(rawValue:))
+            branch.retries = retries?[index].flatMap { Int($0) } ?? 0
+            branch.lastError = errors?[index]
             return branch
         }
     }

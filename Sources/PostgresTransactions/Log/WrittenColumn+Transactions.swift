@@ -34,13 +34,9 @@ extension WrittenColumn {
         $1.appendNumber($0.version)
     }
     /// NULL if every branch is prepared, as is usual.
-    static let commitModes = list(
-        "commit_modes",
-        of: { write in
-            let branches = write.record.branches
-            return branches.contains { $0.commitMode != .twoPhase } ? branches : nil
-        },
-        { $1.appendText($0.commitMode.rawValue) })
+    static let commitModes = branches("commit_modes", unless: { $0.commitMode == .twoPhase }) {
+        $1.appendText($0.commitMode.rawValue)
+    }
     static let journalServer = text("journal_server") {
         $0.record.journal.map(RowCoding.text(of:))
     }
@@ -55,8 +51,11 @@ extension WrittenColumn {
     static let decision = text("decision") { ($0.decision ?? $0.record.decision)?.rawValue }
     static let decidedAt = time("decided_at") { $0.record.decidedAt ?? $0.record.acceptedAt }
     static let problem = column("problem", .text) { $1.append($0.record.problem) }
-    static let votes = branches("votes") { $1.appendText($0.vote?.rawValue) }
-    static let evidence = branches("evidence") {
+    /// NULL if each branch with evidence voted `prepared`, and no other has voted, as is usual.
+    static let votes = branches("votes", unless: { $0.vote == $0.usualVote }) {
+        $1.appendText($0.vote?.rawValue)
+    }
+    static let evidence = branches("evidence", unless: { $0.evidence == nil }) {
         guard let evidence = $0.evidence else { return false }
         RowCoding.write(evidence, to: &$1)
         return true
@@ -69,22 +68,41 @@ extension WrittenColumn {
     }
 
     static let state = text("state") { $0.record.state.rawValue }
-    static let outcomes = branches("outcomes") { $1.appendText($0.outcome?.rawValue) }
-    static let retries = branches("retries", as: "integer[]") { $1.appendNumber($0.retries) }
-    static let errors = branches("errors") { $1.appendText($0.lastError) }
+    static let outcomes = branches("outcomes", unless: { $0.outcome == nil }) {
+        $1.appendText($0.outcome?.rawValue)
+    }
+    static let retries = branches("retries", as: "integer[]", unless: { $0.retries == 0 }) {
+        $1.appendNumber($0.retries)
+    }
+    static let errors = branches("errors", unless: { $0.lastError == nil }) {
+        $1.appendText($0.lastError)
+    }
     static let finishedAt = time("finished_at") { $0.record.finishedAt ?? $0.record.acceptedAt }
 
     private static func successorIDText(_ write: LogWrite) -> String? {
         write.successor.map { "\($0.id)" }
     }
 
-    /// - Parameter write: Appends the text of a branch's element, or returns false for NULL.
+    /// - Parameters:
+    ///   - isUsual: NULL stands for all branches being so.
+    ///   - write: Appends the text of a branch's element, or returns false for NULL.
     private static func branches(
         _ name: String, as type: String = "text[]",
+        unless isUsual: @escaping @Sendable (BranchRecord) -> Bool = { _ in false },
         _ write: @escaping @Sendable (BranchRecord, inout [UInt8]) -> Bool
     ) -> WrittenColumn {
-        list(name, as: type, of: { $0.record.branches }, write)
+        list(
+            name, as: type,
+            of: { logWrite in
+                let branches = logWrite.record.branches
+                return branches.allSatisfy(isUsual) ? nil : branches
+            }, write)
     }
+}
+
+extension BranchRecord {
+    /// What a branch with this evidence has voted, unless the row says otherwise.
+    var usualVote: Vote? { evidence == nil ? nil : .prepared }
 }
 
 extension [UInt8] {

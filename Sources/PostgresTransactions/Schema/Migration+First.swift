@@ -63,6 +63,12 @@ extension Migration {
         """,
     ]
 
+    /// A row is written three times: at acceptance, at the decision, at the end.
+    ///
+    /// What does not change comes first, and a third of each page is filled at acceptance. So the next
+    /// versions find room on the page of the first one: then the write-ahead log has only what changed,
+    /// and the decision touches no index. Columns that nothing is known for are null, which costs
+    /// nothing.
     private static let transactions = [
         """
         CREATE TABLE tandem.transactions (
@@ -87,15 +93,15 @@ extension Migration {
             delegated boolean NOT NULL DEFAULT false,
             state text NOT NULL CHECK (state IN ('active', 'preparing', 'committing',
                 'aborting', 'committed', 'aborted', 'needsOperator')),
-            votes text[] NOT NULL,
-            evidence text[] NOT NULL,
+            votes text[],
+            evidence text[],
             decision text CHECK (decision IN ('commit', 'abort')),
             decision_from text CHECK (decision_from IN ('commitPoint', 'operator')),
             decided_at timestamptz,
             rollback_requested boolean NOT NULL DEFAULT false,
-            outcomes text[] NOT NULL,
-            retries integer[] NOT NULL,
-            errors text[] NOT NULL,
+            outcomes text[],
+            retries integer[],
+            errors text[],
             finished_at timestamptz,
             results text,
             results_omitted boolean NOT NULL DEFAULT false,
@@ -110,7 +116,7 @@ extension Migration {
             CHECK (attempt > 0 AND (attempt > 1) = (retry_of IS NOT NULL)),
             CHECK (retried_as IS NULL
                 OR (decision IS NOT DISTINCT FROM 'abort' AND key_digest IS NULL)))
-            WITH (fillfactor = 70)
+            WITH (fillfactor = 35)
         """,
         """
         CREATE UNIQUE INDEX transactions_key ON tandem.transactions (principal, key_digest)
@@ -128,12 +134,14 @@ extension Migration {
         """,
     ]
 
+    /// All but one run after the row is written, and refuse the whole statement all the same: a trigger
+    /// that runs before an update has PostgreSQL lock the row first, and log the lock.
     private static let triggers = [
         refusal("refuse_decision_change", "the decision of transaction % cannot change"),
         // `retried_as` is there only with an abort (see the CHECK), so this makes it part of the
         // abort: an abort that stood without a successor never gets one.
         """
-        CREATE TRIGGER decision_is_written_once BEFORE UPDATE ON tandem.transactions
+        CREATE TRIGGER decision_is_written_once AFTER UPDATE ON tandem.transactions
             FOR EACH ROW WHEN (OLD.decision IS NOT NULL
                 AND (NEW.decision IS DISTINCT FROM OLD.decision
                     OR NEW.retried_as IS DISTINCT FROM OLD.retried_as
@@ -143,14 +151,14 @@ extension Migration {
         """,
         refusal("refuse_decision_elsewhere", "the commit point of transaction % decides it"),
         """
-        CREATE TRIGGER commit_point_decides BEFORE INSERT OR UPDATE ON tandem.transactions
+        CREATE TRIGGER commit_point_decides AFTER INSERT OR UPDATE ON tandem.transactions
             FOR EACH ROW WHEN ((NEW.journal_server IS NOT NULL OR NEW.delegated)
                 AND NEW.decision IS NOT NULL AND NEW.decision_from IS NULL)
             EXECUTE FUNCTION tandem.refuse_decision_elsewhere()
         """,
         refusal("refuse_commit_point_change", "the commit point of transaction % cannot change"),
         """
-        CREATE TRIGGER commit_point_is_fixed BEFORE UPDATE ON tandem.transactions
+        CREATE TRIGGER commit_point_is_fixed AFTER UPDATE ON tandem.transactions
             FOR EACH ROW WHEN (OLD.journal_server IS DISTINCT FROM NEW.journal_server
                 OR OLD.commit_modes IS DISTINCT FROM NEW.commit_modes
                 OR (OLD.delegated AND NOT NEW.delegated)
@@ -169,19 +177,20 @@ extension Migration {
         """
         CREATE FUNCTION tandem.set_needs_operator_since() RETURNS trigger LANGUAGE plpgsql AS $$
         BEGIN
-            NEW.needs_operator_since := CASE WHEN NEW.state = 'needsOperator'
-                AND (NEW.decision IS NULL OR EXISTS (
+            UPDATE tandem.transactions SET needs_operator_since = CASE
+                WHEN NEW.state = 'needsOperator' AND (NEW.decision IS NULL OR EXISTS (
                     SELECT FROM unnest(NEW.outcomes) WITH ORDINALITY AS o(outcome, place)
                     WHERE o.outcome LIKE 'heuristic%' AND NOT EXISTS (
                         SELECT FROM tandem.resolutions AS r
                         WHERE r.branch = o.place - 1 AND r.transaction
                             = NEW.number || '-' || lpad(to_hex(NEW.salt), 16, '0'))))
-                THEN now() END;
-            RETURN NEW;
+                THEN now() END
+            WHERE number = NEW.number;
+            RETURN NULL;
         END $$
         """,
         """
-        CREATE TRIGGER operator_queue_follows_state BEFORE UPDATE ON tandem.transactions
+        CREATE TRIGGER operator_queue_follows_state AFTER UPDATE ON tandem.transactions
             FOR EACH ROW WHEN (OLD.state IS DISTINCT FROM NEW.state
                 AND 'needsOperator' IN (OLD.state, NEW.state))
             EXECUTE FUNCTION tandem.set_needs_operator_since()
@@ -309,9 +318,17 @@ extension Migration {
             'Whether the one-phase branch decides';
         COMMENT ON COLUMN tandem.transactions.state IS
             'The state last recorded; the owner may know a later one';
+        COMMENT ON COLUMN tandem.transactions.votes IS
+            'Null: the branches with evidence voted prepared, the others have not voted';
         COMMENT ON COLUMN tandem.transactions.evidence IS
             'Of each branch at PREPARE: transaction id, system identifier, timeline, position in '
-            'the write-ahead log, role';
+            'the write-ahead log, role; null: none of any';
+        COMMENT ON COLUMN tandem.transactions.outcomes IS
+            'How each branch ended; null: none has';
+        COMMENT ON COLUMN tandem.transactions.retries IS
+            'How often finishing each branch had to be tried again; null: never';
+        COMMENT ON COLUMN tandem.transactions.errors IS
+            'The last failure met while finishing each branch; null: none';
         COMMENT ON COLUMN tandem.transactions.decision IS
             'Written once';
         COMMENT ON COLUMN tandem.transactions.decision_from IS
