@@ -194,8 +194,18 @@ package struct JSONWriter: Sendable {
         isCommaDue = true
     }
 
-    private mutating func separate() {
+    /// Writes the comma before an element or member now, if one is due.
+    mutating func separate() {
         if isCommaDue { bytes.append(UInt8(ascii: ",")) }
+        isCommaDue = false
+    }
+
+    /// Takes back whole members that were written last, all of an object's from the first.
+    mutating func removeBytes(from first: Int) -> [UInt8] {
+        let removed = Array(bytes[first...])
+        bytes.removeSubrange(first...)
+        isCommaDue = false
+        return removed
     }
 
     private mutating func appendQuoted(_ text: some Collection<UInt8>, isUnicode: Bool) {
@@ -243,24 +253,6 @@ package struct JSONWriter: Sendable {
         default:
             bytes.append(contentsOf: byte < 0x10 ? "u000".utf8 : "u001".utf8)
             bytes.append(contentsOf: String(byte & 0x0F, radix: 16).utf8)
-        }
-    }
-}
-
-extension JSONValue {
-    /// The same value with the members of every object sorted by the bytes of their names.
-    ///
-    /// Written, it gives the same bytes for texts of one meaning. Numbers keep their spelling,
-    /// which PostgreSQL gets: `1.0` and `1.00` are two values.
-    var canonical: JSONValue {
-        switch self {
-        case .null, .bool, .number, .string: self
-        case .array(let elements): .array(elements.map(\.canonical))
-        case .object(let members):
-            .object(
-                members.map { JSONMember($0.name, $0.value.canonical) }.sorted {
-                    $0.name.utf8.lexicographicallyPrecedes($1.name.utf8)
-                })
         }
     }
 }

@@ -63,13 +63,12 @@ struct TransactionBody: Sendable {
     private static func digest(
         _ body: [UInt8], limits: WireLimits
     ) throws(Problem) -> [UInt8] {
-        var writer = JSONWriter(capacity: body.count)
         do {
-            writer.value(try JSONReader.read(body, depthMax: limits.depthMax).canonical)
+            let canonical = try CanonicalJSON.bytes(of: body, depthMax: limits.depthMax)
+            return Array(SHA256.hash(data: canonical))
         } catch {
             throw Problem(error)
         }
-        return Array(SHA256.hash(data: writer.bytes))
     }
 }
 
