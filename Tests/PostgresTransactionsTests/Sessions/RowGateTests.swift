@@ -95,9 +95,10 @@ struct RowGateTests {
             while try await bed.participants.waits(in: "a").isEmpty {}
             #expect(bed.waitingCount == 1)
             _ = await first.finish(.abort)
-            let report = try await work.value
-            // A prepared transaction keeps no advisory lock, so the vote is no.
-            #expect(report.reply == .refused)
+            guard case .prepared = try await work.value.reply else {
+                Issue.record("the next one did not go on")
+                return
+            }
             await bed.release(try await third.value)
         }
     }
@@ -137,11 +138,11 @@ struct RowGateTests {
             await bed.release(try await onlyA.value)
             await #expect(throws: AdmissionFailure.cancelled) { try await both.value }
             let late = await bed.ask(
-                Self.hot, row: Self.row, of: "a", "b", within: .milliseconds(100))
+                Self.hot, row: Self.row, of: "a", "b", within: .milliseconds(500))
             let next = await bed.ask(Self.hot, row: Self.row)
             let failure = AdmissionFailure.participantBusy(
                 name: "b", sessions: SessionUsage(limit: 4, open: 4, contendedLimit: 1),
-                waited: .milliseconds(100))
+                waited: .milliseconds(500))
             await #expect(throws: failure) { try await late.value }
             await bed.release(try await next.value)
             await bed.release(inB)

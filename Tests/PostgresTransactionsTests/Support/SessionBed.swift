@@ -81,7 +81,7 @@ struct SessionBed {
             requests(shape, row: row, of: names.isEmpty ? ["a"] : names), within: .seconds(60))
     }
 
-    /// Asks for a session of each, and returns when it waits.
+    /// Asks for a session of each, and returns when it waits, or is answered.
     func ask(
         _ shape: Int = 0, row: Int? = nil, of names: String..., runsAgain: Bool = false,
         within limit: Duration = .seconds(86_400)
@@ -96,12 +96,17 @@ struct SessionBed {
         within limit: Duration = .seconds(86_400)
     ) async -> Task<Sessions, any Error> {
         let tickets = lastTicket
+        let answered = Flag()
         let task = Task(executorPreference: EventLoop.shared) {
-            try await participants.reserve(requests, runsAgain: runsAgain, within: limit)
+            defer { answered.isSet = true }
+            return try await participants.reserve(requests, runsAgain: runsAgain, within: limit)
         }
-        // It is on the loop, like this, so it waits from then on, if nothing becomes free meanwhile.
-        while lastTicket == tickets { await Task.yield() }
+        while lastTicket == tickets, !answered.isSet { await Task.yield() }
         return task
+    }
+
+    private final class Flag {
+        var isSet = false
     }
 
     /// Releases sessions, and returns when those have been served that waited for them.
