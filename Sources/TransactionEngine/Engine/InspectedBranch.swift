@@ -32,17 +32,24 @@ extension BranchWork {
         return statements.reduce(0) { ($0 &+ $1.textHash) &* 0x9E37_79B9_7F4A_7C1 }
     }
 
-    /// Hashes of the parameters' values, in order; none of a branch with many, which changes many rows.
+    /// Hashes of the parameters' values, in order; one of all for a branch with many, which changes many rows.
     fileprivate var parameterHashes: [Int] {
         guard case .statements(let statements) = self else { return [] }
         let count = statements.reduce(0) { $0 + $1.statement.parameters.count }
-        guard count <= 64 else { return [] }
+        guard count <= 64 else { return [parametersHash(of: statements)] }
         var hashes: [Int] = []
         hashes.reserveCapacity(count)
         for statement in statements {
             for parameter in statement.statement.parameters { hashes.append(parameter.hashValue) }
         }
         return hashes
+    }
+
+    /// One hash of all values: the branch has parameters, and none of them is looked at by itself.
+    private func parametersHash(of statements: [InspectedStatement]) -> Int {
+        var hasher = Hasher()
+        for statement in statements { hasher.combine(statement.statement.parameters) }
+        return hasher.finalize()
     }
 }
 

@@ -9,7 +9,8 @@ package struct SessionRequest: Sendable, Hashable {
     package let commitMode: CommitMode
     /// A hash of the SQL of its statements, without the parameters; 0 for all closures.
     package let shape: Int
-    /// Hashes of the parameters' values, of all statements in order; empty if there are more than 64.
+    /// Hashes of the parameters' values, of all statements in order; one of all values if there are more
+    /// than 64.
     package let parameters: [Int]
 
     package init(

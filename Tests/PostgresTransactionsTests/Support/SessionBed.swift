@@ -97,7 +97,7 @@ struct SessionBed {
     ) async -> Task<Sessions, any Error> {
         let tickets = lastTicket
         let answered = Flag()
-        let task = Task(executorPreference: EventLoop.shared) {
+        let task = Task(executorPreference: EventLoop.shared) { @LoopActor in
             defer { answered.isSet = true }
             return try await participants.reserve(requests, runsAgain: runsAgain, within: limit)
         }
@@ -105,6 +105,7 @@ struct SessionBed {
         return task
     }
 
+    @LoopActor
     private final class Flag {
         var isSet = false
     }
