@@ -97,17 +97,31 @@ struct SessionBed {
     ) async -> Task<Sessions, any Error> {
         let tickets = lastTicket
         let answered = Flag()
-        let task = Task(executorPreference: EventLoop.shared) { @LoopActor in
-            defer { answered.isSet = true }
-            return try await participants.reserve(requests, runsAgain: runsAgain, within: limit)
+        let task = Task(executorPreference: EventLoop.shared) {
+            let result = await reserve(requests, runsAgain: runsAgain, within: limit)
+            await answered.set()
+            return try result.get()
         }
         while lastTicket == tickets, !answered.isSet { await Task.yield() }
         return task
     }
 
+    private func reserve(
+        _ requests: [SessionRequest], runsAgain: Bool, within limit: Duration
+    ) async -> Result<Sessions, AdmissionFailure> {
+        do throws(AdmissionFailure) {
+            return .success(
+                try await participants.reserve(requests, runsAgain: runsAgain, within: limit))
+        } catch {
+            return .failure(error)
+        }
+    }
+
     @LoopActor
     private final class Flag {
-        var isSet = false
+        private(set) var isSet = false
+
+        func set() { isSet = true }
     }
 
     /// Releases sessions, and returns when those have been served that waited for them.
