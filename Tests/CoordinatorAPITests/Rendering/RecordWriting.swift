@@ -13,7 +13,7 @@ struct RecordWriting {
             principal: "p", idempotency: nil, branches: [], isolation: .serializable,
             timeout: .seconds(1), labels: [.init(name: "a", value: "\"1\"")])
         var branch = BranchRecord(participant: "users", gid: "g1", commitMode: .twoPhase)
-        branch.vote = .yes
+        branch.vote = .prepared
         branch.outcome = .committed
         branch.retries = 12
         return TransactionRecord(
