@@ -1,7 +1,8 @@
 import EventLoop
 import Glibc
-@testable import PostgresClient
 import Testing
+
+@testable import PostgresClient
 
 @Suite(.patient) @LoopActor
 struct PipelineTests {
