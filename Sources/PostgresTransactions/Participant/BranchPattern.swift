@@ -53,8 +53,9 @@ struct BranchPattern: Hashable, Sendable {
             request, values: places.map { Value(place: $0, hash: request.parameters[$0]) })
     }
 
-    /// The branches that wait for the same row as this one and its rivals, which wait for it or hold it;
-    /// none if no rival is known. The first pattern has this one's SQL, the others that of rivals.
+    /// The branches that wait for the same row as this one and its rivals, which wait for it or hold it.
+    ///
+    /// None if no rival is known. The first pattern has this one's SQL, the others that of rivals.
     ///
     /// They conflict, so they have the row in common. What names it in the SQL is a value that all of them
     /// have, such as the id of an account; what they do not share, such as an amount, has nothing to do

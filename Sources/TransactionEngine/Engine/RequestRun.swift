@@ -24,7 +24,7 @@ final class RequestRun {
     let deadline: Int64
     /// When it arrived, in milliseconds of the engine's clock.
     let start: Int64
-    /// The id of the first run: by it the victim of a deadlock is chosen. Nil before that one begins.
+    /// The id of the first run, by which the victim of a deadlock is chosen; nil before that one begins.
     private var age: GlobalTransactionID?
     /// The caller, until it is answered.
     private var completion: Completion?
