@@ -122,11 +122,15 @@ extension FlushStatement {
         return decided.row(row, of: result)
     }
 
+    /// An element for each branch, also where the row has no evidence of any.
+    private static let evidenceOfAll =
+        "coalesce(t.evidence, array_fill(NULL::text, ARRAY[cardinality(t.gids)]))"
+
     private static func held(
         _ row: inout RowReader, of value: (_ column: String) -> String = { $0 }
     ) -> LogAnswer? {
         let decision = row.name(value("t.decision"), as: Decision.self)
-        let evidence = (row.list(value("t.evidence")) ?? []).map {
+        let evidence = (row.list(value(evidenceOfAll)) ?? []).map {
             $0.flatMap(RowCoding.evidence(of:))
         }
         let isElsewhere = row.isTrue("t.delegated OR t.journal_server IS NOT NULL")
