@@ -36,6 +36,19 @@ struct StatementTests {
         #expect(kept.text(row: 0, column: 0) == "1")
     }
 
+    /// Swift's String calls these equal; the server counts their bytes.
+    @Test func runsEachSpellingOfALetter() async throws {
+        let connection = try await connect()
+        defer { connection.close() }
+        for _ in 0..<2 {
+            for (sql, length) in [
+                ("SELECT octet_length('\u{E9}')", "2"), ("SELECT octet_length('e\u{301}')", "3"),
+            ] {
+                #expect(try await connection.query(sql).text(row: 0, column: 0) == length)
+            }
+        }
+    }
+
     @Test func usesNoNamesWithoutCache() async throws {
         let connection = try await connect(statementsMax: 0)
         defer { connection.close() }

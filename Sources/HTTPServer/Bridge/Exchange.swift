@@ -1,8 +1,9 @@
 /// One request and its response, between libmicrohttpd's thread and the loop.
 ///
 /// `progress` is the handshake: it and `place` are touched under the lock of the server's traffic
-/// only, and all else by the connection's thread only. libmicrohttpd keeps a reference from the
-/// request line to NOTIFY_COMPLETED.
+/// only. `connection` is written before `progress` says running, and read under that lock after it
+/// does. All else is the connection's thread's. libmicrohttpd keeps a reference from the request line
+/// to NOTIFY_COMPLETED.
 final class Exchange: @unchecked Sendable {
     enum Progress {
         /// The request is still arriving.
@@ -26,7 +27,6 @@ final class Exchange: @unchecked Sendable {
     var discarded = 0
     var request: ServerRequest?
     var isCounted = false
-    /// Set before the handler begins, and read once it has answered.
     var connection: Handle?
 
     init(target: String, socket: Int32) {

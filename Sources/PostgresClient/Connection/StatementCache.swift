@@ -24,6 +24,10 @@ final class StatementCache {
             self.segment = segment
             self.lastUse = lastUse
         }
+
+        /// Whether this is the very text: two spellings of a letter are equal to Swift's String, and are
+        /// different SQL.
+        fileprivate func isOf(_ sql: String) -> Bool { self.sql.utf8.elementsEqual(sql.utf8) }
     }
 
     /// How to send a command.
@@ -56,7 +60,10 @@ final class StatementCache {
 
     /// The statement of that text that the server is known to have.
     func confirmed(_ sql: String) -> Statement? {
-        statements[sql].flatMap { $0.isConfirmed ? $0 : nil }
+        guard let statement = statements[sql], statement.isConfirmed, statement.isOf(sql) else {
+            return nil
+        }
+        return statement
     }
 
     /// How to send a command that may be kept, in a segment.
@@ -78,7 +85,9 @@ final class StatementCache {
     }
 
     private func plan(for sql: String, in segment: UInt64) -> Plan {
-        if let statement = statements[sql] { return plan(for: statement, in: segment) }
+        if let statement = statements[sql] {
+            return statement.isOf(sql) ? plan(for: statement, in: segment) : .unnamed
+        }
         uses += 1
         guard makeRoom() else { return .unnamed }
         lastNumber += 1

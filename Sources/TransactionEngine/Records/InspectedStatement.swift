@@ -55,7 +55,10 @@ package final class InspectedText: Sendable {
     private static let keptBytesMax = 4096
 
     fileprivate static func inspecting(_ sql: String) throws(StatementRefusal) -> InspectedText {
-        if let text = kept.withLock({ $0[sql] }) { return text }
+        // Two spellings of a letter are equal to Swift's String, and PostgreSQL gets their bytes.
+        if let text = kept.withLock({ $0[sql] }), text.sql.utf8.elementsEqual(sql.utf8) {
+            return text
+        }
         let text = try InspectedText(sql)
         if text.isKept {
             kept.withLock { kept in

@@ -5,8 +5,8 @@ import TransactionEngine
 
 @Suite("The quick reading of a body")
 struct QuickReading {
-    /// All that a request says, as one text.
-    private func meaning(_ body: TransactionBody) -> [String] {
+    /// All that a request says, as bytes: Swift calls texts equal that have different ones.
+    private func meaning(_ body: TransactionBody) -> [[UInt8]] {
         let labels = body.labels.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" }
         var parts = [
             "\(String(describing: body.timeoutMilliseconds))",
@@ -27,7 +27,7 @@ struct QuickReading {
                 }
             }
         }
-        return parts
+        return parts.map { Array($0.utf8) }
     }
 
     private func explained(_ bytes: [UInt8]) -> TransactionBody? {

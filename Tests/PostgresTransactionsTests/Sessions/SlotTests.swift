@@ -111,16 +111,24 @@ struct SlotTests {
     func recountedForWaiter() async throws {
         try await onTwoDatabases(slots: 1, poolSize: 1) { _, participants in
             let reading = SessionRequest(participant: "users", commitMode: .readOnly)
-            let first = try await participants.reserve([reading], within: .seconds(60))
-            let tickets = participants.reservations.lastTicket
-            let waiting = Task(executorPreference: EventLoop.shared) {
-                try await participants.reserve([Self.request], within: .seconds(86_400))
+            // Again if a count found the server too slow.
+            while true {
+                let first = try await participants.reserve([reading], within: .seconds(60))
+                let tickets = participants.reservations.lastTicket
+                let waiting = Task(executorPreference: EventLoop.shared) {
+                    try await participants.reserve([Self.request], within: .seconds(86_400))
+                }
+                while participants.reservations.lastTicket == tickets { await Task.yield() }
+                // As after a PREPARE that found no slot; by now the server has one.
+                try #require(participants.members["users"]?.server).noteExhausted()
+                for session in first { session.release() }
+                do {
+                    for session in try await waiting.value { session.release() }
+                    return
+                } catch {
+                    guard case .slotsExhausted? = error as? AdmissionFailure else { throw error }
+                }
             }
-            while participants.reservations.lastTicket == tickets { await Task.yield() }
-            // As after a PREPARE that found no slot; by now the server has one.
-            try #require(participants.members["users"]?.server).noteExhausted()
-            for session in first { session.release() }
-            for session in try await waiting.value { session.release() }
         }
     }
 
