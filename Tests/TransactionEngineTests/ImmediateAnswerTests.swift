@@ -56,6 +56,34 @@ struct ImmediateAnswerTests {
         #expect(bench.clock.armed == 0)
     }
 
+    private final class Canary: Sendable {}
+
+    @Test("leave nothing of the request behind when it has ended")
+    @LoopActor
+    func isForgotten() async throws {
+        let bench = await Self.bench()
+        weak var kept: Canary?
+        func run() throws {
+            let canary = Canary()
+            kept = canary
+            var branch = TransactionRequest.Branch(
+                participant: "users", statements: [Statement(sql: "x")])
+            branch.onRefusal = { [canary] _ in _ = canary }
+            var answer: TransactionAnswer?
+            bench.engine.run(
+                TransactionRequest(
+                    principal: "p", idempotency: nil, branches: [branch],
+                    isolation: .readCommitted, timeout: .seconds(30), labels: [])
+            ) { answer = $0 }
+            _ = try #require(answer)
+            #expect(kept != nil)
+        }
+        try run()
+        // The fake's own record of it.
+        bench.participants.state.withLock { $0.works = [] }
+        #expect(kept == nil)
+    }
+
     @Test("lead to an abort; a branch whose turn has not come does no work")
     @LoopActor
     func abort() async throws {

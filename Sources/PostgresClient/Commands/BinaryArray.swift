@@ -28,10 +28,13 @@ package struct BinaryArray: Hashable, Sendable {
         removeAll()
     }
 
+    /// How much memory an empty array keeps: that of a usual flush, and not of the largest one.
+    private static let keptBytesMax = 1 << 20
+
     /// Empties it.
     package mutating func removeAll() {
         count = 0
-        bytes.removeAll(keepingCapacity: true)
+        bytes.removeAll(keepingCapacity: bytes.capacity <= Self.keptBytesMax)
         bytes.append(bigEndian: Int32(1))  // One dimension,
         bytes.append(bigEndian: Int32(1))  // which may hold NULL.
         bytes.append(bigEndian: element.rawValue)

@@ -183,10 +183,11 @@ extension PostgresConnection {
             unsafe PQtransactionStatus(handle) == PQTRANS_IDLE
         else { return }
         let sql = statements.housekeeping()
+        // What was sent before a failure would be answered as if it were the next call's.
         for command in sql {
-            guard unsafe Pipeline.run(Command(command), on: handle) else { return }
+            guard unsafe Pipeline.run(Command(command), on: handle) else { return lose() }
         }
-        guard unsafe PQpipelineSync(handle) == 1 else { return }
+        guard unsafe PQpipelineSync(handle) == 1 else { return lose() }
         calls.append(Call(housekeeping: sql.count))
     }
 
@@ -199,7 +200,7 @@ extension PostgresConnection {
         watchWrites(rest == 1)
         // If libpq cannot write it reads instead, and epoll does not report what it has read. A call that
         // is sent from within `drain` needs nothing: the loop there goes on.
-        guard !isDraining, unsafe rest == 1 || PQisBusy(handle) == 0 else { return }
+        guard isOpen, !isDraining, unsafe rest == 1 || PQisBusy(handle) == 0 else { return }
         loop.atEndOfTurn { [weak self] in self?.drain() }
     }
 

@@ -67,7 +67,7 @@ extension FlushStatement {
             let answer: LogAnswer? =
                 switch self {
                 case .accept: .accepted
-                case .decide: FlushStatement.decision(by: write, in: rows.result, row)
+                case .decide: FlushStatement.decision(by: write, in: rows, row)
                 case .tombstone, .delegate, .copy: FlushStatement.held.row(row, of: rows.result)
                 case .decideAndRetry, .copyAndRetry:
                     FlushStatement.retried.row(row, of: rows.result)
@@ -114,12 +114,16 @@ extension FlushStatement {
         "(t.decision = x.decision AND t.evidence IS NOT DISTINCT FROM x.evidence::text[])"
 
     private static func decision(
-        by write: LogWrite, in result: CommandResult, _ row: Int
+        by write: LogWrite, in rows: ReturnedRows, _ row: Int
     ) -> LogAnswer? {
-        if let decision = write.decision, result.isTrue(row: row, column: 1) {
-            return .decided(decision, evidence: write.record.branches.map(\.evidence))
+        guard let decision = write.decision, rows.result.isTrue(row: row, column: 1) else {
+            return decided.row(row, of: rows.result)
         }
-        return decided.row(row, of: result)
+        // PostgreSQL took one of several writes to one row, and does not say which.
+        guard !rows.shared.contains(write.record.id.number) else {
+            return .unknown(reason: "two decisions of one transaction were written in one flush")
+        }
+        return .decided(decision, evidence: write.record.branches.map(\.evidence))
     }
 
     /// An element for each branch, also where the row has no evidence of any.
@@ -148,12 +152,15 @@ extension RowReader {
 /// transaction.
 struct ReturnedRows {
     let result: CommandResult
+    /// The transactions that several writes of the statement are of.
+    let shared: Set<Int64>
     private let count: Int
     /// Where the next row is looked for first.
     private var next = 0
 
-    init(_ result: CommandResult) {
+    init(_ result: CommandResult, shared: Set<Int64>) {
         self.result = result
+        self.shared = shared
         count = result.rowCount
     }
 

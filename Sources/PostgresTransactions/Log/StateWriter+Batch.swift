@@ -53,11 +53,21 @@ extension StateWriter {
         /// Answers every write by the results of the commands, which are of these kinds.
         func answer(_ results: ArraySlice<CommandResult>, of kinds: [FlushStatement.Kind]) {
             for (kind, result) in zip(kinds, results) {
-                var rows = ReturnedRows(result)
-                for pending in writes where pending.kind == kind {
+                let own = writes.filter { $0.kind == kind }
+                var rows = ReturnedRows(
+                    result,
+                    shared: result.rowCount < own.count ? Self.repeatedNumbers(own) : [])
+                for pending in own {
                     pending.complete(kind.answer(to: pending.write, from: &rows))
                 }
             }
+        }
+
+        /// The transactions that several of these writes are of: they have one row in the answer.
+        private static func repeatedNumbers(_ writes: [PendingWrite]) -> Set<Int64> {
+            var seen: Set<Int64> = []
+            return Set(
+                writes.map(\.write.record.id.number).filter { !seen.insert($0).inserted })
         }
     }
 

@@ -48,8 +48,8 @@ final class StateWriter {
     /// Writes one record with the next flush; the completion is called when it is durable, or when
     /// that is unknown.
     ///
-    /// The completion may come back with further writes. They find this flush answered or the next
-    /// one gathering, so they only add to what gathers.
+    /// The completion may come back with further writes. The flush is still under way then, so they only
+    /// add to what gathers.
     func perform(_ write: LogWrite, then completion: @escaping @LoopActor (LogAnswer) -> Void) {
         add(PendingWrite(write, then: completion))
     }

@@ -123,12 +123,14 @@ package final class PostgresParticipants: Participants {
 
     /// Takes notice of a deadlock, by this replica's branches that waited in it.
     ///
-    /// Gates keep this replica's transactions from deadlocks over rows that are known. So if one of the
-    /// branches had passed no gate and would pass one now, the cycle will not form again, and all may go on to
-    /// work at once. If not, gates do not help: the others are another replica's or another program's, or the
-    /// SQL names no row.
+    /// Gates keep this replica's transactions from deadlocks over rows that are known. So if each of the
+    /// branches has a gate now, and not each had passed one, the cycle will not form again, and all may go on
+    /// to work at once. If not, gates do not help: the others are another replica's or another program's, or
+    /// the SQL names no row.
     func noteDeadlock(_ branches: [DeadlockDetector.WaitingBranch]) {
-        let isPrevented = branches.contains { !$0.isGated && reservations.hasGate($0.request) }
+        let isPrevented =
+            branches.contains { !$0.isGated }
+            && branches.allSatisfy { $0.isGated || reservations.hasGate($0.request) }
         guard !isPrevented else { return }
         for branch in branches where branch.request.shape != 0 {
             _ = deadlocks.note(BranchPattern(sqlOf: branch.request))

@@ -18,6 +18,10 @@ import TransactionEngine
 /// rows would stand idle: each transaction with two popular rows would stop one of them until the other
 /// is free. Once a line waits for sessions, no gate is kept for it: else a participant that does not answer
 /// would stop work that does not need it.
+///
+/// Two kinds of requests may be overtaken until their time is up: one with two busy gates, while another
+/// that came before waits at a row that somebody keeps locked; and one that needs a busy gate and a session
+/// of a participant that never has one idle in that moment.
 @LoopActor
 final class SessionQueue {
     /// The first request of a line, and the ticket of the one that has waited longest there: the line's

@@ -89,6 +89,7 @@ final class SessionReservations {
         if isClosed { return waiter.answer(.failure(.draining)) }
         do throws(AdmissionFailure) {
             if queue.mayPass(waiter.contended.gates), let sessions = try supply.take(for: waiter) {
+                freeWhatIsKept(after: waiter)
                 return waiter.answer(.success(sessions))
             }
         } catch {
@@ -196,7 +197,11 @@ final class SessionReservations {
     ) -> SessionWaiter.Outcome? {
         let waiter = turn.waiter
         do throws(AdmissionFailure) {
-            return try supply.take(for: waiter, place: turn.place).map { .success($0) }
+            guard let sessions = try supply.take(for: waiter, place: turn.place) else {
+                return nil
+            }
+            freeWhatIsKept(after: waiter)
+            return .success(sessions)
         } catch {
             if mayCount, let member = memberToCount(before: error, of: waiter) {
                 recount(member, thenServe: waiter.need.parts[0].participant)
@@ -205,6 +210,15 @@ final class SessionReservations {
             serveOthers(after: waiter)
             return .failure(error)
         }
+    }
+
+    /// Serves the requests for which sessions are free now: a request has shut gates, and the one that
+    /// sessions were kept for cannot use them before these are open again.
+    private func freeWhatIsKept(after waiter: SessionWaiter) {
+        guard !waiter.contended.gates.isEmpty, let turn = queue.contendedTurn,
+            turn.waiter !== waiter, !turn.waiter.contended.gates.allSatisfy(\.isOpen)
+        else { return }
+        serveOthers(after: turn.waiter)
     }
 
     /// Counts the slots of a member's server anew, then serves the requests that wait for a participant.
@@ -230,6 +244,8 @@ final class SessionReservations {
         guard !new.isEmpty else { return }
         for waiter in queue.waiters
         where waiter.requests.contains(where: { request in new.contains { $0.matches(request) } }) {
+            // Also the gates that it leaves, which may have been kept for it.
+            for gate in waiter.contended.gates { serveSoon(gate) }
             queue.move(waiter, to: contention.find(waiter.requests))
             serveOthers(after: waiter)
         }

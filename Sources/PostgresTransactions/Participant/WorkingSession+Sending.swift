@@ -21,6 +21,12 @@ extension WorkingSession {
 
     /// Sends a whole branch with lists, and sends it again if need be.
     func replies(to plan: WorkPlan) async throws(PostgresError) -> [CommandReply] {
+        // Cancelled before this task ran: there was nothing to cancel yet.
+        guard !wasCancelled else {
+            let cancelled = ServerMessage(
+                state: .queryCanceled, message: "the branch was cancelled before it began")
+            return plan.ended(by: cancelled, at: 0, after: [])
+        }
         let before = connection.lastSegment
         return try await repliesIfOutdated(to: plan, sendLists(plan), before: before)
     }

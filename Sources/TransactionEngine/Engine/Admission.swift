@@ -155,7 +155,6 @@ final class Admission {
         for session in sessions { session.release() }
         run.answer(answer)
         context.table.admissionEnded()
-        context.table.wakeIfIdle()
     }
 
     // MARK: Answers

@@ -82,6 +82,11 @@ final class RequestRun {
         giveUp?()
     }
 
+    /// Forgets the transaction when it has ended: the two hold each other.
+    func ended(_ ended: ActiveTransaction) {
+        if transaction === ended { transaction = nil }
+    }
+
     /// Takes a transaction for the one that is answered for.
     func proceed(with transaction: ActiveTransaction) { self.transaction = transaction }
 

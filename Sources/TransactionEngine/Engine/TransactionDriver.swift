@@ -156,6 +156,7 @@ final class TransactionDriver {
         // Reserved sessions that were never sent any work; those that worked are back already.
         for branch in transaction.branches { branch.session?.release() }
         context.table.remove(transaction)
+        transaction.run?.ended(transaction)
         context.ports.observer?.observe(.ended(transaction.view))
     }
 

@@ -108,6 +108,7 @@ final class TransactionTable {
 
     func admissionEnded() {
         admissionCount -= 1
+        wakeIfIdle()
     }
 
     /// Whether every transaction has ended and every admission is over.

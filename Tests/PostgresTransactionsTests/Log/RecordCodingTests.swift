@@ -97,7 +97,7 @@ struct RecordCodingTests {
             let other = record
             record.branches[0].evidence = Self.evidence
             let answer = LogAnswer.decided(.commit, evidence: [Self.evidence, nil])
-            // Several in one flush, of which one is as it was written.
+            // The second is not as the row holds it, and the third is.
             for write in [record, other, record] {
                 #expect(await log.perform(LogWrite(.decide(.commit), of: write)) == answer)
             }
@@ -105,11 +105,39 @@ struct RecordCodingTests {
         }
     }
 
-    private static func record(_ log: PostgresDecisionLog) async throws -> TransactionRecord {
+    @Test("two decisions of one transaction in one flush are never both taken for the row's")
+    func answersTwoDecisionsInOneFlush() async throws {
+        try await withLog { _, log in
+            for _ in 0..<5 {
+                let record = try await Self.record(log, hasKey: false)
+                #expect(await log.perform(LogWrite(.accept, of: record)) == .accepted)
+                let answers = await withCheckedContinuation { reply in
+                    var answers: [LogAnswer] = []
+                    for decision in [Decision.commit, .abort] {
+                        log.perform(LogWrite(.decide(decision), of: record)) {
+                            answers.append($0)
+                            if answers.count == 2 { reply.resume(returning: answers) }
+                        }
+                    }
+                }
+                let known = answers.filter(\.isKnown)
+                #expect(known.allSatisfy { $0 == known.first })
+                // Asked again, each has the answer that the row holds.
+                let held = await log.perform(LogWrite(.decide(.commit), of: record))
+                #expect(await log.perform(LogWrite(.decide(.abort), of: record)) == held)
+                #expect(known.allSatisfy { $0 == held })
+            }
+        }
+    }
+
+    private static func record(
+        _ log: PostgresDecisionLog, hasKey: Bool = true
+    ) async throws -> TransactionRecord {
         let id = try await log.nextTransactionID()
         let request = TransactionRequest(
             principal: #"p "1" \"#,
-            idempotency: .init(keyDigest: [0, 1, 255], requestDigest: [34, 92, 0]),
+            idempotency: hasKey
+                ? .init(keyDigest: [0, 1, 255], requestDigest: [34, 92, 0]) : nil,
             branches: [
                 .init(participant: "users", statements: []),
                 .init(participant: "orders", statements: []),

@@ -63,15 +63,27 @@ struct WorkOrderTests {
         await participants.close()
     }
 
-    @Test("is not imposed if a gate that was not known yet prevents the deadlock from now on")
+    @Test("is not imposed if gates that were not known yet prevent the deadlock from now on")
     func prevented() async throws {
+        let participants = try participants(["a", "b"])
+        let pair = requests(("a", 1), ("b", 2))
+        for request in pair {
+            participants.members[request.participant]?.onContention?(request, [request])
+        }
+        participants.noteDeadlock([(pair[0], isGated: true), (pair[1], isGated: false)])
+        #expect(participants.workOrder(pair) == nil)
+        // They did not help.
+        participants.noteDeadlock([(pair[0], isGated: true), (pair[1], isGated: true)])
+        #expect(participants.workOrder(pair) == [0, 1])
+        await participants.close()
+    }
+
+    @Test("is imposed if one of the branches has no gate")
+    func halfPrevented() async throws {
         let participants = try participants(["a", "b"])
         let pair = requests(("a", 1), ("b", 2))
         participants.members["a"]?.onContention?(pair[0], [pair[0]])
         participants.noteDeadlock([(pair[0], isGated: false), (pair[1], isGated: false)])
-        #expect(participants.workOrder(pair) == nil)
-        // Gates did not help, or there is none.
-        participants.noteDeadlock([(pair[0], isGated: true), (pair[1], isGated: false)])
         #expect(participants.workOrder(pair) == [0, 1])
         await participants.close()
     }
