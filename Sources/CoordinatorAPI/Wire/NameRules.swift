@@ -1,3 +1,5 @@
+import EventLoop
+
 /// The rules of names in requests, as the patterns of the contract state them.
 package enum NameRules {
     static let participantRule =
@@ -45,7 +47,7 @@ func unsignedInteger(_ text: String) -> Int? {
 
 extension String {
     /// Whether there is a U+0000, which PostgreSQL cannot store in a text.
-    var containsNUL: Bool { utf8.contains(0) }
+    var containsNUL: Bool { containsByte(0) }
 
     /// Whether there are more Unicode scalars than that.
     func isLonger(than limit: Int) -> Bool {

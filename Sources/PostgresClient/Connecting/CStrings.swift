@@ -1,3 +1,4 @@
+import EventLoop
 import Glibc
 
 /// Hands strings to C as a NULL-terminated array, in one temporary piece of memory.
@@ -44,11 +45,5 @@ extension Slice where Base == UnsafeMutableBufferPointer<CChar> {
 
 extension String {
     /// Whether C would take the text for shorter than it is.
-    var containsNUL: Bool {
-        var copy = self
-        return copy.withUTF8 { utf8 in
-            guard let start = utf8.baseAddress else { return false }
-            return unsafe memchr(start, 0, utf8.count) != nil
-        }
-    }
+    var containsNUL: Bool { containsByte(0) }
 }

@@ -1,3 +1,5 @@
+import EventLoop
+
 /// The prepared statements of one session: named, by SQL text, the least recently used replaced.
 ///
 /// It is more than a dictionary because commands are pipelined: a Parse is sent long before its reply.
@@ -27,7 +29,7 @@ final class StatementCache {
 
         /// Whether this is the very text: two spellings of a letter are equal to Swift's String, and are
         /// different SQL.
-        fileprivate func isOf(_ sql: String) -> Bool { self.sql.utf8.elementsEqual(sql.utf8) }
+        fileprivate func isOf(_ sql: String) -> Bool { self.sql.hasSameBytes(as: sql) }
     }
 
     /// How to send a command.

@@ -1,3 +1,5 @@
+import EventLoop
+
 extension String {
     /// A command on the prepared transaction of this name; none takes parameters.
     static func command(_ verb: String, onPrepared gid: String) -> String {
@@ -12,7 +14,7 @@ extension String {
         return sql
     }
 
-    private var mayBeQuotedAsIs: Bool { !utf8.contains(UInt8(ascii: "'")) }
+    private var mayBeQuotedAsIs: Bool { !containsByte(UInt8(ascii: "'")) }
 
     /// The text as an SQL literal, for commands that take no parameters.
     ///

@@ -56,7 +56,7 @@ package final class InspectedText: Sendable {
 
     fileprivate static func inspecting(_ sql: String) throws(StatementRefusal) -> InspectedText {
         // Two spellings of a letter are equal to Swift's String, and PostgreSQL gets their bytes.
-        if let text = kept.withLock({ $0[sql] }), text.sql.utf8.elementsEqual(sql.utf8) {
+        if let text = kept.withLock({ $0[sql] }), text.sql.hasSameBytes(as: sql) {
             return text
         }
         let text = try InspectedText(sql)
