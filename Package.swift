@@ -129,7 +129,8 @@ let wholeTests: [Target] = [
     .testTarget(
         name: "PostgresClustersTests", dependencies: ["PostgresClusters"], swiftSettings: strict),
     .testTarget(
-        name: "PostgresClientTests", dependencies: ["EventLoop", "PostgresClient"],
+        name: "PostgresClientTests",
+        dependencies: ["EventLoop", "PostgresClient", "PostgresClusters"],
         swiftSettings: strict),
     .testTarget(
         name: "PostgresTransactionsTests",

@@ -38,6 +38,7 @@ enum Callbacks {
                     // The response before is over, and this one has not begun: the deadline may send.
                     server.deadlines.sendTimeoutResponse(to: socket)
                     server.targetStart = Int(bitPattern: target)
+                    server.targetRead()
                 }
                 if let target = unsafe target { unsafe hideArguments(of: target) }
                 let exchange = Exchange(target: text, socket: socket)

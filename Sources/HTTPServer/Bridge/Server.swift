@@ -38,8 +38,11 @@ import HTTPTypes
     /// What both threads see: the requests that are being answered, and how far each is.
     struct Traffic {
         private(set) var exchanges: [Exchange] = []
+        /// Requests of which libmicrohttpd has read the target, and not seen the end.
+        var openCount = 0
         var phase = Phase.serving
-        var waiters: [CheckedContinuation<Void, Never>] = []
+        /// Each is woken with false, and looks again.
+        var waiters: [CheckedContinuation<Bool, Never>] = []
 
         mutating func insert(_ exchange: Exchange) {
             exchange.place = exchanges.count
@@ -164,6 +167,9 @@ import HTTPTypes
         }
         for exchange in late { finish(exchange, renderFailure(.stopping)) }
         await waitUntilIdle(within: .seconds(5))
+        // libmicrohttpd crashes if it is stopped while it writes a response of its own, to a request that
+        // it cannot read. So requests that are being read get a moment to end.
+        await wait(within: .seconds(1)) { $0.openCount == 0 }
         deadlines.stop()
         unsafe MHD_stop_daemon(taken.pointer)
         unsafe Unmanaged.passUnretained(self).release()
@@ -172,19 +178,29 @@ import HTTPTypes
 
     /// Returns when no request is under way, or at the limit.
     func waitUntilIdle(within limit: Duration) async {
+        await wait(within: limit) { $0.exchanges.isEmpty }
+    }
+
+    /// Returns when the end of a request has made this true, or at the limit.
+    private func wait(
+        within limit: Duration, until isOver: @Sendable (Traffic) -> Bool
+    ) async {
         let deadline = ContinuousClock.now + limit
         let timer = Task {
             try await Task.sleep(until: deadline, clock: .continuous)
             wakeWaiters()
         }
-        await withCheckedContinuation { continuation in
-            let isOver = traffic.withLock { traffic in
-                // A timer that has fired already wakes no waiter that is added later.
-                if traffic.exchanges.isEmpty || ContinuousClock.now >= deadline { return true }
-                traffic.waiters.append(continuation)
-                return false
+        var isDone = false
+        while !isDone {
+            isDone = await withCheckedContinuation { continuation in
+                let isOver = traffic.withLock { traffic in
+                    // A timer that has fired already wakes no waiter that is added later.
+                    if isOver(traffic) || ContinuousClock.now >= deadline { return true }
+                    traffic.waiters.append(continuation)
+                    return false
+                }
+                if isOver { continuation.resume(returning: true) }
             }
-            if isOver { continuation.resume() }
         }
         timer.cancel()
     }
@@ -195,7 +211,7 @@ import HTTPTypes
             traffic.waiters = []
             return waiters
         }
-        for waiter in waiters { waiter.resume() }
+        for waiter in waiters { waiter.resume(returning: false) }
     }
 
     /// Hands the response over and resumes the connection; the first response counts.
@@ -355,14 +371,19 @@ import HTTPTypes
         return unsafe MHD_queue_response(connection, UInt32(answer.status.code), response)
     }
 
+    /// Called once a request's target is there; its end is `completed`.
+    func targetRead() {
+        traffic.withLock { $0.openCount += 1 }
+    }
+
     func completed(_ exchange: Exchange) {
         deadlines.set(exchange.socket, within: configuration.headerTimeout)
-        let isIdle = traffic.withLock { traffic in
+        let isAwaited = traffic.withLock { traffic in
             exchange.progress = .over
-            guard exchange.isCounted else { return false }
-            traffic.remove(exchange)
-            return traffic.exchanges.isEmpty
+            traffic.openCount -= 1
+            if exchange.isCounted { traffic.remove(exchange) }
+            return !traffic.waiters.isEmpty
         }
-        if isIdle { wakeWaiters() }
+        if isAwaited { wakeWaiters() }
     }
 }

@@ -97,6 +97,8 @@ extension PostgresConnection {
         // Sending an earlier call that was held back may have shown that the connection is broken.
         guard let handle = unsafe handle else { return call.finish(.failure(.closed)) }
         unsafe sendHousekeeping(to: handle)
+        // It may have shown that the connection is broken; nothing of this call was sent.
+        guard isOpen else { return call.finish(.failure(.closed)) }
         let wasIdle = calls.isEmpty
         calls.append(call)
         var steps: [Call.Step] = []
