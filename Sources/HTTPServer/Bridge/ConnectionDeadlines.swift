@@ -98,8 +98,8 @@ final class ConnectionDeadlines: Sendable {
         while !stopSignal.wait(nanoseconds: tickNanoseconds) {
             let now = ContinuousClock.now
             entries.withLock { entries in
-                for (index, entry) in entries.enumerated() {
-                    guard let entry, entry.deadline <= now else { continue }
+                for index in entries.indices {
+                    guard let entry = entries[index], entry.deadline <= now else { continue }
                     Self.shutDown(
                         Int32(index), sending: entry.sendsTimeoutResponse ? timeoutResponse : nil)
                     entries[index] = nil
