@@ -24,8 +24,8 @@ final class FakeClock: EngineClock {
 
     private let state = Lock(State())
 
-    var milliseconds: Int64 { state.withLock { $0.now } }
-    var wallTime: Timestamp { milliseconds * 1000 }
+    var microseconds: Int64 { state.withLock { $0.now } * 1000 }
+    var wallTime: Timestamp { microseconds }
     /// How many timers are armed.
     var armed: Int {
         state.withLock { $0.timers.count { !$0.isCancelled.withLock { $0 } } }

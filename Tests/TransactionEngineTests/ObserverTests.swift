@@ -16,7 +16,7 @@ struct ObserverTests {
                 case .answered(.refused, _): "refused"
                 case .answered: "answered otherwise"
                 case .retried(let record, _): "retried \(record.id)"
-                case .ended(let record): "ended \(record.state.rawValue)"
+                case .ended(let record, _): "ended \(record.state.rawValue)"
                 case .heuristicOutcome(let participant): "heuristic \(participant)"
                 case .recoveryPass(let pass): "adopted \(pass.adoptedCount)"
                 case .scanned(let participant, let count): "scanned \(participant) \(count)"

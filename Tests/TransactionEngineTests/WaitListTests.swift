@@ -11,7 +11,7 @@ struct WaitListTests {
             func cancel() {}
         }
 
-        var milliseconds: Int64 { 0 }
+        var microseconds: Int64 { 0 }
         var wallTime: Timestamp { 0 }
 
         func schedule(

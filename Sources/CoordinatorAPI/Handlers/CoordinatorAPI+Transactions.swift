@@ -143,6 +143,19 @@ extension CoordinatorAPI {
         return response
     }
 
+    /// Shows the course of a transaction, as far as its row and this replica's memory hold it.
+    func showTimeline(
+        _ request: ServerRequest, as type: MediaType
+    ) async throws(Problem) -> ServerResponse {
+        try NoQuery.require(request.queryItems())
+        let record = try await record(request.transactionID())
+        let events = await engine.timeline(of: record)
+        return ServerResponse(
+            .ok, type,
+            body: type == .text
+                ? TimelineRendering.lines(events) : TimelineRendering.json(events, of: record.id))
+    }
+
     func list(
         _ request: ServerRequest, as type: MediaType
     ) async throws(Problem) -> ServerResponse {

@@ -84,6 +84,9 @@ package struct CoordinatorAPI: Sendable {
         router.on(
             .get, "/v1/transactions/{id}",
             suspending: answering(in: transactionTypes, show))
+        router.on(
+            .get, "/v1/transactions/{id}/timeline",
+            suspending: answering(in: transactionTypes, showTimeline))
         router.on(.post, "/v1/transactions/{id}/rollback", suspending: answering(rollBack))
         router.on(.post, "/v1/transactions/{id}/resolution", suspending: answering(resolve))
         router.on(.get, "/v1/participants", suspending: answering(listParticipants))

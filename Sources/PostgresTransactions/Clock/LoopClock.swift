@@ -5,21 +5,21 @@ package import TransactionEngine
 /// The engine's clock, on a loop's timers.
 package struct LoopClock: EngineClock {
     private let loop: EventLoop
-    private let start: ContinuousClock.Instant
 
-    /// Makes a clock whose milliseconds count from now.
+    /// Makes a clock.
     package init(_ loop: EventLoop) {
         self.loop = loop
-        start = loop.now
     }
 
-    /// Milliseconds of a monotonic clock since this clock was made.
-    package var milliseconds: Int64 { (loop.now - start).wholeMilliseconds }
+    /// Microseconds of the monotonic clock.
+    package var microseconds: Int64 { Self.microseconds(of: CLOCK_MONOTONIC) }
 
     /// Microseconds since 1970.
-    package var wallTime: Timestamp {
+    package var wallTime: Timestamp { Self.microseconds(of: CLOCK_REALTIME) }
+
+    private static func microseconds(of clock: clockid_t) -> Int64 {
         var now = timespec()
-        clock_gettime(CLOCK_REALTIME, &now)
+        clock_gettime(clock, &now)
         return Int64(now.tv_sec) * 1_000_000 + Int64(now.tv_nsec) / 1000
     }
 

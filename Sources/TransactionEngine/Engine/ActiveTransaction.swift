@@ -11,6 +11,7 @@ final class ActiveTransaction {
     let id: GlobalTransactionID
     var machine: TransactionMachine
     var record: TransactionRecord
+    var timeline: TransactionTimeline
     var branches: [ActiveBranch]
     /// Whether an earlier incarnation, or another replica, began it.
     let isAdopted: Bool
@@ -48,9 +49,14 @@ final class ActiveTransaction {
     /// The decision that the record's results and problem belong to.
     private var completedFor: Decision?
 
-    /// A transaction that is about to begin.
-    init(_ record: TransactionRecord, _ branches: [ActiveBranch], run: RequestRun) {
+    /// A transaction that is about to begin, at microseconds of the engine's clock.
+    init(
+        _ record: TransactionRecord, _ branches: [ActiveBranch], run: RequestRun, at now: Int64
+    ) {
         id = record.id
+        timeline = TransactionTimeline(
+            of: record.id, branchCount: branches.count, first: .accepted, at: record.acceptedAt,
+            clock: now)
         machine = TransactionMachine(
             transaction: record.id, commitModes: record.branches.map(\.commitMode))
         self.record = record
@@ -60,9 +66,11 @@ final class ActiveTransaction {
         deadline = run.deadline
     }
 
-    /// A transaction whose row this replica has claimed.
-    init(adopting row: TransactionRecord) {
+    /// A transaction whose row this replica has claimed, now.
+    init(adopting row: TransactionRecord, at now: Timestamp, clock: Int64) {
         id = row.id
+        timeline = TransactionTimeline(
+            of: row.id, branchCount: row.branches.count, first: .takenOver, at: now, clock: clock)
         machine = TransactionMachine(
             transaction: row.id, commitModes: row.branches.map(\.commitMode))
         record = row

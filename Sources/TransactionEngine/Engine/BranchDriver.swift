@@ -55,6 +55,7 @@ final class BranchDriver {
         else {
             preconditionFailure("the machine commands work of branches with a reserved session")
         }
+        transaction.timeline.add(.workBegan, branch: branch, at: context.clock.microseconds)
         session.work(request) { [self] in worked($0, branch, of: transaction) }
     }
 
@@ -139,6 +140,7 @@ final class BranchDriver {
         guard let session = transaction.branches[branch].session else {
             preconditionFailure("the commit point's session is held until it has finished")
         }
+        transaction.timeline.add(.decisionRequested, at: context.clock.microseconds)
         complete(transaction, .commit)
         let entry = journalEntry(branch, transaction)
         session.commit(entry) { [self] in committedLocally($0, branch, of: transaction) }

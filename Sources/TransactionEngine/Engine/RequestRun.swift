@@ -108,7 +108,7 @@ final class RequestRun {
         record.journal = journal
         let transaction = ActiveTransaction(
             record, zip(work(for: record), sessions).map { ActiveBranch(work: $0, session: $1) },
-            run: self)
+            run: self, at: context.clock.microseconds)
         self.transaction = transaction
         return transaction
     }
@@ -128,7 +128,8 @@ final class RequestRun {
         record.attempt = former.attempt + 1
         record.retryOf = former.id
         return ActiveTransaction(
-            record, work(for: record).map { ActiveBranch(work: $0) }, run: self)
+            record, work(for: record).map { ActiveBranch(work: $0) }, run: self,
+            at: context.clock.microseconds)
     }
 
     private func branchRecords(

@@ -34,7 +34,8 @@ final class TransactionDriver {
     func adopt(_ row: TransactionRecord) -> Bool {
         // Accepted here after the claim was sent, or finished here before it was answered.
         guard !context.table.contains(row.id) else { return false }
-        let transaction = ActiveTransaction(adopting: row)
+        let transaction = ActiveTransaction(
+            adopting: row, at: context.clock.wallTime, clock: context.clock.microseconds)
         context.table.insert(transaction)
         let recovered = RecoveredTransaction(
             decision: row.decision, isDelegated: row.isDelegated,
@@ -109,8 +110,10 @@ final class TransactionDriver {
             // intake slows down to what the participants can finish.
             transaction.machine.repliesAtDecision = unattendedCount < context.limits.committingMax
         }
+        let now = context.clock.microseconds
+        transaction.timeline.add(event, at: now)
         let step = transaction.machine.handle(
-            event, at: context.clock.milliseconds, deadline: transaction.deadline)
+            event, at: now / 1000, deadline: transaction.deadline)
         if step.log == .finish { transaction.record.finishedAt = context.clock.wallTime }
         if transaction.machine.hasHeuristicOutcome { reportHeuristics(of: transaction) }
         if let request = step.log { write(request, transaction) }
@@ -118,7 +121,7 @@ final class TransactionDriver {
         for timer in step.timers { start(timer, transaction) }
         if let reply = step.reply { answer(reply, to: event, transaction) }
         if transaction.machine.state != before { context.table.stateChanged(transaction.id) }
-        if step.isLast { end(transaction) }
+        if step.isLast { end(transaction, at: now) }
     }
 
     private func reportHeuristics(of transaction: ActiveTransaction) {
@@ -149,15 +152,17 @@ final class TransactionDriver {
                 isAtDecision: isAtDecision))
     }
 
-    private func end(_ transaction: ActiveTransaction) {
+    private func end(_ transaction: ActiveTransaction, at now: Int64) {
         transaction.isOver = true
+        transaction.timeline.add(.finished, at: now)
         if transaction.isUnattended { unattendedCount -= 1 }
         for timer in transaction.timers.values { timer.cancel() }
         // Reserved sessions that were never sent any work; those that worked are back already.
         for branch in transaction.branches { branch.session?.release() }
         context.table.remove(transaction)
+        context.table.remember(transaction.timeline, transaction.machine.state)
         transaction.run?.ended(transaction)
-        context.ports.observer?.observe(.ended(transaction.view))
+        context.ports.observer?.observe(.ended(transaction.view, transaction.timeline))
     }
 
     // MARK: The log
@@ -167,7 +172,10 @@ final class TransactionDriver {
         // The write that aborted the former run has accepted this one.
         case .accept where transaction.record.retryOf != nil: return
         case .accept: break
-        case .decide(let decision), .copy(let decision): complete(transaction, for: decision)
+        case .decide(let decision):
+            transaction.timeline.add(.decisionRequested, at: context.clock.microseconds)
+            complete(transaction, for: decision)
+        case .copy(let decision): complete(transaction, for: decision)
         case .tombstone: complete(transaction, for: .abort)
         case .delegate: complete(transaction, for: .commit)
         case .noteOutcomes: return noteOutcomes(transaction)

@@ -23,7 +23,7 @@ package final class TransactionEngine {
         ports: EnginePorts, encoding: OutcomeEncoding, limits: EngineLimits, logger: Logger
     ) {
         self.ports = ports
-        table = TransactionTable(ports.clock)
+        table = TransactionTable(ports.clock, limits)
         let context = EngineContext(
             ports: ports, encoding: encoding, limits: limits, logger: logger, table: table)
         driver = TransactionDriver(context)
@@ -149,6 +149,11 @@ package final class TransactionEngine {
     /// For what the branches of a transaction wait, if this replica coordinates it.
     package func waits(of id: GlobalTransactionID) async -> [LockWaitReport] {
         await ports.participants.waits(of: id)
+    }
+
+    /// The course of a transaction: what its row holds, and what this replica remembers of it.
+    package func timeline(of record: TransactionRecord) -> [TimelineEvent] {
+        TransactionTimeline.events(of: record, table.timeline(of: record.id))
     }
 
     /// The prepared transactions of a participant that are left to an operator.

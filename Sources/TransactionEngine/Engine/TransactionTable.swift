@@ -15,8 +15,10 @@ final class TransactionTable {
     private let changes: WaitList<GlobalTransactionID>
     private let finishRecords: WaitList<GlobalTransactionID>
     private let idle: WaitList<Bool>
+    private var timelines: TimelineMemory
 
-    init(_ clock: any EngineClock) {
+    init(_ clock: any EngineClock, _ limits: EngineLimits) {
+        timelines = TimelineMemory(capacity: limits.timelinesMax)
         changes = WaitList(clock)
         finishRecords = WaitList(clock)
         idle = WaitList(clock)
@@ -65,6 +67,16 @@ final class TransactionTable {
         active[transaction.id] = nil
         changes.wake(transaction.id)
         wakeIfIdle()
+    }
+
+    /// Keeps the timeline of a transaction that has ended here.
+    func remember(_ timeline: TransactionTimeline, _ state: TransactionState) {
+        timelines.insert(timeline, state)
+    }
+
+    /// The timeline of a transaction that this replica coordinates, or has ended lately.
+    func timeline(of id: GlobalTransactionID) -> TransactionTimeline? {
+        active[id]?.timeline ?? timelines[id]
     }
 
     /// Keeps what this replica knows until its record is durable.

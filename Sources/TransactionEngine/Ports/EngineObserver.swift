@@ -5,7 +5,7 @@ package enum EngineEvent: Sendable {
     /// A transaction that lost to others is aborted, and its request runs again.
     case retried(TransactionRecord, BranchFailure)
     /// A transaction has ended here: every branch is finished, or it is left to an operator.
-    case ended(TransactionRecord)
+    case ended(TransactionRecord, TransactionTimeline)
     /// A branch ended against the decision, or in a way that nothing proves.
     case heuristicOutcome(participant: String)
     /// A pass over the rows is done.

@@ -33,8 +33,8 @@ package struct EnginePorts: Sendable {
 
 /// Time, as the engine needs it; in production the event loop's.
 package protocol EngineClock: Sendable {
-    /// Monotonic milliseconds; for deadlines.
-    var milliseconds: Int64 { get }
+    /// Monotonic microseconds; for durations, and in whole milliseconds for deadlines.
+    var microseconds: Int64 { get }
     /// Wall-clock time; for people.
     var wallTime: Timestamp { get }
     /// Runs the body once after the delay.
@@ -42,6 +42,11 @@ package protocol EngineClock: Sendable {
     func schedule(
         after delay: Duration, _ body: @escaping @LoopActor () -> Void
     ) -> any ScheduledTimer
+}
+
+extension EngineClock {
+    /// Monotonic milliseconds; for deadlines.
+    package var milliseconds: Int64 { microseconds / 1000 }
 }
 
 /// A timer that can be called off.
@@ -76,6 +81,8 @@ package struct EngineLimits: Sendable {
     /// Transactions whose callers were answered at the decision and that have not finished; while
     /// there are this many, further callers wait for the finish.
     package var committingMax = 1024
+    /// Timelines that are kept of transactions that have ended.
+    package var timelinesMax = 1024
     /// Results larger than this are not stored with the decision.
     package var storedResultBytesMax = 65_536
     /// From the decision to the answer, at most.

@@ -55,7 +55,7 @@ struct CoordinatorMetrics: EngineObserver {
     /// Reports what the engine does by itself, after and between the runs.
     func observe(_ event: EngineEvent) {
         switch event {
-        case .answered, .ended:
+        case .answered, .ended(_, _):
             // Counted at the end of `run`, which sees refusals of the coordinator as well.
             break
         case .retried(_, let failure):

@@ -126,6 +126,7 @@ extension Configuration {
         limits.integer("inFlight", in: 1...100_000, into: &value.limits.inFlight)
         limits.integer("queued", in: 0...100_000, into: &value.limits.queued)
         limits.integer("committing", in: 0...100_000, into: &value.limits.committing)
+        limits.integer("timelines", in: 0...100_000, into: &value.limits.timelines)
         limits.integer("branches", in: 1...1000, into: &value.limits.branches)
         limits.integer(
             "statementsPerBranch", in: 1...10_000, into: &value.limits.statementsPerBranch)

@@ -41,6 +41,7 @@ struct Configuration: Sendable {
         var inFlight = 1024
         var queued = 1024
         var committing = 1024
+        var timelines = 1024
         var branches = 16
         var statementsPerBranch = 100
         var resultRows = 1000

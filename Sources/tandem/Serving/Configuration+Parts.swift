@@ -40,6 +40,7 @@ extension Configuration {
         var engine = EngineLimits()
         engine.inFlightMax = limits.inFlight
         engine.committingMax = limits.committing
+        engine.timelinesMax = limits.timelines
         engine.storedResultBytesMax = limits.storedResultBytes
         engine.finishWait = .milliseconds(transactions.finishWaitMilliseconds)
         engine.orphanGrace = .seconds(transactions.orphanGraceSeconds)

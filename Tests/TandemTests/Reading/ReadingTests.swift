@@ -43,6 +43,30 @@ struct ReadingTests {
         return id
     }
 
+    @Test("shows the course of a transaction, as JSON and as lines")
+    func timeline() async throws {
+        try await withTestbed { testbed in
+            let id = try await Self.commit(testbed, "u1", "odd")
+            let path = "/v1/transactions/\(id)/timeline"
+            let timeline = try await testbed.get(path)
+            #expect(timeline.status == 200)
+            #expect(timeline.body["transaction"]?.string == id)
+            let lines = try await Self.get(testbed, path, "Accept: text/plain").body
+                .split(separator: "\n").map { $0.split(separator: "\t") }
+            #expect(
+                Set(lines.map { $0[1] }) == [
+                    "accepted", "acceptanceRecorded", "workBegan", "workEnded", "decisionRequested",
+                    "decided",
+                    "branchFinished", "finished",
+                ])
+            #expect(lines.map { $0[0] } == lines.map { $0[0] }.sorted())
+            #expect(lines.allSatisfy { $0[3] == "replica" })
+            #expect(
+                try await testbed.get("/v1/transactions/1-0000000000000001/timeline").status == 404)
+            #expect(try await testbed.get(path + "?x=1").status == 400)
+        }
+    }
+
     @Test("pages from the newest to the oldest, each transaction once; filters; lines of text")
     func lists() async throws {
         try await withTestbed { testbed in
