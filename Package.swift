@@ -28,6 +28,7 @@ let serviceLifecycle = Target.Dependency.product(
     name: "ServiceLifecycle", package: "swift-service-lifecycle")
 let structuredFields = Target.Dependency.product(
     name: "RawStructuredFieldValues", package: "swift-http-structured-headers")
+let tracing = Target.Dependency.product(name: "Tracing", package: "swift-distributed-tracing")
 let yams = Target.Dependency.product(name: "Yams", package: "Yams")
 
 // A target imports targets of a lower floor only; see docs/ARCHITECTURE.md.
@@ -69,6 +70,11 @@ let floor3: [Target] = [
             structuredFields, yams,
         ],
         resources: [.embedInCode("Contract/openapi.yaml")], swiftSettings: strict),
+    .target(
+        name: "OpenTelemetryExport", dependencies: ["EventLoop", tracing], swiftSettings: strict),
+    .target(
+        name: "TransactionTraces",
+        dependencies: ["CommitProtocol", "TransactionEngine", tracing], swiftSettings: strict),
     .target(
         name: "PostgresTransactions",
         dependencies: [
@@ -127,6 +133,9 @@ let wholeTests: [Target] = [
         name: "CoordinatorAPITests", dependencies: ["CoordinatorAPI", yams],
         swiftSettings: strict),
     .testTarget(
+        name: "OpenTelemetryExportTests", dependencies: ["EventLoop", "OpenTelemetryExport", tracing],
+        swiftSettings: strict),
+    .testTarget(
         name: "PostgresClustersTests", dependencies: ["PostgresClusters"], swiftSettings: strict),
     .testTarget(
         name: "PostgresClientTests",
@@ -154,6 +163,12 @@ let wholeTests: [Target] = [
             logging,
         ],
         swiftSettings: strict),
+    .testTarget(
+        name: "TransactionTracesTests",
+        dependencies: [
+            "CommitProtocol", "TransactionEngine", "TransactionTraces", tracing,
+            .product(name: "InMemoryTracing", package: "swift-distributed-tracing"),
+        ], swiftSettings: strict),
     .executableTarget(
         name: "TwoPhaseCommitVictim", dependencies: ["TwoPhaseCommit"],
         path: "Tests/TwoPhaseCommitVictim", swiftSettings: strict),
@@ -174,6 +189,7 @@ let package = Package(
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
         .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),
+        .package(url: "https://github.com/apple/swift-distributed-tracing", from: "1.7.3"),
         .package(url: "https://github.com/apple/swift-http-structured-headers", from: "1.7.0"),
         .package(url: "https://github.com/apple/swift-http-types", from: "1.8.0"),
         .package(url: "https://github.com/apple/swift-log", from: "1.16.2"),

@@ -76,8 +76,9 @@ package final class ResponseStream: Sendable {
         case end
     }
 
-    /// Copies what waits, as far as it fits. If nothing waits, `suspend` is called, and `resume` once
-    /// there is something.
+    /// Copies what waits, as far as it fits.
+    ///
+    /// If nothing waits, it calls `suspend`, and `resume` once there is something.
     func read(
         into buffer: UnsafeMutableRawBufferPointer, suspend: () -> Void,
         resume: @escaping @Sendable () -> Void

@@ -56,7 +56,7 @@ final class ActiveTransaction {
         id = record.id
         timeline = TransactionTimeline(
             of: record.id, branchCount: branches.count, first: .accepted, at: record.acceptedAt,
-            clock: now)
+            clock: now, traceContext: run.request.traceContext)
         machine = TransactionMachine(
             transaction: record.id, commitModes: record.branches.map(\.commitMode))
         self.record = record

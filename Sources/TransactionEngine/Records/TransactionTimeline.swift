@@ -5,7 +5,7 @@ package import CommitProtocol
 /// It is kept in memory alone: the row holds only when a transaction was accepted, decided and
 /// finished. Times are counted by a monotonic clock from the beginning, so that a clock that is set
 /// meanwhile does not bend them.
-package struct TransactionTimeline: Sendable, Hashable {
+package struct TransactionTimeline: Sendable {
     /// What happened.
     package enum Moment: String, Sendable, Hashable, CaseIterable {
         /// The request was let in, with a session for every branch.
@@ -44,8 +44,10 @@ package struct TransactionTimeline: Sendable, Hashable {
 
     /// The transaction.
     package let transaction: GlobalTransactionID
+    /// The caller's position in a trace, for an observer that knows its type; nil if there is none.
+    package let traceContext: (any Sendable)?
     /// When it began here, by the wall clock.
-    private let beganAt: Timestamp
+    package let beganAt: Timestamp
     /// The same moment, in microseconds of the engine's clock.
     private let start: Int64
     private var entries: [Entry] = []
@@ -53,9 +55,10 @@ package struct TransactionTimeline: Sendable, Hashable {
     /// Begins a timeline, with its first moment.
     init(
         of transaction: GlobalTransactionID, branchCount: Int, first: Moment, at beganAt: Timestamp,
-        clock start: Int64
+        clock start: Int64, traceContext: (any Sendable)? = nil
     ) {
         self.transaction = transaction
+        self.traceContext = traceContext
         self.beganAt = beganAt
         self.start = start
         entries.reserveCapacity(5 + 3 * branchCount)
@@ -94,6 +97,9 @@ package struct TransactionTimeline: Sendable, Hashable {
             break
         }
     }
+
+    /// The time of the last moment, by the wall clock of the beginning.
+    package var endedAt: Timestamp { beganAt + (entries.last?.microseconds ?? 0) }
 
     /// Whether this replica coordinated the transaction from its beginning.
     package var isFromBeginning: Bool { entries.first?.moment == .accepted }
@@ -181,7 +187,8 @@ extension TransactionTimeline {
         }.map(\.element)
     }
 
-    private var events: [TimelineEvent] {
+    /// The moments, in the order in which they were seen.
+    package var events: [TimelineEvent] {
         entries.map { entry in
             TimelineEvent(
                 at: beganAt + entry.microseconds, entry.moment,
