@@ -118,10 +118,10 @@ struct CommitPointStatusTests {
         filter.limit = 1
         let first = try await bench.engine.list(filter)
         #expect(first.records.isEmpty)
-        filter.before = first.next
+        filter.cursor = first.next
         let second = try await bench.engine.list(filter)
         #expect(second.records.map(\.id.number) == [1])
-        filter.before = second.next
+        filter.cursor = second.next
         #expect(try await bench.engine.list(filter).next == nil)
     }
 

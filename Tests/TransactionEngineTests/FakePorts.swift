@@ -106,6 +106,11 @@ final class FakeLog: DecisionLog {
         var answersAtOnce = false
         var writes: [LogRequest] = []
         var tombstone = LogAnswer.unknown(reason: "")
+        /// Up to which number a page examined rows.
+        var examinedUpTo: Int64?
+        var queues: [QueueSummary] = []
+        var replicas: [ReplicaReport] = []
+        var standings: [GlobalTransactionID: RowStanding] = [:]
     }
 
     let loop = EventLoop.shared
@@ -234,9 +239,20 @@ final class FakeLog: DecisionLog {
         state.withLock { $0.rows.values.first { $0.idempotency?.keyDigest == keyDigest } }
     }
 
-    func records(_ filter: RecordFilter) async throws(LogUnavailable) -> [TransactionRecord] {
+    func records(_ filter: RecordFilter) async throws(LogUnavailable) -> FoundRecords {
         let rows = state.withLock { $0.rows.values.sorted { $1.id < $0.id } }
-        return Array(rows.filter { $0.id.number < filter.before ?? .max }.prefix(filter.limit))
+        let page = rows.filter { $0.id.number < filter.cursor ?? .max }.prefix(filter.limit)
+        return FoundRecords(Array(page), examinedUpTo: state.withLock { $0.examinedUpTo })
+    }
+
+    func queues(countMax: Int) async throws(LogUnavailable) -> [QueueSummary] {
+        if state.withLock({ $0.isUnreachable }) { throw LogUnavailable("it is gone") }
+        return state.withLock { $0.queues }
+    }
+
+    func replicas() async throws(LogUnavailable) -> [ReplicaReport] {
+        if state.withLock({ $0.isUnreachable }) { throw LogUnavailable("it is gone") }
+        return state.withLock { $0.replicas }
     }
 
     func requestRollback(_ id: GlobalTransactionID) async throws(LogUnavailable) {}
@@ -277,7 +293,10 @@ final class FakeLog: DecisionLog {
 
     func standing(
         of ids: [GlobalTransactionID]
-    ) async throws(LogUnavailable) -> [GlobalTransactionID: RowStanding] { [:] }
+    ) async throws(LogUnavailable) -> [GlobalTransactionID: RowStanding] {
+        if state.withLock({ $0.isUnreachable }) { throw LogUnavailable("it is gone") }
+        return state.withLock { $0.standings }
+    }
 
     func lowWaterMark() async throws(LogUnavailable) -> Int64 { 0 }
 }
@@ -299,6 +318,7 @@ final class FakeParticipants: Participants {
         var finishRequests: [FinishRequest] = []
         /// The answer to requests to finish branches.
         var finishReply = FinishReply.done
+        var inventory = PreparedInventory(entries: [], count: 0)
         /// What a scan finds.
         var prepared: [PreparedTransaction] = []
         /// Requests to finish branches are not answered before the test says so.
@@ -488,6 +508,10 @@ final class FakeParticipants: Participants {
         in name: String
     ) async throws(ParticipantUnreachable) -> [PreparedTransaction] {
         state.withLock { $0.prepared }
+    }
+
+    func inventory(of name: String) async throws(ParticipantUnreachable) -> PreparedInventory {
+        state.withLock { $0.inventory }
     }
 
     func statuses() async -> [ParticipantStatus] { [] }

@@ -44,7 +44,7 @@ extension CoordinatorAPI {
             body: type == .text ? LockWaitRendering.lines(waits) : LockWaitRendering.json(waits))
     }
 
-    private func participant(
+    func participant(
         of request: ServerRequest
     ) async throws(Problem) -> ParticipantStatus {
         let name = request.parameters["name"]
@@ -102,7 +102,7 @@ extension CoordinatorAPI {
                 failure =
                     "\(count) an operator, the oldest is \(queue.oldest) since "
                     + "\(UTCTime(microseconds: queue.since).text). See GET "
-                    + "/v1/transactions?state=needsOperator, and resolve each branch"
+                    + "/v1/transactions?queue=needsOperator, and resolve each branch"
             }
         } catch {
             failure = "cannot read the transactions: \(error.reason)"
@@ -152,7 +152,7 @@ private struct HealthCheck {
 }
 
 extension ParticipantStatus {
-    fileprivate func write(unresolved: [ReportedTransaction], to writer: inout JSONWriter) {
+    func write(unresolved: [ReportedTransaction], to writer: inout JSONWriter) {
         writer.object { writer in
             writer.member("name", name)
             writer.member(

@@ -124,8 +124,8 @@ extension CoordinatorAPI {
     ) async throws(Problem) -> ServerResponse {
         let seconds = try TransactionQuery.waitSeconds(request.queryItems())
         let record = try await record(request.transactionID(), waiting: .seconds(seconds))
-        let waits = await waits(of: record)
-        let tag = EntityTag(Self.version(of: record, waits), of: type)
+        let live = await liveDetails(of: record)
+        let tag = EntityTag(record.version + live.version, of: type)
         if let condition = request.headerFields[.ifMatch] {
             try EntityTag.requireCondition(condition)
             guard tag.matches(ifMatch: condition) else {
@@ -137,7 +137,7 @@ extension CoordinatorAPI {
         }
         let body =
             type == .text
-            ? RecordRendering.line(record) : RecordRendering.json(record, waits: waits)
+            ? RecordRendering.line(record) : RecordRendering.json(record, live)
         var response = ServerResponse(.ok, type, body: body)
         response.headerFields[.eTag] = tag.text
         return response
@@ -194,14 +194,12 @@ extension CoordinatorAPI {
         return found
     }
 
-    /// For what the branches of an undecided transaction wait, if this replica coordinates it.
-    private func waits(of record: TransactionRecord) async -> [LockWaitReport] {
-        record.decision == nil && record.finishedAt == nil ? await engine.waits(of: record.id) : []
-    }
-
-    /// A text that changes whenever the status does: waits are part of it.
-    private static func version(of record: TransactionRecord, _ waits: [LockWaitReport]) -> String {
-        record.version + LockWaitRendering.version(of: waits)
+    /// What the branches of an unfinished transaction wait for, if this replica coordinates it.
+    private func liveDetails(of record: TransactionRecord) async -> LiveDetails {
+        guard record.finishedAt == nil else { return LiveDetails() }
+        return LiveDetails(
+            waits: record.decision == nil ? await engine.waits(of: record.id) : [],
+            nextAttempts: await engine.nextAttempts(of: record.id))
     }
 
     // MARK: Finishing
@@ -245,6 +243,30 @@ extension CoordinatorAPI {
         }
     }
 
+    /// Has the unfinished branches of a decided transaction tried at once, at whichever replica.
+    func retry(_ request: ServerRequest) async throws(Problem) -> ServerResponse {
+        try NoQuery.require(request.queryItems())
+        let id = try request.transactionID()
+        let answer: RetryAnswer
+        do throws(LogUnavailable) {
+            answer = try await engine.retryNow(id, principal: nil)
+        } catch {
+            throw Problem(error, of: id)
+        }
+        switch answer {
+        case .notFound: throw Self.noSuchTransaction
+        case .undecided:
+            throw Problem(
+                .conflict, "Nothing is decided yet, so there is no branch to finish.",
+                transaction: id)
+        case .finished:
+            throw Problem(
+                .conflict, "Every branch has finished, so there is nothing to try again.",
+                transaction: id)
+        case .asked(let record): return ServerResponse(.accepted, record)
+        }
+    }
+
     /// Records an operator's resolution of a branch.
     func resolve(_ request: ServerRequest) async throws(Problem) -> ServerResponse {
         try NoQuery.require(request.queryItems())
@@ -279,10 +301,10 @@ extension CoordinatorAPI {
 
     /// Whether an `If-Match` names this version, in any of its media types.
     ///
-    /// Waits do not count: at a hot row they change with every commit, and a condition that was met
-    /// by chance alone would be of no use.
+    /// What branches wait for does not count: at a hot row it changes with every commit, and a
+    /// condition that was met by chance alone would be of no use.
     private static func matches(_ condition: String, version: String) -> Bool {
-        let condition = LockWaitRendering.removingVersions(from: condition)
+        let condition = LiveDetails.removingVersions(from: condition)
         return MediaType.ofLists.contains { EntityTag(version, of: $0).matches(ifMatch: condition) }
     }
 

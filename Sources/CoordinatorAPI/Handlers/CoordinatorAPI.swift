@@ -89,11 +89,17 @@ package struct CoordinatorAPI: Sendable {
             suspending: answering(in: transactionTypes, showTimeline))
         router.on(.post, "/v1/transactions/{id}/rollback", suspending: answering(rollBack))
         router.on(.post, "/v1/transactions/{id}/resolution", suspending: answering(resolve))
+        router.on(.post, "/v1/transactions/{id}/retry", suspending: answering(retry))
+        router.on(.get, "/v1/overview", suspending: answering(showOverview))
+        router.on(.get, "/v1/replicas", suspending: answering(listReplicas))
         router.on(.get, "/v1/participants", suspending: answering(listParticipants))
         router.on(.get, "/v1/participants/{name}", suspending: answering(showParticipant))
         router.on(
             .get, "/v1/participants/{name}/waits",
             suspending: answering(in: MediaType.ofLists, listWaits))
+        router.on(
+            .get, "/v1/participants/{name}/prepared",
+            suspending: answering(in: MediaType.ofLists, listPrepared))
         router.on(.get, "/livez", suspending: answering(showLiveness))
         router.on(.get, "/readyz", suspending: answering(showReadiness))
         router.on(

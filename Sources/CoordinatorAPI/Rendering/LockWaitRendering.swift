@@ -1,5 +1,4 @@
 import CommitProtocol
-import Crypto
 import TransactionEngine
 
 /// Waits for locks as JSON, and as lines of text.
@@ -35,25 +34,12 @@ enum LockWaitRendering {
         }
     }
 
-    /// A text that changes whenever what is shown of the waits does; empty without any.
-    static func version(of waits: [LockWaitReport]) -> String {
-        if waits.isEmpty { return "" }
-        let digest = Array(SHA256.hash(data: json(waits))).prefix(6)
-        let digits = digest.map { String($0 >> 4, radix: 16) + String($0 & 15, radix: 16) }
-        return "-w" + digits.joined()
-    }
-
-    /// Entity tags without what `version(of:)` added to them.
-    static func removingVersions(from tags: String) -> String {
-        tags.replacing(/-w[0-9a-f]{12}/, with: "")
-    }
-
     private static func sorted(_ waits: [LockWaitReport]) -> [LockWaitReport] {
         waits.sorted { ($0.since, $0.waiter.text) < ($1.since, $1.waiter.text) }
     }
 
     /// A text that stays in its column: names in PostgreSQL may hold tabs and line feeds.
-    private static func withoutControls(_ text: String) -> String {
+    static func withoutControls(_ text: String) -> String {
         String(text.map { $0.unicodeScalars.contains { $0.value < 0x20 } ? "?" : $0 })
     }
 }

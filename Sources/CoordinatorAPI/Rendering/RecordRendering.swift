@@ -4,10 +4,12 @@ import TransactionEngine
 /// Transactions as JSON, and as lines of text.
 enum RecordRendering {
     /// One transaction with its results and resolutions, and what its branches wait for now.
-    static func json(_ record: TransactionRecord, waits: [LockWaitReport] = []) -> [UInt8] {
+    static func json(
+        _ record: TransactionRecord, _ live: LiveDetails = LiveDetails()
+    ) -> [UInt8] {
         var writer = JSONWriter(
             capacity: 768 + 512 * record.branches.count + (record.results?.count ?? 0))
-        write(record, includingResults: true, waits: waits, to: &writer)
+        write(record, with: live, to: &writer)
         return writer.bytes
     }
 
@@ -16,7 +18,7 @@ enum RecordRendering {
         var writer = JSONWriter()
         writer.object { writer in
             writer.name("transactions")
-            writer.array(page.records) { write($0, includingResults: false, waits: [], to: &$1) }
+            writer.array(page.records) { write($0, with: nil, to: &$1) }
             writer.nullable("nextCursor", page.next.map { "\($0)" })
         }
         return writer.bytes
@@ -32,9 +34,9 @@ enum RecordRendering {
         return Array((parts.joined(separator: "\t") + "\n").utf8)
     }
 
+    /// Writes a transaction; in a list `live` is nil, and results and the like are left out.
     private static func write(
-        _ record: TransactionRecord, includingResults: Bool, waits: [LockWaitReport],
-        to writer: inout JSONWriter
+        _ record: TransactionRecord, with live: LiveDetails?, to writer: inout JSONWriter
     ) {
         // One line per branch; see `OutcomeEncoding.json`. A program's transactions have no results.
         var results = (record.results ?? [])[...]
@@ -63,7 +65,7 @@ enum RecordRendering {
             writer.member("attempt", record.attempt)
             writer.nullable("retryOf", record.retryOf?.description)
             writer.nullable("retriedAs", record.retriedAs?.description)
-            if includingResults {
+            if live != nil {
                 writer.name("resolutions")
                 writer.array(record.resolutions) { $0.write(to: &$1) }
             }
@@ -71,9 +73,10 @@ enum RecordRendering {
             writer.array(record.branches.enumerated()) { branch, writer in
                 writer.object { writer in
                     branch.element.writeMembers(number: branch.offset, to: &writer)
-                    guard includingResults else { return }
+                    guard let live else { return }
+                    writer.time("nextAttemptAt", live.nextAttempts[branch.offset])
                     writer.name("waitsFor")
-                    if let wait = waits.first(where: { $0.waiter.branch == branch.offset }) {
+                    if let wait = live.waits.first(where: { $0.waiter.branch == branch.offset }) {
                         wait.writeOfBranch(to: &writer)
                     } else {
                         writer.null()

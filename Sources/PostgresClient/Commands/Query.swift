@@ -18,6 +18,9 @@ package struct RowFormat<Row>: Sendable {
         self.read = read
     }
 
+    /// The value of a row's next columns, for a format that has others before or after these.
+    package func part(of row: inout RowReader) -> Row? { read(&row) }
+
     /// The values of all rows that make one.
     package func rows(of result: CommandResult) -> [Row] {
         (0..<result.rowCount).compactMap { row($0, of: result) }

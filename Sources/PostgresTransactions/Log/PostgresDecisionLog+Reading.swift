@@ -27,45 +27,11 @@ extension PostgresDecisionLog {
         ).first
     }
 
-    /// Rows by descending number, along the primary key.
-    package func records(
-        _ filter: RecordFilter
-    ) async throws(LogUnavailable) -> [TransactionRecord] {
-        var conditions: [String] = []
-        var parameters: [String?] = []
-        func require(_ value: String, _ condition: (_ parameter: String) -> String) {
-            parameters.append(value)
-            conditions.append(condition("$\(parameters.count)"))
-        }
-        if let principal = filter.principal { require(principal) { "t.principal = \($0)" } }
-        if !filter.states.isEmpty {
-            require(ArrayLiteral.write(filter.states.map(\.rawValue))) {
-                "t.state = ANY (\($0)::text[])"
-            }
-        }
-        if let name = filter.participant { require(name) { "\($0) = ANY (t.participants)" } }
-        for label in filter.labels {
-            require(label.name) { "t.label_names @> ARRAY[\($0)]" }
-            let name = "$\(parameters.count)"
-            require(label.value) {
-                "t.label_values[array_position(t.label_names, \(name))] = \($0)"
-            }
-        }
-        if let time = filter.acceptedBefore {
-            require("\(time)") {
-                "t.accepted_at < timestamptz 'epoch' + \($0)::bigint * interval '1 microsecond'"
-            }
-        }
-        if let digest = filter.keyDigest {
-            require(RowCoding.hex(digest)) { "t.key_digest = \($0)::bytea" }
-        }
-        if let before = filter.before { require("\(before)") { "t.number < \($0)::bigint" } }
-        let all = conditions.isEmpty ? "" : "WHERE " + conditions.joined(separator: " AND ")
-        return try await rows(
-            """
-            SELECT \(RowCoding.record.columns) FROM tandem.transactions AS t \(all)
-            ORDER BY t.number DESC LIMIT \(filter.limit)
-            """, parameters, as: RowCoding.record)
+    /// A page of rows; see `ListQuery`.
+    package func records(_ filter: RecordFilter) async throws(LogUnavailable) -> FoundRecords {
+        let query = ListQuery(filter)
+        let found = try await rows(query.sql, query.parameters, as: ListQuery.format)
+        return FoundRecords(found.compactMap(\.record), examinedUpTo: found.first?.examinedUpTo)
     }
 
     private static let queue = RowFormat { row -> OperatorQueue? in

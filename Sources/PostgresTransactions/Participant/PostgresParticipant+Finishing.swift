@@ -199,8 +199,7 @@ struct ListedTransaction: Sendable {
         PreparedTransaction(
             found: RecoveryPlan.Found(name: gid, ageSeconds: ageSeconds),
             isFromBefore: transactionID < safeTransactionID,
-            claim: database != facts.database
-                ? .otherDatabase : owner == facts.user ? .ours : .otherRole,
+            claim: .init(role: owner, database: database, seenBy: facts),
             owner: owner, database: database)
     }
 

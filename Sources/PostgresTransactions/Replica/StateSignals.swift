@@ -95,6 +95,7 @@ package final class StateSignals: ReplicaSignals {
         case .ended(let id): "ended \(id)"
         case .rollBack(let id): "rollBack \(id)"
         case .resolved(let id): "resolved \(id)"
+        case .retry(let id): "retry \(id)"
         }
     }
 
@@ -109,6 +110,7 @@ package final class StateSignals: ReplicaSignals {
         case "ended": return .ended(id)
         case "rollBack": return .rollBack(id)
         case "resolved": return .resolved(id)
+        case "retry": return .retry(id)
         default: return nil
         }
     }

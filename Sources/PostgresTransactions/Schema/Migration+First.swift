@@ -119,18 +119,18 @@ extension Migration {
             WITH (fillfactor = 35)
         """,
         """
-        CREATE UNIQUE INDEX transactions_key ON tandem.transactions (principal, key_digest)
+        CREATE UNIQUE INDEX transactions_key ON tandem.transactions (key_digest, principal)
             WHERE key_digest IS NOT NULL
         """,
         """
         CREATE INDEX transactions_unfinished ON tandem.transactions (number)
             WHERE finished_at IS NULL
         """,
-        // The column is null in nearly every row, and before and after nearly every update, so that
-        // this index costs updates nothing; one on the state would.
+        // Its condition holds for nearly no row, and for the same rows before and after nearly every
+        // update, so that this index costs updates nothing; one on the state would.
         """
-        CREATE INDEX transactions_operator ON tandem.transactions (needs_operator_since)
-            WHERE needs_operator_since IS NOT NULL
+        CREATE INDEX transactions_operator ON tandem.transactions (number)
+            WHERE needs_operator_since IS NOT NULL OR resolution_count > 0
         """,
     ]
 

@@ -106,8 +106,7 @@ enum LockQuery {
             """
             WITH RECURSIVE late AS MATERIALIZED (\(waiters)),
             locks AS MATERIALIZED (
-                SELECT *, ROW(locktype, database, relation, page, tuple, virtualxid, transactionid,
-                    classid, objid, objsubid)::text AS tag
+                SELECT *, \(tag) AS tag
                 FROM pg_catalog.pg_locks WHERE EXISTS (SELECT FROM late)),
             queued AS MATERIALIZED (
                 SELECT * FROM locks WHERE NOT granted AND waitstart IS NOT NULL),
@@ -161,8 +160,14 @@ enum LockQuery {
             """, read: process)
     }
 
+    /// What a row of `pg_locks` is a lock on.
+    static let tag = """
+        ROW(locktype, database, relation, page, tuple, virtualxid, transactionid, classid, objid,
+            objsubid)::text
+        """
+
     /// For each mode of a lock, those that it conflicts with: PostgreSQL's table of lock modes.
-    private static let conflicts = {
+    static let conflicts = {
         let modes = [
             "AccessShare", "RowShare", "RowExclusive", "ShareUpdateExclusive", "Share",
             "ShareRowExclusive", "Exclusive", "AccessExclusive",

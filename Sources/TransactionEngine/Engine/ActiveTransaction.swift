@@ -30,6 +30,8 @@ final class ActiveTransaction {
     /// In milliseconds of the engine's clock.
     let deadline: Int64
     var timers: [Timer: any ScheduledTimer] = [:]
+    /// When a branch is tried next, for those that wait for that.
+    private(set) var nextAttempts: [Int: Timestamp] = [:]
     /// Whether an event is being handled.
     var isStepping = false
     /// Events that came while another was being handled.
@@ -90,6 +92,25 @@ final class ActiveTransaction {
         let unavailability: String?
         /// Answered at the decision because the caller preferred it, and not because a bound passed.
         let isAtDecision: Bool
+    }
+
+    /// Notes when a branch is tried next, if that is what the timer is for.
+    func scheduled(_ timer: Timer, at now: @autoclosure () -> Timestamp, after delay: Duration) {
+        guard let branch = branch(triedBy: timer) else { return }
+        nextAttempts[branch] = now() + delay.milliseconds * 1000
+    }
+
+    /// Forgets when a branch is tried next: it is being tried.
+    func began(_ timer: Timer) {
+        if let branch = branch(triedBy: timer) { nextAttempts[branch] = nil }
+    }
+
+    private func branch(triedBy timer: Timer) -> Int? {
+        switch timer {
+        case .finishAgain(let branch): branch
+        case .queryAgain: machine.commitPoint
+        case .deadline, .finishWait, .decideAgain: nil
+        }
     }
 
     /// Keeps what became of the work of a branch.

@@ -104,13 +104,16 @@ final class StatusReader {
 
     // MARK: Lists
 
-    /// Rows that match, newest first, with what this replica knows beyond them.
+    /// Rows that match, with what this replica knows beyond them.
     ///
     /// A list never waits for a transaction to progress. Where a decision was just asked for, or a
     /// commit point does not answer, it shows what is recorded; it reads no commit point again that
     /// did not answer.
     func page(_ filter: RecordFilter) async throws(LogUnavailable) -> RecordPage {
-        let rows = try await context.log.records(filter)
+        var filter = filter
+        filter.examinedMax = max(filter.limit, context.limits.examinedMax)
+        let found = try await context.log.records(filter)
+        let rows = found.records
         // One durable write after the read confirms every decision that was read.
         if let row = rows.first(where: { isActiveElsewhere($0) && $0.decision != nil }) {
             _ = try await context.log.confirmedRecord(row.id)
@@ -132,12 +135,10 @@ final class StatusReader {
             }
             known = latest(known)
             if context.table.isUnrecorded(known) { known = known.beforeFinish ?? row }
-            if filter.states.isEmpty || filter.states.contains(known.state) {
-                records.append(known)
-            }
+            if filter.matches(stateOf: known) { records.append(known) }
         }
         // A row that is known here to be in another state has had its place on the page.
-        let next = rows.count == filter.limit ? rows.last?.id.number : nil
+        let next = rows.count == filter.limit ? rows.last?.id.number : found.examinedUpTo
         return RecordPage(records: records, next: next)
     }
 
@@ -360,5 +361,17 @@ final class StatusReader {
             finished = context.table.record(of: finished.id) ?? finished
         }
         return finished
+    }
+}
+
+extension RecordFilter {
+    /// Whether what this replica knows of a row that matched still does.
+    fileprivate func matches(stateOf known: TransactionRecord) -> Bool {
+        guard states.isEmpty || states.contains(known.state) else { return false }
+        switch queue {
+        case nil, .needsOperator: return true
+        case .running, .inDoubt: return known.decision == nil
+        case .retrying: return known.state == .committing || known.state == .aborting
+        }
     }
 }

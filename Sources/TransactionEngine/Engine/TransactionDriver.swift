@@ -87,6 +87,16 @@ final class TransactionDriver {
         }
     }
 
+    /// Tries the unfinished branches of a transaction of this replica at once.
+    ///
+    /// One whose attempt is under way is left to that.
+    func retryNow(_ id: GlobalTransactionID) {
+        guard let transaction = context.table[id] else { return }
+        for branch in transaction.machine.branches.indices {
+            fireNow(.finishAgain(branch: branch), transaction)
+        }
+    }
+
     // MARK: Steps
 
     /// Hands an event to the machine, after those that came before it.
@@ -270,6 +280,7 @@ final class TransactionDriver {
             // Up to a quarter less, so that branches that wait together do not all try at once.
             delay = .milliseconds(milliseconds - context.ports.random(0...(milliseconds / 4)))
         }
+        transaction.scheduled(request.timer, at: context.clock.wallTime, after: delay)
         transaction.timers[request.timer]?.cancel()
         transaction.timers[request.timer] = context.clock.schedule(after: delay) {
             [weak self, weak transaction] in
@@ -281,6 +292,7 @@ final class TransactionDriver {
     private func fire(_ timer: Timer, _ transaction: ActiveTransaction) {
         // Cancelled after it had fired, or fired early because its participant is back.
         guard transaction.timers.removeValue(forKey: timer) != nil else { return }
+        transaction.began(timer)
         deliver(.due(timer), to: transaction)
     }
 

@@ -9,6 +9,7 @@ package import Logging
 @LoopActor
 package final class TransactionEngine {
     private let ports: EnginePorts
+    private let limits: EngineLimits
     private let table: TransactionTable
     private let driver: TransactionDriver
     private let status: StatusReader
@@ -17,12 +18,14 @@ package final class TransactionEngine {
     private let recovery: RecoveryService
     private let scanner: ParticipantScanner
     private let resolution: OperatorResolution
+    private let inspection: PreparedInspection
 
     /// Makes an engine of its ports.
     package init(
         ports: EnginePorts, encoding: OutcomeEncoding, limits: EngineLimits, logger: Logger
     ) {
         self.ports = ports
+        self.limits = limits
         table = TransactionTable(ports.clock, limits)
         let context = EngineContext(
             ports: ports, encoding: encoding, limits: limits, logger: logger, table: table)
@@ -34,6 +37,7 @@ package final class TransactionEngine {
         scanner = ParticipantScanner(context)
         resolution = OperatorResolution(
             context, driver: driver, status: status, recovery: recovery, scanner: scanner)
+        inspection = PreparedInspection(context)
     }
 
     // MARK: Callers
@@ -100,7 +104,15 @@ package final class TransactionEngine {
         try await status.view(of: id, principal: principal, waiting: limit)
     }
 
-    /// Rows that match, newest first.
+    /// When the unfinished branches of a transaction are tried next, by their numbers.
+    ///
+    /// A branch is missing if an attempt is under way, or if another replica coordinates the
+    /// transaction, which alone knows.
+    package func nextAttempts(of id: GlobalTransactionID) -> [Int: Timestamp] {
+        table[id]?.nextAttempts ?? [:]
+    }
+
+    /// Rows that match, in the filter's order.
     package func list(_ filter: RecordFilter) async throws(LogUnavailable) -> RecordPage {
         try await status.page(filter)
     }
@@ -113,6 +125,25 @@ package final class TransactionEngine {
         _ id: GlobalTransactionID, principal: String?
     ) async throws(LogUnavailable) -> RollbackAnswer {
         try await rollbacks.rollBack(id, principal: principal)
+    }
+
+    /// Has the unfinished branches of a decided transaction tried at once, whichever replica
+    /// coordinates it, instead of at their next attempt.
+    package func retryNow(
+        _ id: GlobalTransactionID, principal: String?
+    ) async throws(LogUnavailable) -> RetryAnswer {
+        guard let before = try await status.view(of: id, principal: principal) else {
+            return .notFound
+        }
+        guard before.decision != nil else { return .undecided(before) }
+        guard before.finishedAt == nil, before.branches.contains(where: { $0.outcome == nil })
+        else { return .finished(before) }
+        if table[id] != nil {
+            driver.retryNow(id)
+        } else {
+            await ports.signals.send(.retry(id))
+        }
+        return .asked(before)
     }
 
     // MARK: Operators
@@ -132,6 +163,32 @@ package final class TransactionEngine {
     /// The transactions that wait for an operator, at whichever replica; nil if none does.
     package func operatorQueue() async throws(LogUnavailable) -> OperatorQueue? {
         try await ports.log.operatorQueue()
+    }
+
+    /// The queues, replicas and participants at a glance.
+    package func overview() async throws(LogUnavailable) -> Overview {
+        var participants: [Overview.Participant] = []
+        for status in await ports.participants.statuses() {
+            participants.append(
+                Overview.Participant(status: status, unresolved: scanner.reported(in: status.name)))
+        }
+        return Overview(
+            replica: ports.log.replica, observedAt: ports.clock.wallTime,
+            queues: try await ports.log.queues(countMax: limits.queueCountMax),
+            replicas: try await ports.log.replicas(), participants: participants)
+    }
+
+    /// All replicas that the state database knows, by name.
+    package func replicas() async throws(LogUnavailable) -> [ReplicaReport] {
+        try await ports.log.replicas()
+    }
+
+    /// All prepared transactions of a participant's server: whose they are, what they lock, whom they
+    /// block, and what can be done about each.
+    package func preparedTransactions(
+        in participant: String
+    ) async throws(ParticipantUnreachable) -> PreparedReport {
+        try await inspection.report(on: participant)
     }
 
     /// What is known of each participant.
@@ -193,6 +250,8 @@ package final class TransactionEngine {
         case .watch(let id): table.watch(id)
         case .resolved(let id): try? await driver.applyResolutions(to: id)
         case .rollBack(let id): await rollbacks.receiveRollback(of: id)
+        // Any session can send it; all that it does is an attempt that was due anyway.
+        case .retry(let id): driver.retryNow(id)
         }
     }
 

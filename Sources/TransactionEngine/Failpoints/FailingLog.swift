@@ -67,9 +67,15 @@ struct FailingLog: DecisionLog {
 
     func records(
         _ filter: RecordFilter
-    ) async throws(LogUnavailable) -> [TransactionRecord] {
+    ) async throws(LogUnavailable) -> FoundRecords {
         try await inner.records(filter)
     }
+
+    func queues(countMax: Int) async throws(LogUnavailable) -> [QueueSummary] {
+        try await inner.queues(countMax: countMax)
+    }
+
+    func replicas() async throws(LogUnavailable) -> [ReplicaReport] { try await inner.replicas() }
 
     func expired(limit: Int) async throws(LogUnavailable) -> [TransactionRecord] {
         try await inner.expired(limit: limit)

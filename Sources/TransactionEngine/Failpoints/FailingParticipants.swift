@@ -81,6 +81,10 @@ struct FailingParticipants: Participants {
         try await inner.preparedTransactions(in: name)
     }
 
+    func inventory(of name: String) async throws(ParticipantUnreachable) -> PreparedInventory {
+        try await inner.inventory(of: name)
+    }
+
     func statuses() async -> [ParticipantStatus] { await inner.statuses() }
 }
 

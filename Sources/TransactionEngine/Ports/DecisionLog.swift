@@ -70,8 +70,12 @@ package protocol LogReader: Sendable {
     func record(
         principal: String, keyDigest: [UInt8]
     ) async throws(LogUnavailable) -> TransactionRecord?
-    /// Rows, newest first.
-    func records(_ filter: RecordFilter) async throws(LogUnavailable) -> [TransactionRecord]
+    /// Rows that match, in the filter's order, of as many as one page may examine.
+    func records(_ filter: RecordFilter) async throws(LogUnavailable) -> FoundRecords
+    /// How long each queue is, of as many transactions as may be counted.
+    func queues(countMax: Int) async throws(LogUnavailable) -> [QueueSummary]
+    /// All replicas, by name.
+    func replicas() async throws(LogUnavailable) -> [ReplicaReport]
     /// The transactions that wait for an operator; nil if there are none.
     func operatorQueue() async throws(LogUnavailable) -> OperatorQueue?
     /// The resolutions recorded for this id, oldest first.
@@ -214,20 +218,47 @@ package struct RecordFilter: Sendable, Hashable {
     package var acceptedBefore: Timestamp?
     /// Only with this key digest.
     package var keyDigest: [UInt8]?
-    /// Only with numbers below this one.
-    package var before: Int64?
+    /// Only in this queue.
+    package var queue: TransactionQueue?
+    /// In which order they are listed.
+    package var order = Order.newest
+    /// Only with numbers beyond this one, in that order.
+    package var cursor: Int64?
     /// At most so many.
     package var limit = 50
+    /// How many rows are examined at most to find them.
+    package var examinedMax = 5000
+
+    /// An order of rows, by their numbers, which is nearly that of acceptance.
+    package enum Order: String, Sendable, Hashable, CaseIterable {
+        /// Those with the greatest numbers first.
+        case newest
+        /// Those with the smallest numbers first.
+        case oldest
+    }
 
     /// A filter that lets everything through.
     package init() {}
 }
 
+/// The rows of one read that match.
+package struct FoundRecords: Sendable {
+    /// The rows, in the order that was asked for.
+    package let records: [TransactionRecord]
+    /// Up to which number rows were examined, if there are more beyond it.
+    package let examinedUpTo: Int64?
+
+    package init(_ records: [TransactionRecord], examinedUpTo: Int64? = nil) {
+        self.records = records
+        self.examinedUpTo = examinedUpTo
+    }
+}
+
 /// Some of the rows that match.
 package struct RecordPage: Sendable {
-    /// The rows, newest first; there may be fewer than were asked for, or none, although more
-    /// follow.
+    /// The rows, in the order that was asked for; there may be fewer than were asked for, or none,
+    /// although more follow.
     package let records: [TransactionRecord]
-    /// What `RecordFilter.before` has to be for the next page; nil if this is the last.
+    /// What `RecordFilter.cursor` has to be for the next page; nil if this is the last.
     package let next: Int64?
 }

@@ -53,6 +53,9 @@ package protocol Participants: Sendable {
     /// bear this installation's name and that no participant here can finish.
     func preparedTransactions(in name: String) async throws(ParticipantUnreachable)
         -> [PreparedTransaction]
+    /// All prepared transactions of a participant's server, with their locks and whom they block; it
+    /// touches none.
+    func inventory(of name: String) async throws(ParticipantUnreachable) -> PreparedInventory
     /// What is known of each participant, for status.
     func statuses() async -> [ParticipantStatus]
 }

@@ -13,6 +13,8 @@ package enum ReplicaSignal: Sendable, Hashable {
     case rollBack(GlobalTransactionID)
     /// An operator resolved a branch: the coordinating replica reads what is recorded.
     case resolved(GlobalTransactionID)
+    /// The coordinating replica is to try its unfinished branches at once.
+    case retry(GlobalTransactionID)
 }
 
 /// The way to the other replicas.

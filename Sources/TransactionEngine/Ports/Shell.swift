@@ -95,6 +95,10 @@ package struct EngineLimits: Sendable {
     package var scanInterval: Duration = .seconds(10)
     /// Rows taken over in one pass.
     package var claimBatch = 500
+    /// Rows that one page of a list examines, to find those that match its filters.
+    package var examinedMax = 5000
+    /// Transactions that are counted for the queues of an overview.
+    package var queueCountMax = 10_000
 
     package init() {}
 }

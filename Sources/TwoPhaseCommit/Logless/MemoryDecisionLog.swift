@@ -111,9 +111,15 @@ final class MemoryDecisionLog: DecisionLog {
 
     func records(
         _ filter: RecordFilter
-    ) async throws(LogUnavailable) -> [TransactionRecord] {
-        Array(records.values.sorted { $1.id < $0.id }.prefix(filter.limit))
+    ) async throws(LogUnavailable) -> FoundRecords {
+        FoundRecords(Array(records.values.sorted { $1.id < $0.id }.prefix(filter.limit)))
     }
+
+    /// There are none: each run reports to its own caller.
+    func queues(countMax: Int) async throws(LogUnavailable) -> [QueueSummary] { [] }
+
+    /// There are none: this coordinator is alone, and nobody takes its transactions over.
+    func replicas() async throws(LogUnavailable) -> [ReplicaReport] { [] }
 
     func requestRollback(_ id: GlobalTransactionID) async throws(LogUnavailable) {}
 

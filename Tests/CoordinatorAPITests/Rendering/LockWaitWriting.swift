@@ -158,7 +158,7 @@ struct LockWaitWriting {
     private func status(
         _ record: TransactionRecord, waits: [LockWaitReport] = []
     ) throws -> JSONValue {
-        try JSONReader.read(RecordRendering.json(record, waits: waits))
+        try JSONReader.read(RecordRendering.json(record, LiveDetails(waits: waits)))
     }
 
     @Test("a branch that waits says since when, for what and for whom; another says null")
@@ -196,14 +196,14 @@ struct LockWaitWriting {
     func versionsWaits() {
         let one = [Self.wait(of: Self.transaction(1), for: [Self.stranger(9)])]
         let two = [Self.wait(of: Self.transaction(1), for: [Self.stranger(8)])]
-        #expect(LockWaitRendering.version(of: []) == "")
-        #expect(LockWaitRendering.version(of: one) == LockWaitRendering.version(of: one))
-        #expect(LockWaitRendering.version(of: one) != LockWaitRendering.version(of: two))
+        #expect(LiveDetails().version == "")
+        #expect(LiveDetails(waits: one).version == LiveDetails(waits: one).version)
+        #expect(LiveDetails(waits: one).version != LiveDetails(waits: two).version)
         for type in MediaType.ofLists {
             let version = "1-0000000000000001-preparing-0-0"
-            let tag = EntityTag(version + LockWaitRendering.version(of: one), of: type).text
+            let tag = EntityTag(version + LiveDetails(waits: one).version, of: type).text
             #expect(
-                LockWaitRendering.removingVersions(from: tag) == EntityTag(version, of: type).text)
+                LiveDetails.removingVersions(from: tag) == EntityTag(version, of: type).text)
         }
     }
 

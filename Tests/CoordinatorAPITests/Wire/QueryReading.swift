@@ -35,7 +35,7 @@ struct QueryReading {
             ("label", "service:checkout"), ("label", "a:b:c"), ("label", "empty:"),
             ("label", "mark:\u{301}b"), ("label", "tone:\u{1F3FB}"),
             ("acceptedBefore", "2026-03-01T12:00:00Z"), ("idempotencyKey", "\"order \\\"1\\\"\""),
-            ("cursor", "4711"), ("limit", "200"),
+            ("cursor", "4711"), ("limit", "200"), ("queue", "inDoubt"), ("order", "oldest"),
         ])
         #expect(query.states == [.committed, .aborted])
         #expect(query.participant == "users")
@@ -47,7 +47,9 @@ struct QueryReading {
             ])
         #expect(query.acceptedBefore == 1_772_366_400_000_000)
         #expect(try query.keyDigest == IdempotencyKey.read("\"order \\\"1\\\"\"")?.digest)
-        #expect(query.before == 4711)
+        #expect(query.cursor == 4711)
+        #expect(query.queue == .inDoubt)
+        #expect(query.order == .oldest)
         #expect(query.limit == 200)
     }
 
@@ -70,10 +72,10 @@ struct QueryReading {
                 ("stat", "x"), ("limit", "1"), ("limit", "2"), ("state", "done"),
                 ("participant", "Users"), ("label", "nocolon"), ("label", ":v"),
                 ("acceptedBefore", "60"),
-                ("idempotencyKey", ""), ("cursor", "aZ09-_"),
+                ("idempotencyKey", ""), ("cursor", "aZ09-_"), ("queue", "stuck"), ("order", "up"),
             ]) == [
-                "stat", "limit", "state", "participant", "label", "label", "acceptedBefore",
-                "idempotencyKey", "cursor",
+                "stat", "limit", "state", "queue", "participant", "label", "label",
+                "acceptedBefore", "idempotencyKey", "order", "cursor",
             ])
     }
 

@@ -60,6 +60,16 @@ struct WireContract {
         #expect(
             Contract.texts(try contract.schema("TransactionState")["enum"])
                 == TransactionState.allCases.map(\.rawValue))
+        #expect(
+            Contract.texts(try contract.schema("QueueName")["enum"])
+                == TransactionQueue.allCases.map(\.rawValue))
+        #expect(
+            Contract.texts(try contract.schema("Replica")["properties"]?["state"]?["enum"])
+                == ReplicaReport.State.allCases.map(\.rawValue))
+        #expect(
+            Contract.texts(
+                try contract.schema("PreparedTransaction")["properties"]?["kind"]?["enum"])
+                == PreparedReport.Kind.allCases.map(\.rawValue))
     }
 
     @Test("The parameters of each query")
@@ -85,6 +95,11 @@ struct WireContract {
                 try NoQuery.require(items)
             },
             "/v1/participants": known { items throws(Problem) in try NoQuery.require(items) },
+            "/v1/participants/{name}/prepared": known { items throws(Problem) in
+                try NoQuery.require(items)
+            },
+            "/v1/overview": known { items throws(Problem) in try NoQuery.require(items) },
+            "/v1/replicas": known { items throws(Problem) in try NoQuery.require(items) },
         ]
         for (path, message) in queries {
             let operation = try contract.node("paths", path, "get")

@@ -13,12 +13,13 @@ enum TransactionListQuery {
         let reader = QueryReader(
             items,
             known: [
-                "state", "participant", "label", "acceptedBefore", "idempotencyKey", "cursor",
-                "limit",
+                "state", "queue", "participant", "label", "acceptedBefore", "idempotencyKey",
+                "order", "cursor", "limit",
             ],
             repeatable: ["state", "label"])
         var filter = RecordFilter()
         filter.states = states(reader)
+        filter.queue = name("queue", reader)
         filter.participant = reader.value(
             "participant", expected: "a participant's name such as users"
         ) {
@@ -37,7 +38,8 @@ enum TransactionListQuery {
         ) {
             IdempotencyKey.read(query: $0)?.digest
         }
-        filter.before = reader.value("cursor", expected: "the nextCursor of an earlier page") {
+        filter.order = name("order", reader) ?? filter.order
+        filter.cursor = reader.value("cursor", expected: "the nextCursor of an earlier page") {
             unsignedInteger($0).flatMap { $0 > 0 ? Int64($0) : nil }
         }
         filter.limit = reader.integer("limit", in: 1...200) ?? filter.limit
@@ -53,6 +55,14 @@ enum TransactionListQuery {
         // The target stands between angle brackets in `Link`, so it must not hold any itself.
         let kept = filters.map { $0.replacing("<", with: "%3C").replacing(">", with: "%3E") }
         return "/v1/transactions?" + (kept + ["cursor=\(cursor)"]).joined(separator: "&")
+    }
+
+    /// The value of a parameter that is one of the names of an enumeration.
+    private static func name<Value: RawRepresentable<String> & CaseIterable>(
+        _ parameter: String, _ reader: QueryReader
+    ) -> Value? {
+        let known = Value.allCases.map(\.rawValue).joined(separator: ", ")
+        return reader.value(parameter, expected: "one of \(known)") { Value(rawValue: $0) }
     }
 
     private static func states(_ reader: QueryReader) -> [TransactionState] {
