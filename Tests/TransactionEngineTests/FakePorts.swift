@@ -68,6 +68,15 @@ final class FakeClock: EngineClock {
     }
 }
 
+/// Signals that reach no replica.
+final class FakeSignals: ReplicaSignals {
+    private let all = Lock<[ReplicaSignal]>([])
+
+    var sent: [ReplicaSignal] { all.withLock { $0 } }
+
+    func send(_ signal: ReplicaSignal) async { all.withLock { $0.append(signal) } }
+}
+
 /// A log of rows that the test writes.
 final class FakeLog: DecisionLog {
     struct State {
@@ -142,15 +151,15 @@ final class FakeLog: DecisionLog {
             Task { @LoopActor in completion(await answer(to: write)) }
             return
         }
-        switch write.request {
-        case .accept: completion(.accepted)
-        case .decide(let decision), .copy(let decision):
-            completion(.decided(decision, evidence: [nil, nil]))
-        case .tombstone: completion(.decided(.abort, evidence: []))
-        case .delegate: completion(.delegated(evidence: [nil]))
-        case .finish, .report, .noteOutcomes:
+        if write.request.isLazy {
             put(write.record)
             completion(.recorded)
+        } else if write.request == .delegate {
+            completion(.delegated(evidence: [nil]))
+        } else if let decision = write.request.decision {
+            completion(.decided(decision, evidence: write.record.branches.map { _ in nil }))
+        } else {
+            completion(.accepted)
         }
     }
 

@@ -9,8 +9,11 @@ import TransactionEngine
 struct MemoryDecisionLogTests {
     private let log = MemoryDecisionLog(on: .shared, random: { 7 })
 
+    @LoopActor
     private func record(after first: TransactionRecord? = nil) async throws -> TransactionRecord {
-        let id = try await log.nextTransactionID()
+        let id = try await withCheckedContinuation { reply in
+            log.nextTransactionID { reply.resume(returning: $0) }
+        }.get()
         let request = TransactionRequest(
             principal: "p", idempotency: nil,
             branches: [.init(participant: "users", statements: [])],

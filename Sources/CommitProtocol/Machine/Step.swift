@@ -45,6 +45,23 @@ package enum LogRequest: Hashable, Sendable {
     case report
     /// Record the outcomes so far, one of them heuristic. Lazy, no answer.
     case noteOutcomes
+
+    /// The decision that it writes into an undecided row.
+    package var decision: Decision? {
+        switch self {
+        case .decide(let decision), .copy(let decision): decision
+        case .tombstone: .abort
+        case .accept, .delegate, .finish, .report, .noteOutcomes: nil
+        }
+    }
+
+    /// Whether no event answers it: it may be written late, and a loss costs one needless recovery.
+    package var isLazy: Bool {
+        switch self {
+        case .finish, .report, .noteOutcomes: true
+        case .accept, .decide, .tombstone, .delegate, .copy: false
+        }
+    }
 }
 
 /// A command to a branch.

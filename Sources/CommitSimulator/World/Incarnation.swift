@@ -92,19 +92,18 @@ struct Incarnation: Hashable, Sendable {
     }
 
     private mutating func checkRequest(_ step: Step) throws(Violation) {
-        switch step.log {
-        case nil: break
-        case .accept:
-            guard !hasAccepted else { throw Violation("step: a second accept") }
-            hasAccepted = true
-            isLogAsked = true
-        case .decide, .tombstone, .delegate, .copy:
-            guard !isLogAsked else { throw Violation("step: two requests to the log at once") }
-            isLogAsked = true
-        case .noteOutcomes: break
-        case .finish, .report:
-            guard step.isLast else {
-                throw Violation("step: a finish record in a step that is not the last")
+        if let request = step.log {
+            if request == .accept {
+                guard !hasAccepted else { throw Violation("step: a second accept") }
+                hasAccepted = true
+            }
+            if !request.isLazy {
+                guard !isLogAsked else { throw Violation("step: two requests to the log at once") }
+                isLogAsked = true
+            } else if request != .noteOutcomes {
+                guard step.isLast else {
+                    throw Violation("step: a finish record in a step that is not the last")
+                }
             }
         }
         if step.isLast, unanswered != 0 || isLogAsked {

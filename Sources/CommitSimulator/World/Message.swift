@@ -43,9 +43,8 @@ enum Fate: Hashable {
         switch content {
         case .log(.accept): [.unavailable, .lostReply, .lost, .late]
         case .log(.decide): [.lostReply, .onlyVisible, .lost, .late]
-        case .log(.tombstone), .log(.delegate), .log(.copy): [.lostReply, .lost, .late]
         case .log(.finish): [.onlyVisible, .lost, .late]
-        case .log(.report), .log(.noteOutcomes): [.lost, .late]
+        case .log(let request): request.isLazy ? [.lost, .late] : [.lostReply, .lost, .late]
         case .branch(.work(let branch)):
             commitMode(branch) == .twoPhase
                 ? [.refused, .preparedAgainstVote, .lostReply, .lost, .late]

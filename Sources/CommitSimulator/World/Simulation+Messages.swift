@@ -76,8 +76,7 @@ extension Simulation {
     private func unknown(_ content: Message.Content) -> Event? {
         switch content {
         case .log(.accept): .acceptUnknown
-        case .log(.decide), .log(.tombstone), .log(.delegate), .log(.copy): .decisionUnknown
-        case .log(.finish), .log(.report), .log(.noteOutcomes): nil
+        case .log(let request): request.isLazy ? nil : .decisionUnknown
         case .branch(.commitPrepared(let branch)), .branch(.rollbackPrepared(let branch)),
             .branch(.fenceAndRollBack(let branch)), .branch(.release(let branch, _)):
             .finished(branch: branch, .tryAgain)

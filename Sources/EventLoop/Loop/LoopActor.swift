@@ -29,6 +29,9 @@ package actor LoopActor {
     }
 }
 
+/// Receives the answer of a call: once, on the loop, and possibly before the call returns.
+package typealias Completion<Answer> = @LoopActor (Answer) -> Void
+
 extension EventLoop {
     /// Starts a task that stays on the loop.
     ///

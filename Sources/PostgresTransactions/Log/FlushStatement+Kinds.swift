@@ -116,7 +116,7 @@ extension FlushStatement {
     private static func decision(
         by write: LogWrite, in rows: ReturnedRows, _ row: Int
     ) -> LogAnswer? {
-        guard let decision = write.decision, rows.result.isTrue(row: row, column: 1) else {
+        guard let decision = write.request.decision, rows.result.isTrue(row: row, column: 1) else {
             return decided.row(row, of: rows.result)
         }
         // PostgreSQL took one of several writes to one row, and does not say which.

@@ -41,7 +41,7 @@ package final class PostgresDecisionLog: DecisionLog {
 
     /// An unused id, from a block of numbers: at once, unless the next block is still on its way.
     package func nextTransactionID(
-        then completion: @escaping @LoopActor (Result<GlobalTransactionID, LogUnavailable>) -> Void
+        then completion: @escaping Completion<Result<GlobalTransactionID, LogUnavailable>>
     ) {
         numbers.next { [makeSalt] number in
             completion(number.map { GlobalTransactionID(number: $0, salt: makeSalt()) })
@@ -50,7 +50,7 @@ package final class PostgresDecisionLog: DecisionLog {
 
     /// Writes one record with the next flush.
     package func perform(
-        _ write: LogWrite, then completion: @escaping @LoopActor (LogAnswer) -> Void
+        _ write: LogWrite, then completion: @escaping Completion<LogAnswer>
     ) {
         writer.perform(write, then: completion)
     }

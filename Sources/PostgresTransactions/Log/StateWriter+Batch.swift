@@ -13,13 +13,13 @@ extension StateWriter {
         let kind: FlushStatement.Kind
         let complete: @LoopActor (LogAnswer) -> Void
 
-        init(_ write: LogWrite, then completion: @escaping @LoopActor (LogAnswer) -> Void) {
+        init(_ write: LogWrite, then completion: @escaping Completion<LogAnswer>) {
             self.write = write
             kind = FlushStatement.Kind(of: write)
             complete = completion
         }
 
-        var isLazy: Bool { write.isLazy }
+        var isLazy: Bool { write.request.isLazy }
     }
 
     /// The writes of one flush.

@@ -50,7 +50,7 @@ final class StateWriter {
     ///
     /// The completion may come back with further writes. The flush is still under way then, so they only
     /// add to what gathers.
-    func perform(_ write: LogWrite, then completion: @escaping @LoopActor (LogAnswer) -> Void) {
+    func perform(_ write: LogWrite, then completion: @escaping Completion<LogAnswer>) {
         add(PendingWrite(write, then: completion))
     }
 

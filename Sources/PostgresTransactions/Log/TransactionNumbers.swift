@@ -22,13 +22,13 @@ final class TransactionNumbers {
     }
 
     /// Hands over the next number: at once, unless the next block is still on its way.
-    func next(then completion: @escaping @LoopActor (Result<Int64, LogUnavailable>) -> Void) {
+    func next(then completion: @escaping Completion<Result<Int64, LogUnavailable>>) {
         if let number = take() { return completion(.success(number)) }
         state.loop.spawn { await self.next(afterFetchingThen: completion) }
     }
 
     private func next(
-        afterFetchingThen completion: @escaping @LoopActor (Result<Int64, LogUnavailable>) -> Void
+        afterFetchingThen completion: @escaping Completion<Result<Int64, LogUnavailable>>
     ) async {
         do {
             try await fetching().value

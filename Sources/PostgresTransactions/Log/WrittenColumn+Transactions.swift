@@ -48,7 +48,7 @@ extension WrittenColumn {
     /// The same as an element without a column.
     static let successorID = text("id", successorIDText)
 
-    static let decision = text("decision") { ($0.decision ?? $0.record.decision)?.rawValue }
+    static let decision = text("decision") { ($0.request.decision ?? $0.record.decision)?.rawValue }
     static let decidedAt = time("decided_at") { $0.record.decidedAt ?? $0.record.acceptedAt }
     static let problem = column("problem", .text) { $1.append($0.record.problem) }
     /// NULL if each branch with evidence voted `prepared`, and no other has voted, as is usual.

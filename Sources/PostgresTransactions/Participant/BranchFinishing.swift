@@ -18,7 +18,7 @@ final class BranchFinishing {
     /// - Parameter completion: called once, on the loop.
     init(
         _ request: FinishRequest, in participant: PostgresParticipant,
-        then completion: @escaping @LoopActor (FinishReport) -> Void
+        then completion: @escaping Completion<FinishReport>
     ) {
         self.request = request
         self.participant = participant

@@ -9,7 +9,7 @@ extension PostgresParticipant {
     ///
     /// - Parameter completion: called once, on the loop; before this returns if nothing can be sent.
     func finish(
-        _ request: FinishRequest, then completion: @escaping @LoopActor (FinishReport) -> Void
+        _ request: FinishRequest, then completion: @escaping Completion<FinishReport>
     ) {
         // Nothing queues for a server that is known to be unreachable; see `circuit`.
         guard circuit == .closed else {

@@ -94,8 +94,7 @@ package final class PostgresParticipants: Participants {
     /// Takes a session for every branch, all or none; see `SessionReservations`.
     package func reserve(
         _ requests: [SessionRequest], runsAgain: Bool, within limit: Duration,
-        then completion:
-            @escaping @LoopActor (Result<[any BranchSession], AdmissionFailure>) -> Void
+        then completion: @escaping Completion<Result<[any BranchSession], AdmissionFailure>>
     ) -> (@LoopActor () -> Void)? {
         reservations.reserve(requests, runsAgain: runsAgain, within: limit, then: completion)
     }
@@ -140,7 +139,7 @@ package final class PostgresParticipants: Participants {
     // MARK: Finishing and commit points; see `Participants`
 
     package func finish(
-        _ request: FinishRequest, then completion: @escaping @LoopActor (FinishReport) -> Void
+        _ request: FinishRequest, then completion: @escaping Completion<FinishReport>
     ) {
         guard let member = members[request.participant] else {
             return completion(

@@ -69,7 +69,7 @@ final class SessionReservations {
     /// - Returns: what gives up the wait; nil if the request is answered.
     func reserve(
         _ requests: [SessionRequest], runsAgain: Bool, within limit: Duration,
-        then completion: @escaping @LoopActor (SessionWaiter.Outcome) -> Void
+        then completion: @escaping Completion<SessionWaiter.Outcome>
     ) -> (@LoopActor () -> Void)? {
         let waiter = SessionWaiter(
             requests, need: SessionNeed(requests, among: supply.names),

@@ -68,7 +68,7 @@ final class SessionWaiter {
     init(
         _ requests: [SessionRequest], need: SessionNeed, contended: ContendedBranches,
         runsAgain: Bool = false, limit: Duration = .zero,
-        completion: @escaping @LoopActor (Outcome) -> Void = { _ in }
+        completion: @escaping Completion<Outcome> = { _ in }
     ) {
         self.requests = requests
         self.need = need

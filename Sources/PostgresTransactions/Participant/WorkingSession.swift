@@ -9,8 +9,6 @@ import TransactionEngine
 /// It is lent clean, and given back clean or closed.
 @LoopActor
 final class WorkingSession: BranchSession, WatchedSession {
-    typealias Completion<Report> = @LoopActor (Report) -> Void
-
     let participant: PostgresParticipant
     let connection: PostgresConnection
     /// What was known of the session when it was lent; nil if it was lost by then.

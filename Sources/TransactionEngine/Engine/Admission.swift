@@ -26,7 +26,7 @@ final class Admission {
     /// It goes on to its finish whether or not anybody still waits.
     func run(
         _ request: TransactionRequest, cancellation: RequestCancellation? = nil,
-        then completion: @escaping RequestRun.Completion
+        then completion: @escaping Completion<TransactionAnswer>
     ) {
         if isDraining { return completion(.refused(.draining)) }
         let branches: [InspectedBranch]

@@ -217,7 +217,7 @@ final class BranchDriver {
     /// A session that does not confirm it is left to the fence.
     private func rollBackHeldSession(
         of branch: Int, _ transaction: ActiveTransaction,
-        then completion: @escaping @LoopActor (Bool) -> Void
+        then completion: @escaping Completion<Bool>
     ) {
         guard !transaction.isOver, let session = transaction.branches[branch].session,
             transaction.branches[branch].report != nil

@@ -27,7 +27,7 @@ final class RequestRepeater {
     /// must not take its row for one that nobody coordinates.
     func makeSuccessor(
         of transaction: ActiveTransaction,
-        then completion: @escaping @LoopActor (ActiveTransaction?) -> Void
+        then completion: @escaping Completion<ActiveTransaction?>
     ) {
         if let successor = transaction.successor { return completion(successor) }
         guard let run = transaction.run, mayRunAgain(transaction, run) else {

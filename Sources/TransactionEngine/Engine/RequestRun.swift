@@ -13,9 +13,6 @@ final class RequestRun {
         let digest: [UInt8]
     }
 
-    /// What the caller is called with.
-    typealias Completion = @LoopActor (TransactionAnswer) -> Void
-
     let request: TransactionRequest
     let branches: [InspectedBranch]
     /// What a transaction of it needs sessions for.
@@ -27,7 +24,7 @@ final class RequestRun {
     /// The id of the first run, by which the victim of a deadlock is chosen; nil before that one begins.
     private var age: GlobalTransactionID?
     /// The caller, until it is answered.
-    private var completion: Completion?
+    private var completion: Completion<TransactionAnswer>?
     /// The transaction that runs now, or ran last.
     private(set) var transaction: ActiveTransaction?
     /// Takes the reply to the waiting request; nil before the first run begins, and once it was called.
@@ -40,7 +37,7 @@ final class RequestRun {
     /// Makes the run of a request that arrived at `start`; `completion` is called once, with its answer.
     init(
         _ request: TransactionRequest, _ branches: [InspectedBranch], start: Int64,
-        then completion: @escaping Completion
+        then completion: @escaping Completion<TransactionAnswer>
     ) {
         self.request = request
         self.branches = branches

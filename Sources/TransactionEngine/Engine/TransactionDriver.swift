@@ -126,7 +126,7 @@ final class TransactionDriver {
             event, at: now / 1000, deadline: transaction.deadline)
         if step.log == .finish { transaction.record.finishedAt = context.clock.wallTime }
         if transaction.machine.hasHeuristicOutcome { reportHeuristics(of: transaction) }
-        if let request = step.log { write(request, transaction) }
+        if let request = step.log { write(request, transaction, isLast: step.isLast) }
         for command in step.commands { branches.perform(command, transaction) }
         for timer in step.timers { start(timer, transaction) }
         if let reply = step.reply { answer(reply, to: event, transaction) }
@@ -177,20 +177,21 @@ final class TransactionDriver {
 
     // MARK: The log
 
-    private func write(_ request: LogRequest, _ transaction: ActiveTransaction) {
-        switch request {
-        // The write that aborted the former run has accepted this one.
-        case .accept where transaction.record.retryOf != nil: return
-        case .accept: break
-        case .decide(let decision):
-            transaction.timeline.add(.decisionRequested, at: context.clock.microseconds)
-            complete(transaction, for: decision)
-        case .copy(let decision): complete(transaction, for: decision)
-        case .tombstone: complete(transaction, for: .abort)
-        case .delegate: complete(transaction, for: .commit)
-        case .noteOutcomes: return noteOutcomes(transaction)
-        case .finish, .report: return recordFinish(request, transaction.view)
+    private func write(
+        _ request: LogRequest, _ transaction: ActiveTransaction, isLast: Bool
+    ) {
+        if request.isLazy {
+            return isLast
+                ? recordFinish(request, transaction.view) : recordProgress(request, transaction)
         }
+        // The write that aborted the former run has accepted this one.
+        if request == .accept, transaction.record.retryOf != nil { return }
+        if case .decide = request {
+            transaction.timeline.add(.decisionRequested, at: context.clock.microseconds)
+        }
+        // The branch that decides from now on is asked to commit.
+        let decision = request == .delegate ? .commit : request.decision
+        if let decision { complete(transaction, for: decision) }
         let record = request == .accept ? transaction.record : transaction.view
         guard request.isAbort else { return perform(LogWrite(request, of: record), transaction) }
         repeater.makeSuccessor(of: transaction) { [self] successor in
@@ -247,9 +248,9 @@ final class TransactionDriver {
 
     /// Has the row hold how branches ended while others cannot be finished yet: then every replica
     /// reports and lists it.
-    private func noteOutcomes(_ transaction: ActiveTransaction) {
+    private func recordProgress(_ request: LogRequest, _ transaction: ActiveTransaction) {
         let record = transaction.view
-        context.log.perform(LogWrite(.noteOutcomes, of: record)) { [context] _ in
+        context.log.perform(LogWrite(request, of: record)) { [context] _ in
             transaction.notedHeuristicCount = record.heuristicCount
             context.table.finishRecorded(transaction.id)
         }

@@ -51,7 +51,7 @@ package final class TransactionEngine {
     /// It goes on to its finish whether or not anybody still waits.
     package func run(
         _ request: TransactionRequest,
-        then completion: @escaping @LoopActor (TransactionAnswer) -> Void
+        then completion: @escaping Completion<TransactionAnswer>
     ) {
         run(request, cancellation: nil, then: completion)
     }
@@ -74,7 +74,7 @@ package final class TransactionEngine {
 
     private func run(
         _ request: TransactionRequest, cancellation: RequestCancellation?,
-        then completion: @escaping RequestRun.Completion
+        then completion: @escaping Completion<TransactionAnswer>
     ) {
         guard let observer = ports.observer else {
             return admission.run(request, cancellation: cancellation, then: completion)

@@ -13,7 +13,7 @@ struct FailingLog: DecisionLog {
     var epoch: Int64 { inner.epoch }
 
     @LoopActor
-    func perform(_ write: LogWrite, then completion: @escaping @LoopActor (LogAnswer) -> Void) {
+    func perform(_ write: LogWrite, then completion: @escaping Completion<LogAnswer>) {
         guard let step = Failpoint.Step(write) else {
             return inner.perform(write, then: completion)
         }
@@ -48,7 +48,7 @@ struct FailingLog: DecisionLog {
 
     @LoopActor
     func nextTransactionID(
-        then completion: @escaping @LoopActor (Result<GlobalTransactionID, LogUnavailable>) -> Void
+        then completion: @escaping Completion<Result<GlobalTransactionID, LogUnavailable>>
     ) {
         inner.nextTransactionID(then: completion)
     }

@@ -11,7 +11,7 @@ struct FailingParticipants: Participants {
     var names: [String] { inner.names }
 
     func finish(
-        _ request: FinishRequest, then completion: @escaping @LoopActor (FinishReport) -> Void
+        _ request: FinishRequest, then completion: @escaping Completion<FinishReport>
     ) {
         let branch = number(ofBranch: request.gid, installation)
         let step: Failpoint.Step
@@ -52,8 +52,7 @@ struct FailingParticipants: Participants {
 
     func reserve(
         _ requests: [SessionRequest], runsAgain: Bool, within limit: Duration,
-        then completion:
-            @escaping @LoopActor (Result<[any BranchSession], AdmissionFailure>) -> Void
+        then completion: @escaping Completion<Result<[any BranchSession], AdmissionFailure>>
     ) -> (@LoopActor () -> Void)? {
         inner.reserve(requests, runsAgain: runsAgain, within: limit) { [points] result in
             completion(
@@ -96,7 +95,7 @@ struct FailingSession: BranchSession {
 
     var participantVersion: Int? { inner.participantVersion }
 
-    func work(_ request: WorkRequest, then completion: @escaping @LoopActor (WorkReport) -> Void) {
+    func work(_ request: WorkRequest, then completion: @escaping Completion<WorkReport>) {
         points.hit(.work, .before, branch: branch)
         inner.work(request) { [points, branch] report in
             points.hit(.work, .after, branch: branch)
@@ -107,7 +106,7 @@ struct FailingSession: BranchSession {
     var server: ServerTimeline? { inner.server }
 
     func commit(
-        _ entry: JournalEntry?, then completion: @escaping @LoopActor (LocalCommitReport) -> Void
+        _ entry: JournalEntry?, then completion: @escaping Completion<LocalCommitReport>
     ) {
         points.hit(.commitLocally, .before, branch: branch)
         inner.commit(entry) { [points, branch] report in
@@ -117,7 +116,7 @@ struct FailingSession: BranchSession {
     }
 
     func finish(
-        _ decision: Decision, then completion: @escaping @LoopActor (FinishReport) -> Void
+        _ decision: Decision, then completion: @escaping Completion<FinishReport>
     ) {
         points.hit(.release, .before, branch: branch)
         inner.finish(decision) { [points, branch] report in

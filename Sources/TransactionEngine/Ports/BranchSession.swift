@@ -36,28 +36,16 @@ package protocol BranchSession: Sendable {
     /// Runs the work, prepares it and gives the session back; or holds it open, by the commit mode.
     ///
     /// Failures are votes.
-    func work(_ request: WorkRequest, then completion: @escaping @LoopActor (WorkReport) -> Void)
+    func work(_ request: WorkRequest, then completion: @escaping Completion<WorkReport>)
     /// Has the commit point commit what it holds; with this entry in its journal, if it keeps one.
     func commit(
-        _ entry: JournalEntry?, then completion: @escaping @LoopActor (LocalCommitReport) -> Void)
+        _ entry: JournalEntry?, then completion: @escaping Completion<LocalCommitReport>)
     /// Commits or rolls back what it holds, and gives the session back.
-    func finish(_ decision: Decision, then completion: @escaping @LoopActor (FinishReport) -> Void)
+    func finish(_ decision: Decision, then completion: @escaping Completion<FinishReport>)
     /// Begins to cancel the work that is running.
     func cancel()
     /// Gives the session back unused.
     func release()
-}
-
-extension BranchSession {
-    /// Runs the work, and waits for the report.
-    package func work(_ request: WorkRequest) async -> WorkReport {
-        await withCheckedContinuation { reply in work(request) { reply.resume(returning: $0) } }
-    }
-
-    /// Finishes what it holds, and waits for the report.
-    package func finish(_ decision: Decision) async -> FinishReport {
-        await withCheckedContinuation { reply in finish(decision) { reply.resume(returning: $0) } }
-    }
 }
 
 /// What a branch has to do.

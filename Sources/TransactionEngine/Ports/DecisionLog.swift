@@ -21,10 +21,10 @@ package protocol DecisionLog: LogReader {
     /// Finds an unused id; at once, without a round trip, in the usual case.
     @LoopActor
     func nextTransactionID(
-        then completion: @escaping @LoopActor (Result<GlobalTransactionID, LogUnavailable>) -> Void)
+        then completion: @escaping Completion<Result<GlobalTransactionID, LogUnavailable>>)
     /// Writes one record that the protocol asks for; the answer is what the row says then.
     @LoopActor
-    func perform(_ write: LogWrite, then completion: @escaping @LoopActor (LogAnswer) -> Void)
+    func perform(_ write: LogWrite, then completion: @escaping Completion<LogAnswer>)
 
     /// Records durably, and at once, that a commit has ended in every branch, if the row holds its
     /// decision. Any replica that has seen the end may record it.
@@ -93,13 +93,6 @@ package protocol LogReader: Sendable {
 
 @LoopActor
 extension DecisionLog {
-    /// Waits for an unused id.
-    package func nextTransactionID() async throws(LogUnavailable) -> GlobalTransactionID {
-        try await withCheckedContinuation { reply in
-            nextTransactionID { reply.resume(returning: $0) }
-        }.get()
-    }
-
     /// Writes one record, and waits for the answer.
     package func perform(_ write: LogWrite) async -> LogAnswer {
         await withCheckedContinuation { reply in perform(write) { reply.resume(returning: $0) } }
@@ -151,24 +144,6 @@ package struct LogWrite: Sendable {
         self.request = request
         self.record = record
         successors = successor.map { [$0] } ?? []
-    }
-
-    /// The decision that this writes into an undecided row.
-    package var decision: Decision? {
-        switch request {
-        case .decide(let decision), .copy(let decision): decision
-        case .tombstone: .abort
-        case .accept, .delegate, .finish, .report, .noteOutcomes: nil
-        }
-    }
-
-    /// Whether no caller waits for it: it may be written late, and a loss costs one needless
-    /// recovery.
-    package var isLazy: Bool {
-        switch request {
-        case .finish, .report, .noteOutcomes: true
-        case .accept, .decide, .tombstone, .delegate, .copy: false
-        }
     }
 }
 

@@ -22,8 +22,7 @@ package protocol Participants: Sendable {
     @LoopActor
     func reserve(
         _ requests: [SessionRequest], runsAgain: Bool, within: Duration,
-        then completion:
-            @escaping @LoopActor (Result<[any BranchSession], AdmissionFailure>) -> Void
+        then completion: @escaping Completion<Result<[any BranchSession], AdmissionFailure>>
     ) -> (@LoopActor () -> Void)?
     /// The order in which branches of one transaction work so that they cannot deadlock with others
     /// over several participants: the same order in every transaction and at every replica.
@@ -39,7 +38,7 @@ package protocol Participants: Sendable {
     /// Commits or rolls back a prepared branch.
     @LoopActor
     func finish(
-        _ request: FinishRequest, then completion: @escaping @LoopActor (FinishReport) -> Void)
+        _ request: FinishRequest, then completion: @escaping Completion<FinishReport>)
     /// Asks a commit point what it decided, and has it decide to abort if it has not decided.
     func queryCommitPoint(_ query: CommitPointQuery) async -> CommitPointReport
     /// Reads what a commit point decided; fences no session and changes nothing.
@@ -62,47 +61,11 @@ package protocol Participants: Sendable {
 
 @LoopActor
 extension Participants {
-    /// Reserves sessions, and waits for them; cancelling the task gives up the wait.
-    package func reserve(
-        _ requests: [SessionRequest], runsAgain: Bool = false, within limit: Duration
-    ) async throws(AdmissionFailure) -> [any BranchSession] {
-        let wait = ReservationWait()
-        return try await withTaskCancellationHandler {
-            await withCheckedContinuation { reply in
-                let cancel = reserve(requests, runsAgain: runsAgain, within: limit) {
-                    reply.resume(returning: $0)
-                }
-                wait.began(cancel)
-            }
-        } onCancel: {
-            Task { @LoopActor in wait.cancel() }
-        }.get()
-    }
-
     /// Finishes a prepared branch, and waits for the report.
     package func finish(_ request: FinishRequest) async -> FinishReport {
         await withCheckedContinuation { reply in
             finish(request) { reply.resume(returning: $0) }
         }
-    }
-}
-
-/// The wait of a task for sessions, which may be cancelled before it has begun.
-@LoopActor
-package final class ReservationWait {
-    private var giveUp: (@LoopActor () -> Void)?
-    private var isCancelled = false
-
-    fileprivate nonisolated init() {}
-
-    fileprivate func began(_ giveUp: (@LoopActor () -> Void)?) {
-        self.giveUp = giveUp
-        if isCancelled { giveUp?() }
-    }
-
-    fileprivate func cancel() {
-        isCancelled = true
-        giveUp?()
     }
 }
 

@@ -36,41 +36,36 @@ final class MemoryDecisionLog: DecisionLog {
     }
 
     func nextTransactionID(
-        then completion: @escaping @LoopActor (Result<GlobalTransactionID, LogUnavailable>) -> Void
+        then completion: @escaping Completion<Result<GlobalTransactionID, LogUnavailable>>
     ) {
         lastNumber += 1
         completion(.success(GlobalTransactionID(number: lastNumber, salt: random())))
     }
 
-    func perform(_ write: LogWrite, then completion: @escaping @LoopActor (LogAnswer) -> Void) {
+    func perform(_ write: LogWrite, then completion: @escaping Completion<LogAnswer>) {
         completion(answer(to: write))
     }
 
     private func answer(to write: LogWrite) -> LogAnswer {
         let record = write.record
-        switch write.request {
-        case .accept:
-            records[record.id] = record
-            return .accepted
-        case .decide(let decision):
-            return decide(decision, record, successor: write.successor)
-        case .tombstone:
-            return decide(.abort, record)
-        case .report, .noteOutcomes:
+        precondition(
+            !record.branches.contains(where: \.commitMode.isCommitPoint),
+            "without a log no branch decides")
+        if write.request.isLazy {
             update(record)
-            return .recorded
-        case .finish:
-            update(record)
-            finished.append(record.id)
+            if record.finishedAt != nil { finished.append(record.id) }
             if finished.count > finishedMax { records[finished.removeFirst()] = nil }
             return .recorded
-        case .delegate, .copy:
-            preconditionFailure("without a log no commit point decides")
         }
+        if let decision = write.request.decision {
+            return decide(decision, record, successor: write.successor)
+        }
+        records[record.id] = record
+        return .accepted
     }
 
     private func decide(
-        _ decision: Decision, _ record: TransactionRecord, successor: TransactionRecord? = nil
+        _ decision: Decision, _ record: TransactionRecord, successor: TransactionRecord?
     ) -> LogAnswer {
         if let earlier = records[record.id], let decision = earlier.decision {
             let isRetried = successor != nil && earlier.retriedAs == successor?.id
