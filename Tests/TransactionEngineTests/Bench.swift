@@ -9,6 +9,7 @@ struct Bench {
     let clock = FakeClock()
     let log = FakeLog()
     let participants = FakeParticipants()
+    let signals = FakeSignals()
     let engine: TransactionEngine
 
     @LoopActor
@@ -18,7 +19,8 @@ struct Bench {
     ) {
         engine = TransactionEngine(
             ports: EnginePorts(
-                log: log, participants: participants, clock: clock, observer: observer,
+                log: log, participants: participants, clock: clock, signals: signals,
+                observer: observer,
                 random: { $0.lowerBound }),
             encoding: OutcomeEncoding(results: { _ in [] }, problem: { _, _, _ in [] }),
             limits: limits, logger: logger)

@@ -142,15 +142,22 @@ final class RollbackService {
     }
 
     /// Records the abort of a row that another replica coordinates; returns what the row then says.
+    ///
+    /// If the answer is lost the same is written again: at once when this replica's signals are back,
+    /// for then the state database is. But a write can also fail while signals arrive all the time,
+    /// by a timeout or because the server refuses it, and no event announces that the next one will
+    /// not. So there is a pause as well, which doubles up to a second.
     private func recordAbort(of row: TransactionRecord, until end: Int64) async -> LogAnswer {
         var row = row
+        var pause: Int64 = 50
         row.decidedAt = context.clock.wallTime
         row.problem = context.encoding.problem(row, .requested, nil)
         while true {
             let answer = await context.log.perform(LogWrite(.decide(.abort), of: row))
             if answer.isKnown { return answer }
-            guard context.clock.milliseconds + 50 < end else { return answer }
-            await context.clock.pause(.milliseconds(50))
+            guard context.clock.milliseconds + pause < end else { return answer }
+            await context.table.waitForFinishRecord(of: row.id, within: .milliseconds(pause))
+            pause = min(pause * 2, 1000)
         }
     }
 }

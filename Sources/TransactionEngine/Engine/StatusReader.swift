@@ -323,20 +323,18 @@ final class StatusReader {
 
     /// The row, once its finish is recorded; nil if that takes longer than a quarter of a second.
     ///
-    /// Another replica may record it, which signals nothing unless it was asked to. While a participant
-    /// does not answer, many statuses come here, so the row is read again rather than each asking.
+    /// The owner signals the record, since it is asked to before the row is read. It may have recorded
+    /// the finish before it was asked, or another replica may: the row says so, now or at the end.
     private func finishedRow(
         _ id: GlobalTransactionID
     ) async throws(LogUnavailable) -> TransactionRecord? {
         let end = context.clock.milliseconds + 250
-        var pause: Int64 = 50
+        if !context.table.contains(id) { await context.signals.send(.watch(id)) }
         while true {
             if let row = try await context.log.record(id), row.isFinishRecorded { return row }
             let left = end - context.clock.milliseconds
             guard left > 0 else { return nil }
-            await context.table.waitForFinishRecord(
-                of: id, within: .milliseconds(min(left, pause)))
-            pause *= 2
+            await context.table.waitForFinishRecord(of: id, within: .milliseconds(left))
         }
     }
 

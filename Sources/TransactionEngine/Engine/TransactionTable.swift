@@ -111,7 +111,8 @@ final class TransactionTable {
         if let id { finishRecords.wake(id) } else { finishRecords.wakeAll() }
     }
 
-    /// Waits until a finish is recorded, here or by another replica that signals it.
+    /// Waits until a finish is recorded, here or by another replica that signals it, or until this
+    /// replica receives signals again after an interruption.
     func waitForFinishRecord(of id: GlobalTransactionID, within limit: Duration) async {
         await finishRecords.wait(for: id, within: limit)
     }
