@@ -20,6 +20,7 @@ let failing = strict + [.define("TANDEM_FAILPOINTS", .when(configuration: .debug
 let isUnitOnly = Context.environment["TANDEM_UNIT"] != nil
 
 let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
+let coreMetrics = Target.Dependency.product(name: "CoreMetrics", package: "swift-metrics")
 let httpTypes = Target.Dependency.product(name: "HTTPTypes", package: "swift-http-types")
 let inMemoryLogging = Target.Dependency.product(name: "InMemoryLogging", package: "swift-log")
 let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
@@ -40,6 +41,7 @@ let floor0: [Target] = [
         name: "CMicrohttpd", pkgConfig: "libmicrohttpd",
         providers: [.apt(["libmicrohttpd-dev"])]),
     .target(name: "CommitProtocol", swiftSettings: strict),
+    .target(name: "PrometheusMetrics", dependencies: [coreMetrics], swiftSettings: strict),
     .target(name: "StatementGate", swiftSettings: strict),
 ]
 
@@ -74,7 +76,13 @@ let floor3: [Target] = [
         name: "OpenTelemetryExport", dependencies: ["EventLoop", tracing], swiftSettings: strict),
     .target(
         name: "TransactionTraces",
-        dependencies: ["CommitProtocol", "TransactionEngine", tracing], swiftSettings: strict),
+        dependencies: ["CommitProtocol", "EventLoop", "TransactionEngine", tracing],
+        swiftSettings: strict),
+    .target(
+        name: "TransactionMetrics",
+        dependencies: [
+            "CommitProtocol", "EventLoop", "PostgresClient", "TransactionEngine", metrics,
+        ], swiftSettings: strict),
     .target(
         name: "PostgresTransactions",
         dependencies: [
@@ -88,7 +96,7 @@ let floor4: [Target] = [
         name: "TwoPhaseCommit",
         dependencies: [
             "CommitProtocol", "EventLoop", "PostgresClient", "PostgresTransactions",
-            "TransactionEngine", logging, metrics, serviceLifecycle,
+            "TransactionEngine", "TransactionMetrics", logging, metrics, serviceLifecycle,
         ], swiftSettings: strict),
     .executableTarget(
         name: "simulate", dependencies: ["CommitSimulator"], swiftSettings: strict),
@@ -96,7 +104,8 @@ let floor4: [Target] = [
         name: "tandem",
         dependencies: [
             "CommitProtocol", "CoordinatorAPI", "EventLoop", "HTTPServer", "PostgresClient",
-            "PostgresClusters", "PostgresTransactions", "TransactionEngine", logging, yams,
+            "PostgresClusters", "PostgresTransactions", "PrometheusMetrics", "TransactionEngine",
+            "TransactionMetrics", logging, metrics, yams,
             .product(name: "ArgumentParser", package: "swift-argument-parser"),
             .product(name: "UnixSignals", package: "swift-service-lifecycle"),
         ], swiftSettings: failing),
@@ -120,6 +129,9 @@ let unitTests: [Target] = [
     .testTarget(name: "EventLoopTests", dependencies: ["EventLoop"], swiftSettings: strict),
     .testTarget(
         name: "HTTPServerTests", dependencies: ["EventLoop", "HTTPServer", httpTypes],
+        swiftSettings: strict),
+    .testTarget(
+        name: "PrometheusMetricsTests", dependencies: ["PrometheusMetrics", coreMetrics],
         swiftSettings: strict),
     .testTarget(
         name: "StatementGateTests", dependencies: ["StatementGate"], swiftSettings: strict),
@@ -157,10 +169,16 @@ let wholeTests: [Target] = [
         ], swiftSettings: strict),
     .testTarget(name: "TidyTests", swiftSettings: strict),
     .testTarget(
+        name: "TransactionMetricsTests",
+        dependencies: [
+            "CommitProtocol", "EventLoop", "PostgresClient", "PrometheusMetrics",
+            "TransactionEngine", "TransactionMetrics", metrics,
+        ], swiftSettings: strict),
+    .testTarget(
         name: "TransactionEngineTests",
         dependencies: [
-            "CommitProtocol", "EventLoop", "StatementGate", "TransactionEngine", inMemoryLogging,
-            logging,
+            "CommitProtocol", "EventLoop", "PrometheusMetrics", "StatementGate",
+            "TransactionEngine", "TransactionMetrics", inMemoryLogging, logging, metrics,
         ],
         swiftSettings: strict),
     .testTarget(

@@ -1,4 +1,5 @@
 import CommitProtocol
+import EventLoop
 package import Tracing
 package import TransactionEngine
 
@@ -20,18 +21,25 @@ package struct TransactionSpans: EngineObserver {
 
     /// Reports the spans of a transaction that has ended; other events have none.
     package func observe(_ event: EngineEvent) {
-        guard case .ended(let record, let timeline) = event else { return }
-        report(record, timeline, to: tracer)
+        guard case .ended(let transaction) = event else { return }
+        report(transaction.record, transaction.timeline)
+    }
+
+    /// Reports the spans of a transaction; its record is made only if they are recorded.
+    func report(_ record: @autoclosure () -> TransactionRecord, _ timeline: TransactionTimeline) {
+        report(record(), timeline, to: tracer)
     }
 
     private func report(
-        _ record: TransactionRecord, _ timeline: TransactionTimeline, to tracer: some Tracer
+        _ makeRecord: @autoclosure () -> TransactionRecord, _ timeline: TransactionTimeline,
+        to tracer: some Tracer
     ) {
         let parent = timeline.traceContext as? ServiceContext ?? .topLevel
         let root = tracer.startSpan(
             "transaction", context: parent, ofKind: .server, at: Instant(timeline.beganAt))
         defer { root.end(at: Instant(timeline.endedAt)) }
         guard root.isRecording else { return }
+        let record = makeRecord()
         root.attributes = attributes(of: record)
         if record.state != .committed {
             root.setStatus(SpanStatus(code: .error, message: record.state.rawValue))

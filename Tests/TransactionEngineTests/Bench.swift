@@ -15,12 +15,12 @@ struct Bench {
     @LoopActor
     init(
         _ limits: EngineLimits = EngineLimits(), logger: Logger = Logger(label: "test"),
-        observer: (any EngineObserver)? = nil
+        observers: [any EngineObserver] = []
     ) {
         engine = TransactionEngine(
             ports: EnginePorts(
                 log: log, participants: participants, clock: clock, signals: signals,
-                observer: observer,
+                observers: observers,
                 random: { $0.lowerBound }),
             encoding: OutcomeEncoding(results: { _ in [] }, problem: { _, _, _ in [] }),
             limits: limits, logger: logger)

@@ -524,6 +524,7 @@ final class FakeParticipants: Participants {
     }
 
     func statuses() async -> [ParticipantStatus] { [] }
+    var waitingRequestCount: Int { 0 }
 }
 
 /// A session whose work is prepared at once, or when it is cancelled.

@@ -16,10 +16,15 @@ struct ObserverTests {
                 case .answered(.refused, _): "refused"
                 case .answered: "answered otherwise"
                 case .retried(let record, _): "retried \(record.id)"
-                case .ended(let record, _): "ended \(record.state.rawValue)"
+                case .ended(let transaction): "ended \(transaction.state.rawValue)"
+                case .finishFailed(let participant, let isRetryable):
+                    "failed \(participant) \(isRetryable)"
                 case .heuristicOutcome(let participant): "heuristic \(participant)"
                 case .recoveryPass(let pass): "adopted \(pass.adoptedCount)"
-                case .scanned(let participant, let count): "scanned \(participant) \(count)"
+                case .recoveryFailed: "recovery failed"
+                case .recovered(let action): "\(action)"
+                case .scanned(let scan): "scanned \(scan.participant) \(scan.reportedCount)"
+                case .scanFailed(let participant): "scan failed \(participant)"
                 }
             events.withLock { $0.append(text) }
         }
@@ -38,7 +43,7 @@ struct ObserverTests {
 
     @Test("reports the answer and the end of a transaction, and a refusal")
     func reportsAnswerAndEnd() async throws {
-        let bench = await Bench(observer: recorder)
+        let bench = await Bench(observers: [recorder])
         bench.log.state.withLock { $0.decision = .decided(.commit, evidence: [nil]) }
         _ = await bench.run(nil)
         try await until("ended committed")
@@ -50,7 +55,7 @@ struct ObserverTests {
 
     @Test("reports a branch that ended against the decision once")
     func reportsHeuristicOutcomeOnce() async throws {
-        let bench = await Bench(observer: recorder)
+        let bench = await Bench(observers: [recorder])
         bench.participants.state.withLock { $0.finishReply = .provedRolledBack }
         bench.log.state.withLock { $0.decision = .decided(.commit, evidence: [nil]) }
         _ = await bench.run(nil)
@@ -60,7 +65,7 @@ struct ObserverTests {
 
     @Test("reports each recovery pass and each scan")
     func reportsPassesAndScans() async throws {
-        let bench = await Bench(observer: recorder)
+        let bench = await Bench(observers: [recorder])
         try await bench.takeOver(Bench.row(.twoPhase, decision: .commit))
         try await bench.engine.scan("users")
         #expect(events.contains("adopted 1"))

@@ -50,7 +50,7 @@ struct TransactionSpansTests {
         _ record: TransactionRecord, _ timeline: TransactionTimeline
     ) -> [FinishedInMemorySpan] {
         let tracer = InMemoryTracer()
-        TransactionSpans(tracer: tracer, replica: "a").observe(.ended(record, timeline))
+        TransactionSpans(tracer: tracer, replica: "a").report(record, timeline)
         return tracer.finishedSpans.sorted {
             $0.startInstant.nanosecondsSinceEpoch < $1.startInstant.nanosecondsSinceEpoch
         }

@@ -298,24 +298,38 @@ extension LibraryTests {
             }
         }
 
-        @Test func `counts outcomes and records durations`() throws {
-            let kit = TestMetrics()
-            let metrics = CoordinatorMetrics(factory: kit)
-            metrics.committed(in: .milliseconds(3))
-            let refusal = Refusal(code: .overloaded, description: "full")
-            metrics.failed(
-                .aborted(Aborted(id: nil, cause: .refused(refusal))), in: .milliseconds(1))
-            metrics.failed(.unknown(UnknownOutcome(id: TransactionID("1-0"))), in: .seconds(5))
-            func count(_ outcome: String) throws -> Int64 {
-                try kit.expectCounter("tandem_library_transactions", [("outcome", outcome)])
-                    .totalValue
+        @Test func `reports outcomes, refusals and gauges to the program's metrics`()
+            async throws
+        {
+            try await withTestbed { testbed in
+                let kit = TestMetrics()
+                let configuration = testbed.configuration()
+                let coordinator = Coordinator(
+                    configuration, loop: .shared, clock: ContinuousClock(),
+                    random: { .random(in: 0 ... .max) },
+                    metrics: LibraryMetrics(configuration, factory: kit))
+                _ = try await coordinator.run([testbed.user("u1"), testbed.order("o1")])
+                _ = await failure { () async throws(TransactionError) in
+                    try await coordinator.run([testbed.user("u2")], retries: -1)
+                }
+                await coordinator.shutdown()
+                let committed = try kit.expectCounter(
+                    "tandem_transactions_total",
+                    [("outcome", "committed"), ("commit_mode", "two_phase")])
+                #expect(committed.totalValue == 1)
+                let refused = try kit.expectCounter(
+                    "tandem_refusals_total", [("reason", "invalid")])
+                #expect(refused.totalValue == 1)
+                for phase in ["admission", "work", "decision", "finish"] {
+                    let timer = try kit.expectTimer(
+                        "tandem_phase_duration_seconds", [("phase", phase)])
+                    #expect(timer.values.count == 1)
+                }
+                let flushes = try kit.expectTimer("tandem_log_flush_duration_seconds")
+                #expect(!flushes.values.isEmpty)
+                let up = try kit.expectGauge("tandem_state_database_up")
+                #expect(up.lastValue == 1)
             }
-            #expect(try count("committed") == 1)
-            #expect(try count("aborted") == 1)
-            #expect(try count("unknown") == 1)
-            #expect(
-                try kit.expectTimer("tandem_library_transaction_duration").values
-                    == [3_000_000, 1_000_000, 5_000_000_000])
         }
 
         @Test func `descriptions hide passwords`() {

@@ -86,31 +86,4 @@ struct WorkTests {
         #expect(await later.value is CancellationError)
         #expect(calls.withLock { $0 } == 1)
     }
-
-    @Test("repeated runs and deadlocks are counted")
-    func countsRetries() throws {
-        let kit = TestMetrics()
-        let metrics = CoordinatorMetrics(factory: kit)
-        let record = TransactionRecord(
-            id: GlobalTransactionID(number: 1, salt: 1), principal: "library", idempotency: nil,
-            isolation: .readCommitted, labels: [], owner: "r", epoch: 1, acceptedAt: 0, deadline: 0,
-            state: .aborting, branches: [])
-        func failed(_ sqlState: String) -> BranchFailure {
-            BranchFailure(
-                .statement, statement: 0, report: .init(sqlState: sqlState, message: "lost"))
-        }
-        metrics.observe(.retried(record, Self.lost))
-        metrics.observe(.retried(record, failed("40P01")))
-        metrics.observe(.retried(record, failed("40001")))
-        metrics.failed(
-            .aborted(
-                Aborted(id: nil, cause: .branch(participant: 0, BranchError(Self.lost)))),
-            in: .seconds(1))
-        func retries(_ cause: String) throws -> Int64 {
-            try kit.expectCounter("tandem_library_retries", [("cause", cause)]).totalValue
-        }
-        #expect(try retries("deadlock") == 2)
-        #expect(try retries("serialization_failure") == 1)
-        #expect(try kit.expectCounter("tandem_library_deadlocks").totalValue == 3)
-    }
 }

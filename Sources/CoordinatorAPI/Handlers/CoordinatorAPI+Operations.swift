@@ -116,6 +116,16 @@ extension CoordinatorAPI {
         return Self.health(isVerbose ? [HealthCheck("event-loop")] : nil)
     }
 
+    /// All metrics, in the one format that every Prometheus reads.
+    func showMetrics(
+        _ request: ServerRequest, as type: MediaType
+    ) async throws(Problem) -> ServerResponse {
+        try NoQuery.require(request.queryItems())
+        var response = ServerResponse(.ok, type, body: await metrics())
+        response.headerFields[.contentType] = "text/plain; version=0.0.4; charset=utf-8"
+        return response
+    }
+
     private static func health(_ checks: [HealthCheck]?) -> ServerResponse {
         var writer = JSONWriter()
         writer.object { writer in

@@ -57,6 +57,7 @@ package struct CoordinatorAPI: Sendable {
     let engine: TransactionEngine
     let settings: APISettings
     let readiness: @Sendable () async -> Readiness
+    let metrics: @Sendable () async -> [UInt8]
     private let contract = Contract()
     /// The principal of all transactions that begin here, until callers are authenticated.
     ///
@@ -64,19 +65,25 @@ package struct CoordinatorAPI: Sendable {
     let principal = "anonymous"
 
     /// Makes the interface over an engine.
+    ///
+    /// - Parameter metrics: Renders all metrics in Prometheus' text format; it must ask no database.
     package init(
         engine: TransactionEngine, settings: APISettings,
+        metrics: @escaping @Sendable () async -> [UInt8],
         readiness: @escaping @Sendable () async -> Readiness
     ) {
         self.engine = engine
+        self.metrics = metrics
         self.settings = settings
         self.readiness = readiness
     }
 
     /// Every route, for a server on this loop; the contract lists the same.
-    package func router(on loop: EventLoop) -> Router {
+    package func router(
+        on loop: EventLoop, makeObserver: MakeRouteObserver? = nil
+    ) -> Router {
         let transactionTypes = MediaType.ofLists
-        var router = Router(loop: loop) { ServerResponse(Problem($0)) }
+        var router = Router(loop: loop, makeObserver: makeObserver) { ServerResponse(Problem($0)) }
         router.on(.post, "/v1/transactions", handler: begin)
         router.on(
             .get, "/v1/transactions",
@@ -102,6 +109,7 @@ package struct CoordinatorAPI: Sendable {
             suspending: answering(in: MediaType.ofLists, listPrepared))
         router.on(.get, "/livez", suspending: answering(showLiveness))
         router.on(.get, "/readyz", suspending: answering(showReadiness))
+        router.on(.get, "/metrics", suspending: answering(in: [.text], showMetrics))
         router.on(
             .get, "/openapi.yaml", suspending: answering(in: [.yaml]) { _, _ in contract.yaml })
         router.on(.get, "/openapi.json", suspending: answering { _ in contract.json })

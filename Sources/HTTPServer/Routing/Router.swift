@@ -14,13 +14,19 @@ package struct Router: Sendable {
     private var table: [Route] = []
     private let loop: EventLoop
     private let renderFailure: @Sendable (ProtocolFailure) -> ServerResponse
+    private let makeObserver: MakeRouteObserver?
+    /// Observes what belongs to no route.
+    private let otherObserver: (any RouteObserver)?
 
     /// Makes a router for a server on this loop, which renders what it cannot route with this function.
     package init(
-        loop: EventLoop, renderFailure: @escaping @Sendable (ProtocolFailure) -> ServerResponse
+        loop: EventLoop, makeObserver: MakeRouteObserver? = nil,
+        renderFailure: @escaping @Sendable (ProtocolFailure) -> ServerResponse
     ) {
         self.loop = loop
         self.renderFailure = renderFailure
+        self.makeObserver = makeObserver
+        otherObserver = makeObserver?(nil, nil)
     }
 
     /// Adds a route.
@@ -32,7 +38,22 @@ package struct Router: Sendable {
         table.append(
             Route(
                 method: method, path: pattern.utf8.contains(UInt8(ascii: "{")) ? nil : pattern,
-                segments: Self.segments(pattern), handler: handler))
+                segments: Self.segments(pattern),
+                handler: makeObserver.map { Self.observed(handler, loop, $0(method, pattern)) }
+                    ?? handler))
+    }
+
+    /// The handler, with its answers observed.
+    private static func observed(
+        _ handler: @escaping Handler, _ loop: EventLoop, _ observer: any RouteObserver
+    ) -> Handler {
+        { request, answer in
+            let start = loop.now
+            handler(request) { response in
+                observer.answered(response.status, after: start.duration(to: loop.now))
+                answer(response)
+            }
+        }
     }
 
     /// Adds a route whose handler may suspend.
@@ -54,7 +75,10 @@ package struct Router: Sendable {
         }) {
             return route.handler(request, answer)
         }
-        if let response = route(request, answer) { answer(response) }
+        if let response = route(request, answer) {
+            otherObserver?.answered(response.status, after: .zero)
+            answer(response)
+        }
     }
 
     /// Hands the request to the handler of the path's segments, or returns why there is none.

@@ -25,7 +25,7 @@ package final class PostgresDecisionLog: DecisionLog {
     ///
     /// - Parameter makeSalt: Makes the part of an id that nobody can guess.
     package init(
-        _ state: StateDatabase, logger: Logger,
+        _ state: StateDatabase, observer: (any LogObserver)? = nil, logger: Logger,
         makeSalt: @escaping @Sendable () -> UInt64 = BufferedRandom().next
     ) {
         self.state = state
@@ -35,9 +35,12 @@ package final class PostgresDecisionLog: DecisionLog {
         epoch = state.epoch
         self.logger = logger
         self.makeSalt = makeSalt
-        writer = StateWriter(state: state, logger: logger)
+        writer = StateWriter(state: state, observer: observer, logger: logger)
         numbers = TransactionNumbers(state: state)
     }
+
+    /// Records that wait for the next flush.
+    package var waitingRecordCount: Int { writer.waitingCount }
 
     /// An unused id, from a block of numbers: at once, unless the next block is still on its way.
     package func nextTransactionID(

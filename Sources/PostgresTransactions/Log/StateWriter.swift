@@ -13,6 +13,7 @@ import TransactionEngine
 @LoopActor
 final class StateWriter {
     private let state: StateDatabase
+    private let observer: (any LogObserver)?
     private let logger: Logger
     private var statements = Statements()
     private var gathering: [PendingWrite] = []
@@ -39,8 +40,12 @@ final class StateWriter {
             AND \(StateDatabase.isAlive)
         """)
 
-    init(state: StateDatabase, logger: Logger) {
+    /// Records that wait for the next flush.
+    var waitingCount: Int { gathering.count }
+
+    init(state: StateDatabase, observer: (any LogObserver)?, logger: Logger) {
         self.state = state
+        self.observer = observer
         self.logger = logger
         checkIncarnation = Self.checkOfIncarnation.with([state.replica, "\(state.epoch)"])
     }
@@ -114,10 +119,26 @@ final class StateWriter {
         var commands: [Command] = [.begin, checkIncarnation]
         commands += writing
         commands.append(.commit)
+        let start = state.loop.now
         connection.execute([commands], timeout: state.timeout) { [self] outcome in
+            report(outcome, of: batch, since: start)
             take(outcome, of: batch, kinds, on: connection)
             continueFlush()
         }
+    }
+
+    private func report(
+        _ outcome: Result<[[CommandReply]], PostgresError>, of batch: Batch,
+        since start: ContinuousClock.Instant
+    ) {
+        guard let observer else { return }
+        var isWritten = false
+        if case .success(let replies) = outcome, case .completed(let commit)? = replies[0].last {
+            isWritten = commit.tag == "COMMIT" && !commit.isUnconfirmed
+        }
+        observer.flushed(
+            recordCount: batch.writes.count, in: start.duration(to: state.loop.now),
+            isWritten: isWritten)
     }
 
     /// Answers every write of the batch, or has it sent again.

@@ -1,5 +1,15 @@
 package import PostgresClient
 
+/// What the sessions of a connection pool are for.
+package enum PoolPurpose: String, Sendable, Hashable, CaseIterable {
+    /// Callers' work.
+    case work
+    /// The ends of branches.
+    case finish
+    /// Reading statuses.
+    case read
+}
+
 /// How to use one participant.
 package struct ParticipantOptions: Sendable {
     /// The registered name.
@@ -31,8 +41,8 @@ package struct ParticipantOptions: Sendable {
     package var resultRowsMax = 1000
     /// Bytes that one branch may return.
     package var resultBytesMax = 1_048_576
-    /// Receives the events of the participant's connection pools.
-    package var poolObserver: (any ConnectionPoolObserver)?
+    /// Makes the observer of one of the participant's connection pools.
+    package var observePool: (@Sendable (PoolPurpose) -> any ConnectionPoolObserver)?
 
     /// The same with the default: at least one, or such a transaction could never work.
     package var contendedSessionsMax: Int { contendedSessions ?? max(1, poolSize / 2) }

@@ -161,6 +161,11 @@ extension PostgresParticipant {
             let safe =
                 self.registry.catalog?.safeTransactionID(
                     of: self.options.name, on: facts.systemIdentifier) ?? 0
+            self.survey = PreparedSurvey(
+                count: all.count,
+                foreignCount: all.count - listed.count,
+                oldestAgeSeconds: all.map(\.ageSeconds).max(),
+                oldestXminAge: all.map(\.xminAge).max(), at: Int64(WallClock.seconds) * 1_000_000)
             // Another replica or an operator has ended those that are missing.
             self.slots.free(held.subtracting(listed.map(\.gid)))
             return listed.map { $0.transaction(of: facts, safeTransactionID: safe) }
@@ -171,7 +176,9 @@ extension PostgresParticipant {
 /// A row of `pg_prepared_xacts`.
 struct ListedTransaction: Sendable {
     let gid: String
-    private let ageSeconds: Double
+    fileprivate let ageSeconds: Double
+    /// How many transaction ids were given out since its own.
+    fileprivate let xminAge: Int
     private let transactionID: UInt64
     private let owner: String
     private let database: String
@@ -179,7 +186,8 @@ struct ListedTransaction: Sendable {
     static let query = Query<ListedTransaction>(
         """
         SELECT gid, extract(epoch FROM clock_timestamp() - prepared)::double precision,
-            transaction, pg_snapshot_xmax(pg_current_snapshot()), owner, database
+            transaction, pg_snapshot_xmax(pg_current_snapshot()), owner, database,
+            age(transaction)
         FROM pg_prepared_xacts WHERE NOT pg_is_in_recovery()
         """
     ) { row in
@@ -188,8 +196,10 @@ struct ListedTransaction: Sendable {
         else { return nil }
         // The role that prepared it may be gone by now; its slot is in use all the same.
         let (owner, database) = (row.text() ?? "", row.text() ?? "")
+        let xminAge: Int = row.value() ?? 0
         return ListedTransaction(
-            gid: gid, ageSeconds: age, transactionID: wholeID(id, below: next), owner: owner,
+            gid: gid, ageSeconds: age, xminAge: xminAge, transactionID: wholeID(id, below: next),
+            owner: owner,
             database: database)
     }
 

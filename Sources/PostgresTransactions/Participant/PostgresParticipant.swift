@@ -48,6 +48,8 @@ final class PostgresParticipant {
     private(set) var latestFacts: SessionFacts?
     /// The slots of the server that answered last; nil as long as none has.
     private(set) var server: ServerSlots?
+    /// What the last scan read; nil before the first.
+    var survey: PreparedSurvey?
     private var isReportedUnreachable = false
     /// How often a prepared statement was found outdated that could not be prepared anew in time.
     var outdatings = 0
@@ -76,13 +78,15 @@ final class PostgresParticipant {
         self.lockWatch = lockWatch
         slots = BranchSlots { lockWatch.sessions.compactMap(\.gid) }
         func pool(
-            _ purpose: String, _ settings: SessionSettings, configuration: PoolConfiguration
+            _ purpose: PoolPurpose, _ settings: SessionSettings, configuration: PoolConfiguration
         ) throws(PostgresError) -> ConnectionPool {
-            let isReset = purpose == "work"
+            let isReset = purpose == .work
             return ConnectionPool(
                 options: try options.connection.overriding([
-                    "application_name": "tandem-\(purpose) \(replica)", "options": settings.startup,
-                ]), configuration: configuration, observer: options.poolObserver, loop: loop,
+                    "application_name": "tandem-\(purpose.rawValue) \(replica)",
+                    "options": settings.startup,
+                ]), configuration: configuration, observer: options.observePool?(purpose),
+                loop: loop,
                 prepare: { connection in
                     try await admission.participant?
                         .examine(connection, set: settings, isReset: isReset)
@@ -90,18 +94,18 @@ final class PostgresParticipant {
         }
         let timeout = options.connectTimeout
         workers = try pool(
-            "work",
+            .work,
             .work(
                 statementTimeout: options.statementTimeout, lockTimeout: options.lockTimeout),
             configuration: PoolConfiguration(
                 size: options.poolSize, minimumIdle: min(2, options.poolSize),
                 connectTimeout: timeout))
         finishers = try pool(
-            "finish", .finish,
+            .finish, .finish,
             configuration: PoolConfiguration(
                 size: options.finishers, minimumIdle: options.finishers, connectTimeout: timeout))
         statusReaders = try pool(
-            "read", .statusReading,
+            .read, .statusReading,
             configuration: PoolConfiguration(
                 size: 1, connectTimeout: timeout, idleTimeout: .seconds(60)))
         sharedFinishers = SharedConnections(finishers)
@@ -193,7 +197,7 @@ final class PostgresParticipant {
             lastError: workers.lastFailure.map { "\($0.error)" },
             systemIdentifier: latestFacts?.systemIdentifier, timeline: latestFacts?.timeline,
             version: latestFacts?.version, circuit: circuit,
-            failuresInARow: finishers.failuresInARow)
+            failuresInARow: finishers.failuresInARow, survey: survey)
     }
 
     /// Why no working session could be opened the last time.

@@ -11,6 +11,11 @@ package final class PostgresParticipants: Participants {
     package nonisolated let names: [String]
     /// Called with the name of a participant that could not be reached and answers again.
     package var onAnswering: (@LoopActor (String) -> Void)?
+    /// Called with the number of participants that a deadlock goes through.
+    package var onDeadlock: (@LoopActor (Int) -> Void)? {
+        get { detector.onCycle }
+        set { detector.onCycle = newValue }
+    }
     nonisolated let members: [String: PostgresParticipant]
     /// The SQL of branches that were lately in a deadlock which gates do not prevent.
     private let deadlocks: Contention
@@ -82,6 +87,8 @@ package final class PostgresParticipants: Participants {
     package func statuses() async -> [ParticipantStatus] {
         names.compactMap { members[$0]?.status }
     }
+
+    package var waitingRequestCount: Int { reservations.waitingCount }
 
     /// Closes every session, and refuses the requests that wait for one.
     package func close() async {

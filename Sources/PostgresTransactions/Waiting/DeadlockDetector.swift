@@ -33,6 +33,8 @@ final class DeadlockDetector {
     var elsewhere: [PublishedSession] = []
     /// Called with this replica's branches that waited in a deadlock, whichever transaction is the victim.
     var onDeadlock: (@LoopActor ([WaitingBranch]) -> Void)?
+    /// Called with the number of participants that a deadlock goes through, once it is confirmed.
+    var onCycle: (@LoopActor (Int) -> Void)?
     private var isConfirming = false
     private(set) var isExchanging = false
 
@@ -89,6 +91,7 @@ final class DeadlockDetector {
                     else { return nil }
                     return (session.request, session.isGated)
                 })
+            onCycle?(second.participants(in: [deadlock]).count)
             cancelVictim(of: deadlock, second)
         }
     }

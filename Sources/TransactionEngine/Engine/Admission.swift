@@ -41,7 +41,7 @@ final class Admission {
                 .refused(.overloaded(.transactions(limit: context.limits.inFlightMax))))
         }
         admittedCount += 1
-        let run = RequestRun(request, branches, start: context.clock.milliseconds) { [self] in
+        let run = RequestRun(request, branches, start: context.clock.microseconds) { [self] in
             admittedCount -= 1
             completion($0)
         }

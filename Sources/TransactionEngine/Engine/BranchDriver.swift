@@ -117,6 +117,14 @@ final class BranchDriver {
         _ report: FinishReport, _ branch: Int, of transaction: ActiveTransaction
     ) {
         if let error = report.error { transaction.record.branches[branch].lastError = error }
+        switch report.reply {
+        case .done, .provedCommitted, .provedRolledBack: break
+        case .tryAgain, .unprovable:
+            context.ports.report(
+                .finishFailed(
+                    participant: transaction.record.branches[branch].participant,
+                    isRetryable: report.reply == .tryAgain))
+        }
         deliver(.finished(branch: branch, report.reply), transaction)
     }
 

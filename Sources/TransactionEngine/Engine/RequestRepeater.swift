@@ -75,7 +75,7 @@ final class RequestRepeater {
         context.logger.debug(
             "running a transaction again",
             metadata: ["transaction": "\(former.id)", "successor": "\(successor.id)"])
-        context.ports.observer?.observe(.retried(former.view, failure))
+        context.ports.report(.retried(former.view, failure))
         deliver(.begin(.first), successor)
         if run.isRollbackRequested { deliver(.rollbackRequested, successor) }
         // A branch that is being cancelled still has its session, and the program's code may still run in

@@ -19,7 +19,7 @@ final class RequestRun {
     let sessionRequests: [SessionRequest]
     /// In milliseconds of the engine's clock; the same for all runs.
     let deadline: Int64
-    /// When it arrived, in milliseconds of the engine's clock.
+    /// When it arrived, in microseconds of the engine's clock.
     let start: Int64
     /// The id of the first run, by which the victim of a deadlock is chosen; nil before that one begins.
     private var age: GlobalTransactionID?
@@ -34,7 +34,7 @@ final class RequestRun {
     /// Gives up the wait of a run for its sessions.
     var cancelReservation: (@LoopActor () -> Void)?
 
-    /// Makes the run of a request that arrived at `start`; `completion` is called once, with its answer.
+    /// Makes the run of a request that arrived at `start`, in microseconds; `completion` is called once, with its answer.
     init(
         _ request: TransactionRequest, _ branches: [InspectedBranch], start: Int64,
         then completion: @escaping Completion<TransactionAnswer>
@@ -44,7 +44,7 @@ final class RequestRun {
         self.start = start
         self.completion = completion
         sessionRequests = branches.map(\.sessionRequest)
-        deadline = start + request.timeout.milliseconds
+        deadline = start / 1000 + request.timeout.milliseconds
     }
 
     /// Nil for a request without an idempotency key.

@@ -136,7 +136,7 @@ final class TransactionDriver {
 
     private func reportHeuristics(of transaction: ActiveTransaction) {
         for branch in heuristics.logNew(of: transaction) {
-            context.ports.observer?.observe(
+            context.ports.report(
                 .heuristicOutcome(participant: transaction.record.branches[branch].participant))
         }
     }
@@ -172,7 +172,7 @@ final class TransactionDriver {
         context.table.remove(transaction)
         context.table.remember(transaction.timeline, transaction.machine.state)
         transaction.run?.ended(transaction)
-        context.ports.observer?.observe(.ended(transaction.view, transaction.timeline))
+        context.ports.report(.ended(ObservedTransaction(transaction)))
     }
 
     // MARK: The log

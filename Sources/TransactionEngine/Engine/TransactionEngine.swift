@@ -45,6 +45,11 @@ package final class TransactionEngine {
     /// How many transactions this replica coordinates now.
     package var inFlight: Int { table.count }
 
+    /// How many requests wait for sessions.
+    package var waitingRequestCount: Int {
+        get async { await ports.participants.waitingRequestCount }
+    }
+
     /// Runs a transaction to its answer, without a task: the completion is called once, on the loop, and
     /// possibly before this returns.
     ///
@@ -76,13 +81,13 @@ package final class TransactionEngine {
         _ request: TransactionRequest, cancellation: RequestCancellation?,
         then completion: @escaping Completion<TransactionAnswer>
     ) {
-        guard let observer = ports.observer else {
+        guard !ports.observers.isEmpty else {
             return admission.run(request, cancellation: cancellation, then: completion)
         }
-        let start = ports.clock.milliseconds
-        admission.run(request, cancellation: cancellation) { [clock = ports.clock] answer in
-            observer.observe(
-                .answered(answer, after: .milliseconds(clock.milliseconds - start)))
+        let start = ports.clock.microseconds
+        admission.run(request, cancellation: cancellation) { [ports] answer in
+            ports.report(
+                .answered(answer, after: .microseconds(ports.clock.microseconds - start)))
             completion(answer)
         }
     }

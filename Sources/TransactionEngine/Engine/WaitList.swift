@@ -49,13 +49,3 @@ final class WaitList<Key: Hashable & Sendable> {
         for key in Array(waiting.keys) { wake(key) }
     }
 }
-
-extension EngineClock {
-    /// Waits for as long as this.
-    @LoopActor
-    func pause(_ duration: Duration) async {
-        await withCheckedContinuation { continuation in
-            _ = schedule(after: duration) { continuation.resume() }
-        }
-    }
-}

@@ -85,6 +85,8 @@ struct FailingParticipants: Participants {
     }
 
     func statuses() async -> [ParticipantStatus] { await inner.statuses() }
+
+    var waitingRequestCount: Int { get async { await inner.waitingRequestCount } }
 }
 
 /// A working session with failpoints around its work, which ends with the PREPARE.

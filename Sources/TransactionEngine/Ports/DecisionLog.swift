@@ -59,6 +59,14 @@ package protocol DecisionLog: LogReader {
     ) async throws(LogUnavailable) -> Bool
 }
 
+/// Receives what the decision log writes, for metrics.
+///
+/// Each call is made on the loop, and has to return at once.
+package protocol LogObserver: Sendable {
+    /// A flush of so many records was answered, after so long; false if it failed.
+    func flushed(recordCount: Int, in time: Duration, isWritten: Bool)
+}
+
 /// The reads of the log.
 ///
 /// A row that a plain read returns may still be lost in a failover, so nothing is done to a branch

@@ -55,8 +55,10 @@ package protocol Participants: Sendable {
     /// All prepared transactions of a participant's server, with their locks and whom they block; it
     /// touches none.
     func inventory(of name: String) async throws(ParticipantUnreachable) -> PreparedInventory
-    /// What is known of each participant, for status.
+    /// What is known of each participant, for status; from memory.
     func statuses() async -> [ParticipantStatus]
+    /// Requests that wait for sessions.
+    var waitingRequestCount: Int { get async }
 }
 
 @LoopActor
@@ -195,6 +197,32 @@ package struct SlotUsage: Sendable, Hashable {
     }
 }
 
+/// The prepared transactions of a participant's server, as the last scan read them.
+package struct PreparedSurvey: Sendable, Hashable {
+    /// All of them, whosever they are, in all databases of the server.
+    package let count: Int
+    /// Those whose gids do not name this installation: tandem never touches them.
+    package let foreignCount: Int
+    /// The age of the oldest; nil if there are none.
+    package let oldestAgeSeconds: Double?
+    /// How many transaction ids were given out since the oldest one's: so far back VACUUM cannot
+    /// remove rows, and it freezes none; nil if there are none.
+    package let oldestXminAge: Int?
+    /// When it was read.
+    package let at: Timestamp
+
+    package init(
+        count: Int, foreignCount: Int, oldestAgeSeconds: Double?, oldestXminAge: Int?,
+        at: Timestamp
+    ) {
+        self.count = count
+        self.foreignCount = foreignCount
+        self.oldestAgeSeconds = oldestAgeSeconds
+        self.oldestXminAge = oldestXminAge
+        self.at = at
+    }
+}
+
 /// What is known of a participant without asking it.
 package struct ParticipantStatus: Sendable, Hashable {
     /// The registered name.
@@ -223,6 +251,8 @@ package struct ParticipantStatus: Sendable, Hashable {
     package let circuit: Circuit
     /// Failed attempts to connect since the last one that succeeded.
     package let failuresInARow: Int
+    /// Its prepared transactions, as the last scan read them; nil before the first.
+    package let survey: PreparedSurvey?
 
     /// Whether requests are sent to a participant at all.
     ///
@@ -240,7 +270,8 @@ package struct ParticipantStatus: Sendable, Hashable {
     package init(
         name: String, isAvailable: Bool, isConnecting: Bool, poolSize: Int, connections: Int,
         idle: Int, slots: SlotUsage?, lastError: String?, systemIdentifier: String?,
-        timeline: UInt32?, version: Int?, circuit: Circuit, failuresInARow: Int
+        timeline: UInt32?, version: Int?, circuit: Circuit, failuresInARow: Int,
+        survey: PreparedSurvey? = nil
     ) {
         self.name = name
         self.isAvailable = isAvailable
@@ -255,5 +286,6 @@ package struct ParticipantStatus: Sendable, Hashable {
         self.version = version
         self.circuit = circuit
         self.failuresInARow = failuresInARow
+        self.survey = survey
     }
 }

@@ -11,23 +11,31 @@ package struct EnginePorts: Sendable {
     package var clock: any EngineClock
     /// The way to the other replicas.
     package var signals: any ReplicaSignals
-    /// Receives what the engine does, if anything is to.
-    package var observer: (any EngineObserver)?
+    /// Receive what the engine does, each event in this order.
+    package var observers: [any EngineObserver]
     /// A random number of a range, for jitter.
     package var random: @Sendable (ClosedRange<Int64>) -> Int64
 
-    /// Makes ports; by default of a replica that is alone and has no observer.
+    /// Makes ports; by default of a replica that is alone and has no observers.
     package init(
         log: any DecisionLog, participants: any Participants, clock: any EngineClock,
-        signals: any ReplicaSignals = NoSignals(), observer: (any EngineObserver)? = nil,
+        signals: any ReplicaSignals = NoSignals(), observers: [any EngineObserver] = [],
         random: @escaping @Sendable (ClosedRange<Int64>) -> Int64
     ) {
         self.log = log
         self.participants = participants
         self.clock = clock
         self.signals = signals
-        self.observer = observer
+        self.observers = observers
         self.random = random
+    }
+
+    /// Hands an event to the observers; it is not even made if there are none.
+    @LoopActor
+    func report(_ event: @autoclosure () -> EngineEvent) {
+        guard !observers.isEmpty else { return }
+        let event = event()
+        for observer in observers { observer.observe(event) }
     }
 }
 
@@ -47,6 +55,14 @@ package protocol EngineClock: Sendable {
 extension EngineClock {
     /// Monotonic milliseconds; for deadlines.
     package var milliseconds: Int64 { microseconds / 1000 }
+
+    /// Waits for as long as this.
+    @LoopActor
+    package func pause(_ duration: Duration) async {
+        await withCheckedContinuation { continuation in
+            _ = schedule(after: duration) { continuation.resume() }
+        }
+    }
 }
 
 /// A timer that can be called off.

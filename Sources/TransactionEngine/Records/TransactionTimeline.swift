@@ -49,7 +49,7 @@ package struct TransactionTimeline: Sendable {
     /// When it began here, by the wall clock.
     package let beganAt: Timestamp
     /// The same moment, in microseconds of the engine's clock.
-    private let start: Int64
+    let start: Int64
     private var entries: [Entry] = []
 
     /// Begins a timeline, with its first moment.

@@ -20,10 +20,12 @@ final class ParticipantScanner {
             do {
                 try await scan(participant)
             } catch let error as ParticipantUnreachable {
+                context.ports.report(.scanFailed(participant: participant))
                 context.logger.debug(
                     "cannot scan for orphans: the participant is unreachable",
                     metadata: ["participant": "\(participant)", "reason": "\(error.reason)"])
             } catch {
+                context.ports.report(.scanFailed(participant: participant))
                 context.logger.warning(
                     "the scan failed",
                     metadata: ["participant": "\(participant)", "error": "\(error)"])
@@ -51,7 +53,7 @@ final class ParticipantScanner {
     /// Scans a participant once.
     func scan(_ participant: String) async throws {
         let prepared = try await context.participants.preparedTransactions(in: participant)
-        guard !prepared.isEmpty else { return report([], in: participant) }
+        guard !prepared.isEmpty else { return report([], orphanCount: 0, in: participant) }
         let ids = prepared.compactMap { transaction(of: $0.found.name) }
         // A is taken now, before the rows, and no later answer replaces it.
         let active = Set(ids.filter(context.table.contains))
@@ -61,15 +63,17 @@ final class ParticipantScanner {
             lowWaterMark: try await context.log.lowWaterMark(),
             preparedAgain: try await context.participants.preparedTransactions(in: participant))
         var reasons: [String: String] = [:]
+        var orphanCount = 0
         for isFromBefore in [false, true] {
             for action in actions(findings, isFromBefore: isFromBefore) {
+                if case .adopt = action {} else { orphanCount += 1 }
                 if let (name, reason) = await take(action, on: findings, isFromBefore: isFromBefore)
                 {
                     reasons[name] = reason
                 }
             }
         }
-        report(reports(findings, reasons), in: participant)
+        report(reports(findings, reasons), orphanCount: orphanCount, in: participant)
     }
 
     /// Decides what to do about our prepared transactions.
@@ -106,6 +110,7 @@ final class ParticipantScanner {
             // even if our abort is in it: an acceptance may have landed there meanwhile, with more branches
             // than were found here.
             let answer = await context.log.perform(LogWrite(.tombstone, of: row))
+            if answer != .missing { context.ports.report(.recovered(.recordedAbort)) }
             return answer == .missing ? (name, "its number belongs to another transaction") : nil
         case .end(let id, _, let name, .abort):
             await rollBackResurrected(name, of: id, in: findings.participant)
@@ -137,6 +142,7 @@ final class ParticipantScanner {
             FinishRequest(
                 participant: participant, gid: name, decision: .abort, evidence: nil,
                 fence: .formerIncarnations))
+        if report.reply == .done { context.ports.report(.recovered(.rolledBack)) }
         context.logger.notice(
             "rolled back a branch that was prepared after its transaction was aborted",
             metadata: ["gid": "\(name)", "reply": "\(report.reply)"])
@@ -195,7 +201,9 @@ final class ParticipantScanner {
     }
 
     /// Replaces what is reported of one participant; logs what is new, in at most ten lines.
-    private func report(_ found: [ReportedTransaction], in participant: String) {
+    private func report(
+        _ found: [ReportedTransaction], orphanCount: Int, in participant: String
+    ) {
         let new = found.filter { reported[$0.gid] == nil }
         for entry in new.prefix(10) {
             context.logger.error(
@@ -214,8 +222,11 @@ final class ParticipantScanner {
         }
         reported = reported.filter { $1.participant != participant }
         for entry in found { reported[entry.gid] = entry }
-        context.ports.observer?.observe(
-            .scanned(participant: participant, reportedCount: found.count))
+        context.ports.report(
+            .scanned(
+                ParticipantScan(
+                    participant: participant, orphanCount: orphanCount,
+                    reportedCount: found.count)))
     }
 
     /// What is left to an operator in one participant.

@@ -28,6 +28,7 @@ final class RecoveryService {
             do throws(LogUnavailable) {
                 while try await recoverOnce().isFull {}
             } catch {
+                context.ports.report(.recoveryFailed)
                 context.logger.warning(
                     "recovery waits for the state database", metadata: ["reason": "\(error.reason)"]
                 )
@@ -58,7 +59,7 @@ final class RecoveryService {
         // been left out for it. The next claim leaves it out, so no pass repeats the one before.
         let pass = RecoveryPass(
             adoptedCount: adoptedCount, isFull: rows.count == context.limits.claimBatch)
-        context.ports.observer?.observe(.recoveryPass(pass))
+        context.ports.report(.recoveryPass(pass))
         return pass
     }
 
@@ -75,6 +76,7 @@ final class RecoveryService {
             context.logger.notice(
                 "aborted another replica's transaction past its deadline",
                 metadata: ["transaction": "\(row.id)", "owner": "\(row.owner)"])
+            context.ports.report(.recovered(.abortedExpired))
             await context.signals.send(.rollBack(row.id))
         }
     }

@@ -3,6 +3,7 @@ import EventLoop
 import PostgresTransactions
 public import ServiceLifecycle
 import TransactionEngine
+import TransactionMetrics
 
 /// Runs transactions that commit in several PostgreSQL databases or in none of them.
 ///
@@ -22,7 +23,7 @@ public final class Coordinator: Sendable {
     private let loop: EventLoop
     private let clock: ContinuousClock
     private let random: @Sendable () -> UInt64
-    private let metrics: CoordinatorMetrics
+    private let metrics: LibraryMetrics
     private let state = Lock(State.idle)
 
     private typealias Start = Task<Result<Runtime, CoordinatorError>, Never>
@@ -38,12 +39,12 @@ public final class Coordinator: Sendable {
     public convenience init(_ configuration: Configuration) {
         self.init(
             configuration, loop: .shared, clock: ContinuousClock(),
-            random: BufferedRandom().next, metrics: CoordinatorMetrics())
+            random: BufferedRandom().next, metrics: LibraryMetrics(configuration))
     }
 
     init(
         _ configuration: Configuration, loop: EventLoop, clock: ContinuousClock,
-        random: @escaping @Sendable () -> UInt64, metrics: CoordinatorMetrics
+        random: @escaping @Sendable () -> UInt64, metrics: LibraryMetrics
     ) {
         self.configuration = configuration
         self.loop = loop
@@ -260,22 +261,10 @@ public final class Coordinator: Sendable {
     private func run(
         _ works: [ErasedWork], _ options: RunOptions
     ) async throws(TransactionError) -> CommitResult {
-        let start = clock.now
-        do throws(TransactionError) {
-            let result = try await runToAnswer(works, options)
-            metrics.committed(in: start.duration(to: clock.now))
-            return result
-        } catch {
-            metrics.failed(error, in: start.duration(to: clock.now))
-            throw error
-        }
-    }
-
-    private func runToAnswer(
-        _ works: [ErasedWork], _ options: RunOptions
-    ) async throws(TransactionError) -> CommitResult {
+        // These never reach the engine, so they are counted here.
         func refused(_ code: Refusal.Code, _ reason: String) -> TransactionError {
-            .aborted(
+            metrics.engine.count(RefusalReason(code))
+            return .aborted(
                 Aborted(id: nil, cause: .refused(Refusal(code: code, description: reason))))
         }
         guard !works.isEmpty else {
@@ -356,6 +345,16 @@ extension Duration {
     fileprivate static let longest = Duration.seconds(365 * 24 * 3600)
 
     fileprivate var bounded: Duration { min(max(self, .zero), .longest) }
+}
+
+extension RefusalReason {
+    fileprivate init(_ code: Refusal.Code) {
+        switch code {
+        case .invalid: self = .invalid
+        case .stateDatabaseUnavailable: self = .stateUnavailable
+        default: self = .notRunning
+        }
+    }
 }
 
 extension Isolation {

@@ -3,6 +3,7 @@ import Logging
 import PostgresClient
 import PostgresTransactions
 import TransactionEngine
+import TransactionMetrics
 
 /// A started coordinator: the composition root, which connects the engine with its ports.
 @LoopActor
@@ -16,11 +17,14 @@ final class Runtime {
     nonisolated var isLogless: Bool { state == nil }
     private let participants: PostgresParticipants
     private let duties: ReplicaDuties?
+    private let sampler: Task<Void, Never>
+    /// Between two readings of what a coordinator holds in memory, for the gauges.
+    private static let samplingInterval = Duration.seconds(5)
 
     private init(
         _ configuration: Coordinator.Configuration, participants: PostgresParticipants,
         log: any DecisionLog, signals: any ReplicaSignals, state: StateDatabase?, loop: EventLoop,
-        observer: any EngineObserver, duties: (TransactionEngine) -> ReplicaDuties?
+        metrics: LibraryMetrics, duties: (TransactionEngine) -> ReplicaDuties?
     ) {
         var limits = EngineLimits()
         limits.inFlightMax = configuration.inFlightMax
@@ -30,12 +34,25 @@ final class Runtime {
         engine = TransactionEngine(
             ports: EnginePorts(
                 log: log, participants: participants, clock: LoopClock(loop), signals: signals,
-                observer: observer, random: { .random(in: $0) }),
+                observers: [metrics.engine], random: { .random(in: $0) }),
             encoding: OutcomeEncoding(
                 results: { _ in [] },
                 problem: { _, cause, failure in StoredProblem(cause, failure).bytes }),
             limits: limits, logger: configuration.logger)
         self.duties = duties(engine)
+        sampler = Task(executorPreference: loop) { [engine] in
+            let clock = LoopClock(loop)
+            while !Task.isCancelled {
+                var sample = await ReplicaState(of: engine)
+                sample.isStateDatabaseUp = await state?.failure == nil
+                sample.isQuarantined = await state?.quarantineReason != nil
+                sample.waitingRecordCount =
+                    await (log as? PostgresDecisionLog)?.waitingRecordCount ?? 0
+                metrics.state.set(sample)
+                await clock.pause(Self.samplingInterval)
+            }
+        }
+        participants.onDeadlock = { metrics.engine.countDeadlock(participantCount: $0) }
         participants.onAnswering = { [engine] name in
             Task(executorPreference: loop) { await engine.participantAnswers(name) }
         }
@@ -44,13 +61,13 @@ final class Runtime {
 
     static func open(
         _ configuration: Coordinator.Configuration, on loop: EventLoop,
-        random: @escaping @Sendable () -> UInt64, metrics: CoordinatorMetrics
+        random: @escaping @Sendable () -> UInt64, metrics: LibraryMetrics
     ) async -> Result<Runtime, CoordinatorError> {
         do {
             try configuration.check()
             let options = try configuration.databases.map { database in
                 var options = try ParticipantOptions(database)
-                options.poolObserver = metrics.connections(of: database.name)
+                options.observePool = metrics.pools(of: database.name)
                 return options
             }
             switch configuration.log {
@@ -79,7 +96,7 @@ final class Runtime {
 
     private static func logless(
         _ configuration: Coordinator.Configuration, participants: [ParticipantOptions],
-        on loop: EventLoop, random: @escaping @Sendable () -> UInt64, metrics: CoordinatorMetrics
+        on loop: EventLoop, random: @escaping @Sendable () -> UInt64, metrics: LibraryMetrics
     ) throws -> Runtime {
         var options = participants
         // A journal is a decision log, and without a state database nobody would trim it.
@@ -91,12 +108,12 @@ final class Runtime {
             loop: loop, logger: configuration.logger)
         return Runtime(
             configuration, participants: participants, log: log, signals: NoSignals(), state: nil,
-            loop: loop, observer: metrics, duties: { _ in nil })
+            loop: loop, metrics: metrics, duties: { _ in nil })
     }
 
     private static func logged(
         _ configuration: Coordinator.Configuration, participants options: [ParticipantOptions],
-        in database: LogLocation.StateDatabase, on loop: EventLoop, metrics: CoordinatorMetrics
+        in database: LogLocation.StateDatabase, on loop: EventLoop, metrics: LibraryMetrics
     ) async throws -> Runtime {
         let logger = configuration.logger
         var stateOptions = StateOptions(
@@ -110,13 +127,13 @@ final class Runtime {
         let state = try await StateDatabase.open(stateOptions, logger: logger)
         let participants = try PostgresParticipants(
             options, state: state, queueMax: configuration.queueMax, loop: loop, logger: logger)
-        let log = PostgresDecisionLog(state, logger: logger)
+        let log = PostgresDecisionLog(state, observer: metrics.log, logger: logger)
         let signals = StateSignals(state, logger: logger)
         var retention = RetentionOptions()
         retention.period = database.retention
         return Runtime(
             configuration, participants: participants, log: log, signals: signals, state: state,
-            loop: loop, observer: metrics,
+            loop: loop, metrics: metrics,
             duties: { engine in
                 ReplicaDuties(
                     engine: engine, log: log, participants: participants, retention: retention,
@@ -131,6 +148,7 @@ final class Runtime {
             _ = await engine.rollBackAll(within: .seconds(5))
         }
         duties?.stop()
+        sampler.cancel()
         await participants.close()
         await state?.close()
     }

@@ -1,4 +1,5 @@
 import ArgumentParser
+import TransactionMetrics
 
 /// The program.
 @main
@@ -12,7 +13,7 @@ struct TandemCommand: AsyncParsableCommand {
             shows a commit, an abort and a crash on throwaway databases, or with `tandem dev`, \
             which keeps such databases running for you to try.
             """,
-        version: "0.1.0",
+        version: BuildInformation.version,
         subcommands: [
             Serve.self, Migrate.self, Check.self, Release.self, Dev.self, Demo.self, Health.self,
             Logless.self,

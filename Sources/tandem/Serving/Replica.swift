@@ -6,6 +6,7 @@ import Logging
 import PostgresClient
 import PostgresTransactions
 import TransactionEngine
+import TransactionMetrics
 
 /// One running replica: the composition root, which connects the engine to its ports.
 @LoopActor
@@ -23,19 +24,19 @@ final class Replica {
 
     private init(
         _ configuration: Configuration, state: StateDatabase,
-        participants: PostgresParticipants, logger: Logger
+        participants: PostgresParticipants, metrics: ServerMetrics, logger: Logger
     ) throws {
         self.configuration = configuration
         self.state = state
         self.participants = participants
         self.logger = logger
-        let log = PostgresDecisionLog(state, logger: logger)
+        let log = PostgresDecisionLog(state, observer: metrics.log, logger: logger)
         signals = StateSignals(state, logger: logger)
         let ports = try Self.withFailpoints(log, participants)
         engine = TransactionEngine(
             ports: EnginePorts(
                 log: ports.0, participants: ports.1, clock: LoopClock(.shared), signals: signals,
-                random: { .random(in: $0) }),
+                observers: [metrics.engine], random: { .random(in: $0) }),
             encoding: .json, limits: configuration.engineLimits, logger: logger)
         var retention = RetentionOptions()
         retention.period = .seconds(configuration.transactions.retentionHours * 3600)
@@ -46,9 +47,19 @@ final class Replica {
         participants.onAnswering = { [engine] name in
             Task(executorPreference: EventLoop.shared) { await engine.participantAnswers(name) }
         }
+        participants.onDeadlock = { metrics.engine.countDeadlock(participantCount: $0) }
         let draining = Lock(false)
         self.draining = draining
-        let api = CoordinatorAPI(engine: engine, settings: configuration.apiSettings) {
+        let api = CoordinatorAPI(
+            engine: engine, settings: configuration.apiSettings,
+            metrics: { [engine] in
+                var current = await ReplicaState(of: engine)
+                current.waitingRecordCount = await log.waitingRecordCount
+                current.isStateDatabaseUp = await state.failure == nil
+                current.isQuarantined = await state.quarantineReason != nil
+                return metrics.render(current)
+            }
+        ) {
             Readiness(
                 stateFailure: await state.failure.map {
                     Readiness.StateFailure(
@@ -57,7 +68,7 @@ final class Replica {
                 isDraining: draining.withLock { $0 },
                 quarantineReason: await state.quarantineReason)
         }
-        let router = api.router(on: .shared)
+        let router = api.router(on: .shared, makeObserver: metrics.route)
         server = Server(
             configuration: configuration.servedWithinDescriptors(logger),
             loop: .shared, renderFailure: CoordinatorAPI.render, handler: router.handle)
@@ -69,11 +80,17 @@ final class Replica {
         // First, because a process that cannot listen must not take the name from one that does.
         try configuration.serverConfiguration.checkAddress()
         let state = try await StateDatabase.open(configuration.stateOptions, logger: logger)
+        let metrics = ServerMetrics(participants: configuration.participants.map(\.name))
+        let options = configuration.participantOptions.map {
+            var options = $0
+            options.observePool = metrics.pools(of: options.name)
+            return options
+        }
         let participants = try PostgresParticipants(
-            configuration.participantOptions, state: state, queueMax: configuration.limits.queued,
-            logger: logger)
+            options, state: state, queueMax: configuration.limits.queued, logger: logger)
         let replica = try Replica(
-            configuration, state: state, participants: participants, logger: logger)
+            configuration, state: state, participants: participants, metrics: metrics,
+            logger: logger)
         replica.duties.start()
         logger.notice(
             "serving",

@@ -3,10 +3,11 @@ enum Layering {
     /// The floors of docs/ARCHITECTURE.md.
     static let floors = [
         "CLibpq": 0, "CMicrohttpd": 0, "CLinux": 0, "CommitProtocol": 0, "StatementGate": 0,
+        "PrometheusMetrics": 0,
         "EventLoop": 1, "CommitSimulator": 1,
         "TransactionEngine": 2, "PostgresClient": 2, "HTTPServer": 2, "PostgresClusters": 2,
         "PostgresTransactions": 3, "CoordinatorAPI": 3, "TransactionTraces": 3,
-        "OpenTelemetryExport": 3,
+        "OpenTelemetryExport": 3, "TransactionMetrics": 3,
         "simulate": 4, "tandem": 4, "TwoPhaseCommit": 4,
     ]
 

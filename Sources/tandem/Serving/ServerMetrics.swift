@@ -1,0 +1,57 @@
+import EventLoop
+import HTTPServer
+import HTTPTypes
+import PostgresClient
+import PostgresTransactions
+import PrometheusMetrics
+import TransactionEngine
+import TransactionMetrics
+
+/// The metrics of a replica, and how they are rendered for Prometheus.
+struct ServerMetrics: Sendable {
+    let engine: EngineMetrics
+    let log: LogMetrics
+    private let state: StateMetrics
+    private let registry: PrometheusRegistry
+
+    init(participants: [String]) {
+        registry = PrometheusRegistry(
+            Metric.all.map {
+                MetricDescription(name: $0.name, help: $0.help, buckets: $0.buckets)
+            })
+        engine = EngineMetrics(participants: participants, factory: registry)
+        log = LogMetrics(factory: registry)
+        state = StateMetrics(participants: participants, factory: registry)
+    }
+
+    /// Makes the observers of the connection pools of a participant.
+    func pools(of participant: String) -> @Sendable (PoolPurpose) -> any ConnectionPoolObserver {
+        { [registry] purpose in
+            PoolMetrics(
+                participant: participant, pool: purpose.rawValue, hasWaits: purpose != .work,
+                factory: registry)
+        }
+    }
+
+    /// Makes the observer of a route.
+    func route(_ method: HTTPRequest.Method?, _ pattern: String?) -> any RouteObserver {
+        ObservedRoute(
+            metrics: RouteMetrics(
+                route: pattern ?? "none", method: method?.rawValue ?? "any", factory: registry))
+    }
+
+    /// Sets the gauges to what this replica holds in memory, and renders everything.
+    func render(_ current: ReplicaState) -> [UInt8] {
+        state.set(current)
+        return registry.render()
+    }
+}
+
+/// Hands the answers of a route to its metrics.
+private struct ObservedRoute: RouteObserver {
+    let metrics: RouteMetrics
+
+    func answered(_ status: HTTPResponse.Status, after time: Duration) {
+        metrics.answered(status.code, after: time)
+    }
+}
