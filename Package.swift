@@ -97,15 +97,21 @@ let floor4: [Target] = [
         dependencies: [
             "CommitProtocol", "EventLoop", "PostgresClient", "PostgresTransactions",
             "TransactionEngine", "TransactionMetrics", logging, metrics, serviceLifecycle,
+            .target(name: "TransactionTraces", condition: .when(traits: ["Tracing"])),
+            .product(
+                name: "Tracing", package: "swift-distributed-tracing",
+                condition: .when(traits: ["Tracing"])),
         ], swiftSettings: strict),
     .executableTarget(
         name: "simulate", dependencies: ["CommitSimulator"], swiftSettings: strict),
     .executableTarget(
         name: "tandem",
         dependencies: [
-            "CommitProtocol", "CoordinatorAPI", "EventLoop", "HTTPServer", "PostgresClient",
-            "PostgresClusters", "PostgresTransactions", "PrometheusMetrics", "TransactionEngine",
-            "TransactionMetrics", logging, metrics, yams,
+            "CommitProtocol", "CoordinatorAPI", "EventLoop", "HTTPServer", "OpenTelemetryExport",
+            "PostgresClient", "PostgresClusters", "PostgresTransactions", "PrometheusMetrics",
+            "TransactionEngine", "TransactionMetrics", "TransactionTraces", logging, metrics,
+            tracing,
+            yams,
             .product(name: "ArgumentParser", package: "swift-argument-parser"),
             .product(name: "UnixSignals", package: "swift-service-lifecycle"),
         ], swiftSettings: failing),
@@ -145,7 +151,8 @@ let wholeTests: [Target] = [
         name: "CoordinatorAPITests", dependencies: ["CoordinatorAPI", yams],
         swiftSettings: strict),
     .testTarget(
-        name: "OpenTelemetryExportTests", dependencies: ["EventLoop", "OpenTelemetryExport", tracing],
+        name: "OpenTelemetryExportTests",
+        dependencies: ["EventLoop", "OpenTelemetryExport", tracing],
         swiftSettings: strict),
     .testTarget(
         name: "PostgresClustersTests", dependencies: ["PostgresClusters"], swiftSettings: strict),
@@ -163,9 +170,9 @@ let wholeTests: [Target] = [
     .testTarget(
         name: "TandemTests",
         dependencies: [
-            "CommitProtocol", "CoordinatorAPI", "EventLoop", "PostgresClient", "PostgresClusters",
-            "PostgresTransactions", "TransactionEngine", "tandem",
-            .product(name: "ArgumentParser", package: "swift-argument-parser"),
+            "CommitProtocol", "CoordinatorAPI", "EventLoop", "HTTPServer", "PostgresClient",
+            "PostgresClusters", "PostgresTransactions", "TransactionEngine", "tandem",
+            .product(name: "ArgumentParser", package: "swift-argument-parser"), httpTypes,
         ], swiftSettings: strict),
     .testTarget(name: "TidyTests", swiftSettings: strict),
     .testTarget(
@@ -204,6 +211,12 @@ let package = Package(
     name: "tandem",
     products: isUnitOnly
         ? [] : [.library(name: "TwoPhaseCommit", targets: ["TwoPhaseCommit"])],
+    traits: [
+        .trait(
+            name: "Tracing",
+            description: "The library reports spans through swift-distributed-tracing."),
+        .default(enabledTraits: ["Tracing"]),
+    ],
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.2"),
         .package(url: "https://github.com/apple/swift-crypto", from: "4.5.2"),

@@ -121,10 +121,9 @@ struct TransactionSpansTests {
     func parent() throws {
         let tracer = InMemoryTracer()
         let caller = tracer.startSpan("caller", context: .topLevel)
-        TransactionSpans(tracer: tracer, replica: "a").observe(
-            .ended(
-                Self.record(.committed, decision: .commit, outcomes: [.committed, .committed]),
-                Self.timeline(traceContext: caller.context, Self.commit)))
+        TransactionSpans(tracer: tracer, replica: "a").report(
+            Self.record(.committed, decision: .commit, outcomes: [.committed, .committed]),
+            Self.timeline(traceContext: caller.context, Self.commit))
         let root = try #require(
             tracer.finishedSpans.first { $0.operationName == "transaction" })
         #expect(root.parentSpanID == caller.spanID)

@@ -14,12 +14,13 @@ extension CoordinatorAPI {
     @LoopActor
     func begin(_ request: ServerRequest, _ answer: @escaping Answer) {
         let returnPoint = ReturnPoint(prefer: request.headerFields[.prefer])
-        let work: TransactionRequest
+        var work: TransactionRequest
         do throws(Problem) {
             work = try transactionRequest(request, returnPoint: returnPoint)
         } catch {
             return answer(ServerResponse(error))
         }
+        work.traceContext = settings.traceContext?(request.headerFields)
         engine.run(work) { outcome in
             answer(Self.response(to: outcome, preferred: returnPoint))
         }

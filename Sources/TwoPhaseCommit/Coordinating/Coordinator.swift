@@ -287,13 +287,14 @@ public final class Coordinator: Sendable {
         guard let runtime = started else {
             throw .aborted(Aborted(id: nil, cause: Task.isCancelled ? .cancelled : .deadline))
         }
-        let request = TransactionRequest(
+        var request = TransactionRequest(
             principal: Runtime.principal, idempotency: nil,
             branches: works.map(\.branch), isolation: Isolation(options.isolation),
             // The first run may have had to start the coordinator.
             timeout: (timeout - start.duration(to: clock.now)).bounded, labels: [],
             execution: options.order == .parallel ? .parallel : .inOrder, retriesMax: retries,
             isCancellable: true)
+        request.traceContext = LibraryTraces.context
         // From here on the engine stays on the loop's thread, and closures run where they prefer to.
         let answer = await withTaskExecutorPreference(loop) {
             await runtime.engine.run(request)

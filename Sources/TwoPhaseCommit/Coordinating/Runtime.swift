@@ -34,7 +34,9 @@ final class Runtime {
         engine = TransactionEngine(
             ports: EnginePorts(
                 log: log, participants: participants, clock: LoopClock(loop), signals: signals,
-                observers: [metrics.engine], random: { .random(in: $0) }),
+                observers: [metrics.engine]
+                    + LibraryTraces.observers(replica: state?.options.replica ?? "logless"),
+                random: { .random(in: $0) }),
             encoding: OutcomeEncoding(
                 results: { _ in [] },
                 problem: { _, cause, failure in StoredProblem(cause, failure).bytes }),

@@ -33,6 +33,7 @@ extension Configuration {
         listen(root, &placeholder)
         sizes(root, &placeholder)
         times(root, &placeholder)
+        tracing(root, &placeholder)
         let log = root.section("log")
         log.word(
             "level", of: ["trace", "debug", "info", "notice", "warning", "error", "critical"],
@@ -135,6 +136,14 @@ extension Configuration {
         limits.integer(
             "storedResultBytes", in: 0...16_777_216, into: &value.limits.storedResultBytes)
         limits.refuseUnknown()
+    }
+
+    private static func tracing(_ root: ConfigurationSource, _ value: inout Configuration) {
+        let source = root.section("tracing")
+        source.address("endpoint", into: &value.tracing.endpoint)
+        source.number("sampleRatio", in: 0...1, into: &value.tracing.sampleRatio)
+        source.integer("timeoutSeconds", in: 1...600, into: &value.tracing.timeoutSeconds)
+        source.refuseUnknown()
     }
 
     private static func times(_ root: ConfigurationSource, _ value: inout Configuration) {

@@ -1,3 +1,4 @@
+import Foundation
 import PostgresClient
 
 /// All settings of a replica, validated.
@@ -68,6 +69,13 @@ struct Configuration: Sendable {
         var responseTimeoutSeconds = 20
     }
 
+    struct Tracing: Sendable {
+        /// Where spans are posted; nil if nothing is traced.
+        var endpoint: URL?
+        var sampleRatio = 0.01
+        var timeoutSeconds = 10
+    }
+
     var listen = Listen()
     var allowUnauthenticated = false
     var replica = Replica()
@@ -76,6 +84,7 @@ struct Configuration: Sendable {
     var limits = Limits()
     var transactions = Transactions()
     var http = HTTP()
+    var tracing = Tracing()
     var shutdownGraceSeconds = 30
     var logLevel = "info"
     /// What works but should be changed, for the log.

@@ -1,3 +1,4 @@
+import Foundation
 import Yams
 
 /// One mapping of the configuration: values from the file, overridden by the environment's.
@@ -78,6 +79,30 @@ final class ConfigurationSource {
                     + "\"\(text)\"", key: key)
         }
         target = number
+    }
+
+    /// Sets `target` to the number under `key`, if there is one.
+    func number(_ key: String, in range: ClosedRange<Double>, into target: inout Double) {
+        guard let text = string(key) else { return }
+        guard let number = Double(text), range.contains(number) else {
+            return fault(
+                "expected a number from \(range.lowerBound) to \(range.upperBound), got "
+                    + "\"\(text)\"", key: key)
+        }
+        target = number
+    }
+
+    /// Sets `target` to the address under `key`, if there is one: of http or https, with a host.
+    func address(_ key: String, into target: inout URL?) {
+        guard let text = string(key) else { return }
+        guard let url = URL(string: text), ["http", "https"].contains(url.scheme?.lowercased()),
+            url.host?.isEmpty == false
+        else {
+            return fault(
+                "expected an address such as http://127.0.0.1:4318/v1/traces, got \"\(text)\"",
+                key: key)
+        }
+        target = url
     }
 
     /// Sets `target` to the boolean under `key`, if there is one.

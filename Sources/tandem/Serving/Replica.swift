@@ -18,17 +18,20 @@ final class Replica {
     private let participants: PostgresParticipants
     private let signals: StateSignals
     private let server: Server
+    private let traces: TraceExport?
     private let logger: Logger
     private let draining: Lock<Bool>
     private let duties: ReplicaDuties
 
     private init(
         _ configuration: Configuration, state: StateDatabase,
-        participants: PostgresParticipants, metrics: ServerMetrics, logger: Logger
+        participants: PostgresParticipants, metrics: ServerMetrics, traces: TraceExport?,
+        logger: Logger
     ) throws {
         self.configuration = configuration
         self.state = state
         self.participants = participants
+        self.traces = traces
         self.logger = logger
         let log = PostgresDecisionLog(state, observer: metrics.log, logger: logger)
         signals = StateSignals(state, logger: logger)
@@ -36,7 +39,8 @@ final class Replica {
         engine = TransactionEngine(
             ports: EnginePorts(
                 log: ports.0, participants: ports.1, clock: LoopClock(.shared), signals: signals,
-                observers: [metrics.engine], random: { .random(in: $0) }),
+                observers: [metrics.engine] + (traces.map { [$0.spans] } ?? []),
+                random: { .random(in: $0) }),
             encoding: .json, limits: configuration.engineLimits, logger: logger)
         var retention = RetentionOptions()
         retention.period = .seconds(configuration.transactions.retentionHours * 3600)
@@ -50,8 +54,10 @@ final class Replica {
         participants.onDeadlock = { metrics.engine.countDeadlock(participantCount: $0) }
         let draining = Lock(false)
         self.draining = draining
+        var settings = configuration.apiSettings
+        if let traces { settings.traceContext = { traces.context(of: $0) } }
         let api = CoordinatorAPI(
-            engine: engine, settings: configuration.apiSettings,
+            engine: engine, settings: settings,
             metrics: { [engine] in
                 var current = await ReplicaState(of: engine)
                 current.waitingRecordCount = await log.waitingRecordCount
@@ -90,8 +96,9 @@ final class Replica {
             options, state: state, queueMax: configuration.limits.queued, logger: logger)
         let replica = try Replica(
             configuration, state: state, participants: participants, metrics: metrics,
-            logger: logger)
+            traces: TraceExport(configuration, logger: logger), logger: logger)
         replica.duties.start()
+        replica.traces?.start()
         logger.notice(
             "serving",
             metadata: [
@@ -112,6 +119,7 @@ final class Replica {
         duties.stop()
         await participants.close()
         await state.close()
+        await traces?.stop()
         logger.notice("stopped", metadata: ["everythingEnded": "\(answered && ended)"])
         return answered && ended
     }

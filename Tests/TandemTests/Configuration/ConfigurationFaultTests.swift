@@ -34,6 +34,15 @@ import Testing
                 + "critical, got \"loud\""
         ),
         (
+            "tracing: { endpoint: collector:4318 }",
+            "line 1: tracing.endpoint: expected an address such as "
+                + "http://127.0.0.1:4318/v1/traces, got \"collector:4318\""
+        ),
+        (
+            "tracing: { sampleRatio: 2 }",
+            "line 1: tracing.sampleRatio: expected a number from 0.0 to 1.0, got \"2\""
+        ),
+        (
             "allowUnauthenticated: yes",
             "line 1: allowUnauthenticated: expected true or false, got \"yes\""
         ),

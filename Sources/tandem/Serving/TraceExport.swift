@@ -1,0 +1,108 @@
+import EventLoop
+import Foundation
+import FoundationNetworking
+import HTTPServer
+import Logging
+import OpenTelemetryExport
+import Tracing
+import TransactionEngine
+import TransactionMetrics
+import TransactionTraces
+
+/// Sends the traces of a replica to an OpenTelemetry collector, in the background.
+final class TraceExport: Sendable {
+    /// Reports each transaction that has ended.
+    let spans: TransactionSpans
+    private let tracer: ExportingTracer
+    private let queue: SpanQueue
+    private let running = Lock<Task<Void, Never>?>(nil)
+
+    /// Makes an export; nil if none is configured.
+    init?(_ configuration: Configuration, logger: Logger) {
+        guard let endpoint = configuration.tracing.endpoint else { return nil }
+        let collector = TraceCollector(
+            endpoint: endpoint, timeout: .seconds(configuration.tracing.timeoutSeconds))
+        queue = SpanQueue(
+            resource: [
+                ("service.name", "tandem"), ("service.version", BuildInformation.version),
+                ("service.instance.id", configuration.replica.name),
+            ],
+            send: collector.send,
+            report: { reason, count in
+                logger.warning(
+                    "spans were dropped",
+                    metadata: [
+                        "count": "\(count)", "collector": "\(endpoint)", "reason": "\(reason)",
+                    ])
+            })
+        tracer = ExportingTracer(
+            queue: queue, sampleRatio: configuration.tracing.sampleRatio,
+            random: { .random(in: .min ... .max) })
+        spans = TransactionSpans(tracer: tracer, replica: configuration.replica.name)
+    }
+
+    /// The caller's position in a trace, as `traceparent` has it.
+    func context(of fields: RequestFields) -> (any Sendable)? {
+        var context = ServiceContext.topLevel
+        tracer.extract(fields, into: &context, using: FieldExtractor())
+        return context.traceParent == nil ? nil : context
+    }
+
+    /// Begins to send.
+    func start() {
+        running.withLock { $0 = Task { [queue] in await queue.run() } }
+    }
+
+    /// Sends what is left, for a few seconds at most.
+    func stop() async {
+        running.withLock { $0 }?.cancel()
+        let flush = Task { [queue] in await queue.flush() }
+        let limit = Task {
+            try await Task.sleep(for: .seconds(5))
+            flush.cancel()
+        }
+        await flush.value
+        limit.cancel()
+    }
+}
+
+private struct FieldExtractor: Extractor {
+    func extract(key: String, from fields: RequestFields) -> String? { fields[FieldName(key)] }
+}
+
+/// Posts batches of spans as OTLP over HTTP asks for it.
+private struct TraceCollector: Sendable {
+    private let endpoint: URL
+    private let timeout: Duration
+    private let session: URLSession
+
+    init(endpoint: URL, timeout: Duration) {
+        self.endpoint = endpoint
+        self.timeout = timeout
+        let settings = URLSessionConfiguration.ephemeral
+        settings.urlCache = nil
+        settings.httpCookieStorage = nil
+        session = URLSession(configuration: settings)
+    }
+
+    @Sendable func send(_ body: [UInt8]) async -> SpanQueue.Delivery {
+        var request = URLRequest(url: endpoint)
+        request.httpMethod = "POST"
+        request.timeoutInterval = timeout / .seconds(1)
+        request.setValue("application/x-protobuf", forHTTPHeaderField: "Content-Type")
+        request.setValue("tandem", forHTTPHeaderField: "User-Agent")
+        request.httpBody = Data(body)
+        do {
+            let (_, response) = try await session.data(for: request)
+            let status = (response as? HTTPURLResponse)?.statusCode ?? 0
+            switch status {
+            case 200..<300: return .accepted
+            // The statuses that the specification of OTLP names as worth another attempt.
+            case 429, 502, 503, 504: return .refusedForNow(reason: "status \(status)")
+            default: return .refused(reason: "status \(status)")
+            }
+        } catch {
+            return .refusedForNow(reason: error.localizedDescription)
+        }
+    }
+}
