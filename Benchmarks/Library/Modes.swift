@@ -99,6 +99,7 @@ final class Naive {
             ConnectionPool(
                 options: try ConnectionOptions(conninfo: cluster.connectionString()),
                 size: connections, minimumIdle: connections, connectTimeout: .seconds(10),
+                loop: .shared,
                 prepare: { _ in })
         }
         return Naive(

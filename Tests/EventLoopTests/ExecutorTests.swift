@@ -110,7 +110,7 @@ struct ExecutorTests {
 
     @Test func returnsBlockingResultOnLoop() async {
         let isOnLoop = await withCheckedContinuation { done in
-            BlockingCall.start({ 42 }) { value in
+            BlockingCall.start(for: .shared, { 42 }) { value in
                 #expect(value == 42)
                 done.resume(returning: EventLoop.shared.isOnLoop)
             }

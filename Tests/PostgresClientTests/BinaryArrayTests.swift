@@ -11,7 +11,8 @@ struct BinaryArrayTests {
     func isReadByServer() async throws {
         try await PostgresCluster.withTemporary { @LoopActor cluster in
             let connection = try await PostgresConnection.connect(
-                ConnectionOptions(conninfo: cluster.connectionString()), timeout: .seconds(60))
+                ConnectionOptions(conninfo: cluster.connectionString()), timeout: .seconds(60),
+                loop: .shared)
             defer { connection.close() }
             var truths = BinaryArray(of: .boolean)
             var bytes = BinaryArray(of: .bytea)
@@ -68,7 +69,8 @@ struct BinaryArrayTests {
     func holdsArrayLiterals() async throws {
         try await PostgresCluster.withTemporary { @LoopActor cluster in
             let connection = try await PostgresConnection.connect(
-                ConnectionOptions(conninfo: cluster.connectionString()), timeout: .seconds(60))
+                ConnectionOptions(conninfo: cluster.connectionString()), timeout: .seconds(60),
+                loop: .shared)
             defer { connection.close() }
             let lists: [[String?]] = [
                 [], [nil], ["", "NULL", nil, "a,b", "{}", #"\"#, #"""#, #"x"y\z"#, "ü"],

@@ -117,7 +117,7 @@ struct CompletionTests {
         let cluster = try await Cluster.shared.value
         let pool = ConnectionPool(
             options: try cluster.options(),
-            configuration: PoolConfiguration(size: 1, connectTimeout: patience))
+            configuration: PoolConfiguration(size: 1, connectTimeout: patience), loop: .shared)
         let connection = try await pool.acquire(timeout: patience)
         let log = Log()
         connection.execute(
@@ -185,7 +185,7 @@ struct CompletionTests {
         let cluster = try await Cluster.shared.value
         let pool = ConnectionPool(
             options: try cluster.options(),
-            configuration: PoolConfiguration(size: 1, connectTimeout: patience))
+            configuration: PoolConfiguration(size: 1, connectTimeout: patience), loop: .shared)
         let shared = SharedConnections(pool, usersMax: 1)
         try await shared.withConnection(timeout: patience) { _ in }
         var first: SharedConnections.Share?

@@ -25,7 +25,8 @@ struct ConnectingTests {
         for host in ["localhost", "127.0.0.1,localhost", "no-such-host.invalid,localhost"] {
             let ports = host.contains(",") ? "\(dead.port),\(cluster.port)" : "\(cluster.port)"
             let options = try cluster.options(["host": host, "port": ports])
-            let connection = try await PostgresConnection.connect(options, timeout: patience)
+            let connection = try await PostgresConnection.connect(
+                options, timeout: patience, loop: .shared)
             #expect(connection.isOpen)
             connection.close()
         }
@@ -61,7 +62,8 @@ struct ConnectingTests {
         let error = await failure {
             let options = try ConnectionOptions(
                 conninfo: "host=127.0.0.1 port=\(listener.port) user=x password=hidden")
-            _ = try await PostgresConnection.connect(options, timeout: .milliseconds(150))
+            _ = try await PostgresConnection.connect(
+                options, timeout: .milliseconds(150), loop: .shared)
         }
         let took = ContinuousClock.now - start
         guard case .unreachable(let reason) = error else { return #expect(error == nil) }
@@ -81,7 +83,8 @@ struct ConnectingTests {
             let attempt = Task.immediate { @LoopActor in
                 if beforehand { withUnsafeCurrentTask { unsafe $0?.cancel() } }
                 return await failure {
-                    _ = try await PostgresConnection.connect(options, timeout: patience)
+                    _ = try await PostgresConnection.connect(
+                        options, timeout: patience, loop: .shared)
                 }
             }
             if !beforehand { attempt.cancel() }

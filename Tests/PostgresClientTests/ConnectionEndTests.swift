@@ -64,13 +64,14 @@ struct ConnectionEndTests {
     @Test func noticesImmediateShutdownOfServer() async throws {
         let cluster = try await Cluster.start()
         let connection = try await PostgresConnection.connect(
-            try cluster.options(), timeout: patience)
+            try cluster.options(), timeout: patience, loop: .shared)
         async let lost = failure { _ = try await connection.query("SELECT pg_sleep(3600)") }
         _ = try await eventually("the command was sent") { connection.outstanding == 1 }
         await cluster.stop()
         guard case .connectionLost = await lost else { return #expect(Bool(false)) }
         let error = await failure {
-            _ = try await PostgresConnection.connect(try cluster.options(), timeout: patience)
+            _ = try await PostgresConnection.connect(
+                try cluster.options(), timeout: patience, loop: .shared)
         }
         guard case .unreachable = error else { return #expect(error == nil) }
     }

@@ -9,7 +9,7 @@ struct HandoverTests {
     private func pool() async throws -> ConnectionPool {
         ConnectionPool(
             options: try await Cluster.shared.value.options(),
-            configuration: PoolConfiguration(size: 1, connectTimeout: patience))
+            configuration: PoolConfiguration(size: 1, connectTimeout: patience), loop: .shared)
     }
 
     /// Runs a body on the loop as soon as the task that calls this awaits something.

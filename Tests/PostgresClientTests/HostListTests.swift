@@ -19,7 +19,7 @@ struct HostListTests {
         var failures = 0
         let pool = ConnectionPool(
             options: try twice(cluster),
-            configuration: PoolConfiguration(size: 1, connectTimeout: patience)
+            configuration: PoolConfiguration(size: 1, connectTimeout: patience), loop: .shared
         ) { connection in
             calls += 1
             if calls == 1 { throw Unsuitable() }
@@ -41,7 +41,8 @@ struct HostListTests {
             "host": "127.0.0.1,127.0.0.1", "port": "\(dead.port),\(cluster.port)",
         ])
         let error = await failure {
-            _ = try await PostgresConnection.connect(options, timeout: patience) { _ in
+            _ = try await PostgresConnection.connect(options, timeout: patience, loop: .shared) {
+                _ in
                 throw Unsuitable()
             }
         }
@@ -52,7 +53,7 @@ struct HostListTests {
         // Of one alone the error is its own.
         await #expect(throws: Unsuitable.self) {
             _ = try await PostgresConnection.connect(
-                try cluster.options(), timeout: patience
+                try cluster.options(), timeout: patience, loop: .shared
             ) { _ in throw Unsuitable() }
         }
     }
@@ -68,7 +69,8 @@ struct HostListTests {
             "host": "127.0.0.1,127.0.0.1", "port": "\(other.port),\(cluster.port)",
             "dbname": name,
         ])
-        let connection = try await PostgresConnection.connect(options, timeout: patience)
+        let connection = try await PostgresConnection.connect(
+            options, timeout: patience, loop: .shared)
         let port = try await connection.query("SELECT inet_server_port()")
         #expect(port.text(row: 0, column: 0) == "\(cluster.port)")
         connection.close()
@@ -84,7 +86,7 @@ struct HostListTests {
             options: try cluster.options([
                 "host": "127.0.0.1,127.0.0.1", "port": "\(silent.port),\(cluster.port)",
             ]),
-            configuration: PoolConfiguration(size: 1, connectTimeout: .seconds(2)))
+            configuration: PoolConfiguration(size: 1, connectTimeout: .seconds(2)), loop: .shared)
         pool.giveBack(try await pool.acquire(timeout: patience))
         await pool.close()
     }

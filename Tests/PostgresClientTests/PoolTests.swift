@@ -16,7 +16,7 @@ struct PoolTests {
         configuration.connectTimeout = connectTimeout
         return ConnectionPool(
             options: try await Cluster.shared.value.options(overrides),
-            configuration: configuration, prepare: prepare)
+            configuration: configuration, loop: .shared, prepare: prepare)
     }
 
     @Test func growsOnDemandUpToItsSize() async throws {
@@ -37,7 +37,8 @@ struct PoolTests {
         let observer = RecordingObserver()
         let pool = ConnectionPool(
             options: try await Cluster.shared.value.options([:]),
-            configuration: PoolConfiguration(size: 1, connectTimeout: patience), observer: observer)
+            configuration: PoolConfiguration(size: 1, connectTimeout: patience), observer: observer,
+            loop: .shared)
         let first = try await pool.acquire(timeout: patience)
         pool.giveBack(first)
         let again = try #require(pool.takeIdle())
@@ -49,7 +50,8 @@ struct PoolTests {
             ])
         let failing = ConnectionPool(
             options: try await Cluster.shared.value.options([:]),
-            configuration: PoolConfiguration(size: 1, connectTimeout: patience), observer: observer
+            configuration: PoolConfiguration(size: 1, connectTimeout: patience), observer: observer,
+            loop: .shared
         ) { _ in throw Unprepared() }
         failing.start()
         await #expect(throws: PostgresError.self) {
@@ -283,12 +285,12 @@ struct PoolTests {
         let silent = ConnectionPool(
             options: try ConnectionOptions(
                 conninfo: "host=127.0.0.1 port=\(listener.port) user=x"),
-            configuration: PoolConfiguration(size: 2, connectTimeout: patience))
+            configuration: PoolConfiguration(size: 2, connectTimeout: patience), loop: .shared)
         silent.demand(2)
         // One that connects, and is prepared for as long as its server likes.
         let preparing = ConnectionPool(
             options: try await Cluster.shared.value.options(),
-            configuration: PoolConfiguration(size: 1, connectTimeout: patience)
+            configuration: PoolConfiguration(size: 1, connectTimeout: patience), loop: .shared
         ) { connection in
             _ = try await connection.query("SELECT pg_sleep(3600) AS prepared")
         }

@@ -8,7 +8,7 @@ struct SharedConnectionsTests {
     {
         ConnectionPool(
             options: try await Cluster.shared.value.options(overrides),
-            configuration: PoolConfiguration(size: size, connectTimeout: patience))
+            configuration: PoolConfiguration(size: size, connectTimeout: patience), loop: .shared)
     }
 
     @Test func sharesOneConnectionAmongMany() async throws {

@@ -34,8 +34,8 @@ struct PreparedOwnersTests {
     private static func ask(_ conninfo: String) async throws {
         let options = try ConnectionOptions(conninfo: conninfo)
         let connections = [
-            try await PostgresConnection.connect(options, timeout: .seconds(30)),
-            try await PostgresConnection.connect(options, timeout: .seconds(30)),
+            try await PostgresConnection.connect(options, timeout: .seconds(30), loop: .shared),
+            try await PostgresConnection.connect(options, timeout: .seconds(30), loop: .shared),
         ]
         let owners = PreparedOwners(loop: .shared)
         let tasks = (0..<50).map { number in

@@ -184,7 +184,7 @@ struct Testbed {
     @LoopActor
     private static func run(_ commands: [String], _ conninfo: String) async throws {
         let connection = try await PostgresConnection.connect(
-            ConnectionOptions(conninfo: conninfo), timeout: .seconds(30))
+            ConnectionOptions(conninfo: conninfo), timeout: .seconds(30), loop: .shared)
         defer { connection.close() }
         for command in commands { _ = try await connection.query(command) }
     }

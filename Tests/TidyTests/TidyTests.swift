@@ -41,6 +41,20 @@ import Testing
         #expect(Purity.faults(in: planted("tandem", line)) == [])
     }
 
+    @Test func `rooms get their loop through an initializer`() throws {
+        #expect(SharedLoop.faults(in: try Repository.swiftFiles("Sources")) == [])
+    }
+
+    @Test(arguments: [
+        "init(loop: EventLoop = .shared) {}", "let clock = LoopClock(.shared)",
+        "connect(options, loop: .shared)", "EventLoop.shared.execute {}",
+    ])
+    func `the shared loop in a room is found`(line: String) {
+        #expect(SharedLoop.faults(in: planted("PostgresClient", line)).count == 1)
+        #expect(SharedLoop.faults(in: planted("tandem", line)) == [])
+        #expect(SharedLoop.faults(in: planted("PostgresClient", "rows.shared.count")) == [])
+    }
+
     @Test func `no function is longer than a screen`() throws {
         let files = try Repository.swiftFiles("Sources") + Repository.swiftFiles("Tests")
         #expect(FunctionLength.faults(in: files) == [])

@@ -1,4 +1,5 @@
 import CommitProtocol
+import EventLoop
 import Foundation
 import Glibc
 import PostgresClient
@@ -106,7 +107,8 @@ extension LibraryTests {
                     try ConnectionOptions(conninfo: $0.connectionString())
                 }
                 let victim = try await startVictim(testbed, log: false)
-                let alive = try await LoglessTransactions.find(in: databases, timeout: patience)
+                let alive = try await LoglessTransactions.find(
+                    in: databases, timeout: patience, loop: .shared)
                 #expect(alive.groups.map(\.isCoordinatorAlive) == [true])
                 let early = try await testbed.tandem(
                     ["logless", "resolve", alive.groups[0].name, "rollback", "--incomplete"])
@@ -115,10 +117,13 @@ extension LibraryTests {
                 victim.send(SIGKILL)
                 _ = await victim.exitStatus()
                 try await until("its sessions are gone") {
-                    try await LoglessTransactions.find(in: databases, timeout: patience)
-                        .groups.map(\.isCoordinatorAlive) == [false]
+                    try await LoglessTransactions.find(
+                        in: databases, timeout: patience, loop: .shared
+                    )
+                    .groups.map(\.isCoordinatorAlive) == [false]
                 }
-                let found = try await LoglessTransactions.find(in: databases, timeout: patience)
+                let found = try await LoglessTransactions.find(
+                    in: databases, timeout: patience, loop: .shared)
                 let group = try #require(found.groups.first)
                 #expect(group.missing == [0])
                 #expect(group.branches.map(\.database) == [1])

@@ -21,7 +21,7 @@ final class TableLock {
 
     private static func take(at conninfo: String, by sql: String) async throws -> TableLock {
         let connection = try await PostgresConnection.connect(
-            ConnectionOptions(conninfo: conninfo), timeout: patience)
+            ConnectionOptions(conninfo: conninfo), timeout: patience, loop: .shared)
         for sql in ["BEGIN", sql] { _ = try await connection.query(sql) }
         return TableLock(connection)
     }

@@ -25,7 +25,7 @@ package enum BlockingCall {
 
     /// Runs a body on a helper thread and returns what it returns.
     ///
-    /// Cancelling the task does not interrupt the call. For a bound use ``start(in:_:then:)`` together with
+    /// Cancelling the task does not interrupt the call. For a bound use ``start(in:for:_:then:)`` together with
     /// a timer, and ignore a late result.
     package static func run<Result: Sendable>(
         in lane: Lane = .bounded, _ body: @Sendable @escaping () -> Result
@@ -37,12 +37,12 @@ package enum BlockingCall {
 
     /// Runs a body on a helper thread, then hands its result to `completion` on the loop.
     package static func start<Result: Sendable>(
-        in lane: Lane = .bounded, _ body: @Sendable @escaping () -> Result,
+        in lane: Lane = .bounded, for loop: EventLoop, _ body: @Sendable @escaping () -> Result,
         then completion: @LoopActor @Sendable @escaping (Result) -> Void
     ) {
         lane.threads.submit {
             let result = body()
-            EventLoop.shared.execute { completion(result) }
+            loop.execute { completion(result) }
         }
     }
 }

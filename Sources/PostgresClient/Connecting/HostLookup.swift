@@ -19,7 +19,7 @@ final class HostLookup {
         timer = loop.schedule(after: timeout) {
             self.end(.failure(.unreachable("no address of \(options) within \(timeout)")))
         }
-        BlockingCall.start {
+        BlockingCall.start(for: loop) {
             Result { () throws(PostgresError) in try HostResolution.servers(of: options) }
         } then: {
             // Without effect if the time is up by now.

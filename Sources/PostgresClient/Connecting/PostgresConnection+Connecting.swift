@@ -16,7 +16,7 @@ extension PostgresConnection {
     ///   - statementsMax: how many prepared statements the session keeps; 0 for none.
     package static func connect(
         _ options: ConnectionOptions, timeout: Duration, statementsMax: Int = 256,
-        loop: EventLoop = .shared
+        loop: EventLoop
     ) async throws(PostgresError) -> PostgresConnection {
         do {
             return try await connect(
@@ -39,7 +39,7 @@ extension PostgresConnection {
     ///   - prepare: run on a new connection; if it throws, the connection is closed.
     package static func connect(
         _ options: ConnectionOptions, timeout: Duration, statementsMax: Int = 256,
-        loop: EventLoop = .shared, prepare: Preparation?
+        loop: EventLoop, prepare: Preparation?
     ) async throws -> PostgresConnection {
         let start = loop.now
         let servers = try await servers(of: options, within: timeout, loop)

@@ -98,7 +98,7 @@ extension PostgresConnection {
         cancelsUnderWay += 1
         CancelTraffic.underWay[server, default: 0] += 1
         let request = unsafe CancelRequest(cancel)
-        BlockingCall.start(in: .unbounded) {
+        BlockingCall.start(in: .unbounded, for: loop) {
             request.send()
         } then: { [weak self] in
             CancelTraffic.end(server)

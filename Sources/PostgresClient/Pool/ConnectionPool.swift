@@ -75,7 +75,7 @@ package final class ConnectionPool {
     ///     server of the connection string is tried. If none is left the attempt has failed.
     package init(
         options: ConnectionOptions, configuration: PoolConfiguration,
-        observer: (any ConnectionPoolObserver)? = nil, loop: EventLoop = .shared,
+        observer: (any ConnectionPoolObserver)? = nil, loop: EventLoop,
         generator: any RandomNumberGenerator & Sendable = SystemRandomNumberGenerator(),
         prepare: @escaping Preparation = { _ in }
     ) {
@@ -90,13 +90,13 @@ package final class ConnectionPool {
     /// Makes a pool and begins to open `minimumIdle` connections, with the other values' defaults.
     package convenience init(
         options: ConnectionOptions, size: Int, minimumIdle: Int, connectTimeout: Duration,
-        prepare: @escaping Preparation
+        loop: EventLoop, prepare: @escaping Preparation
     ) {
         self.init(
             options: options,
             configuration: PoolConfiguration(
                 size: size, minimumIdle: minimumIdle, connectTimeout: connectTimeout),
-            prepare: prepare)
+            loop: loop, prepare: prepare)
         start()
     }
 

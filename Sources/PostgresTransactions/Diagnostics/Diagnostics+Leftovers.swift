@@ -1,5 +1,5 @@
 import CommitProtocol
-import EventLoop
+package import EventLoop
 package import PostgresClient
 import TransactionEngine
 
@@ -11,13 +11,13 @@ extension Diagnostics {
     @LoopActor
     package static func leftovers(
         state: ConnectionOptions, participants: [(name: String, options: ConnectionOptions)],
-        timeout: Duration
+        timeout: Duration, loop: EventLoop
     ) async -> [String: [String]] {
-        guard let log = try? await PostgresConnection.connect(state, timeout: timeout) else {
-            return [:]
-        }
+        guard
+            let log = try? await PostgresConnection.connect(state, timeout: timeout, loop: loop)
+        else { return [:] }
         defer { log.close() }
-        return (try? await find(log, participants, timeout: timeout)) ?? [:]
+        return (try? await find(log, participants, timeout: timeout, loop: loop)) ?? [:]
     }
 
     private struct Place: Sendable {
@@ -49,7 +49,7 @@ extension Diagnostics {
     @LoopActor
     private static func find(
         _ log: PostgresConnection, _ participants: [(name: String, options: ConnectionOptions)],
-        timeout: Duration
+        timeout: Duration, loop: EventLoop
     ) async throws -> [String: [String]] {
         let result = try await log.set(
             .examination, thenRun: installation.command(), timeout: patience)
@@ -57,7 +57,8 @@ extension Diagnostics {
         var found: [(name: String, place: Place, prepared: [PreparedTransaction])] = []
         for (name, options) in participants {
             guard
-                let (place, prepared) = try? await prepared(options, installation, timeout: timeout)
+                let (place, prepared) = try? await prepared(
+                    options, installation, timeout: timeout, loop: loop)
             else { continue }
             found.append((name, place, prepared))
         }
@@ -108,9 +109,10 @@ extension Diagnostics {
 
     @LoopActor
     private static func prepared(
-        _ options: ConnectionOptions, _ installation: String, timeout: Duration
+        _ options: ConnectionOptions, _ installation: String, timeout: Duration, loop: EventLoop
     ) async throws -> (Place, [PreparedTransaction]) {
-        let connection = try await PostgresConnection.connect(options, timeout: timeout)
+        let connection = try await PostgresConnection.connect(
+            options, timeout: timeout, loop: loop)
         defer { connection.close() }
         let result = try await connection.set(
             .examination, thenRun: Place.query.command(), timeout: patience)

@@ -1,4 +1,4 @@
-import EventLoop
+package import EventLoop
 package import PostgresClient
 
 /// Examines whether a database can do its part, and is set up for it.
@@ -23,14 +23,15 @@ package enum Diagnostics {
     @LoopActor
     package static func examine(
         _ options: ConnectionOptions, as purpose: Purpose, allowsFsyncOff: Bool,
-        timeout: Duration, journal: Bool = false
+        timeout: Duration, journal: Bool = false, loop: EventLoop
     ) async -> Diagnosis {
         var checks: [Diagnosis.Check] = []
         do {
             // Two sessions, since one alone cannot show a pooler.
-            let (connection, options) = try await reach(options, timeout)
+            let (connection, options) = try await reach(options, timeout: timeout, loop: loop)
             defer { connection.close() }
-            let other = try await PostgresConnection.connect(options, timeout: timeout)
+            let other = try await PostgresConnection.connect(
+                options, timeout: timeout, loop: loop)
             defer { other.close() }
             checks.append(.ok("reachable", "It answers, to two sessions at once."))
             // First, since through a pooler the other queries could run in different sessions.
@@ -43,7 +44,7 @@ package enum Diagnostics {
             checks += probe.checks(purpose, allowsFsyncOff: allowsFsyncOff)
             checks.append(
                 await SettingsProbe.examine(
-                    connection, options, as: purpose, timeout: timeout))
+                    connection, options, as: purpose, timeout: timeout, loop: loop))
             if purpose == .participant, probe.canPrepare {
                 checks.append(await trial(connection))
             }
@@ -60,14 +61,17 @@ package enum Diagnostics {
     /// Replicas use no session on a standby, and so the checks can report that the server is one.
     @LoopActor
     private static func reach(
-        _ options: ConnectionOptions, _ timeout: Duration
+        _ options: ConnectionOptions, timeout: Duration, loop: EventLoop
     ) async throws(PostgresError) -> (PostgresConnection, ConnectionOptions) {
         do {
-            return (try await PostgresConnection.connect(options, timeout: timeout), options)
+            let connection = try await PostgresConnection.connect(
+                options, timeout: timeout, loop: loop)
+            return (connection, options)
         } catch {
             let any = try options.overriding(["target_session_attrs": "any"])
             guard any != options,
-                let connection = try? await PostgresConnection.connect(any, timeout: timeout)
+                let connection = try? await PostgresConnection.connect(
+                    any, timeout: timeout, loop: loop)
             else { throw error }
             return (connection, any)
         }

@@ -6,7 +6,7 @@ enum SettingsProbe {
     @LoopActor
     static func examine(
         _ connection: PostgresConnection, _ options: ConnectionOptions,
-        as purpose: Diagnostics.Purpose, timeout: Duration
+        as purpose: Diagnostics.Purpose, timeout: Duration, loop: EventLoop
     ) async -> Diagnosis.Check {
         do {
             switch purpose {
@@ -14,7 +14,7 @@ enum SettingsProbe {
                 if let settings = try await StateDatabase.unsafeSettings(connection) {
                     throw StateDatabaseError.unsafeSettings(settings)
                 }
-            case .participant: try await connect(options, timeout)
+            case .participant: try await connect(options, timeout: timeout, loop: loop)
             }
             return .ok("settings", "Its sessions have the settings that tandem needs.")
         } catch {
@@ -25,10 +25,12 @@ enum SettingsProbe {
     /// Opens a session with the settings of those that end branches: the startup packet carries them, and
     /// a pooler may refuse or drop them.
     @LoopActor
-    private static func connect(_ options: ConnectionOptions, _ timeout: Duration) async throws {
+    private static func connect(
+        _ options: ConnectionOptions, timeout: Duration, loop: EventLoop
+    ) async throws {
         let settings = SessionSettings.finish
         let connection = try await PostgresConnection.connect(
-            options.overriding(["options": settings.startup]), timeout: timeout)
+            options.overriding(["options": settings.startup]), timeout: timeout, loop: loop)
         defer { connection.close() }
         let command = query.command(SessionAdmission.parameters(settings))
         let result = try await connection.run(

@@ -26,7 +26,7 @@ package final class PostgresDecisionLog: DecisionLog {
     /// - Parameter makeSalt: Makes the part of an id that nobody can guess.
     package init(
         _ state: StateDatabase, observer: (any LogObserver)? = nil, logger: Logger,
-        makeSalt: @escaping @Sendable () -> UInt64 = BufferedRandom().next
+        makeSalt: @escaping @Sendable () -> UInt64
     ) {
         self.state = state
         loop = state.loop

@@ -1,5 +1,5 @@
 package import CommitProtocol
-import EventLoop
+package import EventLoop
 package import PostgresClient
 
 /// The transactions that coordinators without a decision log have left prepared in some databases, for
@@ -63,12 +63,12 @@ package struct LoglessTransactions: Sendable {
     /// Asks the databases, one after the other.
     @LoopActor
     package static func find(
-        in databases: [ConnectionOptions], timeout: Duration
+        in databases: [ConnectionOptions], timeout: Duration, loop: EventLoop
     ) async throws(PostgresError) -> LoglessTransactions {
         var branches: [Branch] = []
         var alive: Set<String> = []
         for (number, options) in databases.enumerated() {
-            let connection = try await Self.connect(options, timeout)
+            let connection = try await Self.connect(options, timeout: timeout, loop: loop)
             defer { connection.close() }
             // Sessions before transactions: otherwise a coordinator that starts in between could have a
             // transaction listed here, and seem to be gone.
@@ -85,10 +85,11 @@ package struct LoglessTransactions: Sendable {
     /// Opens a session with the settings of those that end branches.
     @LoopActor
     private static func connect(
-        _ options: ConnectionOptions, _ timeout: Duration
+        _ options: ConnectionOptions, timeout: Duration, loop: EventLoop
     ) async throws(PostgresError) -> PostgresConnection {
         try await PostgresConnection.connect(
-            options.overriding(["options": SessionSettings.finish.startup]), timeout: timeout)
+            options.overriding(["options": SessionSettings.finish.startup]), timeout: timeout,
+            loop: loop)
     }
 
     private init(_ branches: [Branch], _ alive: Set<String>) {
@@ -109,13 +110,15 @@ package struct LoglessTransactions: Sendable {
     /// Ends every branch that is left of a transaction; returns the database's answer for each.
     @LoopActor
     package static func end(
-        _ group: Group, _ decision: Decision, in databases: [ConnectionOptions], timeout: Duration
+        _ group: Group, _ decision: Decision, in databases: [ConnectionOptions], timeout: Duration,
+        loop: EventLoop
     ) async -> [(branch: Branch, answer: Result<String, PostgresError>)] {
         let verb = decision == .commit ? "COMMIT PREPARED" : "ROLLBACK PREPARED"
         var answers: [(branch: Branch, answer: Result<String, PostgresError>)] = []
         for branch in group.branches {
             do throws(PostgresError) {
-                let connection = try await connect(databases[branch.database], timeout)
+                let connection = try await connect(
+                    databases[branch.database], timeout: timeout, loop: loop)
                 defer { connection.close() }
                 // The name has exactly this form, in which nothing needs quoting.
                 let result = try await connection.query("\(verb) '\(branch.name)'")

@@ -24,13 +24,12 @@ package final class PostgresParticipants: Participants {
 
     /// Makes the participants and begins to connect to each.
     package convenience init(
-        _ options: [ParticipantOptions], state: StateDatabase, queueMax: Int,
-        loop: EventLoop = .shared, logger: Logger
+        _ options: [ParticipantOptions], state: StateDatabase, queueMax: Int, logger: Logger
     ) throws(PostgresError) {
         try self.init(
             options, registry: SessionRegistry(state: state, logger: logger),
             installation: state.installation, replica: state.options.replica,
-            exchange: WaitExchange(state), queueMax: queueMax, loop: loop, logger: logger)
+            exchange: WaitExchange(state), queueMax: queueMax, loop: state.loop, logger: logger)
     }
 
     /// Makes participants whose sessions are recorded nowhere, for work without a decision log.
@@ -38,7 +37,7 @@ package final class PostgresParticipants: Participants {
     /// - Parameter contentionClock: By which contention is forgotten; nil for the loop's.
     package convenience init(
         logless options: [ParticipantOptions], installation: String, allowsFsyncOff: Bool,
-        queueMax: Int, loop: EventLoop = .shared,
+        queueMax: Int, loop: EventLoop,
         contentionClock: (@Sendable () -> ContinuousClock.Instant)? = nil, logger: Logger
     ) throws(PostgresError) {
         try self.init(

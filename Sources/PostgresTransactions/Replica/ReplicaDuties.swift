@@ -35,8 +35,7 @@ package final class ReplicaDuties {
     package init(
         engine: TransactionEngine, log: PostgresDecisionLog, participants: PostgresParticipants,
         retention: RetentionOptions, signals: StateSignals,
-        clock: any EngineClock = LoopClock(.shared),
-        logger: Logger
+        clock: any EngineClock, logger: Logger
     ) {
         self.engine = engine
         self.log = log

@@ -53,6 +53,7 @@ package final class StateDatabase {
         func pool(_ size: Int) -> ConnectionPool {
             ConnectionPool(
                 options: options.connection, size: size, minimumIdle: 1, connectTimeout: timeout,
+                loop: loop,
                 prepare: {
                     try await Self.examine(
                         $0, with: .state(lockTimeout: timeout), allowsFsyncOff: allowsFsyncOff,
@@ -67,9 +68,9 @@ package final class StateDatabase {
     /// Connects, migrates, and takes a new epoch for this replica's name: an older process of that
     /// name is superseded from then on, and its unfinished work is this one's at once.
     package static func open(
-        _ options: StateOptions, loop: EventLoop = .shared, logger: Logger
+        _ options: StateOptions, loop: EventLoop, logger: Logger
     ) async throws(StateDatabaseError) -> StateDatabase {
-        let writer = try await connect(options)
+        let writer = try await connect(options, loop: loop)
         do {
             return try await withTaskCancellationHandler {
                 try await open(options, on: writer, loop: loop, logger: logger)
@@ -104,18 +105,19 @@ package final class StateDatabase {
 
     /// Connects once, examines the server and sets the session up for writing decisions.
     package static func connect(
-        _ options: StateOptions
+        _ options: StateOptions, loop: EventLoop
     ) async throws(StateDatabaseError) -> PostgresConnection {
-        try await connect(options) { _ in }
+        try await connect(options, loop: loop) { _ in }
     }
 
     /// The same with one more check of the server.
     private static func connect(
-        _ options: StateOptions, _ check: @escaping PostgresConnection.Preparation
+        _ options: StateOptions, loop: EventLoop,
+        _ check: @escaping PostgresConnection.Preparation
     ) async throws(StateDatabaseError) -> PostgresConnection {
         do {
             return try await PostgresConnection.connect(
-                options.connection, timeout: options.timeout
+                options.connection, timeout: options.timeout, loop: loop
             ) {
                 try await examine(
                     $0, with: .state(), allowsFsyncOff: options.allowsFsyncOff,
@@ -200,7 +202,9 @@ package final class StateDatabase {
     /// Opens another session, to the server that this incarnation knows or to the one that replaced
     /// it.
     func connect() async throws(StateDatabaseError) -> PostgresConnection {
-        try await Self.connect(options) { [identity] in try await identity.check($0) }
+        try await Self.connect(options, loop: loop) { [identity] in
+            try await identity.check($0)
+        }
     }
 
     func closeWriter() {

@@ -82,7 +82,7 @@ final class Runtime {
                 return .success(
                     try await logged(
                         configuration, participants: options, in: state, on: loop,
-                        metrics: metrics))
+                        random: random, metrics: metrics))
             }
         } catch let error as CoordinatorError {
             return .failure(error)
@@ -115,7 +115,8 @@ final class Runtime {
 
     private static func logged(
         _ configuration: Coordinator.Configuration, participants options: [ParticipantOptions],
-        in database: LogLocation.StateDatabase, on loop: EventLoop, metrics: LibraryMetrics
+        in database: LogLocation.StateDatabase, on loop: EventLoop,
+        random: @escaping @Sendable () -> UInt64, metrics: LibraryMetrics
     ) async throws -> Runtime {
         let logger = configuration.logger
         var stateOptions = StateOptions(
@@ -126,10 +127,11 @@ final class Runtime {
         stateOptions.lease = database.lease
         stateOptions.heartbeat = .seconds(max(1, database.lease.components.seconds)) / 5
         stateOptions.allowsFsyncOff = configuration.allowsFsyncOff
-        let state = try await StateDatabase.open(stateOptions, logger: logger)
+        let state = try await StateDatabase.open(stateOptions, loop: loop, logger: logger)
         let participants = try PostgresParticipants(
-            options, state: state, queueMax: configuration.queueMax, loop: loop, logger: logger)
-        let log = PostgresDecisionLog(state, observer: metrics.log, logger: logger)
+            options, state: state, queueMax: configuration.queueMax, logger: logger)
+        let log = PostgresDecisionLog(
+            state, observer: metrics.log, logger: logger, makeSalt: random)
         let signals = StateSignals(state, logger: logger)
         var retention = RetentionOptions()
         retention.period = database.retention

@@ -1,5 +1,6 @@
 import ArgumentParser
 import CoordinatorAPI
+import EventLoop
 import PostgresClient
 import PostgresTransactions
 
@@ -39,18 +40,18 @@ struct Check: AsyncParsableCommand {
                 name: "state", purpose: .state,
                 diagnosis: await Diagnostics.examine(
                     state.connection, as: .state, allowsFsyncOff: state.allowFsyncOff,
-                    timeout: stateTimeout))
+                    timeout: stateTimeout, loop: .shared))
         ]
         if !json { show("state", examined[0].diagnosis) }
         let leftovers = await Diagnostics.leftovers(
             state: state.connection,
             participants: configuration.participants.map { ($0.name, $0.connection) },
-            timeout: stateTimeout)
+            timeout: stateTimeout, loop: .shared)
         for participant in configuration.participants {
             let diagnosis = await Diagnostics.examine(
                 participant.connection, as: .participant, allowsFsyncOff: state.allowFsyncOff,
                 timeout: .milliseconds(participant.connectTimeoutMilliseconds),
-                journal: participant.journal
+                journal: participant.journal, loop: .shared
             ).adding(leftovers: leftovers[participant.name] ?? [])
             examined.append(
                 Examined(name: participant.name, purpose: .participant, diagnosis: diagnosis))

@@ -1,5 +1,6 @@
 import ArgumentParser
 import CommitProtocol
+import EventLoop
 import Foundation
 import PostgresClient
 import PostgresTransactions
@@ -38,7 +39,8 @@ struct LoglessDatabases: ParsableArguments {
     /// 1 is for what was found.
     static func find(in options: [ConnectionOptions]) async throws -> LoglessTransactions {
         do {
-            return try await LoglessTransactions.find(in: options, timeout: .seconds(10))
+            return try await LoglessTransactions.find(
+                in: options, timeout: .seconds(10), loop: .shared)
         } catch {
             FileHandle.standardError.write(
                 Data("Error: cannot read all databases: \(error)\n".utf8))
@@ -122,7 +124,8 @@ struct LoglessResolve: AsyncParsableCommand {
                     + "it ended, then use --incomplete.")
         }
         let answers = await LoglessTransactions.end(
-            group, verb == .commit ? .commit : .abort, in: options, timeout: .seconds(10))
+            group, verb == .commit ? .commit : .abort, in: options, timeout: .seconds(10),
+            loop: .shared)
         var isWell = true
         for (branch, answer) in answers {
             switch answer {

@@ -14,7 +14,8 @@ struct Migrate: AsyncParsableCommand {
     @LoopActor
     func run() async throws {
         let configuration = try Configuration.load(file: options.config)
-        let connection = try await StateDatabase.connect(configuration.stateOptions)
+        let connection = try await StateDatabase.connect(
+            configuration.stateOptions, loop: .shared)
         defer { connection.close() }
         let applied = try await Migrator.migrate(connection)
         print(

@@ -33,7 +33,7 @@ struct Release: AsyncParsableCommand {
     func run() async throws {
         let configuration = try Configuration.load(file: options.config)
         let state = configuration.stateOptions
-        let connection = try await StateDatabase.connect(state)
+        let connection = try await StateDatabase.connect(state, loop: .shared)
         defer { connection.close() }
         guard let actor, let reason else {
             let held = try await Quarantine.reason(connection, timeout: state.timeout)

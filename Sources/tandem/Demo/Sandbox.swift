@@ -146,7 +146,8 @@ final class Sandbox {
     @LoopActor
     static func rows(_ cluster: PostgresCluster, _ sql: String) async throws -> [[String?]] {
         let options = try ConnectionOptions(conninfo: cluster.connectionString())
-        let connection = try await PostgresConnection.connect(options, timeout: .seconds(5))
+        let connection = try await PostgresConnection.connect(
+            options, timeout: .seconds(5), loop: .shared)
         defer { connection.close() }
         let result = try await connection.query(sql)
         return (0..<result.rowCount).map { row in

@@ -33,12 +33,14 @@ final class Replica {
         self.participants = participants
         self.traces = traces
         self.logger = logger
-        let log = PostgresDecisionLog(state, observer: metrics.log, logger: logger)
+        let log = PostgresDecisionLog(
+            state, observer: metrics.log, logger: logger, makeSalt: BufferedRandom().next)
         signals = StateSignals(state, logger: logger)
         let ports = try Self.withFailpoints(log, participants)
+        let clock = LoopClock(.shared)
         engine = TransactionEngine(
             ports: EnginePorts(
-                log: ports.0, participants: ports.1, clock: LoopClock(.shared), signals: signals,
+                log: ports.0, participants: ports.1, clock: clock, signals: signals,
                 observers: [metrics.engine] + (traces.map { [$0.spans] } ?? []),
                 random: { .random(in: $0) }),
             encoding: .json, limits: configuration.engineLimits, logger: logger)
@@ -47,7 +49,7 @@ final class Replica {
         retention.batch = configuration.transactions.retentionBatch
         duties = ReplicaDuties(
             engine: engine, log: log, participants: participants, retention: retention,
-            signals: signals, logger: logger)
+            signals: signals, clock: clock, logger: logger)
         participants.onAnswering = { [engine] name in
             Task(executorPreference: EventLoop.shared) { await engine.participantAnswers(name) }
         }
@@ -85,7 +87,8 @@ final class Replica {
     static func start(_ configuration: Configuration, logger: Logger) async throws -> Replica {
         // First, because a process that cannot listen must not take the name from one that does.
         try configuration.serverConfiguration.checkAddress()
-        let state = try await StateDatabase.open(configuration.stateOptions, logger: logger)
+        let state = try await StateDatabase.open(
+            configuration.stateOptions, loop: .shared, logger: logger)
         let metrics = ServerMetrics(participants: configuration.participants.map(\.name))
         let options = configuration.participantOptions.map {
             var options = $0

@@ -16,7 +16,8 @@ func connect(_ overrides: [String: String] = [:], statementsMax: Int = 256) asyn
 {
     let cluster = try await Cluster.shared.value
     return try await PostgresConnection.connect(
-        try cluster.options(overrides), timeout: patience, statementsMax: statementsMax)
+        try cluster.options(overrides), timeout: patience, statementsMax: statementsMax,
+        loop: .shared)
 }
 
 /// A name that no other test uses.

@@ -183,7 +183,7 @@ struct BranchPathTests {
             options.journal = true
             let participants = try PostgresParticipants(
                 logless: [options], installation: "00000000-0000-0000-0000-000000000000",
-                allowsFsyncOff: true, queueMax: 10, logger: Logger(label: "test"))
+                allowsFsyncOff: true, queueMax: 10, loop: .shared, logger: Logger(label: "test"))
             let member = try #require(participants.members["users"])
             member.finishers.giveBack(try await member.finishers.acquire(timeout: .seconds(60)))
             try await body(participants, member)

@@ -91,11 +91,15 @@ extension StateDatabase {
         options.timeout = .seconds(60)
         options.allowsFsyncOff = true
         adjust(&options)
-        return try await StateDatabase.open(options, logger: logger)
+        return try await StateDatabase.open(options, loop: .shared, logger: logger)
     }
 }
 
 extension PostgresDecisionLog {
+    convenience init(_ state: StateDatabase, logger: Logger) {
+        self.init(state, logger: logger, makeSalt: { .random(in: .min ... .max) })
+    }
+
     /// A row of one branch, accepted.
     func acceptedRecord(
         in participant: String, _ idempotency: TransactionRequest.Idempotency? = nil

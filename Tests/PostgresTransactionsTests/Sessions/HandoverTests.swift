@@ -33,7 +33,7 @@ struct HandoverTests {
         options.connectTimeout = .seconds(60)
         let participants = try PostgresParticipants(
             logless: [options], installation: "i", allowsFsyncOff: true, queueMax: 10,
-            logger: logger)
+            loop: .shared, logger: logger)
         let wanted = [SessionRequest(participant: "users", commitMode: .twoPhase)]
         let day = Duration.seconds(86_400)
         for turns in turns {

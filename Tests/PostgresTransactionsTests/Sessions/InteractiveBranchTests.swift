@@ -20,7 +20,8 @@ struct InteractiveBranchTests {
 
     private static func connect(_ cluster: PostgresCluster) async throws -> PostgresConnection {
         try await PostgresConnection.connect(
-            ConnectionOptions(conninfo: cluster.connectionString()), timeout: .seconds(60))
+            ConnectionOptions(conninfo: cluster.connectionString()), timeout: .seconds(60),
+            loop: .shared)
     }
 
     private static func send(_ who: String, _ branch: InteractiveBranch) async throws {

@@ -50,7 +50,8 @@ struct LockWaitTests {
 
     private func open(_ cluster: PostgresCluster) async throws -> PostgresConnection {
         try await PostgresConnection.connect(
-            ConnectionOptions(conninfo: cluster.connectionString()), timeout: .seconds(60))
+            ConnectionOptions(conninfo: cluster.connectionString()), timeout: .seconds(60),
+            loop: .shared)
     }
 
     @Test("reads transaction and branch from a gid, with a log or without")

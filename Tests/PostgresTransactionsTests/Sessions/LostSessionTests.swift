@@ -48,7 +48,7 @@ struct LostSessionTests {
             options.connectTimeout = .seconds(60)
             let participants = try PostgresParticipants(
                 logless: [options], installation: "i", allowsFsyncOff: true, queueMax: 10,
-                logger: Logger(label: "test"))
+                loop: .shared, logger: Logger(label: "test"))
             let member = try #require(participants.members["users"])
             member.finishers.giveBack(try await member.finishers.acquire(timeout: .seconds(60)))
             try await body(participants, member)

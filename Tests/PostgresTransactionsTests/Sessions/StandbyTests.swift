@@ -120,7 +120,8 @@ struct StandbyTests {
     @LoopActor
     private static func commitPrepared(_ cluster: PostgresCluster) async throws -> SQLState? {
         let connection = try await PostgresConnection.connect(
-            ConnectionOptions(conninfo: cluster.connectionString()), timeout: .seconds(60))
+            ConnectionOptions(conninfo: cluster.connectionString()), timeout: .seconds(60),
+            loop: .shared)
         defer { connection.close() }
         let command = Command("COMMIT PREPARED 'x'", cached: false)
         let replies = try await connection.execute([[command]], timeout: .seconds(60))

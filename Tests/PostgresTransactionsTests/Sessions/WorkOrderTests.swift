@@ -19,7 +19,7 @@ struct WorkOrderTests {
         }
         return try PostgresParticipants(
             logless: options, installation: "i", allowsFsyncOff: true, queueMax: 10,
-            logger: Logger(label: "test"))
+            loop: .shared, logger: Logger(label: "test"))
     }
 
     /// A deadlock in which a branch waited that had passed a gate.

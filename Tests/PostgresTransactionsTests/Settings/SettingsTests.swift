@@ -57,7 +57,7 @@ struct SettingsTests {
             let started = isReset || column == "finishing" || column == "reading"
             let connection = try await PostgresConnection.connect(
                 started ? options.overriding(["options": settings.startup]) : options,
-                timeout: .seconds(60))
+                timeout: .seconds(60), loop: .shared)
             defer { connection.close() }
             if !started {
                 let hello = Command("SELECT 1", cached: false)
@@ -106,7 +106,7 @@ struct SettingsTests {
             name: "users",
             connection: try ConnectionOptions(conninfo: cluster.connectionString(user: "app")))
         let connection = try await PostgresConnection.connect(
-            participant.connection.overriding(options), timeout: .seconds(60))
+            participant.connection.overriding(options), timeout: .seconds(60), loop: .shared)
         defer { connection.close() }
         let registry = SessionRegistry(allowsFsyncOff: true)
         do {
@@ -132,11 +132,11 @@ struct SettingsTests {
             options.allowsFsyncOff = true
             options.timeout = .seconds(60)
             let refused = await #expect(throws: StateDatabaseError.self) {
-                _ = try await StateDatabase.connect(options)
+                _ = try await StateDatabase.connect(options, loop: .shared)
             }
             #expect(refused?.description.contains(setting) == true)
             let check = await Diagnostics.examine(
-                connection, as: .state, allowsFsyncOff: true, timeout: .seconds(60))
+                connection, as: .state, allowsFsyncOff: true, timeout: .seconds(60), loop: .shared)
             #expect(check.checks.first { $0.name == "settings" }?.verdict == .failing)
         }
     }
@@ -169,7 +169,8 @@ struct SettingsTests {
         let connection = try await PostgresConnection.connect(
             ConnectionOptions(
                 conninfo: cluster.connectionString(),
-                overriding: ["options": "-c track_activities=off"]), timeout: .seconds(60))
+                overriding: ["options": "-c track_activities=off"]), timeout: .seconds(60),
+            loop: .shared)
         defer { connection.close() }
         let seen = try await cluster.psql(
             "SELECT backend_start IS NOT NULL FROM pg_stat_activity "

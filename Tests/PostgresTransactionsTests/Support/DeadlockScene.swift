@@ -30,7 +30,7 @@ final class DeadlockScene {
             _ = try await cluster.psql("CREATE DATABASE d\(place)")
             connections.append(try first.overriding(["dbname": "d\(place)"]))
             let connection = try await PostgresConnection.connect(
-                connections[place], timeout: .seconds(60))
+                connections[place], timeout: .seconds(60), loop: .shared)
             defer { connection.close() }
             _ = try await connection.query("CREATE TABLE t (id int PRIMARY KEY, n int)")
             _ = try await connection.query("INSERT INTO t VALUES (1, 0), (2, 0)")
@@ -50,7 +50,7 @@ final class DeadlockScene {
             state.allowsFsyncOff = true
             state.timeout = .seconds(60)
             state.lease = .seconds(600)
-            states.append(try await StateDatabase.open(state, logger: logger))
+            states.append(try await StateDatabase.open(state, loop: .shared, logger: logger))
         }
         self.states = states
         installation = states.first?.installation ?? "i"
@@ -59,7 +59,7 @@ final class DeadlockScene {
             ? [
                 try PostgresParticipants(
                     logless: options, installation: "i", allowsFsyncOff: true, queueMax: 10,
-                    logger: logger)
+                    loop: .shared, logger: logger)
             ]
             : try states.map {
                 try PostgresParticipants(options, state: $0, queueMax: 10, logger: logger)
@@ -84,7 +84,8 @@ final class DeadlockScene {
     }
 
     func connect(_ place: Int) async throws -> PostgresConnection {
-        try await PostgresConnection.connect(connections[place], timeout: .seconds(60))
+        try await PostgresConnection.connect(
+            connections[place], timeout: .seconds(60), loop: .shared)
     }
 
     /// Has branch 0 of a transaction do its work and be prepared.

@@ -11,7 +11,7 @@ extension SessionRegistry {
         let settings = SessionSettings.finish
         let connection = try await PostgresConnection.connect(
             options.connection.overriding(["options": settings.startup]),
-            timeout: options.connectTimeout)
+            timeout: options.connectTimeout, loop: .shared)
         defer { connection.close() }
         _ = try await admit(connection, of: options, set: settings)
     }

@@ -38,7 +38,7 @@ struct SessionBed {
             let participants = try PostgresParticipants(
                 logless: options, installation: "i", allowsFsyncOff: true, queueMax: queueMax,
                 // Nothing is forgotten, however long a test takes.
-                contentionClock: { [now = ContinuousClock.now] in now },
+                loop: .shared, contentionClock: { [now = ContinuousClock.now] in now },
                 logger: Logger(label: "test"))
             let bed = SessionBed(participants: participants)
             var all: Sessions = []

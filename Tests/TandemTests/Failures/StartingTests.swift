@@ -33,7 +33,7 @@ struct StartingTests {
     @LoopActor
     private static func lockMigrations(_ conninfo: String) async throws -> PostgresConnection {
         let connection = try await PostgresConnection.connect(
-            ConnectionOptions(conninfo: conninfo), timeout: .seconds(30))
+            ConnectionOptions(conninfo: conninfo), timeout: .seconds(30), loop: .shared)
         _ = try await connection.query("SELECT pg_advisory_lock(7823645901)")
         return connection
     }

@@ -115,7 +115,8 @@ struct QuarantineTests {
     @LoopActor
     private static func release(_ conninfo: String) async throws -> Bool {
         let options = try ConnectionOptions(conninfo: conninfo)
-        let connection = try await PostgresConnection.connect(options, timeout: .seconds(30))
+        let connection = try await PostgresConnection.connect(
+            options, timeout: .seconds(30), loop: .shared)
         defer { connection.close() }
         return try await Quarantine.release(
             connection, actor: "ada", reason: "nothing was lost", timeout: .seconds(30))

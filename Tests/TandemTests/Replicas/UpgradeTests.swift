@@ -77,7 +77,8 @@ struct UpgradeTests {
         _ cluster: PostgresCluster, with migrations: [Migration]
     ) async throws -> [Int] {
         let options = try ConnectionOptions(conninfo: cluster.connectionString())
-        let connection = try await PostgresConnection.connect(options, timeout: .seconds(30))
+        let connection = try await PostgresConnection.connect(
+            options, timeout: .seconds(30), loop: .shared)
         defer { connection.close() }
         return try await Migrator.migrate(connection, with: migrations)
     }

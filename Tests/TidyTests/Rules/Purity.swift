@@ -23,3 +23,18 @@ enum Purity {
         }
     }
 }
+
+/// A room gets its loop through its initializer; only the event loop itself, the programs and the
+/// library's composition root name the shared one.
+enum SharedLoop {
+    private static let rootTargets: Set = ["EventLoop", "tandem", "TwoPhaseCommit"]
+
+    static func faults(in files: [SourceFile]) -> [String] {
+        files.filter { !rootTargets.contains($0.target) }.flatMap { file in
+            SwiftCode(file.text).lines.enumerated().compactMap { index, line in
+                line.contains(/EventLoop\.shared(?!\w)|[=(:]\s*\.shared(?!\w)/)
+                    ? "\(file.path):\(index + 1): the shared loop in a room" : nil
+            }
+        }
+    }
+}
