@@ -27,15 +27,6 @@ package enum PostgresError: Error, Hashable, Sendable {
         case .invalidConninfo, .unreachable, .refused, .poolExhausted, .closed: false
         }
     }
-
-    /// The server's message, if there is one.
-    package var serverMessage: ServerMessage? {
-        switch self {
-        case .refused(let message), .server(let message): message
-        case .invalidConninfo, .unreachable, .connectionLost, .timedOut, .poolExhausted, .closed:
-            nil
-        }
-    }
 }
 
 extension PostgresError: CustomStringConvertible {

@@ -30,22 +30,12 @@ extension SQLState {
     package static let divisionByZero = SQLState(rawValue: "22012")
     /// 23505.
     package static let uniqueViolation = SQLState(rawValue: "23505")
-    /// 25006, which a standby answers to every write.
-    package static let readOnlySQLTransaction = SQLState(rawValue: "25006")
     /// 26000: no prepared statement of this name.
     package static let invalidSQLStatementName = SQLState(rawValue: "26000")
-    /// 28000.
-    package static let invalidAuthorization = SQLState(rawValue: "28000")
-    /// 28P01.
-    package static let invalidPassword = SQLState(rawValue: "28P01")
-    /// 3D000: no such database.
-    package static let invalidCatalogName = SQLState(rawValue: "3D000")
     /// 42501.
     package static let insufficientPrivilege = SQLState(rawValue: "42501")
     /// 42704, which COMMIT PREPARED answers when there is no such gid.
     package static let undefinedObject = SQLState(rawValue: "42704")
-    /// 42P01.
-    package static let undefinedTable = SQLState(rawValue: "42P01")
     /// 53200, which PREPARE TRANSACTION answers when all slots are taken.
     package static let outOfMemory = SQLState(rawValue: "53200")
     /// 55000: prepared transactions are disabled, or the gid is busy.

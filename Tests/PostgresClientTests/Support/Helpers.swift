@@ -20,6 +20,24 @@ func connect(_ overrides: [String: String] = [:], statementsMax: Int = 256) asyn
         loop: .shared)
 }
 
+extension SQLState {
+    static let invalidAuthorization = SQLState(rawValue: "28000")
+    static let invalidPassword = SQLState(rawValue: "28P01")
+    static let invalidCatalogName = SQLState(rawValue: "3D000")
+    static let undefinedTable = SQLState(rawValue: "42P01")
+}
+
+extension PostgresError {
+    /// The server's message, if there is one.
+    var serverMessage: ServerMessage? {
+        switch self {
+        case .refused(let message), .server(let message): message
+        case .invalidConninfo, .unreachable, .connectionLost, .timedOut, .poolExhausted, .closed:
+            nil
+        }
+    }
+}
+
 /// A name that no other test uses.
 func uniqueName(_ prefix: String) -> String {
     "\(prefix)_\(UInt32.random(in: 0 ... .max))"

@@ -79,7 +79,8 @@ struct StandbyTests {
                 try await cluster.becomeStandby()
                 #expect(try await cluster.psql("SELECT count(*) FROM pg_prepared_xacts") == "0")
                 let refusal = try await Self.commitPrepared(cluster)
-                #expect(refusal == .readOnlySQLTransaction)
+                // 25006, read_only_sql_transaction.
+                #expect(refusal == SQLState(rawValue: "25006"))
                 let refused = await #expect(throws: SessionRefusal.self) {
                     try await Self.admit(options, registry)
                 }
