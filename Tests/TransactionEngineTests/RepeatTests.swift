@@ -152,6 +152,22 @@ struct RepeatTests {
         #expect(bench.participants.state.withLock { $0.works.count } == 4)
     }
 
+    /// The second run is aborted, and has not worked.
+    private func expectAbort(
+        _ answer: TransactionAnswer, ofSecondRunOn bench: Bench,
+        sourceLocation: SourceLocation = #_sourceLocation
+    ) {
+        guard case .known(let record) = answer else {
+            Issue.record("expected the abort of the second run", sourceLocation: sourceLocation)
+            return
+        }
+        #expect(record.id == Self.id(3), sourceLocation: sourceLocation)
+        #expect(record.decision == .abort, sourceLocation: sourceLocation)
+        #expect(
+            bench.participants.state.withLock { $0.works.count } == 1,
+            sourceLocation: sourceLocation)
+    }
+
     /// Runs a request whose second run waits for sessions, and does something meanwhile.
     private static func whileSuccessorWaits(
         _ body: (Bench) async throws -> Void
@@ -180,13 +196,7 @@ struct RepeatTests {
             }
             #expect(record.id == Self.id(3))
         }
-        guard case .known(let record) = answer else {
-            Issue.record("expected the abort")
-            return
-        }
-        #expect(record.id == Self.id(3))
-        #expect(record.decision == .abort)
-        #expect(bench.participants.state.withLock { $0.works.count } == 1)
+        expectAbort(answer, ofSecondRunOn: bench)
     }
 
     @Test("unless its deadline passes while it waits for sessions")
@@ -195,13 +205,7 @@ struct RepeatTests {
             bench.clock.advance(milliseconds: 30_000)
             bench.participants.letReservationsPass()
         }
-        guard case .known(let record) = answer else {
-            Issue.record("expected the abort")
-            return
-        }
-        #expect(record.id == Self.id(3))
-        #expect(record.decision == .abort)
-        #expect(bench.participants.state.withLock { $0.works.count } == 1)
+        expectAbort(answer, ofSecondRunOn: bench)
     }
 
     @Test("and the replica's stop does not wait for its sessions")
@@ -248,13 +252,7 @@ struct RepeatTests {
             bench.participants.state.withLock { $0.version = 2 }
             bench.participants.letReservationsPass()
         }
-        guard case .known(let record) = answer else {
-            Issue.record("expected the abort of the run that could not begin")
-            return
-        }
-        #expect(record.id == Self.id(3))
-        #expect(record.decision == .abort)
-        #expect(bench.participants.state.withLock { $0.works.count } == 1)
+        expectAbort(answer, ofSecondRunOn: bench)
     }
 
     @Test("also where a journal decides; until the log answers, no abort is reported")
