@@ -172,7 +172,7 @@ extension ProblemType {
         case .needsOperator:
             Facts(
                 status: 409,
-                title: "A branch did not end as decided, or nothing proves that it did",
+                title: "A branch was not finished as decided, or nothing proves that it was",
                 outcome: .needsOperator)
         case .conflict: .of(409, "The transaction's state does not allow this")
         case .outcomeUnknown:

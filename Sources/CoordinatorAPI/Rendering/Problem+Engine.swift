@@ -1,8 +1,6 @@
 import CommitProtocol
 import TransactionEngine
 
-/// What to do after an abort: the old key would only give the recorded abort again.
-private let newKey = "Try again with a new Idempotency-Key."
 /// What to do if nothing was accepted and the cause may pass.
 private let sameRequest = "This request executed nothing; send it again later."
 
@@ -26,12 +24,10 @@ extension Problem {
             }
             self.branch = branch
             self.participant = participant
-            addRuns(record.attempt)
-            return
         case .deadlinePassed:
             self.init(
                 .deadlineExceeded,
-                "Not every branch was ready to commit before the deadline. \(newKey) A longer "
+                "Not every branch was ready to commit before the deadline. A longer "
                     + "timeoutMilliseconds may help.", transaction: record.id)
         case .requested:
             self.init(
@@ -40,29 +36,50 @@ extension Problem {
         case .acceptanceUnknown:
             self.init(
                 .aborted,
-                "The state database did not confirm that it had recorded the transaction. "
-                    + newKey, transaction: record.id)
+                "The state database did not confirm that it had recorded the transaction.",
+                transaction: record.id)
+            isRetryable = true
         case .recovered:
             self.init(
                 .aborted,
                 "The coordinator stopped before the decision, and recovery rolled the transaction "
-                    + "back. \(newKey)", transaction: record.id)
+                    + "back.", transaction: record.id)
+            isRetryable = true
         case .decidedElsewhere:
             self.init(
-                .aborted, "Recovery or another replica recorded the abort. \(newKey)",
+                .aborted, "Recovery or another replica recorded the abort.",
                 transaction: record.id)
+            isRetryable = true
         }
-        if type == .aborted { isRetryable = true }
         addRuns(record.attempt)
+        if isRetryable { add(Self.advice(hasKey: record.idempotency != nil)) }
+    }
+
+    /// What to do after an abort: the old key would only give the recorded abort again.
+    private static func advice(hasKey: Bool) -> String {
+        hasKey ? "Try again with a new Idempotency-Key." : "Try again."
+    }
+
+    /// Adds a sentence to the detail, which may be PostgreSQL's text without a full stop.
+    private mutating func add(_ sentence: String) {
+        detail += (detail.hasSuffix(".") ? " " : ". ") + sentence
     }
 
     /// Says how often the request was run, if that was more than once.
     private mutating func addRuns(_ count: Int) {
         guard count > 1 else { return }
-        detail +=
-            (detail.hasSuffix(".") ? "" : ".")
-            + " tandem ran the request \(count) times; each run before this one lost to other "
-            + "transactions."
+        add(
+            "tandem ran the request \(count) times; each run before this one lost to other "
+                + "transactions.")
+    }
+
+    /// A detail without the advice to try again.
+    private static func withoutAdvice(_ detail: String) -> String {
+        for hasKey in [true, false] {
+            let advice = " " + advice(hasKey: hasKey)
+            if detail.hasSuffix(advice) { return String(detail.dropLast(advice.count)) }
+        }
+        return detail
     }
 
     /// A recorded problem of a run that was not the last of its request: there is nothing to repeat.
@@ -75,7 +92,7 @@ extension Problem {
                 members.map { member in
                     switch (member.name, member.value) {
                     case ("detail", .string(let detail)):
-                        let detail = detail.replacing(" " + newKey, with: "")
+                        let detail = withoutAdvice(detail)
                         let end = detail.hasSuffix(".") ? " " : ". "
                         return JSONMember(member.name, .string(detail + end + sentence))
                     case ("retryable", _): return JSONMember(member.name, .bool(false))
@@ -131,7 +148,7 @@ extension BranchFailure {
             return "\(place) returned more rows or bytes than limits.resultRows or "
                 + "limits.resultBytes allow."
         case .connectionLost:
-            return "The connection to \(participant) was lost during the work. \(newKey)"
+            return "The connection to \(participant) was lost during the work."
         case .blockedByItself(let branch, let statement):
             let holder =
                 statement.map { "statement \($0) of branch \(branch)" } ?? "branch \(branch)"
@@ -142,7 +159,7 @@ extension BranchFailure {
             return
                 "\(place) waited for a lock in a cycle of \(cycle.waits.count) waits, each for the "
                 + "next one's lock. tandem aborted this transaction, the youngest of its own in the "
-                + "cycle, so that the others could go on. \(newKey)"
+                + "cycle, so that the others could go on."
         case .cancelled:
             return
                 "tandem cancelled the work in \(participant), because the transaction is aborted."
@@ -179,8 +196,8 @@ extension Problem {
         let contrary = record.branches.enumerated().filter { $1.outcome?.isAsDecided == false }
         let list = contrary.map { "branch \($0) in \($1.participant) \($1.outcomeInWords)" }
         var detail =
-            "The decision is to \(decision.rawValue), but \(list.joined(separator: "; ")). An "
-            + "operator must check the data and record the result with POST .../resolution."
+            "The decision is to \(decision.rawValue), but \(list.joined(separator: "; ")). "
+            + Self.advice(resolving: contrary.map(\.offset), of: record)
         if let cause = record.problem.flatMap(Self.detail(of:)) {
             detail += " Reason for the abort: \(cause)"
         }
@@ -189,8 +206,23 @@ extension Problem {
         participant = contrary.first?.element.participant
     }
 
+    /// What an operator has to do about these branches, or has done.
+    private static func advice(resolving branches: [Int], of record: TransactionRecord) -> String {
+        guard record.resolutionCount > 0 else {
+            return "An operator must check the data and record the result with POST "
+                + ".../resolution."
+        }
+        // A record that was read for an answer may come without its resolutions.
+        let resolved = Set(record.resolutions.map(\.branch))
+        return resolved.isSuperset(of: branches)
+            ? "An operator has recorded what became of each; the transaction's status lists it."
+            : "The transaction's status lists what operators have recorded; every other branch "
+                + "needs POST .../resolution."
+    }
+
+    /// The detail of a recorded problem, without its advice.
     private static func detail(of stored: [UInt8]) -> String? {
-        (try? JSONReader.read(stored))?["detail"]?.string
+        (try? JSONReader.read(stored))?["detail"]?.string.map(withoutAdvice)
     }
 
     /// A recorded problem of an abort, without its claim that no branch took effect.
@@ -200,7 +232,12 @@ extension Problem {
         var writer = JSONWriter(capacity: stored.count + 32)
         writer.value(
             .object(
-                members.filter { !claims.contains($0.name) } + [
+                members.filter { !claims.contains($0.name) }.map { member in
+                    guard member.name == "detail", case .string(let detail) = member.value else {
+                        return member
+                    }
+                    return JSONMember(member.name, .string(withoutAdvice(detail)))
+                } + [
                     JSONMember("retryable", .bool(false)),
                     JSONMember("outcome", .string(ProblemOutcome.needsOperator.rawValue)),
                 ]))

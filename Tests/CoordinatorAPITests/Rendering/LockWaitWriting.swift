@@ -48,7 +48,8 @@ struct LockWaitWriting {
 
     private static func record(attempt: Int = 1) -> TransactionRecord {
         var record = TransactionRecord(
-            id: GlobalTransactionID(number: 1, salt: 1), principal: "anonymous", idempotency: nil,
+            id: GlobalTransactionID(number: 1, salt: 1), principal: "anonymous",
+            idempotency: .init(keyDigest: [1], requestDigest: [2]),
             isolation: .readCommitted, labels: [], owner: "replica-1", epoch: 1, acceptedAt: 0,
             deadline: 0, state: .aborted,
             branches: ["users", "orders"].map { BranchRecord(participant: $0, gid: "g-\($0)") })
@@ -99,7 +100,7 @@ struct LockWaitWriting {
         #expect(
             again["detail"]?.string?.hasSuffix(
                 " tandem ran the request 3 times; each run before this one lost to other "
-                    + "transactions.") == true)
+                    + "transactions. Try again with a new Idempotency-Key.") == true)
     }
 
     @Test("a problem stays small, however long the cycle and the queue for a lock are")
@@ -123,7 +124,8 @@ struct LockWaitWriting {
         #expect(
             value["detail"]?.string
                 == "Statement 0 in orders failed: no luck. tandem ran the request 2 times; each run "
-                + "before this one lost to other transactions.")
+                + "before this one lost to other transactions. Try again with a new "
+                + "Idempotency-Key.")
         #expect(value["cycle"] == nil)
     }
 
