@@ -225,7 +225,7 @@ final class FakeLog: DecisionLog {
 
     func operatorQueue() async throws(LogUnavailable) -> OperatorQueue? { nil }
 
-    func recordEnd(_ record: TransactionRecord) async throws(LogUnavailable) {
+    func recordFinish(_ record: TransactionRecord) async throws(LogUnavailable) {
         if state.withLock({ $0.isUnreachable }) { throw LogUnavailable("") }
         put(record)
     }

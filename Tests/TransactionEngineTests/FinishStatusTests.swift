@@ -100,7 +100,7 @@ struct FinishStatusTests {
         let asking = Task { try await bench.status() }
         while bench.clock.armed == 0 { await Task.yield() }
         // Signals may be forged, and one without an id wakes every request.
-        await bench.engine.receive(.ended(Bench.id))
+        await bench.engine.receive(.finished(Bench.id))
         await bench.engine.receive(nil)
         while bench.clock.armed == 0 { await Task.yield() }
         var row = Self.committing()

@@ -19,7 +19,7 @@ struct SignalTests {
         row.finishedAt = 1
         bench.log.put(row)
         // The clock stands still.
-        await bench.engine.receive(.ended(Bench.id))
+        await bench.engine.receive(.finished(Bench.id))
         #expect(try await asking.value?.state == .committed)
         #expect(bench.signals.sent == [.watch(Bench.id)])
     }

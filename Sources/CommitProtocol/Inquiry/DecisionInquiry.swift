@@ -23,7 +23,7 @@ package struct DecisionInquiry: Hashable, Sendable {
     package struct Row: Hashable, Sendable {
         /// The decision, or the copy of it.
         package let decision: Decision?
-        /// Whether only an operator can still change it: it has ended, or needs an operator.
+        /// Whether only an operator can still change it: it is finished, or needs an operator.
         package let isSettled: Bool
         /// Whether a commit point may have decided, if the row holds no decision.
         ///

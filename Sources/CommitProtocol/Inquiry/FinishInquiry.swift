@@ -64,7 +64,7 @@ package struct FinishInquiry: Hashable, Sendable {
         case .active, .preparing, .aborting, .committed: return .report(state)
         case .aborted, .needsOperator: return isRecorded ? .report(state) : .confirmRow
         case .committing where branches.contains(where: \.isHeuristic):
-            // A branch ended against the decision; the record will say so.
+            // A branch was finished against the decision; the record will say so.
             return .report(.committing)
         case .committing:
             unread = branches.indices.filter { !branches[$0].isKnownCommitted }

@@ -2,28 +2,29 @@
 package struct Branch: Hashable, Sendable {
     /// The progress of a branch; each case names its next cases.
     package enum Progress: Hashable, Sendable {
-        /// Nothing was sent. Next: `working`, or `ended` by an abort.
+        /// Nothing was sent. Next: `working`, or `finished` by an abort.
         case waiting
         /// Work and PREPARE were sent; no answer yet. Next: any of the five cases below, or `doubtful`.
         case working
-        /// Voted yes. Next: `ended`.
+        /// Voted yes. Next: `finished`.
         case prepared(PreparedEvidence)
-        /// Read-only, work done, session held. Next: `ended`.
+        /// Read-only, work done, session held. Next: `finished`.
         case held
         /// The commit point, work done, local transaction open, no answer to a COMMIT yet. Next:
-        /// `refused` or `doubtful` if the COMMIT fails, or `ended`.
+        /// `refused` or `doubtful` if the COMMIT fails, or `finished`.
         case ready(PreparedEvidence)
-        /// Voted no although PREPARE succeeded, since an expectation was missed. Next: `ended`, by gid.
+        /// Voted no although PREPARE succeeded, since an expectation was missed. Next: `finished`,
+        /// by gid.
         case preparedAgainstVote(PreparedEvidence)
-        /// Voted no; nothing is or can become prepared. Next: `ended`.
+        /// Voted no; nothing is or can become prepared. Next: `finished`.
         case refused
-        /// Votes no; its session was lost, so a PREPARE may have run or may run later. Next: `ended`,
-        /// after the fence.
+        /// Votes no; its session was lost, so a PREPARE may have run or may run later. Next:
+        /// `finished`, after the fence.
         case doubtful
-        /// Adopted with a decision, known only from the row. Next: `ended`.
+        /// Adopted with a decision, known only from the row. Next: `finished`.
         case recovered(PreparedEvidence?)
         /// Finished; the outcome never changes.
-        case ended(Outcome)
+        case finished(Outcome)
     }
 
     /// How the branch commits.
@@ -41,14 +42,14 @@ package struct Branch: Hashable, Sendable {
 
     /// The outcome, if the branch has finished.
     package var outcome: Outcome? {
-        if case .ended(let outcome) = progress { outcome } else { nil }
+        if case .finished(let outcome) = progress { outcome } else { nil }
     }
 
     /// Whether the branch is ready for a decision to commit.
     var canCommit: Bool {
         switch progress {
         case .prepared, .held, .ready: true
-        case .waiting, .working, .preparedAgainstVote, .refused, .doubtful, .recovered, .ended:
+        case .waiting, .working, .preparedAgainstVote, .refused, .doubtful, .recovered, .finished:
             false
         }
     }

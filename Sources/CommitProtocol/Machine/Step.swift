@@ -102,7 +102,7 @@ package enum Reply: Hashable, Sendable {
     case aborted(AbortCause)
     /// The decision is commit; a branch still has to commit.
     case committing
-    /// A branch ended against the decision, or nothing proves how it ended.
+    /// A branch was finished against the decision, or nothing proves how it was finished.
     case needsOperator
     /// The decision is not known yet.
     case outcomeUnknown

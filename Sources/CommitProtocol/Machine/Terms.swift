@@ -6,7 +6,7 @@ package enum Decision: String, Hashable, Sendable {
     case abort
 }
 
-/// How a branch ended.
+/// How a branch was finished.
 package enum Outcome: String, Hashable, Sendable, CaseIterable {
     /// Committed, as decided.
     case committed
@@ -16,12 +16,12 @@ package enum Outcome: String, Hashable, Sendable, CaseIterable {
     case heuristicCommit
     /// Rolled back, although the decision was commit.
     case heuristicRollback
-    /// Its parts ended differently.
+    /// Its parts were finished differently.
     case heuristicMixed
-    /// Gone, and nothing proves how it ended.
+    /// Gone, and nothing proves how it was finished.
     case heuristicHazard
 
-    /// Whether the branch ended as decided.
+    /// Whether the branch was finished as decided.
     package var isAsDecided: Bool { self == .committed || self == .rolledBack }
 }
 
@@ -39,8 +39,8 @@ package enum TransactionState: String, Hashable, Sendable, CaseIterable {
     case committed
     /// Every branch rolled back.
     case aborted
-    /// At least one branch ended against the decision, or nothing proves how it ended; others may
-    /// still be finishing.
+    /// At least one branch was finished against the decision, or nothing proves how it was
+    /// finished; others may still be finishing.
     case needsOperator
 }
 
@@ -76,7 +76,7 @@ package enum CommitMode: String, Hashable, Sendable, CaseIterable {
     }
 }
 
-/// What proves later how a prepared branch ended; durable with the decision.
+/// What proves later how a prepared branch was finished; durable with the decision.
 package struct PreparedEvidence: Hashable, Sendable {
     /// The branch's 64-bit transaction id (`xid8`).
     package let transactionID: UInt64

@@ -49,7 +49,7 @@ extension TransactionMachine {
         }
         switch reply {
         case .committed:
-            branches[commitPoint].progress = .ended(.committed)
+            branches[commitPoint].progress = .finished(.committed)
             cause = nil
             phase = .finishing(.commit)
             finishBranches(&step)
@@ -96,7 +96,7 @@ extension TransactionMachine {
             addEvidence(evidence)
             // The fence ended the branch's session, so an abort has rolled the branch back.
             branches[commitPoint].progress =
-                .ended(decision == .commit ? .committed : .rolledBack)
+                .finished(decision == .commit ? .committed : .rolledBack)
             if decision == .abort { cause = cause ?? .refused(branch: commitPoint) }
             copy(decision, isAccepted: isAccepted, &step)
         case .tryAgain:
@@ -104,7 +104,7 @@ extension TransactionMachine {
             let delay = Self.backoffMilliseconds(decisionRetries)
             step.timers.append(TimerRequest(timer: .queryAgain, delayMilliseconds: delay))
         case .unprovable:
-            branches[commitPoint].progress = .ended(.heuristicHazard)
+            branches[commitPoint].progress = .finished(.heuristicHazard)
             phase = .undecidable
             reply(with: .needsOperator, &step)
             stopUndecided(&step)

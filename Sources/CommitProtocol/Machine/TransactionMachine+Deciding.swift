@@ -38,7 +38,7 @@ extension TransactionMachine {
         case .onePhase, .journal: break
         }
         if let outcome = found.outcome {
-            branches[index].progress = .ended(outcome)
+            branches[index].progress = .finished(outcome)
             if !outcome.isAsDecided { notedCount += 1 }
         } else if decision == .commit {
             branches[index].progress = .recovered(found.evidence)
@@ -61,7 +61,7 @@ extension TransactionMachine {
         case .copying(let copied, _):
             if decision != copied { commitPointWasOverruled() }
         case .idle, .preparing, .committingLocally, .queryingCommitPoint, .finishing, .withdrawing,
-            .ended, .withdrawn, .undecidable:
+            .finished, .withdrawn, .undecidable:
             preconditionFailure("the log answers one decision once")
         }
         addEvidence(evidence)
@@ -73,15 +73,15 @@ extension TransactionMachine {
     /// Marks the commit point's outcome as heuristic.
     ///
     /// Only an operator's force can have recorded a decision in the row that differs from the commit
-    /// point's. The branch has ended the other way, which must not be hidden.
+    /// point's. The branch is finished the other way, which must not be hidden.
     private mutating func commitPointWasOverruled() {
         guard let commitPoint else { preconditionFailure("the row is the commit point") }
         switch branches[commitPoint].progress {
-        case .ended(.committed): branches[commitPoint].progress = .ended(.heuristicCommit)
-        case .ended(.rolledBack), .refused:
-            branches[commitPoint].progress = .ended(.heuristicRollback)
+        case .finished(.committed): branches[commitPoint].progress = .finished(.heuristicCommit)
+        case .finished(.rolledBack), .refused:
+            branches[commitPoint].progress = .finished(.heuristicRollback)
         case .waiting, .working, .prepared, .held, .ready, .preparedAgainstVote, .doubtful,
-            .recovered, .ended:
+            .recovered, .finished:
             break
         }
     }
@@ -104,7 +104,7 @@ extension TransactionMachine {
             // An insert that left no row is no answer: repeat it, with a delay.
             decisionUnknown(&step)
         case .idle, .preparing, .committingLocally, .queryingCommitPoint, .finishing, .withdrawing,
-            .ended, .withdrawn, .undecidable:
+            .finished, .withdrawn, .undecidable:
             preconditionFailure("the log answers one decision once")
         }
     }
@@ -116,7 +116,7 @@ extension TransactionMachine {
         switch phase {
         case .deciding, .delegating, .copying: break
         case .idle, .preparing, .committingLocally, .queryingCommitPoint, .finishing, .withdrawing,
-            .ended, .withdrawn, .undecidable:
+            .finished, .withdrawn, .undecidable:
             preconditionFailure("the log answers one decision once")
         }
         decisionRetries += 1
@@ -149,7 +149,7 @@ extension TransactionMachine {
         case .delegating: step.log = .delegate
         case .copying(let decision, _): step.log = .copy(decision)
         case .idle, .preparing, .committingLocally, .queryingCommitPoint, .finishing, .withdrawing,
-            .ended, .withdrawn, .undecidable:
+            .finished, .withdrawn, .undecidable:
             break
         }
     }
@@ -169,7 +169,7 @@ extension TransactionMachine {
             reply(with: .committing, &step)
         case .copying(.abort, isAccepted: true), .finishing(.abort):
             reply(with: .aborted(cause ?? .decidedElsewhere), &step)
-        case .idle, .preparing, .withdrawing, .ended, .withdrawn, .undecidable: break
+        case .idle, .preparing, .withdrawing, .finished, .withdrawn, .undecidable: break
         }
     }
 

@@ -4,8 +4,8 @@ extension TransactionMachine {
         if case .finishing(.commit) = phase { return commitBranch(branch, &step) }
         switch branches[branch].progress {
         case .waiting, .refused:
-            branches[branch].progress = .ended(.rolledBack)
-        case .working, .ended:
+            branches[branch].progress = .finished(.rolledBack)
+        case .working, .finished:
             // The pending vote finishes a working branch.
             break
         case .held, .ready:
@@ -19,13 +19,13 @@ extension TransactionMachine {
 
     private mutating func commitBranch(_ branch: Int, _ step: inout Step) {
         switch (branches[branch].progress, branches[branch].commitMode) {
-        case (.ended, _), (.working, _):
+        case (.finished, _), (.working, _):
             break
         case (.held, _):
             step.commands.append(.release(branch: branch, .commit))
         case (.waiting, .readOnly), (.refused, .readOnly):
             // The row says commit, and a read-only branch has nothing to keep.
-            branches[branch].progress = .ended(.committed)
+            branches[branch].progress = .finished(.committed)
         case (_, .readOnly):
             // Its session was lost or belonged to another incarnation. A commit keeps nothing of it,
             // but it may still hold locks: the transaction must not end before the session has.
@@ -33,7 +33,7 @@ extension TransactionMachine {
         case (.recovered, .onePhase), (.recovered, .journal), (.doubtful, .onePhase),
             (.doubtful, .journal):
             // The row's decision is a copy of this branch's own COMMIT.
-            branches[branch].progress = .ended(.committed)
+            branches[branch].progress = .finished(.committed)
         case (.ready, _), (.waiting, .onePhase), (.waiting, .journal), (.refused, .onePhase),
             (.refused, .journal):
             // An operator forced commit in the row; this branch never committed. End what is open.
@@ -53,25 +53,25 @@ extension TransactionMachine {
         case .finishing(let decision): commits = decision == .commit
         case .withdrawing: commits = false
         case .idle, .preparing, .deciding, .delegating, .committingLocally, .queryingCommitPoint,
-            .copying, .ended, .withdrawn, .undecidable:
+            .copying, .finished, .withdrawn, .undecidable:
             preconditionFailure("no branch finishes in \(phase)")
         }
         let isCommitPoint = branches[branch].commitMode.isCommitPoint
         switch reply {
         case .done where commits && isCommitPoint:
             // An operator forced commit in the row; the commit point has rolled back.
-            branches[branch].progress = .ended(.heuristicRollback)
+            branches[branch].progress = .finished(.heuristicRollback)
         case .done where commits && branches[branch].commitMode == .readOnly,
             .provedRolledBack where commits && branches[branch].commitMode == .readOnly:
-            branches[branch].progress = .ended(.committed)
+            branches[branch].progress = .finished(.committed)
         case .done:
-            branches[branch].progress = .ended(commits ? .committed : .rolledBack)
+            branches[branch].progress = .finished(commits ? .committed : .rolledBack)
         case .provedCommitted:
-            branches[branch].progress = .ended(commits ? .committed : .heuristicCommit)
+            branches[branch].progress = .finished(commits ? .committed : .heuristicCommit)
         case .provedRolledBack:
-            branches[branch].progress = .ended(commits ? .heuristicRollback : .rolledBack)
+            branches[branch].progress = .finished(commits ? .heuristicRollback : .rolledBack)
         case .unprovable:
-            branches[branch].progress = .ended(.heuristicHazard)
+            branches[branch].progress = .finished(.heuristicHazard)
         case .tryAgain:
             loseHeldSession(of: branch)
             branches[branch].retries += 1
@@ -89,7 +89,7 @@ extension TransactionMachine {
         case .held: branches[branch].progress = .doubtful
         case .ready: branches[branch].progress = phase == .finishing(.commit) ? .refused : .doubtful
         case .waiting, .working, .prepared, .preparedAgainstVote, .refused, .doubtful, .recovered,
-            .ended:
+            .finished:
             break
         }
     }
@@ -106,7 +106,7 @@ extension TransactionMachine {
         guard branches.allSatisfy({ $0.outcome != nil }) else { return }
         switch phase {
         case .finishing(let decision):
-            phase = .ended(decision)
+            phase = .finished(decision)
             step.log = .finish
             step.isLast = true
             if state == .needsOperator {
@@ -120,7 +120,7 @@ extension TransactionMachine {
             phase = .withdrawn
             step.isLast = true
         case .idle, .preparing, .deciding, .delegating, .committingLocally, .queryingCommitPoint,
-            .copying, .ended, .withdrawn, .undecidable:
+            .copying, .finished, .withdrawn, .undecidable:
             preconditionFailure("branches finish only by a decision")
         }
     }

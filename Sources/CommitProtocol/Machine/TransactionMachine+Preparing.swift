@@ -75,7 +75,7 @@ extension TransactionMachine {
             endIfDone(&step)
         case .undecidable:
             stopUndecided(&step)
-        case .idle, .delegating, .committingLocally, .ended, .withdrawn:
+        case .idle, .delegating, .committingLocally, .finished, .withdrawn:
             preconditionFailure("no branch works in \(phase)")
         }
     }
@@ -134,7 +134,7 @@ extension TransactionMachine {
             phase = .preparing(isAccepted: false, abort: cause)
             cancelWork(&step)
         case .idle, .deciding, .delegating, .committingLocally, .queryingCommitPoint, .copying,
-            .finishing, .withdrawing, .ended, .withdrawn, .undecidable:
+            .finishing, .withdrawing, .finished, .withdrawn, .undecidable:
             break
         }
     }

@@ -29,12 +29,12 @@ package struct TransactionMachine: Hashable, Sendable {
         case queryingCommitPoint(isAccepted: Bool)
         /// The commit point has decided; the row is recording a copy. Next: `finishing`.
         case copying(Decision, isAccepted: Bool)
-        /// The decision is durable, and branches are finishing. Next: `ended`.
+        /// The decision is durable, and branches are finishing. Next: `finished`.
         case finishing(Decision)
         /// No row exists or will exist; prepared branches are rolled back. Next: `withdrawn`.
         case withdrawing
         /// Every branch has finished.
-        case ended(Decision)
+        case finished(Decision)
         /// Nothing of the transaction is left.
         case withdrawn
         /// The commit point is lost, and nothing proves its decision: an operator decides.
@@ -99,19 +99,19 @@ package struct TransactionMachine: Hashable, Sendable {
         case .finishing where hasHeuristicOutcome: .needsOperator
         case .copying(.commit, _), .finishing(.commit): .committing
         case .copying(.abort, _), .finishing(.abort), .withdrawing: .aborting
-        case .withdrawn: endState(.abort)
-        case .ended(let decision): endState(decision)
+        case .withdrawn: finalState(.abort)
+        case .finished(let decision): finalState(decision)
         case .undecidable: .needsOperator
         }
     }
 
-    /// Whether a branch ended against the decision, or nothing proves how it ended.
+    /// Whether a branch was finished against the decision, or nothing proves how it was finished.
     package var hasHeuristicOutcome: Bool { heuristicCount > 0 }
 
     var heuristicCount: Int { branches.count { $0.outcome?.isAsDecided == false } }
 
     /// Never hides a branch that ended against the decision, even if there is no row.
-    private func endState(_ decision: Decision) -> TransactionState {
+    private func finalState(_ decision: Decision) -> TransactionState {
         let asDecided: Outcome = decision == .commit ? .committed : .rolledBack
         guard branches.allSatisfy({ $0.outcome == asDecided }) else { return .needsOperator }
         return decision == .commit ? .committed : .aborted
@@ -120,7 +120,7 @@ package struct TransactionMachine: Hashable, Sendable {
     /// The decision, once it is durable at the commit point.
     package var decision: Decision? {
         switch phase {
-        case .copying(let decision, _), .finishing(let decision), .ended(let decision): decision
+        case .copying(let decision, _), .finishing(let decision), .finished(let decision): decision
         case .idle, .preparing, .deciding, .delegating, .committingLocally, .queryingCommitPoint,
             .withdrawing, .withdrawn, .undecidable:
             nil
@@ -133,7 +133,7 @@ package struct TransactionMachine: Hashable, Sendable {
     package var awaitsDecision: Bool {
         switch phase {
         case .deciding, .delegating, .committingLocally, .queryingCommitPoint: true
-        case .idle, .preparing, .copying, .finishing, .ended, .withdrawing, .withdrawn,
+        case .idle, .preparing, .copying, .finishing, .finished, .withdrawing, .withdrawn,
             .undecidable:
             false
         }
@@ -149,7 +149,7 @@ package struct TransactionMachine: Hashable, Sendable {
         case .preparing(isAccepted: true, _), .deciding(_, viaTombstone: false), .delegating,
             .committingLocally, .queryingCommitPoint(isAccepted: true),
             .copying(_, isAccepted: true), .finishing,
-            .ended, .undecidable:
+            .finished, .undecidable:
             true
         }
     }

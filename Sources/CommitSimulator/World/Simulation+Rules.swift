@@ -94,7 +94,7 @@ extension Simulation {
             }
             return
         }
-        if case .ended(let decision) = machine.phase {
+        if case .finished(let decision) = machine.phase {
             let isTrue =
                 world.row?.decision == decision
                 || world.commitPoint.map { world.sites[$0].recordedDecision == decision } ?? false

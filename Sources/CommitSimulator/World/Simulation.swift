@@ -103,7 +103,7 @@ extension Simulation {
             let incarnation = incarnations.remove(at: index)
             try checkEnd(of: incarnation)
             if world.broken == .abortIsReportedBeforeRecord,
-                incarnation.machine.phase == .ended(.abort)
+                incarnation.machine.phase == .finished(.abort)
             {
                 try report(Reported(decision: .abort, isFinal: true), after: Reported())
             }

@@ -58,8 +58,8 @@ package final class PostgresDecisionLog: DecisionLog {
         writer.perform(write, then: completion)
     }
 
-    /// Records an end that this replica has seen; a row that is finished already stays as it is.
-    package func recordEnd(_ record: TransactionRecord) async throws(LogUnavailable) {
+    /// Records a finish that this replica has seen; a row that is finished already stays as it is.
+    package func recordFinish(_ record: TransactionRecord) async throws(LogUnavailable) {
         let command = FlushStatement.finishSeen(record)
         try await checked {
             try await state.readers.withConnection(timeout: .seconds(1)) { connection in

@@ -92,7 +92,7 @@ package final class StateSignals: ReplicaSignals {
     nonisolated static func text(of signal: ReplicaSignal) -> String {
         switch signal {
         case .watch(let id): "watch \(id)"
-        case .ended(let id): "ended \(id)"
+        case .finished(let id): "finished \(id)"
         case .rollBack(let id): "rollBack \(id)"
         case .resolved(let id): "resolved \(id)"
         case .retry(let id): "retry \(id)"
@@ -107,7 +107,7 @@ package final class StateSignals: ReplicaSignals {
         guard parts.count == 2, let id = GlobalTransactionID(parts[1]) else { return nil }
         switch parts[0] {
         case "watch": return .watch(id)
-        case "ended": return .ended(id)
+        case "finished": return .finished(id)
         case "rollBack": return .rollBack(id)
         case "resolved": return .resolved(id)
         case "retry": return .retry(id)

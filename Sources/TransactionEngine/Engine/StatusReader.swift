@@ -317,7 +317,7 @@ final class StatusReader {
         }
         var finished = seen
         finished.finishedAt = context.clock.wallTime
-        try? await context.log.recordEnd(finished)
+        try? await context.log.recordFinish(finished)
         return seen
     }
 

@@ -264,7 +264,7 @@ final class TransactionDriver {
         context.table.beginRecording(record)
         context.log.perform(LogWrite(request, of: record)) { [context, id = record.id] _ in
             guard context.table.endRecording(id) else { return }
-            context.spawn { await context.signals.send(.ended(id)) }
+            context.spawn { await context.signals.send(.finished(id)) }
         }
     }
 

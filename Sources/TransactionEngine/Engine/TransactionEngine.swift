@@ -250,7 +250,7 @@ package final class TransactionEngine {
     package func receive(_ signal: ReplicaSignal?) async {
         switch signal {
         case nil: table.finishRecorded(nil)
-        case .ended(let id): table.finishRecorded(id)
+        case .finished(let id): table.finishRecorded(id)
         // The finish is signalled once it is recorded, for only then can the other replica read it.
         case .watch(let id): table.watch(id)
         case .resolved(let id): try? await driver.applyResolutions(to: id)

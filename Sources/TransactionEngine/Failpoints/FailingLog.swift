@@ -24,8 +24,8 @@ struct FailingLog: DecisionLog {
         }
     }
 
-    func recordEnd(_ record: TransactionRecord) async throws(LogUnavailable) {
-        try await inner.recordEnd(record)
+    func recordFinish(_ record: TransactionRecord) async throws(LogUnavailable) {
+        try await inner.recordFinish(record)
     }
 
     func operatorQueue() async throws(LogUnavailable) -> OperatorQueue? {

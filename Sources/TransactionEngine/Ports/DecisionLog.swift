@@ -26,11 +26,11 @@ package protocol DecisionLog: LogReader {
     @LoopActor
     func perform(_ write: LogWrite, then completion: @escaping Completion<LogAnswer>)
 
-    /// Records durably, and at once, that a commit has ended in every branch, if the row holds its
-    /// decision. Any replica that has seen the end may record it.
+    /// Records durably, and at once, that a commit is finished in every branch, if the row holds its
+    /// decision. Any replica that has seen the finish may record it.
     ///
     /// A caller is waiting, so this gives up after a moment.
-    func recordEnd(_ record: TransactionRecord) async throws(LogUnavailable)
+    func recordFinish(_ record: TransactionRecord) async throws(LogUnavailable)
     /// Notes in the row that a rollback was requested, for the owner of a commit point to see.
     ///
     /// This decides nothing, and may get lost: the request is repeated if need be.
@@ -117,11 +117,15 @@ extension DecisionLog {
     }
 }
 
-/// The state database did not answer a read, refused it, or certainly did not take a write.
+/// What is recorded of a transaction cannot be read or written now.
+///
+/// Usually the state database did not answer a read, refused it, or certainly did not take a write.
+/// A status has one more reason: the row was read, and the decision is elsewhere or on its way.
 package struct LogUnavailable: Error, Sendable, Hashable {
     /// Why, safe to show.
     package let reason: String
-    /// Whether the log answered, and the commit point that may hold the decision did not.
+    /// Whether a decision may have been made that cannot be read now: its commit point, perhaps a
+    /// participant, does not answer, or the answer to a decision that was asked for is on its way.
     package let isOutcomeUnknown: Bool
 
     package init(_ reason: String, isOutcomeUnknown: Bool = false) {

@@ -8,7 +8,7 @@ package enum ReplicaSignal: Sendable, Hashable {
     /// A replica waits for the finish: the coordinating replica is to signal it.
     case watch(GlobalTransactionID)
     /// Its finish is recorded.
-    case ended(GlobalTransactionID)
+    case finished(GlobalTransactionID)
     /// Its abort is recorded or requested: the coordinating replica cancels its work at once.
     case rollBack(GlobalTransactionID)
     /// An operator resolved a branch: the coordinating replica reads what is recorded.

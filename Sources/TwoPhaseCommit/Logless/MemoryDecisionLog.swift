@@ -94,7 +94,7 @@ final class MemoryDecisionLog: DecisionLog {
     func operatorQueue() async throws(LogUnavailable) -> OperatorQueue? { nil }
 
     /// Does nothing: only this coordinator reports the status.
-    func recordEnd(_ record: TransactionRecord) async throws(LogUnavailable) {}
+    func recordFinish(_ record: TransactionRecord) async throws(LogUnavailable) {}
 
     func record(_ id: GlobalTransactionID) async throws(LogUnavailable) -> TransactionRecord? {
         records[id]

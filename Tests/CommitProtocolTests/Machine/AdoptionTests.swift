@@ -35,27 +35,27 @@ import Testing
 
     @Test func finishesOnlyOpenBranches() {
         var (machine, step) = TransactionMachine.adopted(
-            .commit, .ended(.committed), .open(evidence(1)), .ended(.committed))
+            .commit, .finished(.committed), .open(evidence(1)), .finished(.committed))
         #expect(step.commands == [.commitPrepared(branch: 1)])
         #expect(machine.handle(.finished(branch: 1, .provedCommitted)).isLast)
         #expect(machine.state == .committed)
     }
 
     @Test func finishesRowWithoutOpenBranches() {
-        let (machine, step) = TransactionMachine.adopted(.abort, .ended(.rolledBack))
+        let (machine, step) = TransactionMachine.adopted(.abort, .finished(.rolledBack))
         #expect(step.isLast && step.log == .finish && step.reply == nil)
         #expect(machine.state == .aborted)
     }
 
     @Test func keepsRecordedHeuristicOutcome() {
-        let (machine, _) = TransactionMachine.adopted(.commit, .ended(.heuristicHazard))
+        let (machine, _) = TransactionMachine.adopted(.commit, .finished(.heuristicHazard))
         #expect(machine.state == .needsOperator)
     }
 
     /// An outcome recorded against the decision is reported, whatever its origin.
     @Test(arguments: [(Decision.abort, Outcome.committed), (.commit, .rolledBack)])
     func reportsRecordedOutcomeAgainstDecision(_ decision: Decision, _ outcome: Outcome) {
-        let (machine, _) = TransactionMachine.adopted(decision, .ended(outcome))
+        let (machine, _) = TransactionMachine.adopted(decision, .finished(outcome))
         #expect(machine.state == .needsOperator)
     }
 

@@ -101,7 +101,8 @@ import Testing
     }
 
     @Test func adoptionKeepsRecordedOutcome() {
-        var (machine, step) = TransactionMachine.adopted(.abort, .ended(.heuristicCommit), .open())
+        var (machine, step) = TransactionMachine.adopted(
+            .abort, .finished(.heuristicCommit), .open())
         #expect(step.log == nil && machine.state == .needsOperator)
         #expect(machine.handle(.finished(branch: 1, .done)).log == .finish)
         #expect(machine.branches.map(\.outcome) == [.heuristicCommit, .rolledBack])

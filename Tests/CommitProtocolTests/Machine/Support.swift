@@ -62,7 +62,7 @@ extension RecoveredBranch {
         RecoveredBranch(evidence: evidence, outcome: nil)
     }
 
-    static func ended(_ outcome: Outcome) -> Self {
+    static func finished(_ outcome: Outcome) -> Self {
         RecoveredBranch(evidence: nil, outcome: outcome)
     }
 }
