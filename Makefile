@@ -27,7 +27,7 @@ endif
 MINUTES := 5
 SEEDS := 20000
 
-.PHONY: help setup build demo test test-servers check bench bench-compare bench-growth \
+.PHONY: help setup build demo test test-servers check bench bench-compare bench-growth bench-reads \
     bench-instructions bench-recovery bench-library bench-endurance crash-matrix chaos simulate policies mutants \
     model model-3x3 examples docs api-check clean
 
@@ -63,6 +63,7 @@ bench: setup ## Measures every target, and the raw limit and the naive way; 40 m
 	@Benchmarks/library
 	@Benchmarks/recovery
 	@Benchmarks/growth
+	@Benchmarks/reads
 	@Benchmarks/endurance
 
 bench-library: setup ## Measures the Swift library beside the naive way on the same client.
@@ -73,6 +74,9 @@ bench-compare: ## Shows one bench.json beside another: make bench-compare OLD=a.
 
 bench-growth: setup ## Measures with millions of finished transactions in the state table.
 	@Benchmarks/growth $(BENCH_ARGS)
+
+bench-reads: setup ## Measures lists and the overview with millions of transactions: BENCH_ARGS=--full for ten.
+	@Benchmarks/reads $(BENCH_ARGS)
 
 bench-endurance: setup ## Measures whether memory stays flat over a million transactions.
 	@Benchmarks/endurance $(BENCH_ARGS)

@@ -115,8 +115,8 @@ final class FakeLog: DecisionLog {
         var answersAtOnce = false
         var writes: [LogRequest] = []
         var tombstone = LogAnswer.unknown(reason: "")
-        /// Up to which number a page examined rows.
-        var examinedUpTo: Int64?
+        /// Where the page after a short one begins.
+        var nextCursor: Int64?
         var queues: [QueueSummary] = []
         var replicas: [ReplicaReport] = []
         var standings: [GlobalTransactionID: RowStanding] = [:]
@@ -248,10 +248,13 @@ final class FakeLog: DecisionLog {
         state.withLock { $0.rows.values.first { $0.idempotency?.keyDigest == keyDigest } }
     }
 
-    func records(_ filter: RecordFilter) async throws(LogUnavailable) -> FoundRecords {
+    func records(_ filter: RecordFilter) async throws(LogUnavailable) -> RecordPage {
         let rows = state.withLock { $0.rows.values.sorted { $1.id < $0.id } }
         let page = rows.filter { $0.id.number < filter.cursor ?? .max }.prefix(filter.limit)
-        return FoundRecords(Array(page), examinedUpTo: state.withLock { $0.examinedUpTo })
+        return RecordPage(
+            records: Array(page),
+            next: page.count == filter.limit
+                ? page.last?.id.number : state.withLock { $0.nextCursor })
     }
 
     func queues(countMax: Int) async throws(LogUnavailable) -> [QueueSummary] {

@@ -9,10 +9,20 @@ import TransactionEngine
 /// index's condition, else along the primary key. It passes over rows that do not match. Once it has
 /// examined as many as it may, the page ends, and the next one goes on from there.
 struct ListQuery {
-    /// A row of the page, and the number up to which rows were examined, if there are more; a page
-    /// without rows has one row without a record.
-    static let format = RowFormat { row -> (examinedUpTo: Int64?, record: TransactionRecord?)? in
-        (row.value("edge.number"), RowCoding.record.part(of: &row))
+    /// A row of the page, and the edge: the number up to which rows were examined, if there are more.
+    ///
+    /// A page without rows has one row with nothing but the edge. What tandem would not write has a number
+    /// and no record, so that the next page goes on after it.
+    struct Row {
+        let edge: Int64?
+        let number: Int64?
+        let record: TransactionRecord?
+    }
+
+    static let format = RowFormat { row in
+        Row(
+            edge: row.value("edge.number"), number: row.value("t.number"),
+            record: RowCoding.record.part(of: &row))
     }
 
     private let filter: RecordFilter
@@ -108,9 +118,11 @@ struct ListQuery {
             isNewest
             ? "x.number >= coalesce(edge.number, 0)"
             : "x.number <= coalesce(edge.number, \(Int64.max))"
+        // Materialized, or PostgreSQL would look for the edge once for each of its two uses.
         return """
+            WITH edge AS MATERIALIZED (SELECT \(last) AS number)
             SELECT \(Self.format.columns)
-            FROM (SELECT \(last) AS number) AS edge
+            FROM edge
             LEFT JOIN LATERAL (
                 SELECT * FROM \(source) AS x
                 \(Self.clause(examined + (isBounded ? [end] : []) + matching))

@@ -28,10 +28,13 @@ extension PostgresDecisionLog {
     }
 
     /// A page of rows; see `ListQuery`.
-    package func records(_ filter: RecordFilter) async throws(LogUnavailable) -> FoundRecords {
+    package func records(_ filter: RecordFilter) async throws(LogUnavailable) -> RecordPage {
         let query = ListQuery(filter)
         let found = try await rows(query.sql, query.parameters, as: ListQuery.format)
-        return FoundRecords(found.compactMap(\.record), examinedUpTo: found.first?.examinedUpTo)
+        let isFull = found.count == filter.limit && found.last?.number != nil
+        return RecordPage(
+            records: found.compactMap(\.record),
+            next: isFull ? found.last?.number : found.first?.edge)
     }
 
     private static let queue = RowFormat { row -> OperatorQueue? in

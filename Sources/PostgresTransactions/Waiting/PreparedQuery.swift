@@ -37,10 +37,11 @@ enum PreparedQuery {
         try await connection.rows(query, timeout: timeout)
     }
 
-    /// A prepared transaction holds the lock on its transaction id, and its other locks have the same
-    /// virtual transaction and no server process. A session waits for it if it waits for a lock that
-    /// conflicts with one of these; or for one that such a session holds, as those after the first in the
-    /// queue for a row do.
+    /// Each prepared transaction, with its locks and the sessions that wait for it.
+    ///
+    /// It holds the lock on its transaction id, and its other locks have the same virtual transaction and
+    /// no server process. A session waits for it if it waits for a lock that conflicts with one of these;
+    /// or for one that such a session holds, as those after the first in the queue for a row do.
     private static let query = Query(
         """
         WITH RECURSIVE prepared AS MATERIALIZED (

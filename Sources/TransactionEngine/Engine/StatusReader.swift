@@ -112,8 +112,8 @@ final class StatusReader {
     func page(_ filter: RecordFilter) async throws(LogUnavailable) -> RecordPage {
         var filter = filter
         filter.examinedMax = max(filter.limit, context.limits.examinedMax)
-        let found = try await context.log.records(filter)
-        let rows = found.records
+        let page = try await context.log.records(filter)
+        let rows = page.records
         // One durable write after the read confirms every decision that was read.
         if let row = rows.first(where: { isActiveElsewhere($0) && $0.decision != nil }) {
             _ = try await context.log.confirmedRecord(row.id)
@@ -138,8 +138,7 @@ final class StatusReader {
             if filter.matches(stateOf: known) { records.append(known) }
         }
         // A row that is known here to be in another state has had its place on the page.
-        let next = rows.count == filter.limit ? rows.last?.id.number : found.examinedUpTo
-        return RecordPage(records: records, next: next)
+        return RecordPage(records: records, next: page.next)
     }
 
     // MARK: The decision

@@ -67,7 +67,7 @@ struct FailingLog: DecisionLog {
 
     func records(
         _ filter: RecordFilter
-    ) async throws(LogUnavailable) -> FoundRecords {
+    ) async throws(LogUnavailable) -> RecordPage {
         try await inner.records(filter)
     }
 

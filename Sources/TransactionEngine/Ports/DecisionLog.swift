@@ -79,7 +79,7 @@ package protocol LogReader: Sendable {
         principal: String, keyDigest: [UInt8]
     ) async throws(LogUnavailable) -> TransactionRecord?
     /// Rows that match, in the filter's order, of as many as one page may examine.
-    func records(_ filter: RecordFilter) async throws(LogUnavailable) -> FoundRecords
+    func records(_ filter: RecordFilter) async throws(LogUnavailable) -> RecordPage
     /// How long each queue is, of as many transactions as may be counted.
     func queues(countMax: Int) async throws(LogUnavailable) -> [QueueSummary]
     /// All replicas, by name.
@@ -228,19 +228,6 @@ package struct RecordFilter: Sendable, Hashable {
     package init() {}
 }
 
-/// The rows of one read that match.
-package struct FoundRecords: Sendable {
-    /// The rows, in the order that was asked for.
-    package let records: [TransactionRecord]
-    /// Up to which number rows were examined, if there are more beyond it.
-    package let examinedUpTo: Int64?
-
-    package init(_ records: [TransactionRecord], examinedUpTo: Int64? = nil) {
-        self.records = records
-        self.examinedUpTo = examinedUpTo
-    }
-}
-
 /// Some of the rows that match.
 package struct RecordPage: Sendable {
     /// The rows, in the order that was asked for; there may be fewer than were asked for, or none,
@@ -248,4 +235,9 @@ package struct RecordPage: Sendable {
     package let records: [TransactionRecord]
     /// What `RecordFilter.cursor` has to be for the next page; nil if this is the last.
     package let next: Int64?
+
+    package init(records: [TransactionRecord], next: Int64? = nil) {
+        self.records = records
+        self.next = next
+    }
 }

@@ -106,8 +106,9 @@ final class MemoryDecisionLog: DecisionLog {
 
     func records(
         _ filter: RecordFilter
-    ) async throws(LogUnavailable) -> FoundRecords {
-        FoundRecords(Array(records.values.sorted { $1.id < $0.id }.prefix(filter.limit)))
+    ) async throws(LogUnavailable) -> RecordPage {
+        RecordPage(
+            records: Array(records.values.sorted { $1.id < $0.id }.prefix(filter.limit)))
     }
 
     /// There are none: each run reports to its own caller.

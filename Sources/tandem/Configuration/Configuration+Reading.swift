@@ -135,6 +135,9 @@ extension Configuration {
         limits.integer("resultBytes", in: 0...268_435_456, into: &value.limits.resultBytes)
         limits.integer(
             "storedResultBytes", in: 0...16_777_216, into: &value.limits.storedResultBytes)
+        limits.integer("examinedRows", in: 200...1_000_000, into: &value.limits.examinedRows)
+        limits.integer(
+            "countedTransactions", in: 1...1_000_000, into: &value.limits.countedTransactions)
         limits.refuseUnknown()
     }
 

@@ -48,6 +48,8 @@ struct Configuration: Sendable {
         var resultRows = 1000
         var resultBytes = 1_048_576
         var storedResultBytes = 65_536
+        var examinedRows = 5000
+        var countedTransactions = 10_000
     }
 
     struct Transactions: Sendable {

@@ -42,6 +42,8 @@ extension Configuration {
         engine.committingMax = limits.committing
         engine.timelinesMax = limits.timelines
         engine.storedResultBytesMax = limits.storedResultBytes
+        engine.examinedMax = limits.examinedRows
+        engine.queueCountMax = limits.countedTransactions
         engine.finishWait = .milliseconds(transactions.finishWaitMilliseconds)
         engine.orphanGrace = .seconds(transactions.orphanGraceSeconds)
         engine.recoveryInterval = .milliseconds(transactions.recoveryIntervalMilliseconds)

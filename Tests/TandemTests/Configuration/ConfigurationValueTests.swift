@@ -2,6 +2,7 @@ import FoundationEssentials
 import PostgresClient
 import PostgresTransactions
 import Testing
+import TransactionEngine
 
 @testable import tandem
 
@@ -78,6 +79,16 @@ import Testing
         }
         #expect(try limit(size) == half)
         #expect(try limit(size.merging(given) { $1 }) == 3)
+    }
+
+    @Test func boundsWhatIsRead() throws {
+        let defaults = try ConfigurationText.load(ConfigurationText.least).engineLimits
+        #expect(defaults.examinedMax == 5000)
+        #expect(defaults.queueCountMax == 10_000)
+        let limits = "limits: { examinedRows: 300, countedTransactions: 7 }\n"
+        let given = try ConfigurationText.load(limits + ConfigurationText.least).engineLimits
+        #expect(given.examinedMax == 300)
+        #expect(given.queueCountMax == 7)
     }
 
     @Test func readsEnvironmentWithoutFile() throws {
