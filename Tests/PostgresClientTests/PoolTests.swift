@@ -205,6 +205,21 @@ struct PoolTests {
         await pool.close()
     }
 
+    @Test func connectsAtOnceWhenAskedTo() async throws {
+        let switchboard = Switchboard()
+        let pool = try await pool(
+            PoolConfiguration(size: 1, backoffMin: .seconds(600), backoffMax: .seconds(600))
+        ) { _ in if switchboard.fails { throw Unprepared() } }
+        pool.demand(1)
+        try await eventually("an attempt has failed") { pool.isFailing }
+        switchboard.fails = false
+        pool.attemptNow()
+        try await eventually("it is connected") { pool.idleCount == 1 }
+        pool.attemptNow()
+        #expect(pool.connectedCount == 1)
+        await pool.close()
+    }
+
     @Test func reportsFailureAndRecovers() async throws {
         let switchboard = Switchboard()
         let pool = try await pool(

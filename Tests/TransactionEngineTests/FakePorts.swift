@@ -330,6 +330,8 @@ final class FakeParticipants: Participants {
         var finishRequests: [FinishRequest] = []
         /// The answer to requests to finish branches.
         var finishReply = FinishReply.done
+        /// The participants that were to be connected to at once.
+        var connectedNow: [String] = []
         var inventory = PreparedInventory(entries: [], count: 0)
         /// What a scan finds.
         var prepared: [PreparedTransaction] = []
@@ -525,6 +527,8 @@ final class FakeParticipants: Participants {
     func inventory(of name: String) async throws(ParticipantUnreachable) -> PreparedInventory {
         state.withLock { $0.inventory }
     }
+
+    func connectNow(to name: String) { state.withLock { $0.connectedNow.append(name) } }
 
     func statuses() async -> [ParticipantStatus] { [] }
     var waitingRequestCount: Int { 0 }

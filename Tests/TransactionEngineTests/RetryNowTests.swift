@@ -53,6 +53,7 @@ struct RetryNowTests {
             }
             #expect(record.id == Bench.id)
             #expect(attempts(bench) == 2)
+            #expect(bench.participants.state.withLock { $0.connectedNow } == ["users"])
             // It failed again, and waits for longer now.
             #expect(try #require(engine.nextAttempts(of: Bench.id)[0]) > first)
             #expect(signals.sent.isEmpty)

@@ -187,11 +187,19 @@ package final class ConnectionPool {
             waiter.finish(.failure(self.reasonForNone))
         }
         waiters.append((waiter, isHasty, loop.now))
-        if isHasty, let backoffTimer {
-            backoffTimer.cancel()
-            self.backoffTimer = nil
-            isFiredNow = true
-        }
+        if isHasty { attemptNow() }
+        grow()
+    }
+
+    /// Attempts to connect now, if the pool waits to repeat a failed attempt.
+    ///
+    /// If it fails, the pool waits as long as it would have before: those who are in a hurry do not make
+    /// it wait longer.
+    package func attemptNow() {
+        guard let backoffTimer else { return }
+        backoffTimer.cancel()
+        self.backoffTimer = nil
+        isFiredNow = true
         grow()
     }
 

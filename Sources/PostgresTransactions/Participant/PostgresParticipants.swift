@@ -164,6 +164,11 @@ package final class PostgresParticipants: Participants {
             ?? .unknown(reason: Self.unknown(query.participant))
     }
 
+    package func connectNow(to name: String) {
+        members[name]?.finishers.attemptNow()
+        members[name]?.workers.attemptNow()
+    }
+
     private static func unknown(_ name: String) -> String {
         "no participant named \(name) is configured"
     }

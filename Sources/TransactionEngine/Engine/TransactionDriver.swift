@@ -89,10 +89,13 @@ final class TransactionDriver {
 
     /// Tries the unfinished branches of a transaction of this replica at once.
     ///
-    /// One whose attempt is under way is left to that.
+    /// One whose attempt is under way is left to that. Nothing is sent to a participant that is known to be
+    /// unreachable, so this attempts to connect to it as well: once it answers, all branches there are tried.
     func retryNow(_ id: GlobalTransactionID) {
         guard let transaction = context.table[id] else { return }
-        for branch in transaction.machine.branches.indices {
+        for (branch, record) in transaction.record.branches.enumerated()
+        where transaction.machine.branches[branch].outcome == nil {
+            context.participants.connectNow(to: record.participant)
             fireNow(.finishAgain(branch: branch), transaction)
         }
     }

@@ -84,6 +84,8 @@ struct FailingParticipants: Participants {
         try await inner.inventory(of: name)
     }
 
+    func connectNow(to name: String) { inner.connectNow(to: name) }
+
     func statuses() async -> [ParticipantStatus] { await inner.statuses() }
 
     var waitingRequestCount: Int { get async { await inner.waitingRequestCount } }

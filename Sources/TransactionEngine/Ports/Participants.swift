@@ -55,6 +55,9 @@ package protocol Participants: Sendable {
     /// All prepared transactions of a participant's server, with their locks and whom they block; it
     /// touches none.
     func inventory(of name: String) async throws(ParticipantUnreachable) -> PreparedInventory
+    /// Attempts to connect to a participant now, if it is unreachable and the next attempt is not due.
+    @LoopActor
+    func connectNow(to name: String)
     /// What is known of each participant, for status; from memory.
     func statuses() async -> [ParticipantStatus]
     /// Requests that wait for sessions.
