@@ -70,7 +70,7 @@ struct ProblemAdvice {
             #expect(detail().contains("needs POST .../resolution") == (branch == 0))
         }
         #expect(detail().contains("An operator has recorded what became of each"))
-        let status = try JSONReader.read(RecordRendering.json(record, waits: []))
+        let status = try JSONReader.read(RecordRendering.json(record))
         let shown = try #require(status["problem"]?["detail"]?.string)
         #expect(!shown.contains("Try again"))
         #expect(status["problem"]?["retryable"] == .bool(false))

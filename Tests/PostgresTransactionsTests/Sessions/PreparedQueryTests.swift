@@ -24,7 +24,7 @@ struct PreparedQueryTests {
     ) async throws -> [PreparedQuery.Found] {
         let connection = try await PostgresConnection.connect(
             ConnectionOptions(conninfo: cluster.connectionString(user: user)),
-            timeout: .seconds(60))
+            timeout: .seconds(60), loop: .shared)
         defer { connection.close() }
         return try await PreparedQuery.find(on: connection, timeout: .seconds(60))
     }
@@ -96,7 +96,7 @@ struct PreparedQueryTests {
                 sessions.append(
                     try await PostgresConnection.connect(
                         ConnectionOptions(conninfo: cluster.connectionString()),
-                        timeout: .seconds(60)))
+                        timeout: .seconds(60), loop: .shared))
             }
             let waits = sessions.map { session in
                 Task { try await session.query("UPDATE t SET n = 2 WHERE id = 1") }
