@@ -172,6 +172,7 @@ let wholeTests: [Target] = [
         dependencies: [
             "CommitProtocol", "CoordinatorAPI", "EventLoop", "HTTPServer", "PostgresClient",
             "PostgresClusters", "PostgresTransactions", "TransactionEngine", "tandem",
+            logging,
             .product(name: "ArgumentParser", package: "swift-argument-parser"), httpTypes,
         ], swiftSettings: strict),
     .testTarget(name: "TidyTests", swiftSettings: strict),

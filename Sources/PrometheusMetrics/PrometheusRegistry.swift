@@ -147,10 +147,15 @@ struct Labels: Sendable, Hashable, Comparable {
     }
 
     let pairs: [Pair]
+    /// As it stands between the braces.
+    let text: String
 
     init(_ dimensions: [(String, String)]) {
         pairs = dimensions.map { Pair(name: ExposedName.label($0.0), value: $0.1) }
             .sorted { $0.name < $1.name }
+        text = pairs.map {
+            "\($0.name)=\"\(TextExposition.escaped($0.value, quotes: true))\""
+        }.joined(separator: ",")
     }
 
     static func < (first: Labels, second: Labels) -> Bool {

@@ -38,17 +38,19 @@ struct TextExposition {
         _ name: String, _ labels: Labels, _ value: String, below bound: String? = nil
     ) {
         write(name)
-        var separator = "{"
-        for pair in labels.pairs {
-            write("\(separator)\(pair.name)=\"\(Self.escaped(pair.value, quotes: true))\"")
-            separator = ","
+        if !labels.text.isEmpty || bound != nil {
+            write("{")
+            write(labels.text)
+            if let bound {
+                write(labels.text.isEmpty ? "le=\"" : ",le=\"")
+                write(bound)
+                write("\"")
+            }
+            write("}")
         }
-        if let bound {
-            write("\(separator)le=\"\(bound)\"")
-            separator = ","
-        }
-        if separator == "," { write("}") }
-        write(" \(value)\n")
+        write(" ")
+        write(value)
+        write("\n")
     }
 
     private mutating func write(_ text: String) { bytes += text.utf8 }

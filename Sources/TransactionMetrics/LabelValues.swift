@@ -166,15 +166,17 @@ extension RecoveryAction {
     }
 }
 
-/// Instruments by the cases of an enumeration: an index, no hashing.
+/// Instruments by the cases of an enumeration, which has few: an index, no hashing.
 struct ByCase<Case: CaseIterable & Equatable & Sendable, Instrument: Sendable>: Sendable
 where Case.AllCases == [Case] {
+    /// Kept, since the compiler makes the list of all cases anew each time.
+    private let cases = Case.allCases
     private let instruments: [Instrument]
 
-    init(_ make: (Case) -> Instrument) { instruments = Case.allCases.map(make) }
+    init(_ make: (Case) -> Instrument) { instruments = cases.map(make) }
 
     subscript(_ value: Case) -> Instrument {
-        guard let index = Case.allCases.firstIndex(of: value) else {
+        guard let index = cases.firstIndex(of: value) else {
             preconditionFailure("a case is among all cases")
         }
         return instruments[index]

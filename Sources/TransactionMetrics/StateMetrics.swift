@@ -22,6 +22,7 @@ package struct ReplicaState: Sendable {
     package init(of engine: TransactionEngine) async {
         inFlight = await engine.inFlight
         waitingRequestCount = await engine.waitingRequestCount
+        waitingRecordCount = await engine.waitingRecordCount
         participants = await engine.participantStatuses()
     }
 }

@@ -15,26 +15,34 @@ extension LibraryTests {
                 try await testbed.coordinate { coordinator in
                     func count(_ outcome: String) throws -> Int64 {
                         try metrics.expectCounter(
-                            "tandem_library_transactions", [("outcome", outcome)]
+                            "tandem_transactions_total",
+                            [("outcome", outcome), ("commit_mode", "two_phase")]
                         ).totalValue
                     }
                     let (committed, aborted) = (try count("committed"), try count("aborted"))
-                    let timer = try metrics.expectTimer("tandem_library_transaction_duration")
+                    let timer = try metrics.expectTimer(
+                        "tandem_transaction_duration_seconds", [("outcome", "committed")])
                     let timed = timer.values.count
                     _ = try await coordinator.run([testbed.user("u"), testbed.order("o")])
                     _ = await failure { () async throws(TransactionError) in
                         try await coordinator.run([testbed.user("u"), testbed.order("o1")])
                     }
-                    #expect(try count("committed") == committed + 1)
-                    #expect(try count("aborted") == aborted + 1)
-                    #expect(timer.values.count == timed + 2)
+                    // A transaction is counted when it has ended, just after its answer.
+                    try await until("both are counted") {
+                        try count("committed") == committed + 1
+                            && count("aborted") == aborted + 1
+                    }
+                    #expect(timer.values.count == timed + 1)
                     let opened = try metrics.expectCounter(
-                        "tandem_library_connections",
-                        [("database", testbed.usersDatabase.name), ("event", "opened")])
+                        "tandem_connections_total",
+                        [
+                            ("participant", testbed.usersDatabase.name), ("pool", "work"),
+                            ("event", "opened"),
+                        ])
                     #expect(opened.totalValue > 0)
                     let wait = try metrics.expectTimer(
-                        "tandem_library_connection_wait",
-                        [("database", testbed.usersDatabase.name)])
+                        "tandem_connection_wait_seconds",
+                        [("participant", testbed.usersDatabase.name), ("pool", "finish")])
                     #expect(!wait.values.isEmpty)
                     await testbed.orders.kill()
                     try await until("the log says that a database is away") {

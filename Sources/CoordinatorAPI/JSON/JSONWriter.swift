@@ -114,6 +114,11 @@ package struct JSONWriter: Sendable {
         isCommaDue = false
     }
 
+    /// Writes a time, in microseconds since 1970.
+    package mutating func time(microseconds: Int64) {
+        time(UTCTime(microseconds: microseconds))
+    }
+
     /// Writes a time by RFC 3339.
     mutating func time(_ time: UTCTime) {
         separate()

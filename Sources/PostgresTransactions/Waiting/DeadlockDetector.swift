@@ -133,7 +133,7 @@ final class DeadlockDetector {
         logger.debug(
             "a deadlock's victim is cancelled",
             metadata: [
-                "victim": "\(deadlock.victim)", "transactions": "\(deadlock.cycle.count)",
+                "transaction": "\(deadlock.victim)", "transactions": "\(deadlock.cycle.count)",
                 "participant": "\(origin.reading.participant)",
             ])
         session.stop(.deadlock(waits.cycle(of: deadlock)), running: origin.process.query)

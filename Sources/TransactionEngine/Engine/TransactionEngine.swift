@@ -45,6 +45,9 @@ package final class TransactionEngine {
     /// How many transactions this replica coordinates now.
     package var inFlight: Int { table.count }
 
+    /// How many records wait for the next batched log write.
+    package var waitingRecordCount: Int { ports.log.waitingRecordCount }
+
     /// How many requests wait for sessions.
     package var waitingRequestCount: Int {
         get async { await ports.participants.waitingRequestCount }
@@ -168,6 +171,11 @@ package final class TransactionEngine {
     /// The transactions that wait for an operator, at whichever replica; nil if none does.
     package func operatorQueue() async throws(LogUnavailable) -> OperatorQueue? {
         try await ports.log.operatorQueue()
+    }
+
+    /// How long the queues of all replicas are.
+    package func queues() async throws(LogUnavailable) -> [QueueSummary] {
+        try await ports.log.queues(countMax: limits.queueCountMax)
     }
 
     /// The queues, replicas and participants at a glance.

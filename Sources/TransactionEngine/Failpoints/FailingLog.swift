@@ -11,6 +11,7 @@ struct FailingLog: DecisionLog {
     var installation: String { inner.installation }
     var replica: String { inner.replica }
     var epoch: Int64 { inner.epoch }
+    @LoopActor var waitingRecordCount: Int { inner.waitingRecordCount }
 
     @LoopActor
     func perform(_ write: LogWrite, then completion: @escaping Completion<LogAnswer>) {

@@ -15,6 +15,9 @@ package protocol DecisionLog: LogReader {
     var replica: String { get }
     /// The epoch of this incarnation of the replica; every write checks that it is current.
     var epoch: Int64 { get }
+    /// Records that wait for the next batched write; 0 in a log that writes each at once.
+    @LoopActor
+    var waitingRecordCount: Int { get }
 
     /// The name that a branch is prepared under.
     func preparedName(of id: GlobalTransactionID, branch: Int, branchCount: Int) -> String
@@ -108,6 +111,9 @@ extension DecisionLog {
 }
 
 extension DecisionLog {
+    @LoopActor
+    package var waitingRecordCount: Int { 0 }
+
     /// `tandem:<installation>:<transaction>:<branch>`: the name that scans know as ours.
     package func preparedName(
         of id: GlobalTransactionID, branch: Int, branchCount: Int

@@ -48,8 +48,6 @@ final class Runtime {
                 var sample = await ReplicaState(of: engine)
                 sample.isStateDatabaseUp = await state?.failure == nil
                 sample.isQuarantined = await state?.quarantineReason != nil
-                sample.waitingRecordCount =
-                    await (log as? PostgresDecisionLog)?.waitingRecordCount ?? 0
                 metrics.state.set(sample)
                 await clock.pause(Self.samplingInterval)
             }

@@ -26,7 +26,7 @@ struct Serve: AsyncParsableCommand {
 
     func run() async throws {
         let configuration = try Configuration.load(file: options.config)
-        let logger = Logging.make(configuration.logLevel)
+        let logger = Logging.make(configuration)
         for warning in configuration.warnings { logger.warning("\(warning)") }
         let signals = await UnixSignalsSequence(trapping: .sigterm, .sigint)
         let started = Lock<Replica?>(nil)
@@ -57,12 +57,3 @@ struct Serve: AsyncParsableCommand {
 
 /// Ends the process without waiting for tasks that wait for events.
 func endProcess(_ status: Int32) -> Never { exit(status) }
-
-/// The program's logger: one line per event, on standard error.
-enum Logging {
-    static func make(_ level: String) -> Logger {
-        var logger = Logger(label: "tandem") { StreamLogHandler.standardError(label: $0) }
-        logger.logLevel = Logger.Level(rawValue: level) ?? .info
-        return logger
-    }
-}

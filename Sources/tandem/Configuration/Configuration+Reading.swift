@@ -37,8 +37,15 @@ extension Configuration {
         let log = root.section("log")
         log.word(
             "level", of: ["trace", "debug", "info", "notice", "warning", "error", "critical"],
-            into: &placeholder.logLevel)
+            into: &placeholder.log.level)
+        log.word("format", of: ["text", "json"], into: &placeholder.log.format)
+        log.integer("repeatSeconds", in: 0...3600, into: &placeholder.log.repeatSeconds)
         log.refuseUnknown()
+        let metrics = root.section("metrics")
+        metrics.integer(
+            "queueIntervalMilliseconds", in: 100...86_400_000,
+            into: &placeholder.metrics.queueIntervalMilliseconds)
+        metrics.refuseUnknown()
         root.refuseUnknown()
         return state == nil ? nil : placeholder
     }

@@ -78,6 +78,16 @@ struct Configuration: Sendable {
         var timeoutSeconds = 10
     }
 
+    struct Log: Sendable {
+        var level = "info"
+        var format = "text"
+        var repeatSeconds = 10
+    }
+
+    struct Metrics: Sendable {
+        var queueIntervalMilliseconds = 10_000
+    }
+
     var listen = Listen()
     var allowUnauthenticated = false
     var replica = Replica()
@@ -88,7 +98,8 @@ struct Configuration: Sendable {
     var http = HTTP()
     var tracing = Tracing()
     var shutdownGraceSeconds = 30
-    var logLevel = "info"
+    var log = Log()
+    var metrics = Metrics()
     /// What works but should be changed, for the log.
     var warnings: [String] = []
 }

@@ -22,6 +22,7 @@ final class Replica {
     private let logger: Logger
     private let draining: Lock<Bool>
     private let duties: ReplicaDuties
+    private let queueReader: Task<Void, Never>
 
     private init(
         _ configuration: Configuration, state: StateDatabase,
@@ -53,6 +54,11 @@ final class Replica {
         participants.onAnswering = { [engine] name in
             Task(executorPreference: EventLoop.shared) { await engine.participantAnswers(name) }
         }
+        let interval = Duration.milliseconds(configuration.metrics.queueIntervalMilliseconds)
+        queueReader = Task(executorPreference: EventLoop.shared) { [engine] in
+            await metrics.readQueuesContinuously(
+                of: engine, every: interval, clock: LoopClock(.shared))
+        }
         participants.onDeadlock = { metrics.engine.countDeadlock(participantCount: $0) }
         let draining = Lock(false)
         self.draining = draining
@@ -62,10 +68,9 @@ final class Replica {
             engine: engine, settings: settings,
             metrics: { [engine] in
                 var current = await ReplicaState(of: engine)
-                current.waitingRecordCount = await log.waitingRecordCount
                 current.isStateDatabaseUp = await state.failure == nil
                 current.isQuarantined = await state.quarantineReason != nil
-                return metrics.render(current)
+                return await metrics.render(current)
             }
         ) {
             Readiness(
@@ -120,6 +125,7 @@ final class Replica {
         let answered = await server.drain(within: grace)
         let ended = await engine.drain(within: answered ? grace : .seconds(1))
         duties.stop()
+        queueReader.cancel()
         await participants.close()
         await state.close()
         await traces?.stop()

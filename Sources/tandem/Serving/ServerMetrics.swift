@@ -12,6 +12,7 @@ struct ServerMetrics: Sendable {
     let engine: EngineMetrics
     let log: LogMetrics
     private let state: StateMetrics
+    private let queues: QueueMetrics
     private let registry: PrometheusRegistry
 
     init(participants: [String]) {
@@ -22,6 +23,7 @@ struct ServerMetrics: Sendable {
         engine = EngineMetrics(participants: participants, factory: registry)
         log = LogMetrics(factory: registry)
         state = StateMetrics(participants: participants, factory: registry)
+        queues = QueueMetrics(factory: registry)
     }
 
     /// Makes the observers of the connection pools of a participant.
@@ -41,9 +43,25 @@ struct ServerMetrics: Sendable {
     }
 
     /// Sets the gauges to what this replica holds in memory, and renders everything.
-    func render(_ current: ReplicaState) -> [UInt8] {
+    ///
+    /// A detached task, since a thousand lines would keep the loop from its transactions.
+    func render(_ current: ReplicaState) async -> [UInt8] {
         state.set(current)
-        return registry.render()
+        return await Task.detached { [registry] in registry.render() }.value
+    }
+
+    /// Reads the queues of all replicas again and again until the task is cancelled.
+    func readQueuesContinuously(
+        of engine: TransactionEngine, every interval: Duration, clock: any EngineClock
+    ) async {
+        while !Task.isCancelled {
+            do throws(LogUnavailable) {
+                queues.set(try await engine.queues(), at: clock.wallTime)
+            } catch {
+                queues.setUnknown()
+            }
+            await clock.pause(interval)
+        }
     }
 }
 

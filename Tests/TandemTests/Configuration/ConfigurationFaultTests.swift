@@ -27,7 +27,23 @@ import Testing
     @Test(arguments: [
         ("listen: 3", "line 1: listen: expected keys and values"),
         ("limits: { bodyBytes: [1] }", "line 1: limits.bodyBytes: expected a single value"),
-        ("log: { format: json }", "line 1: log.format: unknown key; expected one of level"),
+        (
+            "log: { color: red }",
+            "line 1: log.color: unknown key; expected one of level, format, repeatSeconds"
+        ),
+        (
+            "log: { format: xml }",
+            "line 1: log.format: expected one of text, json, got \"xml\""
+        ),
+        (
+            "log: { repeatSeconds: 3601 }",
+            "line 1: log.repeatSeconds: expected an integer from 0 to 3600, got \"3601\""
+        ),
+        (
+            "metrics: { queueIntervalMilliseconds: 99 }",
+            "line 1: metrics.queueIntervalMilliseconds: expected an integer from 100 to "
+                + "86400000, got \"99\""
+        ),
         (
             "log: { level: loud }",
             "line 1: log.level: expected one of trace, debug, info, notice, warning, error, "

@@ -66,7 +66,7 @@ import TransactionEngine
             ])
         #expect(configuration.listen.port == 2)
         #expect(configuration.participants.first?.poolSize == 3)
-        #expect(configuration.logLevel == "info")
+        #expect(configuration.log.level == "info")
     }
 
     @Test(arguments: [1: 1, 2: 1, 3: 1, 12: 6])
@@ -142,6 +142,6 @@ extension Configuration {
             one?.lockTimeoutMilliseconds, one?.connectTimeoutMilliseconds, one?.preparedSlots,
             state.readers, state.timeoutMilliseconds, shutdownGraceSeconds,
         ]
-        return "\(numbers) \(state.allowFsyncOff) \(logLevel)"
+        return "\(numbers) \(state.allowFsyncOff) \(log) \(metrics)"
     }
 }
