@@ -66,7 +66,7 @@ enum ProblemOutcome: String, CaseIterable, Hashable, Sendable {
     case aborted
     /// It may have been committed or aborted; its status says which as soon as that is known.
     case unknown
-    /// It is decided, and some branch ended otherwise, or nothing proves how it ended.
+    /// It is decided, and some branch was finished otherwise, or nothing proves how.
     case needsOperator
 }
 

@@ -8,7 +8,7 @@ extension PostgresDecisionLog {
     /// Which of a journal's transactions need no decision there any more.
     ///
     /// Their rows are finished by what the commit point decided. So the row has a copy of the
-    /// decision, every branch has ended, and the session that could have decided otherwise has
+    /// decision, every branch is finished, and the session that could have decided otherwise has
     /// answered or was fenced. A row below the low-water mark was finished as well, or it could not
     /// have been removed. All this is read by a durable write, for what is only visible may yet be
     /// lost.

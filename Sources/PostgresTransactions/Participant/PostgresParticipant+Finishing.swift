@@ -73,7 +73,7 @@ extension PostgresParticipant {
         return nil
     }
 
-    /// Finds out how a branch ended whose gid is not there.
+    /// Finds out how a branch was finished whose gid is not there.
     ///
     /// The missing gid alone proves nothing. The transaction's status, asked on the same session, counts
     /// only on the very cluster and timeline that prepared the branch: on another the transaction id

@@ -10,7 +10,7 @@ final class BranchSlots {
     ///
     /// They are needed only now and then, so nothing keeps them by their names.
     private let atWork: @LoopActor () -> [String]
-    /// gids that are prepared, or may be, until their branches have ended; and what they are of.
+    /// gids that are prepared, or may be, until their branches are finished; and what they are of.
     private var prepared: [String: SessionRequest] = [:]
 
     init(atWork: @escaping @LoopActor () -> [String]) { self.atWork = atWork }
@@ -38,7 +38,7 @@ final class BranchSlots {
     /// The session is given back; a gid that is held stays held.
     func giveBack() { atWorkCount -= 1 }
 
-    /// The branch has ended.
+    /// The branch is finished.
     func free(_ gid: String) { prepared[gid] = nil }
 
     /// Branches that another replica or an operator has ended.

@@ -173,7 +173,7 @@ extension Migration {
             FOR EACH ROW WHEN (OLD.finished_at IS NULL)
             EXECUTE FUNCTION tandem.refuse_unfinished_delete()
         """,
-        // Until there is a resolution for each branch that did not end as decided.
+        // Until there is a resolution for each branch that was not finished as decided.
         """
         CREATE FUNCTION tandem.set_needs_operator_since() RETURNS trigger LANGUAGE plpgsql AS $$
         BEGIN
@@ -324,7 +324,7 @@ extension Migration {
             'Of each branch at PREPARE: transaction id, system identifier, timeline, position in '
             'the write-ahead log, role; null: none of any';
         COMMENT ON COLUMN tandem.transactions.outcomes IS
-            'How each branch ended; null: none has';
+            'How each branch was finished; null: none is';
         COMMENT ON COLUMN tandem.transactions.retries IS
             'How often finishing each branch had to be tried again; null: never';
         COMMENT ON COLUMN tandem.transactions.errors IS

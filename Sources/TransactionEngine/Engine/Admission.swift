@@ -1,8 +1,8 @@
 import CommitProtocol
 import EventLoop
 
-/// Lets requests in: limits, idempotency keys, sessions, and the end of all that when the replica
-/// stops.
+/// Lets requests in, or refuses them: by the limits, by their idempotency keys, and because the
+/// replica stops. Reserves the sessions of those that go on, and begins their transactions.
 @LoopActor
 final class Admission {
     private let context: EngineContext
@@ -126,6 +126,7 @@ final class Admission {
         }
         if beginsNothing { return refuse(run, sessions, .draining) }
         let key = run.key
+        // While this one waited for sessions, another request with its key may have begun.
         if let key, let idempotency = run.request.idempotency, let running = runningKeys[key] {
             return end(run, sessions, refusal(of: idempotency, for: running))
         }
@@ -137,6 +138,7 @@ final class Admission {
             if let key { runningKeys[key] = nil }
             answer(reply, run)
         }
+        // A key must be durable before any work: else a repetition could work beside this request.
         driver.begin(transaction, key == nil ? .overlapping : .first)
         // Only now: a drain looks for what is being admitted, or runs.
         context.table.admissionEnded()
@@ -182,13 +184,13 @@ final class Admission {
     }
 
     private func answerOfTakenKey(_ request: TransactionRequest) async -> TransactionAnswer {
-        // Without a key, only its id can be taken: by the tombstone of a scan, which found its branches
-        // prepared for long and no row. Only this replica could have committed it.
+        // Without a key, only its id can be taken: its row was so late that a scan, which found its
+        // branches prepared and no row, has written a tombstone under the id. So nobody commits it.
         guard let idempotency = request.idempotency else { return .neverCommits }
         let earlier = try? await context.log.record(
             principal: request.principal, keyDigest: idempotency.keyDigest)
-        // No row, or it cannot be read: retention may have removed the key's owner in between, long after its finish, and the same
-        // request, sent again, finds the key free.
+        // The row cannot be read, or retention has removed it since, long after its finish. In either
+        // case the same request, sent again, learns what is true then.
         guard let earlier = earlier ?? nil else { return .keyInProgress(nil) }
         return await replay(earlier, for: idempotency)
     }

@@ -49,8 +49,8 @@ struct HeuristicLog {
                 + "no row records it; an operator must resolve it"
         }
         return outcome == .heuristicHazard
-            ? "nothing proves how a branch ended; an operator must resolve it"
-            : "a branch ended against the decision; an operator must resolve it"
+            ? "nothing proves how a branch was finished; an operator must resolve it"
+            : "a branch was finished against the decision; an operator must resolve it"
     }
 }
 

@@ -54,7 +54,7 @@ final class OperatorResolution {
             return try await resolveUnfinished(record, resolution)
         }
         guard let outcome, !outcome.isAsDecided else {
-            return .refused("The branch has ended as decided; there is nothing to resolve.")
+            return .refused("The branch is finished as decided; there is nothing to resolve.")
         }
         var after = record
         after.branches[resolution.branch].outcome = resolution.outcome(under: decision)
@@ -90,9 +90,9 @@ final class OperatorResolution {
         if let outcome = record.branches[resolution.branch].outcome {
             return .refused(
                 outcome.isAsDecided
-                    ? "The branch has ended as decided; there is nothing to resolve."
-                    : "The branch ended as \(outcome.rawValue), but other branches have not ended. "
-                        + "Resolve it when they have ended or are resolved.")
+                    ? "The branch is finished as decided; there is nothing to resolve."
+                    : "The branch is finished as \(outcome.rawValue), but other branches are not. "
+                        + "Resolve it when they are finished or resolved.")
         }
         guard resolution.isForced else {
             return .refused(
@@ -204,7 +204,7 @@ final class OperatorResolution {
 extension Resolution {
     /// What is recorded and says otherwise; nil if nothing does.
     ///
-    /// Where nothing proves how a branch ended, the operator's word is all there is.
+    /// Where nothing proves how a branch was finished, the operator's word is all there is.
     fileprivate func contradiction(of decision: Decision, _ outcome: Outcome?) -> String? {
         switch outcome {
         case .heuristicHazard, .heuristicMixed: return nil

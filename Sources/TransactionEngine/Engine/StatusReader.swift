@@ -337,8 +337,11 @@ final class StatusReader {
         }
     }
 
-    /// What finished here: at once where other replicas can read the same, else once it is recorded;
-    /// as still finishing, if recording takes too long.
+    /// What may be reported of a transaction that is finished here.
+    ///
+    /// A commit may be reported at once, since every replica can read the same in the branches. Anything
+    /// else may be reported once it is recorded; if that takes longer than a second, the transaction is
+    /// reported as still finishing.
     func recordedView(
         of known: TransactionRecord
     ) async throws(LogUnavailable) -> TransactionRecord {

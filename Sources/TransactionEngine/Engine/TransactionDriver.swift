@@ -24,7 +24,7 @@ final class TransactionDriver {
         heuristics = HeuristicLog(replica: context.log.replica, logger: context.logger)
     }
 
-    /// Begins a transaction, and takes it into the context.table.
+    /// Begins a transaction, and takes it into the table.
     func begin(_ transaction: ActiveTransaction, _ acceptance: AcceptanceTiming) {
         context.table.insert(transaction)
         deliver(.begin(acceptance), to: transaction)
@@ -205,7 +205,7 @@ final class TransactionDriver {
     private func perform(_ write: LogWrite, _ transaction: ActiveTransaction) {
         let request = write.request
         context.log.perform(write) { [self] answer in
-            // If it is unknown, the same is written again.
+            // An unknown answer keeps the successor: the same is written again.
             if answer == .retried {
                 repeater.beginSuccessor(of: transaction)
             } else if answer.isKnown {
@@ -249,7 +249,7 @@ final class TransactionDriver {
             for: decision, at: context.clock.wallTime, encoding: context.encoding, context.limits)
     }
 
-    /// Has the row hold how branches ended while others cannot be finished yet: then every replica
+    /// Records how branches were finished while others cannot be finished yet, so that every replica
     /// reports and lists it.
     private func recordProgress(_ request: LogRequest, _ transaction: ActiveTransaction) {
         let record = transaction.view

@@ -128,7 +128,7 @@ final class TransactionTable {
     var isEmpty: Bool { active.isEmpty && admissionCount == 0 }
 
     /// Also every finish record is durable: the next incarnation would have to find out again how a
-    /// transaction ended whose record was lost.
+    /// transaction was finished whose record was lost.
     private var isIdle: Bool { isEmpty && unrecorded.isEmpty }
 
     func wakeIfIdle() {

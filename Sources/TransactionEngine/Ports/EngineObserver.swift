@@ -11,7 +11,7 @@ package enum EngineEvent: Sendable {
     case ended(ObservedTransaction)
     /// A branch could not be finished: it is tried again, or nothing proves how it ended.
     case finishFailed(participant: String, isRetryable: Bool)
-    /// A branch ended against the decision, or in a way that nothing proves.
+    /// A branch was finished against the decision, or in a way that nothing proves.
     case heuristicOutcome(participant: String)
     /// A pass over the rows is done.
     case recoveryPass(RecoveryPass)

@@ -17,9 +17,9 @@ package struct BranchRecord: Sendable, Hashable {
     package var version: Int?
     /// The vote, once known.
     package var vote: Vote?
-    /// The evidence that PREPARE left, which proves how the branch ended.
+    /// The evidence that PREPARE left, which proves how the branch was finished.
     package var evidence: PreparedEvidence?
-    /// How the branch ended.
+    /// How the branch was finished.
     package var outcome: Outcome?
     /// How often finishing it had to be tried again.
     package var retries = 0

@@ -8,7 +8,7 @@ extension PreparedTransaction {
         let name = found.name
         let isNamed = row?.gids.contains(name) ?? false
         if let id = transaction, claim == .ours, row == nil || isNamed {
-            return "Find out how the other branches ended, then POST "
+            return "Find out how the other branches were finished, then POST "
                 + "/v1/transactions/\(id)/resolution "
                 + (row == nil ? "with If-Match: *." : "with the entity tag of its status.")
         }
@@ -23,8 +23,8 @@ extension PreparedTransaction {
             }
         }
         return mayHaveLostRow && row == nil
-            ? "Its row may be lost, so find out how the other branches ended; then, \(place), run "
-                + "\(run("COMMIT")) or \(run("ROLLBACK"))."
+            ? "Its row may be lost, so find out how the other branches were finished; then, "
+                + "\(place), run \(run("COMMIT")) or \(run("ROLLBACK"))."
             : "Nothing says that it was committed: \(place), run \(run("ROLLBACK"))."
     }
 }

@@ -46,7 +46,7 @@ public enum TransactionStatus: Sendable, Hashable {
     case committed
     /// The decision is abort: nothing is committed in any database, nor ever will be.
     case aborted
-    /// A database ended its branch against the decision, or nothing proves how it ended.
+    /// A database finished its branch against the decision, or nothing proves how it was finished.
     ///
     /// An operator has to resolve it. The coordinator may still be finishing other branches.
     case needsOperator

@@ -87,7 +87,7 @@ public struct CommittedInPart: Sendable, Hashable {
     public let unconfirmed: [UnconfirmedBranch]
     /// Whether the coordinator still tries to commit them.
     ///
-    /// If not, a branch ended against the decision, or nothing proves how it ended, and an operator
+    /// If not, a branch was finished against the decision, or nothing proves how, and an operator
     /// has to resolve it.
     public let isBeingRetried: Bool
 }

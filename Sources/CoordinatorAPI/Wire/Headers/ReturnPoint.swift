@@ -2,7 +2,7 @@
 enum ReturnPoint: String {
     /// As soon as the decision to commit is durable.
     case decision
-    /// When every branch has ended.
+    /// When every branch is finished.
     case end
 
     /// Reads `return-at=decision` or `return-at=end` from the field `Prefer` (RFC 7240); nil if
