@@ -4,7 +4,7 @@ SHELL ["/bin/bash", "-euo", "pipefail", "-c"]
 
 RUN apt-get update -q \
     && apt-get install -qy --no-install-recommends \
-        libmicrohttpd-dev=0.9.75-* libpq-dev=15.* pkg-config=1.8.* \
+        libcurl4-openssl-dev=7.88.* libmicrohttpd-dev=0.9.75-* libpq-dev=15.* pkg-config=1.8.* \
     && rm -rf /var/lib/apt/lists/*
 
 WORKDIR /source
@@ -20,16 +20,19 @@ COPY Benchmarks/Library Benchmarks/Library
 COPY Benchmarks/Limit Benchmarks/Limit
 # The symbols stay, for readable backtraces; the debugging information does not.
 RUN swift build --configuration release --product tandem --static-swift-stdlib -Xlinker -S \
-    && install -D "$(swift build --configuration release --show-bin-path)/tandem" /out/tandem
+    && install -D "$(swift build --configuration release --show-bin-path)/tandem" /out/tandem \
+    && /out/tandem --generate-completion-script bash >/out/tandem.bash
 
 FROM debian:bookworm-20260824-slim
 RUN apt-get update -q \
     && apt-get install -qy --no-install-recommends \
-        libmicrohttpd12=0.9.75-* libpq5=15.* \
+        ca-certificates=20* libcurl4=7.88.* libmicrohttpd12=0.9.75-* libpq5=15.* \
     && rm -rf /var/lib/apt/lists/* \
     && useradd --uid 10001 --no-create-home --no-log-init --shell /usr/sbin/nologin tandem
 
 COPY --from=build /out/tandem /usr/local/bin/tandem
+COPY --from=build /out/tandem.bash /usr/share/bash-completion/completions/tandem
+COPY docs/tandem.1 /usr/local/share/man/man1/tandem.1
 COPY tandem.example.yaml /etc/tandem/tandem.example.yaml
 
 USER 10001:10001

@@ -1,16 +1,16 @@
 import TransactionEngine
 
 /// A point in time, with microseconds as PostgreSQL keeps them.
-struct UTCTime: Hashable, Sendable {
+package struct UTCTime: Hashable, Sendable {
     /// Microseconds since 1970-01-01T00:00:00Z, leap seconds not counted.
-    let microseconds: Int64
+    package let microseconds: Int64
 
     /// The microseconds of the years 0 to 9999, which RFC 3339 can write.
     private static let writable: ClosedRange<Int64> =
         -62_167_219_200_000_000...253_402_300_799_999_999
 
     /// Makes a time of its microseconds since 1970.
-    init(microseconds: Int64) {
+    package init(microseconds: Int64) {
         self.microseconds = microseconds
     }
 
@@ -22,7 +22,7 @@ struct UTCTime: Hashable, Sendable {
     /// The time by RFC 3339 in UTC, for example `2026-03-01T12:00:00.000250Z`.
     ///
     /// A time outside the years 0 to 9999 is written as the nearest one inside.
-    var text: String {
+    package var text: String {
         let bytes = [UInt8](capacity: Self.textCount) { append(to: &$0) }
         return String(decoding: bytes, as: UTF8.self)
     }
@@ -66,7 +66,7 @@ extension UTCTime {
     ///
     /// - Parameter text: For example `2026-03-01T13:00:00.25+01:00`.
     /// - Returns: `nil` if the text is not of that form or names no real date.
-    init?(parsing text: String) {
+    package init?(parsing text: String) {
         var reader = TimestampReader(rest: Array(text.utf8)[...])
         guard let date = reader.date(), reader.skip("T"), let time = reader.time(),
             let microseconds = reader.fraction(), let offset = reader.offset(),

@@ -7,7 +7,8 @@ import Glibc
 package final class Descriptor: Sendable {
     let number: Int32
 
-    init(adopting number: Int32) {
+    /// Takes over an open descriptor, which has close-on-exec set.
+    package init(adopting number: Int32) {
         self.number = number
     }
 

@@ -1,9 +1,9 @@
-import CommitProtocol
+package import CommitProtocol
 import PostgresClient
-import TransactionEngine
+package import TransactionEngine
 
 /// How a `TransactionRecord` lies in `tandem.transactions`.
-enum RowCoding {
+package enum RowCoding {
     /// A row of the table as `t`; one that tandem would not write makes no record.
     static let record = RowFormat { row -> TransactionRecord? in
         let id = row.transactionID(number: "t.number", salt: "t.salt")
@@ -127,7 +127,8 @@ enum RowCoding {
         return String(decoding: bytes, as: UTF8.self)
     }
 
-    static func evidence(of text: String) -> PreparedEvidence? {
+    /// Reads what `text(of:)` has written; nil for anything else.
+    package static func evidence(of text: String) -> PreparedEvidence? {
         let parts = text.split(separator: " ", maxSplits: 4, omittingEmptySubsequences: false)
         guard parts.count == 5, let transactionID = UInt64(parts[0]),
             let timeline = UInt32(parts[2])
@@ -142,7 +143,8 @@ enum RowCoding {
         "\(server.systemIdentifier) \(server.timeline)"
     }
 
-    static func server(of text: String) -> ServerTimeline? {
+    /// Reads what `text(of:)` has written; nil for anything else.
+    package static func server(of text: String) -> ServerTimeline? {
         let parts = text.split(separator: " ")
         guard parts.count == 2, let timeline = UInt32(parts[1]) else { return nil }
         return ServerTimeline(systemIdentifier: String(parts[0]), timeline: timeline)

@@ -24,6 +24,35 @@ struct Check: AsyncParsableCommand {
 
     @Flag(help: "Print one line of JSON for programs instead.") var json = false
 
+    func run() async throws {
+        let configuration = try Configuration.load(file: options.config)
+        try await DatabaseChecks(configuration, printsJSON: json).run(.all)
+    }
+}
+
+/// Examines configured databases and prints what it found.
+struct DatabaseChecks {
+    /// Which databases to examine.
+    enum Selection {
+        case all
+        case participants([String])
+
+        func includes(_ participant: String) -> Bool {
+            switch self {
+            case .all: true
+            case .participants(let names): names.contains(participant)
+            }
+        }
+    }
+
+    private let configuration: Configuration
+    private let json: Bool
+
+    init(_ configuration: Configuration, printsJSON json: Bool) {
+        self.configuration = configuration
+        self.json = json
+    }
+
     /// A database and what was found about it.
     private struct Examined {
         let name: String
@@ -31,23 +60,23 @@ struct Check: AsyncParsableCommand {
         let diagnosis: Diagnosis
     }
 
-    func run() async throws {
-        let configuration = try Configuration.load(file: options.config)
+    /// Exits with status 1 if a check failed.
+    func run(_ selection: Selection) async throws {
         let state = configuration.state
         let stateTimeout = Duration.milliseconds(state.timeoutMilliseconds)
-        var examined = [
-            Examined(
-                name: "state", purpose: .state,
-                diagnosis: await Diagnostics.examine(
-                    state.connection, as: .state, allowsFsyncOff: state.allowFsyncOff,
-                    timeout: stateTimeout, loop: .shared))
-        ]
-        if !json { show("state", examined[0].diagnosis) }
+        var examined: [Examined] = []
+        if case .all = selection {
+            let diagnosis = await Diagnostics.examine(
+                state.connection, as: .state, allowsFsyncOff: state.allowFsyncOff,
+                timeout: stateTimeout, loop: .shared)
+            examined.append(Examined(name: "state", purpose: .state, diagnosis: diagnosis))
+            if !json { show("state", diagnosis) }
+        }
         let leftovers = await Diagnostics.leftovers(
             state: state.connection,
             participants: configuration.participants.map { ($0.name, $0.connection) },
             timeout: stateTimeout, loop: .shared)
-        for participant in configuration.participants {
+        for participant in configuration.participants where selection.includes(participant.name) {
             let diagnosis = await Diagnostics.examine(
                 participant.connection, as: .participant, allowsFsyncOff: state.allowFsyncOff,
                 timeout: .milliseconds(participant.connectTimeoutMilliseconds),

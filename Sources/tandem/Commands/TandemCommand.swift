@@ -14,9 +14,21 @@ struct TandemCommand: AsyncParsableCommand {
             which keeps such databases running for you to try.
             """,
         version: BuildInformation.version,
-        subcommands: [
-            Serve.self, Migrate.self, Check.self, Release.self, Dev.self, Demo.self, Health.self,
-            Logless.self,
+        groupedSubcommands: [
+            CommandGroup(
+                name: "Ask a running replica:",
+                subcommands: [
+                    RunCommand.self, Top.self, TransactionsCommand.self, ParticipantsCommand.self,
+                    ReplicasCommand.self,
+                ]),
+            CommandGroup(
+                name: "Run and look after the coordinator:",
+                subcommands: [
+                    Serve.self, Check.self, Migrate.self, Release.self, BreakGlass.self,
+                    Health.self,
+                    Logless.self,
+                ]),
+            CommandGroup(name: "Try it:", subcommands: [Dev.self, Demo.self]),
         ])
 }
 

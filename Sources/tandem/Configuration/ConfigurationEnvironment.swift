@@ -37,10 +37,14 @@ final class ConfigurationEnvironment {
 
     /// Variables of other parts of tandem.
     private static var othersVariables: [String] {
+        let others = [
+            "TANDEM_POSTGRES_BIN", "TANDEM_URL", "TANDEM_TOKEN",
+            "TANDEM_DEFAULT_PROFILE",
+        ]
         #if TANDEM_FAILPOINTS
-        ["TANDEM_POSTGRES_BIN", "TANDEM_FAILPOINTS"]
+        return others + ["TANDEM_FAILPOINTS"]
         #else
-        ["TANDEM_POSTGRES_BIN"]
+        return others
         #endif
     }
 
@@ -50,7 +54,7 @@ final class ConfigurationEnvironment {
     /// its like by itself.
     func unknown() -> [String] {
         variables.keys.sorted().filter { $0.hasPrefix("TANDEM_") && !known.contains($0) }
-            .filter { !Self.othersVariables.contains($0) }
+            .filter { !Self.othersVariables.contains($0) && !$0.hasPrefix("TANDEM_PROFILES_") }
             .map { name in
                 let hint = closest(to: name, among: known.sorted()).map { "; did you mean \($0)?" }
                 return "unknown variable \(name), which has no effect\(hint ?? "")"
