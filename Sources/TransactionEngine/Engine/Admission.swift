@@ -1,8 +1,9 @@
 import CommitProtocol
 import EventLoop
 
-/// Lets requests in, or refuses them: by the limits, by their idempotency keys, and because the
-/// replica stops. Reserves the sessions of those that go on, and begins their transactions.
+/// Lets requests in, or refuses them: by the limits, by their keys, and because the replica stops.
+///
+/// It reserves the sessions of those that it lets in, and begins their transactions.
 @LoopActor
 final class Admission {
     private let context: EngineContext
