@@ -95,7 +95,7 @@ struct TopTests {
         }
     }
 
-    @Test("a signal gives the terminal back, too; a lost replica is said, and found again")
+    @Test("a signal gives the terminal back, too, and a lost replica is said")
     func signals() async throws {
         try await withTestbed { testbed in
             let terminal = try PseudoTerminal()
