@@ -118,7 +118,7 @@ struct BreakGlassTests {
         _ address: String, _ body: @Sendable () async throws -> Void
     ) async throws {
         let connection = try await PostgresConnection.connect(
-            ConnectionOptions(conninfo: address), timeout: .seconds(30))
+            ConnectionOptions(conninfo: address), timeout: .seconds(30), loop: .shared)
         defer { connection.close() }
         try await body()
     }
