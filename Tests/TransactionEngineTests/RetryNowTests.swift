@@ -83,7 +83,8 @@ struct RetryNowTests {
                 $0.isFinishHeld = true
             }
             for _ in 1...3 { await engine.receive(.retry(Bench.id)) }
-            while attempts(bench) < 2 { await Task.yield() }
+            let limit = ContinuousClock.now + .seconds(60)
+            while attempts(bench) < 2, ContinuousClock.now < limit { await Task.yield() }
             #expect(engine.nextAttempts(of: Bench.id).isEmpty)
             for _ in 1...3 { await engine.receive(.retry(Bench.id)) }
             await engine.receive(.watch(Bench.id))

@@ -21,7 +21,7 @@ struct ListTests {
     }
 
     /// A page examines so many rows by a filter that no index serves.
-    private static let window = 500
+    private static let window = 451
     /// All unfinished rows, and all that need an operator or did.
     private static let unfinished = 6 * 20
     private static let ofOperator = 2 * 20
@@ -98,7 +98,8 @@ struct ListTests {
         filter.order = order
         filter.cursor = cursor
         filter.limit = Self.limit
-        filter.examinedMax = Self.window
+        // So that the last row of the first window, 19550 or 450, is an aborted one.
+        filter.examinedMax = order == .newest ? Self.window : Self.window - 1
         return filter
     }
 
