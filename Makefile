@@ -27,7 +27,7 @@ endif
 MINUTES := 5
 SEEDS := 20000
 
-.PHONY: help setup build demo test test-servers check bench bench-compare bench-growth bench-reads \
+.PHONY: help setup build demo test test-servers test-console check bench bench-compare bench-growth bench-reads \
     bench-instructions bench-recovery bench-library bench-endurance crash-matrix chaos simulate policies mutants \
     model model-3x3 examples docs api-check clean
 
@@ -54,6 +54,9 @@ test-servers: setup ## What another version of PostgreSQL may break, in short; w
 	@swift test $(addprefix --filter ,$(SERVER_SUITES))
 	@$(PROOF) crash-matrix --sample 12
 	@$(PROOF) traps
+
+test-console: setup ## The operators' pages in a real Chromium, every action to its end; some 2 minutes.
+	@scripts/check.sh console
 
 check: setup ## Format, tidy rules, contract, a fuzzed server, Dockerfile, sanitizers.
 	@scripts/check.sh

@@ -93,6 +93,19 @@ let floor3: [Target] = [
 
 let floor4: [Target] = [
     .target(
+        name: "OperatorConsole",
+        dependencies: [
+            "CommitProtocol", "CoordinatorAPI", "EventLoop", "HTTPServer", "TransactionEngine",
+            crypto, httpTypes,
+        ],
+        resources: [
+            .embedInCode("Assets/console.css"), .embedInCode("Assets/console.js"),
+            .embedInCode("Assets/icon.svg"),
+        ], swiftSettings: strict)
+]
+
+let floor5: [Target] = [
+    .target(
         name: "TwoPhaseCommit",
         dependencies: [
             "CommitProtocol", "EventLoop", "PostgresClient", "PostgresTransactions",
@@ -108,10 +121,9 @@ let floor4: [Target] = [
         name: "tandem",
         dependencies: [
             "CommitProtocol", "CoordinatorAPI", "EventLoop", "HTTPServer", "OpenTelemetryExport",
-            "PostgresClient", "PostgresClusters", "PostgresTransactions", "PrometheusMetrics",
-            "TransactionEngine", "TransactionMetrics", "TransactionTraces", logging, metrics,
-            tracing,
-            yams,
+            "OperatorConsole", "PostgresClient", "PostgresClusters", "PostgresTransactions",
+            "PrometheusMetrics", "TransactionEngine", "TransactionMetrics", "TransactionTraces",
+            logging, metrics, tracing, yams,
             .product(name: "ArgumentParser", package: "swift-argument-parser"),
             .product(name: "UnixSignals", package: "swift-service-lifecycle"),
         ], swiftSettings: failing),
@@ -154,6 +166,12 @@ let wholeTests: [Target] = [
         name: "OpenTelemetryExportTests",
         dependencies: ["EventLoop", "OpenTelemetryExport", tracing],
         swiftSettings: strict),
+    .testTarget(
+        name: "OperatorConsoleTests",
+        dependencies: [
+            "CommitProtocol", "CoordinatorAPI", "EventLoop", "HTTPServer", "OperatorConsole",
+            "TransactionEngine", httpTypes,
+        ], swiftSettings: strict),
     .testTarget(
         name: "PostgresClustersTests", dependencies: ["PostgresClusters"], swiftSettings: strict),
     .testTarget(
@@ -231,6 +249,6 @@ let package = Package(
     ],
     targets: isUnitOnly
         ? floor0 + floor1 + floor2 + unitTests
-        : floor0 + floor1 + floor2 + floor3 + floor4 + benchmarks + unitTests + wholeTests,
+        : floor0 + floor1 + floor2 + floor3 + floor4 + floor5 + benchmarks + unitTests + wholeTests,
     cLanguageStandard: .c17
 )

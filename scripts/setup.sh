@@ -5,6 +5,7 @@
 # Does nothing, and needs neither network nor rights, when all is there.
 #
 #   scripts/setup.sh [instructions]   with what `make bench-instructions` needs, too
+#   scripts/setup.sh console          with what `make test-console` needs, too
 set -euo pipefail
 
 swift_minimum="6.3"
@@ -48,6 +49,9 @@ find_missing() {
     if [[ $purpose == instructions ]]; then
         has valgrind && has vgdb || missing+=(valgrind)
         has strip || missing+=(binutils)
+    fi
+    if [[ $purpose == console ]]; then
+        has chromium || has chromium-browser || missing+=(chromium)
     fi
 }
 

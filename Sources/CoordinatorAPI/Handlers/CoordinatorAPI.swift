@@ -28,11 +28,11 @@ package struct APISettings: Sendable {
 /// Whether this replica can serve.
 package struct Readiness: Sendable {
     /// Why the state database is unavailable; nil if it is available.
-    let stateFailure: StateFailure?
+    package let stateFailure: StateFailure?
     /// Whether the replica is stopping.
-    let isDraining: Bool
+    package let isDraining: Bool
     /// Why the state database is in quarantine; nil if it is not.
-    let quarantineReason: String?
+    package let quarantineReason: String?
 
     /// Why the state database is unavailable, in two versions.
     package struct StateFailure: Sendable {

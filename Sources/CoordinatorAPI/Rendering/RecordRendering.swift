@@ -99,7 +99,7 @@ enum RecordRendering {
 
 extension TransactionRecord {
     /// The recorded problem, without what is no longer true of it.
-    fileprivate var reportedProblem: [UInt8]? {
+    var reportedProblem: [UInt8]? {
         guard let problem else { return nil }
         if needsOperator { return Problem.withoutClaim(problem) }
         return retriedAs.map { Problem.ranAgain(problem, as: $0) } ?? problem

@@ -17,6 +17,7 @@ package struct Router: Sendable {
     private let makeObserver: MakeRouteObserver?
     /// Observes what belongs to no route.
     private let otherObserver: (any RouteObserver)?
+    private var unknownPath: @Sendable (ServerRequest) -> ServerResponse? = { _ in nil }
 
     /// Makes a router for a server on this loop, which renders what it cannot route with this function.
     package init(
@@ -64,6 +65,13 @@ package struct Router: Sendable {
         on(method, pattern, handler: loop.handler(handler))
     }
 
+    /// Sets what answers requests whose path no route has; where it gives nil, the failure is rendered.
+    package mutating func onUnknownPath(
+        _ answer: @escaping @Sendable (ServerRequest) -> ServerResponse?
+    ) {
+        unknownPath = answer
+    }
+
     /// Answers a request: the handler's answer, or 404, or 405 with `Allow`.
     ///
     /// HEAD is served as GET, without the body; OPTIONS gets `Allow`, which for `*` lists all methods.
@@ -102,7 +110,7 @@ package struct Router: Sendable {
             route.handler(request, answer)
             return nil
         }
-        guard !offered.isEmpty else { return renderFailure(.notFound) }
+        guard !offered.isEmpty else { return unknownPath(request) ?? renderFailure(.notFound) }
         let allowed = Self.allowed(offered)
         if request.method == .options { return Self.options(allowed) }
         var response = renderFailure(.methodNotAllowed(allowed: allowed))

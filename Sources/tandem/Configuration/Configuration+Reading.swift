@@ -1,5 +1,6 @@
 import CoordinatorAPI
 import FoundationEssentials
+import OperatorConsole
 import PostgresClient
 
 extension Configuration {
@@ -69,6 +70,9 @@ extension Configuration {
                     + "callers yet; set allowUnauthenticated: true to listen there anyway",
                 key: "host")
         }
+        var console = value.console.rawValue
+        root.word("console", of: ConsoleMode.allCases.map(\.rawValue), into: &console)
+        value.console = ConsoleMode(rawValue: console) ?? value.console
         let replica = root.section("replica")
         if let name = replica.string("name") {
             if !NameRules.isParticipant(name) { replica.fault(nameRule, key: "name") }

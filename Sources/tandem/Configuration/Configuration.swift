@@ -1,4 +1,5 @@
 import Foundation
+import OperatorConsole
 import PostgresClient
 
 /// All settings of a replica, validated.
@@ -90,6 +91,7 @@ struct Configuration: Sendable {
 
     var listen = Listen()
     var allowUnauthenticated = false
+    var console = ConsoleMode.full
     var replica = Replica()
     var state: State
     var participants: [Participant]

@@ -109,7 +109,7 @@ struct Dev: AsyncParsableCommand {
         }
         return """
 
-            tandem runs at \(url). Try:
+            tandem runs at \(url). Open it in a browser to see its console. Try:
 
               curl -i \(url)/v1/transactions -H 'Content-Type: application/json' -d '{"branches":[
                 {"participant":"users","statements":[{"sql":"INSERT INTO users VALUES ($1,$2)",

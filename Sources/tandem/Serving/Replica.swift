@@ -3,10 +3,13 @@ import CoordinatorAPI
 import EventLoop
 import HTTPServer
 import Logging
+import OperatorConsole
 import PostgresClient
 import PostgresTransactions
 import TransactionEngine
 import TransactionMetrics
+
+import struct CoordinatorAPI.Readiness
 
 /// One running replica: the composition root, which connects the engine to its ports.
 @LoopActor
@@ -39,11 +42,12 @@ final class Replica {
         signals = StateSignals(state, logger: logger)
         let ports = try Self.withFailpoints(log, participants)
         let clock = LoopClock(.shared)
+        let activity = configuration.console == .off ? nil : RecentActivity(clock: clock)
+        let observers: [(any EngineObserver)?] = [metrics.engine, traces?.spans, activity]
         engine = TransactionEngine(
             ports: EnginePorts(
                 log: ports.0, participants: ports.1, clock: clock, signals: signals,
-                observers: [metrics.engine] + (traces.map { [$0.spans] } ?? []),
-                random: { .random(in: $0) }),
+                observers: observers.compactMap(\.self), random: { .random(in: $0) }),
             encoding: .json, limits: configuration.engineLimits, logger: logger)
         var retention = RetentionOptions()
         retention.period = .seconds(configuration.transactions.retentionHours * 3600)
@@ -62,6 +66,15 @@ final class Replica {
         participants.onDeadlock = { metrics.engine.countDeadlock(participantCount: $0) }
         let draining = Lock(false)
         self.draining = draining
+        let readiness: @Sendable () async -> Readiness = {
+            Readiness(
+                stateFailure: await state.failure.map {
+                    Readiness.StateFailure(
+                        summary: $0.sentence, description: $0.description)
+                },
+                isDraining: draining.withLock { $0 },
+                quarantineReason: await state.quarantineReason)
+        }
         var settings = configuration.apiSettings
         if let traces { settings.traceContext = { traces.context(of: $0) } }
         let api = CoordinatorAPI(
@@ -71,17 +84,15 @@ final class Replica {
                 current.isStateDatabaseUp = await state.failure == nil
                 current.isQuarantined = await state.quarantineReason != nil
                 return await metrics.render(current)
-            }
-        ) {
-            Readiness(
-                stateFailure: await state.failure.map {
-                    Readiness.StateFailure(
-                        summary: $0.sentence, description: $0.description)
-                },
-                isDraining: draining.withLock { $0 },
-                quarantineReason: await state.quarantineReason)
+            }, readiness: readiness)
+        var router = api.router(on: .shared, makeObserver: metrics.route)
+        if let activity {
+            OperatorConsole(
+                engine: engine, activity: activity, clock: clock,
+                replica: configuration.replica.name,
+                isReadOnly: configuration.console == .readOnly, readiness: readiness
+            ).add(to: &router)
         }
-        let router = api.router(on: .shared, makeObserver: metrics.route)
         server = Server(
             configuration: configuration.servedWithinDescriptors(logger),
             loop: .shared, renderFailure: CoordinatorAPI.render, handler: router.handle)

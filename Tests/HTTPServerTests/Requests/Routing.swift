@@ -16,6 +16,9 @@ import Testing
             answer(ServerResponse(status: .noContent))
         }
         router.on(.post, "/things") { _, answer in answer(ServerResponse(status: .created)) }
+        router.onUnknownPath { request in
+            request.path == "/lost" ? ServerResponse(status: .gone) : nil
+        }
         return router
     }()
 
@@ -51,6 +54,10 @@ import Testing
     @Test(arguments: ["/", "/things/", "/things/a/b", "//things/a", "/Things/a"])
     func anUnknownPathIsNotFound(_ path: String) async throws {
         #expect(try await Self.ask("GET", path)?.status == 404)
+    }
+
+    @Test func anUnknownPathMayHaveAnAnswerOfItsOwn() async throws {
+        #expect(try await Self.ask("GET", "/lost")?.status == 410)
     }
 
     @Test func servesHeadAsGetWithoutBody() async throws {

@@ -59,6 +59,9 @@ import Testing
             "line 1: tracing.sampleRatio: expected a number from 0.0 to 1.0, got \"2\""
         ),
         (
+            "console: on", "line 1: console: expected one of off, readOnly, full, got \"on\""
+        ),
+        (
             "allowUnauthenticated: yes",
             "line 1: allowUnauthenticated: expected true or false, got \"yes\""
         ),

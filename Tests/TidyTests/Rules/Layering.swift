@@ -8,7 +8,8 @@ enum Layering {
         "TransactionEngine": 2, "PostgresClient": 2, "HTTPServer": 2, "PostgresClusters": 2,
         "PostgresTransactions": 3, "CoordinatorAPI": 3, "TransactionTraces": 3,
         "OpenTelemetryExport": 3, "TransactionMetrics": 3,
-        "simulate": 4, "tandem": 4, "TwoPhaseCommit": 4,
+        "OperatorConsole": 4,
+        "simulate": 5, "tandem": 5, "TwoPhaseCommit": 5,
     ]
 
     /// The targets that import nothing at all.

@@ -1,0 +1,266 @@
+// What the console adds to pages that are whole without it: updates, copying, actions and keys.
+"use strict";
+
+(() => {
+  const byId = (id) => document.getElementById(id);
+  const refreshMilliseconds = 2000;
+
+  // What works with this script alone is hidden in the page.
+  const reveal = (root) => {
+    for (const button of root.querySelectorAll("button[hidden]")) button.hidden = false;
+  };
+
+  // Updates
+
+  const live = {
+    isPaused: sessionStorage.getItem("paused") === "yes",
+    timer: null,
+    lastRead: Date.now(),
+  };
+
+  const say = (text, isStale = false) => {
+    const state = byId("live-state");
+    if (state.textContent !== text) state.textContent = text;
+    state.classList.toggle("stale", isStale);
+  };
+
+  const isBusy = () =>
+    document.querySelector("dialog[open]") !== null || !document.getSelection().isCollapsed;
+
+  // Calls `apply` with each new version of the page, and `fail` while there is none; returns what
+  // ends that. The one place that knows where updates come from.
+  const updates = (apply, fail) => {
+    let timer = null;
+    let request = null;
+    const next = () => { timer = setTimeout(read, refreshMilliseconds); };
+    const read = async () => {
+      if (document.visibilityState !== "visible" || isBusy()) return next();
+      request = new AbortController();
+      try {
+        const answer = await fetch(location.href, {
+          headers: { Accept: "text/html" }, cache: "no-store", signal: request.signal,
+        });
+        apply(new DOMParser().parseFromString(await answer.text(), "text/html"));
+      } catch (error) {
+        if (error.name === "AbortError") return;
+        fail();
+      }
+      next();
+    };
+    next();
+    return () => { clearTimeout(timer); request?.abort(); };
+  };
+
+  // Puts what has changed into the page, and leaves the focus and open parts as they are.
+  const apply = (page) => {
+    live.lastRead = Date.now();
+    say("");
+    const headline = document.querySelector("[data-headline]")?.dataset.headline;
+    for (const old of document.querySelectorAll("[data-live]")) {
+      const fresh = page.getElementById(old.id);
+      if (!fresh) continue;
+      for (const part of old.querySelectorAll("details")) {
+        const same = fresh.querySelector(`#${CSS.escape(part.id)}`);
+        if (same) same.open = part.open;
+      }
+      reveal(fresh);
+      if (fresh.isEqualNode(old)) continue;
+      const place = placeOf(document.activeElement, old);
+      const scroll = [...old.querySelectorAll(".scroll")].map((part) => part.scrollLeft);
+      old.replaceWith(fresh);
+      [...fresh.querySelectorAll(".scroll")].forEach((part, i) => { part.scrollLeft = scroll[i] ?? 0; });
+      restore(place, fresh);
+    }
+    const now = document.querySelector("[data-headline]")?.dataset.headline;
+    if (now && now !== headline) say(`Now: ${now}`);
+    if (page.title) document.title = page.title;
+  };
+
+  // Where the focus is within a part, so that it can be found again in the part's next version.
+  const placeOf = (element, part) => {
+    if (!element || !part.contains(element) || element === part) return null;
+    if (element.id) return { id: element.id };
+    const all = [...part.querySelectorAll("a, button, summary, [tabindex]")];
+    return { href: element.getAttribute("href"), index: all.indexOf(element) };
+  };
+
+  const restore = (place, part) => {
+    if (!place) return;
+    const all = [...part.querySelectorAll("a, button, summary, [tabindex]")];
+    const same = place.id
+      ? byId(place.id)
+      : all.find((element) => place.href && element.getAttribute("href") === place.href)
+        ?? all[place.index];
+    same?.focus({ preventScroll: true });
+  };
+
+  const fail = () => {
+    const seconds = Math.round((Date.now() - live.lastRead) / 1000);
+    say(`This replica does not answer; what you see was read ${seconds} s ago.`, true);
+  };
+
+  let stop = null;
+  const setPaused = (isPaused) => {
+    live.isPaused = isPaused;
+    sessionStorage.setItem("paused", isPaused ? "yes" : "no");
+    const toggle = byId("live-toggle");
+    toggle.textContent = isPaused ? "Resume" : "Pause";
+    toggle.setAttribute("aria-pressed", String(isPaused));
+    toggle.title = isPaused ? "Bring this page up to date again" : "Stop bringing this page up to date";
+    stop?.();
+    stop = isPaused ? null : updates(apply, fail);
+    say(isPaused ? "Paused: what you see is not brought up to date." : "");
+  };
+
+  const refreshNow = async () => {
+    const answer = await fetch(location.href, { headers: { Accept: "text/html" }, cache: "no-store" });
+    apply(new DOMParser().parseFromString(await answer.text(), "text/html"));
+  };
+
+  // Copying
+
+  const copy = async (button) => {
+    const text = byId(button.dataset.copy)?.textContent ?? "";
+    try {
+      await navigator.clipboard.writeText(text);
+      button.textContent = "Copied";
+    } catch {
+      // Without a secure context there is no clipboard: the text is selected instead.
+      document.getSelection().selectAllChildren(byId(button.dataset.copy));
+      button.textContent = "Selected";
+    }
+    setTimeout(() => { button.textContent = "Copy"; }, 1500);
+  };
+
+  // Actions
+
+  const send = async (path, { body, tag } = {}) => {
+    const headers = { Accept: "application/json" };
+    if (body) headers["Content-Type"] = "application/json";
+    if (tag) headers["If-Match"] = tag;
+    const answer = await fetch(path, {
+      method: "POST", headers, body: body ? JSON.stringify(body) : undefined,
+    });
+    if (answer.ok) return null;
+    const problem = await answer.json().catch(() => ({}));
+    return [problem.title, problem.detail].filter(Boolean).join(". ") || `The answer was ${answer.status}.`;
+  };
+
+  const path = (id, action) => `/v1/transactions/${encodeURIComponent(id)}/${action}`;
+
+  // Sends a form's action, shows why it was refused, or closes the form and shows what became of it.
+  const submit = async (form, request) => {
+    const answer = form.querySelector(".answer");
+    const buttons = form.querySelectorAll("button");
+    answer.textContent = "";
+    for (const button of buttons) button.disabled = true;
+    let refusal;
+    try {
+      refusal = await request();
+    } catch {
+      refusal = "This replica did not answer. Look at the transaction before you try again.";
+    }
+    for (const button of buttons) button.disabled = false;
+    if (refusal) {
+      answer.textContent = refusal;
+      return;
+    }
+    form.closest("dialog").close();
+    await refreshNow();
+    byId("standing")?.querySelector("a, button")?.focus();
+  };
+
+  const ask = {
+    rollback: ({ transaction }) => {
+      const form = byId("rollback-form");
+      form.onsubmit = (event) => {
+        event.preventDefault();
+        submit(form, () => send(path(transaction, "rollback")));
+      };
+      byId("rollback-dialog").showModal();
+    },
+    resolve: ({ transaction, branch, participant, tag }) => {
+      const form = byId("resolve-form");
+      form.reset();
+      form.querySelector(".answer").textContent = "";
+      form.querySelector("[data-fill=branch]").textContent = branch;
+      form.querySelector("[data-fill=participant]").textContent = participant;
+      form.elements.actor.value = localStorage.getItem("actor") ?? "";
+      form.onsubmit = (event) => {
+        event.preventDefault();
+        const { outcome, actor, reason, force } = form.elements;
+        localStorage.setItem("actor", actor.value);
+        submit(form, () => send(path(transaction, "resolution"), {
+          tag,
+          body: {
+            branch: Number(branch), outcome: outcome.value, actor: actor.value,
+            reason: reason.value, force: force.checked,
+          },
+        }));
+      };
+      byId("resolve-dialog").showModal();
+    },
+    retry: async ({ transaction }, button) => {
+      button.disabled = true;
+      const refusal = await send(path(transaction, "retry")).catch(
+        () => "This replica did not answer.");
+      button.disabled = false;
+      await refreshNow();
+      say(refusal ?? "Every unfinished branch is being tried now.", refusal !== null);
+    },
+  };
+
+  document.addEventListener("click", (event) => {
+    const button = event.target.closest("button");
+    if (!button) return;
+    if (button.dataset.copy) copy(button);
+    else if (button.dataset.action) ask[button.dataset.action](button.dataset, button);
+    else if ("close" in button.dataset) button.closest("dialog").close();
+    else if (button.id === "live-toggle") setPaused(!live.isPaused);
+    else if (button.id === "help-open") byId("help").showModal();
+  });
+
+  // Keys
+
+  const rows = () => [...document.querySelectorAll(".rows tbody th a")];
+  const move = (step) => {
+    const all = rows();
+    if (all.length === 0) return;
+    const at = all.indexOf(document.activeElement);
+    const next = at < 0 ? (step > 0 ? 0 : all.length - 1) : at + step;
+    all[Math.min(Math.max(next, 0), all.length - 1)].focus();
+  };
+
+  const keys = {
+    "?": () => byId("help").showModal(),
+    "/": () => document.querySelector(".filters select, .filters input")?.focus(),
+    j: () => move(1),
+    k: () => move(-1),
+    p: () => setPaused(!live.isPaused),
+    c: () => document.querySelector(".page-head .copy")?.click(),
+  };
+  const places = { o: "/", t: "/transactions", p: "/participants" };
+  let isGoing = false;
+
+  document.addEventListener("keydown", (event) => {
+    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    // A dialog that was just closed may still have the focus.
+    if (event.target.closest("input, select, textarea, dialog[open]")) return;
+    if (isGoing) {
+      isGoing = false;
+      if (places[event.key]) location.assign(places[event.key]);
+      return;
+    }
+    if (event.key === "g") {
+      isGoing = true;
+      return;
+    }
+    if (keys[event.key]) {
+      event.preventDefault();
+      keys[event.key]();
+    }
+  });
+
+  reveal(document);
+  setPaused(live.isPaused);
+})();

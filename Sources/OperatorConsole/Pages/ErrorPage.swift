@@ -1,0 +1,27 @@
+/// A page that says why there is no other.
+struct ErrorPage {
+    let title: String
+    let detail: String
+
+    static let notFound = ErrorPage(
+        title: "Nothing is here",
+        detail: "No page has this address. A finished transaction is removed after "
+            + "transactions.retentionHours, and its page with it.")
+
+    static func stateDatabase(_ reason: String) -> ErrorPage {
+        ErrorPage(
+            title: "The state database does not answer",
+            detail:
+                "This page is read from it, and \(reason). The overview shows what this replica "
+                + "knows by itself. Nothing that was decided is lost: tandem goes on as soon as the "
+                + "state database answers.")
+    }
+
+    @HTMLBuilder var html: HTML {
+        div(.class("page-head")) { h1 { title } }
+        Parts.notice(.bad) {
+            p { detail }
+            p { a(.href(.overview)) { "Go to the overview" } }
+        }
+    }
+}

@@ -1,0 +1,79 @@
+"""Every action of an operator, from the button to the database."""
+
+from playwright.sync_api import expect
+
+
+def test_retry_now(opened, scenes, stack):
+    transaction = scenes.retries()
+    page = opened(f"/transactions/{transaction}")
+    expect(page.locator("#standing")).to_contain_text("retrying")
+    expect(page.locator("#branch-1")).to_contain_text("Next attempt")
+    with page.expect_response(lambda response: response.url.endswith("/retry")) as answer:
+        page.get_by_role("button", name="Retry now").click()
+    assert answer.value.status == 202
+    expect(page.locator("#live-state")).to_contain_text("being tried now")
+    stack.participants["orders"].start()
+    expect(page.locator("#standing")).to_contain_text("All 2 branches have committed.")
+    expect(page.get_by_role("button", name="Retry now")).to_have_count(0)
+
+
+def test_roll_back(opened, scenes):
+    transaction, caller = scenes.waits()
+    page = opened(f"/transactions/{transaction}")
+    page.get_by_role("button", name="Roll back…").click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_role("button", name="Cancel").click()
+    assert scenes.show(transaction)["decision"] is None
+    page.get_by_role("button", name="Roll back…").click()
+    dialog.get_by_role("button", name="Roll back").click()
+    expect(page.locator("#standing")).to_contain_text("abort")
+    expect(dialog).to_have_count(0)
+    assert caller.wait().type == "rolled-back-by-request"
+
+
+def fill(page, outcome, number):
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_label(outcome).check()
+    dialog.get_by_label("Your name").fill("ada")
+    dialog.get_by_label("What you found").fill("The row is there; I added it by hand.")
+    dialog.get_by_label("To confirm").fill(number)
+    return dialog
+
+
+def test_resolve(opened, scenes):
+    transaction = scenes.goes_astray()
+    # The browser reports each refusal of a request as an error.
+    page = opened(f"/transactions/{transaction}", errors_expected=True)
+    expect(page.locator("#standing")).to_contain_text("needs an operator")
+    page.locator("#branch-1").get_by_role("button", name="Resolve…").click()
+    dialog = fill(page, "was committed", "1")
+    button = dialog.get_by_role("button", name="Record the resolution")
+    button.click()
+    # The number is another transaction's, so the browser sends nothing.
+    assert scenes.show(transaction)["resolutions"] == []
+    dialog.get_by_label("To confirm").fill(transaction.split("-")[0])
+    button.click()
+    expect(dialog.get_by_role("alert")).to_contain_text("Use force")
+    dialog.get_by_label("Record it even if").check()
+    button.click()
+    expect(page.locator("#resolutions")).to_contain_text("I added it by hand.")
+    resolution = scenes.show(transaction)["resolutions"][0]
+    assert (resolution["actor"], resolution["outcome"]) == ("ada", "committed")
+    assert scenes.show(transaction)["state"] == "committed"
+
+
+def test_a_resolution_of_what_has_changed_is_refused(opened, scenes, replica):
+    transaction = scenes.goes_astray()
+    page = opened(f"/transactions/{transaction}", errors_expected=True)
+    page.locator("#branch-1").get_by_role("button", name="Resolve…").click()
+    other = opened(f"/transactions/{transaction}", errors_expected=True)
+    for view in (other, page):
+        if view is other:
+            view.locator("#branch-1").get_by_role("button", name="Resolve…").click()
+        dialog = fill(view, "was rolled back", transaction.split("-")[0])
+        dialog.get_by_label("Record it even if").check()
+        dialog.get_by_role("button", name="Record the resolution").click()
+        if view is other:
+            expect(view.locator("#resolutions")).to_contain_text("ada")
+    expect(page.get_by_role("alert")).to_contain_text("no longer the one")
+    assert len(scenes.show(transaction)["resolutions"]) == 1

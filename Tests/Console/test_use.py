@@ -1,0 +1,93 @@
+"""How the pages are used: updates, keys, every width, both colour schemes, assistive technology."""
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import expect
+
+
+def test_a_page_brings_itself_up_to_date_until_it_is_paused(opened, scenes):
+    page = opened("/transactions?label=kind:live")
+    expect(page.locator("#list")).to_contain_text("No transaction matches")
+    scenes.commits(labels={"kind": "live"})
+    expect(page.locator("#list tbody tr")).to_have_count(1)
+    requests = []
+    page.get_by_role("button", name="Pause").click()
+    page.on("request", lambda request: requests.append(request.url))
+    page.clock.install()
+    page.clock.run_for(60_000)
+    expect(page.locator("#live-state")).to_contain_text("Paused")
+    assert requests == []
+    page.get_by_role("button", name="Resume").click()
+    page.clock.run_for(10_000)
+    assert requests != []
+
+
+def test_an_update_leaves_the_focus_and_open_parts(opened, scenes):
+    transaction, _ = scenes.waits()
+    page = opened(f"/transactions/{transaction}")
+    page.locator("#branch-0 .evidence summary").click()
+    first = page.locator("#read-at").inner_text()
+    expect(page.locator("#read-at")).not_to_have_text(first)
+    expect(page.locator("#branch-0 .evidence")).to_have_attribute("open", "")
+    assert page.evaluate("document.activeElement.tagName") == "SUMMARY"
+
+
+def test_a_replica_that_does_not_answer_is_reported(opened, scenes, replica):
+    page = opened("/", errors_expected=True)
+    page.route("**/*", lambda route: route.abort())
+    expect(page.locator("#live-state")).to_contain_text("does not answer")
+
+
+def test_keys(opened, scenes):
+    transaction = scenes.commits()
+    page = opened("/")
+    page.keyboard.press("?")
+    expect(page.get_by_role("dialog")).to_contain_text("Keyboard shortcuts")
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    page.keyboard.press("g")
+    page.keyboard.press("t")
+    expect(page.locator("h1")).to_have_text("Transactions")
+    page.keyboard.press("j")
+    page.keyboard.press("Enter")
+    expect(page.locator("#transaction-id")).to_have_text(transaction)
+    page.keyboard.press("c")
+    expect(page.locator(".page-head .copy")).to_have_text("Copied")
+    assert page.evaluate("navigator.clipboard.readText()") == transaction
+    page.keyboard.press("p")
+    expect(page.get_by_role("button", name="Resume")).to_be_visible()
+
+
+@pytest.fixture
+def paths(scenes):
+    """Pages with something of everything."""
+    aborted = scenes.aborts(labels={"note": "long " * 40})
+    astray = scenes.goes_astray()
+    scenes.foreign("theirs")
+    retried = scenes.retries()
+    return ["/", "/transactions", "/participants", "/participants/users",
+            *(f"/transactions/{each}" for each in (aborted, astray, retried))]
+
+
+def test_no_page_is_wider_than_the_window(opened, paths):
+    page = opened("/")
+    for path in paths:
+        page.goto(path)
+        for width in (360, 768, 1280, 2560, 3840):
+            page.set_viewport_size({"width": width, "height": 900})
+            wider = page.evaluate(
+                "document.documentElement.scrollWidth - document.documentElement.clientWidth")
+            assert wider == 0, f"{path} at {width}"
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_accessibility(opened, paths, scheme):
+    page = opened("/", color_scheme=scheme, reduced_motion="reduce", bypass_csp=True)
+    found = []
+    for path in paths:
+        page.goto(path)
+        page.evaluate("for (const part of document.querySelectorAll('details')) part.open = true")
+        results = Axe().run(page, options={"resultTypes": ["violations"]})
+        found += [(path, violation["id"], [node["html"] for node in violation["nodes"]][:3])
+                  for violation in results.response["violations"]]
+    assert found == []

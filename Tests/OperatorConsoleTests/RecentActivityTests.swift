@@ -1,0 +1,64 @@
+import CommitProtocol
+import Testing
+import TransactionEngine
+
+@testable import OperatorConsole
+
+@Suite struct RecentActivityTests {
+    private let clock = HandClock(milliseconds: 1_000_000_000)
+
+    private func answer(_ decision: Decision) -> EngineEvent {
+        let state: TransactionState = decision == .commit ? .committed : .aborted
+        return .answered(.known(Records.record(state, decision)), after: .milliseconds(3))
+    }
+
+    @Test func countsByOutcome() {
+        let activity = RecentActivity(clock: clock)
+        for _ in 0..<3 { activity.observe(answer(.commit)) }
+        activity.observe(answer(.abort))
+        activity.observe(.answered(.neverCommits, after: .zero))
+        activity.observe(.answered(.replayed(Records.record(.committed, .commit)), after: .zero))
+        let total = activity.report().total
+        #expect((total.committed, total.aborted, total.others) == (3, 1, 1))
+    }
+
+    @Test func knowsNothingOfTheTimeBeforeItCounted() {
+        let activity = RecentActivity(clock: clock)
+        clock.advance(milliseconds: 3 * RecentActivity.bucketMilliseconds)
+        let buckets = activity.report().buckets
+        #expect(buckets.count == RecentActivity.bucketCount)
+        #expect(buckets.suffix(2).allSatisfy { $0 != nil })
+        #expect(buckets.dropLast(2).allSatisfy { $0 == nil })
+    }
+
+    @Test func forgetsWhatIsOlderThanAnHour() {
+        let activity = RecentActivity(clock: clock)
+        activity.observe(answer(.commit))
+        let hour = Int64(RecentActivity.bucketCount) * RecentActivity.bucketMilliseconds
+        clock.advance(milliseconds: hour + RecentActivity.bucketMilliseconds)
+        #expect(activity.report().total.answered == 0)
+        // The same place of the ring is used anew.
+        activity.observe(answer(.abort))
+        let total = activity.report().total
+        #expect((total.committed, total.aborted) == (0, 1))
+    }
+
+    @Test(arguments: [1, 63, 64, 90, 91, 128, 1_000, 1_413, 1_415, 250_000, 59_000_000] as [Int64])
+    func aQuantileIsNeverTooSmallAndAtMost42PercentTooLarge(_ microseconds: Int64) throws {
+        var counts = LatencyCounts()
+        counts.add(.microseconds(microseconds))
+        let found = try #require(counts.quantile(0.5))
+        #expect(found >= microseconds)
+        #expect(microseconds < 64 || Double(found) <= Double(microseconds) * 1.4143)
+    }
+
+    @Test func quantilesAreOfTheShare() throws {
+        var counts = LatencyCounts()
+        for _ in 0..<99 { counts.add(.milliseconds(1)) }
+        counts.add(.seconds(2))
+        #expect(try #require(counts.quantile(0.5)) < 2_000)
+        #expect(try #require(counts.quantile(0.99)) < 2_000)
+        #expect(try #require(counts.quantile(1)) >= 2_000_000)
+        #expect(LatencyCounts().quantile(0.5) == nil)
+    }
+}

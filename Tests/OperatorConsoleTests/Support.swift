@@ -1,0 +1,66 @@
+import CommitProtocol
+import EventLoop
+import TransactionEngine
+
+@testable import OperatorConsole
+
+/// A clock that a test sets.
+final class HandClock: EngineClock {
+    private let time: Lock<Int64>
+
+    init(milliseconds: Int64) { time = Lock(milliseconds) }
+
+    var milliseconds: Int64 { time.withLock { $0 } }
+    var wallTime: Timestamp { milliseconds * 1_000 }
+
+    func advance(milliseconds: Int64) { time.withLock { $0 += milliseconds } }
+
+    func schedule(
+        after delay: Duration, _ body: @escaping @LoopActor () -> Void
+    ) -> any ScheduledTimer {
+        preconditionFailure("nothing here waits")
+    }
+}
+
+/// Records for the pages.
+enum Records {
+    static let acceptedAt: Timestamp = 1_772_366_400_000_000
+    /// A moment at which a record without a decision is still before its deadline.
+    static let moment = Moment(now: acceptedAt + 2_000_000)
+    static let evidence = PreparedEvidence(
+        transactionID: 771, owner: "tandem", systemIdentifier: "7000000000000000001", timeline: 3,
+        location: "0/16B3748")
+
+    /// A transaction over `users` and `orders`, both of which are prepared.
+    static func record(
+        _ state: TransactionState, _ decision: Decision? = nil, gid: String = "tandem:i:7:0",
+        labels: [TransactionRequest.Label] = []
+    ) -> TransactionRecord {
+        var branches = [
+            BranchRecord(participant: "users", gid: gid),
+            BranchRecord(participant: "orders", gid: "tandem:i:7:1"),
+        ]
+        for index in branches.indices {
+            branches[index].vote = .prepared
+            branches[index].evidence = evidence
+        }
+        var record = TransactionRecord(
+            id: GlobalTransactionID(number: 7, salt: 1), principal: "anonymous", idempotency: nil,
+            isolation: .readCommitted, labels: labels, owner: "replica-1", epoch: 1,
+            acceptedAt: acceptedAt, deadline: acceptedAt + 10_000_000, state: state,
+            branches: branches)
+        record.decision = decision
+        record.decidedAt = decision == nil ? nil : acceptedAt + 1_000_000
+        return record
+    }
+
+    /// The page of a transaction.
+    static func page(
+        _ record: TransactionRecord, isReadOnly: Bool = false
+    ) -> String {
+        TransactionPage(
+            record: record, waits: [], nextAttempts: [:], readings: [:], replica: "replica-1",
+            moment: moment, isReadOnly: isReadOnly
+        ).html.markup
+    }
+}

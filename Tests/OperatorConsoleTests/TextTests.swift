@@ -1,0 +1,58 @@
+import CommitProtocol
+import Testing
+import TransactionEngine
+
+@testable import OperatorConsole
+
+@Suite struct TextTests {
+    @Test(arguments: [
+        (0, "0 µs"), (950, "950 µs"), (4_500, "4.5 ms"), (12_900, "12 ms"), (1_000_000, "1 s"),
+        (5_140_000, "5.1 s"), (60_000_000, "1 min"), (192_000_000, "3 min 12 s"),
+        (3_700_000_000, "1 h 1 min"), (180_000_000_000, "2 d 2 h"), (-5, "0 µs"),
+    ])
+    func spans(microseconds: Int64, text: String) {
+        #expect(TimeText.span(microseconds: microseconds) == text)
+    }
+
+    @Test(arguments: [(0, "0"), (999, "999"), (1_000, "1,000"), (-12_345_678, "-12,345,678")])
+    func groupsDigits(value: Int, text: String) {
+        #expect(grouped(value) == text)
+    }
+
+    @Test(arguments: [
+        (0.0, "0"), (1.5, "1.5"), (12.25, "12.25"), (3.05, "3.05"), (-0.5, "-0.5"), (0.004, "0"),
+    ])
+    func coordinates(value: Double, text: String) {
+        #expect(number(value) == text)
+    }
+
+    private func word(_ record: TransactionRecord, after seconds: Int64 = 2) -> String {
+        Standing(record, now: Records.acceptedAt + seconds * 1_000_000).word
+    }
+
+    @Test func namesWhereATransactionStands() {
+        #expect(word(Records.record(.preparing)) == "preparing")
+        #expect(word(Records.record(.preparing), after: 11) == "in doubt")
+        #expect(word(Records.record(.committing, .commit)) == "committing")
+        var failing = Records.record(.committing, .commit)
+        failing.branches[1].lastError = "cannot connect"
+        #expect(word(failing) == "retrying, committing")
+        var held = Records.record(.preparing)
+        held.isHeld = true
+        #expect(word(held) == "held")
+        #expect(word(Records.record(.needsOperator)) == "needs an operator")
+        var astray = Records.record(.needsOperator, .commit)
+        astray.branches[1].outcome = .heuristicRollback
+        #expect(word(astray) == "needs an operator")
+        astray.resolutions = [
+            Resolution(branch: 1, action: .committed, actor: "ada", reason: "", isForced: true)
+        ]
+        #expect(word(astray) == "ended against the decision")
+    }
+
+    @Test func aTimelineSaysInWordsWhatItDraws() {
+        let markup = Records.page(Records.record(.committing, .commit))
+        #expect(markup.contains("undecided for 1 s from 0"))
+        #expect(markup.contains("committing from +1 s until now, for 1 s"))
+    }
+}
