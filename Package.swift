@@ -123,7 +123,7 @@ let floor5: [Target] = [
             "CommitProtocol", "CoordinatorAPI", "EventLoop", "HTTPServer", "OpenTelemetryExport",
             "OperatorConsole", "PostgresClient", "PostgresClusters", "PostgresTransactions",
             "PrometheusMetrics", "TransactionEngine", "TransactionMetrics", "TransactionTraces",
-            logging, metrics, tracing, yams,
+            httpTypes, logging, tracing, yams,
             .product(name: "ArgumentParser", package: "swift-argument-parser"),
             .product(name: "UnixSignals", package: "swift-service-lifecycle"),
         ], swiftSettings: failing),

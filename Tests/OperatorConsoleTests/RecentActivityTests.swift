@@ -1,4 +1,5 @@
 import CommitProtocol
+import EventLoop
 import Testing
 import TransactionEngine
 
@@ -12,6 +13,7 @@ import TransactionEngine
         return .answered(.known(Records.record(state, decision)), after: .milliseconds(3))
     }
 
+    @LoopActor
     @Test func countsByOutcome() {
         let activity = RecentActivity(clock: clock)
         for _ in 0..<3 { activity.observe(answer(.commit)) }
@@ -31,6 +33,7 @@ import TransactionEngine
         #expect(buckets.dropLast(2).allSatisfy { $0 == nil })
     }
 
+    @LoopActor
     @Test func forgetsWhatIsOlderThanAnHour() {
         let activity = RecentActivity(clock: clock)
         activity.observe(answer(.commit))

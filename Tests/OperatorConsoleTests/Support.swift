@@ -10,8 +10,8 @@ final class HandClock: EngineClock {
 
     init(milliseconds: Int64) { time = Lock(milliseconds) }
 
-    var milliseconds: Int64 { time.withLock { $0 } }
-    var wallTime: Timestamp { milliseconds * 1_000 }
+    var microseconds: Int64 { time.withLock { $0 } * 1_000 }
+    var wallTime: Timestamp { microseconds }
 
     func advance(milliseconds: Int64) { time.withLock { $0 += milliseconds } }
 
