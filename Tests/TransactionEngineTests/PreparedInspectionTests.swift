@@ -40,7 +40,7 @@ struct PreparedInspectionTests {
             (standing(.owned, .commit), "The decision is to commit, and tandem commits it"),
             (standing(.adoptable, .abort), "The decision is to abort, and tandem rolls it back"),
             (standing(.finished(.abort), .abort), "Leave it: its transaction was aborted"),
-            (standing(.finished(.commit), .commit), "Find out how the other branches ended"),
+            (standing(.finished(.commit), .commit), "Find out how the other branches were finished"),
         ]
         for (standing, beginning) in cases {
             let entry = try await find(Self.gid, standing: standing)
@@ -71,7 +71,7 @@ struct PreparedInspectionTests {
         #expect(young.remedy.contains("tandem rolls it back by itself once it is older than 60 s"))
         let old = try await find(Self.gid, isFromBefore: true)
         #expect(old.kind == .orphan)
-        #expect(old.remedy.hasPrefix("Find out how the other branches ended"))
+        #expect(old.remedy.hasPrefix("Find out how the other branches were finished"))
         #expect(!old.remedy.contains("PREPARED"))
         let unnamed = try await find(
             Self.gid, standing: RowStanding(row: .owned, decision: nil, gids: ["another"]))

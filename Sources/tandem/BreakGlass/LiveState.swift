@@ -8,7 +8,8 @@ enum LiveState {
     /// Reads all tables in one read-only transaction, so that they are of one moment.
     @LoopActor
     static func read(_ options: ConnectionOptions) async throws -> StateSnapshot {
-        let connection = try await PostgresConnection.connect(options, timeout: .seconds(30), loop: .shared)
+        let connection = try await PostgresConnection.connect(
+            options, timeout: .seconds(30), loop: .shared)
         defer { connection.close() }
         _ = try await connection.query("BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
         var tables = StateTables()

@@ -51,6 +51,13 @@ extension Configuration {
         return engine
     }
 
+    var retentionOptions: RetentionOptions {
+        var retention = RetentionOptions()
+        retention.period = .seconds(transactions.retentionHours * 3600)
+        retention.batch = transactions.retentionBatch
+        return retention
+    }
+
     var apiSettings: APISettings {
         var settings = APISettings()
         settings.defaultTimeout = .milliseconds(transactions.defaultTimeoutMilliseconds)

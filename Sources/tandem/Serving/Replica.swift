@@ -49,31 +49,23 @@ final class Replica {
                 log: ports.0, participants: ports.1, clock: clock, signals: signals,
                 observers: observers.compactMap(\.self), random: { .random(in: $0) }),
             encoding: .json, limits: configuration.engineLimits, logger: logger)
-        var retention = RetentionOptions()
-        retention.period = .seconds(configuration.transactions.retentionHours * 3600)
-        retention.batch = configuration.transactions.retentionBatch
         duties = ReplicaDuties(
-            engine: engine, log: log, participants: participants, retention: retention,
-            signals: signals, clock: clock, logger: logger)
+            engine: engine, log: log, participants: participants,
+            retention: configuration.retentionOptions, signals: signals, clock: clock,
+            logger: logger)
         participants.onAnswering = { [engine] name in
             Task(executorPreference: EventLoop.shared) { await engine.participantAnswers(name) }
         }
         let interval = Duration.milliseconds(configuration.metrics.queueIntervalMilliseconds)
         queueReader = Task(executorPreference: EventLoop.shared) { [engine] in
             await metrics.readQueuesContinuously(
-                of: engine, every: interval, clock: LoopClock(.shared))
+                of: engine, every: interval, clock: clock)
         }
         participants.onDeadlock = { metrics.engine.countDeadlock(participantCount: $0) }
         let draining = Lock(false)
         self.draining = draining
         let readiness: @Sendable () async -> Readiness = {
-            Readiness(
-                stateFailure: await state.failure.map {
-                    Readiness.StateFailure(
-                        summary: $0.sentence, description: $0.description)
-                },
-                isDraining: draining.withLock { $0 },
-                quarantineReason: await state.quarantineReason)
+            await Readiness(of: state, isDraining: draining.withLock { $0 })
         }
         var settings = configuration.apiSettings
         if let traces { settings.traceContext = { traces.context(of: $0) } }
@@ -142,5 +134,15 @@ final class Replica {
         await traces?.stop()
         logger.notice("stopped", metadata: ["everythingEnded": "\(answered && ended)"])
         return answered && ended
+    }
+}
+
+extension Readiness {
+    /// Whether a replica with this state database can serve.
+    fileprivate init(of state: StateDatabase, isDraining: Bool) async {
+        self.init(
+            stateFailure: await state.failure.map {
+                StateFailure(summary: $0.sentence, description: $0.description)
+            }, isDraining: isDraining, quarantineReason: await state.quarantineReason)
     }
 }
