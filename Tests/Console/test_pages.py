@@ -20,7 +20,9 @@ def test_a_transaction_that_committed(opened, scenes):
     transaction = scenes.commits()
     page = opened(f"/transactions/{transaction}")
     expect(page.locator("#standing")).to_contain_text("All 2 branches have committed.")
-    expect(page.locator(".timeline")).to_contain_text("Transaction")
+    expect(page.locator(".timeline tbody tr")).to_have_count(3)
+    expect(page.locator(".timeline")).to_contain_text("Branch 0: users")
+    expect(page.locator(".timeline")).to_contain_text("commit for")
     expect(page.locator(".branch")).to_have_count(2)
     expect(page.locator("[data-action]")).to_have_count(0)
 

@@ -56,10 +56,11 @@ enum Records {
 
     /// The page of a transaction.
     static func page(
-        _ record: TransactionRecord, isReadOnly: Bool = false
+        _ record: TransactionRecord, events: [TimelineEvent] = [], isReadOnly: Bool = false
     ) -> String {
         TransactionPage(
-            record: record, waits: [], nextAttempts: [:], readings: [:], replica: "replica-1",
+            record: record, events: events, waits: [], nextAttempts: [:], readings: [:],
+            replica: "replica-1",
             moment: moment, isReadOnly: isReadOnly
         ).html.markup
     }

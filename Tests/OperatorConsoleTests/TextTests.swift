@@ -54,5 +54,34 @@ import TransactionEngine
         let markup = Records.page(Records.record(.committing, .commit))
         #expect(markup.contains("undecided for 1 s from 0"))
         #expect(markup.contains("committing from +1 s until now, for 1 s"))
+        var finished = Records.record(.committed, .commit)
+        finished.finishedAt = Records.acceptedAt + 1_100_000
+        #expect(Records.page(finished).contains("replica-1 does not know its times"))
+    }
+
+    @Test func aTimelineHasWhatEachBranchDid() {
+        func event(
+            _ moment: TransactionTimeline.Moment, _ branch: Int?, _ seconds: Int64
+        ) -> TimelineEvent {
+            TimelineEvent(
+                at: Records.acceptedAt + seconds * 100_000, moment, branch: branch, source: .replica
+            )
+        }
+        var record = Records.record(.committing, .commit)
+        record.branches[0].outcome = .committed
+        let markup = Records.page(
+            record,
+            events: [
+                event(.takenOver, nil, 1), event(.workBegan, 0, 1), event(.workBegan, 1, 2),
+                event(.workEnded, 0, 4), event(.workEnded, 1, 6), event(.decided, nil, 12),
+                event(.branchFinished, 0, 14), event(.attemptFailed, 1, 15),
+            ])
+        #expect(markup.contains("Branch 0: users"))
+        #expect(markup.contains("work for 300 ms from +100 ms; commit for 200 ms from +1.2 s"))
+        #expect(
+            markup.contains(
+                "work for 400 ms from +200 ms; commit from +1.2 s until now, for 800 ms; last "
+                    + "attempt failed at +1.5 s"))
+        #expect(markup.contains("taken over by replica-1 at +100 ms"))
     }
 }

@@ -5,6 +5,8 @@ import TransactionEngine
 /// All that is known of one transaction, and what an operator may do about it.
 struct TransactionPage {
     let record: TransactionRecord
+    /// Its course, as far as the row and this replica's memory hold it.
+    let events: [TimelineEvent]
     /// What its branches wait for, if this replica coordinates it.
     let waits: [LockWaitReport]
     /// When branches are tried next, which the coordinating replica alone knows.
@@ -42,7 +44,13 @@ struct TransactionPage {
         }
         section(.labelled(by: "timeline-title")) {
             h2(.id("timeline-title")) { "Timeline" }
-            div(.id("timeline"), .live) { TimelineChart(rows: timeline, moment: moment).html }
+            div(.id("timeline"), .live) {
+                TimelineChart(
+                    rows: TransactionCourse(
+                        record: record, events: events, replica: replica, moment: moment
+                    ).rows, moment: moment
+                ).html
+            }
         }
         section(.labelled(by: "branches-title")) {
             h2(.id("branches-title")) { "Branches" }
@@ -98,43 +106,6 @@ struct TransactionPage {
                 ) { "Roll back…" }
             }
         }
-    }
-
-    // MARK: Timeline
-
-    private var timeline: [TimelineChart.Row] {
-        var whole = TimelineChart.Row(name: "Transaction")
-        let decided = record.decidedAt
-        whole.spans.append(
-            .init(
-                name: "undecided",
-                tone: decided == nil && record.deadline < moment.now
-                    ? .doubt : .busy,
-                start: record.acceptedAt, end: decided ?? record.finishedAt))
-        if let decided {
-            whole.spans.append(
-                .init(
-                    name: record.decision == .commit ? "committing" : "aborting",
-                    tone: record.decision == .commit ? .good : .calm, start: decided,
-                    end: record.finishedAt))
-            whole.marks.append(
-                .init(
-                    name: "decided to \(record.decision?.rawValue ?? "end")", tone: .good,
-                    at: decided))
-        }
-        if !isFinished, decided == nil {
-            whole.marks.append(.init(name: "deadline", tone: .doubt, at: record.deadline))
-        }
-        var rows = [whole]
-        if !record.resolutions.isEmpty {
-            rows.append(
-                TimelineChart.Row(
-                    name: "Operators",
-                    marks: record.resolutions.map {
-                        .init(name: "branch \($0.branch) resolved", tone: .bad, at: $0.at)
-                    }))
-        }
-        return rows
     }
 
     // MARK: The rest

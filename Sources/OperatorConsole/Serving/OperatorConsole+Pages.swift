@@ -85,6 +85,7 @@ extension OperatorConsole {
         let isUndecided = record.decision == nil && record.finishedAt == nil
         let waits = isUndecided ? await engine.waits(of: id) : []
         let nextAttempts = await engine.nextAttempts(of: id)
+        let events = await engine.timeline(of: record)
         // Where a branch is open, what its server shows of it is worth a question.
         let open = record.branches.filter { $0.outcome == nil && $0.evidence != nil }
         let answering = await engine.participantStatuses().filter(\.isAvailable).map(\.name)
@@ -92,7 +93,8 @@ extension OperatorConsole {
             of: answering.filter { name in open.contains { $0.participant == name } })
         let moment = now
         let page = TransactionPage(
-            record: record, waits: waits, nextAttempts: nextAttempts, readings: found,
+            record: record, events: events, waits: waits, nextAttempts: nextAttempts,
+            readings: found,
             replica: site.replica, moment: moment, isReadOnly: site.isReadOnly)
         let layout = Layout(
             site: site, place: .transactions, title: "Transaction \(id.number)", moment: moment,
