@@ -40,7 +40,10 @@ struct PreparedInspectionTests {
             (standing(.owned, .commit), "The decision is to commit, and tandem commits it"),
             (standing(.adoptable, .abort), "The decision is to abort, and tandem rolls it back"),
             (standing(.finished(.abort), .abort), "Leave it: its transaction was aborted"),
-            (standing(.finished(.commit), .commit), "Find out how the other branches were finished"),
+            (
+                standing(.finished(.commit), .commit),
+                "Find out how the other branches were finished"
+            ),
         ]
         for (standing, beginning) in cases {
             let entry = try await find(Self.gid, standing: standing)
