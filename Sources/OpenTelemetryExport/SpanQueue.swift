@@ -32,6 +32,8 @@ package final class SpanQueue: Sendable {
         var spans: [ExportedSpan.Recording] = []
         var exported = 0
         var dropped = 0
+        /// Those of them that found the queue full, and were not reported yet.
+        var overflow = 0
         var waiter: CheckedContinuation<Void, Never>?
     }
 
@@ -64,6 +66,7 @@ package final class SpanQueue: Sendable {
         let waiter = state.withLock { state -> CheckedContinuation<Void, Never>? in
             guard state.spans.count < limits.spansMax else {
                 state.dropped += 1
+                state.overflow += 1
                 return nil
             }
             state.spans.append(span)
@@ -78,18 +81,22 @@ package final class SpanQueue: Sendable {
         while !Task.isCancelled {
             await waitForSpans()
             try? await Task.sleep(for: limits.interval)
+            // What is left then is flushed by the one that stops this.
+            guard !Task.isCancelled else { return }
             await flush()
         }
     }
 
-    /// Sends what waits, and returns when that is done or given up.
+    /// Sends what waits, and returns when that is done or given up, or when the task is cancelled.
     package func flush() async {
-        while true {
-            let batch = state.withLock { state in
+        while !Task.isCancelled {
+            let (batch, overflow) = state.withLock { state in
                 let batch = Array(state.spans.prefix(limits.batch))
                 state.spans.removeFirst(batch.count)
-                return batch
+                defer { state.overflow = 0 }
+                return (batch, state.overflow)
             }
+            if overflow > 0 { report("too many waited", overflow) }
             if batch.isEmpty { return }
             await deliver(batch)
         }
@@ -120,7 +127,10 @@ package final class SpanQueue: Sendable {
             switch await send(body) {
             case .accepted:
                 return state.withLock { $0.exported += batch.count }
-            case .refusedForNow where attempt < limits.attempts && !Task.isCancelled:
+            case .refusedForNow where Task.isCancelled:
+                // The attempt was cancelled with the task: the one that stops it flushes once more.
+                return state.withLock { $0.spans.insert(contentsOf: batch, at: 0) }
+            case .refusedForNow where attempt < limits.attempts:
                 try? await Task.sleep(for: pause)
                 pause *= 2
             case .refusedForNow(let reason), .refused(let reason):

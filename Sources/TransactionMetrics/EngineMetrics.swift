@@ -94,6 +94,7 @@ package final class EngineMetrics: EngineObserver {
 
     @LoopActor
     private func count(_ transaction: ObservedTransaction) {
+        guard !transaction.isWithdrawn else { return }
         let outcome = EndOutcome(transaction)
         transactions[outcome][transaction.commitMode].increment()
         branches.record(transaction.branchCount)
@@ -105,7 +106,7 @@ package final class EngineMetrics: EngineObserver {
         // Of one that another incarnation began it is not known when.
         guard !transaction.isAdopted else { return }
         if let time = transaction.admission { admission.record(duration: time) }
-        durations[outcome].record(duration: timeline.whole + (transaction.admission ?? .zero))
+        durations[outcome].record(duration: transaction.duration)
     }
 
     @LoopActor

@@ -15,8 +15,8 @@ package struct LogMetrics: LogObserver {
     }
 
     package func flushed(recordCount: Int, in time: Duration, isWritten: Bool) {
+        guard isWritten else { return failures.increment() }
         duration.record(duration: time)
         records.record(recordCount)
-        if !isWritten { failures.increment() }
     }
 }

@@ -100,8 +100,7 @@ extension Metric {
             + "replica's branches, or by all others when they were last counted.")
     static let slotsLimit = gauge(
         "tandem_prepared_slots_limit", labels: ["participant"],
-        help:
-            "max_prepared_transactions of the participant's server, or this replica's share of it.")
+        help: "max_prepared_transactions of the participant's server.")
     static let prepared = gauge(
         "tandem_prepared_transactions", labels: ["participant"],
         help:
@@ -141,9 +140,7 @@ extension Metric {
         help: "Undecided transactions before their deadline, of all replicas.")
     static let inDoubt = gauge(
         "tandem_in_doubt", by: .server,
-        help:
-            "Undecided transactions past their deadline, or whose commit point has not said, of all "
-            + "replicas.")
+        help: "Undecided transactions past their deadline, of all replicas.")
     static let retrying = gauge(
         "tandem_retrying", by: .server,
         help: "Decided transactions with branches that could not be finished yet, of all replicas.")

@@ -96,7 +96,7 @@ private struct ParticipantGauges: Sendable {
         let slots = status.slots
         ownSlots.record(Double(slots?.own))
         otherSlots.record(Double(slots?.others))
-        slotsLimit.record(Double(slots.map { min($0.limit, $0.share ?? $0.limit) }))
+        slotsLimit.record(Double(slots?.limit))
         let survey = status.survey
         prepared.record(Double(survey?.count))
         foreign.record(Double(survey?.foreignCount))

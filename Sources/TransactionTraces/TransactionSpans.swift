@@ -21,7 +21,7 @@ package struct TransactionSpans: EngineObserver {
 
     /// Reports the spans of a transaction that has ended; other events have none.
     package func observe(_ event: EngineEvent) {
-        guard case .ended(let transaction) = event else { return }
+        guard case .ended(let transaction) = event, !transaction.isWithdrawn else { return }
         report(transaction.record, transaction.timeline)
     }
 

@@ -172,6 +172,7 @@ struct ExportTests {
         await queue.flush()
         #expect(collector.bodies.withLock { $0.count } == 3)
         #expect(queue.counts == (exported: 5, dropped: 2))
+        #expect(collector.losses.withLock { $0 } == ["2: too many waited"])
     }
 
     @Test("sends by itself while it runs, and ends when it is cancelled")
@@ -185,6 +186,25 @@ struct ExportTests {
         }
         running.cancel()
         await running.value
+    }
+
+    @Test("leaves what it did not send to the flush after it was cancelled")
+    func cancelled() async {
+        let collector = Collector([.refusedForNow(reason: "cancelled")])
+        let queue = collector.queue { $0.interval = .seconds(86_400) }
+        Self.tracer(queue).startSpan("a", context: .topLevel).end()
+        let running = Task { await queue.run() }
+        running.cancel()
+        await running.value
+        #expect(queue.counts == (exported: 0, dropped: 0))
+        let flush = Task {
+            while !Task.isCancelled { await Task.yield() }
+            await queue.flush()
+        }
+        flush.cancel()
+        await flush.value
+        await queue.flush()
+        #expect(queue.counts == (exported: 1, dropped: 0))
     }
 }
 

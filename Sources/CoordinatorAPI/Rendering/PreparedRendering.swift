@@ -77,9 +77,9 @@ extension PreparedInventory.HeldLock {
 extension PreparedInventory.BlockedSession {
     fileprivate func write(to writer: inout JSONWriter) {
         writer.object { writer in
-            writer.member("processID", Int(processID))
+            writer.member("processId", Int(processID))
             writer.nullable("role", role)
-            writer.nullable("application", applicationName)
+            writer.nullable("applicationName", applicationName)
             writer.time("waitingSince", waitingSince)
         }
     }

@@ -60,16 +60,13 @@ struct ListQuery {
     }
 
     /// The queue that a row is in; NULL for none.
-    ///
-    /// A branch that was asked to decide answers within milliseconds, unless its server is out of reach.
     static func queue(_ row: String) -> String {
         """
         CASE WHEN \(row).needs_operator_since IS NOT NULL THEN 'needsOperator'
             WHEN \(row).finished_at IS NOT NULL THEN NULL
             WHEN \(row).decision IS NOT NULL THEN
                 CASE WHEN \(row).decided_at < now() - interval '1 second' THEN 'retrying' END
-            WHEN \(row).expires_at <= now() OR (\(row).delegated
-                AND \(row).accepted_at < now() - interval '1 second') THEN 'inDoubt'
+            WHEN \(row).expires_at <= now() THEN 'inDoubt'
             ELSE 'running' END
         """
     }

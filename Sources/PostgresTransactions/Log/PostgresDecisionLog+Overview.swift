@@ -52,13 +52,13 @@ extension PostgresDecisionLog {
             """
         }
         return """
-            WITH unfinished AS (\(examined("x.finished_at IS NULL"))),
-            operators AS (\(examined(ListQuery.mayNeedOperator("x"))))
+            WITH unfinished AS (
+                \(examined("x.finished_at IS NULL AND x.needs_operator_since IS NULL"))),
+            operators AS (\(examined("x.needs_operator_since IS NOT NULL")))
             SELECT DISTINCT ON (f.queue, f.is_of_operator) \(found.columns)
             FROM (SELECT *, false AS is_of_operator FROM unfinished
-                    WHERE queue IS DISTINCT FROM 'needsOperator'
                 UNION ALL
-                SELECT *, true FROM operators WHERE queue = 'needsOperator') AS f
+                SELECT *, true FROM operators) AS f
             WHERE f.place <= \(countMax)
             ORDER BY f.queue, f.is_of_operator, f.number
             """

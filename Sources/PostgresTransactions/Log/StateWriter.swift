@@ -109,6 +109,7 @@ final class StateWriter {
         do {
             send(batch, on: try await state.writerConnection())
         } catch {
+            observer?.flushed(recordCount: batch.writes.count, in: .zero, isWritten: false)
             fail(batch, error, wasSent: false)
             continueFlush()
         }

@@ -155,8 +155,10 @@ final class RollbackService {
         while true {
             let answer = await context.log.perform(LogWrite(.decide(.abort), of: row))
             if answer.isKnown { return answer }
-            guard context.clock.milliseconds + pause < end else { return answer }
-            await context.table.waitForFinishRecord(of: row.id, within: .milliseconds(pause))
+            let left = end - context.clock.milliseconds
+            guard left > 0 else { return answer }
+            await context.table.waitForFinishRecord(
+                of: row.id, within: .milliseconds(min(pause, left)))
             pause = min(pause * 2, 1000)
         }
     }

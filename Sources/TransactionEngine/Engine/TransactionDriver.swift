@@ -97,6 +97,7 @@ final class TransactionDriver {
         where transaction.machine.branches[branch].outcome == nil {
             context.participants.connectNow(to: record.participant)
             fireNow(.finishAgain(branch: branch), transaction)
+            if branch == transaction.machine.commitPoint { fireNow(.queryAgain, transaction) }
         }
     }
 

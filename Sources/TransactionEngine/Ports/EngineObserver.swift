@@ -87,6 +87,16 @@ package struct ObservedTransaction: Sendable {
         guard let run = transaction.run, transaction.record.attempt == 1 else { return nil }
         return .microseconds(max(0, transaction.timeline.start - run.start))
     }
+    /// From the arrival of its request, whatever runs came before; of one that another incarnation
+    /// began, from when it was taken over.
+    package var duration: Duration {
+        guard let run = transaction.run else { return timeline.whole }
+        return timeline.whole + .microseconds(max(0, timeline.start - run.start))
+    }
+    /// Whether its row was certainly not written, so that it never was a transaction to others.
+    package var isWithdrawn: Bool {
+        transaction.machine.phase == .withdrawn && transaction.machine.state == .aborted
+    }
     /// Why it aborts, if it does.
     package var cause: AbortCause? { transaction.machine.cause }
     /// The failure of the branch that made it abort, if one did.

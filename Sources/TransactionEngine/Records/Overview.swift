@@ -2,13 +2,14 @@ package import CommitProtocol
 
 /// A queue of transactions that somebody may ask about: those that run, and those that are late.
 ///
-/// No transaction is in two. Times are compared by the clock of the state database.
+/// No transaction is in two. A deadline is by the clock of the state database, a decision's time by that
+/// of the replica that asked for it.
 package enum TransactionQueue: String, Sendable, Hashable, CaseIterable {
     /// Undecided, and before the deadline.
     case running
     /// Decided more than a second ago, with a branch that has not finished.
     case retrying
-    /// Undecided after the deadline; or its branch was asked to decide, and the answer is not recorded.
+    /// Undecided after the deadline.
     case inDoubt
     /// Only an operator can say how it ended.
     case needsOperator

@@ -71,7 +71,7 @@ package struct TransactionTimeline: Sendable {
     /// failed attempts the last.
     mutating func add(_ moment: Moment, branch: Int? = nil, at now: Int64) {
         let number = branch.map { Int16(truncatingIfNeeded: $0) } ?? Entry.wholeTransaction
-        if let known = entries.firstIndex(where: { $0.moment == moment && $0.branch == number }) {
+        if let known = entries.lastIndex(where: { $0.moment == moment && $0.branch == number }) {
             guard moment == .attemptFailed else { return }
             entries.remove(at: known)
         }

@@ -110,7 +110,9 @@ final class ParticipantScanner {
             // even if our abort is in it: an acceptance may have landed there meanwhile, with more branches
             // than were found here.
             let answer = await context.log.perform(LogWrite(.tombstone, of: row))
-            if answer != .missing { context.ports.report(.recovered(.recordedAbort)) }
+            if case .decided(.abort, _) = answer {
+                context.ports.report(.recovered(.recordedAbort))
+            }
             return answer == .missing ? (name, "its number belongs to another transaction") : nil
         case .end(let id, _, let name, .abort):
             await rollBackResurrected(name, of: id, in: findings.participant)

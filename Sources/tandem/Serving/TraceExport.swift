@@ -4,6 +4,7 @@ import FoundationNetworking
 import HTTPServer
 import Logging
 import OpenTelemetryExport
+import PostgresTransactions
 import Tracing
 import TransactionEngine
 import TransactionMetrics
@@ -37,7 +38,7 @@ final class TraceExport: Sendable {
             })
         tracer = ExportingTracer(
             queue: queue, sampleRatio: configuration.tracing.sampleRatio,
-            random: { .random(in: .min ... .max) })
+            random: BufferedRandom().next)
         spans = TransactionSpans(tracer: tracer, replica: configuration.replica.name)
     }
 
@@ -55,7 +56,9 @@ final class TraceExport: Sendable {
 
     /// Sends what is left, for a few seconds at most.
     func stop() async {
-        running.withLock { $0 }?.cancel()
+        let sending = running.withLock { $0 }
+        sending?.cancel()
+        await sending?.value
         let flush = Task { [queue] in await queue.flush() }
         let limit = Task {
             try await Task.sleep(for: .seconds(5))

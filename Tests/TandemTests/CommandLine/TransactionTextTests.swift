@@ -77,8 +77,8 @@ struct TransactionTextTests {
             #"{"observedAt":"2026-03-01T12:00:00.000000Z","preparedTransactions":[{"gid":"nightly","#
                 + #""transaction":null,"branch":null,"kind":"foreign","role":"bill","database":"shop","#
                 + #""preparedAt":"2026-03-01T11:00:00.000000Z","xid":"9","locks":[{"relation":"#
-                + #""public.a","mode":"RowExclusiveLock","granted":true}],"blocks":[{"processID":7,"#
-                + #""role":"app","application":"tandem"}],"remedy":"Ask who made it."}]}"#)
+                + #""public.a","mode":"RowExclusiveLock","granted":true}],"blocks":[{"processId":7,"#
+                + #""role":"app","applicationName":"tandem"}],"remedy":"Ask who made it."}]}"#)
         let lines = ParticipantText.prepared(json, on: Screen(moment: Self.screen.moment))
         #expect(lines[1].hasPrefix(" 1h  foreign  nightly"))
         #expect(lines[1].contains("public.a RowExclusiveLock"))

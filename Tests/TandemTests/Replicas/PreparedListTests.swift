@@ -80,7 +80,7 @@ struct PreparedListTests {
         #expect(ours["locks"]?[0]?["mode"]?.string == "RowExclusiveLock")
         #expect(ours["locks"]?[0]?["granted"] == .bool(true))
         let session = ours["blocks"]?[0]
-        #expect(session?["processID"]?.integer != nil)
+        #expect(session?["processId"]?.integer != nil)
         #expect(session?["role"]?.string == "postgres")
         #expect(session?["waitingSince"]?.string != nil)
 
