@@ -25,6 +25,18 @@ import TransactionEngine
             statement(Records.record(.aborting, .abort)) == "ROLLBACK PREPARED 'tandem:i:7:0';")
     }
 
+    @Test func saysWhatAMissingPreparedTransactionProves() {
+        var doubtful = Records.record(.committing, .commit)
+        #expect(!Records.page(doubtful).contains("proves nothing"))
+        doubtful.branches[0].evidence = nil
+        #expect(
+            Records.page(doubtful).contains("proves nothing: look for the branch&#39;s rows before")
+        )
+        var aborting = Records.record(.aborting, .abort)
+        aborting.branches[0].evidence = nil
+        #expect(Records.page(aborting).contains("proves nothing: its PREPARE may still arrive"))
+    }
+
     @Test func doublesQuotes() {
         let record = Records.record(.committing, .commit, gid: "it's; DROP TABLE users; --'")
         #expect(statement(record) == "COMMIT PREPARED 'it''s; DROP TABLE users; --''';")

@@ -179,8 +179,11 @@ struct BranchCard {
                 }
                 if !isCertainlyPrepared {
                     p(.class("check")) {
-                        "The branch may not be prepared; then the server answers that the prepared "
-                        "transaction does not exist, and nothing is left to do."
+                        "The branch may not be prepared. That the prepared transaction does not "
+                        "exist proves nothing: "
+                        record.decision == .commit
+                            ? "look for the branch's rows before you believe that it committed."
+                            : "its PREPARE may still arrive, and tandem rolls that back."
                     }
                 }
             }
