@@ -1,8 +1,8 @@
 import CommitProtocol
 import EventLoop
-import TransactionEngine
 
 @testable import OperatorConsole
+@testable import TransactionEngine
 
 /// A clock that a test sets.
 final class HandClock: EngineClock {
@@ -54,14 +54,39 @@ enum Records {
         return record
     }
 
+    /// What is known of a participant.
+    static func status(
+        _ name: String, isAvailable: Bool = true, lastError: String? = nil
+    ) -> ParticipantStatus {
+        ParticipantStatus(
+            name: name, isAvailable: isAvailable, isConnecting: false, poolSize: 1, connections: 1,
+            idle: 1, slots: nil, lastError: lastError, systemIdentifier: name, timeline: 1,
+            version: 1, circuit: .closed, failuresInARow: 0)
+    }
+
+    /// An answer in which one transaction is prepared, for as long as this when it was asked.
+    static func reading(
+        at: Timestamp, gid: String = "tandem:i:7:0", ageSeconds: Double
+    ) -> ParticipantReading {
+        let found = PreparedInventory.Entry(
+            gid: gid, transactionID: 1, transactionIDAge: 2, role: "tandem", database: "users",
+            preparedAt: 0, ageSeconds: ageSeconds, claim: .otherRole, locks: [], lockCount: 0,
+            blocked: [], blockedCount: 0)
+        let entry = PreparedReport.Entry(
+            found: found, kind: .own, transaction: nil, branch: nil, remedy: "")
+        return ParticipantReading(
+            at: at, duration: 1,
+            report: .success(PreparedReport(observedAt: at, entries: [entry], count: 1)))
+    }
+
     /// The page of a transaction.
     static func page(
-        _ record: TransactionRecord, events: [TimelineEvent] = [], isReadOnly: Bool = false
+        _ record: TransactionRecord, events: [TimelineEvent] = [],
+        readings: [String: ParticipantReading] = [:], isReadOnly: Bool = false
     ) -> String {
         TransactionPage(
-            record: record, events: events, waits: [], nextAttempts: [:], readings: [:],
-            replica: "replica-1",
-            moment: moment, isReadOnly: isReadOnly
+            record: record, events: events, waits: [], nextAttempts: [:], readings: readings,
+            replica: "replica-1", moment: moment, isReadOnly: isReadOnly
         ).html.markup
     }
 }

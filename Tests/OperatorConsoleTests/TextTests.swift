@@ -50,6 +50,23 @@ import TransactionEngine
         #expect(word(astray) == "ended against the decision")
     }
 
+    @Test func noDeadlineAbortsWhatACommitPointDecides() {
+        var record = Records.record(.preparing)
+        record.branches[1] = BranchRecord(
+            participant: "orders", gid: "tandem:i:7:1", commitMode: .onePhase)
+        record.isDelegated = true
+        #expect(word(record, after: 1) == "preparing")
+        let second = Standing(record, now: Records.acceptedAt + 2_000_000)
+        #expect(second.word == "in doubt")
+        #expect(second.description == "Its commit point was asked, and its answer is not recorded.")
+        #expect(second.advice.hasPrefix("The database of orders is its commit point"))
+        for seconds in [1, 2] as [Int64] {
+            let standing = Standing(record, now: Records.acceptedAt + seconds * 1_000_000)
+            #expect(!(standing.description + standing.advice).contains("deadline"))
+        }
+        #expect(word(record, after: 11) == "in doubt")
+    }
+
     @Test func aTimelineSaysInWordsWhatItDraws() {
         let markup = Records.page(Records.record(.committing, .commit))
         #expect(markup.contains("undecided for 1 s from 0"))

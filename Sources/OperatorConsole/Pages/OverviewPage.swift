@@ -85,6 +85,7 @@ struct OverviewPage {
                 "Open each one below: its page says what is known and what to do."
             )
         }
+        if let left { return left }
         let lost = participants.filter { !$0.status.isAvailable && !$0.status.isConnecting }
         if !lost.isEmpty {
             return (
@@ -99,7 +100,8 @@ struct OverviewPage {
             return (
                 .doubt,
                 "\(count(queue.count, "transaction is", "transactions are")) in doubt.",
-                "Their deadline has passed without a decision that is known."
+                "Their deadline has passed, or their commit point was asked and its answer is not "
+                    + "recorded. Each one's page says what is missing."
             )
         }
         if let queue = queues.first(where: { $0.kind == .retrying }), queue.count > 0 {
@@ -110,6 +112,26 @@ struct OverviewPage {
             )
         }
         return (.good, "Nothing needs an operator.", "No transaction is in doubt or being retried.")
+    }
+
+    /// What no transaction shows, and still waits for an operator.
+    private var left: (tone: Tone, text: String, advice: String)? {
+        if readiness.quarantineReason != nil {
+            return (
+                .bad, "The state database is in quarantine.",
+                "What was undecided is left to an operator; the notice below says how to go on."
+            )
+        }
+        let reporting = participants.filter { !$0.reported.isEmpty }
+        guard !reporting.isEmpty else { return nil }
+        let total = reporting.reduce(0) { $0 + $1.reported.count }
+        return (
+            .bad,
+            "\(count(total, "prepared transaction is", "prepared transactions are")) left to an operator.",
+            "tandem may not finish what it cannot prove. Open "
+                + reporting.map(\.status.name).joined(separator: " and ")
+                + " below: its page says why, and what to do."
+        )
     }
 
     @HTMLBuilder private var notices: HTML {
@@ -168,7 +190,10 @@ struct QueueView {
                 "None."
             )
         case .inDoubt:
-            ("In doubt", .doubt, "Past the deadline, and no decision is known.", "None.")
+            (
+                "In doubt", .doubt,
+                "Past the deadline, or the commit point was asked; no decision is known.", "None."
+            )
         case .retrying:
             (
                 "Retrying", .retry, "Decided; a branch is not finished, and tandem tries again.",

@@ -55,7 +55,10 @@ struct Standing {
                     + "\(count(total, "branch", "branches")) \(ended == 1 ? "is" : "are") rolled back."
             )
         case .active, .preparing:
-            return record.deadline >= now ? working(record, now) : inDoubt(record, now)
+            guard record.deadline >= now else { return inDoubt(record, now) }
+            guard record.isDelegated else { return working(record, now) }
+            // The queues draw the line here too: an answer takes milliseconds.
+            return now - record.acceptedAt <= 1_000_000 ? deciding(record) : inDoubt(record, now)
         }
     }
 
@@ -71,13 +74,29 @@ struct Standing {
                 + TimeText.span(microseconds: record.deadline - now) + ".")
     }
 
+    /// Its commit point alone knows how it ends; no deadline aborts it.
+    private static func deciding(_ record: TransactionRecord) -> Standing {
+        Standing(
+            .busy, record.state.rawValue,
+            says:
+                "\(commitPoint(of: record) ?? "Its commit point") was asked to commit, which decides.",
+            advice:
+                "Nothing needs to be done: the answer comes within milliseconds, or tandem reads "
+                + "the outcome there.")
+    }
+
+    private static func commitPoint(of record: TransactionRecord) -> String? {
+        record.branches.first(where: \.commitMode.isCommitPoint)?.participant
+    }
+
     private static func inDoubt(_ record: TransactionRecord, _ now: Timestamp) -> Standing {
         let late = TimeText.span(microseconds: now - record.deadline)
-        let commitPoint = record.branches.first(where: \.commitMode.isCommitPoint)?.participant
         return Standing(
             .doubt, "in doubt",
-            says: "Its deadline passed \(late) ago, and no decision is known.",
-            advice: commitPoint.map {
+            says: record.deadline >= now
+                ? "Its commit point was asked, and its answer is not recorded."
+                : "Its deadline passed \(late) ago, and no decision is known.",
+            advice: commitPoint(of: record).map {
                 "The database of \($0) is its commit point and may hold the decision. As soon as \($0) "
                     + "answers, tandem reads it and finishes the branches. Bring \($0) back."
             }
