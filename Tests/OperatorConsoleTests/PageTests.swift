@@ -96,6 +96,16 @@ import Testing
         #expect(isSafe(table.html.markup))
     }
 
+    @Test func addsTheAgeOfAReadingToWhatItFound() {
+        let reading = Records.reading(at: Records.moment.now - 60_000_000, ageSeconds: 30)
+        let page = Records.page(
+            Records.record(.committing, .commit), readings: ["users": reading])
+        #expect(page.contains(">1 min 30 s</time>, in database"))
+        #expect(page.contains(">1 min ago</time>)."))
+        let table = PreparedTable(reading: reading, moment: Records.moment).html.markup
+        #expect(table.contains(">1 min 30 s</time>"))
+    }
+
     @Test func offersNoActionWhereThePageIsReadOnly() {
         #expect(Records.page(Records.record(.preparing)).contains("data-action=\"rollback\""))
         #expect(

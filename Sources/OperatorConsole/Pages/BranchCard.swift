@@ -11,12 +11,17 @@ struct BranchCard {
     let wait: LockWaitReport?
     /// When it is tried next, if this replica coordinates the transaction and waits for that.
     let nextAttempt: Timestamp?
-    /// What its server shows of it, if it is prepared there and the server has answered.
-    let found: PreparedReport.Entry?
+    /// What its server answered last, if it has.
+    let reading: ParticipantReading?
     /// The replica that made the page.
     let replica: String
     let moment: Moment
     let isReadOnly: Bool
+
+    /// What its server showed of it, if it was prepared there.
+    private var found: PreparedInventory.Entry? {
+        reading?.prepared?.entries.first { $0.found.gid == branch.gid }?.found
+    }
 
     var html: HTML {
         div(.class("card branch"), .id("branch-\(number)")) {
@@ -35,7 +40,7 @@ struct BranchCard {
                     Parts.fact("Next attempt") { next }
                 }
             }
-            if branch.outcome == nil, let found { held(found.found) }
+            if branch.outcome == nil, let found, let reading { held(found, readAt: reading.at) }
             if let lastError = branch.lastError {
                 div(.class("last-error")) {
                     h4 { branch.outcome == nil ? "Last error" : "What was found" }
@@ -73,11 +78,11 @@ struct BranchCard {
     }
 
     /// What a prepared branch holds until it ends.
-    private func held(_ found: PreparedInventory.Entry) -> HTML {
+    private func held(_ found: PreparedInventory.Entry, readAt: Timestamp) -> HTML {
         div(.class("held")) {
             p {
                 "Prepared on its server since "
-                moment.age(moment.now - Int64(found.ageSeconds * 1_000_000))
+                moment.age(readAt - Int64(found.ageSeconds * 1_000_000))
                 ", in database "
                 code { found.database }
                 ". It holds \(count(found.lockCount, "lock", "locks"))"
@@ -88,8 +93,10 @@ struct BranchCard {
                     ")"
                 }
                 found.blockedCount == 0
-                    ? " and blocks nobody."
-                    : " and blocks \(count(found.blockedCount, "session", "sessions"))."
+                    ? " and blocks nobody (read "
+                    : " and blocks \(count(found.blockedCount, "session", "sessions")) (read "
+                moment.relative(readAt)
+                ")."
             }
         }
     }
@@ -150,7 +157,7 @@ struct BranchCard {
                     strong { branch.participant }
                     if let found {
                         " (its name there is "
-                        code { found.found.database }
+                        code { found.database }
                         ")"
                     }
                     if let role {

@@ -16,7 +16,7 @@ struct PreparedTable {
             if report.entries.isEmpty {
                 Parts.empty("Nothing is prepared on this server.")
             } else {
-                list(report)
+                list(report, readAt: reading?.at ?? report.observedAt)
             }
         }
         if let reading, reading.prepared != nil {
@@ -28,7 +28,7 @@ struct PreparedTable {
         }
     }
 
-    private func list(_ report: PreparedReport) -> HTML {
+    private func list(_ report: PreparedReport, readAt: Timestamp) -> HTML {
         Parts.scrolling("Prepared transactions") {
             table(.class("rows")) {
                 caption {
@@ -43,12 +43,12 @@ struct PreparedTable {
                     "."
                 }
                 Parts.columns("Name (gid)", "Whose", "Age", "Locks", "Blocks", "What can be done")
-                tbody { for entry in report.entries { row(entry) } }
+                tbody { for entry in report.entries { row(entry, readAt: readAt) } }
             }
         }
     }
 
-    private func row(_ entry: PreparedReport.Entry) -> HTML {
+    private func row(_ entry: PreparedReport.Entry, readAt: Timestamp) -> HTML {
         let found = entry.found
         return tr {
             th(.rowHeader) {
@@ -60,7 +60,7 @@ struct PreparedTable {
                 small { "role \(found.role), database \(found.database)" }
             }
             td { pill(entry.kind) }
-            td { moment.age(moment.now - Int64(found.ageSeconds * 1_000_000)) }
+            td { moment.age(readAt - Int64(found.ageSeconds * 1_000_000)) }
             td {
                 ul(.class("plain")) {
                     for lock in found.locks.prefix(5) {

@@ -60,9 +60,8 @@ struct TransactionPage {
                         number: number, branch: branch, record: record,
                         wait: waits.first { $0.waiter.branch == number },
                         nextAttempt: nextAttempts[number],
-                        found: readings[branch.participant]?.prepared?.entries.first {
-                            $0.found.gid == branch.gid
-                        }, replica: replica, moment: moment, isReadOnly: isReadOnly
+                        reading: readings[branch.participant], replica: replica, moment: moment,
+                        isReadOnly: isReadOnly
                     ).html
                 }
             }
