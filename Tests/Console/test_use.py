@@ -32,10 +32,54 @@ def test_an_update_leaves_the_focus_and_open_parts(opened, scenes):
     assert page.evaluate("document.activeElement.tagName") == "SUMMARY"
 
 
-def test_a_replica_that_does_not_answer_is_reported(opened, scenes, replica):
+def refuse(route):
+    route.abort()
+
+
+def leave_open(route):
+    """Answers nothing, as a process that is stopped does."""
+
+
+@pytest.mark.parametrize("answer", [refuse, leave_open])
+def test_a_replica_that_does_not_answer_is_reported(opened, scenes, answer):
     page = opened("/", errors_expected=True)
-    page.route("**/*", lambda route: route.abort())
-    expect(page.locator("#live-state")).to_contain_text("does not answer")
+    page.route("**/*", answer)
+    expect(page.locator("#live-state")).to_have_text("This replica does not answer.")
+    expect(page.locator("#live-age")).to_contain_text("What you see was read")
+    page.unroute_all()
+    expect(page.locator("#live-state")).to_have_text("")
+
+
+def test_an_open_page_says_that_an_error_took_its_place(opened, scenes, stack):
+    transaction = scenes.commits()
+    page = opened(f"/transactions/{transaction}", errors_expected=True)
+    stack.state.kill()
+    try:
+        state = page.locator("#live-state")
+        expect(state).to_have_text("The state database does not answer.")
+        expect(page.locator("#live-age")).to_contain_text("What you see was read")
+        expect(page.locator("#standing")).to_contain_text("All 2 branches have committed.")
+        failed = opened(f"/transactions/{transaction}", errors_expected=True)
+        expect(failed.locator("h1")).to_have_text("The state database does not answer")
+    finally:
+        stack.state.start()
+    expect(state).to_have_text("")
+    expect(failed.locator("#standing")).to_contain_text("All 2 branches have committed.")
+
+
+def test_another_page_from_a_proxy_is_not_taken_for_an_update(opened, scenes):
+    page = opened("/", errors_expected=True)
+    page.route("**/*", lambda route: route.fulfill(
+        status=502, content_type="text/html", body="<main><h1>Bad gateway</h1></main>"))
+    expect(page.locator("#live-state")).to_have_text("Bad gateway.")
+
+
+def test_a_page_that_waits_for_a_selection_says_so(opened, scenes):
+    page = opened("/")
+    page.evaluate("document.getSelection().selectAllChildren(document.querySelector('h1'))")
+    expect(page.locator("#live-state")).to_contain_text("Not brought up to date while text is sel")
+    page.evaluate("document.getSelection().removeAllRanges()")
+    expect(page.locator("#live-state")).to_have_text("")
 
 
 def test_keys(opened, scenes):

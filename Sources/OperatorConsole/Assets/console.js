@@ -4,6 +4,7 @@
 (() => {
   const byId = (id) => document.getElementById(id);
   const refreshMilliseconds = 2000;
+  const answerMillisecondsMax = 10_000;
 
   // What works with this script alone is hidden in the page.
   const reveal = (root) => {
@@ -14,18 +15,31 @@
 
   const live = {
     isPaused: sessionStorage.getItem("paused") === "yes",
-    timer: null,
     lastRead: Date.now(),
   };
 
   const say = (text, isStale = false) => {
     const state = byId("live-state");
     if (state.textContent !== text) state.textContent = text;
-    state.classList.toggle("stale", isStale);
+    byId("foot").classList.toggle("stale", isStale);
+    // Outside what is read aloud, since it changes with each attempt.
+    const seconds = Math.round((Date.now() - live.lastRead) / 1000);
+    byId("live-age").textContent = isStale ? `What you see was read ${seconds} s ago.` : "";
   };
+
+  const sayState = () => say(live.isPaused ? "Paused: what you see is not brought up to date." : "");
 
   const isBusy = () =>
     document.querySelector("dialog[open]") !== null || !document.getSelection().isCollapsed;
+
+  // Reads the page again; a replica that hangs must not look like one where nothing changes.
+  const readPage = async (...signals) => {
+    const answer = await fetch(location.href, {
+      headers: { Accept: "text/html" }, cache: "no-store",
+      signal: AbortSignal.any([...signals, AbortSignal.timeout(answerMillisecondsMax)]),
+    });
+    return new DOMParser().parseFromString(await answer.text(), "text/html");
+  };
 
   // Calls `apply` with each new version of the page, and `fail` while there is none; returns what
   // ends that. The one place that knows where updates come from.
@@ -34,13 +48,14 @@
     let request = null;
     const next = () => { timer = setTimeout(read, refreshMilliseconds); };
     const read = async () => {
-      if (document.visibilityState !== "visible" || isBusy()) return next();
+      if (document.visibilityState !== "visible") return next();
+      if (isBusy()) {
+        say("Not brought up to date while text is selected or a dialog is open.", true);
+        return next();
+      }
       request = new AbortController();
       try {
-        const answer = await fetch(location.href, {
-          headers: { Accept: "text/html" }, cache: "no-store", signal: request.signal,
-        });
-        apply(new DOMParser().parseFromString(await answer.text(), "text/html"));
+        apply(await readPage(request.signal));
       } catch (error) {
         if (error.name === "AbortError") return;
         fail();
@@ -51,10 +66,18 @@
     return () => { clearTimeout(timer); request?.abort(); };
   };
 
+  // What a page shows, as its main part says; undefined for a page that no replica made.
+  const kindOf = (page) => page.querySelector("main")?.dataset.page;
+
   // Puts what has changed into the page, and leaves the focus and open parts as they are.
   const apply = (page) => {
+    if (kindOf(page) !== kindOf(document)) {
+      // In place of this page there is an error, or an error has passed.
+      if (kindOf(page) && kindOf(document) === "error") return location.reload();
+      return fail(page.querySelector("main h1")?.textContent);
+    }
     live.lastRead = Date.now();
-    say("");
+    sayState();
     const headline = document.querySelector("[data-headline]")?.dataset.headline;
     for (const old of document.querySelectorAll("[data-live]")) {
       const fresh = page.getElementById(old.id);
@@ -94,10 +117,7 @@
     same?.focus({ preventScroll: true });
   };
 
-  const fail = () => {
-    const seconds = Math.round((Date.now() - live.lastRead) / 1000);
-    say(`This replica does not answer; what you see was read ${seconds} s ago.`, true);
-  };
+  const fail = (why = "This replica does not answer") => say(`${why}.`, true);
 
   let stop = null;
   const setPaused = (isPaused) => {
@@ -109,13 +129,10 @@
     toggle.title = isPaused ? "Bring this page up to date again" : "Stop bringing this page up to date";
     stop?.();
     stop = isPaused ? null : updates(apply, fail);
-    say(isPaused ? "Paused: what you see is not brought up to date." : "");
+    sayState();
   };
 
-  const refreshNow = async () => {
-    const answer = await fetch(location.href, { headers: { Accept: "text/html" }, cache: "no-store" });
-    apply(new DOMParser().parseFromString(await answer.text(), "text/html"));
-  };
+  const refreshNow = () => readPage().then(apply).catch(() => fail());
 
   // Copying
 

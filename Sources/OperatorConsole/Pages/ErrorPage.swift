@@ -18,10 +18,13 @@ struct ErrorPage {
     }
 
     @HTMLBuilder var html: HTML {
-        div(.class("page-head")) { h1 { title } }
-        Parts.notice(.bad) {
-            p { detail }
-            p { a(.href(.overview)) { "Go to the overview" } }
+        // One part, since another error may follow this one.
+        div(.id("error"), .live, .class("stack")) {
+            div(.class("page-head")) { h1 { title } }
+            Parts.notice(.bad) {
+                p { detail }
+                p { a(.href(.overview)) { "Go to the overview" } }
+            }
         }
     }
 }

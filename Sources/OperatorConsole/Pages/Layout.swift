@@ -10,8 +10,10 @@ struct Layout {
         let assets: Assets
     }
 
-    /// A page's place in the navigation.
-    enum Place { case overview, transactions, participants, elsewhere }
+    /// A page's place in the navigation; an error has none.
+    ///
+    /// The page's script compares it, so that no error is taken for a new version of a page.
+    enum Place: String { case overview, transactions, participants, error }
 
     let site: Site
     let place: Place
@@ -30,7 +32,9 @@ struct Layout {
             pageBody {
                 a(.class("skip"), Attribute("href", "#main")) { "Skip to the content" }
                 banner
-                main(.id("main"), Attribute("tabindex", "-1")) { content() }
+                main(
+                    .id("main"), Attribute("data-page", place.rawValue), Attribute("tabindex", "-1")
+                ) { content() }
                 foot
                 HelpDialog.html
             }
@@ -91,14 +95,18 @@ struct Layout {
     }
 
     private var foot: HTML {
-        footer(.class("foot")) {
+        footer(.class("foot"), .id("foot")) {
             p(.id("read-at"), .live) {
                 "Read by \(site.replica) at "
                 moment.full(moment.now)
                 ". "
                 noscript { "Reload the page to read again." }
             }
-            p(.id("live-state"), .role("status")) {}
+            p(.class("live")) {
+                span(.id("live-state"), .role("status")) {}
+                " "
+                span(.id("live-age")) {}
+            }
             if let json {
                 p { a(.href(json), .class("json")) { "This page's data as JSON" } }
             }

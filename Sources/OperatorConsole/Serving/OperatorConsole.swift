@@ -84,7 +84,7 @@ package struct OperatorConsole: Sendable {
     func rendered(
         _ page: ErrorPage, status: HTTPResponse.Status = .notFound, at moment: Moment
     ) -> ServerResponse {
-        let layout = Layout(site: site, place: .elsewhere, title: page.title, moment: moment)
+        let layout = Layout(site: site, place: .error, title: page.title, moment: moment)
         return Self.response(status, layout.page { page.html })
     }
 
