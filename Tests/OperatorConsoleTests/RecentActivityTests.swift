@@ -29,18 +29,47 @@ import TransactionEngine
         clock.advance(milliseconds: 3 * RecentActivity.bucketMilliseconds)
         let buckets = activity.report().buckets
         #expect(buckets.count == RecentActivity.bucketCount)
-        #expect(buckets.suffix(2).allSatisfy { $0 != nil })
-        #expect(buckets.dropLast(2).allSatisfy { $0 == nil })
+        #expect(buckets.suffix(3).allSatisfy { $0 != nil })
+        #expect(buckets.dropLast(3).allSatisfy { $0 == nil })
+    }
+
+    @LoopActor
+    @Test func aRateIsOfTheTimeThatWasCounted() {
+        // A third of its bucket has passed.
+        let activity = RecentActivity(clock: clock)
+        activity.observe(answer(.commit))
+        clock.advance(milliseconds: 25_000)
+        let latest = activity.report().latest
+        #expect((latest.bucket.answered, latest.milliseconds) == (1, 25_000))
+        clock.advance(milliseconds: 30_000)
+        #expect(activity.report().latest.milliseconds == 35_000)
     }
 
     @LoopActor
     @Test func forgetsWhatIsOlderThanAnHour() {
         let activity = RecentActivity(clock: clock)
+        clock.advance(milliseconds: 2 * RecentActivity.bucketMilliseconds)
         activity.observe(answer(.commit))
-        let hour = Int64(RecentActivity.bucketCount) * RecentActivity.bucketMilliseconds
-        clock.advance(milliseconds: hour + RecentActivity.bucketMilliseconds)
+        clock.advance(milliseconds: 59 * 60_000)
+        #expect(activity.report().total.answered == 1)
+        clock.advance(milliseconds: 2 * 60_000)
         #expect(activity.report().total.answered == 0)
-        // The same place of the ring is used anew.
+    }
+
+    @LoopActor
+    @Test func countsFromTheFirstMoment() {
+        let activity = RecentActivity(clock: clock)
+        activity.observe(answer(.commit))
+        clock.advance(milliseconds: 59 * 60_000)
+        #expect(activity.report().total.answered == 1)
+    }
+
+    @LoopActor
+    @Test func usesAPlaceOfTheRingAnew() {
+        let activity = RecentActivity(clock: clock)
+        activity.observe(answer(.commit))
+        let lap = Int64(RecentActivity.bucketCount + 1) * RecentActivity.bucketMilliseconds
+        clock.advance(milliseconds: lap)
         activity.observe(answer(.abort))
         let total = activity.report().total
         #expect((total.committed, total.aborted) == (0, 1))

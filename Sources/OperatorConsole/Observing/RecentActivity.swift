@@ -66,14 +66,17 @@ package final class RecentActivity: EngineObserver {
         let first = startedAtMilliseconds / Self.bucketMilliseconds
         return ring.withLock { ring in
             let buckets = (current - Int64(Self.bucketCount)..<current).map { number -> Bucket? in
-                // The first one is whole only if counting began with it.
-                guard number > first else { return nil }
+                // Counting may have begun within the first one: what it has is true, if not all.
+                guard number >= first else { return nil }
                 let bucket = ring[Int(number % Int64(ring.count))]
                 return bucket.number == number ? bucket : Bucket()
             }
             let filling = ring[Int(current % Int64(ring.count))]
             return ActivityReport(
                 since: startedAt, buckets: buckets,
+                lastMilliseconds: min(
+                    current * Self.bucketMilliseconds - startedAtMilliseconds,
+                    Self.bucketMilliseconds),
                 current: filling.number == current ? filling : Bucket(),
                 currentMilliseconds: now
                     - max(current * Self.bucketMilliseconds, startedAtMilliseconds))
@@ -85,14 +88,16 @@ package final class RecentActivity: EngineObserver {
 struct ActivityReport: Sendable {
     /// When this replica began to count.
     let since: Timestamp
-    /// The whole buckets, the oldest first; nil for the time before it counted.
+    /// The full buckets, the oldest first; nil for the time before it counted.
     let buckets: [RecentActivity.Bucket?]
+    /// For how long the last of them counted; only the first one counted for less than all of it.
+    let lastMilliseconds: Int64
     /// The bucket that is being filled.
     let current: RecentActivity.Bucket
     /// How long it has been filled.
     let currentMilliseconds: Int64
 
-    /// The last half minute to minute: the bucket being filled, and the whole one before it.
+    /// The last half minute to minute: the bucket being filled, and the full one before it.
     var latest: (bucket: RecentActivity.Bucket, milliseconds: Int64) {
         guard let before = buckets.last ?? nil else { return (current, currentMilliseconds) }
         var sum = current
@@ -100,7 +105,7 @@ struct ActivityReport: Sendable {
         sum.aborted += before.aborted
         sum.others += before.others
         sum.latencies.add(before.latencies)
-        return (sum, currentMilliseconds + RecentActivity.bucketMilliseconds)
+        return (sum, currentMilliseconds + lastMilliseconds)
     }
 
     /// The sums over everything that it holds.
