@@ -88,9 +88,10 @@ import Testing
             ],
             reading: ParticipantReading(
                 at: 0, duration: 1,
-                report: .success(PreparedReport(observedAt: 0, entries: [entry], count: 1))))
+                answer: .success(PreparedReport(observedAt: 0, entries: [entry], count: 1))))
         let page = ParticipantPage(
-            participant: view, waits: .success([wait]), moment: Records.moment)
+            participant: view, waits: WaitsReading(at: 0, duration: 1, answer: .success([wait])),
+            moment: Records.moment)
         #expect(isSafe(page.html.markup))
         let table = ParticipantTable(participants: [view], moment: Records.moment)
         #expect(isSafe(table.html.markup))

@@ -7,6 +7,7 @@ import EventLoop
 /// A clock that a test sets.
 final class HandClock: EngineClock {
     private let time: Lock<Int64>
+    private let timers = Lock<[@LoopActor () -> Void]>([])
 
     init(milliseconds: Int64) { time = Lock(milliseconds) }
 
@@ -18,7 +19,23 @@ final class HandClock: EngineClock {
     func schedule(
         after delay: Duration, _ body: @escaping @LoopActor () -> Void
     ) -> any ScheduledTimer {
-        preconditionFailure("nothing here waits")
+        timers.withLock { $0.append(body) }
+        return Timer()
+    }
+
+    /// Waits for a timer, and fires it at once.
+    @LoopActor
+    func fireNextTimer() async {
+        while true {
+            let next = timers.withLock { $0.isEmpty ? nil : $0.removeFirst() }
+            if let next { return next() }
+            await Task.yield()
+        }
+    }
+
+    /// Fires whenever the test says.
+    private struct Timer: ScheduledTimer {
+        func cancel() {}
     }
 }
 
@@ -67,22 +84,22 @@ enum Records {
     /// An answer in which one transaction is prepared, for as long as this when it was asked.
     static func reading(
         at: Timestamp, gid: String = "tandem:i:7:0", ageSeconds: Double
-    ) -> ParticipantReading {
+    ) -> PreparedReading {
         let found = PreparedInventory.Entry(
             gid: gid, transactionID: 1, transactionIDAge: 2, role: "tandem", database: "users",
             preparedAt: 0, ageSeconds: ageSeconds, claim: .otherRole, locks: [], lockCount: 0,
             blocked: [], blockedCount: 0)
         let entry = PreparedReport.Entry(
             found: found, kind: .own, transaction: nil, branch: nil, remedy: "")
-        return ParticipantReading(
+        return PreparedReading(
             at: at, duration: 1,
-            report: .success(PreparedReport(observedAt: at, entries: [entry], count: 1)))
+            answer: .success(PreparedReport(observedAt: at, entries: [entry], count: 1)))
     }
 
     /// The page of a transaction.
     static func page(
         _ record: TransactionRecord, events: [TimelineEvent] = [],
-        readings: [String: ParticipantReading] = [:], isReadOnly: Bool = false
+        readings: [String: PreparedReading] = [:], isReadOnly: Bool = false
     ) -> String {
         TransactionPage(
             record: record, events: events, waits: [], nextAttempts: [:], readings: readings,

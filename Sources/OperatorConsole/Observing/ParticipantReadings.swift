@@ -1,43 +1,50 @@
 import EventLoop
 import TransactionEngine
 
-/// What a participant's server last answered about its prepared transactions.
-struct ParticipantReading: Sendable {
+/// What a participant's server last answered to a question.
+struct ParticipantReading<Answer: Sendable>: Sendable {
     /// When it was asked.
     let at: Timestamp
     /// How long it took to answer, in microseconds.
     let duration: Int64
-    let report: Result<PreparedReport, ParticipantUnreachable>
+    let answer: Result<Answer, ParticipantUnreachable>
 
-    /// The report, if there is one.
-    var prepared: PreparedReport? { try? report.get() }
+    /// The answer, if there is one.
+    var found: Answer? { try? answer.get() }
 }
 
-/// Asks participants about their prepared transactions, so that no page waits for a server that does
-/// not answer.
+/// What is prepared on a participant's server.
+typealias PreparedReading = ParticipantReading<PreparedReport>
+/// The sessions of a participant's server that wait for a lock.
+typealias WaitsReading = ParticipantReading<[LockWaitReport]>
+
+/// Asks participants one question, so that no page waits for a server that does not answer.
 ///
 /// However many pages are open, each server is asked one question at a time, and again only after
 /// two seconds. A page shows the last answer, and how old it is.
 @LoopActor
-final class ParticipantReadings {
-    /// How old an answer may become, in microseconds.
-    private static let ageMax: Int64 = 2_000_000
-    /// How long a page waits for answers: a server that is well answers sooner.
-    private static let wait: Duration = .milliseconds(100)
+final class ParticipantReadings<Answer: Sendable> {
+    typealias Question = @Sendable (String) async throws(ParticipantUnreachable) -> Answer
 
-    private let engine: TransactionEngine
+    /// How old an answer may become, in microseconds.
+    private let ageMax: Int64 = 2_000_000
+    /// How long a page waits for answers: a server that is well answers sooner.
+    private let wait: Duration = .milliseconds(100)
+
+    private let question: Question
     private let clock: any EngineClock
-    private var readings: [String: ParticipantReading] = [:]
+    private var readings: [String: ParticipantReading<Answer>] = [:]
     private var underWay: Set<String> = []
     private var waiting: [Waiter] = []
 
-    nonisolated init(engine: TransactionEngine, clock: any EngineClock) {
-        self.engine = engine
+    /// Makes readings without an answer; the question is put to the participant of a name.
+    nonisolated init(clock: any EngineClock, question: @escaping Question) {
+        self.question = question
         self.clock = clock
     }
 
     /// The last answers of these participants, for which it waits a tenth of a second at most.
-    func latest(of names: [String]) async -> [String: ParticipantReading] {
+    func latest(of names: [String]) async -> [String: ParticipantReading<Answer>] {
         for name in names where !underWay.contains(name) && isOld(readings[name]) { ask(name) }
         if names.contains(where: underWay.contains) {
             await withCheckedContinuation { continuation in
@@ -45,15 +52,15 @@ final class ParticipantReadings {
                 guard !waiter.names.isEmpty else { return waiter.end() }
                 waiting.removeAll(where: \.isOver)
                 waiting.append(waiter)
-                waiter.timer = clock.schedule(after: Self.wait) { waiter.end() }
+                waiter.timer = clock.schedule(after: wait) { waiter.end() }
             }
         }
         return readings.filter { names.contains($0.key) }
     }
 
-    private func isOld(_ reading: ParticipantReading?) -> Bool {
+    private func isOld(_ reading: ParticipantReading<Answer>?) -> Bool {
         guard let reading else { return true }
-        return clock.wallTime - reading.at >= Self.ageMax
+        return clock.wallTime - reading.at >= ageMax
     }
 
     private func ask(_ name: String) {
@@ -61,15 +68,15 @@ final class ParticipantReadings {
         Task { @LoopActor in
             let start = clock.milliseconds
             let at = clock.wallTime
-            let report: Result<PreparedReport, ParticipantUnreachable>
+            let answer: Result<Answer, ParticipantUnreachable>
             do throws(ParticipantUnreachable) {
-                report = .success(try await engine.preparedTransactions(in: name))
+                answer = .success(try await question(name))
             } catch {
-                report = .failure(error)
+                answer = .failure(error)
             }
             readings[name] = ParticipantReading(
                 at: at, duration: max(clock.wallTime - at, (clock.milliseconds - start) * 1_000),
-                report: report)
+                answer: answer)
             underWay.remove(name)
             for waiter in waiting { waiter.names.remove(name) }
             for waiter in waiting where waiter.names.isEmpty { waiter.end() }

@@ -12,7 +12,7 @@ struct BranchCard {
     /// When it is tried next, if this replica coordinates the transaction and waits for that.
     let nextAttempt: Timestamp?
     /// What its server answered last, if it has.
-    let reading: ParticipantReading?
+    let reading: PreparedReading?
     /// The replica that made the page.
     let replica: String
     let moment: Moment
@@ -20,7 +20,7 @@ struct BranchCard {
 
     /// What its server showed of it, if it was prepared there.
     private var found: PreparedInventory.Entry? {
-        reading?.prepared?.entries.first { $0.found.gid == branch.gid }?.found
+        reading?.found?.entries.first { $0.found.gid == branch.gid }?.found
     }
 
     var html: HTML {

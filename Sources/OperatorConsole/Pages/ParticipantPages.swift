@@ -7,16 +7,16 @@ struct ParticipantView {
     /// The prepared transactions there that are left to an operator.
     let reported: [ReportedTransaction]
     /// What its server answered last, if it does answer.
-    let reading: ParticipantReading?
+    let reading: PreparedReading?
 
     /// How many of its prepared transactions are of this kind.
     func count(_ kinds: PreparedReport.Kind...) -> Int? {
-        reading?.prepared.map { report in report.entries.count { kinds.contains($0.kind) } }
+        reading?.found.map { report in report.entries.count { kinds.contains($0.kind) } }
     }
 
     /// How many sessions wait for one of its prepared transactions.
     var blockedCount: Int? {
-        reading?.prepared.map { report in report.entries.reduce(0) { $0 + $1.found.blockedCount } }
+        reading?.found.map { report in report.entries.reduce(0) { $0 + $1.found.blockedCount } }
     }
 
     var pill: HTML {
@@ -76,7 +76,7 @@ struct ParticipantTable {
                             th(.rowHeader) { a(.href(.participant(status.name))) { status.name } }
                             td { participant.pill }
                             td(.class("figure")) {
-                                participant.reading?.prepared == nil
+                                participant.reading?.found == nil
                                     ? "–"
                                     : TimeText.span(
                                         microseconds: participant.reading?.duration ?? 0)
@@ -136,7 +136,8 @@ struct ParticipantsPage {
 /// One participant: its state, what is prepared there, and who waits for whom.
 struct ParticipantPage {
     let participant: ParticipantView
-    let waits: Result<[LockWaitReport], ParticipantUnreachable>
+    /// What its server answered last about sessions that wait; nil if it has not yet.
+    let waits: WaitsReading?
     let moment: Moment
 
     private var status: ParticipantStatus { participant.status }
@@ -151,7 +152,7 @@ struct ParticipantPage {
         section(.labelled(by: "prepared-title")) {
             h2(.id("prepared-title")) { "Prepared transactions" }
             div(.id("prepared"), .live) {
-                PreparedTable(reading: participant.reading ?? silent, moment: moment).html
+                PreparedTable(reading: participant.reading ?? silent(), moment: moment).html
             }
         }
         section(.labelled(by: "unresolved-title")) {
@@ -170,11 +171,11 @@ struct ParticipantPage {
     }
 
     /// The reading of a participant that is not asked, because it does not answer.
-    private var silent: ParticipantReading? {
+    private func silent<Answer>() -> ParticipantReading<Answer>? {
         guard !status.isAvailable else { return nil }
         return ParticipantReading(
             at: moment.now, duration: 0,
-            report: .failure(ParticipantUnreachable(status.lastError ?? "it does not answer")))
+            answer: .failure(ParticipantUnreachable(status.lastError ?? "it does not answer")))
     }
 
     private var facts: HTML {
@@ -238,7 +239,9 @@ struct ParticipantPage {
     }
 
     @HTMLBuilder private var waiting: HTML {
-        switch waits {
+        let reading = waits ?? silent()
+        switch reading?.answer {
+        case nil: Parts.unanswered
         case .failure(let failure):
             Parts.empty("Not known: \(failure.reason).")
         case .success(let waits) where waits.isEmpty:
@@ -270,6 +273,8 @@ struct ParticipantPage {
                 }
             }
         }
-        Parts.source("Read from the server's pg_stat_activity and pg_locks for this page.")
+        if let reading, reading.found != nil {
+            reading.source("pg_stat_activity and pg_locks", moment)
+        }
     }
 }

@@ -48,6 +48,10 @@ enum Parts {
         p(.class("empty")) { text }
     }
 
+    /// What stands in the place of an answer that is not there.
+    static let unanswered = empty(
+        "The server has not answered yet. This page shows its answer as soon as it comes.")
+
     /// A message above everything else.
     static func notice(_ tone: Tone, @HTMLBuilder content: () -> HTML) -> HTML {
         div(.class("notice \(tone.rawValue)")) {

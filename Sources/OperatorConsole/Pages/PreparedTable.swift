@@ -2,14 +2,12 @@ import TransactionEngine
 
 /// Everything that is prepared on a participant's server: what it locks, and whom it blocks.
 struct PreparedTable {
-    let reading: ParticipantReading?
+    let reading: PreparedReading?
     let moment: Moment
 
     @HTMLBuilder var html: HTML {
-        switch reading?.report {
-        case nil:
-            Parts.empty(
-                "The server has not answered yet. This page shows its answer as soon as it comes.")
+        switch reading?.answer {
+        case nil: Parts.unanswered
         case .failure(let failure):
             Parts.empty("Not known: \(failure.reason).")
         case .success(let report):
@@ -19,12 +17,8 @@ struct PreparedTable {
                 list(report, readAt: reading?.at ?? report.observedAt)
             }
         }
-        if let reading, reading.prepared != nil {
-            p(.class("source")) {
-                "Read from the server's pg_prepared_xacts and pg_locks "
-                moment.relative(reading.at)
-                "; it took \(TimeText.span(microseconds: reading.duration))."
-            }
+        if let reading, reading.found != nil {
+            reading.source("pg_prepared_xacts and pg_locks", moment)
         }
     }
 
@@ -98,6 +92,17 @@ struct PreparedTable {
         case .orphan: Tone.bad.pill("orphan")
         case .otherInstallation: Tone.calm.pill("another installation")
         case .foreign: Tone.calm.pill("foreign")
+        }
+    }
+}
+
+extension ParticipantReading {
+    /// Where it comes from, and how old it is.
+    func source(_ views: String, _ moment: Moment) -> HTML {
+        p(.class("source")) {
+            "Read from the server's \(views) "
+            moment.relative(at)
+            "; it took \(TimeText.span(microseconds: duration))."
         }
     }
 }

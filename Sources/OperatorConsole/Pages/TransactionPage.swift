@@ -12,7 +12,7 @@ struct TransactionPage {
     /// When branches are tried next, which the coordinating replica alone knows.
     let nextAttempts: [Int: Timestamp]
     /// What the servers of its open branches answered last.
-    let readings: [String: ParticipantReading]
+    let readings: [String: PreparedReading]
     /// The replica that made the page.
     let replica: String
     let moment: Moment

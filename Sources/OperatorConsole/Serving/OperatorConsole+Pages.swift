@@ -89,7 +89,7 @@ extension OperatorConsole {
         // Where a branch is open, what its server shows of it is worth a question.
         let open = record.branches.filter { $0.outcome == nil && $0.evidence != nil }
         let answering = await engine.participantStatuses().filter(\.isAvailable).map(\.name)
-        let found = await readings.latest(
+        let found = await prepared.latest(
             of: answering.filter { name in open.contains { $0.participant == name } })
         let moment = now
         let page = TransactionPage(
@@ -117,12 +117,8 @@ extension OperatorConsole {
         guard let view = await participantViews().first(where: { $0.status.name == name }) else {
             return rendered(.notFound, at: now)
         }
-        let waits: Result<[LockWaitReport], ParticipantUnreachable>
-        do throws(ParticipantUnreachable) {
-            waits = .success(try await engine.waits(in: view.status.name))
-        } catch {
-            waits = .failure(error)
-        }
+        let asked = view.status.isAvailable ? [view.status.name] : []
+        let waits = await waits.latest(of: asked)[view.status.name]
         let page = ParticipantPage(participant: view, waits: waits, moment: now)
         let layout = Layout(
             site: site, place: .participants, title: view.status.name, moment: page.moment,
@@ -133,7 +129,7 @@ extension OperatorConsole {
     /// All participants; those that answer are asked about their prepared transactions.
     private func participantViews() async -> [ParticipantView] {
         let statuses = await engine.participantStatuses()
-        let found = await readings.latest(of: statuses.filter(\.isAvailable).map(\.name))
+        let found = await prepared.latest(of: statuses.filter(\.isAvailable).map(\.name))
         var views: [ParticipantView] = []
         for status in statuses {
             views.append(

@@ -23,7 +23,8 @@ package struct OperatorConsole: Sendable {
     let activity: RecentActivity
     let clock: any EngineClock
     let readiness: @Sendable () async -> Readiness
-    let readings: ParticipantReadings
+    let prepared: ParticipantReadings<PreparedReport>
+    let waits: ParticipantReadings<[LockWaitReport]>
     let site: Layout.Site
 
     /// Makes the pages of a replica.
@@ -35,7 +36,12 @@ package struct OperatorConsole: Sendable {
         self.activity = activity
         self.clock = clock
         self.readiness = readiness
-        readings = ParticipantReadings(engine: engine, clock: clock)
+        prepared = ParticipantReadings(clock: clock) { name throws(ParticipantUnreachable) in
+            try await engine.preparedTransactions(in: name)
+        }
+        waits = ParticipantReadings(clock: clock) { name throws(ParticipantUnreachable) in
+            try await engine.waits(in: name)
+        }
         site = Layout.Site(replica: replica, isReadOnly: isReadOnly, assets: Assets())
     }
 
