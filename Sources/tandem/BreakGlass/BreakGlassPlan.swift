@@ -21,6 +21,14 @@ struct BreakGlassPlan {
         let gid: String
         /// What was recorded when the branch was prepared; nil if it may never have been.
         let evidence: PreparedEvidence?
+        /// Whether an operator has resolved the branch as the decision says.
+        ///
+        /// That may have been a remark about what had happened, or an order that nobody has carried
+        /// out: the branch may be finished, and may be prepared.
+        let isResolved: Bool
+
+        /// Whether the prepared transaction need not be there.
+        var isUnsure: Bool { isResolved || evidence == nil && verb == .rollBack }
 
         static func == (one: Self, other: Self) -> Bool {
             one.gid == other.gid && one.verb == other.verb
@@ -132,18 +140,20 @@ struct BreakGlassPlan {
                 }
                 return nil
             }
-            if let resolution = branch.resolution {
+            let agreed = verb == .commit ? "committed" : "rolledBack"
+            if let resolution = branch.resolution, resolution != agreed {
                 notes.append(
                     Note(
                         transaction: row.id,
                         text:
                             "branch \(branch.number) in \(branch.place.participant): an operator has "
-                            + "stated that it is \(resolution); no statement is printed for it"))
+                            + "stated that it is \(resolution), against the decision; no statement is "
+                            + "printed for it"))
                 return nil
             }
             return Statement(
                 transaction: row.id, branch: branch.number, place: branch.place, verb: verb,
-                gid: branch.gid, evidence: branch.evidence)
+                gid: branch.gid, evidence: branch.evidence, isResolved: branch.resolution != nil)
         }
     }
 }

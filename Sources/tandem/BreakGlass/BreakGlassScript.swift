@@ -136,12 +136,15 @@ struct BreakGlassScript {
 
     private func lines(of statement: BreakGlassPlan.Statement) -> [String] {
         let literal = SQLLiteral.text(statement.gid)
-        guard statement.evidence == nil, statement.verb == .rollBack else {
-            return ["\(statement.verb.rawValue) \(literal);"]
-        }
+        let verb = statement.verb.rawValue
+        guard statement.isUnsure else { return ["\(verb) \(literal);"] }
+        let reason =
+            statement.isResolved
+            ? "an operator has resolved it as decided, and it may have been finished."
+            : "nothing is recorded about its PREPARE."
         return [
-            comment("Runs only if it is prepared: nothing is recorded about its PREPARE."),
-            "SELECT format('ROLLBACK PREPARED %L', gid) FROM pg_prepared_xacts WHERE gid = \(literal) "
+            comment("Runs only if it is prepared: \(reason)"),
+            "SELECT format('\(verb) %L', gid) FROM pg_prepared_xacts WHERE gid = \(literal) "
                 + "AND database = current_database() \\gexec",
         ]
     }

@@ -67,7 +67,7 @@ struct BreakGlassPlanTests {
         #expect(abort.commits.isEmpty)
     }
 
-    @Test("a branch that has ended, or that an operator has resolved, gets no statement")
+    @Test("a branch that has ended, or that an operator has resolved otherwise, gets no statement")
     func ended() throws {
         let one = try plan(["decision": "commit", "outcomes": "{committed,NULL}"])
         #expect(one.commits.map(\.gid) == [Self.gid(1)])
@@ -75,9 +75,25 @@ struct BreakGlassPlanTests {
         let other = try plan(["decision": "commit", "outcomes": "{heuristicRollback,NULL}"])
         #expect(other.commits.map(\.gid) == [Self.gid(1)])
         #expect(other.notes.count == 1)
-        let resolved = try plan(["decision": "commit"], resolution: "committed")
+        let resolved = try plan(["decision": "commit"], resolution: "rolledBack")
         #expect(resolved.commits.map(\.gid) == [Self.gid(1)])
         #expect(resolved.notes.count == 1)
+    }
+
+    @Test(
+        "a resolution may be an order that nobody has carried out: the statement runs if it can",
+        arguments: [("commit", "committed", "COMMIT"), ("abort", "rolledBack", "ROLLBACK")])
+    func ordered(decision: String, resolution: String, verb: String) throws {
+        let snapshot = try snapshot(dump(["decision": decision], resolution: resolution))
+        let plan = BreakGlassPlan(snapshot, isLastState: false)
+        #expect((plan.commits + plan.aborts).map(\.gid) == [Self.gid(0), Self.gid(1)])
+        #expect(plan.notes.isEmpty)
+        let text = BreakGlassScript(snapshot, plan, only: nil).text
+        #expect(
+            text.contains(
+                "\nSELECT format('\(verb) PREPARED %L', gid) FROM pg_prepared_xacts WHERE gid = "
+                    + "'\(Self.gid(0))' AND database = current_database() \\gexec\n"))
+        #expect(text.contains("\n\(verb) PREPARED '\(Self.gid(1))';\n"))
     }
 
     @Test("an undecided row is aborted only as the last state, outside quarantine")
