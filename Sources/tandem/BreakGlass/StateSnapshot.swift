@@ -63,6 +63,12 @@ struct StateSnapshot: Sendable {
 
     func place(_ key: PlaceKey) -> Place? { places[key] }
 
+    /// The names of all participants that are recorded, or that have a branch here.
+    var participants: Set<String> {
+        Set(places.keys.map(\.participant))
+            .union(transactions.flatMap { $0.branches.map(\.place.participant) })
+    }
+
     /// Makes a snapshot of the tables; throws if one is missing, or a row is none that tandem writes.
     init(_ tables: StateTables, source: String) throws(CommandFailure) {
         self.source = source

@@ -48,6 +48,12 @@ struct BreakGlass: AsyncParsableCommand {
     func run() async throws {
         try await reportingFailures {
             let snapshot = try await read()
+            if let only, !snapshot.participants.contains(only) {
+                let names = snapshot.participants.sorted().joined(separator: ", ")
+                throw CommandFailure(
+                    .usage,
+                    "Expected --only with one of the participants \(names), got \"\(only)\".")
+            }
             let plan = BreakGlassPlan(snapshot, isLastState: lastState)
             let script = BreakGlassScript(snapshot, plan, only: only)
             Terminal.output.write(script.text)

@@ -64,6 +64,9 @@ struct BreakGlassTests {
             let path = try await dump(testbed)
             defer { try? FileManager.default.removeItem(atPath: path) }
             #expect(try await prepared(testbed) == ["1", "1"])
+            let wrong = try await breakGlass("--state-dump", path, "--only", "user")
+            #expect(wrong.exits(.usage))
+            #expect(wrong.output.isEmpty && wrong.errors.contains("orders, users, got \"user\""))
             for name in Sandbox.participantNames {
                 let script = try await breakGlass("--state-dump", path, "--only", name)
                 #expect(script.exits(.done), "\(script.errors)")
