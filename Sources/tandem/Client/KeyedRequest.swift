@@ -39,7 +39,9 @@ struct KeyedRequest {
             guard let problem = answer.problem else {
                 switch answer.status {
                 case 202: self = .committing
-                case 200..<300: self = .known(.done)
+                // A proxy's page for logins, say, has 200, too.
+                case 200..<300 where (try? answer.json())?["state"]?.string == "committed":
+                    self = .known(.done)
                 case 300..<500: self = .known(.refused)
                 // A proxy's, perhaps: the replica may have the request.
                 default: self = .unknown
@@ -55,22 +57,31 @@ struct KeyedRequest {
         }
     }
 
+    /// What only the transaction itself can have led to.
+    private static let outcomes: [CommandStatus] = [.done, .aborted, .needsOperator]
+
     /// The answer with the outcome.
     ///
-    /// - Throws: `CommandFailure` if no replica was reached, or the time is over.
+    /// - Throws: `CommandFailure` if no replica was reached, the time is over, or an attempt is refused
+    ///   after another one may have been accepted.
     mutating func outcome() async throws -> (APIAnswer, CommandStatus) {
         var pause = Duration.milliseconds(200)
         while true {
             let (answer, reason) = try await attempt()
             if let answer {
                 switch Verdict(answer) {
-                case .known(let status): return (answer, status)
+                case .known(let status):
+                    // What refuses this attempt says nothing about one before it.
+                    guard !mayHaveArrived || Self.outcomes.contains(status) else {
+                        throw notKnown(reason)
+                    }
+                    return (answer, status)
                 case .committing: return try await finish(answer)
                 case .unknown: mayHaveArrived = true
                 case .notAccepted: break
                 }
             }
-            guard deadline > .now else { throw timeIsOver(reason) }
+            guard deadline > .now else { throw notKnown(reason) }
             Terminal.error.print("No outcome yet: \(reason). Trying again with the same key.")
             let wait = max(pause, answer?.retryAfter.map { .seconds($0) } ?? .zero)
             try await Task.sleep(for: min(wait, deadline - .now))
@@ -96,7 +107,7 @@ struct KeyedRequest {
         }
     }
 
-    private func timeIsOver(_ reason: String) -> CommandFailure {
+    private func notKnown(_ reason: String) -> CommandFailure {
         guard mayHaveArrived else {
             return CommandFailure(.unreachable, "Not accepted in time: \(reason).")
         }

@@ -42,10 +42,12 @@ struct RunCommand: ServerCommand {
         var request = KeyedRequest(
             client, body: body, key: key, timeout: timeout.duration)
         let (answer, status) = try await request.outcome()
+        // What is neither a problem of tandem's nor a success is not from a replica.
+        guard answer.isSuccess || (output.json && answer.problem != nil) else {
+            throw answer.failure(from: client.address)
+        }
         if output.json {
             Terminal.output.print(answer.text)
-        } else if let problem = answer.problem {
-            throw problem.failure
         } else {
             let json = try answer.json()
             let lines =

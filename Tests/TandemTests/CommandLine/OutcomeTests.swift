@@ -21,7 +21,13 @@ struct OutcomeTests {
     @Test("a keyed request ends only with an outcome; all else is sent again")
     func verdicts() {
         func verdict(_ answer: APIAnswer) -> KeyedRequest.Verdict { .init(answer) }
-        #expect(verdict(answer(201)) == .known(.done))
+        func success(_ body: String) -> APIAnswer {
+            APIAnswer(status: 201, body: Array(body.utf8))
+        }
+        #expect(verdict(success(#"{"state":"committed"}"#)) == .known(.done))
+        #expect(verdict(success(#"{"state":"aborted"}"#)) == .unknown)
+        #expect(verdict(success("<html>Log in</html>")) == .unknown)
+        #expect(verdict(answer(200)) == .unknown)
         #expect(verdict(answer(202)) == .committing)
         #expect(
             verdict(answer(409, "statement-failed", outcome: "aborted")) == .known(.aborted))

@@ -1,0 +1,49 @@
+import PostgresClusters
+import Testing
+
+@testable import tandem
+
+@Suite("Commands and the answers of what is no replica, or dies")
+struct ScriptedAnswerTests {
+    private func run(_ server: ScriptedServer, _ more: String...) async throws -> CommandOutput {
+        try await Program.run(["run", "-", "--url", server.url] + more, input: "{}")
+    }
+
+    @Test(
+        "a refusal after an attempt that may have arrived leaves the outcome unknown",
+        arguments: ["401 Unauthorized", "403 Forbidden", "404 Not Found", "429 Too Many"])
+    func refusedLater(status: String) async throws {
+        let server = try ScriptedServer([.none, .status(status)])
+        let output = try await run(server)
+        #expect(output.exits(.unfinished), "\(output)")
+        #expect(output.errors.contains("The outcome is not known: the answer has status"))
+        #expect(output.errors.contains("--key"))
+        #expect(server.requests.count == 2)
+    }
+
+    @Test("a refusal of the first attempt is one")
+    func refusedAtOnce() async throws {
+        let server = try ScriptedServer([.status("403 Forbidden", body: "<html>No.</html>")])
+        let output = try await run(server)
+        #expect(output.exits(.refused), "\(output)")
+        #expect(output.errors.contains("TANDEM_TOKEN"))
+        let other = try ScriptedServer([.status("403 Forbidden", body: "<html>No.</html>")])
+        let json = try await run(other, "--json")
+        #expect(json.exits(.refused))
+        #expect(json.output.isEmpty)
+    }
+
+    @Test("a page with status 200 is no commit; what a replica says then is")
+    func loginPage() async throws {
+        let server = try ScriptedServer([
+            .status("200 OK", body: "<html>Log in</html>"),
+            .status("201 Created", body: #"{"id":"7-00000000000000aa","state":"committed"}"#),
+        ])
+        let output = try await run(server)
+        #expect(output.exits(.done), "\(output)")
+        #expect(server.requests.count == 2)
+        let never = try ScriptedServer(
+            Array(repeating: .status("200 OK", body: "<html>Log in</html>"), count: 20))
+        #expect(try await run(never, "--timeout", "1s").exits(.unfinished))
+    }
+}
