@@ -34,7 +34,8 @@ struct Terminal: Sendable {
 
     /// Writes a line.
     ///
-    /// A reader that has gone, such as `head`, ends this process: nothing else is left to do.
+    /// A reader that has gone, such as `head`, ends this process: nothing else is left to do. So does
+    /// a full disk below standard output, since the exit status must not say that all was written.
     func print(_ text: String) { write(text + "\n") }
 
     /// Writes a text as it is.
@@ -45,9 +46,21 @@ struct Terminal: Sendable {
         while !rest.isEmpty {
             let count = rest.withUnsafeBytes { Glibc.write(descriptor, $0.baseAddress, $0.count) }
             if count < 0, errno == EINTR { continue }
-            guard count > 0 else { return }
+            if count < 0, errno == EAGAIN {
+                var wait = pollfd(fd: descriptor, events: Int16(POLLOUT), revents: 0)
+                poll(&wait, 1, -1)
+                continue
+            }
+            guard count > 0 else { return failed(errno) }
             rest = rest.dropFirst(count)
         }
+    }
+
+    private func failed(_ code: Int32) {
+        // What standard error cannot take, nothing can.
+        guard descriptor == STDOUT_FILENO else { return }
+        Self.error.print("Error: The output cannot be written: \(String(cString: strerror(code))).")
+        exit(CommandStatus.failed.rawValue)
     }
 
     /// The text without what a terminal would obey.

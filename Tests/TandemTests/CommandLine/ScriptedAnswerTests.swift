@@ -46,4 +46,15 @@ struct ScriptedAnswerTests {
             Array(repeating: .status("200 OK", body: "<html>Log in</html>"), count: 20))
         #expect(try await run(never, "--timeout", "1s").exits(.unfinished))
     }
+
+    @Test("a full disk below standard output is said, and is no success")
+    func fullDisk() async throws {
+        let server = try ScriptedServer([.status("200 OK", body: #"{"transactions":[]}"#)])
+        let list = try Program.command(["transactions", "list", "--json", "--url", server.url])
+        let output = try await PostgresClusters.Command(
+            "/bin/sh", ["-c", "exec \"$0\" \"$@\" > /dev/full", list.executable] + list.arguments
+        ).run()
+        #expect(output.exits(.failed), "\(output)")
+        #expect(output.errors == "Error: The output cannot be written: No space left on device.\n")
+    }
 }
