@@ -42,8 +42,8 @@ extension Problem {
         case .recovered:
             self.init(
                 .aborted,
-                "The coordinator stopped before the decision, and recovery rolled the transaction "
-                    + "back.", transaction: record.id)
+                "The replica that ran the transaction stopped before the decision, and another one, or "
+                    + "its next start, rolled it back.", transaction: record.id)
             isRetryable = true
         case .decidedElsewhere:
             self.init(

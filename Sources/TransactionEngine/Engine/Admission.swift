@@ -24,7 +24,7 @@ final class Admission {
 
     /// Runs a transaction to its answer.
     ///
-    /// It goes on to its finish whether or not anybody still waits.
+    /// Without a cancellation, as over HTTP, it goes on to its finish whether or not anybody still waits.
     func run(
         _ request: TransactionRequest, cancellation: RequestCancellation? = nil,
         then completion: @escaping Completion<TransactionAnswer>
