@@ -15,20 +15,23 @@ struct BreakGlassScript {
     }
 
     var text: String {
+        let blocks =
+            part(
+                "1. Decided to commit. Run these first: others may have seen the commit.",
+                plan.commits) + part("2. Decided to abort.", plan.aborts)
+            + part(
+                "3. Undecided, and so aborted: --last-state says that no decision can be missing here.",
+                plan.presumedAborts)
         var lines = preface
-        lines += part(
-            "1. Decided to commit. Run these first: others may have seen the commit.", plan.commits)
-        lines += part("2. Decided to abort.", plan.aborts)
-        lines += part(
-            "3. Undecided, and so aborted: --last-state says that no decision can be missing here.",
-            plan.presumedAborts)
+        if !blocks.isEmpty {
+            lines += [""] + GuardedBlock.beginning + blocks + [""] + GuardedBlock.ending
+        }
         if !plan.open.isEmpty {
             lines += [
                 "",
                 comment("==== Not to be finished without asking. Nothing below runs by itself."),
             ]
-            lines += plan.open.flatMap(
-                OpenTransactionText(installation: snapshot.installation).lines)
+            lines += plan.open.flatMap(OpenTransactionText(snapshot: snapshot).lines)
         }
         if !plan.notes.isEmpty {
             lines += ["", comment("==== Branches without a statement")]
@@ -54,8 +57,9 @@ struct BreakGlassScript {
             "- Stop every replica, and every program that uses tandem's library with this state database, "
                 + "and let none start again with it before you are done."
                 + (replicas.isEmpty ? "" : " Not ended here: \(replicas.joined(separator: ", "))."),
-            "- Each block is for one database, and checks first that it runs there: run tandem break-glass "
-                + "... --only PARTICIPANT | psql CONNINFO, one participant after the other.",
+            "- Each block is for one database, and is skipped anywhere else: run tandem break-glass ... "
+                + "--only PARTICIPANT | psql CONNINFO, one participant after the other. If you paste a "
+                + "block, paste it whole, from \\set tandem_may_run off to \\endif.",
             "",
             "Unfinished transactions: \(snapshot.transactions.count). Statements: "
                 + "\(plan.commits.count) COMMIT PREPARED, \(plan.aborts.count) ROLLBACK PREPARED for "
@@ -96,42 +100,20 @@ struct BreakGlassScript {
             lines.append(
                 comment("Connect as \(roles.joined(separator: " or ")), or as a superuser."))
         }
-        lines += guards(place) + ["\\set ON_ERROR_STOP off"]
-        lines.append(comment("Expected below: each of these that is still prepared."))
+        let name = key.participant + (key.version.map { ", version \($0)" } ?? "")
+        let check = ServerCheck(system: place?.systemIdentifier, database: place?.database)
+        lines += GuardedBlock.lines(check, name: name, body(of: statements))
+        return lines
+    }
+
+    private func body(of statements: [BreakGlassPlan.Statement]) -> [String] {
+        var lines = [comment("Expected below: each of these that is still prepared.")]
         let gids = statements.map { SQLLiteral.text($0.gid) }.joined(separator: ",\n    ")
         lines.append(
             "SELECT gid, transaction, owner, database, prepared FROM pg_prepared_xacts WHERE gid IN (\n    "
                 + gids + ")\nORDER BY prepared;")
         for statement in statements { lines += self.lines(of: statement) }
         return lines + proof(of: statements)
-    }
-
-    /// Stops psql where the statements do not belong, and while tandem may still act.
-    private func guards(_ place: StateSnapshot.Place?) -> [String] {
-        var conditions: [(condition: String, message: String)] = []
-        if let place {
-            conditions.append(
-                (
-                    "(SELECT system_identifier::text FROM pg_control_system()) <> "
-                        + SQLLiteral.text(place.systemIdentifier)
-                        + " OR current_database() <> \(SQLLiteral.text(place.database))",
-                    "this is another server or database than these statements are for"
-                ))
-        }
-        conditions += [
-            ("pg_is_in_recovery()", "this server is a standby; connect to the primary of today"),
-            (
-                "EXISTS (SELECT FROM pg_stat_activity WHERE application_name LIKE 'tandem-%' "
-                    + "AND pid <> pg_backend_pid())",
-                "sessions of tandem are left here; stop the replicas and the programs that use it"
-            ),
-        ]
-        let body = conditions.map { condition, message in
-            "    IF \(condition) THEN\n        RAISE EXCEPTION USING MESSAGE = "
-                + "\(SQLLiteral.text(message));\n    END IF;"
-        }
-        return ["\\set ON_ERROR_STOP on"]
-            + ["DO " + SQLLiteral.dollarQuoted("BEGIN\n\(body.joined(separator: "\n"))\nEND") + ";"]
     }
 
     private func lines(of statement: BreakGlassPlan.Statement) -> [String] {
@@ -183,7 +165,7 @@ struct BreakGlassScript {
 
 /// What to ask about a transaction that no statement may finish by itself.
 private struct OpenTransactionText {
-    let installation: String
+    let snapshot: StateSnapshot
 
     func lines(of open: BreakGlassPlan.Open) -> [String] {
         let row = open.row
@@ -220,26 +202,50 @@ private struct OpenTransactionText {
         case .asksOnePhase(let branch, let evidence):
             return [
                 "Branch \(branch) in \(participant(branch, row)) decides: its own COMMIT is the decision. "
-                    + "When no session of tandem is left, ask server \(evidence.systemIdentifier), on "
-                    + "timeline \(evidence.timeline) and no other:",
-                "  SELECT pg_xact_status('\(evidence.transactionID)'::xid8);",
+                    + "Ask server \(evidence.systemIdentifier), on timeline \(evidence.timeline) and no "
+                    + "other; the question checks where it is asked, and that no session of tandem is left:",
+                question(
+                    check(
+                        of: branch, row,
+                        at: ServerTimeline(
+                            systemIdentifier: evidence.systemIdentifier,
+                            timeline: evidence.timeline)),
+                    "pg_xact_status('\(evidence.transactionID)'::xid8)", or: "too old to say"),
                 "committed: commit the others. aborted: roll the others back. in progress: a session "
-                    + "still holds it; end that and ask again. NULL, or another server or timeline: nothing "
-                    + "proves it; look for its data.",
+                    + "still holds it; end that and ask again. Anything else: nothing proves it; look for "
+                    + "its data.",
             ] + choices(row)
         case .asksJournal(let branch, let server):
             let id = row.id
             return [
-                "The journal of \(participant(branch, row)) decides. When no session of tandem is left, "
-                    + "ask server \(server.systemIdentifier), on timeline \(server.timeline) and no other:",
-                "  SELECT decision FROM tandem_participant.decisions WHERE installation = "
-                    + "'\(installation)' AND number = \(id.number) AND salt = "
-                    + "\(Int64(bitPattern: id.salt));",
-                "commit: commit the others. abort: roll the others back. No row: roll the others back, but "
-                    + "only if what was read here is the last state; a decision is removed from the journal "
-                    + "once the transaction is finished.",
+                "The journal of \(participant(branch, row)) decides. Ask server "
+                    + "\(server.systemIdentifier), on timeline \(server.timeline) and no other; the "
+                    + "question checks where it is asked, and that no session of tandem is left:",
+                question(
+                    check(of: branch, row, at: server),
+                    "(SELECT decision::text FROM tandem_participant.decisions WHERE installation = "
+                        + "\(SQLLiteral.text(snapshot.installation)) AND number = \(id.number) AND "
+                        + "salt = \(Int64(bitPattern: id.salt)))", or: "no row"),
+                "commit: commit the others. abort: roll the others back. no row, and still no row when you "
+                    + "ask once more: roll the others back, but only if what was read here is the last "
+                    + "state; a decision is removed from the journal once the transaction is finished. "
+                    + "Anything else: it is not answered.",
             ] + choices(row)
         }
+    }
+
+    private func check(
+        of branch: Int, _ row: StateSnapshot.Row, at server: ServerTimeline
+    ) -> ServerCheck {
+        let place = row.branches.first { $0.number == branch }.flatMap { snapshot.place($0.place) }
+        return ServerCheck(
+            system: server.systemIdentifier, database: place?.database, timeline: server.timeline)
+    }
+
+    /// A query on one line, to be copied, whose answer is either the value or why there is none.
+    private func question(_ check: ServerCheck, _ value: String, or absent: String) -> String {
+        let value = "coalesce(\(value), \(SQLLiteral.text(absent)))"
+        return "  SELECT " + check.expression(else: value) + ";"
     }
 
     private func participant(_ branch: Int, _ row: StateSnapshot.Row) -> String {

@@ -86,7 +86,7 @@ struct BreakGlassTests {
         }
     }
 
-    @Test("the script for one database stops in another, on a standby, and while a replica runs")
+    @Test("the script for one database fails in another, on a standby, and while a replica runs")
     func guards() async throws {
         try await withTestbed(settings: ResolutionTests.quick) { testbed in
             _ = try await testbed.leaveInDoubt("u1", "o1")
@@ -102,7 +102,9 @@ struct BreakGlassTests {
                 return output.errors
             }
             let orders = try testbed.cluster("orders").connectionString()
-            #expect(try await refusal(at: orders).contains("another server or database"))
+            #expect(
+                try await refusal(at: orders).contains("Skipped, users, version 1: this is another")
+            )
             let address = try testbed.cluster("users").connectionString()
             try await Self.holding(address + " application_name='tandem-work other'") {
                 let refused = try await refusal(at: address)
@@ -112,6 +114,44 @@ struct BreakGlassTests {
             #expect(try await refusal(at: address).contains("standby"))
             try await testbed.cluster("users").promote()
             #expect(try await prepared(testbed) == ["1", "1"])
+        }
+    }
+
+    @Test("a block for the server before is skipped, and the one for this server runs")
+    func versions() async throws {
+        try await withTestbed(settings: ResolutionTests.quick) { testbed in
+            _ = try await testbed.leaveInDoubt("u1", "o1")
+            let server = try await testbed.value(
+                "users", "SELECT system_identifier FROM pg_control_system()")
+            let database = try await testbed.value("users", "SELECT current_database()")
+            // Both are prepared here, so that only the guard keeps the first from being committed.
+            for branch in 0...1 {
+                let gid = BreakGlassPlanTests.gid(branch)
+                try await psql(testbed, "users", "BEGIN; PREPARE TRANSACTION '\(gid)';")
+            }
+            let tests = BreakGlassPlanTests()
+            let snapshot = try tests.snapshot(
+                tests.dump(
+                    [
+                        "decision": "commit", "participants": "{users,users}",
+                        "participant_versions": "{1,2}", "evidence": "\\N",
+                    ],
+                    places: [
+                        "users\t1\t73\tshop",
+                        "users\t2\t\(try #require(server))\t\(try #require(database))",
+                    ]))
+            let script = BreakGlassScript(
+                snapshot, BreakGlassPlan(snapshot, isLastState: false), only: "users"
+            ).text
+            let output = try await psql(testbed, "users", script)
+            #expect(
+                output.errors.contains("Skipped, users, version 1: this is another server than 73"))
+            #expect(!output.errors.contains("version 2") && !output.errors.contains("ERROR"))
+            let left = try await testbed.value(
+                "users",
+                "SELECT string_agg(gid, ' ') FROM pg_prepared_xacts WHERE gid LIKE "
+                    + "'%7-00000000000000aa:%'")
+            #expect(left == BreakGlassPlanTests.gid(0))
         }
     }
 
@@ -193,16 +233,66 @@ struct BreakGlassTests {
             let script = try await breakGlass("--state-dump", path, "--last-state").output
             let statements = script.split(separator: "\n").filter { !$0.hasPrefix("--") }
             #expect(statements.isEmpty, "\(statements)")
-            let question = try #require(
-                script.split(separator: "\n").first { $0.contains("SELECT decision FROM") })
-            let answer = try await psql(testbed, "users", String(question.dropFirst(2)))
-            #expect(answer.output == "commit\n")
+            let question = try question(in: script)
+            #expect(try await psql(testbed, "users", question).output == "commit\n")
             let commit = try #require(
                 script.firstMatch(of: /in orders, to commit: +(?<sql>COMMIT PREPARED '[^']+';)/))
             try await psql(testbed, "orders", String(commit.output.sql))
-            try await testbed.nextIncarnation()
+            let replica = try await testbed.sandbox.startReplica(
+                1, port: testbed.client.port, isQuiet: true)
             try await testbed.expectQuiet(users: 1, orders: 1)
+            let early = try await psql(testbed, "users", question).output
+            #expect(early.hasPrefix("sessions of tandem are left here"))
+            await replica.kill()
+            try await untilNoSession(testbed)
+            try await expectGuarded(testbed, question)
         }
+    }
+
+    @Test("where a one-phase branch is the commit point, the status of its transaction id is asked")
+    func onePhase() async throws {
+        try await withTestbed(settings: ResolutionTests.quick) { testbed in
+            _ = try await testbed.leaveInDoubt("u1", "o1")
+            try await untilNoSession(testbed)
+            let evidence = try await testbed.value(
+                "users",
+                "SELECT concat_ws(' ', pg_current_xact_id(), system_identifier, timeline_id, '0/1 app') "
+                    + "FROM pg_control_system(), pg_control_checkpoint()")
+            let tests = BreakGlassPlanTests()
+            let snapshot = try tests.snapshot(
+                tests.dump(
+                    [
+                        "state": "preparing", "commit_modes": "{onePhase,twoPhase}",
+                        "delegated": "t", "evidence": "{\"\(try #require(evidence))\",NULL}",
+                    ],
+                    places: []))
+            let script = BreakGlassScript(
+                snapshot, BreakGlassPlan(snapshot, isLastState: true), only: nil
+            ).text
+            let question = try question(in: script)
+            #expect(try await psql(testbed, "users", question).output == "committed\n")
+            try await expectGuarded(testbed, question)
+        }
+    }
+
+    /// The question to a commit point, which stands in a comment.
+    private func question(in script: String) throws -> String {
+        let line = script.split(separator: "\n").first { $0.hasPrefix("--   SELECT CASE ") }
+        return String(try #require(line).dropFirst(2))
+    }
+
+    /// Asks a wrong server, a standby, and the server on its next timeline.
+    private func expectGuarded(_ testbed: Testbed, _ question: String) async throws {
+        if !question.contains("tandem_participant") {
+            let other = try await psql(testbed, "orders", question).output
+            #expect(other.hasPrefix("this is another server than "))
+        }
+        try await testbed.cluster("users").becomeStandby()
+        let standby = try await psql(testbed, "users", question)
+        #expect(standby.output.hasPrefix("this server is a standby"), "\(standby)")
+        try await testbed.cluster("users").promote()
+        let promoted = try await psql(testbed, "users", question)
+        #expect(promoted.output.hasPrefix("this server is not on timeline 1"), "\(promoted)")
     }
 
     private func untilNoSession(_ testbed: Testbed) async throws {
