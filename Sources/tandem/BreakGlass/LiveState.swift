@@ -36,15 +36,22 @@ enum LiveState {
             """
             SELECT now()::text, system_identifier::text, pg_is_in_recovery()::text,
                 CASE WHEN NOT pg_is_in_recovery() THEN ('x' || substr(pg_walfile_name(
-                    pg_current_wal_lsn()), 1, 8))::bit(32)::bigint::text END
+                    pg_current_wal_lsn()), 1, 8))::bit(32)::bigint::text END,
+                (SELECT string_agg(name, ', ' ORDER BY name) FROM tandem.replicas
+                    WHERE NOT ended AND heartbeat_at > now() - interval '1 minute')
             FROM pg_control_system()
             """, timeout: patience)
         func text(_ column: Int) -> String? { result.text(row: 0, column: column) }
         var snapshot = try StateSnapshot(
             tables, source: "the state database, read at \(text(0) ?? "?")")
-        snapshot.doubt = doubt(
-            recorded: tables.rows(.installation).first, system: text(1),
-            isStandby: text(2) == "true", timeline: text(3))
+        snapshot.doubt =
+            doubt(
+                recorded: tables.rows(.installation).first, system: text(1),
+                isStandby: text(2) == "true", timeline: text(3))
+            ?? text(4).map {
+                "the replicas \($0) wrote a heartbeat within the last minute: they still run, or have "
+                    + "only just been killed"
+            }
         return snapshot
     }
 

@@ -51,6 +51,12 @@ enum StateDump {
             guard line.hasPrefix("COPY tandem."), let (table, columns) = try head(line) else {
                 continue
             }
+            guard tables.missing.contains(table) else {
+                throw CommandFailure(
+                    .usage,
+                    "Expected one dump, got the data of tandem.\(table.rawValue) twice. Nothing is "
+                        + "printed, since only one of them can be the newest.")
+            }
             tables.begin(table)
             var isEnded = false
             while let row = next() {

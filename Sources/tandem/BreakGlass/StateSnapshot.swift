@@ -42,7 +42,6 @@ struct StateSnapshot: Sendable {
         let id: GlobalTransactionID
         let state: TransactionState
         let decision: Decision?
-        let decidedAt: String?
         let isDecidedByOperator: Bool
         let acceptedAt: String
         let journal: ServerTimeline?
@@ -101,6 +100,10 @@ struct StateSnapshot: Sendable {
         var transactions: [Row] = []
         for row in tables.rows(.transactions) {
             transactions.append(try Row(row, installation: id, resolutions: resolutions))
+        }
+        guard Set(transactions.map(\.id)).count == transactions.count else {
+            throw CommandFailure(
+                .usage, "Expected one row for each transaction, got two with the same id.")
         }
         self.transactions = transactions.sorted { $0.id < $1.id }
         finishedForOperator = tables.finishedForOperator
@@ -173,7 +176,7 @@ extension StateSnapshot.Row {
                     resolution: resolutions["\(id)/\(index)"]))
         }
         self.init(
-            id: id, state: state, decision: decision, decidedAt: row.text("decided_at"),
+            id: id, state: state, decision: decision,
             isDecidedByOperator: row.text("decision_from") == "operator",
             acceptedAt: row.text("accepted_at") ?? "?", journal: journal,
             isDelegated: row.text("delegated") == "t", branches: branches)

@@ -69,7 +69,8 @@ struct APIClient: Sendable {
         }
         var message = URLRequest(url: url)
         message.httpMethod = request.method
-        message.timeoutInterval = (request.timeout ?? patience) / .seconds(1)
+        // Rounded up: Foundation takes whole seconds, and 0 for no limit.
+        message.timeoutInterval = ((request.timeout ?? patience) / .seconds(1)).rounded(.up)
         message.setValue("application/json", forHTTPHeaderField: "Accept")
         message.setValue("tandem-command", forHTTPHeaderField: "User-Agent")
         if let token { message.setValue("Bearer \(token)", forHTTPHeaderField: "Authorization") }

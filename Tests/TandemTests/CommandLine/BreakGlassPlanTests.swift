@@ -193,6 +193,9 @@ struct BreakGlassPlanTests {
         for count in 0..<(whole.count - Self.tail.count + 2) {
             #expect(refusal(Array(whole.prefix(count))) != nil, "\(count) lines")
         }
+        #expect(refusal(whole + whole)?.contains("twice") == true)
+        let row = try #require(whole.firstIndex { $0.hasPrefix("7\t") })
+        #expect(refusal(Array(whole[...row]) + Array(whole[row...]))?.contains("same id") == true)
         #expect(refusal(["PGDMP"])?.contains("pg_restore") == true)
         #expect(
             refusal(["INSERT INTO tandem.installation VALUES (true);"])?.contains("--inserts")

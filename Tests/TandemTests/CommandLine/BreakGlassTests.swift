@@ -179,6 +179,18 @@ struct BreakGlassTests {
             #expect(!listed.output.contains("\nROLLBACK PREPARED"))
             #expect(!listed.output.contains("\nSELECT format('ROLLBACK"))
             #expect(listed.output.contains("one may have been since"))
+            // A replica that lives goes on deciding, whatever the caller says.
+            let state = try testbed.cluster("state").connectionString()
+            func live(heartbeat: String) async throws -> CommandOutput {
+                _ = try await testbed.cluster("state").psql(
+                    "UPDATE tandem.replicas SET heartbeat_at = now() - interval '\(heartbeat)'")
+                return try await breakGlass("--state", state, "--last-state")
+            }
+            let alive = try await live(heartbeat: "0 s")
+            #expect(alive.exits(.needsOperator))
+            #expect(alive.output.contains("wrote a heartbeat within the last minute"))
+            #expect(!alive.output.contains("\nSELECT format('ROLLBACK"))
+            #expect(try await live(heartbeat: "1 hour").exits(.done))
             for name in Sandbox.participantNames {
                 let script = try await breakGlass(
                     "--state-dump", path, "--last-state", "--only", name)

@@ -13,7 +13,7 @@ struct ScriptedAnswerTests {
         "a refusal after an attempt that may have arrived leaves the outcome unknown",
         arguments: ["401 Unauthorized", "403 Forbidden", "404 Not Found", "429 Too Many"])
     func refusedLater(status: String) async throws {
-        let server = try ScriptedServer([.none, .status(status)])
+        let server = try ScriptedServer([.closing, .status(status)])
         let output = try await run(server)
         #expect(output.exits(.unfinished), "\(output)")
         #expect(output.errors.contains("The outcome is not known: the answer has status"))
@@ -45,6 +45,31 @@ struct ScriptedAnswerTests {
         let never = try ScriptedServer(
             Array(repeating: .status("200 OK", body: "<html>Log in</html>"), count: 20))
         #expect(try await run(never, "--timeout", "1s").exits(.unfinished))
+    }
+
+    @Test("a transaction without an ETag is not resolved: a change of it could not be noticed")
+    func resolveWithoutTag() async throws {
+        let server = try ScriptedServer([
+            .status("200 OK", body: #"{"participants":[]}"#),
+            .status("200 OK", body: #"{"id":"7-00000000000000aa","branches":[{"branch":0}]}"#),
+        ])
+        let output = try await Program.run([
+            "transactions", "resolve", "7-00000000000000aa", "--branch", "0", "--outcome",
+            "committed", "--reason", "looked", "--yes", "--url", server.url,
+        ])
+        #expect(output.exits(.failed), "\(output)")
+        #expect(output.errors.contains("The answer has no ETag"))
+        #expect(server.requests.count == 2)
+    }
+
+    @Test("a time-out below a second is one", .timeLimit(.minutes(1)))
+    func shortTimeout() async throws {
+        let server = try ScriptedServer([.silence])
+        let output = try await Program.run([
+            "transactions", "list", "--request-timeout", "300ms", "--url", server.url,
+        ])
+        #expect(output.exits(.unreachable), "\(output)")
+        #expect(output.errors.contains("no answer within"))
     }
 
     @Test("a full disk below standard output is said, and is no success")

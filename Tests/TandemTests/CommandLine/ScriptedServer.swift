@@ -7,8 +7,10 @@ import Testing
 final class ScriptedServer: Sendable {
     enum Answer: Sendable {
         /// The connection is closed without an answer, as if the replica had died.
-        case none
+        case closing
         case text(String)
+        /// Nothing comes, until the caller gives up.
+        case silence
 
         static func status(_ status: String, fields: [String] = [], body: String = "") -> Answer {
             let head =
@@ -46,8 +48,13 @@ final class ScriptedServer: Sendable {
                 guard connection >= 0 else { break }
                 let request = Self.read(connection)
                 received.withLock { $0.append(request) }
-                if case .text(let answer)? = rest.popFirst() {
+                switch rest.popFirst() {
+                case .text(let answer):
                     _ = send(connection, answer, answer.utf8.count, Int32(MSG_NOSIGNAL))
+                case .silence:
+                    var byte: UInt8 = 0
+                    while recv(connection, &byte, 1, 0) > 0 {}
+                case .closing, nil: break
                 }
                 close(connection)
             }

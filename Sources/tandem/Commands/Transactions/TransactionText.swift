@@ -246,8 +246,8 @@ enum LockText {
             return "\(transaction)/\(party["branch"]?.plain ?? "?")"
         }
         if let gid = party["gid"]?.string { return "prepared \(gid)" }
-        let process = (party["processId"] ?? party["processID"])?.plain ?? "?"
-        let who = [party["role"], party["applicationName"] ?? party["application"]]
+        let process = party["processId"]?.plain ?? "?"
+        let who = [party["role"], party["applicationName"]]
             .compactMap { $0?.string }
         return "pid \(process)" + (who.isEmpty ? "" : " (\(who.joined(separator: ", ")))")
     }

@@ -75,8 +75,14 @@ struct TransactionsResolve: ServerCommand {
         }.first { $0["gid"]?.string?.hasSuffix(":\(transaction.id):\(branch)") == true }
         do throws(CommandFailure) {
             let answer = try await client.send(.init(transaction.path))
+            guard let entityTag = answer.entityTag else {
+                throw CommandFailure(
+                    .failed,
+                    "The answer has no ETag, so a change could not be noticed. Ask the replica itself "
+                        + "with --url.")
+            }
             return (
-                answer.entityTag ?? "*",
+                entityTag,
                 try preview.lines(of: answer.json(), unresolved: unresolved)
             )
         } catch {
