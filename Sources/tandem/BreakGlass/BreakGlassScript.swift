@@ -24,7 +24,7 @@ struct BreakGlassScript {
                 plan.presumedAborts)
         var lines = preface
         if !blocks.isEmpty {
-            lines += [""] + GuardedBlock.beginning + blocks + [""] + GuardedBlock.ending
+            lines += [""] + GuardedBlock.opening + blocks + [""] + GuardedBlock.closing
         }
         if !plan.open.isEmpty {
             lines += [

@@ -56,7 +56,7 @@ struct ServerCheck {
 /// keep a script from the blocks for other versions of the participant.
 enum GuardedBlock {
     /// Stands before the first block.
-    static let beginning = ["\\set ON_ERROR_STOP off", "\\set tandem_ran off"]
+    static let opening = ["\\set ON_ERROR_STOP off", "\\set tandem_ran off"]
 
     static func lines(_ check: ServerCheck, name: String, _ body: [String]) -> [String] {
         let skipped = "Skipped, \(name): "
@@ -73,7 +73,7 @@ enum GuardedBlock {
     }
 
     /// Stands behind the last block: a script of which nothing has run ends with an error.
-    static var ending: [String] {
+    static var closing: [String] {
         let refusal =
             "BEGIN RAISE EXCEPTION 'Expected a block for this server, and none has run.'; END"
         return [

@@ -179,7 +179,7 @@ struct BreakGlassTests {
             #expect(!listed.output.contains("\nROLLBACK PREPARED"))
             #expect(!listed.output.contains("\nSELECT format('ROLLBACK"))
             #expect(listed.output.contains("one may have been since"))
-            // A replica that lives goes on deciding, whatever the caller says.
+            // A replica that runs goes on deciding, whatever the caller says.
             let state = try testbed.cluster("state").connectionString()
             func live(heartbeat: String) async throws -> CommandOutput {
                 _ = try await testbed.cluster("state").psql(
