@@ -30,7 +30,8 @@ struct HTTPTests {
                 "/v1/transactions", "/v1/transactions/\(id)",
                 "/v1/transactions/\(id)?waitSeconds=1",
                 "/v1/transactions?limit=0", "/v1/transactions/9-0000000000000009",
-                "/v1/participants/none", "/livez", "/readyz", "/openapi.yaml", "/openapi.json", "/",
+                "/v1/participants/none", "/livez", "/readyz", "/openapi.yaml", "/openapi.json",
+                "/v1/none",
                 "/v1/transactions/\(id)/rollback",
             ] {
                 for fields in [[], ["Accept: text/plain"]] {
@@ -42,6 +43,16 @@ struct HTTPTests {
                     #expect(head.text.isEmpty)
                 }
             }
+            // A page says how old what it shows is, so its length changes with the time.
+            let get = try await Self.ask(testbed, "GET /")
+            let head = try await Self.ask(testbed, "HEAD /")
+            func lastingOfPage(_ head: String) -> [Substring] {
+                lasting(head).filter { !$0.hasPrefix("Content-Length:") }
+            }
+            #expect(head.status == 200)
+            #expect(lastingOfPage(head.head) == lastingOfPage(get.head))
+            #expect(head.field("content-length") != nil)
+            #expect(head.text.isEmpty)
         }
     }
 
