@@ -16,7 +16,7 @@ final class ActiveTransaction {
     /// Whether an earlier incarnation, or another replica, began it.
     let isAdopted: Bool
     /// The request that it runs; nil if it is adopted.
-    let run: RequestRun?
+    let activeRequest: ActiveRequest?
     /// The order in which its branches work, each after the one before it has voted; nil if all work at
     /// once.
     var workOrder: [Int]?
@@ -53,19 +53,20 @@ final class ActiveTransaction {
 
     /// A transaction that is about to begin, at microseconds of the engine's clock.
     init(
-        _ record: TransactionRecord, _ branches: [ActiveBranch], run: RequestRun, at now: Int64
+        _ record: TransactionRecord, _ branches: [ActiveBranch], of active: ActiveRequest,
+        at now: Int64
     ) {
         id = record.id
         timeline = TransactionTimeline(
             of: record.id, branchCount: branches.count, first: .accepted, at: record.acceptedAt,
-            clock: now, traceContext: run.request.traceContext)
+            clock: now, traceContext: active.request.traceContext)
         machine = TransactionMachine(
             transaction: record.id, commitModes: record.branches.map(\.commitMode))
         self.record = record
         self.branches = branches
         isAdopted = false
-        self.run = run
-        deadline = run.deadline
+        activeRequest = active
+        deadline = active.deadline
     }
 
     /// A transaction whose row this replica has claimed, now.
@@ -78,7 +79,7 @@ final class ActiveTransaction {
         record = row
         branches = row.branches.map { _ in ActiveBranch(fence: .formerIncarnations) }
         isAdopted = true
-        run = nil
+        activeRequest = nil
         deadline = 0
         notedHeuristicCount = row.heuristicCount
         loggedHeuristics = row.heuristicBranches
@@ -130,20 +131,23 @@ final class ActiveTransaction {
 
     /// The request that waits for the answer of this transaction, and not of a later one; nil if none
     /// does.
-    var waitingRun: RequestRun? {
-        guard let run, run.transaction === self, run.caller != nil else { return nil }
-        return run
+    var waitingRequest: ActiveRequest? {
+        guard let activeRequest, activeRequest.transaction === self, activeRequest.caller != nil
+        else {
+            return nil
+        }
+        return activeRequest
     }
 
     /// Whether the write that aborts it may have accepted a successor, and has not been answered yet.
     ///
     /// The abort is certain by then, and the request's outcome is not: it must not be reported as
     /// aborted, or its caller would have the work done twice.
-    var awaitsSuccessor: Bool { successor != nil && run?.transaction === self }
+    var awaitsSuccessor: Bool { successor != nil && activeRequest?.transaction === self }
 
     /// Whether its row is durable, so that its id may be reported.
     var isAccepted: Bool {
-        machine.isAccepted || record.retryOf != nil && run?.transaction === self
+        machine.isAccepted || record.retryOf != nil && activeRequest?.transaction === self
     }
 
     /// The record with all that the machine knows.

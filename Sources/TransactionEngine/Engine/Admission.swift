@@ -10,7 +10,7 @@ final class Admission {
     private let driver: TransactionDriver
     private let status: StatusReader
     /// The keys of requests that this replica is running.
-    private var runningKeys: [RequestRun.Key: RequestRun] = [:]
+    private var runningKeys: [ActiveRequest.Key: ActiveRequest] = [:]
     private var admittedCount = 0
     private var isDraining = false
     /// Whether even requests that were let in before begin no transaction any more.
@@ -42,102 +42,102 @@ final class Admission {
                 .refused(.overloaded(.transactions(limit: context.limits.inFlightMax))))
         }
         admittedCount += 1
-        let run = RequestRun(request, branches, start: context.clock.microseconds) { [self] in
+        let active = ActiveRequest(request, branches, start: context.clock.microseconds) { [self] in
             admittedCount -= 1
             completion($0)
         }
-        cancellation?.onCancel = { [weak self, weak run] in
-            guard let self, let run else { return }
-            cancel(run)
+        cancellation?.onCancel = { [weak self, weak active] in
+            guard let self, let active else { return }
+            cancel(active)
         }
         if let idempotency = request.idempotency {
-            lookUp(idempotency, for: run)
+            lookUp(idempotency, for: active)
         } else {
-            reserve(for: run)
+            reserve(for: active)
         }
     }
 
     /// Asks for a rollback of a request whose caller has gone away.
-    private func cancel(_ run: RequestRun) {
-        if let transaction = run.transaction {
+    private func cancel(_ active: ActiveRequest) {
+        if let transaction = active.transaction {
             driver.requestRollback(of: transaction)
         } else {
-            run.requestRollback()
-            run.giveUpReservation()
+            active.requestRollback()
+            active.giveUpReservation()
         }
     }
 
     /// Answers a request whose key is known; else it goes on.
     ///
     /// Before any session is taken: a repeated request costs one read.
-    private func lookUp(_ idempotency: TransactionRequest.Idempotency, for run: RequestRun) {
-        if let running = run.key.flatMap({ runningKeys[$0] }) {
-            return run.answer(refusal(of: idempotency, for: running))
+    private func lookUp(_ idempotency: TransactionRequest.Idempotency, for active: ActiveRequest) {
+        if let running = active.key.flatMap({ runningKeys[$0] }) {
+            return active.answer(refusal(of: idempotency, for: running))
         }
         context.spawn { [self] in
             do throws(LogUnavailable) {
                 let earlier = try await context.log.record(
-                    principal: run.request.principal, keyDigest: idempotency.keyDigest)
-                guard let earlier else { return reserve(for: run) }
-                run.answer(await replay(earlier, for: idempotency))
+                    principal: active.request.principal, keyDigest: idempotency.keyDigest)
+                guard let earlier else { return reserve(for: active) }
+                active.answer(await replay(earlier, for: idempotency))
             } catch {
-                run.answer(.refused(.stateUnavailable(reason: error.reason)))
+                active.answer(.refused(.stateUnavailable(reason: error.reason)))
             }
         }
     }
 
-    private func reserve(for run: RequestRun) {
+    private func reserve(for active: ActiveRequest) {
         context.table.admissionBegan()
         let giveUp = context.participants.reserve(
-            run.sessionRequests, runsAgain: false, within: run.request.timeout
+            active.sessionRequests, runsAgain: false, within: active.request.timeout
         ) { [self] in
-            run.cancelReservation = nil
+            active.cancelReservation = nil
             switch $0 {
-            case .success(let sessions): identify(run, sessions)
-            case .failure(let failure): refuse(run, [], failure)
+            case .success(let sessions): identify(active, sessions)
+            case .failure(let failure): refuse(active, [], failure)
             }
         }
-        if let giveUp { run.cancelReservation = giveUp }
-        if run.isRollbackRequested { run.giveUpReservation() }
+        if let giveUp { active.cancelReservation = giveUp }
+        if active.isRollbackRequested { active.giveUpReservation() }
     }
 
-    private func identify(_ run: RequestRun, _ sessions: [any BranchSession]) {
+    private func identify(_ active: ActiveRequest, _ sessions: [any BranchSession]) {
         context.log.nextTransactionID { [self] in
             switch $0 {
-            case .success(let id): begin(run, id, sessions)
+            case .success(let id): begin(active, id, sessions)
             case .failure(let error):
-                refuse(run, sessions, .stateUnavailable(reason: error.reason))
+                refuse(active, sessions, .stateUnavailable(reason: error.reason))
             }
         }
     }
 
     private func begin(
-        _ run: RequestRun, _ id: GlobalTransactionID, _ sessions: [any BranchSession]
+        _ active: ActiveRequest, _ id: GlobalTransactionID, _ sessions: [any BranchSession]
     ) {
-        if run.isRollbackRequested { return refuse(run, sessions, .cancelled) }
+        if active.isRollbackRequested { return refuse(active, sessions, .cancelled) }
         var journal: ServerTimeline?
-        if let commitPoint = run.branches.firstIndex(where: { $0.commitMode == .journal }) {
+        if let commitPoint = active.branches.firstIndex(where: { $0.commitMode == .journal }) {
             journal = sessions[commitPoint].server
             guard journal != nil else {
                 return refuse(
-                    run, sessions,
+                    active, sessions,
                     .participantUnavailable(
-                        name: run.branches[commitPoint].participant, reason: "connection lost"))
+                        name: active.branches[commitPoint].participant, reason: "connection lost"))
             }
         }
-        if beginsNothing { return refuse(run, sessions, .draining) }
-        let key = run.key
+        if beginsNothing { return refuse(active, sessions, .draining) }
+        let key = active.key
         // While this one waited for sessions, another request with its key may have begun.
-        if let key, let idempotency = run.request.idempotency, let running = runningKeys[key] {
-            return end(run, sessions, refusal(of: idempotency, for: running))
+        if let key, let idempotency = active.request.idempotency, let running = runningKeys[key] {
+            return end(active, sessions, refusal(of: idempotency, for: running))
         }
-        if let key { runningKeys[key] = run }
-        let transaction = run.makeFirst(
+        if let key { runningKeys[key] = active }
+        let transaction = active.makeFirst(
             id, sessions: sessions, journal: journal, context: context)
-        transaction.workOrder = run.workOrder(context.participants)
-        run.caller = { [self] reply in
+        transaction.workOrder = active.workOrder(context.participants)
+        active.caller = { [self] reply in
             if let key { runningKeys[key] = nil }
-            answer(reply, run)
+            answer(reply, active)
         }
         // A key must be durable before any work: else a repetition could work beside this request.
         driver.begin(transaction, key == nil ? .overlapping : .first)
@@ -146,41 +146,41 @@ final class Admission {
     }
 
     private func refuse(
-        _ run: RequestRun, _ sessions: [any BranchSession], _ failure: AdmissionFailure
+        _ active: ActiveRequest, _ sessions: [any BranchSession], _ failure: AdmissionFailure
     ) {
-        end(run, sessions, .refused(failure))
+        end(active, sessions, .refused(failure))
     }
 
     /// Ends the admission of a request that begins no transaction.
     private func end(
-        _ run: RequestRun, _ sessions: [any BranchSession], _ answer: TransactionAnswer
+        _ active: ActiveRequest, _ sessions: [any BranchSession], _ answer: TransactionAnswer
     ) {
         for session in sessions { session.release() }
-        run.answer(answer)
+        active.answer(answer)
         context.table.admissionEnded()
     }
 
     // MARK: Answers
 
-    private func answer(_ reply: ActiveTransaction.CallerReply, _ run: RequestRun) {
+    private func answer(_ reply: ActiveTransaction.CallerReply, _ active: ActiveRequest) {
         let known = reply.record
         switch reply.reply {
-        case .committing where reply.isAtDecision: run.answer(.decided(known))
-        case .committed, .aborted, .committing: run.answer(.known(known))
-        case .outcomeUnknown: run.answer(.outcomeUnknown(known.id))
-        case .neverCommits: run.answer(.neverCommits)
+        case .committing where reply.isAtDecision: active.answer(.decided(known))
+        case .committed, .aborted, .committing: active.answer(.known(known))
+        case .outcomeUnknown: active.answer(.outcomeUnknown(known.id))
+        case .neverCommits: active.answer(.neverCommits)
         case .notAccepted:
-            run.answer(
+            active.answer(
                 .refused(
                     .stateUnavailable(reason: reply.unavailability ?? "no reason is known")))
         case .needsOperator:
             context.spawn { [self] in
                 // Until it is recorded no other replica can report it.
                 let recorded = try? await status.recordedView(of: known)
-                run.answer(recorded.map { .known($0) } ?? .outcomeUnknown(known.id))
+                active.answer(recorded.map { .known($0) } ?? .outcomeUnknown(known.id))
             }
         case .keyTaken:
-            context.spawn { [self] in run.answer(await answerOfTakenKey(run.request)) }
+            context.spawn { [self] in active.answer(await answerOfTakenKey(active.request)) }
         }
     }
 
@@ -202,7 +202,7 @@ final class Admission {
     /// So the answer neither names its id nor says that the requests differ: its acceptance may still
     /// fail, and leave the key unused.
     private func refusal(
-        of idempotency: TransactionRequest.Idempotency, for running: RequestRun
+        of idempotency: TransactionRequest.Idempotency, for running: ActiveRequest
     ) -> TransactionAnswer {
         guard let transaction = running.transaction, !transaction.isOver,
             transaction.isAccepted

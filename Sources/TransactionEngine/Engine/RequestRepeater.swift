@@ -30,27 +30,27 @@ final class RequestRepeater {
         then completion: @escaping Completion<ActiveTransaction?>
     ) {
         if let successor = transaction.successor { return completion(successor) }
-        guard let run = transaction.run, mayRunAgain(transaction, run) else {
+        guard let active = transaction.activeRequest, mayRunAgain(transaction, active) else {
             return completion(nil)
         }
         context.log.nextTransactionID { [self] id in
-            guard let id = try? id.get(), mayRunAgain(transaction, run) else {
+            guard let id = try? id.get(), mayRunAgain(transaction, active) else {
                 return completion(nil)
             }
-            let successor = run.makeSuccessor(id, of: transaction.record, context: context)
+            let successor = active.makeSuccessor(id, of: transaction.record, context: context)
             transaction.successor = successor
             context.table.insert(successor)
             completion(successor)
         }
     }
 
-    private func mayRunAgain(_ transaction: ActiveTransaction, _ run: RequestRun) -> Bool {
+    private func mayRunAgain(_ transaction: ActiveTransaction, _ active: ActiveRequest) -> Bool {
         // A caller that was answered already may know that the request never commits.
-        run.transaction === transaction && run.caller != nil && !run.isRollbackRequested
+        active.transaction === transaction && active.caller != nil && !active.isRollbackRequested
             && transaction.machine.isAccepted
             && transaction.decisiveFailure?.isTransient == true
-            && transaction.record.attempt <= run.request.retriesMax
-            && context.clock.milliseconds < run.deadline
+            && transaction.record.attempt <= active.request.retriesMax
+            && context.clock.milliseconds < active.deadline
     }
 
     /// Forgets a successor that was not accepted: another decision came first.
@@ -63,13 +63,13 @@ final class RequestRepeater {
 
     /// Begins the successor, which is accepted.
     func beginSuccessor(of former: ActiveTransaction) {
-        guard let successor = former.successor, let run = successor.run,
-            run.transaction === former, let failure = former.decisiveFailure
+        guard let successor = former.successor, let active = successor.activeRequest,
+            active.transaction === former, let failure = former.decisiveFailure
         else { return }
         // The answer to the caller was that the outcome is unknown: it asks about this transaction.
-        if run.caller == nil { run.requestRollback() }
+        if active.caller == nil { active.requestRollback() }
         former.record.retriedAs = successor.id
-        run.proceed(with: successor)
+        active.proceed(with: successor)
         // A status that waited for the outcome of the former one may go on now.
         context.table.stateChanged(former.id)
         context.logger.debug(
@@ -77,10 +77,10 @@ final class RequestRepeater {
             metadata: ["transaction": "\(former.id)", "successor": "\(successor.id)"])
         context.ports.report(.retried(former.view, failure))
         deliver(.begin(.first), successor)
-        if run.isRollbackRequested { deliver(.rollbackRequested, successor) }
+        if active.isRollbackRequested { deliver(.rollbackRequested, successor) }
         // A branch that is being cancelled still has its session, and the program's code may still run in
         // it. Two runs at once would take twice the sessions, and call one closure twice at a time.
-        former.whenWorkEnds { [self] in reserve(for: successor, run, after: former) }
+        former.whenWorkEnds { [self] in reserve(for: successor, active, after: former) }
     }
 
     /// Reserves a session for each branch, and has the transaction begin with them.
@@ -88,53 +88,55 @@ final class RequestRepeater {
     /// A refusal that may pass is no reason to give up: the slots may be those of the run before, whose
     /// prepared branches are being rolled back.
     private func reserve(
-        for transaction: ActiveTransaction, _ run: RequestRun, after former: ActiveTransaction,
+        for transaction: ActiveTransaction, _ active: ActiveRequest,
+        after former: ActiveTransaction,
         pause: Int64 = 50
     ) {
-        let left = run.deadline - context.clock.milliseconds
-        guard !run.isRollbackRequested, left > 0 else {
-            return begin(transaction, run, after: former, nil)
+        let left = active.deadline - context.clock.milliseconds
+        guard !active.isRollbackRequested, left > 0 else {
+            return begin(transaction, active, after: former, nil)
         }
         let giveUp = context.participants.reserve(
-            run.sessionRequests, runsAgain: true, within: .milliseconds(left)
+            active.sessionRequests, runsAgain: true, within: .milliseconds(left)
         ) { [self] result in
-            run.cancelReservation = nil
+            active.cancelReservation = nil
             switch result {
-            case .success(let sessions): begin(transaction, run, after: former, sessions)
+            case .success(let sessions): begin(transaction, active, after: former, sessions)
             case .failure(.cancelled), .failure(.draining):
-                begin(transaction, run, after: former, nil)
+                begin(transaction, active, after: former, nil)
             case .failure:
-                reserveLater(for: transaction, run, after: former, pause: pause)
+                reserveLater(for: transaction, active, after: former, pause: pause)
             }
         }
-        if let giveUp { run.cancelReservation = giveUp }
+        if let giveUp { active.cancelReservation = giveUp }
     }
 
     private func reserveLater(
-        for transaction: ActiveTransaction, _ run: RequestRun, after former: ActiveTransaction,
+        for transaction: ActiveTransaction, _ active: ActiveRequest,
+        after former: ActiveTransaction,
         pause: Int64
     ) {
-        let left = run.deadline - context.clock.milliseconds
+        let left = active.deadline - context.clock.milliseconds
         let delay = Duration.milliseconds(max(0, min(pause, left)))
         let timer = context.clock.schedule(after: delay) { [self] in
-            run.cancelReservation = nil
-            reserve(for: transaction, run, after: former, pause: min(pause * 2, 1000))
+            active.cancelReservation = nil
+            reserve(for: transaction, active, after: former, pause: min(pause * 2, 1000))
         }
-        run.cancelReservation = { [self] in
+        active.cancelReservation = { [self] in
             timer.cancel()
-            begin(transaction, run, after: former, nil)
+            begin(transaction, active, after: former, nil)
         }
     }
 
     /// Lets the work begin; without sessions, or with some that lead elsewhere, the transaction is aborted.
     private func begin(
-        _ transaction: ActiveTransaction, _ run: RequestRun, after former: ActiveTransaction,
+        _ transaction: ActiveTransaction, _ active: ActiveRequest, after former: ActiveTransaction,
         _ sessions: [any BranchSession]?
     ) {
         for (index, session) in (sessions ?? []).enumerated() {
             transaction.branches[index].session = session
         }
-        if context.clock.milliseconds >= run.deadline {
+        if context.clock.milliseconds >= active.deadline {
             deliver(.due(.deadline), transaction)
         } else if !lead(sessions, whereRecorded: transaction.record),
             transaction.machine.cause == nil
@@ -147,7 +149,7 @@ final class RequestRepeater {
                     record, former.machine.cause ?? .decidedElsewhere, former.decisiveFailure))
             deliver(.rollbackRequested, transaction)
         }
-        transaction.workOrder = run.workOrder(context.participants)
+        transaction.workOrder = active.workOrder(context.participants)
         deliver(.accepted, transaction)
     }
 

@@ -50,9 +50,9 @@ final class TransactionDriver {
     ///
     /// The request runs no other transaction after that.
     func requestRollback(of transaction: ActiveTransaction) {
-        transaction.run?.requestRollback()
+        transaction.activeRequest?.requestRollback()
         deliver(.rollbackRequested, to: transaction)
-        transaction.run?.giveUpReservation()
+        transaction.activeRequest?.giveUpReservation()
     }
 
     /// Finishes the branches of a transaction of this replica that an operator has resolved.
@@ -119,7 +119,7 @@ final class TransactionDriver {
     private func handle(_ event: Event, of transaction: ActiveTransaction) {
         guard !transaction.isOver else { return }
         let before = transaction.machine.state
-        if let run = transaction.waitingRun, run.request.repliesAtDecision {
+        if let active = transaction.waitingRequest, active.request.repliesAtDecision {
             // While too many callers were answered early, the next ones wait for the finish: so the
             // intake slows down to what the participants can finish.
             transaction.machine.repliesAtDecision = unattendedCount < context.limits.committingMax
@@ -146,8 +146,8 @@ final class TransactionDriver {
     }
 
     private func answer(_ reply: Reply, to event: Event, _ transaction: ActiveTransaction) {
-        guard let run = transaction.waitingRun, let caller = run.caller else { return }
-        run.caller = nil
+        guard let active = transaction.waitingRequest, let caller = active.caller else { return }
+        active.caller = nil
         let reply =
             reply.isAbort && transaction.awaitsSuccessor ? .outcomeUnknown : reply
         var isAtDecision = false
@@ -175,7 +175,7 @@ final class TransactionDriver {
         for branch in transaction.branches { branch.session?.release() }
         context.table.remove(transaction)
         context.table.remember(transaction.timeline, transaction.machine.state)
-        transaction.run?.ended(transaction)
+        transaction.activeRequest?.ended(transaction)
         context.ports.report(.ended(ObservedTransaction(transaction)))
     }
 

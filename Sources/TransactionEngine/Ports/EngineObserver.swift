@@ -84,14 +84,16 @@ package struct ObservedTransaction: Sendable {
     package var timeline: TransactionTimeline { transaction.timeline }
     /// How long its request waited for sessions; nil for all runs but the first.
     package var admission: Duration? {
-        guard let run = transaction.run, transaction.record.attempt == 1 else { return nil }
-        return .microseconds(max(0, transaction.timeline.start - run.start))
+        guard let active = transaction.activeRequest, transaction.record.attempt == 1 else {
+            return nil
+        }
+        return .microseconds(max(0, transaction.timeline.start - active.start))
     }
     /// From the arrival of its request, whatever runs came before; of one that another incarnation
     /// began, from when it was taken over.
     package var duration: Duration {
-        guard let run = transaction.run else { return timeline.whole }
-        return timeline.whole + .microseconds(max(0, timeline.start - run.start))
+        guard let active = transaction.activeRequest else { return timeline.whole }
+        return timeline.whole + .microseconds(max(0, timeline.start - active.start))
     }
     /// Whether its row was certainly not written, so that it never was a transaction to others.
     package var isWithdrawn: Bool {

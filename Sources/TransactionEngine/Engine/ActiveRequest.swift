@@ -6,7 +6,7 @@ import EventLoop
 /// A request may run several times: a transaction that lost to others is aborted, and the next one runs
 /// the same work. Only the last one is answered for.
 @LoopActor
-final class RequestRun {
+final class ActiveRequest {
     /// Under which this replica knows a request that has an idempotency key.
     struct Key: Hashable {
         let principal: String
@@ -34,7 +34,7 @@ final class RequestRun {
     /// Gives up the wait of a run for its sessions.
     var cancelReservation: (@LoopActor () -> Void)?
 
-    /// Makes the run of a request that arrived at `start`, in microseconds; `completion` is called once, with its answer.
+    /// Makes the request that arrived at `start`, in microseconds; `completion` is called once, with its answer.
     init(
         _ request: TransactionRequest, _ branches: [InspectedBranch], start: Int64,
         then completion: @escaping Completion<TransactionAnswer>
@@ -105,7 +105,7 @@ final class RequestRun {
         record.journal = journal
         let transaction = ActiveTransaction(
             record, zip(work(for: record), sessions).map { ActiveBranch(work: $0, session: $1) },
-            run: self, at: context.clock.microseconds)
+            of: self, at: context.clock.microseconds)
         self.transaction = transaction
         return transaction
     }
@@ -125,7 +125,7 @@ final class RequestRun {
         record.attempt = former.attempt + 1
         record.retryOf = former.id
         return ActiveTransaction(
-            record, work(for: record).map { ActiveBranch(work: $0) }, run: self,
+            record, work(for: record).map { ActiveBranch(work: $0) }, of: self,
             at: context.clock.microseconds)
     }
 
