@@ -120,6 +120,8 @@ final class FakeLog: DecisionLog {
         var queues: [QueueSummary] = []
         var replicas: [ReplicaReport] = []
         var standings: [GlobalTransactionID: RowStanding] = [:]
+        /// What operators have recorded.
+        var resolutions: [Resolution] = []
     }
 
     let loop = EventLoop.shared
@@ -300,7 +302,7 @@ final class FakeLog: DecisionLog {
     ) async throws(LogUnavailable) -> Bool { false }
 
     func resolutions(of id: GlobalTransactionID) async throws(LogUnavailable) -> [Resolution] {
-        []
+        state.withLock { $0.resolutions }
     }
 
     func standing(

@@ -129,6 +129,7 @@ extension Resolution {
             writer.member("actor", actor)
             writer.member("reason", reason)
             writer.member("forced", isForced)
+            writer.member("order", isOrder)
             writer.member("previousState", found)
             writer.time("resolvedAt", at)
         }

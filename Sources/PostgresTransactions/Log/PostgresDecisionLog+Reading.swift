@@ -63,11 +63,13 @@ extension PostgresDecisionLog {
         let actor = row.text("actor")
         let reason = row.text("reason")
         let isForced = row.isTrue("forced")
+        let isOrder = row.isTrue("is_order")
         let found = row.text("found")
         let at = row.time("at")
         guard let branch, let action, let actor, let reason, let found, let at else { return nil }
         var resolution = Resolution(
             branch: branch, action: action, actor: actor, reason: reason, isForced: isForced)
+        resolution.isOrder = isOrder
         resolution.found = found
         resolution.at = at
         return resolution

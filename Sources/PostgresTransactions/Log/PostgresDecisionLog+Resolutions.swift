@@ -15,6 +15,7 @@ extension PostgresDecisionLog {
                 record.branches[branch].gid, resolution.action.rawValue, resolution.actor,
                 resolution.reason, resolution.isForced ? "t" : "f", resolution.found,
                 record.branches[branch].evidence.map(RowCoding.text(of:)), replica,
+                resolution.isOrder ? "t" : "f",
             ] + record.id.parameters
         let changed = statement(for: change, of: record, adding: &parameters)
         let result = try await checked { [parameters] in
@@ -22,8 +23,9 @@ extension PostgresDecisionLog {
                 """
                 WITH changed AS (\(changed) RETURNING 1)
                 INSERT INTO tandem.resolutions (transaction, branch, participant, gid, action,
-                    actor, reason, forced, found, evidence, replica)
-                SELECT $1, $2::integer, $3, $4, $5, $6, $7, $8::boolean, $9, $10, $11 FROM changed
+                    actor, reason, forced, found, evidence, replica, is_order)
+                SELECT $1, $2::integer, $3, $4, $5, $6, $7, $8::boolean, $9, $10, $11,
+                    $12::boolean FROM changed
                 RETURNING 1
                 """, parameters)
         }
@@ -45,7 +47,7 @@ extension PostgresDecisionLog {
         let update =
             "UPDATE tandem.transactions AS t SET resolution_count = t.resolution_count + 1"
         let isSame = """
-            WHERE t.number = $12::bigint AND t.salt = $13::bigint
+            WHERE t.number = $13::bigint AND t.salt = $14::bigint
                 AND t.resolution_count = \(record.resolutionCount)
             """
         switch change {
@@ -73,7 +75,7 @@ extension PostgresDecisionLog {
                 INSERT INTO tandem.transactions AS t (number, salt, principal, isolation,
                     label_names, label_values, owner, epoch, accepted_at, deadline, state,
                     decision, decided_at, participants, gids, resolution_count)
-                VALUES ($12::bigint, $13::bigint, '', 'readCommitted', '{}', '{}',
+                VALUES ($13::bigint, $14::bigint, '', 'readCommitted', '{}', '{}',
                     \(add(replica)), \(add("\(epoch)"))::bigint, now(), now(),
                     \(state(of: decision)),
                     \(add(decision.rawValue)), now(), \(participants)::text[], \(gids)::text[], 1)

@@ -209,6 +209,7 @@ extension Migration {
             actor text NOT NULL,
             reason text NOT NULL,
             forced boolean NOT NULL DEFAULT false,
+            is_order boolean NOT NULL DEFAULT false,
             found text NOT NULL,
             evidence text,
             replica text NOT NULL,
@@ -352,6 +353,8 @@ extension Migration {
             'The outcome or state before the resolution';
         COMMENT ON COLUMN tandem.resolutions.forced IS
             'Whether it contradicted what was recorded, or could not be checked';
+        COMMENT ON COLUMN tandem.resolutions.is_order IS
+            'Whether tandem was ordered to finish the branch so; otherwise the operator stated that it was';
         END $$
         """
     ]

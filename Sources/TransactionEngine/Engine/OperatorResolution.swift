@@ -128,7 +128,7 @@ final class OperatorResolution {
             return .refused(Self.nothingSaysCommit)
         }
         return try await write(
-            resolution, found: "undecided", in: record,
+            resolution.asOrder, found: "undecided", in: record,
             changing: .decision(resolution.action.decision))
     }
 
@@ -145,7 +145,8 @@ final class OperatorResolution {
             return .refused(
                 "This resolution contradicts the decision. Use force to record it anyway.")
         }
-        let answer = try await write(resolution, found: found.reason, in: record, changing: .note)
+        let answer = try await write(
+            resolution.asOrder, found: found.reason, in: record, changing: .note)
         guard case .recorded = answer else { return answer }
         let report = await context.participants.finish(
             FinishRequest(
@@ -172,7 +173,7 @@ final class OperatorResolution {
             at: context.clock.wallTime)
         record.decision = resolution.action.decision
         let answer = try await write(
-            resolution, found: found.reason, in: record,
+            resolution.asOrder, found: found.reason, in: record,
             changing: .insert(resolution.action.decision))
         guard case .recorded = answer else { return answer }
         scanner.forget(all.map(\.gid))
@@ -202,6 +203,12 @@ final class OperatorResolution {
 }
 
 extension Resolution {
+    fileprivate var asOrder: Resolution {
+        var order = self
+        order.isOrder = true
+        return order
+    }
+
     /// What is recorded and says otherwise; nil if nothing does.
     ///
     /// Where nothing proves how a branch was finished, the operator's word is all there is.

@@ -55,14 +55,16 @@ final class TransactionDriver {
         transaction.activeRequest?.giveUpReservation()
     }
 
-    /// Finishes the branches of a transaction of this replica that an operator has resolved.
+    /// Believes an operator's statements of how branches of a transaction of this replica were finished.
+    ///
+    /// An operator's order proves nothing: tandem carries it out as it does any decision.
     func applyResolutions(to id: GlobalTransactionID) async throws(LogUnavailable) {
         guard context.table[id] != nil else { return }
         let resolutions = try await context.log.resolutions(of: id)
         guard let transaction = context.table[id] else { return }
         transaction.record.resolutions = resolutions
         transaction.record.resolutionCount = resolutions.count
-        for resolution in resolutions {
+        for resolution in resolutions where !resolution.isOrder {
             guard case .finishing = transaction.machine.phase,
                 transaction.machine.branches.indices.contains(resolution.branch),
                 transaction.machine.branches[resolution.branch].outcome == nil

@@ -23,6 +23,9 @@ package struct Resolution: Sendable, Hashable {
     package let reason: String
     /// Whether the operator insists although it contradicts what is recorded, or cannot be checked.
     package let isForced: Bool
+    /// Whether it orders how the branch is to be finished, and proves nothing; otherwise it states how the
+    /// branch was finished, and tandem believes it.
+    package var isOrder = false
     /// What was known before: the outcome or the state.
     package var found = ""
     /// When it was recorded.
