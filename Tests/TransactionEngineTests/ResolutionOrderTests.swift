@@ -37,7 +37,7 @@ struct ResolutionOrderTests {
         #expect(try await bench.status()?.branches[0].outcome == .committed)
     }
 
-    @Test("the branch that is ordered to be committed is finished when its participant has answered")
+    @Test("a branch that is ordered to be committed is tried until its participant answers")
     func order() async throws {
         let bench = try await benchWithOpenBranch()
         await record(isOrder: true, in: bench)
