@@ -71,6 +71,14 @@ struct BadInputTests {
                     + #""UPDATE orders SET amount = 1","expectRows":1}]}]}"#)
             #expect(answer.status == 409)
             #expect(answer.type == "/problems/unexpected-row-count")
+            let bounded = try await testbed.post(
+                #"{"branches":[{"participant":"orders","statements":[{"sql":"#
+                    + #""UPDATE orders SET amount = 1","expectRows":{"min":1,"max":10}}]}]}"#)
+            #expect(bounded.body["detail"]?.string?.contains("expected 1 to 10 ") == true)
+            let allowed = try await testbed.post(
+                #"{"branches":[{"participant":"orders","statements":[{"sql":"#
+                    + #""UPDATE orders SET amount = 1","expectRows":{"max":10}}]}]}"#)
+            #expect(allowed.status == 201)
             try await testbed.expectQuiet(users: 0, orders: 0)
         }
     }

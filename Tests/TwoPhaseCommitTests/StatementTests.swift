@@ -96,6 +96,18 @@ extension LibraryTests {
                         try await coordinator.run([batch])
                     }
                     #expect(thrown?.branchError?.code == .unexpectedRows)
+                    let bounded = Participant(
+                        testbed.usersDatabase,
+                        statements: [
+                            SQLStatement("DELETE FROM users", expectedRows: ...10),
+                            SQLStatement("DELETE FROM users", expectedRows: 1...),
+                        ])
+                    let missed = await failure { () async throws(TransactionError) in
+                        try await coordinator.run([bounded])
+                    }
+                    #expect(
+                        missed?.branchError?.message
+                            == "statement 1: expected at least 1 rows, got 0")
                     try await testbed.expectQuiet(users: 0, orders: 0)
                 }
             }

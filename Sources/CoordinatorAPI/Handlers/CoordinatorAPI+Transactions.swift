@@ -57,10 +57,16 @@ extension CoordinatorAPI {
     private func transactionRequest(
         _ body: TransactionBody, key: IdempotencyKey?, returnPoint: ReturnPoint?
     ) -> TransactionRequest {
-        TransactionRequest(
+        var branches = body.branches
+        if let limit = body.lockTimeoutMilliseconds {
+            for index in branches.indices where branches[index].lockTimeout == nil {
+                branches[index].lockTimeout = .milliseconds(limit)
+            }
+        }
+        return TransactionRequest(
             principal: principal,
             idempotency: key.map { .init(keyDigest: $0.digest, requestDigest: body.digest ?? []) },
-            branches: body.branches, isolation: body.isolation ?? .readCommitted,
+            branches: branches, isolation: body.isolation ?? .readCommitted,
             timeout: body.timeoutMilliseconds.map { .milliseconds($0) } ?? settings.defaultTimeout,
             labels: body.labels.sorted { $0.key < $1.key }.map { .init(name: $0, value: $1) },
             execution: body.execution, retriesMax: body.retries ?? settings.defaultRetries,

@@ -50,6 +50,15 @@ extension WorkPlan {
         return commitMode == .readOnly ? begin.readOnly : begin.readWrite
     }
 
+    /// Limits how long each statement of the branch may wait for a lock.
+    ///
+    /// It is sent before BEGIN; the `RESET ALL` of `cleaning` or `reset` undoes it.
+    static func lockTimeout(_ limit: Duration) -> Command {
+        Command(
+            "SELECT pg_catalog.set_config('lock_timeout', $1, false)",
+            ["\(limit.wholeMilliseconds)"])
+    }
+
     /// The commands that begin a transaction of one isolation level.
     private struct Beginning {
         let readWrite: Command

@@ -9,7 +9,6 @@ extension WorkingSession {
         _ plan: WorkPlan,
         then completion: @escaping Completion<Result<[CommandReply], PostgresError>>
     ) {
-        let adjustments = session?.facts.adjustments ?? []
         let segments = adjustments.isEmpty ? [plan.commands] : [adjustments, plan.commands]
         connection.execute(segments, limits: limits(of: plan, after: adjustments.count)) {
             switch $0 {
@@ -76,7 +75,6 @@ extension WorkingSession {
     /// For a statement that the session has prepared, the types are known. Otherwise one more round trip
     /// asks for them, after the statements before it have run: they may create what it names.
     private func sendLists(_ plan: WorkPlan) async throws(PostgresError) -> [CommandReply] {
-        let adjustments = session?.facts.adjustments ?? []
         if !adjustments.isEmpty { _ = try await connection.execute([adjustments]) }
         let limits = limits(of: plan, after: 0)
         var commands = plan.commands

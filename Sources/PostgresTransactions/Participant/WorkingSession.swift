@@ -29,6 +29,8 @@ final class WorkingSession: BranchSession, WatchedSession {
     private(set) var gid: String?
     private(set) var age: GlobalTransactionID?
     private(set) var statements: [InspectedStatement] = []
+    /// The settings that are made in the session before BEGIN, and undone before the vote.
+    private(set) var adjustments: [Command] = []
     private(set) var isWorking = false
     private(set) var wasCancelled = false
     /// Why it waits for ever, or did a moment ago; see `note`.
@@ -84,6 +86,8 @@ final class WorkingSession: BranchSession, WatchedSession {
         isClean = false
         gid = request.gid
         age = request.age
+        adjustments = session.facts.adjustments
+        if let timeout = request.lockTimeout { adjustments.append(WorkPlan.lockTimeout(timeout)) }
         participant.lockWatch.begin(self)
         switch request.work {
         case .statements(let inspected):
@@ -95,8 +99,7 @@ final class WorkingSession: BranchSession, WatchedSession {
         case .interactive(let work):
             // There from now on, so that a cancel finds it.
             let branch = InteractiveBranch(
-                connection, limits: limits, request: request,
-                adjustments: session.facts.adjustments)
+                connection, limits: limits, request: request, adjustments: adjustments)
             interactive = branch
             participant.loop.spawn { [self] in
                 await run(work, in: branch, for: request, facts: session.facts, then: completion)

@@ -145,8 +145,9 @@ final class ActiveRequest {
     private func work(for record: TransactionRecord) -> [WorkRequest] {
         zip(branches, record.branches).map { [age = age ?? record.id] branch, record in
             var work = WorkRequest(
-                gid: record.gid, work: branch.work, isolation: request.isolation,
+                gid: record.gid, work: branch.work, isolation: branch.isolation,
                 commitMode: record.commitMode, age: age)
+            work.lockTimeout = branch.lockTimeout
             work.onRefusal = branch.onRefusal
             return work
         }

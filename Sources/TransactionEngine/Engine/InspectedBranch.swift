@@ -6,18 +6,22 @@ struct InspectedBranch: Sendable {
     let participant: String
     let commitMode: CommitMode
     let work: BranchWork
+    let isolation: Isolation
+    let lockTimeout: Duration?
     let onRefusal: (@Sendable (BranchFailure) -> Void)?
     /// What it needs a session for.
     let sessionRequest: SessionRequest
 
     init(
-        participant: String, commitMode: CommitMode, work: BranchWork,
-        onRefusal: (@Sendable (BranchFailure) -> Void)?
+        _ branch: TransactionRequest.Branch, commitMode: CommitMode, work: BranchWork,
+        isolation: Isolation
     ) {
-        self.participant = participant
+        participant = branch.participant
         self.commitMode = commitMode
         self.work = work
-        self.onRefusal = onRefusal
+        self.isolation = branch.isolation ?? isolation
+        lockTimeout = branch.lockTimeout
+        onRefusal = branch.onRefusal
         sessionRequest = SessionRequest(
             participant: participant, commitMode: commitMode, shape: work.shape,
             parameters: work.parameterHashes)
@@ -74,9 +78,9 @@ extension TransactionRequest {
             }
             inspected.append(
                 InspectedBranch(
-                    participant: branch.participant, commitMode: commitModes[index],
+                    branch, commitMode: commitModes[index],
                     work: try branch.work.inspected(branch: index, for: commitModes[index]),
-                    onRefusal: branch.onRefusal))
+                    isolation: isolation))
         }
         return inspected
     }

@@ -58,6 +58,8 @@ package struct WorkRequest: Sendable {
     package let isolation: Isolation
     /// Whether it is prepared, or held open, after the work.
     package let commitMode: CommitMode
+    /// How long a statement may wait for a lock; nil for the participant's `lock_timeout`.
+    package var lockTimeout: Duration?
     /// The id of the first run of its request: the transaction's age, by which the victim of a deadlock
     /// is chosen.
     package let age: GlobalTransactionID

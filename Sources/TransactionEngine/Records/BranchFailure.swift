@@ -5,7 +5,7 @@ package struct BranchFailure: Error, Sendable, Hashable {
         /// PostgreSQL refused a statement.
         case statement
         /// A statement affected or returned another number of rows than expected.
-        case rowsUnexpected(expected: Int, actual: Int)
+        case rowsUnexpected(expected: ExpectedRows, actual: Int)
         /// PREPARE refused what the transaction had done (temporary tables, NOTIFY, ...).
         case cannotBePrepared
         /// A deferred constraint or trigger failed after the last statement.

@@ -19,16 +19,44 @@ package struct Statement: Sendable {
     /// Only statements that are known in advance have them; code sends its arrays as such.
     package let lists: [Int: any ListParameter]
     /// How many rows must be affected or returned; nil for any number.
-    package let expectedRows: Int?
+    package let expectedRows: ExpectedRows?
 
     package init(
         sql: String, parameters: [String?] = [], lists: [Int: any ListParameter] = [:],
-        expectedRows: Int? = nil
+        expectedRows: ExpectedRows? = nil
     ) {
         self.sql = sql
         self.parameters = parameters
         self.lists = lists
         self.expectedRows = expectedRows
+    }
+}
+
+/// How many rows a statement must affect, or return if it affects none.
+package struct ExpectedRows: Sendable, Hashable {
+    /// The most rows that can be asked for: PostgreSQL's largest `integer`, 2,147,483,647.
+    package static let limit = Int(Int32.max)
+    /// The allowed numbers; from `limit` on there is no upper bound.
+    private let bounds: ClosedRange<Int>
+
+    /// Allows these numbers of rows; `limit` as the upper bound stands for none.
+    package init(_ bounds: ClosedRange<Int>) { self.bounds = bounds }
+
+    /// Allows exactly this number of rows.
+    package init(_ count: Int) { self.init(count...count) }
+
+    package func contains(_ count: Int) -> Bool {
+        count >= bounds.lowerBound && (count <= bounds.upperBound || isOpen)
+    }
+
+    private var isOpen: Bool { bounds.upperBound >= Self.limit && bounds.count > 1 }
+}
+
+extension ExpectedRows: CustomStringConvertible {
+    package var description: String {
+        if bounds.count == 1 { return "\(bounds.lowerBound)" }
+        return isOpen
+            ? "at least \(bounds.lowerBound)" : "\(bounds.lowerBound) to \(bounds.upperBound)"
     }
 }
 
@@ -99,6 +127,10 @@ package struct TransactionRequest: Sendable {
         package let work: Work
         /// Whether it is declared to write nothing; PostgreSQL then refuses any write.
         package let isReadOnly: Bool
+        /// Its isolation level; nil for the request's.
+        package var isolation: Isolation?
+        /// How long a statement may wait for a lock; nil for the participant's `lock_timeout`.
+        package var lockTimeout: Duration?
         /// Called with the reason if the branch votes no, before the transaction is answered.
         ///
         /// It has PostgreSQL's own message, which is recorded nowhere.

@@ -25,6 +25,36 @@ public struct SQLStatement: Sendable {
     public init(
         _ sql: String, parameters: [(any SQLValue)?], expectedRows: Int? = nil
     ) {
+        self.init(sql, parameters, expectedRows.map { ExpectedRows($0) })
+    }
+
+    /// Makes a statement that must change, or return, a number of rows within bounds.
+    ///
+    /// ```swift
+    /// SQLStatement("DELETE FROM carts WHERE user_id = $1", user, expectedRows: 1...10)
+    /// SQLStatement("UPDATE stock SET amount = 0 WHERE article = $1", article, expectedRows: 1...)
+    /// ```
+    public init(
+        _ sql: String, _ parameters: (any SQLValue)?..., expectedRows: some RangeExpression<Int>
+    ) {
+        self.init(sql, parameters: parameters, expectedRows: expectedRows)
+    }
+
+    /// Makes a statement with bounds for its rows, and its parameters in an array.
+    ///
+    /// - Precondition: The range has a number that is not negative.
+    public init(
+        _ sql: String, parameters: [(any SQLValue)?], expectedRows: some RangeExpression<Int>
+    ) {
+        let counts = expectedRows.relative(to: 0..<ExpectedRows.limit + 1)
+        precondition(
+            !counts.isEmpty && counts.upperBound > 0,
+            "expected a range of row counts, got one without a number from 0 on")
+        self.init(
+            sql, parameters, ExpectedRows(max(0, counts.lowerBound)...counts.upperBound - 1))
+    }
+
+    private init(_ sql: String, _ parameters: [(any SQLValue)?], _ expectedRows: ExpectedRows?) {
         statement = Statement(
             sql: sql, parameters: parameters.map { $0?.sqlText }, expectedRows: expectedRows)
     }

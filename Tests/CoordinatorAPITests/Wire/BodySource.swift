@@ -34,6 +34,7 @@ struct BodySource {
         addOptional("isolation", to: &members) { source in
             source.quoted(source.pick(["readCommitted", "repeatableRead", "serializable"]))
         }
+        addOptional("lockTimeoutMilliseconds", to: &members) { $0.pick(["1", "2e2", "60000"]) }
         addOptional("execution", to: &members) { source in
             source.quoted(source.pick(["parallel", "inOrder"]))
         }
@@ -51,6 +52,8 @@ struct BodySource {
             ("statements", array(1 + random.below(2)) { $0.statement() }),
         ]
         addOptional("readOnly", to: &members) { $0.pick(["true", "false"]) }
+        addOptional("isolation", to: &members) { $0.quoted("serializable") }
+        addOptional("lockTimeoutMilliseconds", to: &members) { $0.pick(["1", "60000"]) }
         return object(members)
     }
 
@@ -59,7 +62,11 @@ struct BodySource {
         addOptional("parameters", to: &members) { source in
             source.array(source.random.below(4)) { $0.parameter() }
         }
-        addOptional("expectRows", to: &members) { $0.pick(["0", "1", "2147483647"]) }
+        addOptional("expectRows", to: &members) {
+            $0.pick([
+                "0", "1", "2147483647", #"{"min":1}"#, #"{"max":1e1}"#, #"{ "max" : 2 , "min":2}"#,
+            ])
+        }
         return object(members)
     }
 

@@ -12,10 +12,12 @@ struct QuickReading {
             "\(String(describing: body.timeoutMilliseconds))",
             "\(String(describing: body.isolation))",
             "\(body.isOnePhase)", "\(body.execution)", "\(String(describing: body.retries))",
-            "\(labels)",
+            "\(labels)", "\(String(describing: body.lockTimeoutMilliseconds))",
         ]
         for branch in body.branches {
-            parts.append("\(branch.participant) \(branch.isReadOnly)")
+            parts.append(
+                "\(branch.participant) \(branch.isReadOnly) \(String(describing: branch.isolation)) "
+                    + "\(String(describing: branch.lockTimeout))")
             for statement in branch.work.statements {
                 parts += [
                     statement.sql, "\(String(describing: statement.expectedRows))",

@@ -41,7 +41,7 @@ struct TransactionRequestReading {
               "labels": { "service": "checkout", "a.b/c-d_1": "" } }
             """)
         #expect(request.branches.map(\.participant) == ["users", "orders"])
-        #expect(request.branches[0].work.statements[0].expectedRows == 1)
+        #expect(request.branches[0].work.statements[0].expectedRows == ExpectedRows(1))
         #expect(request.branches[0].work.statements[0].parameters == ["u1", "Ada"])
         #expect(request.branches[1].work.statements.map(\.sql) == ["SELECT 1", "SELECT 2"])
         #expect(request.branches[1].work.statements[0].expectedRows == nil)
@@ -73,6 +73,29 @@ struct TransactionRequestReading {
                 nil, "true", "false", "9007199254740993", "0.100000000000000000000000000001",
                 "a\"é", "", #"[1,{"b":"\u0000\""}]"#, "{}",
             ])
+    }
+
+    @Test("A number of expected rows, or bounds for it")
+    func expectedRows() throws {
+        func read(_ rows: String) -> ExpectedRows? {
+            try? decode(
+                #"{"branches":[{"participant":"users","statements":[{"sql":"x","expectRows":"#
+                    + rows + "}]}]}"
+            ).branches[0].work.statements[0].expectedRows
+        }
+        let atLeast = try #require(read(#"{"min":1}"#))
+        #expect("\(atLeast)" == "at least 1")
+        #expect([0, 1, .max].map(atLeast.contains) == [false, true, true])
+        let bounded = try #require(read(#"{"max":10,"min":2}"#))
+        #expect("\(bounded)" == "2 to 10")
+        #expect([1, 2, 10, 11].map(bounded.contains) == [false, true, true, false])
+        let exact = try #require(read("3"))
+        #expect("\(exact)" == "3")
+        #expect([2, 3, 4].map(exact.contains) == [false, true, false])
+        #expect(read(#"{"max":0}"#)?.contains(0) == true)
+        for wrong in ["{}", #"{"min":2,"max":1}"#, #"{"min":-1}"#, #"{"least":1}"#, "\"1\"", "[]"] {
+            #expect(read(wrong) == nil, "\(wrong)")
+        }
     }
 
     @Test("One answer names every fault, each with its place")

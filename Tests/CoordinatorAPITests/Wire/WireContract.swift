@@ -27,10 +27,14 @@ struct WireContract {
             ("BranchRequest", "statements", "maxItems", limits.statementsPerBranchMax),
             ("StatementRequest", "parameters", "maxItems", limits.parametersPerStatementMax),
             ("StatementRequest", "sql", "maxLength", limits.sqlCharactersMax),
-            ("StatementRequest", "expectRows", "maximum", 2_147_483_647),
         ]
         for (schema, name, keyword, value) in expected {
             #expect(try property(schema, name)[keyword]?.int == value, "\(schema) \(name)")
+        }
+        let rows = try contract.schema("ExpectedRows")["anyOf"]
+        #expect(rows?[0]?["maximum"]?.int == ExpectedRows.limit)
+        for name in ["min", "max"] {
+            #expect(rows?[1]?["properties"]?[name]?["maximum"]?.int == ExpectedRows.limit)
         }
         let labels = try contract.schema("Labels")
         #expect(labels["maxProperties"]?.int == limits.labelsMax)

@@ -10,8 +10,11 @@ struct TransactionBody: Sendable {
     var branches: [TransactionRequest.Branch] = []
     /// The time to the decision in milliseconds; `nil` is the configured default.
     var timeoutMilliseconds: Int?
-    /// The isolation level of every branch; `nil` is `readCommitted`.
+    /// The isolation level of the branches that name none; `nil` is `readCommitted`.
     var isolation: Isolation?
+    /// How long a statement may wait for a lock, in milliseconds, in branches that set no limit; `nil` is
+    /// each participant's own.
+    var lockTimeoutMilliseconds: Int?
     /// Whether the only branch that writes is committed without being prepared.
     var isOnePhase = false
     /// When the branches work.
@@ -52,8 +55,8 @@ struct TransactionBody: Sendable {
         let object = try RequestObject.read(
             body, depthMax: limits.depthMax,
             known: [
-                "branches", "commit", "timeoutMilliseconds", "isolation", "execution", "retries",
-                "onePhase", "labels",
+                "branches", "commit", "timeoutMilliseconds", "isolation",
+                "lockTimeoutMilliseconds", "execution", "retries", "onePhase", "labels",
             ], issues: issues)
         let request = TransactionBodyDecoder(limits: limits, issues: issues).decode(object)
         try issues.throwIfAny()
@@ -92,6 +95,8 @@ private struct TransactionBodyDecoder {
         body.timeoutMilliseconds = object.integer(
             object.optional("timeoutMilliseconds"), in: 1...limits.timeoutMillisecondsMax)
         body.isolation = object.word(object.optional("isolation"))
+        body.lockTimeoutMilliseconds = object.integer(
+            object.optional("lockTimeoutMilliseconds"), in: 1...limits.timeoutMillisecondsMax)
         body.execution = object.word(object.optional("execution")) ?? .parallel
         body.retries = object.integer(object.optional("retries"), in: 0...WireLimits.retriesMax)
         body.isOnePhase = object.flag("onePhase")
@@ -104,8 +109,10 @@ private struct TransactionBodyDecoder {
     ) -> TransactionRequest.Branch? {
         guard
             let object = RequestObject(
-                value, at: pointer, known: ["participant", "readOnly", "statements"],
-                issues: issues)
+                value, at: pointer,
+                known: [
+                    "participant", "readOnly", "isolation", "lockTimeoutMilliseconds", "statements",
+                ], issues: issues)
         else { return nil }
         let participant = object.required("participant")
         if let (value, pointer) = participant,
@@ -114,12 +121,18 @@ private struct TransactionBodyDecoder {
             issues.add(pointer, NameRules.participantRule)
         }
         let isReadOnly = object.flag("readOnly")
+        let isolation: Isolation? = object.word(object.optional("isolation"))
+        let lockTimeout = object.integer(
+            object.optional("lockTimeoutMilliseconds"), in: 1...limits.timeoutMillisecondsMax)
         let statements = object.array(
             object.required("statements"), count: 1...limits.statementsPerBranchMax,
             limit: "statementsPerBranch")
-        return TransactionRequest.Branch(
+        var branch = TransactionRequest.Branch(
             participant: participant?.value.string ?? "",
             statements: statements.compactMap(statement), isReadOnly: isReadOnly)
+        branch.isolation = isolation
+        branch.lockTimeout = lockTimeout.map { .milliseconds($0) }
+        return branch
     }
 
     private func statement(_ value: JSONValue, at pointer: JSONPointer) -> Statement? {
@@ -138,10 +151,34 @@ private struct TransactionBodyDecoder {
                 lists[number] = ArrayParameter(elements: elements)
             }
         }
-        let expectedRows = object.integer(object.optional("expectRows"), in: 0...2_147_483_647)
         return Statement(
             sql: sql, parameters: parameters.map(\.value.parameterText), lists: lists,
-            expectedRows: expectedRows)
+            expectedRows: object.optional("expectRows").flatMap(expectedRows))
+    }
+
+    private func expectedRows(_ value: JSONValue, at pointer: JSONPointer) -> ExpectedRows? {
+        let limit = ExpectedRows.limit
+        if let count = value.integer, (0...limit).contains(count) { return ExpectedRows(count) }
+        guard case .object = value else {
+            issues.add(
+                pointer,
+                "Expected an integer from 0 to \(limit), or an object with \"min\" and \"max\", got "
+                    + "\(value.described).")
+            return nil
+        }
+        guard
+            let object = RequestObject(value, at: pointer, known: ["min", "max"], issues: issues)
+        else { return nil }
+        let min = object.integer(object.optional("min"), in: 0...limit)
+        let max = object.integer(object.optional("max"), in: 0...limit)
+        if object.optional("min") == nil, object.optional("max") == nil {
+            issues.add(pointer, "Expected \"min\", \"max\" or both, got neither.")
+        }
+        guard min ?? 0 <= max ?? limit else {
+            issues.add(pointer, "Expected \"min\" to be at most \"max\".")
+            return nil
+        }
+        return ExpectedRows((min ?? 0)...(max ?? limit))
     }
 
     private func sql(_ value: JSONValue, at pointer: JSONPointer) -> String {

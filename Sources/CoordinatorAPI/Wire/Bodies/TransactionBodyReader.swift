@@ -38,6 +38,11 @@ struct TransactionBodyReader {
                     in: 1...reader.limits.timeoutMillisecondsMax)
             } else if try reader.enter(#""isolation""#, isFirst: body.isolation == nil) {
                 body.isolation = try reader.readWord()
+            } else if try reader.enter(
+                #""lockTimeoutMilliseconds""#, isFirst: body.lockTimeoutMilliseconds == nil)
+            {
+                body.lockTimeoutMilliseconds = try reader.readInteger(
+                    in: 1...reader.limits.timeoutMillisecondsMax)
             } else if try reader.enter(#""execution""#, isFirst: execution == nil) {
                 execution = try reader.readWord()
             } else if try reader.enter(#""retries""#, isFirst: body.retries == nil) {
@@ -74,6 +79,8 @@ struct TransactionBodyReader {
         var participant: String?
         var statements: [Statement]?
         var isReadOnly: Bool?
+        var isolation: Isolation?
+        var lockTimeout: Int?
         try readObject { reader in
             if try reader.enter(#""participant""#, isFirst: participant == nil) {
                 participant = try reader.readText()
@@ -81,6 +88,10 @@ struct TransactionBodyReader {
                 statements = try reader.readStatements()
             } else if try reader.enter(#""readOnly""#, isFirst: isReadOnly == nil) {
                 isReadOnly = try reader.readFlag()
+            } else if try reader.enter(#""isolation""#, isFirst: isolation == nil) {
+                isolation = try reader.readWord()
+            } else if try reader.enter(#""lockTimeoutMilliseconds""#, isFirst: lockTimeout == nil) {
+                lockTimeout = try reader.readInteger(in: 1...reader.limits.timeoutMillisecondsMax)
             } else {
                 throw Unexpected()
             }
@@ -88,8 +99,11 @@ struct TransactionBodyReader {
         guard let participant, NameRules.isParticipant(participant), let statements else {
             throw Unexpected()
         }
-        return TransactionRequest.Branch(
+        var branch = TransactionRequest.Branch(
             participant: participant, statements: statements, isReadOnly: isReadOnly ?? false)
+        branch.isolation = isolation
+        branch.lockTimeout = lockTimeout.map { .milliseconds($0) }
+        return branch
     }
 
     private mutating func readStatements() throws -> [Statement] {
@@ -106,14 +120,14 @@ struct TransactionBodyReader {
     private mutating func readStatement() throws -> Statement {
         var sql: String?
         var parameters: Parameters?
-        var expectedRows: Int?
+        var expectedRows: ExpectedRows?
         try readObject { reader in
             if try reader.enter(#""sql""#, isFirst: sql == nil) {
                 sql = try reader.readText()
             } else if try reader.enter(#""parameters""#, isFirst: parameters == nil) {
                 parameters = try reader.readParameters()
             } else if try reader.enter(#""expectRows""#, isFirst: expectedRows == nil) {
-                expectedRows = try reader.readInteger(in: 0...2_147_483_647)
+                expectedRows = try reader.readExpectedRows()
             } else {
                 throw Unexpected()
             }
@@ -125,6 +139,27 @@ struct TransactionBodyReader {
         return Statement(
             sql: sql, parameters: parameters?.texts ?? [], lists: parameters?.lists ?? [:],
             expectedRows: expectedRows)
+    }
+
+    private mutating func readExpectedRows() throws -> ExpectedRows {
+        guard json.next == UInt8(ascii: "{") else {
+            return ExpectedRows(try readInteger(in: 0...ExpectedRows.limit))
+        }
+        var min: Int?
+        var max: Int?
+        try readObject { reader in
+            if try reader.enter(#""min""#, isFirst: min == nil) {
+                min = try reader.readInteger(in: 0...ExpectedRows.limit)
+            } else if try reader.enter(#""max""#, isFirst: max == nil) {
+                max = try reader.readInteger(in: 0...ExpectedRows.limit)
+            } else {
+                throw Unexpected()
+            }
+        }
+        guard min != nil || max != nil, min ?? 0 <= max ?? ExpectedRows.limit else {
+            throw Unexpected()
+        }
+        return ExpectedRows((min ?? 0)...(max ?? ExpectedRows.limit))
     }
 
     private struct Parameters {
