@@ -31,7 +31,7 @@ public struct SQLStatement: Sendable {
     /// Makes a statement that must change, or return, a number of rows within bounds.
     ///
     /// ```swift
-    /// SQLStatement("DELETE FROM carts WHERE user_id = $1", user, expectedRows: 1...10)
+    /// SQLStatement("DELETE FROM carts WHERE user_id = $1", userID, expectedRows: 1...10)
     /// SQLStatement("UPDATE stock SET amount = 0 WHERE article = $1", article, expectedRows: 1...)
     /// ```
     public init(
