@@ -4,7 +4,7 @@ SHELL ["/bin/bash", "-euo", "pipefail", "-c"]
 
 RUN apt-get update -q \
     && apt-get install -qy --no-install-recommends \
-        libcurl4-openssl-dev=7.88.* libmicrohttpd-dev=0.9.75-* libpq-dev=15.* pkg-config=1.8.* \
+        libcurl4-openssl-dev=7.88.* libgnutls28-dev=3.7.* libmicrohttpd-dev=0.9.75-* libpq-dev=15.* pkg-config=1.8.* \
     && rm -rf /var/lib/apt/lists/*
 
 WORKDIR /source
@@ -26,7 +26,7 @@ RUN swift build --configuration release --product tandem --static-swift-stdlib -
 FROM debian:bookworm-20260824-slim
 RUN apt-get update -q \
     && apt-get install -qy --no-install-recommends \
-        ca-certificates=20* libcurl4=7.88.* libmicrohttpd12=0.9.75-* libpq5=15.* \
+        ca-certificates=20* libcurl4=7.88.* libgnutls30=3.7.* libmicrohttpd12=0.9.75-* libpq5=15.* \
     && rm -rf /var/lib/apt/lists/* \
     && useradd --uid 10001 --no-create-home --no-log-init --shell /usr/sbin/nologin tandem
 

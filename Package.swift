@@ -35,6 +35,8 @@ let yams = Target.Dependency.product(name: "Yams", package: "Yams")
 // A target imports targets of a lower floor only; see docs/ARCHITECTURE.md.
 let floor0: [Target] = [
     .systemLibrary(
+        name: "CGnuTLS", pkgConfig: "gnutls", providers: [.apt(["libgnutls28-dev"])]),
+    .systemLibrary(
         name: "CLibpq", pkgConfig: "libpq", providers: [.apt(["libpq-dev"])]),
     .systemLibrary(name: "CLinux"),
     .systemLibrary(
@@ -53,7 +55,7 @@ let floor1: [Target] = [
 
 let floor2: [Target] = [
     .target(
-        name: "HTTPServer", dependencies: ["CMicrohttpd", "EventLoop", httpTypes],
+        name: "HTTPServer", dependencies: ["CGnuTLS", "CMicrohttpd", "EventLoop", httpTypes],
         swiftSettings: strictOverC),
     .target(name: "PostgresClusters", dependencies: ["EventLoop"], swiftSettings: strict),
     .target(
@@ -146,7 +148,7 @@ let unitTests: [Target] = [
         swiftSettings: strict),
     .testTarget(name: "EventLoopTests", dependencies: ["EventLoop"], swiftSettings: strict),
     .testTarget(
-        name: "HTTPServerTests", dependencies: ["EventLoop", "HTTPServer", httpTypes],
+        name: "HTTPServerTests", dependencies: ["CGnuTLS", "EventLoop", "HTTPServer", httpTypes],
         swiftSettings: strict),
     .testTarget(
         name: "PrometheusMetricsTests", dependencies: ["PrometheusMetrics", coreMetrics],

@@ -41,6 +41,7 @@ find_missing() {
     has curl || missing+=(curl)
     has pkg-config || missing+=(pkg-config)
     has_library libmicrohttpd || missing+=(libmicrohttpd-dev)
+    has_library gnutls || missing+=(libgnutls28-dev)
     has_library libpq || missing+=(libpq-dev)
     has_server || missing+=(postgresql)
     # The proof on real processes, and the tools of the checks.

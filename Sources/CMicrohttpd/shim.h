@@ -33,6 +33,13 @@ static inline size_t cmhd_head_size(struct MHD_Connection *connection) {
     return info ? info->header_size : 0;
 }
 
+// The GnuTLS session of a connection; NULL without TLS.
+static inline void *cmhd_tls_session(struct MHD_Connection *connection) {
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(connection, MHD_CONNECTION_INFO_GNUTLS_SESSION);
+    return info ? info->tls_session : 0;
+}
+
 // 0 if it could not be set.
 static inline int cmhd_set_timeout(struct MHD_Connection *connection, unsigned int seconds) {
     return MHD_set_connection_option(connection, MHD_CONNECTION_OPTION_TIMEOUT, seconds);

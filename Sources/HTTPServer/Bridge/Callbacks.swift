@@ -70,7 +70,8 @@ enum Callbacks {
                 Int(bitPattern: text) != server.targetStart
             {
                 unsafe server.deadlines.close(
-                    cmhd_socket(connection), sending: server.brokenTargetResponse)
+                    cmhd_socket(connection), sending: server.brokenTargetResponse,
+                    over: cmhd_tls_session(connection))
             }
             return unsafe strlen(text)
         }
@@ -89,8 +90,10 @@ enum Callbacks {
         let socket = unsafe cmhd_socket(connection)
         if event == .CONNECTION_NOTIFY_STARTED {
             server.deadlines.set(socket, within: server.configuration.headerTimeout)
+            server.configuration.certificate?.insert(socket)
         } else {
             server.deadlines.remove(socket)
+            server.configuration.certificate?.remove(socket)
         }
     }
 }

@@ -15,14 +15,14 @@ final class ConnectionDeadlines: Sendable {
 
     /// By descriptor, which the kernel keeps small.
     private let entries = Lock<[Entry?]>([])
-    private let timeoutResponse: RawResponse
+    private let timeoutResponse: RawResponse?
     private let thread = Lock<pthread_t?>(nil)
     private let stopSignal = Signal()
     /// A connection is closed at most this long after its deadline.
     private let tickNanoseconds = 100_000_000
 
-    /// Makes deadlines that send this response to a request that does not arrive whole in time.
-    init(timeoutResponse: RawResponse) {
+    /// Makes deadlines that send this response, if any, to a request that does not arrive whole in time.
+    init(timeoutResponse: RawResponse?) {
         self.timeoutResponse = timeoutResponse
     }
 
@@ -77,9 +77,18 @@ final class ConnectionDeadlines: Sendable {
 
     /// Sends a response and closes a socket now, which must be the caller's own and open; called
     /// again, it does nothing.
-    func close(_ socket: Int32, sending response: RawResponse) {
+    ///
+    /// - Parameter session: the connection's TLS session, if it has one; only its own thread may call then.
+    func close(
+        _ socket: Int32, sending response: RawResponse, over session: UnsafeMutableRawPointer?
+    ) {
         entries.withLock { entries in
-            Self.shutDown(socket, sending: response)
+            if let session = unsafe session {
+                unsafe ServerCertificate.send(response.bytes, over: session)
+                Self.shutDown(socket, sending: nil)
+            } else {
+                Self.shutDown(socket, sending: response)
+            }
             Self.remove(socket, from: &entries)
         }
     }

@@ -68,8 +68,10 @@ import HTTPTypes
         self.loop = loop
         self.renderFailure = renderFailure
         self.handler = handler
+        // Only libmicrohttpd's thread may write to a TLS session.
         deadlines = ConnectionDeadlines(
-            timeoutResponse: RawResponse(renderFailure(.requestTimedOut)))
+            timeoutResponse: configuration.certificate == nil
+                ? RawResponse(renderFailure(.requestTimedOut)) : nil)
         brokenTargetResponse = RawResponse(renderFailure(.badRequest(Framing.gap)))
         let longest = max(
             configuration.headerTimeout, configuration.bodyTimeout, configuration.responseTimeout)
@@ -86,8 +88,9 @@ import HTTPTypes
         var address = try configuration.address()
         signal(SIGPIPE, SIG_IGN)
         var options = unsafe self.options()
-        let flags =
+        var flags =
             MHD_USE_EPOLL_INTERNAL_THREAD.rawValue | MHD_ALLOW_SUSPEND_RESUME.rawValue
+        if configuration.certificate != nil { flags |= MHD_USE_TLS.rawValue }
         let started = deadlines.start()
         guard started == 0 else { throw configuration.cannotListen(started) }
         // libmicrohttpd calls back until it is stopped.
@@ -125,7 +128,8 @@ import HTTPTypes
         func callback(_ option: MHD_OPTION, _ function: UnsafeRawPointer) -> MHD_OptionItem {
             unsafe MHD_OptionItem(option: option, value: Int(bitPattern: function), ptr_value: me)
         }
-        return unsafe [
+        let certificate = unsafe configuration.certificate == nil ? [] : ServerCertificate.options
+        return unsafe certificate + [
             number(.CONNECTION_TIMEOUT, inactivitySecondsMax),
             number(.CONNECTION_LIMIT, configuration.connectionsMax),
             number(.CONNECTION_MEMORY_LIMIT, Self.connectionBytes),
@@ -265,7 +269,9 @@ import HTTPTypes
                 head.target.utf8.count > configuration.targetBytesMax
                 ? .targetTooLong(limit: configuration.targetBytesMax)
                 : .headTooLarge(limit: configuration.headerBytesMax)
-            deadlines.close(exchange.socket, sending: RawResponse(renderFailure(failure)))
+            unsafe deadlines.close(
+                exchange.socket, sending: RawResponse(renderFailure(failure)),
+                over: cmhd_tls_session(connection))
             return .NO
         }
         switch Framing.check(head, limits: configuration) {

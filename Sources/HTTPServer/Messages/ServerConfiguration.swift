@@ -6,6 +6,8 @@ package struct ServerConfiguration: Sendable {
     package var host = "127.0.0.1"
     /// The port; 0 for any free one.
     package var port: UInt16 = 0
+    /// What TLS connections are made with; nil for plain HTTP.
+    package var certificate: ServerCertificate?
     /// The largest body, in bytes.
     package var bodyBytesMax = 1_048_576
     /// A body over the limit is read and discarded up to this size, so that the response arrives; on

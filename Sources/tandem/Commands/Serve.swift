@@ -13,6 +13,9 @@ struct Serve: AsyncParsableCommand {
             It migrates the state database, connects to the participants, finishes the \
             transactions that an earlier process left in doubt, and listens.
 
+            SIGHUP reads the files of listen.tls again; it also looks for new ones every ten \
+            seconds.
+
             SIGTERM or SIGINT stops it in order: readiness fails first, then running transactions \
             end within shutdown.graceSeconds. A second signal, or the first during the start, \
             stops it at once. That is safe: the next process finishes every decided transaction.
@@ -28,12 +31,17 @@ struct Serve: AsyncParsableCommand {
         let configuration = try Configuration.load(file: options.config)
         let logger = Logging.make(configuration)
         for warning in configuration.warnings { logger.warning("\(warning)") }
-        let signals = await UnixSignalsSequence(trapping: .sigterm, .sigint)
+        let signals = await UnixSignalsSequence(trapping: .sigterm, .sigint, .sighup)
         let started = Lock<Replica?>(nil)
         // Handles signals during the start too, which may wait for a lock or for a silent server.
         Task {
             var isStopping = false
-            for await _ in signals {
+            for await signal in signals {
+                if signal == .sighup {
+                    // During the start there is nothing yet that could be read again.
+                    await started.withLock({ $0 })?.reload()
+                    continue
+                }
                 guard let replica = started.withLock({ $0 }) else {
                     logger.notice("stopped during the start")
                     endProcess(0)

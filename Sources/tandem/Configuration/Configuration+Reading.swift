@@ -51,12 +51,33 @@ extension Configuration {
         return state == nil ? nil : placeholder
     }
 
+    private static func tls(_ source: ConfigurationSource) -> Configuration.TLS? {
+        let files = (source.string("certificateFile"), source.string("keyFile"))
+        source.refuseUnknown()
+        guard let certificate = files.0, let key = files.1 else {
+            if files != (nil, nil) {
+                source.fault(
+                    "expected the path of a PEM file",
+                    key: files.0 == nil ? "certificateFile" : "keyFile")
+            }
+            return nil
+        }
+        let tls = Configuration.TLS(certificateFile: certificate, keyFile: key)
+        do {
+            _ = try CertificateFiles(tls)
+        } catch {
+            source.fault("\(error)")
+        }
+        return tls
+    }
+
     private static func listen(_ root: ConfigurationSource, _ value: inout Configuration) {
         let listen = root.section("listen")
         if let host = listen.string("host") {
             value.listen.host = host == "localhost" ? "127.0.0.1" : host
         }
         listen.integer("port", in: 0...65_535, into: &value.listen.port)
+        value.listen.tls = tls(listen.section("tls"))
         listen.refuseUnknown()
         root.flag("allowUnauthenticated", into: &value.allowUnauthenticated)
         let address = ipv4Address(value.listen.host)

@@ -7,6 +7,14 @@ struct Configuration: Sendable {
     struct Listen: Sendable {
         var host = "127.0.0.1"
         var port = 8080
+        /// Nil for plain HTTP.
+        var tls: TLS?
+    }
+
+    /// The certificate that clients are shown, and its key, in PEM.
+    struct TLS: Sendable, Equatable {
+        var certificateFile: String
+        var keyFile: String
     }
 
     struct State: Sendable {

@@ -22,10 +22,12 @@ final class Replica {
     private let signals: StateSignals
     private let server: Server
     private let traces: TraceExport?
+    private let certificate: CertificateFiles?
     private let logger: Logger
     private let draining: Lock<Bool>
     private let duties: ReplicaDuties
     private let queueReader: Task<Void, Never>
+    private let certificateFollower: Task<Void, Never>?
 
     private init(
         _ configuration: Configuration, state: StateDatabase,
@@ -85,8 +87,17 @@ final class Replica {
                 isReadOnly: configuration.console == .readOnly, readiness: readiness
             ).add(to: &router)
         }
+        let certificate = try configuration.listen.tls.map { try CertificateFiles($0) }
+        self.certificate = certificate
+        certificateFollower = certificate.map { files in
+            Task(executorPreference: EventLoop.shared) {
+                await files.follow(every: .seconds(10), clock: clock, logger: logger)
+            }
+        }
+        var served = configuration.servedWithinDescriptors(logger)
+        served.certificate = certificate?.certificate
         server = Server(
-            configuration: configuration.servedWithinDescriptors(logger),
+            configuration: served,
             loop: .shared, renderFailure: CoordinatorAPI.render, handler: router.handle)
         port = try server.start()
     }
@@ -113,12 +124,16 @@ final class Replica {
         logger.notice(
             "serving",
             metadata: [
-                "url": "http://\(configuration.listen.host):\(replica.port)",
+                "url":
+                    "\(configuration.listen.tls == nil ? "http" : "https")://\(configuration.listen.host):\(replica.port)",
                 "replica": "\(configuration.replica.name)", "epoch": "\(state.epoch)",
                 "installation": "\(state.installation)",
             ])
         return replica
     }
+
+    /// Reads the files again that may change while it runs.
+    func reload() async { await certificate?.reload(logger) }
 
     /// Stops in order: readiness fails, new connections are refused, and running transactions end
     /// within the grace period; the next process finishes what is decided and not finished.
@@ -129,6 +144,7 @@ final class Replica {
         let ended = await engine.drain(within: answered ? grace : .seconds(1))
         duties.stop()
         queueReader.cancel()
+        certificateFollower?.cancel()
         await participants.close()
         await state.close()
         await traces?.stop()

@@ -5,7 +5,7 @@ import Testing
 @testable import HTTPServer
 
 /// How a handler answers: by a call, which is made on the loop and needs no task.
-@Suite struct Answering {
+@Suite(.overEveryTransport) struct Answering {
     private static let request = "GET /a HTTP/1.1\r\nHost: t\r\n\r\n"
 
     private func reply(_ handler: @escaping Handler) async throws -> Reply? {

@@ -2,7 +2,7 @@ import Testing
 
 @testable import HTTPServer
 
-@Suite struct Bodies {
+@Suite(.overEveryTransport) struct Bodies {
     static func limit(_ configuration: inout ServerConfiguration) {
         configuration.bodyBytesMax = 1_000
         configuration.discardBytesMax = 200_000
@@ -106,6 +106,8 @@ import Testing
                 try client.send(Self.head("Content-Length: 10") + "abc")
                 return try client.repliesToEnd()
             }
+            // Over TLS the connection is closed without an answer.
+            guard Transport.current == .plain else { return #expect(replies.isEmpty) }
             #expect(replies.map(\.status) == [408])
             #expect(replies.first?["connection"] == "close")
             #expect(replies.first?["date"]?.hasSuffix(" GMT") == true)

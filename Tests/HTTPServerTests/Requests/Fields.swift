@@ -4,7 +4,7 @@ import Testing
 @testable import HTTPServer
 
 /// What a handler reads of a request's header fields, and what a response can have.
-@Suite struct Fields {
+@Suite(.overEveryTransport) struct Fields {
     private func values(_ fields: String, _ name: FieldName) async throws -> String {
         var body = ""
         try await Site.serve(handler: { request in

@@ -3,7 +3,7 @@ import Testing
 /// A request that two readers could take in two ways hides a second one from the first reader.
 ///
 /// Each of these is refused, the connection is closed, and the request behind it never runs.
-@Suite struct MalformedFraming {
+@Suite(.overEveryTransport) struct MalformedFraming {
     static let smuggled = "GET /smuggled HTTP/1.1\r\nHost: t\r\n\r\n"
 
     static func post(_ fields: String, body: String = "") -> String {

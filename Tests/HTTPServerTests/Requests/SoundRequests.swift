@@ -3,7 +3,7 @@ import Testing
 
 @testable import HTTPServer
 
-@Suite struct SoundRequests {
+@Suite(.overEveryTransport) struct SoundRequests {
     @Test func answersRequestsOfOneConnectionInTurn() async throws {
         try await Site.serve { site in
             let replies = try await Client.with(port: site.port) { client in
@@ -172,11 +172,11 @@ import Testing
             if request.path != "/silent" { await gate.pass() }
             return await Site.echo(request)
         }) { site in
-            let port = site.port
+            let (port, transport) = (site.port, Transport.current)
             let paths = try await Client.with(port: port) { silent in
                 try silent.send("GET /silent HTTP/1.1\r\nHost: t\r\n\r\n")
                 _ = try silent.reply()
-                var client = try Client(port: port)
+                var client = try Client(port: port, over: transport)
                 defer { client.disconnect() }
                 try client.send(request)
                 client.halfClose()

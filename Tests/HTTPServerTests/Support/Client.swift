@@ -12,9 +12,13 @@ struct Client {
 
     private let socket: Int32
     private var buffer: [UInt8] = []
+    /// The TLS session over the socket; nil for plain HTTP.
+    private let session: ClientSession?
 
-    init(port: UInt16) throws {
-        socket = Glibc.socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+    /// Connects, with a handshake if `transport` has one.
+    init(port: UInt16, over transport: Transport = .plain, priorities: String? = nil) throws {
+        let socket = Glibc.socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+        self.socket = socket
         guard socket >= 0 else { throw Failure.system("socket", errno) }
         var address = sockaddr_in()
         address.sin_family = sa_family_t(AF_INET)
@@ -33,24 +37,31 @@ struct Client {
         var patience = timeval(tv_sec: 600, tv_usec: 0)
         setsockopt(
             socket, SOL_SOCKET, SO_RCVTIMEO, &patience, socklen_t(MemoryLayout<timeval>.size))
+        session =
+            transport == .tls ? try ClientSession.closing(socket, priorities: priorities) : nil
     }
 
     /// A client for the length of a closure, which runs on a thread of its own.
     static func with<Result: Sendable>(
-        port: UInt16, _ body: @escaping @Sendable (inout Client) throws -> Result
+        port: UInt16, over transport: Transport = .current,
+        _ body: @escaping @Sendable (inout Client) throws -> Result
     ) async throws -> Result {
         try await onThread {
-            var client = try Client(port: port)
+            var client = try Client(port: port, over: transport)
             defer { client.disconnect() }
             return try body(&client)
         }
     }
+
+    /// The certificate that the server has shown, in DER; empty over plain TCP.
+    var peerCertificate: [UInt8] { session?.peerCertificate ?? [] }
 
     func send(_ text: String) throws {
         try send(Array(text.utf8))
     }
 
     func send(_ bytes: [UInt8]) throws {
+        if let session { return try session.send(bytes) }
         var sent = 0
         while sent < bytes.count {
             let result = bytes[sent...].withUnsafeBytes {
@@ -62,7 +73,8 @@ struct Client {
     }
 
     func halfClose() {
-        shutdown(socket, Int32(SHUT_WR))
+        session?.halfClose()
+        if session == nil { shutdown(socket, Int32(SHUT_WR)) }
     }
 
     func disconnect() {
@@ -122,7 +134,7 @@ struct Client {
     /// Reads some bytes; false at the end, as which a reset counts as well.
     private mutating func fill() throws -> Bool {
         var chunk = [UInt8](repeating: 0, count: 65_536)
-        let count = recv(socket, &chunk, chunk.count, 0)
+        let count = try session?.receive(&chunk) ?? recv(socket, &chunk, chunk.count, 0)
         if count < 0 {
             if errno == ECONNRESET { return false }
             throw errno == EAGAIN ? Failure.silence : Failure.system("recv", errno)

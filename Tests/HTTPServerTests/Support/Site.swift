@@ -53,6 +53,10 @@ struct Site: Sendable {
         answering handler: @escaping Handler
     ) throws {
         var configuration = ServerConfiguration()
+        if Transport.current == .tls {
+            configuration.certificate = try ServerCertificate(
+                TestCertificate.shared.certificate, key: TestCertificate.shared.key)
+        }
         configure(&configuration)
         let seen = Lock<[String]>([])
         self.seen = seen
