@@ -46,8 +46,10 @@ package final class ServerCertificate: Sendable {
         }
     }
 
-    /// The last one is shown. A handshake that has begun may still use an earlier one, and nothing says
-    /// when it has ended: they are kept as long as the server, a few kilobytes each.
+    /// All that were ever shown; the last one is shown now.
+    ///
+    /// A handshake that has begun may still use an earlier one, and nothing says when it has ended: they
+    /// are kept as long as the server, a few kilobytes each.
     private let identities: Lock<[Identity]>
 
     /// Makes a certificate.

@@ -58,10 +58,14 @@ final class CertificateFiles: Sendable {
     }
 
     /// Looks for new files for as long as the task runs.
-    func follow(every interval: Duration, clock: some EngineClock, logger: Logger) async {
-        while !Task.isCancelled {
-            await clock.pause(interval)
-            await reload(logger)
+    func follow(
+        every interval: Duration, _ clock: some EngineClock, _ logger: Logger
+    ) -> Task<Void, Never> {
+        Task(executorPreference: EventLoop.shared) {
+            while !Task.isCancelled {
+                await clock.pause(interval)
+                await self.reload(logger)
+            }
         }
     }
 

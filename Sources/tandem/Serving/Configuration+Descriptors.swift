@@ -7,8 +7,11 @@ extension Configuration {
     ///
     /// It first raises the process's limit as far as possible. Otherwise clients could hold the last
     /// descriptors, and tandem could not connect to its databases.
-    func servedWithinDescriptors(_ logger: Logger) -> ServerConfiguration {
+    func servedWithinDescriptors(
+        _ certificate: CertificateFiles?, _ logger: Logger
+    ) -> ServerConfiguration {
         var server = serverConfiguration
+        server.certificate = certificate?.certificate
         let limit = Self.raiseDescriptorLimit(to: server.connectionsMax + ownDescriptors)
         let left = max(1, limit - ownDescriptors)
         if left < server.connectionsMax {

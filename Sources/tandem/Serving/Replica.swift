@@ -89,15 +89,9 @@ final class Replica {
         }
         let certificate = try configuration.listen.tls.map { try CertificateFiles($0) }
         self.certificate = certificate
-        certificateFollower = certificate.map { files in
-            Task(executorPreference: EventLoop.shared) {
-                await files.follow(every: .seconds(10), clock: clock, logger: logger)
-            }
-        }
-        var served = configuration.servedWithinDescriptors(logger)
-        served.certificate = certificate?.certificate
+        certificateFollower = certificate?.follow(every: .seconds(10), clock, logger)
         server = Server(
-            configuration: served,
+            configuration: configuration.servedWithinDescriptors(certificate, logger),
             loop: .shared, renderFailure: CoordinatorAPI.render, handler: router.handle)
         port = try server.start()
     }

@@ -2,7 +2,8 @@
 enum Layering {
     /// The floors of docs/ARCHITECTURE.md.
     static let floors = [
-        "CLibpq": 0, "CMicrohttpd": 0, "CLinux": 0, "CommitProtocol": 0, "StatementGate": 0,
+        "CGnuTLS": 0, "CLibpq": 0, "CMicrohttpd": 0, "CLinux": 0, "CommitProtocol": 0,
+        "StatementGate": 0,
         "PrometheusMetrics": 0,
         "EventLoop": 1, "CommitSimulator": 1,
         "TransactionEngine": 2, "PostgresClient": 2, "HTTPServer": 2, "PostgresClusters": 2,
@@ -18,6 +19,7 @@ enum Layering {
     /// Who may import which C module.
     static let importers: [String: Set<String>] = [
         "CLibpq": ["PostgresClient"],
+        "CGnuTLS": ["HTTPServer"],
         "CMicrohttpd": ["HTTPServer"],
         "CLinux": ["EventLoop", "PostgresClient", "tandem"],
     ]
