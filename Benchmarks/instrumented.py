@@ -94,10 +94,10 @@ class Instrumented:
         journal = ", journal: true" if self._has_journal else ""
         path = self._folder / "tandem.yaml"
         path.write_text("\n".join([
-            f"state: {{ {conninfo('state')}, allowFsyncOff: true }}",
+            f"state: {{ {conninfo('state')}, allowFsyncOff: true, allowPrivilegedRole: true }}",
             f"listen: {{ port: {self.port} }}",
             "participants:",
-            *(f"  - {{ name: {name}, {conninfo(name)}{journal} }}" for name in PARTICIPANTS),
+            *(f"  - {{ name: {name}, {conninfo(name)}, allowPrivilegedRole: true{journal} }}" for name in PARTICIPANTS),
         ]) + "\n")
         return path
 

@@ -15,7 +15,7 @@ LEASE_SECONDS = 3
 GRACE_SECONDS = 1
 
 CONFIGURATION = f"""
-state: {{{{ conninfo: "{{state}}", timeoutMilliseconds: 1000, allowFsyncOff: true }}}}
+state: {{{{ conninfo: "{{state}}", timeoutMilliseconds: 1000, allowFsyncOff: true, allowPrivilegedRole: true }}}}
 replica: {{{{ name: {{name}}, heartbeatSeconds: 1, leaseSeconds: {LEASE_SECONDS} }}}}
 listen: {{{{ port: {{port}} }}}}
 transactions:
@@ -27,7 +27,7 @@ transactions:
 shutdown: {{{{ graceSeconds: 5 }}}}
 participants:
 """
-PARTICIPANT = '  - {{ name: {name}, conninfo: "{conninfo}", finishers: 2, connectTimeoutMilliseconds: 1000 }}\n'
+PARTICIPANT = '  - {{ name: {name}, conninfo: "{conninfo}", finishers: 2, connectTimeoutMilliseconds: 1000, allowPrivilegedRole: true }}\n'
 
 
 class Stack:

@@ -32,6 +32,29 @@ extension CommitMode {
     }
 }
 
+extension Hazard.Kind {
+    /// Those that a state database can have: nothing is prepared there.
+    static let ofStateDatabase: [Self] = [
+        .fsyncOff, .fullPageWritesOff, .asynchronousStandby, .vacuumHeldUp, .wraparound,
+        .roleExpires,
+    ]
+
+    /// As the value of a label.
+    var labelValue: String {
+        switch self {
+        case .orphanTimeout: "orphan_timeout"
+        case .scheduledJob: "scheduled_job"
+        case .transactionPooler: "transaction_pooler"
+        case .fsyncOff: "fsync_off"
+        case .fullPageWritesOff: "full_page_writes_off"
+        case .asynchronousStandby: "asynchronous_standby"
+        case .vacuumHeldUp: "vacuum_held_up"
+        case .wraparound: "wraparound"
+        case .roleExpires: "role_expires"
+        }
+    }
+}
+
 /// What a request is answered.
 enum AnswerKind: String, CaseIterable {
     case committed

@@ -117,6 +117,16 @@ extension Metric {
     static let scannedAt = gauge(
         "tandem_scan_timestamp_seconds", labels: ["participant"],
         help: "When the participant's prepared transactions were last read.")
+    static let hazard = gauge(
+        "tandem_hazard", labels: ["participant", "hazard"],
+        help: "1 if the participant's server has what can undo two-phase commit, else 0.")
+    static let transactionIDsLeft = gauge(
+        "tandem_transaction_ids_left", labels: ["participant"],
+        help: "Transaction ids that the participant's server can assign before it refuses to write."
+    )
+    static let wraparound = gauge(
+        "tandem_wraparound_seconds", labels: ["participant"],
+        help: "How long these last at the pace of the last hour, if VACUUM freezes nothing.")
 
     // MARK: The state database
 
@@ -135,6 +145,9 @@ extension Metric {
         "tandem_state_database_up", help: "1 if the last heartbeat was written, else 0.")
     static let quarantined = gauge(
         "tandem_quarantined", help: "1 while the state database is in quarantine, else 0.")
+    static let stateHazard = gauge(
+        "tandem_state_database_hazard", labels: ["hazard"],
+        help: "1 if the state database's server has what can lose decisions, else 0.")
     static let running = gauge(
         "tandem_running", by: .server,
         help: "Undecided transactions before their deadline, of all replicas.")
@@ -183,8 +196,10 @@ extension Metric {
         finishFailures, heuristicOutcomes, recoveredTransactions, recoveryPasses, recoveryActions,
         scans, orphans, unresolved,
         participantUp, poolSize, poolConnections, connections, connectionWait, slotsUsed,
-        slotsLimit, prepared, foreign, oldestPrepared, xminAge, scannedAt,
+        slotsLimit, prepared, foreign, oldestPrepared, xminAge, scannedAt, hazard,
+        transactionIDsLeft, wraparound,
         flushDuration, flushRecords, flushFailures, recordsWaiting, stateDatabaseUp, quarantined,
+        stateHazard,
         running, oldestRunning, inDoubt, oldestInDoubt, retrying, oldestRetrying, needsOperator,
         oldestNeedsOperator, queuesReadAt,
         httpRequests, httpDuration, buildInfo,

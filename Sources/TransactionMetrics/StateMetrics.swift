@@ -15,6 +15,8 @@ package struct ReplicaState: Sendable {
     package var isStateDatabaseUp = true
     /// Whether the state database is in quarantine.
     package var isQuarantined = false
+    /// The hazards of the state database's server; nil until they are known.
+    package var stateHazards: HazardSurvey?
 
     package init() {}
 
@@ -34,6 +36,7 @@ package struct StateMetrics: Sendable {
     private let recordsWaiting: Gauge
     private let stateDatabaseUp: Gauge
     private let quarantined: Gauge
+    private let stateHazards: [Hazard.Kind: Gauge]
     private let participants: [String: ParticipantGauges]
 
     /// Makes the gauges, with the names of the configured participants as values of labels.
@@ -43,6 +46,10 @@ package struct StateMetrics: Sendable {
         recordsWaiting = Metric.recordsWaiting.gauge(in: factory)
         stateDatabaseUp = Metric.stateDatabaseUp.gauge(in: factory)
         quarantined = Metric.quarantined.gauge(in: factory)
+        stateHazards = Dictionary(
+            uniqueKeysWithValues: Hazard.Kind.ofStateDatabase.map {
+                ($0, Metric.stateHazard.gauge($0.labelValue, in: factory))
+            })
         participants = Dictionary(
             names.map { ($0, ParticipantGauges($0, factory)) }, uniquingKeysWith: { $1 })
     }
@@ -54,6 +61,7 @@ package struct StateMetrics: Sendable {
         recordsWaiting.record(state.waitingRecordCount)
         stateDatabaseUp.record(state.isStateDatabaseUp ? 1 : 0)
         quarantined.record(state.isQuarantined ? 1 : 0)
+        for (kind, gauge) in stateHazards { gauge.record(state.stateHazards.presence(of: kind)) }
         for status in state.participants { participants[status.name]?.set(status) }
     }
 }
@@ -72,6 +80,9 @@ private struct ParticipantGauges: Sendable {
     private let oldest: Gauge
     private let xminAge: Gauge
     private let scannedAt: Gauge
+    private let hazards: [Hazard.Kind: Gauge]
+    private let idsLeft: Gauge
+    private let wraparound: Gauge
 
     init(_ name: String, _ factory: any MetricsFactory) {
         up = Metric.participantUp.gauge(name, in: factory)
@@ -86,6 +97,12 @@ private struct ParticipantGauges: Sendable {
         oldest = Metric.oldestPrepared.gauge(name, in: factory)
         xminAge = Metric.xminAge.gauge(name, in: factory)
         scannedAt = Metric.scannedAt.gauge(name, in: factory)
+        hazards = Dictionary(
+            uniqueKeysWithValues: Hazard.Kind.allCases.map {
+                ($0, Metric.hazard.gauge(name, $0.labelValue, in: factory))
+            })
+        idsLeft = Metric.transactionIDsLeft.gauge(name, in: factory)
+        wraparound = Metric.wraparound.gauge(name, in: factory)
     }
 
     func set(_ status: ParticipantStatus) {
@@ -103,6 +120,16 @@ private struct ParticipantGauges: Sendable {
         oldest.record(survey.map { $0.oldestAgeSeconds ?? 0 } ?? .nan)
         xminAge.record(Double(survey.map { $0.oldestXminAge ?? 0 }))
         scannedAt.record(survey.map { Double($0.at) / 1_000_000 } ?? .nan)
+        for (kind, gauge) in hazards { gauge.record(status.hazards.presence(of: kind)) }
+        idsLeft.record(Double(status.hazards?.transactionIDsLeft))
+        wraparound.record(status.hazards?.secondsToWraparound ?? .nan)
+    }
+}
+
+extension HazardSurvey? {
+    /// 1 if a server has the hazard, 0 if not; not a number if that is not known.
+    fileprivate func presence(of kind: Hazard.Kind) -> Double {
+        map { $0.hazards.contains { $0.kind == kind } ? 1 : 0 } ?? .nan
     }
 }
 

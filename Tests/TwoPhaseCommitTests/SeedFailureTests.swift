@@ -187,10 +187,17 @@ extension LibraryTests {
             let text = """
                 listen: { port: 0 }
                 replica: { name: server }
-                state: { conninfo: "\(testbed.stateConnection)", allowFsyncOff: true }
+                state:
+                  conninfo: "\(testbed.stateConnection)"
+                  allowFsyncOff: true
+                  allowPrivilegedRole: true
                 participants:
-                  - { name: users, conninfo: "\(testbed.users.connectionString())" }
-                  - { name: orders, conninfo: "\(testbed.orders.connectionString())" }
+                  - name: users
+                    conninfo: "\(testbed.users.connectionString())"
+                    allowPrivilegedRole: true
+                  - name: orders
+                    conninfo: "\(testbed.orders.connectionString())"
+                    allowPrivilegedRole: true
                 """
             try Data(text.utf8).write(to: URL(fileURLWithPath: file))
             return try await ChildProcess.start(

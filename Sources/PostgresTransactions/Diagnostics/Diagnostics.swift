@@ -20,10 +20,12 @@ package enum Diagnostics {
     /// - Parameters:
     ///   - timeout: the bound on connecting; each query has ten seconds.
     ///   - journal: whether a participant is to keep a journal of decisions.
+    ///   - allowsPrivilegedRole: whether the role may have rights that tandem refuses.
     @LoopActor
     package static func examine(
         _ options: ConnectionOptions, as purpose: Purpose, allowsFsyncOff: Bool,
-        timeout: Duration, journal: Bool = false, loop: EventLoop
+        timeout: Duration, journal: Bool = false, allowsPrivilegedRole: Bool = true,
+        loop: EventLoop
     ) async -> Diagnosis {
         var checks: [Diagnosis.Check] = []
         do {
@@ -42,6 +44,9 @@ package enum Diagnostics {
                 .examination, thenRun: Command("SELECT 1", cached: false), timeout: patience)
             let probe = try await ServerProbe.read(connection, as: purpose)
             checks += probe.checks(purpose, allowsFsyncOff: allowsFsyncOff)
+            checks.append(
+                try await ExcessRights.examine(connection, isAllowed: allowsPrivilegedRole))
+            checks += try await HazardReading.examine(connection, as: purpose)
             checks.append(
                 await SettingsProbe.examine(
                     connection, options, as: purpose, timeout: timeout, loop: loop))

@@ -12,7 +12,6 @@ struct ServerProbe {
     /// Nil without the right to count them.
     private let slotsInUse: Int?
     private let user: String
-    private let isSuperuser: Bool
     /// How far the server's clock is ahead of this machine's.
     private let skewSeconds: Int
     /// The functions that the role may not call.
@@ -40,8 +39,7 @@ struct ServerProbe {
             current_setting('max_prepared_transactions'),
             CASE WHEN has_table_privilege('pg_catalog.pg_prepared_xacts', 'SELECT')
                 THEN (SELECT count(*) FROM pg_catalog.pg_prepared_xacts) END,
-            current_user, (SELECT rolsuper FROM pg_catalog.pg_roles
-                WHERE rolname = current_user),
+            current_user,
             round(extract(epoch FROM clock_timestamp()))::bigint,
             array_to_string(ARRAY(SELECT f FROM unnest($1::text[]) AS f
                 WHERE NOT coalesce(has_function_privilege(
@@ -57,7 +55,6 @@ struct ServerProbe {
             version: row.text() ?? "", versionNumber: row.value() ?? 0, isStandby: row.isTrue(),
             isFsyncOn: row.text() == "on", synchronousCommit: row.text() ?? "",
             slotLimit: row.value() ?? 0, slotsInUse: row.value(), user: row.text() ?? "",
-            isSuperuser: row.isTrue(),
             skewSeconds: (row.value() as Int?).map { $0 - WallClock.seconds } ?? 0,
             missingFunctions: row.text() ?? "", seesActivity: row.isTrue(),
             mayCreateSchema: row.isTrue(), mayUseSchema: row.isTrue(),
@@ -120,7 +117,7 @@ struct ServerProbe {
                 ? .failing("primary", "It is a standby; give the primary's address.")
                 : .ok("primary", "It is the primary."),
             durability(allowsFsyncOff), commit, clock, rights(purpose),
-        ] + (purpose == .participant ? [slots, role] : [encoding])
+        ] + (purpose == .participant ? [slots] : [encoding])
     }
 
     private func durability(_ allowsFsyncOff: Bool) -> Diagnosis.Check {
@@ -183,14 +180,5 @@ struct ServerProbe {
         let detail = "\(slotsUsed) of \(slotLimit) slots for prepared transactions are in use."
         return slotsUsed * 5 >= slotLimit * 4
             ? .warning("preparedTransactions", detail) : .ok("preparedTransactions", detail)
-    }
-
-    private var role: Diagnosis.Check {
-        isSuperuser
-            ? .warning(
-                "role",
-                "\(user) is a superuser, and so is every caller's SQL; use a role of its own."
-            )
-            : .ok("role", "\(user) is no superuser.")
     }
 }

@@ -37,6 +37,12 @@ package struct ParticipantOptions: Sendable {
     package var hasWitness = false
     /// Whether a journal of decisions is kept there; it is the commit point of transactions that write there.
     package var journal = false
+    /// Between two readings of what on the server can undo two-phase commit.
+    package var hazardInterval: Duration = .seconds(60)
+    /// Whether the role may have rights that callers' SQL should not have; see `ExcessRights`.
+    ///
+    /// The library's callers are the program itself, so it has the last word.
+    package var allowsPrivilegedRole = true
     /// Rows that one branch may return.
     package var resultRowsMax = 1000
     /// Bytes that one branch may return.

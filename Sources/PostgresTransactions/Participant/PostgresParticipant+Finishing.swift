@@ -168,6 +168,7 @@ extension PostgresParticipant {
                 oldestXminAge: all.map(\.xminAge).max(), at: Int64(WallClock.seconds) * 1_000_000)
             // Another replica or an operator has ended those that are missing.
             self.slots.free(held.subtracting(listed.map(\.gid)))
+            await self.hazards.readIfDue(on: connection, processID: facts.identity.processID)
             return listed.map { $0.transaction(of: facts, safeTransactionID: safe) }
         }
     }

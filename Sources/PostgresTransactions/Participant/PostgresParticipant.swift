@@ -50,6 +50,8 @@ final class PostgresParticipant {
     private(set) var server: ServerSlots?
     /// What the last scan read; nil before the first.
     var survey: PreparedSurvey?
+    /// What on the server can undo two-phase commit.
+    let hazards: HazardWatch
     private var isReportedUnreachable = false
     /// How often a prepared statement was found outdated that could not be prepared anew in time.
     var outdatings = 0
@@ -65,6 +67,8 @@ final class PostgresParticipant {
         self.installation = installation
         self.loop = loop
         self.logger = logger
+        hazards = HazardWatch(
+            participant: options.name, every: options.hazardInterval, loop: loop, logger: logger)
         contendedSessions = ContendedSessions(limit: options.contendedSessionsMax)
         scripts = BranchScripts(hasWitness: options.hasWitness)
         let admission = Admission()
@@ -197,7 +201,7 @@ final class PostgresParticipant {
             lastError: workers.lastFailure.map { "\($0.error)" },
             systemIdentifier: latestFacts?.systemIdentifier, timeline: latestFacts?.timeline,
             version: latestFacts?.version, circuit: circuit,
-            failuresInARow: finishers.failuresInARow, survey: survey)
+            failuresInARow: finishers.failuresInARow, survey: survey, hazards: hazards.survey)
     }
 
     /// Why no working session could be opened the last time.

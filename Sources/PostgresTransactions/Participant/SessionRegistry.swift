@@ -43,6 +43,7 @@ enum SessionRefusal: Error, CustomStringConvertible {
     case unusable(String)
     case settingsMissing(names: String)
     case dataDoubtful(settings: String)
+    case privilegedRole(ExcessRights, participant: String)
 
     var description: String {
         switch self {
@@ -61,6 +62,10 @@ enum SessionRefusal: Error, CustomStringConvertible {
         case .dataDoubtful(let settings):
             "the session has \(settings): data may be missing or wrong there without an error; "
                 + "reset that for this role and database"
+        case .privilegedRole(let excess, let participant):
+            "every caller's SQL would have rights that reach beyond the database, since "
+                + "\(excess.sentence); or set allowPrivilegedRole: true for participant "
+                + participant
         }
     }
 }
@@ -108,7 +113,7 @@ final class SessionRegistry {
         _ connection: PostgresConnection, of options: ParticipantOptions,
         set settings: SessionSettings
     ) async throws -> SessionFacts {
-        var facts = try await examine(connection, settings, timeout: options.connectTimeout)
+        var facts = try await examine(connection, settings, of: options)
         facts.version = try await catalog?.version(of: options, facts)
         try await record(facts.identity, of: options.name)
         return facts
@@ -184,6 +189,7 @@ final class SessionRegistry {
         let database: String?
         let nextTransactionID: UInt64?
         let settings: SessionAdmission.Answer
+        let excess: ExcessRights?
     }
 
     private static let introduction = Query<Introduction>(
@@ -198,30 +204,38 @@ final class SessionRegistry {
             (extract(epoch FROM pg_postmaster_start_time()) * 1000000)::bigint,
             current_setting('fsync'),
             current_database(), pg_snapshot_xmax(pg_current_snapshot()),
-            \(SessionAdmission.columns)
+            \(SessionAdmission.columns), \(ExcessRights.columns.joined(separator: ", "))
         """
     ) { row in
-        Introduction(
-            processID: row.value(), startedAt: row.text(), user: row.text(),
+        let (processID, startedAt, user): (Int32?, String?, String?) = (
+            row.value(), row.text(), row.text()
+        )
+        return Introduction(
+            processID: processID, startedAt: startedAt, user: user,
             systemIdentifier: row.text(), timeline: row.text(), slotLimit: row.value(),
             serverStartedAt: row.text(), isFsyncOn: row.text() == "on", database: row.text(),
-            nextTransactionID: row.value(), settings: SessionAdmission.Answer(from: &row))
+            nextTransactionID: row.value(), settings: SessionAdmission.Answer(from: &row),
+            excess: ExcessRights(role: user ?? "", rights: row.list(), remedies: row.list()))
     }
 
     private func examine(
-        _ connection: PostgresConnection, _ settings: SessionSettings, timeout: Duration
+        _ connection: PostgresConnection, _ settings: SessionSettings,
+        of options: ParticipantOptions
     ) async throws -> SessionFacts {
         let result = try await connection.run(
             [
                 SessionAdmission.ownSearchPath,
                 Self.introduction.command(SessionAdmission.parameters(settings)),
-            ], timeout: timeout)
+            ], timeout: options.connectTimeout)
         guard let answer = Self.introduction.row(of: result) else {
             throw SessionRefusal.unreadable
         }
         let admission = try SessionAdmission(answer.settings)
         guard let timeline = answer.timeline else { throw SessionRefusal.isStandby }
         guard allowsFsyncOff || answer.isFsyncOn else { throw SessionRefusal.fsyncOff }
+        if !options.allowsPrivilegedRole, let excess = answer.excess {
+            throw SessionRefusal.privilegedRole(excess, participant: options.name)
+        }
         guard let processID = answer.processID, let startedAt = answer.startedAt,
             let user = answer.user, let systemIdentifier = answer.systemIdentifier,
             let timeline = UInt32(timeline, radix: 16), let slotLimit = answer.slotLimit,

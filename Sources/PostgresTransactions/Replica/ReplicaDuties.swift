@@ -58,6 +58,7 @@ package final class ReplicaDuties {
         }
         tasks.append(Task { await removeFinishedRows() })
         tasks.append(Task { await trimJournals() })
+        tasks.append(Task { await watchStateDatabase() })
     }
 
     /// Ends each duty after its current step.
@@ -70,6 +71,13 @@ package final class ReplicaDuties {
     private func pause(_ duration: Duration) async {
         await withCheckedContinuation { continuation in
             _ = clock.schedule(after: duration) { continuation.resume() }
+        }
+    }
+
+    private func watchStateDatabase() async {
+        while !Task.isCancelled {
+            await log.state.readHazardsIfDue()
+            await pause(log.state.options.hazardInterval)
         }
     }
 

@@ -1,6 +1,7 @@
 package import EventLoop
 package import Logging
 package import PostgresClient
+package import TransactionEngine
 
 /// The coordinator's own database: its connections, this replica's epoch, and the heartbeat.
 @LoopActor
@@ -26,6 +27,9 @@ package final class StateDatabase {
     /// One session for the lease alone: the readers may all be waiting for locks.
     let leaseRenewer: ConnectionPool
     let identity: StateIdentity
+    private let hazardWatch: HazardWatch
+    /// What on the server can make it lose decisions, as it was read last.
+    package var hazards: HazardSurvey? { hazardWatch.survey }
     private var writer: PostgresConnection?
     let loop: EventLoop
     private let logger: Logger
@@ -48,16 +52,15 @@ package final class StateDatabase {
         self.identity = identity
         self.loop = loop
         self.logger = logger
+        hazardWatch = HazardWatch(
+            participant: nil, every: options.hazardInterval, loop: loop, logger: logger)
         let timeout = options.timeout
-        let allowsFsyncOff = options.allowsFsyncOff
         func pool(_ size: Int) -> ConnectionPool {
             ConnectionPool(
                 options: options.connection, size: size, minimumIdle: 1, connectTimeout: timeout,
                 loop: loop,
                 prepare: {
-                    try await Self.examine(
-                        $0, with: .state(lockTimeout: timeout), allowsFsyncOff: allowsFsyncOff,
-                        timeout: timeout)
+                    try await Self.examine($0, with: .state(lockTimeout: timeout), options)
                     try await identity.check($0)
                 })
         }
@@ -119,9 +122,7 @@ package final class StateDatabase {
             return try await PostgresConnection.connect(
                 options.connection, timeout: options.timeout, loop: loop
             ) {
-                try await examine(
-                    $0, with: .state(), allowsFsyncOff: options.allowsFsyncOff,
-                    timeout: options.timeout)
+                try await examine($0, with: .state(), options)
                 try await check($0)
             }
         } catch {
@@ -135,26 +136,31 @@ package final class StateDatabase {
             isStandby: row.text("pg_is_in_recovery()") != "f",
             isFsyncOn: row.text("current_setting('fsync')") == "on",
             encoding: row.text("current_setting('server_encoding')"),
-            unsafeSettings: row.text(doubtfulSettings)
+            unsafeSettings: row.text(doubtfulSettings),
+            excess: ExcessRights(
+                role: row.text("session_user") ?? "", rights: row.list(ExcessRights.columns[0]),
+                remedies: row.list(ExcessRights.columns[1]))
         )
     }
 
     /// Sets a session up, whatever defaults its role and database have, and examines the server, in
     /// one round trip.
     private static func examine(
-        _ connection: PostgresConnection, with settings: SessionSettings, allowsFsyncOff: Bool,
-        timeout: Duration
+        _ connection: PostgresConnection, with settings: SessionSettings, _ options: StateOptions
     ) async throws {
         let result = try await connection.set(
-            settings, thenRun: Command("SELECT \(examination.columns)"), timeout: timeout)
+            settings, thenRun: Command("SELECT \(examination.columns)"), timeout: options.timeout)
         guard let found = examination.first(of: result), !found.isStandby else {
             throw StateDatabaseError.isStandby
         }
-        guard allowsFsyncOff || found.isFsyncOn else { throw StateDatabaseError.fsyncOff }
+        guard options.allowsFsyncOff || found.isFsyncOn else { throw StateDatabaseError.fsyncOff }
         guard let encoding = found.encoding, holdsEveryText(encoding) else {
             throw StateDatabaseError.encoding(found.encoding ?? "unknown")
         }
         if let settings = found.unsafeSettings { throw StateDatabaseError.unsafeSettings(settings) }
+        if !options.allowsPrivilegedRole, let excess = found.excess {
+            throw StateDatabaseError.privilegedRole(excess.sentence)
+        }
     }
 
     /// With these settings no trigger would refuse to change a decision.
@@ -210,6 +216,14 @@ package final class StateDatabase {
     func closeWriter() {
         writer?.close()
         writer = nil
+    }
+
+    /// Reads the hazards of the server, if they were not read lately.
+    func readHazardsIfDue() async {
+        // Without a session nothing is known, and the heartbeat reports that.
+        try? await readers.withConnection(timeout: timeout) { connection in
+            await self.hazardWatch.readIfDue(on: connection)
+        }
     }
 
     /// Runs one statement on a reading session.

@@ -27,6 +27,8 @@ package enum StateDatabaseError: Error, Sendable, CustomStringConvertible {
     case encoding(String)
     /// Its sessions have settings with which records could change or be lost without an error.
     case unsafeSettings(String)
+    /// Its role has rights with which decisions could be changed; the sentence says which.
+    case privilegedRole(String)
     /// A later version of tandem has migrated it.
     case newerSchema(found: Int, known: Int)
     /// A migration failed, and was rolled back.
@@ -72,6 +74,9 @@ package enum StateDatabaseError: Error, Sendable, CustomStringConvertible {
         case .unsafeSettings(let settings):
             "sessions of the state database have \(settings), with which rows could change or be "
                 + "missing without an error; reset that for this role and database"
+        case .privilegedRole(let sentence):
+            "no trigger of the state database stops a role with such rights, and \(sentence); or "
+                + "set state.allowPrivilegedRole: true"
         case .newerSchema(let found, let known):
             "the state database's schema is at migration \(found), and this tandem knows only "
                 + "\(known): run a newer tandem"
@@ -105,7 +110,8 @@ package enum StateDatabaseError: Error, Sendable, CustomStringConvertible {
                 + "cancelled"
         case .closed: "this replica has closed the state database"
         case .isStandby: "the state database is a standby; tandem needs the primary"
-        case .unusable, .fsyncOff, .encoding, .unsafeSettings, .newerSchema, .migration:
+        case .unusable, .fsyncOff, .encoding, .unsafeSettings, .privilegedRole, .newerSchema,
+            .migration:
             "the state database cannot be used; the log and /readyz?verbose say why"
         case .superseded: "another process has taken this replica's name or its work over"
         }

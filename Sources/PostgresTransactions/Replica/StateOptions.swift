@@ -20,6 +20,11 @@ package struct StateOptions: Sendable {
     /// Accept a database that runs with `fsync = off`; for throwaway ones.
     package var allowsFsyncOff = false
 
+    /// Between two readings of what on the server can make it lose decisions.
+    package var hazardInterval: Duration = .seconds(60)
+    /// Whether the role may have rights with which it could change decisions; see `ExcessRights`.
+    package var allowsPrivilegedRole = true
+
     /// Whether a promoted standby has every commit.
     ///
     /// Then a new timeline of the same system loses nothing. A restore always may.

@@ -256,6 +256,8 @@ package struct ParticipantStatus: Sendable, Hashable {
     package let failuresInARow: Int
     /// Its prepared transactions, as the last scan read them; nil before the first.
     package let survey: PreparedSurvey?
+    /// What on its server can undo two-phase commit, as it was read last; nil before the first time.
+    package let hazards: HazardSurvey?
 
     /// Whether requests are sent to a participant at all.
     ///
@@ -274,7 +276,7 @@ package struct ParticipantStatus: Sendable, Hashable {
         name: String, isAvailable: Bool, isConnecting: Bool, poolSize: Int, connections: Int,
         idle: Int, slots: SlotUsage?, lastError: String?, systemIdentifier: String?,
         timeline: UInt32?, version: Int?, circuit: Circuit, failuresInARow: Int,
-        survey: PreparedSurvey? = nil
+        survey: PreparedSurvey? = nil, hazards: HazardSurvey? = nil
     ) {
         self.name = name
         self.isAvailable = isAvailable
@@ -290,5 +292,6 @@ package struct ParticipantStatus: Sendable, Hashable {
         self.circuit = circuit
         self.failuresInARow = failuresInARow
         self.survey = survey
+        self.hazards = hazards
     }
 }

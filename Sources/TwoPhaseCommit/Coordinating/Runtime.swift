@@ -47,6 +47,7 @@ final class Runtime {
             while !Task.isCancelled {
                 var sample = await ReplicaState(of: engine)
                 sample.isStateDatabaseUp = await state?.failure == nil
+                sample.stateHazards = await state?.hazards
                 sample.isQuarantined = await state?.quarantineReason != nil
                 metrics.state.set(sample)
                 await clock.pause(Self.samplingInterval)

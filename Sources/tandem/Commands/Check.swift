@@ -10,8 +10,9 @@ struct Check: AsyncParsableCommand {
         abstract: "Checks the state database and every participant; one line for each.",
         discussion: """
             It checks that each database is reachable, a primary, recent enough and durable, that \
-            its clock is right, that the role has the rights it needs, and that no pooler shares \
-            the sessions. In every participant it prepares an empty transaction and rolls it back. \
+            its clock is right, that the role has the rights it needs and none that reach beyond \
+            the database, that no pooler shares the sessions, and that no setting or job ends \
+            prepared transactions. In every participant it prepares an empty transaction and rolls it back. \
             If a journal of decisions is configured but missing, it prints the SQL that creates \
             it. It lists prepared transactions of this installation that no replica can finish, \
             with the SQL that does. It changes nothing.
@@ -68,7 +69,8 @@ struct DatabaseChecks {
         if case .all = selection {
             let diagnosis = await Diagnostics.examine(
                 state.connection, as: .state, allowsFsyncOff: state.allowFsyncOff,
-                timeout: stateTimeout, loop: .shared)
+                timeout: stateTimeout, allowsPrivilegedRole: state.allowPrivilegedRole,
+                loop: .shared)
             examined.append(Examined(name: "state", purpose: .state, diagnosis: diagnosis))
             if !json { show("state", diagnosis) }
         }
@@ -80,7 +82,8 @@ struct DatabaseChecks {
             let diagnosis = await Diagnostics.examine(
                 participant.connection, as: .participant, allowsFsyncOff: state.allowFsyncOff,
                 timeout: .milliseconds(participant.connectTimeoutMilliseconds),
-                journal: participant.journal, loop: .shared
+                journal: participant.journal,
+                allowsPrivilegedRole: participant.allowPrivilegedRole, loop: .shared
             ).adding(leftovers: leftovers[participant.name] ?? [])
             examined.append(
                 Examined(name: participant.name, purpose: .participant, diagnosis: diagnosis))

@@ -113,6 +113,7 @@ extension Configuration {
         source.integer("readers", in: 1...64, into: &state.readers)
         source.integer("timeoutMilliseconds", in: 100...600_000, into: &state.timeoutMilliseconds)
         source.flag("allowFsyncOff", into: &state.allowFsyncOff)
+        source.flag("allowPrivilegedRole", into: &state.allowPrivilegedRole)
         source.flag("synchronouslyReplicated", into: &state.synchronouslyReplicated)
         source.refuseUnknown()
         return connection == nil ? nil : state
@@ -147,6 +148,7 @@ extension Configuration {
             value.preparedSlots = slots < 0 ? nil : slots
             source.flag("witness", into: &value.witness)
             source.flag("journal", into: &value.journal)
+            source.flag("allowPrivilegedRole", into: &value.allowPrivilegedRole)
             source.refuseUnknown()
             return connection == nil ? nil : value
         }
@@ -202,6 +204,9 @@ extension Configuration {
         source.integer(
             "scanIntervalMilliseconds", in: 50...day,
             into: &value.transactions.scanIntervalMilliseconds)
+        source.integer(
+            "hazardIntervalMilliseconds", in: 50...day,
+            into: &value.transactions.hazardIntervalMilliseconds)
         source.integer(
             "orphanGraceSeconds", in: 1...86_400, into: &value.transactions.orphanGraceSeconds)
         source.integer("retentionHours", in: 1...87_600, into: &value.transactions.retentionHours)

@@ -22,6 +22,7 @@ struct Configuration: Sendable {
         var readers = 2
         var timeoutMilliseconds = 5000
         var allowFsyncOff = false
+        var allowPrivilegedRole = false
         var synchronouslyReplicated = false
     }
 
@@ -37,6 +38,7 @@ struct Configuration: Sendable {
         var preparedSlots: Int?
         var witness = false
         var journal = false
+        var allowPrivilegedRole = false
     }
 
     struct Replica: Sendable {
@@ -69,6 +71,7 @@ struct Configuration: Sendable {
         var finishWaitMilliseconds = 5000
         var recoveryIntervalMilliseconds = 2000
         var scanIntervalMilliseconds = 10_000
+        var hazardIntervalMilliseconds = 60_000
         var orphanGraceSeconds = 60
         var retentionHours = 168
         var retentionBatch = 500

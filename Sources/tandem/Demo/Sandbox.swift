@@ -23,6 +23,10 @@ final class Sandbox {
     var keys: [String: String] = [:]
     /// Other connection strings for the replicas to start, by the server's name.
     var addresses: [String: String] = [:]
+    /// The servers where the replicas to start may use a superuser.
+    ///
+    /// It is the one role of a throwaway server, which holds nothing else.
+    var privilegedServers = Set(serverNames)
     /// Ports of replicas that were started without one; each keeps its port over restarts.
     private var ports: [LoopbackPort] = []
     private let folder: String
@@ -85,7 +89,10 @@ final class Sandbox {
             )
         }
         let port = try chosen ?? reservePort()
-        func more(_ name: String) -> String { keys[name].map { ", \($0)" } ?? "" }
+        func more(_ name: String) -> String {
+            (privilegedServers.contains(name) ? ", allowPrivilegedRole: true" : "")
+                + (keys[name].map { ", \($0)" } ?? "")
+        }
         var lines = ["listen: { port: \(port) }"]
         lines.append("replica: { name: replica-\(number)\(more("replica")) }")
         let stateAddress = addresses["state"] ?? state.connectionString()

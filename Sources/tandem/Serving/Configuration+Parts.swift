@@ -13,6 +13,8 @@ extension Configuration {
         options.heartbeat = .seconds(replica.heartbeatSeconds)
         options.lease = .seconds(replica.leaseSeconds)
         options.allowsFsyncOff = state.allowFsyncOff
+        options.allowsPrivilegedRole = state.allowPrivilegedRole
+        options.hazardInterval = .milliseconds(transactions.hazardIntervalMilliseconds)
         options.isSynchronouslyReplicated = state.synchronouslyReplicated
         return options
     }
@@ -30,6 +32,8 @@ extension Configuration {
             options.preparedSlots = participant.preparedSlots
             options.hasWitness = participant.witness
             options.journal = participant.journal
+            options.allowsPrivilegedRole = participant.allowPrivilegedRole
+            options.hazardInterval = .milliseconds(transactions.hazardIntervalMilliseconds)
             options.resultRowsMax = limits.resultRows
             options.resultBytesMax = limits.resultBytes
             return options

@@ -76,6 +76,7 @@ final class Replica {
             metrics: { [engine] in
                 var current = await ReplicaState(of: engine)
                 current.isStateDatabaseUp = await state.failure == nil
+                current.stateHazards = await state.hazards
                 current.isQuarantined = await state.quarantineReason != nil
                 return await metrics.render(current)
             }, readiness: readiness)

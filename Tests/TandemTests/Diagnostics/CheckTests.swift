@@ -172,11 +172,14 @@ struct CheckTests {
 
 extension Sandbox {
     /// Runs the program once with the first replica's configuration.
-    func runProgram(_ arguments: [String]) async throws -> CommandOutput {
+    func runProgram(
+        _ arguments: [String], environment: [String: String] = [:]
+    ) async throws -> CommandOutput {
         let own = try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")
         let program = URL(fileURLWithPath: own).deletingLastPathComponent().path + "/tandem"
         return try await PostgresClusters.Command(
-            program, arguments + ["--config", configurationFile(of: 1)]
+            program, arguments + ["--config", configurationFile(of: 1)],
+            environment: environment.merging(ProcessInfo.processInfo.environment) { own, _ in own }
         ).run()
     }
 }
