@@ -31,31 +31,19 @@ extension PostgresDecisionLog {
         }
     }
 
-    private static let removed = RowFormat { $0.value("count(*)", as: Int.self) }
+    private static let removed = RowFormat {
+        $0.value("tandem.remove_finished($1::bigint, $2::integer)", as: Int.self)
+    }
 
     /// Removes a batch of rows that finished long ago, and returns how many they were.
     ///
-    /// The oldest numbers go first, and the low-water mark advances in the same transaction: a gid
-    /// below the mark without a row proves nothing. Rows that wait for an operator stay.
+    /// Rows that wait for an operator stay; see `Migration.first`.
     package func removeFinished(
         olderThanSeconds: Int64, limit: Int
     ) async throws(LogUnavailable) -> Int {
         try await rows(
-            """
-            WITH old AS MATERIALIZED (
-                SELECT number FROM tandem.transactions
-                WHERE finished_at < now() - $1::bigint * interval '1 second'
-                    AND needs_operator_since IS NULL
-                ORDER BY number LIMIT \(limit) FOR UPDATE SKIP LOCKED),
-            gone AS (
-                DELETE FROM tandem.transactions AS t USING old WHERE t.number = old.number
-                RETURNING t.number),
-            mark AS (
-                UPDATE tandem.installation SET low_water_mark =
-                    greatest(low_water_mark, (SELECT max(number) + 1 FROM old))
-                WHERE EXISTS (SELECT FROM old))
-            SELECT \(Self.removed.columns) FROM gone
-            """, ["\(olderThanSeconds)"], as: Self.removed
+            "SELECT \(Self.removed.columns)", ["\(olderThanSeconds)", "\(limit)"],
+            as: Self.removed
         ).first ?? 0
     }
 }

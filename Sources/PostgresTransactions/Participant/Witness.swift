@@ -22,11 +22,15 @@ enum Witness {
     /// The administrator's role then owns it; ours may add rows, read them and remove old ones, and
     /// never change one.
     static func script(role: String) -> String {
-        let grants = [
+        statements(role: role).map { $0 + ";" }.joined(separator: " ")
+    }
+
+    /// The same, each statement by itself.
+    static func statements(role: String) -> [String] {
+        creation + [
             "GRANT USAGE ON SCHEMA tandem_participant TO \(role.quotedIdentifier)",
             "GRANT SELECT, INSERT, DELETE ON \(table) TO \(role.quotedIdentifier)",
         ]
-        return (creation + grants).map { $0 + ";" }.joined(separator: " ")
     }
 
     /// Writes the row of the branch whose name is the parameter; sent after the role was reset, and right

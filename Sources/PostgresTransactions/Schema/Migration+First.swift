@@ -3,7 +3,7 @@ extension Migration {
     static let first = Migration(
         number: 1, name: "first schema",
         statements: installation + replicas + participants + transactions + triggers + resolutions
-            + waitingSessions + comments)
+            + retention + waitingSessions + comments)
 
     private static let installation = [
         """
@@ -228,6 +228,32 @@ extension Migration {
             ON tandem.resolutions FOR EACH STATEMENT
             EXECUTE FUNCTION tandem.refuse_resolution_change()
         """,
+    ]
+
+    /// Runs as the owner, so that the role that tandem works as need not be able to delete transactions.
+    ///
+    /// The oldest numbers go first, and the low-water mark advances in the same transaction: a gid below
+    /// the mark without a row proves nothing.
+    private static let retention = [
+        """
+        CREATE FUNCTION tandem.remove_finished(seconds bigint, max_rows integer) RETURNS bigint
+        LANGUAGE sql SECURITY DEFINER SET search_path = pg_catalog AS $$
+            WITH old AS MATERIALIZED (
+                SELECT number FROM tandem.transactions
+                WHERE finished_at < now() - seconds * interval '1 second'
+                    AND needs_operator_since IS NULL
+                ORDER BY number LIMIT max_rows FOR UPDATE SKIP LOCKED),
+            gone AS (
+                DELETE FROM tandem.transactions AS t USING old WHERE t.number = old.number
+                RETURNING t.number),
+            mark AS (
+                UPDATE tandem.installation SET low_water_mark =
+                    greatest(low_water_mark, (SELECT max(number) + 1 FROM old))
+                WHERE EXISTS (SELECT FROM old))
+            SELECT count(*) FROM gone
+        $$
+        """,
+        "REVOKE ALL ON FUNCTION tandem.remove_finished(bigint, integer) FROM PUBLIC",
     ]
 
     /// Written only while a transaction of one replica waits for one of another, and not logged: nothing

@@ -33,6 +33,22 @@ package enum Migrator {
         return (number, name)
     }
 
+    private static let hasTable = Query<Bool>(
+        """
+        SELECT EXISTS (SELECT FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace
+            WHERE n.nspname = 'tandem' AND c.relname = 'migrations')
+        """
+    ) { $0.isTrue() }
+
+    private static let creation = [
+        "CREATE SCHEMA IF NOT EXISTS tandem",
+        """
+        CREATE TABLE tandem.migrations (
+            number integer PRIMARY KEY, name text NOT NULL,
+            applied_at timestamptz NOT NULL DEFAULT now())
+        """,
+    ]
+
     @LoopActor
     private static func apply(
         _ migrations: [Migration], on connection: PostgresConnection
@@ -40,13 +56,10 @@ package enum Migrator {
         _ = try await connection.query("BEGIN")
         // Any number of our own will do; it serializes replicas that start together.
         _ = try await connection.query("SELECT pg_advisory_xact_lock(7823645901)")
-        _ = try await connection.query("CREATE SCHEMA IF NOT EXISTS tandem")
-        _ = try await connection.query(
-            """
-            CREATE TABLE IF NOT EXISTS tandem.migrations (
-                number integer PRIMARY KEY, name text NOT NULL,
-                applied_at timestamptz NOT NULL DEFAULT now())
-            """)
+        // A role that may make no schema does not need to, once there is one; IF NOT EXISTS would.
+        if try await connection.row(hasTable) != true {
+            for statement in creation { _ = try await connection.query(statement) }
+        }
         let present = applied.rows(
             of: try await connection.query(
                 "SELECT \(applied.columns) FROM tandem.migrations ORDER BY number"))

@@ -24,7 +24,8 @@ struct TandemCommand: AsyncParsableCommand {
             CommandGroup(
                 name: "Run and look after the coordinator:",
                 subcommands: [
-                    Serve.self, Check.self, Migrate.self, Release.self, BreakGlass.self,
+                    Serve.self, Check.self, Grants.self, Migrate.self, Release.self,
+                    BreakGlass.self,
                     Health.self,
                     Logless.self,
                 ]),
