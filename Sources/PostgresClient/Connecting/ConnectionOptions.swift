@@ -19,14 +19,17 @@ package struct ConnectionOptions: Hashable, Sendable {
 
     /// Understands `key=value ...` and `postgresql://...`.
     ///
-    /// - Parameter overrides: the values that replace those of the string, by keyword.
+    /// - Parameters:
+    ///   - policy: what the string may have; the caller's own overrides may have more.
+    ///   - overrides: the values that replace those of the string, by keyword.
     package init(
-        conninfo: String, overriding overrides: [String: String] = [:]
+        conninfo: String, allowing policy: ConninfoPolicy = .configuration,
+        overriding overrides: [String: String] = [:]
     ) throws(PostgresError) {
         if conninfo.containsNUL { throw Self.hasNUL }
         try Self.check(overrides)
         values = try Self.parse(conninfo)
-        if values["service"] != nil { throw Self.noService }
+        try policy.check(values)
         try Self.checkValues(values)
         values.merge(overrides) { _, override in override }
         for (key, value) in Self.defaults where values[key] == nil {
