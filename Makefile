@@ -27,8 +27,8 @@ endif
 MINUTES := 5
 SEEDS := 20000
 
-.PHONY: help setup build demo test test-servers test-console check bench bench-compare bench-growth bench-reads \
-    bench-instructions bench-recovery bench-library bench-endurance crash-matrix chaos simulate policies mutants \
+.PHONY: help setup build demo test test-servers test-console check fuzz gate-differential bench bench-compare \
+    bench-growth bench-reads bench-instructions bench-recovery bench-library bench-endurance crash-matrix chaos simulate policies mutants \
     model model-3x3 examples docs api-check clean
 
 help: ## Lists the commands. PG=15, 16, 17 or 18 with one chooses the servers it starts.
@@ -60,6 +60,13 @@ test-console: setup ## The operators' pages in a real Chromium, every action to 
 
 check: setup ## Format, tidy rules, contract, a fuzzed server, Dockerfile, sanitizers.
 	@scripts/check.sh
+
+fuzz: setup ## Readers of what callers and servers send, under libFuzzer: FUZZ_SECONDS=60 each.
+	@FUZZ_SECONDS=$(or $(FUZZ_SECONDS),60) scripts/check.sh fuzz
+
+gate-differential: build ## The gate beside PostgreSQL on TEXTS=100000 generated texts; SEED=n chooses them.
+	@TANDEM_GATE_TEXTS=$(or $(TEXTS),100000) $(if $(SEED),TANDEM_GATE_SEED=$(SEED)) \
+		swift test --skip-build --filter GateAgainstServerTests
 
 bench: setup ## Measures every target, and the raw limit and the naive way; 40 minutes.
 	@$(BENCH) $(BENCH_ARGS)
