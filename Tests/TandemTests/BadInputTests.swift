@@ -33,7 +33,7 @@ struct BadInputTests {
                 #expect(answer.type == "/problems/\(item.type)", "\(item.body)")
             }
             let untyped = try await testbed.client.send(
-                "POST /v1/transactions HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
+                "POST /v1/transactions HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
                     + "Content-Type: text/plain\r\nContent-Length: 2\r\n\r\n{}")
             #expect(untyped.status == 415)
             let rows = try await testbed.value("state", "SELECT count(*) FROM tandem.transactions")

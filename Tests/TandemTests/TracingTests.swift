@@ -55,7 +55,7 @@ struct TracingTests {
                 """#
             func begin(_ traceparent: String) async throws -> String {
                 let answer = try await testbed.client.send(
-                    "POST /v1/transactions HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
+                    "POST /v1/transactions HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
                         + "Content-Type: application/json\r\nContent-Length: \(body.utf8.count)\r\n"
                         + "traceparent: \(traceparent)\r\n\r\n" + body)
                 let json = try Testbed.answer(answer).body

@@ -53,6 +53,17 @@ extension Problem {
             self.init(
                 .requestTimeout,
                 "The rest of the request did not arrive in time. Nothing was executed.")
+        case .hostNotServed(let host):
+            self.init(
+                .hostNotServed,
+                "The request is for the host \"\(host)\". Expected localhost or an address of "
+                    + "loopback, where tandem listens, or a name in http.hosts of its configuration."
+            )
+        case .fromOtherSite:
+            self.init(
+                .otherSite,
+                "A page of another site sent the request, as its Sec-Fetch-Site or Origin says. "
+                    + "Expected a page of this server, or no browser.")
         case .notFound:
             self.init(.notFound, "No resource has this path; /openapi.yaml lists all.")
         case .methodNotAllowed(let allowed):

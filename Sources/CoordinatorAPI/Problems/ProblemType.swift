@@ -18,6 +18,8 @@ enum ProblemType: String, CaseIterable, Hashable, Sendable {
     case preconditionRequired = "precondition-required"
     case expectationFailed = "expectation-failed"
     case notImplemented = "not-implemented"
+    case hostNotServed = "host-not-served"
+    case otherSite = "other-site"
 
     // The request's content.
     case malformedJSON = "malformed-json"
@@ -133,6 +135,8 @@ extension ProblemType {
         case .preconditionRequired: .of(428, "The request needs an If-Match header")
         case .expectationFailed: .of(417, "The expectation in Expect is not supported")
         case .notImplemented: .of(501, "The request uses a part of HTTP that is not supported")
+        case .hostNotServed: .of(421, "The request is for a host that is not served here")
+        case .otherSite: .of(403, "The request comes from a page of another site")
         case .malformedJSON: .of(400, "The body is not valid JSON")
         case .invalidRequest: .of(400, "The request does not match the API contract")
         case .unknownParticipant: .of(422, "No participant has this name")

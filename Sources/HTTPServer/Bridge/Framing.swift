@@ -33,15 +33,38 @@ enum Framing {
         }
         return RequestTarget.read(head.target, method: head.method).flatMap { target in
             checkFields(of: head, target, isOld: head.version == "HTTP/1.0")
+        }.flatMap { found in
+            check(found.source, found.hosts, of: head, limits.allowedHosts).map { found.checked }
         }
+    }
+
+    /// What a head says, and what is left to check of it.
+    private struct Found {
+        var checked: Checked
+        var hosts: [String] = []
+        var source = RequestSource()
+    }
+
+    /// Checks that the request is for a host of this server, and comes from no other site.
+    private static func check(
+        _ source: RequestSource, _ hosts: [String], of head: RequestHead, _ allowed: AllowedHosts?
+    ) -> Result<Void, ProtocolFailure> {
+        if let allowed, let other = hosts.first(where: { !allowed.allows($0) }) {
+            return .failure(.hostNotServed(other))
+        }
+        guard !RequestSource.matters(for: head.method) || source.isOf(hosts.last) else {
+            return .failure(.fromOtherSite)
+        }
+        return .success(())
     }
 
     /// Checks the fields; an old version is HTTP/1.0.
     private static func checkFields(
         of head: RequestHead, _ target: RequestTarget, isOld: Bool
-    ) -> Result<Checked, ProtocolFailure> {
-        var checked = Checked(
-            target: target, fields: RequestFields(head, authority: target.authority))
+    ) -> Result<Found, ProtocolFailure> {
+        var found = Found(
+            checked: Checked(
+                target: target, fields: RequestFields(head, authority: target.authority)))
         var hosts: [String] = []
         var codings: [String] = []
         var lengths: [String] = []
@@ -67,7 +90,9 @@ enum Framing {
                 guard String(decoding: value, as: UTF8.self).lowercased() == "100-continue" else {
                     return .failure(.expectationFailed)
                 }
-                checked.expectsContinue = true
+                found.checked.expectsContinue = true
+            } else {
+                found.source.take(name, value)
             }
         }
         guard hosts.count == 1 || (hosts.isEmpty && isOld) else {
@@ -77,9 +102,11 @@ enum Framing {
             return .failure(
                 .badRequest("expected a host in the Host header, with or without a port"))
         }
+        // The absolute form's host is in effect; what `Host` says has to be right as well.
+        found.hosts = hosts + (target.authority.map { [$0] } ?? [])
         return length(lengths, codings, isOld: isOld).map { length in
-            checked.contentLength = length
-            return checked
+            found.checked.contentLength = length
+            return found
         }
     }
 

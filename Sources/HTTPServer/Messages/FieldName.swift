@@ -35,5 +35,7 @@ extension FieldName {
     static let contentLength = FieldName("Content-Length")
     static let expect = FieldName("Expect")
     static let host = FieldName("Host")
+    static let origin = FieldName("Origin")
+    static let secFetchSite = FieldName("Sec-Fetch-Site")
     static let transferEncoding = FieldName("Transfer-Encoding")
 }

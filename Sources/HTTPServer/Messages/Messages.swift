@@ -86,6 +86,10 @@ package enum ProtocolFailure: Error, Sendable, Hashable {
     case notImplemented(String)
     /// The rest of the request did not arrive in time.
     case requestTimedOut
+    /// The request is for a host that is none of this server's.
+    case hostNotServed(String)
+    /// The request would change something, and comes from a page of another site.
+    case fromOtherSite
     /// Nothing is at this path.
     case notFound
     /// This path supports other methods only.

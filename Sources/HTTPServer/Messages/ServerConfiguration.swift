@@ -8,6 +8,8 @@ package struct ServerConfiguration: Sendable {
     package var port: UInt16 = 0
     /// What TLS connections are made with; nil for plain HTTP.
     package var certificate: ServerCertificate?
+    /// The hosts that requests may be for; nil for all.
+    package var allowedHosts: AllowedHosts?
     /// The largest body, in bytes.
     package var bodyBytesMax = 1_048_576
     /// A body over the limit is read and discarded up to this size, so that the response arrives; on

@@ -85,7 +85,7 @@ extension Configuration {
             listen.fault(
                 "expected an IPv4 address such as 127.0.0.1, or 0.0.0.0 for all of this machine's, "
                     + "got \"\(value.listen.host)\"", key: "host")
-        } else if address?.first != 127, !value.allowUnauthenticated {
+        } else if !value.listen.isLoopback, !value.allowUnauthenticated {
             listen.fault(
                 "\(value.listen.host) is not a loopback address, and tandem does not authenticate "
                     + "callers yet; set allowUnauthenticated: true to listen there anyway",
@@ -220,6 +220,12 @@ extension Configuration {
         }
         source.refuseUnknown()
         let http = root.section("http")
+        value.http.hosts = http.strings("hosts") ?? []
+        for host in value.http.hosts where !host.allSatisfy(isHostCharacter) || host.isEmpty {
+            http.fault(
+                "expected names such as tandem.internal, without a port, got \"\(host)\"",
+                key: "hosts")
+        }
         http.integer("headerTimeoutSeconds", in: 1...3600, into: &value.http.headerTimeoutSeconds)
         http.integer("bodyTimeoutSeconds", in: 1...3600, into: &value.http.bodyTimeoutSeconds)
         http.integer(
@@ -235,6 +241,10 @@ extension Configuration {
     /// The rule that `NameRules.isParticipant` checks.
     static let nameRule =
         "expected 1 to 63 lower-case letters, digits and hyphens that begin with a letter"
+
+    private static func isHostCharacter(_ character: Character) -> Bool {
+        character.isASCII && (character.isLetter || character.isNumber || "-._".contains(character))
+    }
 
     /// The four numbers of an IPv4 address.
     ///

@@ -9,6 +9,9 @@ struct Configuration: Sendable {
         var port = 8080
         /// Nil for plain HTTP.
         var tls: TLS?
+
+        /// Whether only programs on this machine can connect.
+        var isLoopback: Bool { host.hasPrefix("127.") }
     }
 
     /// The certificate that clients are shown, and its key, in PEM.
@@ -78,6 +81,8 @@ struct Configuration: Sendable {
     }
 
     struct HTTP: Sendable {
+        /// Names that clients reach the replica by; see `AllowedHosts`.
+        var hosts: [String] = []
         var headerTimeoutSeconds = 60
         var bodyTimeoutSeconds = 20
         var responseTimeoutSeconds = 20

@@ -70,6 +70,21 @@ final class ConfigurationSource {
         return substitute(text, key)
     }
 
+    /// The values in the list under `key`, or between the commas of the variable that overrides it.
+    func strings(_ key: String) -> [String]? {
+        known.append(key)
+        if let value = findings.environment.override(join(key)) {
+            return value.split(separator: ",").map { $0.trimmingCharacters(in: .whitespaces) }
+        }
+        guard let list = value(key) else { return nil }
+        let texts = list.sequence?.compactMap(\.scalar?.string)
+        guard let texts, texts.count == list.sequence?.count else {
+            fault("expected a list of single values", key: key)
+            return nil
+        }
+        return texts.map { substitute($0, key) }
+    }
+
     /// Sets `target` to the integer under `key`, if there is one.
     func integer(_ key: String, in range: ClosedRange<Int>, into target: inout Int) {
         guard let text = string(key) else { return }

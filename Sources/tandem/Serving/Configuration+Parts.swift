@@ -77,6 +77,7 @@ extension Configuration {
         var server = ServerConfiguration()
         server.host = listen.host
         server.port = UInt16(listen.port)
+        server.allowedHosts = AllowedHosts(names: http.hosts, isLoopback: listen.isLoopback)
         server.bodyBytesMax = limits.bodyBytes
         server.discardBytesMax = limits.bodyBytes * 8
         server.connectionsMax = limits.connections

@@ -83,6 +83,8 @@ struct Site: Sendable {
             case .expectationFailed: .expectationFailed
             case .notImplemented: .notImplemented
             case .requestTimedOut: .requestTimeout
+            case .hostNotServed: .misdirectedRequest
+            case .fromOtherSite: .forbidden
             case .notFound: .notFound
             case .methodNotAllowed: .methodNotAllowed
             case .stopping: .serviceUnavailable

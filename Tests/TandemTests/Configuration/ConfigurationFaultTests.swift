@@ -66,6 +66,15 @@ import Testing
             "line 1: allowUnauthenticated: expected true or false, got \"yes\""
         ),
         (
+            "http: { hosts: tandem.internal }",
+            "line 1: http.hosts: expected a list of single values"
+        ),
+        (
+            "http: { hosts: [\"tandem:80\"] }",
+            "line 1: http.hosts: expected names such as tandem.internal, without a port, got "
+                + "\"tandem:80\""
+        ),
+        (
             "replica: { heartbeatSeconds: 5 }",
             "line 1: replica.leaseSeconds: expected at least three times heartbeatSeconds"
         ),

@@ -91,6 +91,14 @@ import TransactionEngine
         #expect(given.queueCountMax == 7)
     }
 
+    @Test(arguments: [[:], ["TANDEM_HTTP_HOSTS": "a.internal, b.internal"]])
+    func readsLists(_ environment: [String: String]) throws {
+        let text = "http: { hosts: [a.internal, b.internal] }\n\(ConfigurationText.least)"
+        let read = try ConfigurationText.load(
+            environment.isEmpty ? text : ConfigurationText.least, environment: environment)
+        #expect(read.http.hosts == ["a.internal", "b.internal"])
+    }
+
     @Test func readsEnvironmentWithoutFile() throws {
         let configuration = try Configuration.load(
             file: nil,

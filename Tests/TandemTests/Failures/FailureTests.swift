@@ -154,7 +154,7 @@ struct FailureTests {
             try await testbed.until("nobody is let in any more") {
                 (try? await client.get("/livez")) == nil
             }
-            await probe.send("Host: t\r\n\r\n".utf8)
+            await probe.send("Host: localhost\r\n\r\n".utf8)
             let readiness = try #require(await probe.readToEnd())
             #expect(readiness.hasPrefix("HTTP/1.1 503 "))
             #expect(readiness.contains("/problems/draining"))

@@ -158,7 +158,7 @@ struct LockTests {
             #expect(wait?["blockers"]?[0]?["gid"]?.string == "somebody")
             #expect(wait?["blockers"]?[0]?["transaction"] == .null)
             let lines = try await client.send(
-                "GET \(path) HTTP/1.1\r\nHost: t\r\nAccept: text/plain\r\nConnection: close\r\n\r\n"
+                "GET \(path) HTTP/1.1\r\nHost: localhost\r\nAccept: text/plain\r\nConnection: close\r\n\r\n"
             )
             let columns = lines.body.split(separator: "\t").map(String.init)
             #expect(columns.dropFirst() == ["\(id)/1", "public.accounts", "(0,1)", "somebody\n"])

@@ -9,7 +9,7 @@ struct HTTPTests {
         _ testbed: Testbed, _ line: String, _ fields: [String] = [], body: String = ""
     ) async throws -> Testbed.Answer {
         let length = body.isEmpty ? [] : ["Content-Length: \(body.utf8.count)"]
-        let head = [line + " HTTP/1.1", "Host: t", "Connection: close"] + fields + length
+        let head = [line + " HTTP/1.1", "Host: localhost", "Connection: close"] + fields + length
         let answer = try await testbed.client.send(
             head.joined(separator: "\r\n") + "\r\n\r\n" + body)
         return try Testbed.answer(answer, isJSON: answer.body.hasPrefix("{"))
@@ -143,15 +143,15 @@ struct HTTPTests {
     func targets() async throws {
         try await withTestbed { testbed in
             let posted = try await Self.ask(
-                testbed, "POST http://elsewhere:1/v1/transactions",
+                testbed, "POST http://localhost:1/v1/transactions",
                 ["Content-Type: application/json"], body: Testbed.pair("u1", "o1"))
             #expect([201, 202].contains(posted.status))
             let location = try #require(posted.field("location"))
             #expect(location.hasPrefix("/v1/transactions/"))
             try await testbed.expectQuiet(users: 1, orders: 1)
             for target in [
-                location, "http://elsewhere\(location)?waitSeconds=1",
-                "https://elsewhere\(location)",
+                location, "http://localhost\(location)?waitSeconds=1",
+                "https://127.0.0.1\(location)",
                 location.replacing("transactions", with: "%74ransactions"),
             ] {
                 let status = try await Self.ask(testbed, "GET \(target)")

@@ -11,7 +11,7 @@ struct MetricsTests {
     ) async throws -> Testbed.Answer {
         try Testbed.answer(
             await testbed.client.send(
-                "GET /metrics HTTP/1.1\r\nHost: x\r\nConnection: close\r\nAccept: \(accept)\r\n\r\n"
+                "GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nAccept: \(accept)\r\n\r\n"
             ),
             isJSON: false)
     }

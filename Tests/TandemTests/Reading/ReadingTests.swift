@@ -9,7 +9,7 @@ struct ReadingTests {
         -> LoopbackHTTP.Answer
     {
         try await testbed.client.send(
-            "GET \(path) HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\(fields)\r\n\r\n")
+            "GET \(path) HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\(fields)\r\n\r\n")
     }
 
     /// The ids in the lines of a page and of those that follow it by `Link`.
@@ -136,7 +136,7 @@ struct ReadingTests {
             let ended = try await testbed.get(path + "?waitSeconds=60")
             #expect(ended.body["state"]?.string == "committed")
             let refused = try await testbed.client.send(
-                "POST /v1/transactions HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
+                "POST /v1/transactions HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
                     + "Accept: text/html\r\nContent-Type: application/json\r\n"
                     + "Content-Length: \(Testbed.pair("a", "b").utf8.count)\r\n\r\n"
                     + Testbed.pair("a", "b"))

@@ -98,7 +98,7 @@ struct PreparedListTests {
         #expect(body["count"] == .number("4"))
         #expect(body["oldestXmin"]?["gid"]?.string == "billing")
         let text = try await testbed.client.send(
-            "GET /v1/participants/users/prepared HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
+            "GET /v1/participants/users/prepared HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
                 + "Accept: text/plain\r\n\r\n"
         ).body
         let lines = text.split(separator: "\n").map { $0.split(separator: "\t") }

@@ -16,7 +16,7 @@ extension Testbed {
     /// The entity tag of a transaction's status.
     func entityTag(_ id: String, accept: String = "application/json") async throws -> String {
         let head = try await client.send(
-            "GET /v1/transactions/\(id) HTTP/1.1\r\nHost: x\r\nConnection: close\r\n"
+            "GET /v1/transactions/\(id) HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n"
                 + "Accept: \(accept)\r\n\r\n"
         ).head
         let line = head.split(whereSeparator: \.isNewline).first {
