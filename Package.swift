@@ -55,6 +55,8 @@ let floor1: [Target] = [
 
 let floor2: [Target] = [
     .target(
+        name: "AccessControl", dependencies: ["EventLoop", crypto], swiftSettings: strict),
+    .target(
         name: "HTTPServer", dependencies: ["CGnuTLS", "CMicrohttpd", "EventLoop", httpTypes],
         swiftSettings: strictOverC),
     .target(name: "PostgresClusters", dependencies: ["EventLoop"], swiftSettings: strict),
@@ -70,8 +72,8 @@ let floor3: [Target] = [
     .target(
         name: "CoordinatorAPI",
         dependencies: [
-            "CommitProtocol", "EventLoop", "HTTPServer", "TransactionEngine", crypto, httpTypes,
-            structuredFields, yams,
+            "AccessControl", "CommitProtocol", "EventLoop", "HTTPServer", "TransactionEngine",
+            crypto, httpTypes, structuredFields, yams,
         ],
         resources: [.embedInCode("Contract/openapi.yaml")], swiftSettings: strict),
     .target(
@@ -97,8 +99,8 @@ let floor4: [Target] = [
     .target(
         name: "OperatorConsole",
         dependencies: [
-            "CommitProtocol", "CoordinatorAPI", "EventLoop", "HTTPServer", "TransactionEngine",
-            crypto, httpTypes,
+            "AccessControl", "CommitProtocol", "CoordinatorAPI", "EventLoop", "HTTPServer",
+            "TransactionEngine", crypto, httpTypes,
         ],
         resources: [
             .embedInCode("Assets/console.css"), .embedInCode("Assets/console.js"),
@@ -122,8 +124,8 @@ let floor5: [Target] = [
     .executableTarget(
         name: "tandem",
         dependencies: [
-            "CommitProtocol", "CoordinatorAPI", "EventLoop", "HTTPServer", "OpenTelemetryExport",
-            "OperatorConsole", "PostgresClient", "PostgresClusters", "PostgresTransactions",
+            "AccessControl", "CommitProtocol", "CoordinatorAPI", "EventLoop", "HTTPServer",
+            "OpenTelemetryExport", "OperatorConsole", "PostgresClient", "PostgresClusters", "PostgresTransactions",
             "PrometheusMetrics", "TransactionEngine", "TransactionMetrics", "TransactionTraces",
             httpTypes, logging, tracing, yams,
             .product(name: "ArgumentParser", package: "swift-argument-parser"),
@@ -159,6 +161,9 @@ let unitTests: [Target] = [
 
 let wholeTests: [Target] = [
     .testTarget(
+        name: "AccessControlTests", dependencies: ["AccessControl", "EventLoop"],
+        swiftSettings: strict),
+    .testTarget(
         name: "CommitSimulatorTests", dependencies: ["CommitProtocol", "CommitSimulator"],
         swiftSettings: strict),
     .testTarget(
@@ -171,8 +176,8 @@ let wholeTests: [Target] = [
     .testTarget(
         name: "OperatorConsoleTests",
         dependencies: [
-            "CommitProtocol", "CoordinatorAPI", "EventLoop", "HTTPServer", "OperatorConsole",
-            "TransactionEngine", httpTypes,
+            "AccessControl", "CommitProtocol", "CoordinatorAPI", "EventLoop", "HTTPServer",
+            "OperatorConsole", "TransactionEngine", httpTypes,
         ], swiftSettings: strict),
     .testTarget(
         name: "PostgresClustersTests", dependencies: ["PostgresClusters"], swiftSettings: strict),
@@ -190,8 +195,8 @@ let wholeTests: [Target] = [
     .testTarget(
         name: "TandemTests",
         dependencies: [
-            "CommitProtocol", "CoordinatorAPI", "EventLoop", "HTTPServer", "PostgresClient",
-            "PostgresClusters", "PostgresTransactions", "TransactionEngine", "tandem",
+            "AccessControl", "CommitProtocol", "CoordinatorAPI", "EventLoop", "HTTPServer",
+            "PostgresClient", "PostgresClusters", "PostgresTransactions", "TransactionEngine", "tandem",
             logging,
             .product(name: "ArgumentParser", package: "swift-argument-parser"), httpTypes,
         ], swiftSettings: strict),

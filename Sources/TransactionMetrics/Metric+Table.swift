@@ -178,6 +178,12 @@ extension Metric {
 
     // MARK: The process
 
+    static let accessRefusals = counter(
+        "tandem_access_refusals_total", labels: ["reason"], by: .server,
+        help: "Requests that were refused for who sent them, by the reason.")
+    static let accessFileRefused = gauge(
+        "tandem_access_file_refused", by: .server,
+        help: "1 while the access file has a fault, and the one before it is in effect, else 0.")
     static let httpDuration = histogram(
         "tandem_http_request_duration_seconds", labels: ["route", "method"], buckets: seconds,
         by: .server,
@@ -202,6 +208,6 @@ extension Metric {
         stateHazard,
         running, oldestRunning, inDoubt, oldestInDoubt, retrying, oldestRetrying, needsOperator,
         oldestNeedsOperator, queuesReadAt,
-        httpRequests, httpDuration, buildInfo,
+        accessRefusals, accessFileRefused, httpRequests, httpDuration, buildInfo,
     ]
 }

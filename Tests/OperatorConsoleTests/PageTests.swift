@@ -137,7 +137,7 @@ import Testing
                 + "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'")
         #expect(response.headerFields[.cacheControl] == "no-store")
         #expect(response.headerFields[.contentTypeOptions] == "nosniff")
-        #expect(response.headerFields[.referrerPolicy] == "no-referrer")
+        #expect(response.headerFields[.referrerPolicy] == "same-origin")
     }
 
     @Test func assetsAreKeptUnderTheirDigestAlone() throws {

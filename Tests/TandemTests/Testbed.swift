@@ -10,21 +10,25 @@ import Testing
 
 /// Runs a test with databases and a replica process of its own, which are removed at its end.
 ///
-/// `servers` holds settings of PostgreSQL by the server's name.
+/// `servers` holds settings of PostgreSQL by the server's name; `token` is an operator's, which the test's
+/// own client shows.
 func withTestbed(
     settings: [String] = [], keys: [String: String] = [:],
-    servers: [String: [String: String]] = [:], _ body: (Testbed) async throws -> Void
+    servers: [String: [String: String]] = [:], token: String? = nil,
+    _ body: (Testbed) async throws -> Void
 ) async throws {
     await Testbeds.enter()
     defer { Task { await Testbeds.leave() } }
     let sandbox = try await Sandbox.start(
         directory: nil, settings: settings, servers: servers)
     sandbox.keys = keys
+    sandbox.token = token
     do {
         let replica = try await sandbox.startReplica(1, isQuiet: true)
         try await body(
             Testbed(
-                sandbox: sandbox, client: LoopbackHTTP(port: replica.port), replica: replica))
+                sandbox: sandbox, client: LoopbackHTTP(port: replica.port, token: token),
+                replica: replica))
     } catch {
         await sandbox.stop()
         throw error

@@ -1,10 +1,13 @@
+import AccessControl
 import HTTPServer
 import HTTPTypes
 import TransactionEngine
 
 /// Participants and health.
 extension CoordinatorAPI {
-    func listParticipants(_ request: ServerRequest) async throws(Problem) -> ServerResponse {
+    func listParticipants(
+        _ request: ServerRequest, for caller: Principal
+    ) async throws(Problem) -> ServerResponse {
         try NoQuery.require(request.queryItems())
         var participants: [(ParticipantStatus, [ReportedTransaction])] = []
         for status in await engine.participantStatuses() {
@@ -18,7 +21,9 @@ extension CoordinatorAPI {
         return ServerResponse(.ok, .json, body: writer.bytes)
     }
 
-    func showParticipant(_ request: ServerRequest) async throws(Problem) -> ServerResponse {
+    func showParticipant(
+        _ request: ServerRequest, for caller: Principal
+    ) async throws(Problem) -> ServerResponse {
         try NoQuery.require(request.queryItems())
         let status = try await participant(of: request)
         var writer = JSONWriter()
@@ -29,7 +34,7 @@ extension CoordinatorAPI {
 
     /// Lists the sessions that wait for a lock in a participant's database now, with their blockers.
     func listWaits(
-        _ request: ServerRequest, as type: MediaType
+        _ request: ServerRequest, as type: MediaType, for caller: Principal
     ) async throws(Problem) -> ServerResponse {
         try NoQuery.require(request.queryItems())
         let name = try await participant(of: request).name
@@ -61,6 +66,8 @@ extension CoordinatorAPI {
     /// Participants do not count: one that is down concerns only the requests that use it.
     func showReadiness(_ request: ServerRequest) async throws(Problem) -> ServerResponse {
         let isVerbose = try HealthQuery.isVerbose(request.queryItems())
+        // The details have errors of servers, in their own words.
+        if isVerbose { _ = try await caller(of: request, needing: [.operate]) }
         let readiness = await readiness()
         if let failure = readiness.stateFailure {
             let reason = isVerbose ? failure.description : failure.summary
@@ -118,7 +125,7 @@ extension CoordinatorAPI {
 
     /// All metrics, in the one format that every Prometheus reads.
     func showMetrics(
-        _ request: ServerRequest, as type: MediaType
+        _ request: ServerRequest, as type: MediaType, for caller: Principal
     ) async throws(Problem) -> ServerResponse {
         try NoQuery.require(request.queryItems())
         var response = ServerResponse(.ok, type, body: await metrics())

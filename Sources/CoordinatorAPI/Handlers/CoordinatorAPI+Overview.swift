@@ -1,10 +1,13 @@
+import AccessControl
 import HTTPServer
 import HTTPTypes
 import TransactionEngine
 
 /// The state of the installation at a glance, and of a participant's server in detail.
 extension CoordinatorAPI {
-    func showOverview(_ request: ServerRequest) async throws(Problem) -> ServerResponse {
+    func showOverview(_ request: ServerRequest, for caller: Principal) async throws(Problem)
+        -> ServerResponse
+    {
         try NoQuery.require(request.queryItems())
         let overview: Overview
         do throws(LogUnavailable) {
@@ -15,7 +18,9 @@ extension CoordinatorAPI {
         return ServerResponse(.ok, .json, body: OverviewRendering.json(overview))
     }
 
-    func listReplicas(_ request: ServerRequest) async throws(Problem) -> ServerResponse {
+    func listReplicas(_ request: ServerRequest, for caller: Principal) async throws(Problem)
+        -> ServerResponse
+    {
         try NoQuery.require(request.queryItems())
         let replicas: [ReplicaReport]
         do throws(LogUnavailable) {
@@ -28,7 +33,7 @@ extension CoordinatorAPI {
 
     /// Lists everything that is prepared on a participant's server.
     func listPrepared(
-        _ request: ServerRequest, as type: MediaType
+        _ request: ServerRequest, as type: MediaType, for caller: Principal
     ) async throws(Problem) -> ServerResponse {
         try NoQuery.require(request.queryItems())
         let name = try await participant(of: request).name

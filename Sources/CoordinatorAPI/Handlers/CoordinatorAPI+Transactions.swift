@@ -1,3 +1,4 @@
+import AccessControl
 import CommitProtocol
 import EventLoop
 import HTTPServer
@@ -16,7 +17,8 @@ extension CoordinatorAPI {
         let returnPoint = ReturnPoint(prefer: request.headerFields[.prefer])
         var work: TransactionRequest
         do throws(Problem) {
-            work = try transactionRequest(request, returnPoint: returnPoint)
+            let caller = try caller(of: request, needing: [.run])
+            work = try transactionRequest(request, of: caller, returnPoint: returnPoint)
         } catch {
             return answer(ServerResponse(error))
         }
@@ -26,8 +28,9 @@ extension CoordinatorAPI {
         }
     }
 
+    @LoopActor
     private func transactionRequest(
-        _ request: ServerRequest, returnPoint: ReturnPoint?
+        _ request: ServerRequest, of caller: Principal, returnPoint: ReturnPoint?
     ) throws(Problem) -> TransactionRequest {
         _ = try ContentNegotiation.choose(accept: request.headerFields[.accept], from: [.json])
         try NoQuery.require(request.queryItems())
@@ -35,7 +38,14 @@ extension CoordinatorAPI {
         let key = try IdempotencyKey.read(request.headerFields[.idempotencyKey])
         let body = try TransactionBody.decode(
             request.body, limits: settings.limits, isDigested: key != nil)
-        return transactionRequest(body, key: key, returnPoint: returnPoint)
+        for (number, branch) in body.branches.enumerated()
+        where !caller.mayUse(branch.participant) {
+            throw Problem(
+                authorizer.refused(
+                    .participantNotAllowed(
+                        branch.participant, branch: number, principal: caller.name), of: request))
+        }
+        return transactionRequest(body, of: caller, key: key, returnPoint: returnPoint)
     }
 
     private static func response(
@@ -55,7 +65,8 @@ extension CoordinatorAPI {
     }
 
     private func transactionRequest(
-        _ body: TransactionBody, key: IdempotencyKey?, returnPoint: ReturnPoint?
+        _ body: TransactionBody, of caller: Principal, key: IdempotencyKey?,
+        returnPoint: ReturnPoint?
     ) -> TransactionRequest {
         var branches = body.branches
         if let limit = body.lockTimeoutMilliseconds {
@@ -64,7 +75,7 @@ extension CoordinatorAPI {
             }
         }
         return TransactionRequest(
-            principal: principal,
+            principal: caller.name,
             idempotency: key.map { .init(keyDigest: $0.digest, requestDigest: body.digest ?? []) },
             branches: branches, isolation: body.isolation ?? .readCommitted,
             timeout: body.timeoutMilliseconds.map { .milliseconds($0) } ?? settings.defaultTimeout,
@@ -127,11 +138,12 @@ extension CoordinatorAPI {
     // MARK: Reading
 
     func show(
-        _ request: ServerRequest, as type: MediaType
+        _ request: ServerRequest, as type: MediaType, to caller: Principal
     ) async throws(Problem) -> ServerResponse {
         let seconds = try TransactionQuery.waitSeconds(request.queryItems())
-        let record = try await record(request.transactionID(), waiting: .seconds(seconds))
-        let live = await liveDetails(of: record)
+        let record = try await record(
+            request.transactionID(), of: caller, waiting: .seconds(seconds))
+        let live = await liveDetails(of: record, for: caller)
         let tag = EntityTag(record.version + live.version, of: type)
         if let condition = request.headerFields[.ifMatch] {
             try EntityTag.requireCondition(condition)
@@ -152,10 +164,10 @@ extension CoordinatorAPI {
 
     /// Shows the course of a transaction, as far as its row and this replica's memory hold it.
     func showTimeline(
-        _ request: ServerRequest, as type: MediaType
+        _ request: ServerRequest, as type: MediaType, to caller: Principal
     ) async throws(Problem) -> ServerResponse {
         try NoQuery.require(request.queryItems())
-        let record = try await record(request.transactionID())
+        let record = try await record(request.transactionID(), of: caller)
         let events = await engine.timeline(of: record)
         return ServerResponse(
             .ok, type,
@@ -164,9 +176,10 @@ extension CoordinatorAPI {
     }
 
     func list(
-        _ request: ServerRequest, as type: MediaType
+        _ request: ServerRequest, as type: MediaType, for caller: Principal
     ) async throws(Problem) -> ServerResponse {
-        let filter = try TransactionListQuery.decode(request.queryItems())
+        var filter = try TransactionListQuery.decode(request.queryItems())
+        filter.principal = caller.seenOwner
         let page: RecordPage
         do throws(LogUnavailable) {
             page = try await engine.list(filter)
@@ -184,16 +197,16 @@ extension CoordinatorAPI {
         return response
     }
 
-    /// Reads a transaction, after its end if that comes within the wait.
+    /// Reads a transaction that the caller may see, after its end if that comes within the wait.
     private func record(
-        _ id: GlobalTransactionID, waiting limit: Duration = .zero
+        _ id: GlobalTransactionID, of caller: Principal, waiting limit: Duration = .zero
     ) async throws(Problem) -> TransactionRecord {
         let found: TransactionRecord?
         do throws(LogUnavailable) {
             found =
                 limit > .zero
-                ? try await engine.status(of: id, principal: nil, waiting: limit)
-                : try await engine.status(of: id, principal: nil)
+                ? try await engine.status(of: id, principal: caller.seenOwner, waiting: limit)
+                : try await engine.status(of: id, principal: caller.seenOwner)
         } catch {
             throw Problem(error, of: id)
         }
@@ -202,10 +215,13 @@ extension CoordinatorAPI {
     }
 
     /// What the branches of an unfinished transaction wait for, if this replica coordinates it.
-    private func liveDetails(of record: TransactionRecord) async -> LiveDetails {
+    private func liveDetails(
+        of record: TransactionRecord, for caller: Principal
+    ) async -> LiveDetails {
         guard record.finishedAt == nil else { return LiveDetails() }
+        let waits = record.decision == nil ? await engine.waits(of: record.id) : []
         return LiveDetails(
-            waits: record.decision == nil ? await engine.waits(of: record.id) : [],
+            waits: caller.may(.operate) ? waits : waits.map(\.withoutStrangers),
             nextAttempts: await engine.nextAttempts(of: record.id))
     }
 
@@ -213,18 +229,21 @@ extension CoordinatorAPI {
 
     /// Rolls a transaction back, whichever replica coordinates it; repeated, it gives the recorded
     /// outcome.
-    func rollBack(_ request: ServerRequest) async throws(Problem) -> ServerResponse {
+    func rollBack(
+        _ request: ServerRequest, for caller: Principal
+    ) async throws(Problem) -> ServerResponse {
         try NoQuery.require(request.queryItems())
         let id = try request.transactionID()
         if let condition = request.headerFields[.ifMatch] {
             try EntityTag.requireCondition(condition)
-            guard try await Self.matches(condition, version: record(id).version) else {
+            guard try await Self.matches(condition, version: record(id, of: caller).version)
+            else {
                 throw EntityTag.preconditionFailed(condition)
             }
         }
         let answer: RollbackAnswer
         do throws(LogUnavailable) {
-            answer = try await engine.rollBack(id, principal: nil)
+            answer = try await engine.rollBack(id, principal: caller.seenOwner)
         } catch {
             throw Problem(error, of: id)
         }
@@ -251,12 +270,14 @@ extension CoordinatorAPI {
     }
 
     /// Has the unfinished branches of a decided transaction tried at once, at whichever replica.
-    func retry(_ request: ServerRequest) async throws(Problem) -> ServerResponse {
+    func retry(
+        _ request: ServerRequest, for caller: Principal
+    ) async throws(Problem) -> ServerResponse {
         try NoQuery.require(request.queryItems())
         let id = try request.transactionID()
         let answer: RetryAnswer
         do throws(LogUnavailable) {
-            answer = try await engine.retryNow(id, principal: nil)
+            answer = try await engine.retryNow(id, principal: caller.seenOwner)
         } catch {
             throw Problem(error, of: id)
         }
@@ -275,7 +296,9 @@ extension CoordinatorAPI {
     }
 
     /// Records an operator's resolution of a branch.
-    func resolve(_ request: ServerRequest) async throws(Problem) -> ServerResponse {
+    func resolve(
+        _ request: ServerRequest, for caller: Principal
+    ) async throws(Problem) -> ServerResponse {
         try NoQuery.require(request.queryItems())
         try request.requireJSON()
         let id = try request.transactionID()

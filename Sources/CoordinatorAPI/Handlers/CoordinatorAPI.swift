@@ -1,3 +1,4 @@
+import AccessControl
 package import EventLoop
 package import HTTPServer
 import HTTPTypes
@@ -60,23 +61,21 @@ package struct CoordinatorAPI: Sendable {
     let settings: APISettings
     let readiness: @Sendable () async -> Readiness
     let metrics: @Sendable () async -> [UInt8]
+    let authorizer: Authorizer
     private let contract = Contract()
-    /// The principal of all transactions that begin here, until callers are authenticated.
-    ///
-    /// Until then every caller sees all transactions, also those of programs and of recovery.
-    let principal = "anonymous"
 
     /// Makes the interface over an engine.
     ///
     /// - Parameter metrics: Renders all metrics in Prometheus' text format; it must ask no database.
     package init(
-        engine: TransactionEngine, settings: APISettings,
+        engine: TransactionEngine, settings: APISettings, authorizer: Authorizer,
         metrics: @escaping @Sendable () async -> [UInt8],
         readiness: @escaping @Sendable () async -> Readiness
     ) {
         self.engine = engine
         self.metrics = metrics
         self.settings = settings
+        self.authorizer = authorizer
         self.readiness = readiness
     }
 
@@ -84,66 +83,110 @@ package struct CoordinatorAPI: Sendable {
     package func router(
         on loop: EventLoop, makeObserver: MakeRouteObserver? = nil
     ) -> Router {
-        let transactionTypes = MediaType.ofLists
+        let types = MediaType.ofLists
         var router = Router(loop: loop, makeObserver: makeObserver) { ServerResponse(Problem($0)) }
         router.on(.post, "/v1/transactions", handler: begin)
-        router.on(
-            .get, "/v1/transactions",
-            suspending: answering(in: transactionTypes, list))
-        router.on(
-            .get, "/v1/transactions/{id}",
-            suspending: answering(in: transactionTypes, show))
+        router.on(.get, "/v1/transactions", suspending: answering([.read], in: types, list))
+        router.on(.get, "/v1/transactions/{id}", suspending: answering([.read], in: types, show))
         router.on(
             .get, "/v1/transactions/{id}/timeline",
-            suspending: answering(in: transactionTypes, showTimeline))
-        router.on(.post, "/v1/transactions/{id}/rollback", suspending: answering(rollBack))
-        router.on(.post, "/v1/transactions/{id}/resolution", suspending: answering(resolve))
-        router.on(.post, "/v1/transactions/{id}/retry", suspending: answering(retry))
-        router.on(.get, "/v1/overview", suspending: answering(showOverview))
-        router.on(.get, "/v1/replicas", suspending: answering(listReplicas))
-        router.on(.get, "/v1/participants", suspending: answering(listParticipants))
-        router.on(.get, "/v1/participants/{name}", suspending: answering(showParticipant))
+            suspending: answering([.read], in: types, showTimeline))
+        router.on(
+            .post, "/v1/transactions/{id}/rollback",
+            suspending: answering([.run, .operate], rollBack))
+        router.on(
+            .post, "/v1/transactions/{id}/resolution", suspending: answering([.operate], resolve))
+        router.on(.post, "/v1/transactions/{id}/retry", suspending: answering([.operate], retry))
+        router.on(.get, "/v1/overview", suspending: answering([.operate], showOverview))
+        router.on(.get, "/v1/replicas", suspending: answering([.operate], listReplicas))
+        router.on(.get, "/v1/participants", suspending: answering([.operate], listParticipants))
+        router.on(
+            .get, "/v1/participants/{name}", suspending: answering([.operate], showParticipant))
         router.on(
             .get, "/v1/participants/{name}/waits",
-            suspending: answering(in: MediaType.ofLists, listWaits))
+            suspending: answering([.operate], in: types, listWaits))
         router.on(
             .get, "/v1/participants/{name}/prepared",
-            suspending: answering(in: MediaType.ofLists, listPrepared))
-        router.on(.get, "/livez", suspending: answering(showLiveness))
-        router.on(.get, "/readyz", suspending: answering(showReadiness))
-        router.on(.get, "/metrics", suspending: answering(in: [.text], showMetrics))
+            suspending: answering([.operate], in: types, listPrepared))
+        router.on(.get, "/livez", suspending: answeringAnyone(showLiveness))
+        router.on(.get, "/readyz", suspending: answeringAnyone(showReadiness))
+        router.on(.get, "/metrics", suspending: answering([.read], in: [.text], showMetrics))
         router.on(
-            .get, "/openapi.yaml", suspending: answering(in: [.yaml]) { _, _ in contract.yaml })
-        router.on(.get, "/openapi.json", suspending: answering { _ in contract.json })
+            .get, "/openapi.yaml",
+            suspending: answeringAnyone(in: [.yaml]) { _ in contract.yaml })
+        router.on(.get, "/openapi.json", suspending: answeringAnyone { _ in contract.json })
         return router
     }
 
+    /// What answers a request of a caller, in a media type.
+    private typealias Body =
+        @Sendable (ServerRequest, MediaType, Principal) async throws(Problem) -> ServerResponse
+
+    /// A handler for callers with one of these scopes, which answers in one of the offered media types.
     private func answering(
-        _ body: @escaping @Sendable (ServerRequest) async throws(Problem) -> ServerResponse
+        _ scopes: [Scope], in offered: [MediaType], _ body: @escaping Body
     ) -> SuspendingHandler {
-        answering(in: [.json]) { (request, _) async throws(Problem) in try await body(request) }
+        negotiating(offered) { request throws(Problem) in
+            try await caller(of: request, needing: scopes)
+        } then: { request, type, caller throws(Problem) in
+            try await body(request, type, caller)
+        }
     }
 
-    /// A handler that answers in one of the offered media types.
-    ///
-    /// It refuses a caller who accepts none of them before it does anything.
     private func answering(
-        in offered: [MediaType],
+        _ scopes: [Scope],
         _ body:
-            @escaping @Sendable (ServerRequest, MediaType) async throws(Problem) ->
+            @escaping @Sendable (ServerRequest, Principal) async throws(Problem) -> ServerResponse
+    ) -> SuspendingHandler {
+        answering(scopes, in: [.json]) { (request, _, caller) async throws(Problem) in
+            try await body(request, caller)
+        }
+    }
+
+    /// A handler for callers of whatever kind: probes have no token, and the contract is no secret.
+    private func answeringAnyone(
+        in offered: [MediaType] = [.json],
+        _ body: @escaping @Sendable (ServerRequest) async throws(Problem) -> ServerResponse
+    ) -> SuspendingHandler {
+        negotiating(offered) { _ in
+        } then: { (request, _, _: Void) async throws(Problem) in
+            try await body(request)
+        }
+    }
+
+    /// A handler that finds out who asks, then in what the answer can be, and then does what was asked.
+    ///
+    /// A caller who may not ask, or accepts none of the offered media types, is refused before anything
+    /// is done.
+    private func negotiating<Caller: Sendable>(
+        _ offered: [MediaType],
+        _ identify: @escaping @Sendable (ServerRequest) async throws(Problem) -> Caller,
+        then body:
+            @escaping @Sendable (ServerRequest, MediaType, Caller) async throws(Problem) ->
             ServerResponse
     ) -> SuspendingHandler {
         { request in
             var response: ServerResponse
             do throws(Problem) {
+                let caller = try await identify(request)
                 let type = try ContentNegotiation.choose(
                     accept: request.headerFields[.accept], from: offered)
-                response = try await body(request, type)
+                response = try await body(request, type, caller)
             } catch {
                 response = ServerResponse(error)
             }
             if offered.count > 1 { response.headerFields[.vary] = "Accept" }
             return response
+        }
+    }
+
+    /// The principal of a request, which has one of these scopes.
+    @LoopActor
+    func caller(of request: ServerRequest, needing scopes: [Scope]) throws(Problem) -> Principal {
+        do throws(AccessDenial) {
+            return try authorizer.caller(of: request, needing: scopes)
+        } catch {
+            throw Problem(error)
         }
     }
 

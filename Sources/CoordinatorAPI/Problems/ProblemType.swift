@@ -21,6 +21,11 @@ enum ProblemType: String, CaseIterable, Hashable, Sendable {
     case hostNotServed = "host-not-served"
     case otherSite = "other-site"
 
+    // Who sent the request.
+    case authenticationRequired = "authentication-required"
+    case invalidToken = "invalid-token"
+    case forbidden
+
     // The request's content.
     case malformedJSON = "malformed-json"
     case invalidRequest = "invalid-request"
@@ -137,6 +142,9 @@ extension ProblemType {
         case .notImplemented: .of(501, "The request uses a part of HTTP that is not supported")
         case .hostNotServed: .of(421, "The request is for a host that is not served here")
         case .otherSite: .of(403, "The request comes from a page of another site")
+        case .authenticationRequired: .of(401, "The request has no token")
+        case .invalidToken: .of(401, "The token is not valid")
+        case .forbidden: .of(403, "The caller may not do this")
         case .malformedJSON: .of(400, "The body is not valid JSON")
         case .invalidRequest: .of(400, "The request does not match the API contract")
         case .unknownParticipant: .of(422, "No participant has this name")

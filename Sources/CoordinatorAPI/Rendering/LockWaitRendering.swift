@@ -45,6 +45,20 @@ enum LockWaitRendering {
 }
 
 extension LockWaitReport {
+    /// The wait as a caller may see it who is no operator: of those that block it, nothing but the
+    /// transaction, whose id gives no right to it.
+    var withoutStrangers: LockWaitReport {
+        let blockers = blockers.map { blocker in
+            var known = Party()
+            known.transaction = blocker.transaction
+            known.branch = blocker.branch
+            return known
+        }
+        return LockWaitReport(
+            participant: participant, waiter: waiter, blockers: blockers, since: since,
+            relation: relation, row: row)
+    }
+
     fileprivate var shownBlockers: ArraySlice<Party> {
         blockers.prefix(LockWaitRendering.blockersMax)
     }

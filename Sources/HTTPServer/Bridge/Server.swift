@@ -85,20 +85,21 @@ import HTTPTypes
     ///
     /// A server starts once, and serves until it is drained.
     package func start() throws(ServerError) -> UInt16 {
-        var address = try configuration.address()
+        let address = try configuration.address()
         signal(SIGPIPE, SIG_IGN)
         var options = unsafe self.options()
-        var flags =
-            MHD_USE_EPOLL_INTERNAL_THREAD.rawValue | MHD_ALLOW_SUSPEND_RESUME.rawValue
+        var flags = MHD_USE_EPOLL_INTERNAL_THREAD.rawValue | MHD_ALLOW_SUSPEND_RESUME.rawValue
+        if address.family == AF_INET6 { flags |= MHD_USE_IPv6.rawValue }
+        if address.isEveryAddress { flags |= MHD_USE_DUAL_STACK.rawValue }
         if configuration.certificate != nil { flags |= MHD_USE_TLS.rawValue }
         let started = deadlines.start()
         guard started == 0 else { throw configuration.cannotListen(started) }
         // libmicrohttpd calls back until it is stopped.
         let me = unsafe Unmanaged.passRetained(self)
         errno = 0
-        let made = unsafe withUnsafeMutableBytes(of: &address) { address in
+        let made = unsafe address.withSocketAddress(port: configuration.port) { address, _ in
             unsafe options.append(
-                MHD_OptionItem(option: .SOCK_ADDR, value: 0, ptr_value: address.baseAddress))
+                MHD_OptionItem(option: .SOCK_ADDR, value: 0, ptr_value: address))
             unsafe options.append(MHD_OptionItem(option: .END, value: 0, ptr_value: nil))
             return unsafe options.withUnsafeMutableBufferPointer { options -> OpaquePointer? in
                 guard let base = options.baseAddress else { return nil }
@@ -294,6 +295,7 @@ import HTTPTypes
             exchange.request = ServerRequest(
                 method: known, path: checked.target.path, query: checked.target.query,
                 headerFields: checked.fields, body: [])
+            exchange.request?.peer = unsafe PeerAddress(cmhd_client_address(connection))
             return .YES
         }
     }

@@ -13,6 +13,8 @@ package struct ServerRequest: Sendable {
     package var headerFields: RequestFields
     /// The body; empty if there is none.
     package var body: [UInt8]
+    /// The address of the other end of the connection: the client's, or a proxy's.
+    package var peer: PeerAddress?
     /// The path's parameters, percent-decoded, by their names in the pattern.
     package var parameters: [String: String] = [:]
 

@@ -2,7 +2,7 @@ import Glibc
 
 /// Where a server listens, and its bounds.
 package struct ServerConfiguration: Sendable {
-    /// A numeric IPv4 address.
+    /// A numeric address of IPv4 or IPv6; `::` stands for all of this machine's.
     package var host = "127.0.0.1"
     /// The port; 0 for any free one.
     package var port: UInt16 = 0
@@ -35,7 +35,7 @@ package struct ServerConfiguration: Sendable {
 
 /// Why a server could not start.
 package enum ServerError: Error, Sendable, CustomStringConvertible {
-    /// The host is no numeric IPv4 address.
+    /// The host is no numeric address.
     case badAddress(String)
     /// The address could not be bound.
     case cannotListen(host: String, port: UInt16, reason: String)
@@ -43,9 +43,9 @@ package enum ServerError: Error, Sendable, CustomStringConvertible {
     package var description: String {
         switch self {
         case .badAddress(let host):
-            "cannot listen on \"\(host)\": expected a numeric IPv4 address such as 127.0.0.1"
+            "cannot listen on \"\(host)\": expected a numeric address such as 127.0.0.1 or ::1"
         case .cannotListen(let host, let port, let reason):
-            "cannot listen on \(host):\(port): \(reason)"
+            "cannot listen on \(host.contains(":") ? "[\(host)]" : host):\(port): \(reason)"
         }
     }
 }
@@ -54,30 +54,21 @@ extension ServerConfiguration {
     /// Throws if a server could not listen here, without listening: for a caller that must not begin
     /// what a failed start would leave half done.
     package func checkAddress() throws(ServerError) {
-        var address = try address()
+        let address = try address()
         let type = Int32(bitPattern: SOCK_STREAM.rawValue | SOCK_CLOEXEC.rawValue)
-        let socket = Glibc.socket(AF_INET, type, 0)
+        let socket = Glibc.socket(address.family, type, 0)
         guard socket >= 0 else { throw cannotListen(errno) }
         defer { close(socket) }
         // libmicrohttpd sets it too; with it only a listening socket is in the way.
         var yes: Int32 = 1
         unsafe setsockopt(
             socket, SOL_SOCKET, SO_REUSEADDR, &yes, socklen_t(MemoryLayout<Int32>.size))
-        let result = unsafe withUnsafeBytes(of: &address) { bytes -> Int32 in
-            guard let base = bytes.baseAddress else { return -1 }
-            return unsafe bind(
-                socket, base.assumingMemoryBound(to: sockaddr.self), socklen_t(bytes.count))
-        }
+        let result = unsafe address.withSocketAddress(port: port) { unsafe bind(socket, $0, $1) }
         guard result == 0 else { throw cannotListen(errno) }
     }
 
-    func address() throws(ServerError) -> sockaddr_in {
-        var address = sockaddr_in()
-        address.sin_family = sa_family_t(AF_INET)
-        address.sin_port = port.bigEndian
-        guard unsafe inet_pton(AF_INET, host, &address.sin_addr) == 1 else {
-            throw .badAddress(host)
-        }
+    func address() throws(ServerError) -> ListenAddress {
+        guard let address = ListenAddress(host) else { throw .badAddress(host) }
         return address
     }
 

@@ -55,6 +55,8 @@ extension Target {
     static let overview = Target("/")
     static let transactions = Target("/transactions")
     static let participants = Target("/participants")
+    static let signIn = Target("/sign-in")
+    static let signOut = Target("/sign-out")
 
     /// The page of a transaction.
     static func transaction(_ id: String) -> Target { transactions.appending(id) }

@@ -1,3 +1,5 @@
+import AccessControl
+
 /// A page that says why there is no other.
 struct ErrorPage {
     let title: String
@@ -7,6 +9,14 @@ struct ErrorPage {
         title: "Nothing is here",
         detail: "No page has this address. A finished transaction is removed after "
             + "transactions.retentionHours, and its page with it.")
+
+    /// The page for a visitor whose scopes do not allow another one.
+    static func forbidden(_ scopes: [Scope], _ principal: String) -> ErrorPage {
+        let names = scopes.map(\.rawValue).joined(separator: " or ")
+        return ErrorPage(
+            title: "This is not for you",
+            detail: "The page needs the scope \(names), which the token of \(principal) has not.")
+    }
 
     static func stateDatabase(_ reason: String) -> ErrorPage {
         ErrorPage(

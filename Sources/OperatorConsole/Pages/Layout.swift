@@ -1,3 +1,4 @@
+import AccessControl
 import CoordinatorAPI
 import TransactionEngine
 
@@ -6,14 +7,18 @@ struct Layout {
     /// What the pages of this replica have in common.
     struct Site: Sendable {
         let replica: String
-        let isReadOnly: Bool
+        var isReadOnly: Bool
         let assets: Assets
+        /// Who looks at the pages.
+        var visitor = Principal.anonymous
+        /// Whether the visitor showed a token, and so can sign out.
+        var isSignedIn = false
     }
 
-    /// A page's place in the navigation; an error has none.
+    /// A page's place in the navigation; an error and the way in have none.
     ///
     /// The page's script compares it, so that no error is taken for a new version of a page.
-    enum Place: String { case overview, transactions, participants, error }
+    enum Place: String { case overview, transactions, participants, error, signIn }
 
     let site: Site
     let place: Place
@@ -63,9 +68,15 @@ struct Layout {
             }
             nav(.labelled("Pages")) {
                 ul {
-                    entry("Overview", .overview, at: .overview)
-                    entry("Transactions", .transactions, at: .transactions)
-                    entry("Participants", .participants, at: .participants)
+                    if site.visitor.may(.operate) {
+                        entry("Overview", .overview, at: .overview)
+                    }
+                    if site.visitor.may(.read) {
+                        entry("Transactions", .transactions, at: .transactions)
+                    }
+                    if site.visitor.may(.operate) {
+                        entry("Participants", .participants, at: .participants)
+                    }
                 }
             }
             div(.class("tools")) {
@@ -73,10 +84,12 @@ struct Layout {
                     site.replica
                 }
                 if site.isReadOnly {
-                    span(.class("pill calm"), .title("console: readOnly is configured")) {
-                        "read only"
-                    }
+                    span(
+                        .class("pill calm"),
+                        .title("console: readOnly is configured, or you have no scope operate")
+                    ) { "read only" }
                 }
+                if site.isSignedIn { SignInPage.signOut(of: site.visitor) }
                 // The page's script shows them: without it, neither works.
                 button(
                     .type("button"), .class("quiet"), .id("live-toggle"), .hidden,

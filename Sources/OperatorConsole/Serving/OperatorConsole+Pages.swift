@@ -1,3 +1,4 @@
+import AccessControl
 import CommitProtocol
 import CoordinatorAPI
 import HTTPServer
@@ -9,7 +10,11 @@ extension OperatorConsole {
     /// The greatest age that may be asked for, in seconds: a century.
     private static let ageMax = 3_155_760_000
 
-    func overview(_ request: ServerRequest) async throws(LogUnavailable) -> ServerResponse {
+    func overview(
+        _ request: ServerRequest, on site: Layout.Site
+    ) async throws(LogUnavailable) -> ServerResponse {
+        // It counts and shows the transactions of everybody.
+        guard site.visitor.may(.operate) else { return Self.redirect(to: .transactions) }
         let asked = request.queryParameters.first { $0.name == "olderThan" }
         let age = min(max(asked.flatMap { Int($0.value) } ?? 0, 0), Self.ageMax)
         var summaries: [QueueSummary] = []
@@ -58,36 +63,47 @@ extension OperatorConsole {
             records: records)
     }
 
-    func transactions(_ request: ServerRequest) async throws(LogUnavailable) -> ServerResponse {
+    func transactions(
+        _ request: ServerRequest, on site: Layout.Site
+    ) async throws(LogUnavailable) -> ServerResponse {
         // A browser sends the fields of a form that are left empty as well.
         let items = request.queryParameters.filter { !$0.value.isEmpty }
         var faults: [String] = []
         var found: RecordPage?
         switch TransactionListRequest.read(items) {
-        case .success(let filter): found = try await engine.list(filter)
+        case .success(var filter):
+            filter.principal = site.visitor.seenOwner
+            found = try await engine.list(filter)
         case .failure(let refusal): faults = refusal.faults
         }
         let moment = now
         let page = TransactionListPage(
             items: items, faults: faults, page: found,
-            participants: await engine.participantStatuses().map(\.name), moment: moment)
+            participants: await engine.participantStatuses().map(\.name)
+                .filter { site.visitor.may(.operate) || site.visitor.mayUse($0) }, moment: moment)
         let layout = Layout(
             site: site, place: .transactions, title: "Transactions", moment: moment,
             json: faults.isEmpty ? page.json : nil)
         return Self.response(faults.isEmpty ? .ok : .badRequest, layout.page { page.html })
     }
 
-    func transaction(_ request: ServerRequest) async throws(LogUnavailable) -> ServerResponse {
+    func transaction(
+        _ request: ServerRequest, on site: Layout.Site
+    ) async throws(LogUnavailable) -> ServerResponse {
         let id = request.parameters["id"].flatMap { GlobalTransactionID($0) }
-        guard let id, let record = try await engine.status(of: id, principal: nil) else {
-            return rendered(.notFound, at: now)
-        }
+        guard let id,
+            let record = try await engine.status(of: id, principal: site.visitor.seenOwner)
+        else { return rendered(.notFound, at: now, on: site) }
         let isUndecided = record.decision == nil && record.finishedAt == nil
-        let waits = isUndecided ? await engine.waits(of: id) : []
+        // Both say what other principals' transactions and other programs do.
+        let seesOthers = site.visitor.may(.operate)
+        let waits = isUndecided && seesOthers ? await engine.waits(of: id) : []
         let nextAttempts = await engine.nextAttempts(of: id)
         let events = await engine.timeline(of: record)
         // Where a branch is open, what its server shows of it is worth a question.
-        let open = record.branches.filter { $0.outcome == nil && $0.evidence != nil }
+        let open = record.branches.filter {
+            $0.outcome == nil && $0.evidence != nil && seesOthers
+        }
         let answering = await engine.participantStatuses().filter(\.isAvailable).map(\.name)
         let found = await prepared.latest(
             of: answering.filter { name in open.contains { $0.participant == name } })
@@ -102,7 +118,9 @@ extension OperatorConsole {
         return Self.response(.ok, layout.page { page.html })
     }
 
-    func participants(_ request: ServerRequest) async throws(LogUnavailable) -> ServerResponse {
+    func participants(
+        _ request: ServerRequest, on site: Layout.Site
+    ) async throws(LogUnavailable) -> ServerResponse {
         let participants = await participantViews()
         let moment = now
         let page = ParticipantsPage(participants: participants, moment: moment)
@@ -112,10 +130,12 @@ extension OperatorConsole {
         return Self.response(.ok, layout.page { page.html })
     }
 
-    func participant(_ request: ServerRequest) async throws(LogUnavailable) -> ServerResponse {
+    func participant(
+        _ request: ServerRequest, on site: Layout.Site
+    ) async throws(LogUnavailable) -> ServerResponse {
         let name = request.parameters["name"]
         guard let view = await participantViews().first(where: { $0.status.name == name }) else {
-            return rendered(.notFound, at: now)
+            return rendered(.notFound, at: now, on: site)
         }
         let asked = view.status.isAvailable ? [view.status.name] : []
         let waits = await waits.latest(of: asked)[view.status.name]
@@ -143,8 +163,11 @@ extension OperatorConsole {
 
 extension ServerRequest {
     /// The query's parameters, in order; a broken one is left out, for an address is easily mistyped.
-    fileprivate var queryParameters: [(name: String, value: String)] {
-        (query ?? "").split(separator: "&").compactMap { part in
+    var queryParameters: [(name: String, value: String)] { Self.formFields(query ?? "") }
+
+    /// The fields of a form, as a browser writes them in a query or a body.
+    static func formFields(_ text: String) -> [(name: String, value: String)] {
+        text.split(separator: "&").compactMap { part in
             let sides = part.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
             // Forms write a space as a plus sign.
             let value = sides.count > 1 ? sides[1].replacing("+", with: "%20") : ""

@@ -1,8 +1,12 @@
+import AccessControl
 import CommitProtocol
 package import CoordinatorAPI
+import EventLoop
 package import HTTPServer
 import HTTPTypes
 package import TransactionEngine
+
+package import struct CoordinatorAPI.Readiness
 
 /// What operators may do on the console's pages.
 package enum ConsoleMode: String, Sendable, CaseIterable {
@@ -26,12 +30,17 @@ package struct OperatorConsole: Sendable {
     let prepared: ParticipantReadings<PreparedReport>
     let waits: ParticipantReadings<[LockWaitReport]>
     let site: Layout.Site
+    let authorizer: Authorizer
+    let forwarded: ForwardedFields
 
     /// Makes the pages of a replica.
     package init(
         engine: TransactionEngine, activity: RecentActivity, clock: any EngineClock,
-        replica: String, isReadOnly: Bool, readiness: @escaping @Sendable () async -> Readiness
+        replica: String, isReadOnly: Bool, authorizer: Authorizer, forwarded: ForwardedFields,
+        readiness: @escaping @Sendable () async -> Readiness
     ) {
+        self.authorizer = authorizer
+        self.forwarded = forwarded
         self.engine = engine
         self.activity = activity
         self.clock = clock
@@ -49,11 +58,14 @@ package struct OperatorConsole: Sendable {
     ///
     /// They are no part of the contract, openapi.yaml: programs are to use the interface.
     package func add(to router: inout Router) {
-        router.on(.get, "/", suspending: page(overview))
-        router.on(.get, "/transactions", suspending: page(transactions))
-        router.on(.get, "/transactions/{id}", suspending: page(transaction))
-        router.on(.get, "/participants", suspending: page(participants))
-        router.on(.get, "/participants/{name}", suspending: page(participant))
+        router.on(.get, "/", suspending: page(.read, overview))
+        router.on(.get, "/transactions", suspending: page(.read, transactions))
+        router.on(.get, "/transactions/{id}", suspending: page(.read, transaction))
+        router.on(.get, "/participants", suspending: page(.operate, participants))
+        router.on(.get, "/participants/{name}", suspending: page(.operate, participant))
+        router.on(.get, "/sign-in", suspending: showSignIn)
+        router.on(.post, "/sign-in", suspending: signIn)
+        router.on(.post, "/sign-out", suspending: signOut)
         let assets = site.assets
         router.on(.get, "/assets/{digest}/{name}") { request, answer in
             let found = assets.response(
@@ -74,23 +86,47 @@ package struct OperatorConsole: Sendable {
             && request.headerFields[.accept]?.contains("text/html") ?? false
     }
 
+    /// A handler of a page for visitors with this scope; others are asked for a token, or refused.
     private func page(
-        _ body: @escaping @Sendable (ServerRequest) async throws(LogUnavailable) -> ServerResponse
+        _ scope: Scope,
+        _ body:
+            @escaping @Sendable (ServerRequest, Layout.Site) async throws(LogUnavailable) ->
+            ServerResponse
     ) -> SuspendingHandler {
         { request in
+            let site: Layout.Site
+            do throws(AccessDenial) {
+                site = try await self.site(for: request, needing: scope)
+            } catch {
+                return refusal(error, of: request)
+            }
             do throws(LogUnavailable) {
-                return try await body(request)
+                return try await body(request, site)
             } catch {
                 return rendered(
-                    .stateDatabase(error.reason), status: .serviceUnavailable, at: now)
+                    .stateDatabase(error.reason), status: .serviceUnavailable, at: now, on: site)
             }
         }
     }
 
+    /// The site as the sender of a request sees it.
+    @LoopActor
+    private func site(
+        for request: ServerRequest, needing scope: Scope
+    ) throws(AccessDenial) -> Layout.Site {
+        var site = site
+        site.visitor = try authorizer.caller(of: request, needing: [scope])
+        site.isSignedIn = authorizer.isClosed
+        if !site.visitor.may(.operate) { site.isReadOnly = true }
+        return site
+    }
+
     func rendered(
-        _ page: ErrorPage, status: HTTPResponse.Status = .notFound, at moment: Moment
+        _ page: ErrorPage, status: HTTPResponse.Status = .notFound, at moment: Moment,
+        on site: Layout.Site? = nil
     ) -> ServerResponse {
-        let layout = Layout(site: site, place: .error, title: page.title, moment: moment)
+        let layout = Layout(
+            site: site ?? self.site, place: .error, title: page.title, moment: moment)
         return Self.response(status, layout.page { page.html })
     }
 
@@ -103,7 +139,8 @@ package struct OperatorConsole: Sendable {
                 .cacheControl: "no-store",
                 .contentSecurityPolicy: contentSecurityPolicy,
                 .contentTypeOptions: "nosniff",
-                .referrerPolicy: "no-referrer",
+                // With `no-referrer` a browser says `Origin: null` to the console's own forms.
+                .referrerPolicy: "same-origin",
                 .openerPolicy: "same-origin",
                 .resourcePolicy: "same-origin",
             ], body: body)

@@ -13,12 +13,13 @@ struct Serve: AsyncParsableCommand {
             It migrates the state database, connects to the participants, finishes the \
             transactions that an earlier process left in doubt, and listens.
 
-            SIGHUP reads the files of listen.tls again; it also looks for new ones every ten \
-            seconds.
-
             SIGTERM or SIGINT stops it in order: readiness fails first, then running transactions \
             end within shutdown.graceSeconds. A second signal, or the first during the start, \
             stops it at once. That is safe: the next process finishes every decided transaction.
+
+            SIGHUP has access.file and the files of listen.tls read again at once; changes are \
+            taken within seconds in any case. A file with a fault changes nothing, and the log \
+            says what is wrong.
 
             Exit status 0: stopped in order. 1: could not start. 3: stopped before all \
             transactions had ended. 75: another process took this replica's name or work. 130: \
@@ -31,7 +32,10 @@ struct Serve: AsyncParsableCommand {
         let configuration = try Configuration.load(file: options.config)
         let logger = Logging.make(configuration)
         for warning in configuration.warnings { logger.warning("\(warning)") }
-        let signals = await UnixSignalsSequence(trapping: .sigterm, .sigint, .sighup)
+        // Without files that may change SIGHUP ends the process, as it does when a terminal goes away.
+        let trapped: [UnixSignal] =
+            [.sigterm, .sigint] + (configuration.hasFilesToReload ? [.sighup] : [])
+        let signals = await UnixSignalsSequence(trapping: trapped)
         let started = Lock<Replica?>(nil)
         // Handles signals during the start too, which may wait for a lock or for a silent server.
         Task {

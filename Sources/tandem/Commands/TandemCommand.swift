@@ -25,9 +25,7 @@ struct TandemCommand: AsyncParsableCommand {
                 name: "Run and look after the coordinator:",
                 subcommands: [
                     Serve.self, Check.self, Grants.self, Migrate.self, Release.self,
-                    BreakGlass.self,
-                    Health.self,
-                    Logless.self,
+                    BreakGlass.self, TokenCommand.self, Health.self, Logless.self,
                 ]),
             CommandGroup(name: "Try it:", subcommands: [Dev.self, Demo.self]),
         ])

@@ -1,5 +1,6 @@
 import CoordinatorAPI
 import FoundationEssentials
+import HTTPServer
 import OperatorConsole
 import PostgresClient
 
@@ -80,17 +81,18 @@ extension Configuration {
         value.listen.tls = tls(listen.section("tls"))
         listen.refuseUnknown()
         root.flag("allowUnauthenticated", into: &value.allowUnauthenticated)
-        let address = ipv4Address(value.listen.host)
-        if address == nil {
-            listen.fault(
-                "expected an IPv4 address such as 127.0.0.1, or 0.0.0.0 for all of this machine's, "
-                    + "got \"\(value.listen.host)\"", key: "host")
-        } else if !value.listen.isLoopback, !value.allowUnauthenticated {
-            listen.fault(
-                "\(value.listen.host) is not a loopback address, and tandem does not authenticate "
-                    + "callers yet; set allowUnauthenticated: true to listen there anyway",
-                key: "host")
+        root.flag("allowPlainText", into: &value.allowPlainText)
+        let access = root.section("access")
+        value.access.file = access.string("file")
+        access.integer(
+            "reloadMilliseconds", in: 100...3_600_000, into: &value.access.reloadMilliseconds)
+        access.refuseUnknown()
+        if value.access.file != nil, value.allowUnauthenticated {
+            root.fault(
+                "expected either access.file, which has every caller show a token, or this, got both",
+                key: "allowUnauthenticated")
         }
+        exposure(listen, value)
         var console = value.console.rawValue
         root.word("console", of: ConsoleMode.allCases.map(\.rawValue), into: &console)
         value.console = ConsoleMode(rawValue: console) ?? value.console
@@ -105,6 +107,29 @@ extension Configuration {
             replica.fault("expected at least three times heartbeatSeconds", key: "leaseSeconds")
         }
         replica.refuseUnknown()
+    }
+
+    /// Refuses to be reached from other machines unless that is safe, or wanted in so many words.
+    private static func exposure(_ listen: ConfigurationSource, _ value: Configuration) {
+        let host = value.listen.host
+        guard ListenAddress(host) != nil else {
+            return listen.fault(
+                "expected an address such as 127.0.0.1 or ::1, or 0.0.0.0 or :: for all of this "
+                    + "machine's, got \"\(host)\"", key: "host")
+        }
+        guard !value.listen.isLoopback else { return }
+        if value.access.file == nil, !value.allowUnauthenticated {
+            listen.fault(
+                "\(host) is not a loopback address, and anybody who reaches it could run SQL; set "
+                    + "access.file to have callers show a token, or allowUnauthenticated: true to "
+                    + "listen there anyway", key: "host")
+        }
+        if value.listen.tls == nil, !value.allowPlainText {
+            listen.fault(
+                "\(host) is not a loopback address, and without TLS others on the way could read "
+                    + "tokens and data; set listen.tls, or allowPlainText: true if the way is safe, "
+                    + "for example through a proxy with TLS", key: "host")
+        }
     }
 
     private static func state(_ source: ConfigurationSource) -> State? {
@@ -226,6 +251,7 @@ extension Configuration {
                 "expected names such as tandem.internal, without a port, got \"\(host)\"",
                 key: "hosts")
         }
+        http.flag("trustForwarded", into: &value.http.trustForwarded)
         http.integer("headerTimeoutSeconds", in: 1...3600, into: &value.http.headerTimeoutSeconds)
         http.integer("bodyTimeoutSeconds", in: 1...3600, into: &value.http.bodyTimeoutSeconds)
         http.integer(
@@ -246,17 +272,6 @@ extension Configuration {
         character.isASCII && (character.isLetter || character.isNumber || "-._".contains(character))
     }
 
-    /// The four numbers of an IPv4 address.
-    ///
-    /// A host name is no address: what it resolves to may change after it was checked.
-    private static func ipv4Address(_ text: String) -> [UInt8]? {
-        let parts = text.split(separator: ".", omittingEmptySubsequences: false)
-        let numbers = parts.compactMap { part in
-            part.utf8.allSatisfy { (48...57).contains($0) } && part.utf8.count <= 3
-                ? UInt8(part) : nil
-        }
-        return parts.count == 4 && numbers.count == 4 ? numbers : nil
-    }
 }
 
 extension ConnectionOptions {

@@ -1,4 +1,5 @@
 import Foundation
+import HTTPServer
 import OperatorConsole
 import PostgresClient
 
@@ -10,8 +11,19 @@ struct Configuration: Sendable {
         /// Nil for plain HTTP.
         var tls: TLS?
 
+        var scheme: String { tls == nil ? "http" : "https" }
+
+        /// The host as an address has it: IPv6 is in brackets there.
+        var hostInAddress: String { host.contains(":") ? "[\(host)]" : host }
+
         /// Whether only programs on this machine can connect.
-        var isLoopback: Bool { host.hasPrefix("127.") }
+        var isLoopback: Bool { ListenAddress(host)?.isLoopback == true }
+    }
+
+    struct Access: Sendable {
+        /// The file that says who may do what; nil if everybody may do everything.
+        var file: String?
+        var reloadMilliseconds = 2000
     }
 
     /// The certificate that clients are shown, and its key, in PEM.
@@ -83,6 +95,8 @@ struct Configuration: Sendable {
     struct HTTP: Sendable {
         /// Names that clients reach the replica by; see `AllowedHosts`.
         var hosts: [String] = []
+        /// Whether a proxy in front sets the fields that say who its client is.
+        var trustForwarded = false
         var headerTimeoutSeconds = 60
         var bodyTimeoutSeconds = 20
         var responseTimeoutSeconds = 20
@@ -107,6 +121,8 @@ struct Configuration: Sendable {
 
     var listen = Listen()
     var allowUnauthenticated = false
+    var allowPlainText = false
+    var access = Access()
     var console = ConsoleMode.full
     var replica = Replica()
     var state: State

@@ -58,6 +58,19 @@ final class ConfigurationSource {
         return named
     }
 
+    /// The mappings in the list under `key`, by their numbers from 1.
+    func items(_ key: String) -> [ConfigurationSource] {
+        known.append(key)
+        guard let items = value(key) else { return [] }
+        guard let list = items.sequence else {
+            fault("expected a list", key: key)
+            return []
+        }
+        return list.enumerated().map { index, item in
+            ConfigurationSource(item, path: "\(join(key)).\(index + 1)", findings: findings)
+        }.filter(\.isMapping)
+    }
+
     /// The value under `key` as it is written, with every `${NAME}` replaced.
     func string(_ key: String) -> String? {
         known.append(key)

@@ -16,9 +16,14 @@ struct LoopbackHTTP: Sendable {
     let port: UInt16
     /// How long to wait for data: the process at that port may never answer.
     var timeoutSeconds = 90
+    /// A token to show with `get` and `post`.
+    var token: String?
+
+    private var authorization: [String] { token.map { ["Authorization: Bearer \($0)"] } ?? [] }
 
     func get(_ path: String) async throws -> Answer {
-        try await send("GET \(path) HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n")
+        let head = ["GET \(path) HTTP/1.1", "Host: 127.0.0.1", "Connection: close"] + authorization
+        return try await send(head.joined(separator: "\r\n") + "\r\n\r\n")
     }
 
     func post(
@@ -28,7 +33,7 @@ struct LoopbackHTTP: Sendable {
             [
                 "POST \(path) HTTP/1.1", "Host: 127.0.0.1", "Content-Type: application/json",
                 "Content-Length: \(body.utf8.count)", "Connection: close",
-            ] + fields + (key.map { ["Idempotency-Key: \"\($0)\""] } ?? [])
+            ] + authorization + fields + (key.map { ["Idempotency-Key: \"\($0)\""] } ?? [])
         return try await send(head.joined(separator: "\r\n") + "\r\n\r\n" + body)
     }
 

@@ -27,6 +27,8 @@ final class Sandbox {
     ///
     /// It is the one role of a throwaway server, which holds nothing else.
     var privilegedServers = Set(serverNames)
+    /// A token that replicas with an access file know as an operator's.
+    var token: String?
     /// Ports of replicas that were started without one; each keeps its port over restarts.
     private var ports: [LoopbackPort] = []
     private let folder: String
@@ -110,7 +112,7 @@ final class Sandbox {
             configuration: file, port: port,
             log: isQuiet ? "\(folder)/replica-\(number).log" : nil, environment: environment)
         replicas.append(replica)
-        try await replica.waitUntilReady()
+        try await replica.waitUntilReady(showing: token)
         return replica
     }
 
@@ -191,8 +193,10 @@ final class ChildReplica: Sendable {
     }
 
     /// Polls until the replica is ready: another process offers no event to wait for.
-    func waitUntilReady() async throws {
-        let client = LoopbackHTTP(port: port, timeoutSeconds: 5)
+    ///
+    /// - Parameter token: An operator's, if the replica has an access file.
+    func waitUntilReady(showing token: String? = nil) async throws {
+        let client = LoopbackHTTP(port: port, timeoutSeconds: 5, token: token)
         let limit = ContinuousClock.now + .seconds(60)
         while ContinuousClock.now < limit {
             // If the replica has ended, another process may answer at its port.

@@ -73,6 +73,13 @@ extension Configuration {
         return settings
     }
 
+    var forwardedFields: ForwardedFields {
+        ForwardedFields(areTrusted: http.trustForwarded, isServedOverTLS: listen.tls != nil)
+    }
+
+    /// Whether there are files that a replica reads again while it runs.
+    var hasFilesToReload: Bool { access.file != nil || listen.tls != nil }
+
     var serverConfiguration: ServerConfiguration {
         var server = ServerConfiguration()
         server.host = listen.host

@@ -1,3 +1,4 @@
+import AccessControl
 import CommitProtocol
 import CoordinatorAPI
 import EventLoop
@@ -28,11 +29,13 @@ final class Replica {
     private let duties: ReplicaDuties
     private let queueReader: Task<Void, Never>
     private let certificateFollower: Task<Void, Never>?
+    private let accessReload: AccessReload?
+    private let accessWatch: Task<Void, Never>?
 
     private init(
         _ configuration: Configuration, state: StateDatabase,
-        participants: PostgresParticipants, metrics: ServerMetrics, traces: TraceExport?,
-        logger: Logger
+        participants: PostgresParticipants, access: AccessTable?, metrics: ServerMetrics,
+        traces: TraceExport?, logger: Logger
     ) throws {
         self.configuration = configuration
         self.state = state
@@ -69,31 +72,30 @@ final class Replica {
         let readiness: @Sendable () async -> Readiness = {
             await Readiness(of: state, isDraining: draining.withLock { $0 })
         }
-        var settings = configuration.apiSettings
-        if let traces { settings.traceContext = { traces.context(of: $0) } }
-        let api = CoordinatorAPI(
-            engine: engine, settings: settings,
-            metrics: { [engine] in
-                var current = await ReplicaState(of: engine)
-                current.isStateDatabaseUp = await state.failure == nil
-                current.stateHazards = await state.hazards
-                current.isQuarantined = await state.quarantineReason != nil
-                return await metrics.render(current)
-            }, readiness: readiness)
-        var router = api.router(on: .shared, makeObserver: metrics.route)
-        if let activity {
-            OperatorConsole(
-                engine: engine, activity: activity, clock: clock,
-                replica: configuration.replica.name,
-                isReadOnly: configuration.console == .readOnly, readiness: readiness
-            ).add(to: &router)
+        let gate = AccessGate(table: access, wallTime: { clock.wallTime })
+        let reload = configuration.access.file.map {
+            AccessReload(path: $0, gate: gate, metrics: metrics.access, logger: logger)
         }
+        accessReload = reload
+        let reloadInterval = Duration.milliseconds(configuration.access.reloadMilliseconds)
+        accessWatch = reload.map { reload in
+            Task(executorPreference: EventLoop.shared) {
+                await reload.watch(every: reloadInterval, clock: clock)
+            }
+        }
+        let interface = ReplicaInterface(
+            configuration: configuration, engine: engine, state: state, clock: clock,
+            activity: activity, metrics: metrics, traces: traces,
+            authorizer: Authorizer(
+                gate, audit: AuditLog(configuration, metrics: metrics.access),
+                forwarded: configuration.forwardedFields), readiness: readiness)
         let certificate = try configuration.listen.tls.map { try CertificateFiles($0) }
         self.certificate = certificate
         certificateFollower = certificate?.follow(every: .seconds(10), clock, logger)
         server = Server(
             configuration: configuration.servedWithinDescriptors(certificate, logger),
-            loop: .shared, renderFailure: CoordinatorAPI.render, handler: router.handle)
+            loop: .shared, renderFailure: CoordinatorAPI.render,
+            handler: interface.router.handle)
         port = try server.start()
     }
 
@@ -101,6 +103,7 @@ final class Replica {
     static func start(_ configuration: Configuration, logger: Logger) async throws -> Replica {
         // First, because a process that cannot listen must not take the name from one that does.
         try configuration.serverConfiguration.checkAddress()
+        let access = try configuration.access.file.map(AccessFile.read)
         let state = try await StateDatabase.open(
             configuration.stateOptions, loop: .shared, logger: logger)
         let metrics = ServerMetrics(participants: configuration.participants.map(\.name))
@@ -112,15 +115,15 @@ final class Replica {
         let participants = try PostgresParticipants(
             options, state: state, queueMax: configuration.limits.queued, logger: logger)
         let replica = try Replica(
-            configuration, state: state, participants: participants, metrics: metrics,
-            traces: TraceExport(configuration, logger: logger), logger: logger)
+            configuration, state: state, participants: participants, access: access,
+            metrics: metrics, traces: TraceExport(configuration, logger: logger), logger: logger)
         replica.duties.start()
         replica.traces?.start()
         logger.notice(
             "serving",
             metadata: [
                 "url":
-                    "\(configuration.listen.tls == nil ? "http" : "https")://\(configuration.listen.host):\(replica.port)",
+                    "\(configuration.listen.scheme)://\(configuration.listen.hostInAddress):\(replica.port)",
                 "replica": "\(configuration.replica.name)", "epoch": "\(state.epoch)",
                 "installation": "\(state.installation)",
             ])
@@ -128,7 +131,10 @@ final class Replica {
     }
 
     /// Reads the files again that may change while it runs.
-    func reload() async { await certificate?.reload(logger) }
+    func reload() async {
+        await certificate?.reload(logger)
+        await accessReload?.readNow()
+    }
 
     /// Stops in order: readiness fails, new connections are refused, and running transactions end
     /// within the grace period; the next process finishes what is decided and not finished.
@@ -140,6 +146,7 @@ final class Replica {
         duties.stop()
         queueReader.cancel()
         certificateFollower?.cancel()
+        accessWatch?.cancel()
         await participants.close()
         await state.close()
         await traces?.stop()

@@ -1,3 +1,4 @@
+import AccessControl
 import EventLoop
 import HTTPServer
 import HTTPTypes
@@ -11,6 +12,7 @@ import TransactionMetrics
 struct ServerMetrics: Sendable {
     let engine: EngineMetrics
     let log: LogMetrics
+    let access: AccessMetrics
     private let state: StateMetrics
     private let queues: QueueMetrics
     private let registry: PrometheusRegistry
@@ -22,6 +24,7 @@ struct ServerMetrics: Sendable {
             })
         engine = EngineMetrics(participants: participants, factory: registry)
         log = LogMetrics(factory: registry)
+        access = AccessMetrics(reasons: AccessDenial.reasons, factory: registry)
         state = StateMetrics(participants: participants, factory: registry)
         queues = QueueMetrics(factory: registry)
     }

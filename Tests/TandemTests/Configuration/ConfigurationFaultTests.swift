@@ -126,23 +126,49 @@ import Testing
     }
 
     @Test(arguments: [
-        "127.attacker.example", "127.0.0.1.attacker.example", "127.1", "::1", "256.0.0.1",
-        "127.0.0.+1", "",
+        "127.attacker.example", "127.0.0.1.attacker.example", "127.1", "[::1]", "256.0.0.1",
+        "127.0.0.+1", "", "::1%lo", "1::2::3",
     ])
     func onlyAnAddressIsListenedOn(host: String) throws {
         let faults = try ConfigurationText.faults(
             "listen: { host: \"\(host)\" }\n\(ConfigurationText.least)")
         #expect(faults.count == 1)
-        #expect(faults.first?.contains("expected an IPv4 address") == true)
+        #expect(faults.first?.contains("expected an address such as 127.0.0.1 or ::1") == true)
     }
 
-    @Test func refusesToListenBeyondLoopbackWithoutConsent() throws {
-        let open = "listen: { host: 0.0.0.0 }\n\(ConfigurationText.least)"
-        #expect(
-            try ConfigurationText.faults(open).first?.contains("allowUnauthenticated: true") == true
-        )
-        let allowed = try ConfigurationText.load("allowUnauthenticated: true\n\(open)")
-        #expect(allowed.listen.host == "0.0.0.0")
+    @Test(arguments: [
+        "0.0.0.0", "::", "10.0.0.1", "fe80::1", "::ffff:127.0.0.1", "126.255.255.255",
+    ])
+    func refusesToListenBeyondLoopbackWithoutConsent(host: String) throws {
+        let open = "listen: { host: \"\(host)\" }\n\(ConfigurationText.least)"
+        let unauthenticated =
+            "set access.file to have callers show a token, or "
+            + "allowUnauthenticated: true"
+        let plain = "set listen.tls, or allowPlainText: true if the way is safe"
+        func expect(_ text: String, _ parts: [String]) throws {
+            let faults = try ConfigurationText.faults("\(text)\n\(open)")
+            #expect(faults.count == parts.count, "\(faults)")
+            for (fault, part) in zip(faults, parts) { #expect(fault.contains(part), "\(fault)") }
+        }
+        try expect("", [unauthenticated, plain])
+        try expect("allowUnauthenticated: true", [plain])
+        try expect("allowPlainText: true", [unauthenticated])
+        try expect("access: { file: access.yaml }", [plain])
+        try expect("access: { file: access.yaml }\nallowPlainText: true", [])
+        try expect("allowUnauthenticated: true\nallowPlainText: true", [])
+    }
+
+    @Test(arguments: ["127.0.0.1", "127.9.9.9", "localhost", "::1", "0:0:0:0:0:0:0:1"])
+    func listensOnLoopback(host: String) throws {
+        let text = "listen: { host: \"\(host)\" }\n\(ConfigurationText.least)"
+        #expect(try ConfigurationText.load(text).listen.isLoopback)
+    }
+
+    @Test func refusesAccessFileTogetherWithNone() throws {
+        let faults = try ConfigurationText.faults(
+            "allowUnauthenticated: true\naccess: { file: access.yaml }\n\(ConfigurationText.least)")
+        #expect(faults.count == 1)
+        #expect(faults.first?.contains("expected either access.file") == true)
     }
 
     @Test func faultInEnvironmentNamesVariable() throws {

@@ -27,7 +27,7 @@ import TransactionEngine
         let shown = example.split(separator: "\n")
             .filter { !$0.contains("passwordFile") }
             .map { $0.replacing(/^( *)# ?( *[a-zA-Z]+:( [^ ]+)?)( +#.*)?$/) { "\($0.1)\($0.2)" } }
-            .filter { !$0.contains("allowUnauthenticated") && !$0.contains("preparedSlots") }
+            .filter { !$0.contains("allow") && !$0.contains("preparedSlots") }
             .filter { !$0.contains("contendedSessions") }
             .joined(separator: "\n")
         #expect(shown != example)

@@ -7,6 +7,7 @@ enum Layering {
         "PrometheusMetrics": 0,
         "EventLoop": 1, "CommitSimulator": 1,
         "TransactionEngine": 2, "PostgresClient": 2, "HTTPServer": 2, "PostgresClusters": 2,
+        "AccessControl": 2,
         "PostgresTransactions": 3, "CoordinatorAPI": 3, "TransactionTraces": 3,
         "OpenTelemetryExport": 3, "TransactionMetrics": 3,
         "OperatorConsole": 4,

@@ -1,0 +1,75 @@
+import AccessControl
+import EventLoop
+import FoundationEssentials
+import Logging
+import TransactionEngine
+import TransactionMetrics
+
+/// Keeps the gate as the access file says, while the replica runs.
+///
+/// A file that has a fault, or is gone, changes nothing: the one before it stays in effect. A mistake in
+/// it must neither lock everybody out nor let anybody in.
+@LoopActor
+final class AccessReload {
+    private let path: String
+    private let gate: AccessGate
+    private let metrics: AccessMetrics
+    private let logger: Logger
+    /// What was read last, so that a file that stays the same is taken once; nil before and if the
+    /// file could not be read.
+    private var contents: Data?
+    private var isReading = false
+    /// Whether the file is to be read again, since it may have changed while it was read.
+    private var isDue = false
+
+    init(path: String, gate: AccessGate, metrics: AccessMetrics, logger: Logger) {
+        self.path = path
+        self.gate = gate
+        self.metrics = metrics
+        self.logger = logger
+        contents = FileManager.default.contents(atPath: path)
+    }
+
+    /// Reads the file whenever it has changed, until the task is cancelled.
+    func watch(every interval: Duration, clock: any EngineClock) async {
+        while !Task.isCancelled {
+            await clock.pause(interval)
+            await read(isAsked: false)
+        }
+    }
+
+    /// Reads the file now, and says so, even if it has not changed.
+    func readNow() async { await read(isAsked: true) }
+
+    private func read(isAsked: Bool) async {
+        guard !isReading else { return isDue = isDue || isAsked }
+        isReading = true
+        defer { isReading = false }
+        var isAsked = isAsked
+        repeat {
+            isDue = false
+            let found = await BlockingCall.run { [path] in
+                FileManager.default.contents(atPath: path)
+            }
+            if isAsked || found != contents { take(found) }
+            isAsked = isDue
+        } while isDue
+    }
+
+    private func take(_ found: Data?) {
+        contents = found
+        do throws(ConfigurationFaults) {
+            let table = try AccessFile.table(of: found, path: path)
+            gate.replace(with: table)
+            metrics.setFileRefused(false)
+            logger.notice(
+                "took the access file", metadata: ["file": "\(path)", "tokens": "\(table.count)"])
+        } catch {
+            metrics.setFileRefused(true)
+            // An error, so that it is never left out as a repetition.
+            logger.error(
+                "the access file has a fault, and the one before it stays in effect",
+                metadata: ["file": "\(path)", "fault": "\(error)"])
+        }
+    }
+}

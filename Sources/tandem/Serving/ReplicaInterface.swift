@@ -1,0 +1,48 @@
+import CoordinatorAPI
+import EventLoop
+import HTTPServer
+import OperatorConsole
+import PostgresTransactions
+import TransactionEngine
+import TransactionMetrics
+
+import struct CoordinatorAPI.Readiness
+
+/// What a replica serves: the REST interface, and the console unless it is off.
+struct ReplicaInterface {
+    let configuration: Configuration
+    let engine: TransactionEngine
+    let state: StateDatabase
+    let clock: any EngineClock
+    /// What the console shows of the last hour; nil without a console.
+    let activity: RecentActivity?
+    let metrics: ServerMetrics
+    let traces: TraceExport?
+    let authorizer: Authorizer
+    let readiness: @Sendable () async -> Readiness
+
+    /// All routes.
+    var router: Router {
+        var settings = configuration.apiSettings
+        if let traces { settings.traceContext = { traces.context(of: $0) } }
+        let api = CoordinatorAPI(
+            engine: engine, settings: settings, authorizer: authorizer,
+            metrics: { [engine, state, metrics] in
+                var current = await ReplicaState(of: engine)
+                current.isStateDatabaseUp = await state.failure == nil
+                current.stateHazards = await state.hazards
+                current.isQuarantined = await state.quarantineReason != nil
+                return await metrics.render(current)
+            }, readiness: readiness)
+        var router = api.router(on: .shared, makeObserver: metrics.route)
+        if let activity {
+            OperatorConsole(
+                engine: engine, activity: activity, clock: clock,
+                replica: configuration.replica.name,
+                isReadOnly: configuration.console == .readOnly, authorizer: authorizer,
+                forwarded: configuration.forwardedFields, readiness: readiness
+            ).add(to: &router)
+        }
+        return router
+    }
+}
