@@ -37,7 +37,10 @@ class Stack:
         # Its own session, so that an interrupt from the terminal reaches only this program, which
         # then stops the stack.
         self._process = subprocess.Popen(
-            [str(self._tandem), "dev", "--json", "--port", "0", *self._dev_arguments],
+            [
+                str(self._tandem), "dev", "--json", "--port", "0", "--no-control-points",
+                *self._dev_arguments,
+            ],
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, start_new_session=True,
         )
         received = b""

@@ -1,6 +1,6 @@
 """The crash points: a failpoint on a path, and the database that it addresses.
 
-The names are those of `Sources/TransactionEngine/Failpoints/Failpoint.swift`; a tidy test holds the
+The names are those of `Sources/TransactionEngine/Steps/ProtocolStep.swift`; a tidy test holds the
 two lists together.
 """
 

@@ -10,11 +10,12 @@ import Testing
 
 /// Runs a test with databases and a replica process of its own, which are removed at its end.
 ///
-/// `servers` holds settings of PostgreSQL by the server's name; `token` is an operator's, which the test's
-/// own client shows.
+/// `servers` holds settings of PostgreSQL by the server's name, and `command` the program's arguments;
+/// `token` is an operator's, which the test's own client shows.
 func withTestbed(
     settings: [String] = [], keys: [String: String] = [:],
     servers: [String: [String: String]] = [:], token: String? = nil,
+    command: [String] = ["serve"],
     _ body: (Testbed) async throws -> Void
 ) async throws {
     await Testbeds.enter()
@@ -24,7 +25,7 @@ func withTestbed(
     sandbox.keys = keys
     sandbox.token = token
     do {
-        let replica = try await sandbox.startReplica(1, isQuiet: true)
+        let replica = try await sandbox.startReplica(1, isQuiet: true, command: command)
         try await body(
             Testbed(
                 sandbox: sandbox, client: LoopbackHTTP(port: replica.port, token: token),

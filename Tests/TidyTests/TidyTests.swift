@@ -94,7 +94,7 @@ import Testing
 
     @Test func `every failpoint has crash cases`() throws {
         let faults = FailpointsHit.faults(
-            catalogue: try Repository.text("Sources/TransactionEngine/Failpoints/Failpoint.swift"),
+            catalogue: try Repository.text("Sources/TransactionEngine/Steps/ProtocolStep.swift"),
             cases: try Repository.text("Reliability/crash/points.py"))
         #expect(faults == [])
     }
@@ -110,6 +110,15 @@ import Testing
         #expect(faults(cases.replacing("finish", with: "accept")).count == 1)
         #expect(faults(cases.replacing("(A, \"finish\")", with: "")).count == 1)
         #expect(faults(cases.replacing("work", with: "play")).count == 2)
+    }
+
+    @Test func `only a rehearsal makes control points`() throws {
+        let files = try Repository.swiftFiles("Sources")
+        #expect(files.contains { $0.text.contains("ControlPointGate(") })
+        #expect(ControlPointMakers.faults(in: files) == [])
+        let text = "let gate = ControlPointGate(clock: clock)"
+        #expect(ControlPointMakers.faults(in: planted("tandem", text)).count == 1)
+        #expect(ControlPointMakers.faults(in: planted("TwoPhaseCommit", text)).count == 1)
     }
 
     private func proofFaults(_ reliability: String) throws -> [String] {

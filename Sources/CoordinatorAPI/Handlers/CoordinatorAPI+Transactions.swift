@@ -355,7 +355,7 @@ extension CoordinatorAPI {
 }
 
 extension ServerRequest {
-    fileprivate func requireJSON() throws(Problem) {
+    func requireJSON() throws(Problem) {
         try ContentNegotiation.requireJSON(
             contentType: headerFields[.contentType], contentEncoding: headerFields[.contentEncoding]
         )

@@ -240,7 +240,7 @@ final class BranchDriver {
 
 extension WorkReply {
     /// Whether the vote is yes.
-    fileprivate var isYes: Bool {
+    var isYes: Bool {
         switch self {
         case .prepared, .held, .ready: true
         case .preparedAgainstVote, .refused, .lost: false

@@ -1,6 +1,6 @@
 #if TANDEM_FAILPOINTS
 import CommitProtocol
-import EventLoop
+package import EventLoop
 import Glibc
 
 /// The failpoints of this process, as `TANDEM_FAILPOINTS` arms them.
@@ -11,7 +11,7 @@ import Glibc
 /// unless given), and says so on standard error first, in one line: `failpoint <name>`.
 ///
 /// It is compiled into debug builds only.
-package final class Failpoints: Sendable {
+package final class Failpoints: StepGate {
     private enum Action: String {
         case kill
         case stop
@@ -25,7 +25,7 @@ package final class Failpoints: Sendable {
     private let armed: Lock<[String: Armed]>
 
     /// Reads the text; nil unless all of it is understood.
-    package init?(_ text: String) {
+    nonisolated package init?(_ text: String) {
         var armed: [String: Armed] = [:]
         for entry in text.split(separator: ",") {
             let sides = entry.split(separator: "=", omittingEmptySubsequences: false)
@@ -39,17 +39,21 @@ package final class Failpoints: Sendable {
         self.armed = Lock(armed)
     }
 
-    private static func isKnown(_ name: Substring) -> Bool {
+    private nonisolated static func isKnown(_ name: Substring) -> Bool {
         let parts = name.split(separator: ".", omittingEmptySubsequences: false)
-        guard (2...3).contains(parts.count), Failpoint.Step(rawValue: String(parts[0])) != nil,
-            Failpoint.Moment(rawValue: String(parts[1])) != nil
+        guard (2...3).contains(parts.count), ProtocolStep(rawValue: String(parts[0])) != nil,
+            StepMoment(rawValue: String(parts[1])) != nil
         else { return false }
         return parts.count == 2 || Int(parts[2]) != nil
     }
 
     /// Dies or stops here, if this point is armed and this is the hit.
-    func hit(_ step: Failpoint.Step, _ moment: Failpoint.Moment, branch: Int? = nil) {
-        let name = Failpoint(step: step, moment: moment, branch: branch).description
+    package func reach(_ place: StepPlace, then completion: @escaping Completion<StepVerdict>) {
+        hit(Failpoint(step: place.step, moment: place.moment, branch: place.branch).description)
+        completion(.goOn)
+    }
+
+    private func hit(_ name: String) {
         let action: Action? = armed.withLock { armed in
             guard var point = armed[name] else { return nil }
             point.hitsLeft -= 1
@@ -64,17 +68,6 @@ package final class Failpoints: Sendable {
         // To this very thread: sent to the process, it would let this one run a little further.
         case .stop: _ = raise(SIGSTOP)
         }
-    }
-
-    /// The ports with failpoints around their durable steps.
-    package func around(
-        _ log: any DecisionLog, _ participants: any Participants
-    ) -> (any DecisionLog, any Participants) {
-        (
-            FailingLog(inner: log, points: self),
-            FailingParticipants(
-                inner: participants, points: self, installation: log.installation)
-        )
     }
 }
 #endif

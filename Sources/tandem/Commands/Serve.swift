@@ -3,6 +3,7 @@ import EventLoop
 import Glibc
 import Logging
 import PostgresTransactions
+import TransactionEngine
 import UnixSignals
 
 /// The command `tandem serve`.
@@ -30,7 +31,15 @@ struct Serve: AsyncParsableCommand {
 
     func run() async throws {
         let configuration = try Configuration.load(file: options.config)
-        let logger = Logging.make(configuration)
+        try await Self.run(configuration, logger: Logging.make(configuration))
+    }
+
+    /// Runs a replica until the process ends.
+    ///
+    /// - Parameter controlPoints: for a rehearsal; a coordinator that is in use has none.
+    static func run(
+        _ configuration: Configuration, logger: Logger, controlPoints: ControlPointGate? = nil
+    ) async throws {
         for warning in configuration.warnings { logger.warning("\(warning)") }
         // Without files that may change SIGHUP ends the process, as it does when a terminal goes away.
         let trapped: [UnixSignal] =
@@ -59,7 +68,8 @@ struct Serve: AsyncParsableCommand {
                 }
             }
         }
-        let replica = try await Replica.start(configuration, logger: logger)
+        let replica = try await Replica.start(
+            configuration, logger: logger, controlPoints: controlPoints)
         started.withLock { $0 = replica }
         await replica.state.waitUntilSuperseded()
         logger.critical("another process has taken this replica's name or work; stopping")

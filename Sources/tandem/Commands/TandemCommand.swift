@@ -27,7 +27,7 @@ struct TandemCommand: AsyncParsableCommand {
                     Serve.self, Check.self, Grants.self, Migrate.self, Release.self,
                     BreakGlass.self, TokenCommand.self, Health.self, Logless.self,
                 ]),
-            CommandGroup(name: "Try it:", subcommands: [Dev.self, Demo.self]),
+            CommandGroup(name: "Try it:", subcommands: [Dev.self, DevReplica.self, Demo.self]),
         ])
 }
 

@@ -2,6 +2,7 @@ import ArgumentParser
 import CoordinatorAPI
 import Glibc
 import PostgresClusters
+import TransactionEngine
 import UnixSignals
 
 /// The command `tandem dev`.
@@ -29,6 +30,17 @@ struct Dev: AsyncParsableCommand {
             valueName: "name=value"))
     var setting: [ServerSetting] = []
 
+    @Option(
+        help: "Pause every transaction at this control point, for a rehearsal; may be repeated.")
+    var pauseAt: [ControlRule.Point] = []
+
+    @Flag(
+        inversion: .prefixedNo,
+        help: ArgumentHelp(
+            "Offer /dev/control-points, with which transactions can be paused and harmed.",
+            discussion: "See docs/REHEARSAL.md. Without them, the replicas run as in production."))
+    var controlPoints = true
+
     @Flag(help: "Print one line of JSON for programs when everything is ready.") var json = false
 
     func validate() throws {
@@ -39,6 +51,9 @@ struct Dev: AsyncParsableCommand {
             throw ValidationError(
                 "Expected ports of at most 65535, got more with \(replicas) replicas from port \(port)."
             )
+        }
+        guard controlPoints || pauseAt.isEmpty else {
+            throw ValidationError("Expected --pause-at without --no-control-points.")
         }
     }
 
@@ -54,7 +69,8 @@ struct Dev: AsyncParsableCommand {
         do {
             for number in 1...replicas {
                 let port = port == 0 ? nil : port + UInt16(number - 1)
-                try await sandbox.startReplica(number, port: port, isQuiet: json)
+                try await sandbox.startReplica(
+                    number, port: port, isQuiet: json, command: replicaCommand)
             }
             print(json ? await report(sandbox) : await help(sandbox))
             fflush(nil)
@@ -64,6 +80,11 @@ struct Dev: AsyncParsableCommand {
             throw error
         }
         await sandbox.stop()
+    }
+
+    private var replicaCommand: [String] {
+        guard controlPoints else { return ["serve"] }
+        return ["dev-replica"] + pauseAt.flatMap { ["--pause-at", $0.rawValue] }
     }
 
     private func report(_ sandbox: Sandbox) async -> String {
@@ -121,8 +142,25 @@ struct Dev: AsyncParsableCommand {
 
             \(databases.joined(separator: "\n"))
               state: psql \(Self.url(sandbox.state))
-
+            \(controlPoints ? rehearsal(sandbox) : "")
             Stop with Ctrl-C.
+            """
+    }
+
+    /// The variables of docs/REHEARSAL.md.
+    private func rehearsal(_ sandbox: Sandbox) -> String {
+        var variables = sandbox.replicas.enumerated().map { index, replica in
+            "T\(index == 0 ? "" : "\(index + 1)")=http://127.0.0.1:\(replica.port)"
+        }
+        for (name, cluster) in sandbox.participants.sorted(by: { $0.key < $1.key }) {
+            variables.append("\(name.uppercased())=\(Self.url(cluster))")
+        }
+        return """
+
+            To rehearse unknown outcomes, takeovers and the like as in docs/REHEARSAL.md:
+
+              \(variables.joined(separator: "\n  "))
+
             """
     }
 

@@ -26,6 +26,10 @@ struct LoopbackHTTP: Sendable {
         return try await send(head.joined(separator: "\r\n") + "\r\n\r\n")
     }
 
+    func delete(_ path: String) async throws -> Answer {
+        try await send("DELETE \(path) HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n")
+    }
+
     func post(
         _ path: String, _ body: String, key: String? = nil, fields: [String] = []
     ) async throws -> Answer {

@@ -79,10 +79,12 @@ final class Sandbox {
 
     /// Starts a replica as a process of its own, and waits until it is ready.
     ///
-    /// - Parameter chosen: Its port; without one it gets a free port and keeps it until `stop()`.
+    /// - Parameters:
+    ///   - chosen: Its port; without one it gets a free port and keeps it until `stop()`.
+    ///   - command: The program's arguments before the configuration.
     @discardableResult
     func startReplica(
-        _ number: Int, port chosen: UInt16? = nil, isQuiet: Bool,
+        _ number: Int, port chosen: UInt16? = nil, isQuiet: Bool, command: [String] = ["serve"],
         environment: [String: String] = [:]
     ) async throws -> ChildReplica {
         if let chosen, LoopbackPort.isTaken(chosen) {
@@ -109,7 +111,7 @@ final class Sandbox {
         let file = configurationFile(of: number)
         try Data(lines.joined(separator: "\n").utf8).write(to: URL(fileURLWithPath: file))
         let replica = try await ChildReplica(
-            configuration: file, port: port,
+            command: command + ["--config", file], port: port,
             log: isQuiet ? "\(folder)/replica-\(number).log" : nil, environment: environment)
         replicas.append(replica)
         try await replica.waitUntilReady(showing: token)
@@ -174,7 +176,7 @@ final class ChildReplica: Sendable {
 
     /// Starts it with its log in the file `log`, or in this process's standard error.
     init(
-        configuration: String, port: UInt16, log: String?, environment: [String: String]
+        command arguments: [String], port: UInt16, log: String?, environment: [String: String]
     ) async throws {
         self.port = port
         self.log = log
@@ -182,7 +184,7 @@ final class ChildReplica: Sendable {
         // A test runner is in the same folder as the program.
         let program = URL(fileURLWithPath: own).deletingLastPathComponent().path + "/tandem"
         var command = PostgresClusters.Command(
-            program, ["serve", "--config", configuration],
+            program, arguments,
             environment: environment.merging(ProcessInfo.processInfo.environment) { own, _ in own })
         command.errors = try log.map { .descriptor(try Descriptor.appending(to: $0)) } ?? .inherited
         process = try await ChildProcess.start(command.dyingWithParent(signal: "KILL"))

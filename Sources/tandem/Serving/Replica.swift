@@ -31,12 +31,14 @@ final class Replica {
     private let certificateFollower: Task<Void, Never>?
     private let accessReload: AccessReload?
     private let accessWatch: Task<Void, Never>?
+    private let controlPoints: ControlPointGate?
 
     private init(
         _ configuration: Configuration, state: StateDatabase,
         participants: PostgresParticipants, access: AccessTable?, metrics: ServerMetrics,
-        traces: TraceExport?, logger: Logger
+        traces: TraceExport?, controlPoints: ControlPointGate?, logger: Logger
     ) throws {
+        self.controlPoints = controlPoints
         self.configuration = configuration
         self.state = state
         self.participants = participants
@@ -45,7 +47,7 @@ final class Replica {
         let log = PostgresDecisionLog(
             state, observer: metrics.log, logger: logger, makeSalt: BufferedRandom().next)
         signals = StateSignals(state, logger: logger)
-        let ports = try Self.withFailpoints(log, participants)
+        let ports = try Self.gatedPorts(log, participants, by: controlPoints)
         let clock = LoopClock(.shared)
         let activity = configuration.console == .off ? nil : RecentActivity(clock: clock)
         let observers: [(any EngineObserver)?] = [metrics.engine, traces?.spans, activity]
@@ -88,7 +90,10 @@ final class Replica {
             activity: activity, metrics: metrics, traces: traces,
             authorizer: Authorizer(
                 gate, audit: AuditLog(configuration, metrics: metrics.access),
-                forwarded: configuration.forwardedFields), readiness: readiness)
+                forwarded: configuration.forwardedFields),
+            controlPoints: controlPoints.map {
+                ControlPointsAPI(points: $0, participants: participants.names)
+            }, readiness: readiness)
         let certificate = try configuration.listen.tls.map { try CertificateFiles($0) }
         self.certificate = certificate
         certificateFollower = certificate?.follow(every: .seconds(10), clock, logger)
@@ -100,7 +105,11 @@ final class Replica {
     }
 
     /// Opens the state database, connects to the participants, listens, and begins to recover.
-    static func start(_ configuration: Configuration, logger: Logger) async throws -> Replica {
+    ///
+    /// - Parameter controlPoints: for a rehearsal; nil in a coordinator that is in use.
+    static func start(
+        _ configuration: Configuration, logger: Logger, controlPoints: ControlPointGate? = nil
+    ) async throws -> Replica {
         // First, because a process that cannot listen must not take the name from one that does.
         try configuration.serverConfiguration.checkAddress()
         let access = try configuration.access.file.map(AccessFile.read)
@@ -116,7 +125,8 @@ final class Replica {
             options, state: state, queueMax: configuration.limits.queued, logger: logger)
         let replica = try Replica(
             configuration, state: state, participants: participants, access: access,
-            metrics: metrics, traces: TraceExport(configuration, logger: logger), logger: logger)
+            metrics: metrics, traces: TraceExport(configuration, logger: logger),
+            controlPoints: controlPoints, logger: logger)
         replica.duties.start()
         replica.traces?.start()
         logger.notice(
@@ -140,6 +150,7 @@ final class Replica {
     /// within the grace period; the next process finishes what is decided and not finished.
     func stop() async -> Bool {
         draining.withLock { $0 = true }
+        controlPoints?.removeAll()
         let grace = Duration.seconds(configuration.shutdownGraceSeconds)
         let answered = await server.drain(within: grace)
         let ended = await engine.drain(within: answered ? grace : .seconds(1))

@@ -19,6 +19,8 @@ struct ReplicaInterface {
     let metrics: ServerMetrics
     let traces: TraceExport?
     let authorizer: Authorizer
+    /// For a rehearsal; nil in a coordinator that is in use.
+    let controlPoints: ControlPointsAPI?
     let readiness: @Sendable () async -> Readiness
 
     /// All routes.
@@ -35,6 +37,7 @@ struct ReplicaInterface {
                 return await metrics.render(current)
             }, readiness: readiness)
         var router = api.router(on: .shared, makeObserver: metrics.route)
+        controlPoints?.add(to: &router)
         if let activity {
             OperatorConsole(
                 engine: engine, activity: activity, clock: clock,

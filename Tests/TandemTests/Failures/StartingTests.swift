@@ -15,7 +15,8 @@ struct StartingTests {
             await testbed.replica.stop()
             let other = try await Self.lockMigrations(testbed.sandbox.state.connectionString())
             let late = try await ChildReplica(
-                configuration: testbed.sandbox.configurationFile(of: 1), port: testbed.client.port,
+                command: ["serve", "--config", testbed.sandbox.configurationFile(of: 1)],
+                port: testbed.client.port,
                 log: nil, environment: [:])
             try await testbed.until("it waits for the lock") {
                 try await testbed.value(
@@ -44,7 +45,8 @@ struct StartingTests {
             let epoch = "SELECT epoch FROM tandem.replicas WHERE name = 'replica-1'"
             let before = try await testbed.value("state", epoch)
             let second = try await ChildReplica(
-                configuration: testbed.sandbox.configurationFile(of: 1), port: testbed.client.port,
+                command: ["serve", "--config", testbed.sandbox.configurationFile(of: 1)],
+                port: testbed.client.port,
                 log: nil, environment: [:])
             #expect(await second.process.exitStatus() == .exited(1))
             #expect(try await testbed.value("state", epoch) == before)

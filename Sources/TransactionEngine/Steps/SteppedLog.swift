@@ -1,11 +1,10 @@
-#if TANDEM_FAILPOINTS
 import CommitProtocol
 import EventLoop
 
-/// A decision log with failpoints around its durable steps.
-struct FailingLog: DecisionLog {
+/// A decision log with a gate around its durable steps.
+struct SteppedLog: DecisionLog {
     let inner: any DecisionLog
-    let points: Failpoints
+    let gate: any StepGate
 
     var loop: EventLoop { inner.loop }
     var installation: String { inner.installation }
@@ -15,13 +14,21 @@ struct FailingLog: DecisionLog {
 
     @LoopActor
     func perform(_ write: LogWrite, then completion: @escaping Completion<LogAnswer>) {
-        guard let step = Failpoint.Step(write) else {
+        guard let step = ProtocolStep(write) else {
             return inner.perform(write, then: completion)
         }
-        points.hit(step, .before)
-        inner.perform(write) { [points] answer in
-            points.hit(step, .after)
-            completion(answer)
+        gate.reach(StepPlace(step, .before, of: .write(write))) { [inner, gate] verdict in
+            guard verdict == .goOn else {
+                return completion(.unknown(reason: StepPlace.disconnected))
+            }
+            inner.perform(write) { answer in
+                let place = StepPlace(
+                    step, .after, of: .write(write), isDone: answer.says(write.request))
+                gate.reach(place) { verdict in
+                    completion(
+                        verdict == .goOn ? answer : .unknown(reason: StepPlace.disconnected))
+                }
+            }
         }
     }
 
@@ -41,9 +48,16 @@ struct FailingLog: DecisionLog {
     func claimUnowned(
         limit: Int, known: [String], active: @Sendable () async -> [GlobalTransactionID]
     ) async throws(LogUnavailable) -> [TransactionRecord] {
-        points.hit(.claim, .before)
+        func pass(_ place: StepPlace) async throws(LogUnavailable) {
+            guard await gate.reach(place) == .goOn else {
+                throw LogUnavailable(StepPlace.disconnected)
+            }
+        }
+        try await pass(StepPlace(.claim, .before))
         let rows = try await inner.claimUnowned(limit: limit, known: known, active: active)
-        if !rows.isEmpty { points.hit(.claim, .after) }
+        if !rows.isEmpty {
+            try await pass(StepPlace(.claim, .after, of: .rows(rows), isDone: true))
+        }
         return rows
     }
 
@@ -111,8 +125,8 @@ struct FailingLog: DecisionLog {
     }
 }
 
-extension Failpoint.Step {
-    /// The failpoint of a write; nil for writes that make nothing durable which recovery relies on.
+extension ProtocolStep {
+    /// The step of a write; nil for writes that make nothing durable which recovery relies on.
     fileprivate init?(_ write: LogWrite) {
         switch write.request {
         case .decide(.abort) where write.successor != nil: self = .retry
@@ -128,4 +142,14 @@ extension Failpoint.Step {
         }
     }
 }
-#endif
+
+extension LogAnswer {
+    /// Whether it says that the row holds now what was asked for.
+    fileprivate func says(_ request: LogRequest) -> Bool {
+        switch self {
+        case .accepted, .retried, .delegated, .recorded: true
+        case .decided(let decision, _): decision == request.decision
+        case .keyTaken, .missing, .notWritten, .unknown: false
+        }
+    }
+}

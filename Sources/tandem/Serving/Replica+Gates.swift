@@ -2,8 +2,18 @@ import Foundation
 import TransactionEngine
 
 extension Replica {
-    /// The engine's ports, in a debug build with the failpoints that `TANDEM_FAILPOINTS` arms.
-    nonisolated static func withFailpoints(
+    /// The engine's ports: as they are, unless this is a rehearsal or failpoints are armed.
+    static func gatedPorts(
+        _ log: any DecisionLog, _ participants: any Participants, by points: ControlPointGate?
+    ) throws -> (any DecisionLog, any Participants) {
+        let ports = try withFailpoints(log, participants)
+        guard let points else { return ports }
+        points.use(participants)
+        return points.around(ports.0, ports.1)
+    }
+
+    /// The ports, in a debug build with the failpoints that `TANDEM_FAILPOINTS` arms.
+    private nonisolated static func withFailpoints(
         _ log: any DecisionLog, _ participants: any Participants
     ) throws -> (any DecisionLog, any Participants) {
         #if TANDEM_FAILPOINTS

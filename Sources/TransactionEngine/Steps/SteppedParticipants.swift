@@ -1,11 +1,10 @@
-#if TANDEM_FAILPOINTS
 import CommitProtocol
 import EventLoop
 
-/// Participants with failpoints around each branch's durable steps.
-struct FailingParticipants: Participants {
+/// Participants with a gate around each branch's durable steps.
+struct SteppedParticipants: Participants {
     let inner: any Participants
-    let points: Failpoints
+    let gate: any StepGate
     let installation: String
 
     var names: [String] { inner.names }
@@ -14,24 +13,32 @@ struct FailingParticipants: Participants {
         _ request: FinishRequest, then completion: @escaping Completion<FinishReport>
     ) {
         let branch = number(ofBranch: request.gid, installation)
-        let step: Failpoint.Step
+        let step: ProtocolStep
         if request.fence != .none {
             step = .fence
         } else {
             step = request.decision == .commit ? .commitPrepared : .rollbackPrepared
         }
-        points.hit(step, .before, branch: branch)
-        inner.finish(request) { [points] report in
-            points.hit(step, .after, branch: branch)
-            completion(report)
+        let subject = StepPlace.Subject.branch(gid: request.gid)
+        gate.reach(StepPlace(step, .before, of: subject, branch: branch)) { [inner, gate] verdict in
+            guard verdict == .goOn else { return completion(.disconnected) }
+            inner.finish(request) { report in
+                let place = StepPlace(
+                    step, .after, of: subject, branch: branch, isDone: report.reply != .tryAgain)
+                gate.reach(place) { verdict in
+                    completion(verdict == .goOn ? report : .disconnected)
+                }
+            }
         }
     }
 
     func queryCommitPoint(_ query: CommitPointQuery) async -> CommitPointReport {
-        points.hit(.queryCommitPoint, .before, branch: query.branch)
+        let lost = CommitPointReport(.tryAgain, error: StepPlace.disconnected)
+        let before = StepPlace(.queryCommitPoint, .before, branch: query.branch)
+        guard await gate.reach(before) == .goOn else { return lost }
         let report = await inner.queryCommitPoint(query)
-        points.hit(.queryCommitPoint, .after, branch: query.branch)
-        return report
+        let after = StepPlace(.queryCommitPoint, .after, branch: query.branch, isDone: true)
+        return await gate.reach(after) == .goOn ? report : lost
     }
 
     func readCommitPoint(_ query: CommitPointQuery) async -> CommitPointReading {
@@ -54,11 +61,11 @@ struct FailingParticipants: Participants {
         _ requests: [SessionRequest], runsAgain: Bool, within limit: Duration,
         then completion: @escaping Completion<Result<[any BranchSession], AdmissionFailure>>
     ) -> (@LoopActor () -> Void)? {
-        inner.reserve(requests, runsAgain: runsAgain, within: limit) { [points] result in
+        inner.reserve(requests, runsAgain: runsAgain, within: limit) { [gate] result in
             completion(
                 result.map { sessions in
                     sessions.enumerated().map { branch, session in
-                        FailingSession(inner: session, points: points, branch: branch)
+                        SteppedSession(around: session, gate: gate, branch: branch)
                     }
                 })
         }
@@ -91,49 +98,6 @@ struct FailingParticipants: Participants {
     var waitingRequestCount: Int { get async { await inner.waitingRequestCount } }
 }
 
-/// A working session with failpoints around its work, which ends with the PREPARE.
-struct FailingSession: BranchSession {
-    let inner: any BranchSession
-    let points: Failpoints
-    let branch: Int
-
-    var participantVersion: Int? { inner.participantVersion }
-
-    func work(_ request: WorkRequest, then completion: @escaping Completion<WorkReport>) {
-        points.hit(.work, .before, branch: branch)
-        inner.work(request) { [points, branch] report in
-            points.hit(.work, .after, branch: branch)
-            completion(report)
-        }
-    }
-
-    var server: ServerTimeline? { inner.server }
-
-    func commit(
-        _ entry: JournalEntry?, then completion: @escaping Completion<LocalCommitReport>
-    ) {
-        points.hit(.commitLocally, .before, branch: branch)
-        inner.commit(entry) { [points, branch] report in
-            points.hit(.commitLocally, .after, branch: branch)
-            completion(report)
-        }
-    }
-
-    func finish(
-        _ decision: Decision, then completion: @escaping Completion<FinishReport>
-    ) {
-        points.hit(.release, .before, branch: branch)
-        inner.finish(decision) { [points, branch] report in
-            points.hit(.release, .after, branch: branch)
-            completion(report)
-        }
-    }
-
-    func cancel() { inner.cancel() }
-
-    func release() { inner.release() }
-}
-
 /// The branch that a gid of ours names.
 private func number(ofBranch gid: String, _ installation: String) -> Int? {
     switch PreparedTransactionName.ownership(of: gid, installation: installation) {
@@ -141,4 +105,3 @@ private func number(ofBranch gid: String, _ installation: String) -> Int? {
     case .foreign: nil
     }
 }
-#endif
