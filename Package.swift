@@ -133,6 +133,15 @@ let floor5: [Target] = [
         ], swiftSettings: failing),
 ]
 
+let floor6: [Target] = [
+    .target(
+        name: "TwoPhaseCommitTesting",
+        dependencies: [
+            "CommitProtocol", "EventLoop", "PostgresTransactions", "TransactionEngine",
+            "TwoPhaseCommit", logging,
+        ], swiftSettings: strict)
+]
+
 let benchmarks: [Target] = [
     .executableTarget(
         name: "limit", path: "Benchmarks/Limit", linkerSettings: [.linkedLibrary("m")]),
@@ -228,7 +237,8 @@ let wholeTests: [Target] = [
         dependencies: [
             "CommitProtocol", "CoordinatorAPI", "EventLoop", "PostgresClient",
             "PostgresClusters", "PostgresTransactions", "tandem", "TransactionEngine",
-            "TwoPhaseCommit", "TwoPhaseCommitVictim", logging, serviceLifecycle,
+            "TwoPhaseCommit", "TwoPhaseCommitTesting", "TwoPhaseCommitVictim", logging,
+            serviceLifecycle,
             .product(name: "MetricsTestKit", package: "swift-metrics"),
         ], swiftSettings: strict),
 ]
@@ -236,7 +246,11 @@ let wholeTests: [Target] = [
 let package = Package(
     name: "tandem",
     products: isUnitOnly
-        ? [] : [.library(name: "TwoPhaseCommit", targets: ["TwoPhaseCommit"])],
+        ? []
+        : [
+            .library(name: "TwoPhaseCommit", targets: ["TwoPhaseCommit"]),
+            .library(name: "TwoPhaseCommitTesting", targets: ["TwoPhaseCommitTesting"]),
+        ],
     traits: [
         .trait(
             name: "Tracing",
@@ -256,6 +270,7 @@ let package = Package(
     ],
     targets: isUnitOnly
         ? floor0 + floor1 + floor2 + unitTests
-        : floor0 + floor1 + floor2 + floor3 + floor4 + floor5 + benchmarks + unitTests + wholeTests,
+        : floor0 + floor1 + floor2 + floor3 + floor4 + floor5 + floor6 + benchmarks + unitTests
+            + wholeTests,
     cLanguageStandard: .c17
 )

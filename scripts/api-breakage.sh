@@ -14,7 +14,7 @@ git show "$reference:docs/public-api.txt" >"$folder/old" || {
     echo "$reference has no docs/public-api.txt" >&2
     exit 2
 }
-swift build --target TwoPhaseCommit >&2
+swift build --target TwoPhaseCommitTesting >&2
 scripts/public_api.py list >"$folder/new"
 echo "the library's interface since $reference:"
 if scripts/public_api.py compare "$folder/old" "$folder/new"; then

@@ -3,7 +3,7 @@
 # documented.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-swift build --target TwoPhaseCommit
+swift build --target TwoPhaseCommitTesting
 scripts/public_api.py undocumented
 now="$(mktemp)"
 trap 'rm -f "$now"' EXIT

@@ -3,7 +3,7 @@
 # library as it is.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-swift build --target TwoPhaseCommit
+swift build --target TwoPhaseCommitTesting
 folder="$(mktemp -d)"
 trap 'rm -rf "$folder"' EXIT
 scripts/snippets.py >"$folder/snippets.swift"

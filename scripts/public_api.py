@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The public interface of the Swift library, as its compiled module has it.
+"""The public interface of the Swift library, as its compiled modules have it.
 
 `list` prints it, a declaration a line; docs/public-api.txt is kept equal to that. `undocumented`
 names public declarations without a documentation comment. `compare OLD NEW` says what a program
@@ -17,6 +17,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 MODULE = "TwoPhaseCommit"
+# The other product, for the tests of programs; it has no articles of its own.
+TESTING = "TwoPhaseCommitTesting"
 
 
 def run(*command):
@@ -35,12 +37,12 @@ def module_maps():
         yield from ("-Xcc", f"-fmodule-map-file={found}")
 
 
-def extract(folder):
-    """Writes the symbol graphs of the module as it was built last."""
+def extract(folder, module=MODULE):
+    """Writes the symbol graphs of a module as it was built last."""
     build = Path(run("swift", "build", "--show-bin-path").strip())
     target = json.loads(run("swift", "-print-target-info"))["target"]["triple"]
     subprocess.run(
-        ["swift-symbolgraph-extract", "-module-name", MODULE, "-target", target,
+        ["swift-symbolgraph-extract", "-module-name", module, "-target", target,
          "-I", str(build / "Modules"), "-minimum-access-level", "public",
          "-skip-synthesized-members", "-emit-extension-block-symbols",
          "-output-dir", folder, *module_maps()],
@@ -50,6 +52,7 @@ def extract(folder):
 def symbols():
     with tempfile.TemporaryDirectory() as folder:
         extract(folder)
+        extract(folder, TESTING)
         for file in sorted(Path(folder).glob(f"{MODULE}*.symbols.json")):
             yield from json.loads(file.read_text())["symbols"]
 

@@ -11,12 +11,14 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 LIBRARY = ROOT / "Sources" / "TwoPhaseCommit"
+TESTING = ROOT / "Sources" / "TwoPhaseCommitTesting"
 
 PREAMBLE = """\
 import Foundation
 import Logging
 import ServiceLifecycle
 import TwoPhaseCommit
+import TwoPhaseCommitTesting
 
 struct SoldOut: Error {}
 struct Line: Sendable { let article: String, count: Int }
@@ -39,6 +41,7 @@ def documents():
     yield from sorted((ROOT / "docs").glob("*.md"))
     yield from sorted(LIBRARY.rglob("*.md"))
     yield from sorted(LIBRARY.rglob("*.swift"))
+    yield from sorted(TESTING.rglob("*.swift"))
 
 
 def snippets(document):

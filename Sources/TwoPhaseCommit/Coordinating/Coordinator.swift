@@ -2,7 +2,7 @@ import CommitProtocol
 import EventLoop
 import PostgresTransactions
 public import ServiceLifecycle
-import TransactionEngine
+package import TransactionEngine
 import TransactionMetrics
 
 /// Runs transactions that commit in several PostgreSQL databases or in none of them.
@@ -24,6 +24,8 @@ public final class Coordinator: Sendable {
     private let clock: ContinuousClock
     private let random: @Sendable () -> UInt64
     private let metrics: LibraryMetrics
+    /// Nil but in rehearsals.
+    private let gate: ControlPointGate?
     private let state = Lock(State.idle)
 
     private typealias Start = Task<Result<Runtime, CoordinatorError>, Never>
@@ -42,10 +44,19 @@ public final class Coordinator: Sendable {
             random: BufferedRandom().next, metrics: LibraryMetrics(configuration))
     }
 
+    /// Makes a coordinator whose transactions pass this gate, for TwoPhaseCommitTesting.
+    package convenience init(_ configuration: Configuration, gate: ControlPointGate) {
+        self.init(
+            configuration, loop: .shared, clock: ContinuousClock(),
+            random: BufferedRandom().next, metrics: LibraryMetrics(configuration), gate: gate)
+    }
+
     init(
         _ configuration: Configuration, loop: EventLoop, clock: ContinuousClock,
-        random: @escaping @Sendable () -> UInt64, metrics: LibraryMetrics
+        random: @escaping @Sendable () -> UInt64, metrics: LibraryMetrics,
+        gate: ControlPointGate? = nil
     ) {
+        self.gate = gate
         self.configuration = configuration
         self.loop = loop
         self.clock = clock
@@ -142,7 +153,7 @@ public final class Coordinator: Sendable {
 
     private func open() async -> Result<Runtime, CoordinatorError> {
         let result = await Runtime.open(
-            configuration, on: loop, random: random, metrics: metrics)
+            configuration, on: loop, random: random, metrics: metrics, gate: gate)
         return state.withLock { state in
             // If the coordinator was shut down meanwhile, that explains the failure.
             guard case .starting = state else { return result.mapError { _ in Self.stopped } }

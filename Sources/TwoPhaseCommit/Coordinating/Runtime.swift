@@ -18,22 +18,27 @@ final class Runtime {
     private let participants: PostgresParticipants
     private let duties: ReplicaDuties?
     private let sampler: Task<Void, Never>
+    private let gate: ControlPointGate?
     /// Between two readings of what a coordinator holds in memory, for the gauges.
     private static let samplingInterval = Duration.seconds(5)
 
     private init(
         _ configuration: Coordinator.Configuration, participants: PostgresParticipants,
         log: any DecisionLog, signals: any ReplicaSignals, state: StateDatabase?, loop: EventLoop,
-        metrics: LibraryMetrics, duties: (TransactionEngine) -> ReplicaDuties?
+        metrics: LibraryMetrics, gate: ControlPointGate?,
+        duties: (TransactionEngine) -> ReplicaDuties?
     ) {
         var limits = EngineLimits()
         limits.inFlightMax = configuration.inFlightMax
         limits.finishWait = configuration.finishWait
         self.participants = participants
         self.state = state
+        self.gate = gate
+        gate?.use(participants)
+        let ports = gate?.around(log, participants) ?? (log, participants)
         engine = TransactionEngine(
             ports: EnginePorts(
-                log: log, participants: participants, clock: LoopClock(loop), signals: signals,
+                log: ports.0, participants: ports.1, clock: LoopClock(loop), signals: signals,
                 observers: [metrics.engine]
                     + LibraryTraces.observers(replica: state?.options.replica ?? "logless"),
                 random: { .random(in: $0) }),
@@ -62,7 +67,7 @@ final class Runtime {
 
     static func open(
         _ configuration: Coordinator.Configuration, on loop: EventLoop,
-        random: @escaping @Sendable () -> UInt64, metrics: LibraryMetrics
+        random: @escaping @Sendable () -> UInt64, metrics: LibraryMetrics, gate: ControlPointGate?
     ) async -> Result<Runtime, CoordinatorError> {
         do {
             try configuration.check()
@@ -76,12 +81,12 @@ final class Runtime {
                 return .success(
                     try logless(
                         configuration, participants: options, on: loop, random: random,
-                        metrics: metrics))
+                        metrics: metrics, gate: gate))
             case .database(let state):
                 return .success(
                     try await logged(
                         configuration, participants: options, in: state, on: loop,
-                        random: random, metrics: metrics))
+                        random: random, metrics: metrics, gate: gate))
             }
         } catch let error as CoordinatorError {
             return .failure(error)
@@ -97,7 +102,8 @@ final class Runtime {
 
     private static func logless(
         _ configuration: Coordinator.Configuration, participants: [ParticipantOptions],
-        on loop: EventLoop, random: @escaping @Sendable () -> UInt64, metrics: LibraryMetrics
+        on loop: EventLoop, random: @escaping @Sendable () -> UInt64, metrics: LibraryMetrics,
+        gate: ControlPointGate?
     ) throws -> Runtime {
         var options = participants
         // A journal is a decision log, and without a state database nobody would trim it.
@@ -109,13 +115,13 @@ final class Runtime {
             loop: loop, logger: configuration.logger)
         return Runtime(
             configuration, participants: participants, log: log, signals: NoSignals(), state: nil,
-            loop: loop, metrics: metrics, duties: { _ in nil })
+            loop: loop, metrics: metrics, gate: gate, duties: { _ in nil })
     }
 
     private static func logged(
         _ configuration: Coordinator.Configuration, participants options: [ParticipantOptions],
         in database: LogLocation.StateDatabase, on loop: EventLoop,
-        random: @escaping @Sendable () -> UInt64, metrics: LibraryMetrics
+        random: @escaping @Sendable () -> UInt64, metrics: LibraryMetrics, gate: ControlPointGate?
     ) async throws -> Runtime {
         let logger = configuration.logger
         var stateOptions = StateOptions(
@@ -136,7 +142,7 @@ final class Runtime {
         retention.period = database.retention
         return Runtime(
             configuration, participants: participants, log: log, signals: signals, state: state,
-            loop: loop, metrics: metrics,
+            loop: loop, metrics: metrics, gate: gate,
             duties: { engine in
                 ReplicaDuties(
                     engine: engine, log: log, participants: participants, retention: retention,
@@ -146,7 +152,9 @@ final class Runtime {
 
     /// Rejects new transactions, finishes or aborts the running ones, then closes the connections.
     func close(within grace: Duration) async {
-        if !(await engine.drain(within: grace)) {
+        gate?.removeAll()
+        // What a crash was rehearsed with ends as it is: nothing of it gets through any more.
+        if gate?.isHalted != true, !(await engine.drain(within: grace)) {
             // The engine gives up a closure that ignores cancellation after two seconds.
             _ = await engine.rollBackAll(within: .seconds(5))
         }

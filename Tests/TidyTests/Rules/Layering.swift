@@ -12,6 +12,7 @@ enum Layering {
         "OpenTelemetryExport": 3, "TransactionMetrics": 3,
         "OperatorConsole": 4,
         "simulate": 5, "tandem": 5, "TwoPhaseCommit": 5,
+        "TwoPhaseCommitTesting": 6,
     ]
 
     /// The targets that import nothing at all.

@@ -27,7 +27,9 @@ enum Purity {
 /// A room gets its loop through its initializer; only the event loop itself, the programs and the
 /// library's composition root name the shared one.
 enum SharedLoop {
-    private static let rootTargets: Set = ["EventLoop", "tandem", "TwoPhaseCommit"]
+    private static let rootTargets: Set = [
+        "EventLoop", "tandem", "TwoPhaseCommit", "TwoPhaseCommitTesting",
+    ]
 
     static func faults(in files: [SourceFile]) -> [String] {
         files.filter { !rootTargets.contains($0.target) }.flatMap { file in
