@@ -28,7 +28,8 @@ MINUTES := 5
 SEEDS := 20000
 
 .PHONY: help setup build demo test test-servers test-console check fuzz gate-differential bench bench-compare \
-    bench-growth bench-reads bench-instructions bench-recovery bench-library bench-endurance crash-matrix chaos simulate policies mutants \
+    bench-growth bench-reads bench-instructions bench-recovery bench-library bench-endurance crash-matrix chaos \
+    linearizability simulate policies mutants \
     model model-3x3 examples docs api-check clean
 
 help: ## Lists the commands. PG=15, 16, 17 or 18 with one chooses the servers it starts.
@@ -49,6 +50,7 @@ test: setup ## Runs every test, and short forms of the proof on real processes.
 	@$(PROOF) crash-matrix --sample 24
 	@$(PROOF) traps
 	@$(PROOF) duplicates --keys 50
+	@cd Reliability && python3 -m unittest --quiet linearizability.tests
 
 test-servers: setup ## What another version of PostgreSQL may break, in short; with PG=17 or 18.
 	@swift test $(addprefix --filter ,$(SERVER_SUITES))
@@ -103,6 +105,10 @@ crash-matrix: build ## Every crash point under every fault, on real processes; s
 
 chaos: build ## A bank under fault for MINUTES=5, and a checker that counts.
 	@$(PROOF) chaos --minutes $(MINUTES)
+
+linearizability: build ## Answers of three replicas under fault for MINUTES=5, as one register's.
+	@cd Reliability && python3 -m unittest --quiet linearizability.tests
+	@$(PROOF) linearizability --minutes $(MINUTES)
 
 simulate: setup ## SEEDS=20000 histories of the core, then all with few faults; SEED=n tells one.
 	@scripts/simulate.sh $(if $(SEED),seed $(SEED),$(SEEDS))

@@ -1,0 +1,1 @@
+"""Are the answers of three replicas under fault those of one register that is decided once?"""
