@@ -33,6 +33,12 @@ final class HandClock: EngineClock {
         }
     }
 
+    /// Waits for a timer, and leaves it.
+    @LoopActor
+    func untilTimerIsSet() async {
+        while timers.withLock({ $0.isEmpty }) { await Task.yield() }
+    }
+
     /// Fires whenever the test says.
     private struct Timer: ScheduledTimer {
         func cancel() {}

@@ -1,6 +1,6 @@
 /// One request and its response, between libmicrohttpd's thread and the loop.
 ///
-/// `progress` is the handshake: it and `place` are touched under the lock of the server's traffic
+/// `progress` is the handshake: it, `stream` and `place` are touched under the lock of the server's traffic
 /// only. `connection` is written before `progress` says running, and read under that lock after it
 /// does. All else is the connection's thread's. libmicrohttpd keeps a reference from the request line
 /// to NOTIFY_COMPLETED.
@@ -19,6 +19,8 @@ final class Exchange: @unchecked Sendable {
     let target: String
     let socket: Int32
     var progress = Progress.receiving
+    /// The body of the response, if it goes on.
+    var stream: ResponseStream?
     /// Where it is among the server's exchanges.
     var place = 0
     var hasBegun = false
@@ -27,6 +29,7 @@ final class Exchange: @unchecked Sendable {
     var discarded = 0
     var request: ServerRequest?
     var isCounted = false
+    var isHead = false
     var connection: Handle?
 
     init(target: String, socket: Int32) {

@@ -15,9 +15,9 @@ import HTTPTypes
     let brokenTargetResponse: RawResponse
     /// The address of the target in the request line that libmicrohttpd is reading.
     var targetStart = 0
-    private let loop: EventLoop
-    private let renderFailure: @Sendable (ProtocolFailure) -> ServerResponse
-    private let handler: Handler
+    let loop: EventLoop
+    let renderFailure: @Sendable (ProtocolFailure) -> ServerResponse
+    let handler: Handler
     let traffic = Lock(Traffic())
     /// libmicrohttpd's own limit of inactivity, longer than every deadline kept here.
     let inactivitySecondsMax: Int
@@ -151,7 +151,7 @@ import HTTPTypes
     }
 
     /// Stops: accepts no new connections, answers every request under way and closes its
-    /// connection.
+    /// connection; streams end.
     ///
     /// Returns whether all could finish in time; those that could not got 503.
     package func drain(within limit: Duration) async -> Bool {
@@ -161,7 +161,11 @@ import HTTPTypes
             return daemon
         }
         guard let taken else { return true }
-        traffic.withLock { $0.phase = .draining }
+        let streams = traffic.withLock { traffic in
+            traffic.phase = .draining
+            return traffic.exchanges.compactMap(\.stream)
+        }
+        for stream in streams { stream.finish() }
         let listener = unsafe MHD_quiesce_daemon(taken.pointer)
         if listener >= 0 { close(listener) }
         await waitUntilIdle(within: limit)
@@ -210,7 +214,7 @@ import HTTPTypes
         timer.cancel()
     }
 
-    private func wakeWaiters() {
+    func wakeWaiters() {
         let waiters = traffic.withLock { traffic in
             let waiters = traffic.waiters
             traffic.waiters = []
@@ -220,178 +224,18 @@ import HTTPTypes
     }
 
     /// Hands the response over and resumes the connection; the first response counts.
-    private func finish(_ exchange: Exchange, _ response: ServerResponse) {
+    func finish(_ exchange: Exchange, _ response: ServerResponse) {
         let connection = traffic.withLock { _ -> Handle? in
             guard case .running = exchange.progress else { return nil }
             exchange.progress = .answered(response)
             return exchange.connection
         }
+        guard let connection else {
+            // Another answer came first.
+            response.stream?.end()
+            return
+        }
         // A running connection is suspended, and libmicrohttpd frees no suspended connection.
-        if let connection { unsafe MHD_resume_connection(connection.pointer) }
-    }
-
-    // MARK: Requests
-
-    /// Called for each piece of the body, at its end, and again after a resume.
-    func access(
-        _ exchange: Exchange, on connection: OpaquePointer, data: UnsafeRawBufferPointer,
-        size: UnsafeMutablePointer<Int>
-    ) -> MHD_Result {
-        if unsafe !data.isEmpty {
-            unsafe size.pointee = 0
-            return unsafe receive(exchange, on: connection, data: data)
-        }
-        let (answer, isLast) = traffic.withLock { traffic -> (ServerResponse?, Bool) in
-            guard case .answered(let response) = exchange.progress else { return (nil, false) }
-            exchange.progress = .over
-            return (response, traffic.phase != .serving)
-        }
-        if let answer {
-            unsafe setHandledBeforeRead(false, connection)
-            return unsafe queue(answer, to: exchange, on: connection, isLast: isLast)
-        }
-        if exchange.isDiscarding {
-            return unsafe refuse(
-                exchange, on: connection, .bodyTooLarge(limit: configuration.bodyBytesMax))
-        }
-        return unsafe run(exchange, on: connection)
-    }
-
-    /// Called once the head is there.
-    func begin(
-        _ exchange: Exchange, on connection: OpaquePointer, head: RequestHead
-    ) -> MHD_Result {
-        // Until the body is whole nothing else is sent on this connection, so the deadline may send.
-        deadlines.set(
-            exchange.socket, within: configuration.bodyTimeout, sendsTimeoutResponse: true)
-        if head.bytes.count > configuration.headerBytesMax {
-            // So large a head may leave no memory for the head of a response.
-            let failure: ProtocolFailure =
-                head.target.utf8.count > configuration.targetBytesMax
-                ? .targetTooLong(limit: configuration.targetBytesMax)
-                : .headTooLarge(limit: configuration.headerBytesMax)
-            unsafe deadlines.close(
-                exchange.socket, sending: RawResponse(renderFailure(failure)),
-                over: cmhd_tls_session(connection))
-            return .NO
-        }
-        switch Framing.check(head, limits: configuration) {
-        case .failure(let failure):
-            return unsafe refuse(exchange, on: connection, failure)
-        case .success(let checked):
-            let length = checked.contentLength ?? 0
-            if length > configuration.bodyBytesMax {
-                if checked.expectsContinue || length > configuration.discardBytesMax {
-                    return unsafe refuse(
-                        exchange, on: connection, .bodyTooLarge(limit: configuration.bodyBytesMax))
-                }
-            } else {
-                exchange.body.reserveCapacity(length)
-            }
-            guard let known = HTTPRequest.Method(head.method) else {
-                return unsafe refuse(
-                    exchange, on: connection, .badRequest("expected a token as method"))
-            }
-            exchange.request = ServerRequest(
-                method: known, path: checked.target.path, query: checked.target.query,
-                headerFields: checked.fields, body: [])
-            exchange.request?.peer = unsafe PeerAddress(cmhd_client_address(connection))
-            return .YES
-        }
-    }
-
-    /// Discards a body over the limit as it comes, up to a cap, so that the client still reads the
-    /// response.
-    private func receive(
-        _ exchange: Exchange, on connection: OpaquePointer, data: UnsafeRawBufferPointer
-    ) -> MHD_Result {
-        if !exchange.isDiscarding,
-            exchange.body.count + data.count <= configuration.bodyBytesMax
-        {
-            unsafe exchange.body.append(contentsOf: data)
-            return .YES
-        }
-        exchange.isDiscarding = true
-        exchange.discarded += exchange.body.count + data.count
-        exchange.body = []
-        return exchange.discarded <= configuration.discardBytesMax ? .YES : .NO
-    }
-
-    /// Makes libmicrohttpd call back for a connection that is resumed before it reads from it.
-    ///
-    /// After a resume libmicrohttpd reads first. If the client has half closed the connection by
-    /// then, as it may once its request is sent, libmicrohttpd drops the connection and with it the
-    /// response. Only connections whose limit of inactivity differs from the server's are handled
-    /// before they are read from; so a connection has another limit while it is suspended.
-    private func setHandledBeforeRead(_ isHandled: Bool, _ connection: OpaquePointer) {
-        let seconds = inactivitySecondsMax + (isHandled ? 1 : 0)
-        _ = unsafe cmhd_set_timeout(connection, UInt32(seconds))
-    }
-
-    private func run(_ exchange: Exchange, on connection: OpaquePointer) -> MHD_Result {
-        guard var request = exchange.request else { return .NO }
-        request.body = exchange.body
-        exchange.body = []
-        exchange.request = nil
-        exchange.connection = unsafe Handle(pointer: connection)
-        let isTaken = traffic.withLock { traffic in
-            guard traffic.phase != .stopping else { return false }
-            unsafe setHandledBeforeRead(true, connection)
-            // Suspend it before it is in `exchanges`: a response may come at any moment after, and
-            // the end of a drain must find every suspended connection there.
-            unsafe MHD_suspend_connection(connection)
-            exchange.progress = .running
-            traffic.insert(exchange)
-            return true
-        }
-        guard isTaken else { return unsafe refuse(exchange, on: connection, .stopping) }
-        // A handler has no deadline here.
-        deadlines.remove(exchange.socket)
-        exchange.isCounted = true
-        let complete = request
-        loop.execute { [self] in
-            handler(complete) { [self] response in finish(exchange, response) }
-        }
-        return .YES
-    }
-
-    private func refuse(
-        _ exchange: Exchange, on connection: OpaquePointer, _ failure: ProtocolFailure
-    ) -> MHD_Result {
-        unsafe queue(renderFailure(failure), to: exchange, on: connection, isLast: true)
-    }
-
-    private func queue(
-        _ answer: ServerResponse, to exchange: Exchange, on connection: OpaquePointer, isLast: Bool
-    ) -> MHD_Result {
-        deadlines.set(exchange.socket, within: configuration.responseTimeout)
-        let response = unsafe answer.body.withUnsafeBytes { body in
-            unsafe MHD_create_response_from_buffer(
-                body.count, UnsafeMutableRawPointer(mutating: body.baseAddress),
-                .RESPMEM_MUST_COPY)
-        }
-        guard let response = unsafe response else { return .NO }
-        defer { unsafe MHD_destroy_response(response) }
-        for field in answer.headerFields.fields {
-            _ = unsafe MHD_add_response_header(response, field.name.text, field.value)
-        }
-        if isLast { _ = unsafe MHD_add_response_header(response, "Connection", "close") }
-        return unsafe MHD_queue_response(connection, UInt32(answer.status.code), response)
-    }
-
-    /// Called once a request's target is there; its end is `completed`.
-    func targetRead() {
-        traffic.withLock { $0.openCount += 1 }
-    }
-
-    func completed(_ exchange: Exchange) {
-        deadlines.set(exchange.socket, within: configuration.headerTimeout)
-        let isAwaited = traffic.withLock { traffic in
-            exchange.progress = .over
-            traffic.openCount -= 1
-            if exchange.isCounted { traffic.remove(exchange) }
-            return !traffic.waiters.isEmpty
-        }
-        if isAwaited { wakeWaiters() }
+        unsafe MHD_resume_connection(connection.pointer)
     }
 }

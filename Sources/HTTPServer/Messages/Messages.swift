@@ -30,14 +30,16 @@ package struct ServerRequest: Sendable {
     }
 }
 
-/// A whole response.
+/// A response, whole unless it has a stream.
 package struct ServerResponse: Sendable {
     /// The status.
     package var status: HTTPResponse.Status
     /// The header fields; the server adds `Date`, `Content-Length` and `Connection`.
     package var headerFields: ResponseFields
-    /// The body.
+    /// The body; empty if there is a stream.
     package var body: [UInt8]
+    /// The body of a response that goes on, in place of `body`.
+    package var stream: ResponseStream?
 
     package init(
         status: HTTPResponse.Status, headerFields: ResponseFields = [:], body: [UInt8] = []

@@ -4,6 +4,8 @@
 (() => {
   const byId = (id) => document.getElementById(id);
   const refreshMilliseconds = 2000;
+  // The replica tells of changes every five seconds at least.
+  const toldMilliseconds = 12_000;
   const answerMillisecondsMax = 10_000;
 
   // What works with this script alone is hidden in the page.
@@ -42,17 +44,27 @@
   };
 
   // Calls `apply` with each new version of the page, and `fail` while there is none; returns what
-  // ends that. The one place that knows where updates come from.
+  // ends that. The one place that knows where updates come from: the replica tells when something has
+  // changed; where it does not, the page is read every two seconds.
   const updates = (apply, fail) => {
     let timer = null;
     let request = null;
-    const next = () => { timer = setTimeout(read, refreshMilliseconds); };
+    let isDue = false;
+    let source = null;
+    const isTold = () => source?.readyState === EventSource.OPEN;
+    const next = (milliseconds = isTold() ? toldMilliseconds : refreshMilliseconds) => {
+      clearTimeout(timer);
+      timer = setTimeout(read, milliseconds);
+    };
     const read = async () => {
       if (document.visibilityState !== "visible") return next();
       if (isBusy()) {
         say("Not brought up to date while text is selected or a dialog is open.", true);
-        return next();
+        return next(refreshMilliseconds);
       }
+      // What changes while the page is being read may be on it or not.
+      if (request) { isDue = true; return; }
+      clearTimeout(timer);
       request = new AbortController();
       try {
         apply(await readPage(request.signal));
@@ -60,10 +72,29 @@
         if (error.name === "AbortError") return;
         fail();
       }
-      next();
+      request = null;
+      next(isDue ? 0 : undefined);
+      isDue = false;
     };
+    // A browser opens few connections to one server: a page that nobody sees gives its own back.
+    const listen = () => {
+      source?.close();
+      source = null;
+      if (document.visibilityState !== "visible") return;
+      source = new EventSource("/events");
+      source.addEventListener("change", read);
+      source.addEventListener("error", () => next(refreshMilliseconds));
+    };
+    const see = () => { listen(); read(); };
+    document.addEventListener("visibilitychange", see);
+    listen();
     next();
-    return () => { clearTimeout(timer); request?.abort(); };
+    return () => {
+      document.removeEventListener("visibilitychange", see);
+      clearTimeout(timer);
+      source?.close();
+      request?.abort();
+    };
   };
 
   // What a page shows, as its main part says; undefined for a page that no replica made.

@@ -1,12 +1,12 @@
 import CommitProtocol
 import EventLoop
-package import TransactionEngine
+import TransactionEngine
 
 /// Counts what this replica has answered in the last hour, for the overview.
 ///
 /// It holds a fixed number of buckets of half a minute each, whatever the load, and forgets them when
 /// the process ends: the overview says since when it has counted.
-package final class RecentActivity: EngineObserver {
+final class RecentActivity: EngineObserver {
     /// What was answered within one bucket of time.
     struct Bucket: Sendable {
         /// Which one it is, counted from the clock's zero; a bucket of another lap is empty.
@@ -29,7 +29,7 @@ package final class RecentActivity: EngineObserver {
     private let ring: Lock<[Bucket]>
 
     /// Makes an observer that has seen nothing, with the engine's clock.
-    package init(clock: any EngineClock) {
+    init(clock: any EngineClock) {
         self.clock = clock
         startedAt = clock.wallTime
         startedAtMilliseconds = clock.milliseconds
@@ -37,7 +37,7 @@ package final class RecentActivity: EngineObserver {
         ring = Lock(Array(repeating: Bucket(), count: Self.bucketCount + 1))
     }
 
-    package func observe(_ event: EngineEvent) {
+    func observe(_ event: EngineEvent) {
         guard case .answered(let answer, let duration) = event else { return }
         let number = clock.milliseconds / Self.bucketMilliseconds
         ring.withLock { ring in

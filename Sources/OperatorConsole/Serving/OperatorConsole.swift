@@ -25,6 +25,7 @@ package enum ConsoleMode: String, Sendable, CaseIterable {
 package struct OperatorConsole: Sendable {
     let engine: TransactionEngine
     let activity: RecentActivity
+    private let changes: ChangeFeed
     let clock: any EngineClock
     let readiness: @Sendable () async -> Readiness
     let prepared: ParticipantReadings<PreparedReport>
@@ -35,14 +36,15 @@ package struct OperatorConsole: Sendable {
 
     /// Makes the pages of a replica.
     package init(
-        engine: TransactionEngine, activity: RecentActivity, clock: any EngineClock,
+        engine: TransactionEngine, observer: ConsoleObserver, clock: any EngineClock,
         replica: String, isReadOnly: Bool, authorizer: Authorizer, forwarded: ForwardedFields,
         readiness: @escaping @Sendable () async -> Readiness
     ) {
         self.authorizer = authorizer
         self.forwarded = forwarded
         self.engine = engine
-        self.activity = activity
+        activity = observer.activity
+        changes = observer.changes
         self.clock = clock
         self.readiness = readiness
         prepared = ParticipantReadings(clock: clock) { name throws(ParticipantUnreachable) in
@@ -66,6 +68,7 @@ package struct OperatorConsole: Sendable {
         router.on(.get, "/sign-in", suspending: showSignIn)
         router.on(.post, "/sign-in", suspending: signIn)
         router.on(.post, "/sign-out", suspending: signOut)
+        router.on(.get, "/events", suspending: page(.read, events))
         let assets = site.assets
         router.on(.get, "/assets/{digest}/{name}") { request, answer in
             let found = assets.response(
@@ -76,6 +79,23 @@ package struct OperatorConsole: Sendable {
             guard Self.isFromBrowser(request) else { return nil }
             return self.rendered(.notFound, at: self.now)
         }
+    }
+
+    /// The events that tell a page when to read itself anew.
+    private func events(_ request: ServerRequest, _ site: Layout.Site) -> ServerResponse {
+        guard let stream = changes.open() else {
+            return ServerResponse(
+                status: .serviceUnavailable, headerFields: [.retryAfter: "5"],
+                body: Array("Too many pages are open (limits.consoleStreams).\n".utf8))
+        }
+        var response = ServerResponse(
+            status: .ok,
+            headerFields: [
+                .contentType: "text/event-stream", .cacheControl: "no-store",
+                .contentTypeOptions: "nosniff",
+            ])
+        response.stream = stream
+        return response
     }
 
     var now: Moment { Moment(now: clock.wallTime) }

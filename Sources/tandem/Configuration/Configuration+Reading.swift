@@ -186,6 +186,7 @@ extension Configuration {
         limits.integer("inFlight", in: 1...100_000, into: &value.limits.inFlight)
         limits.integer("queued", in: 0...100_000, into: &value.limits.queued)
         limits.integer("committing", in: 0...100_000, into: &value.limits.committing)
+        limits.integer("consoleStreams", in: 0...10_000, into: &value.limits.consoleStreams)
         limits.integer("timelines", in: 0...100_000, into: &value.limits.timelines)
         limits.integer("branches", in: 1...1000, into: &value.limits.branches)
         limits.integer(

@@ -69,6 +69,7 @@ struct Configuration: Sendable {
         var queued = 1024
         var committing = 1024
         var timelines = 1024
+        var consoleStreams = 100
         var branches = 16
         var statementsPerBranch = 100
         var resultRows = 1000

@@ -49,8 +49,12 @@ final class Replica {
         signals = StateSignals(state, logger: logger)
         let ports = try Self.gatedPorts(log, participants, by: controlPoints)
         let clock = LoopClock(.shared)
-        let activity = configuration.console == .off ? nil : RecentActivity(clock: clock)
-        let observers: [(any EngineObserver)?] = [metrics.engine, traces?.spans, activity]
+        let console =
+            configuration.console == .off
+            ? nil
+            : ConsoleObserver(
+                clock: clock, streamsMax: configuration.limits.consoleStreams)
+        let observers: [(any EngineObserver)?] = [metrics.engine, traces?.spans, console]
         engine = TransactionEngine(
             ports: EnginePorts(
                 log: ports.0, participants: ports.1, clock: clock, signals: signals,
@@ -87,7 +91,7 @@ final class Replica {
         }
         let interface = ReplicaInterface(
             configuration: configuration, engine: engine, state: state, clock: clock,
-            activity: activity, metrics: metrics, traces: traces,
+            console: console, metrics: metrics, traces: traces,
             authorizer: Authorizer(
                 gate, audit: AuditLog(configuration, metrics: metrics.access),
                 forwarded: configuration.forwardedFields),

@@ -14,8 +14,8 @@ struct ReplicaInterface {
     let engine: TransactionEngine
     let state: StateDatabase
     let clock: any EngineClock
-    /// What the console shows of the last hour; nil without a console.
-    let activity: RecentActivity?
+    /// What the console hears of the engine; nil without a console.
+    let console: ConsoleObserver?
     let metrics: ServerMetrics
     let traces: TraceExport?
     let authorizer: Authorizer
@@ -38,9 +38,9 @@ struct ReplicaInterface {
             }, readiness: readiness)
         var router = api.router(on: .shared, makeObserver: metrics.route)
         controlPoints?.add(to: &router)
-        if let activity {
+        if let console {
             OperatorConsole(
-                engine: engine, activity: activity, clock: clock,
+                engine: engine, observer: console, clock: clock,
                 replica: configuration.replica.name,
                 isReadOnly: configuration.console == .readOnly, authorizer: authorizer,
                 forwarded: configuration.forwardedFields, readiness: readiness

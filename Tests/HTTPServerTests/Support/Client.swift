@@ -112,6 +112,30 @@ struct Client {
         return reply
     }
 
+    /// The next chunk of a chunked body; empty at its end, nil if it is cut off.
+    mutating func chunk() throws -> String? {
+        guard let size = try line().flatMap({ Int($0, radix: 16) }) else { return nil }
+        while buffer.count < size + 2 {
+            guard try fill() else { return nil }
+        }
+        let text = String(decoding: buffer[..<size], as: UTF8.self)
+        buffer.removeFirst(size + 2)
+        return text
+    }
+
+    private mutating func line() throws -> String? {
+        var end: Int?
+        while true {
+            end = buffer.firstIndex(of: 13)
+            if let end, buffer.count > end + 1 { break }
+            guard try fill() else { return nil }
+        }
+        guard let end else { return nil }
+        let text = String(decoding: buffer[..<end], as: UTF8.self)
+        buffer.removeFirst(end + 2)
+        return text
+    }
+
     /// All replies until the server closes the connection.
     mutating func repliesToEnd() throws -> [Reply] {
         var replies: [Reply] = []
