@@ -41,8 +41,9 @@ final class ConfigurationSource {
         }
         for (index, item) in (items?.sequence ?? []).enumerated() {
             let given = item.mapping?[name]?.string
+            let shown = given.flatMap { $0.isLikeName ? $0 : nil } ?? String(index + 1)
             let source = ConfigurationSource(
-                item, path: "\(join(key)).\(given ?? String(index + 1))", findings: findings)
+                item, path: "\(join(key)).\(shown)", findings: findings)
             guard source.isMapping else { continue }
             source.known.append(name)
             if given == nil { source.fault("the name is missing", key: name) }
@@ -169,10 +170,11 @@ final class ConfigurationSource {
             let name = key.string ?? "?"
             guard !known.contains(name) else { continue }
             let line = key.mark.map { "line \($0.line): " } ?? ""
+            let shown = name.isLikeName ? name : "(not shown)"
             let hint =
                 closest(to: name, among: known).map { "did you mean \($0)?" }
                 ?? "expected one of \(known.joined(separator: ", "))"
-            findings.faults.append("\(line)\(join(name)): unknown key; \(hint)")
+            findings.faults.append("\(line)\(join(shown)): unknown key; \(hint)")
         }
     }
 
@@ -206,10 +208,29 @@ final class ConfigurationSource {
             if let value = findings.environment.substitution(name) {
                 result += value
             } else {
-                fault("the environment variable \(name) is not set", key: key)
+                fault(
+                    name.isLikeName
+                        ? "the environment variable \(name) is not set"
+                        : "expected the name of a variable between \"${\" and \"}\"", key: key)
             }
             rest = rest[rest.index(after: end)...]
         }
         return result + rest
+    }
+}
+
+extension String {
+    /// Whether a report may show it where a name is expected: in a file that is broken, a connection string
+    /// with its password may be there.
+    fileprivate var isLikeName: Bool {
+        (1...63).contains(utf8.count)
+            && utf8.allSatisfy { byte in
+                switch byte {
+                case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
+                    UInt8(ascii: "0")...UInt8(ascii: "9"), UInt8(ascii: "-"), UInt8(ascii: "_"):
+                    true
+                default: false
+                }
+            }
     }
 }

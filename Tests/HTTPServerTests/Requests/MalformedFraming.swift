@@ -89,6 +89,64 @@ import Testing
             post("Transfer-Encoding: chunked\r\n", body: "1\r\nabc\r\n0\r\n\r\n")),
     ]
 
+    /// Spellings by which one reader of two can be led to see a length or a coding, and the other none.
+    static let disguises: [NamedRequest] = [
+        NamedRequest("a length with an exponent", post("Content-Length: 1e0\r\n", body: "a")),
+        NamedRequest("a length with a fraction", post("Content-Length: 1.0\r\n", body: "a")),
+        NamedRequest("a length with an underscore", post("Content-Length: 1_0\r\n", body: "a")),
+        NamedRequest("a length with a second number", post("Content-Length: 1 2\r\n", body: "a")),
+        NamedRequest("a length in quotes", post("Content-Length: \"1\"\r\n", body: "a")),
+        NamedRequest("a length with a parameter", post("Content-Length: 1;a\r\n", body: "a")),
+        NamedRequest("a length in other digits", post("Content-Length: ١\r\n", body: "a")),
+        NamedRequest(
+            "a space before the length's colon", post("Content-Length : 1\r\n", body: "a")),
+        NamedRequest(
+            "a tab before the coding's colon",
+            post("Transfer-Encoding\t: chunked\r\n", body: "0\r\n\r\n")),
+        NamedRequest(
+            "a vertical tab before the coding",
+            post("Transfer-Encoding: \u{b}chunked\r\n", body: "0\r\n\r\n")),
+        NamedRequest(
+            "a form feed behind the coding",
+            post("Transfer-Encoding: chunked\u{c}\r\n", body: "0\r\n\r\n")),
+        NamedRequest(
+            "a coding in single quotes",
+            post("Transfer-Encoding: 'chunked'\r\n", body: "0\r\n\r\n")),
+        NamedRequest(
+            "a coding that is not ASCII",
+            post("Transfer-Encoding: chunkeď\r\n", body: "0\r\n\r\n")),
+        NamedRequest(
+            "a coding behind a carriage return",
+            post("A: b\rTransfer-Encoding: chunked\r\n", body: "0\r\n\r\n")),
+        NamedRequest(
+            "a coding behind a line feed",
+            post("A: b\nTransfer-Encoding: chunked\r\n", body: "0\r\n\r\n")),
+        NamedRequest(
+            "a control character in the coding's name",
+            post("Transfer-Encoding\u{1}: chunked\r\n", body: "0\r\n\r\n")),
+        NamedRequest(
+            "a coding and a length in other letters",
+            post("TRANSFER-ENCODING: CHUNKED\r\ncontent-length: 5\r\n", body: "0\r\n\r\n")),
+        NamedRequest(
+            "three lengths of which two agree",
+            post("Content-Length: 1\r\nA: b\r\nContent-Length: 1\r\nContent-Length: 9\r\n")),
+        NamedRequest(
+            "a chunk's size with a plus",
+            post("Transfer-Encoding: chunked\r\n", body: "+1\r\na\r\n0\r\n\r\n")),
+        NamedRequest(
+            "a chunk's size with 0x",
+            post("Transfer-Encoding: chunked\r\n", body: "0x1\r\na\r\n0\r\n\r\n")),
+        NamedRequest(
+            "a chunk's size behind a space",
+            post("Transfer-Encoding: chunked\r\n", body: " 1\r\na\r\n0\r\n\r\n")),
+        NamedRequest(
+            "a chunk without a size",
+            post("Transfer-Encoding: chunked\r\n", body: "\r\na\r\n0\r\n\r\n")),
+        NamedRequest(
+            "a chunk without an end of line",
+            post("Transfer-Encoding: chunked\r\n", body: "1\r\na0\r\n\r\n")),
+    ]
+
     static let heads: [NamedRequest] = [
         NamedRequest("two hosts", get("Host: u\r\n")),
         NamedRequest("no host", "GET / HTTP/1.1\r\nAccept: */*\r\n\r\n"),
@@ -182,6 +240,12 @@ import Testing
     static let answeredByTheLibrary: [String: Int] = [
         "a list of lengths": 400, "a negative length": 400, "a length with a plus": 400,
         "a hexadecimal length": 400, "an empty length": 400, "a length over 64 bits": 413,
+        "a length with an exponent": 400, "a length with a fraction": 400,
+        "a length with an underscore": 400, "a length with a second number": 400,
+        "a length in quotes": 400, "a length with a parameter": 400,
+        "a length in other digits": 400, "a chunk's size with a plus": 400,
+        "a chunk's size with 0x": 400, "a chunk's size behind a space": 400,
+        "a chunk without a size": 400, "a chunk without an end of line": 400,
         "a chunk's size is no number": 400, "a chunk of negative size": 400,
         "a chunk of a size over 64 bits": 413, "a chunk longer than its size": 400,
         "a chunk's extension over the memory": 500, "trailers over the memory": 431,
@@ -198,7 +262,7 @@ import Testing
         "a list in two fields": 501,
     ]
 
-    @Test(arguments: lengths + codings + heads)
+    @Test(arguments: lengths + codings + disguises + heads)
     func isRefusedAndClosed(_ example: NamedRequest) async throws {
         try await Site.serve { site in
             let reply = try await Client.with(port: site.port) { client in
