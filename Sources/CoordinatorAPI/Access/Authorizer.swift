@@ -1,6 +1,7 @@
 package import AccessControl
 import EventLoop
 package import HTTPServer
+import HTTPTypes
 
 /// Says who sends a request, and whether it may.
 package struct Authorizer: Sendable {
@@ -54,8 +55,23 @@ package struct Authorizer: Sendable {
     /// Reports a refusal, and returns it.
     @LoopActor
     func refused(_ denial: AccessDenial, of request: ServerRequest) -> AccessDenial {
-        audit.refused(denial, from: forwarded.address(of: request))
+        audit.refused(
+            denial,
+            of: AuditedRequest(
+                subject: "\(request.method.rawValue) \(request.path)",
+                address: forwarded.address(of: request)))
         return denial
+    }
+
+    /// Reports what an operator did by a request, and returns when that is recorded.
+    func report(
+        _ action: AuditEntry.Action, on subject: String, reason: String?, by caller: Principal,
+        with request: ServerRequest, outcome: String
+    ) async {
+        await audit.acted(
+            AuditEntry(
+                actor: caller.name, action: action, subject: subject, reason: reason,
+                address: forwarded.address(of: request), outcome: outcome))
     }
 }
 

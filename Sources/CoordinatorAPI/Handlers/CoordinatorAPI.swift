@@ -93,10 +93,13 @@ package struct CoordinatorAPI: Sendable {
             suspending: answering([.read], in: types, showTimeline))
         router.on(
             .post, "/v1/transactions/{id}/rollback",
-            suspending: answering([.run, .operate], rollBack))
+            suspending: answering([.run, .operate], audited(.rollback, rollBack)))
         router.on(
-            .post, "/v1/transactions/{id}/resolution", suspending: answering([.operate], resolve))
-        router.on(.post, "/v1/transactions/{id}/retry", suspending: answering([.operate], retry))
+            .post, "/v1/transactions/{id}/resolution",
+            suspending: answering([.operate], audited(.resolution, resolve)))
+        router.on(
+            .post, "/v1/transactions/{id}/retry",
+            suspending: answering([.operate], audited(.retry, retry)))
         router.on(.get, "/v1/overview", suspending: answering([.operate], showOverview))
         router.on(.get, "/v1/replicas", suspending: answering([.operate], listReplicas))
         router.on(.get, "/v1/participants", suspending: answering([.operate], listParticipants))
@@ -134,9 +137,7 @@ package struct CoordinatorAPI: Sendable {
     }
 
     private func answering(
-        _ scopes: [Scope],
-        _ body:
-            @escaping @Sendable (ServerRequest, Principal) async throws(Problem) -> ServerResponse
+        _ scopes: [Scope], _ body: @escaping Action
     ) -> SuspendingHandler {
         answering(scopes, in: [.json]) { (request, _, caller) async throws(Problem) in
             try await body(request, caller)

@@ -3,7 +3,7 @@ extension Migration {
     static let first = Migration(
         number: 1, name: "first schema",
         statements: installation + replicas + participants + transactions + triggers + resolutions
-            + retention + waitingSessions + comments)
+            + audit + retention + waitingSessions + comments)
 
     private static let installation = [
         """

@@ -1,9 +1,7 @@
 import AccessControl
 import EventLoop
 import FoundationEssentials
-import Logging
 import TransactionEngine
-import TransactionMetrics
 
 /// Keeps the gate as the access file says, while the replica runs.
 ///
@@ -13,8 +11,7 @@ import TransactionMetrics
 final class AccessReload {
     private let path: String
     private let gate: AccessGate
-    private let metrics: AccessMetrics
-    private let logger: Logger
+    private let audit: AuditLog
     /// What was read last, so that a file that stays the same is taken once; nil before and if the
     /// file could not be read.
     private var contents: Data?
@@ -22,11 +19,10 @@ final class AccessReload {
     /// Whether the file is to be read again, since it may have changed while it was read.
     private var isDue = false
 
-    init(path: String, gate: AccessGate, metrics: AccessMetrics, logger: Logger) {
+    init(path: String, gate: AccessGate, audit: AuditLog) {
         self.path = path
         self.gate = gate
-        self.metrics = metrics
-        self.logger = logger
+        self.audit = audit
         contents = FileManager.default.contents(atPath: path)
     }
 
@@ -61,15 +57,9 @@ final class AccessReload {
         do throws(ConfigurationFaults) {
             let table = try AccessFile.table(of: found, path: path)
             gate.replace(with: table)
-            metrics.setFileRefused(false)
-            logger.notice(
-                "took the access file", metadata: ["file": "\(path)", "tokens": "\(table.count)"])
+            audit.took(accessFile: path, tokenCount: table.count)
         } catch {
-            metrics.setFileRefused(true)
-            // An error, so that it is never left out as a repetition.
-            logger.error(
-                "the access file has a fault, and the one before it stays in effect",
-                metadata: ["file": "\(path)", "fault": "\(error)"])
+            audit.refused(accessFile: path, error)
         }
     }
 }

@@ -79,8 +79,9 @@ final class Replica {
             await Readiness(of: state, isDraining: draining.withLock { $0 })
         }
         let gate = AccessGate(table: access, wallTime: { clock.wallTime })
+        let audit = AuditLog(configuration, state: state, metrics: metrics.access)
         let reload = configuration.access.file.map {
-            AccessReload(path: $0, gate: gate, metrics: metrics.access, logger: logger)
+            AccessReload(path: $0, gate: gate, audit: audit)
         }
         accessReload = reload
         let reloadInterval = Duration.milliseconds(configuration.access.reloadMilliseconds)
@@ -93,8 +94,7 @@ final class Replica {
             configuration: configuration, engine: engine, state: state, clock: clock,
             console: console, metrics: metrics, traces: traces,
             authorizer: Authorizer(
-                gate, audit: AuditLog(configuration, metrics: metrics.access),
-                forwarded: configuration.forwardedFields),
+                gate, audit: audit, forwarded: configuration.forwardedFields),
             controlPoints: controlPoints.map {
                 ControlPointsAPI(points: $0, participants: participants.names)
             }, readiness: readiness)
