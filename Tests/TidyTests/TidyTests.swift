@@ -191,7 +191,7 @@ import Testing
             + Repository.files("Sources", ".md") + Repository.files("examples", ".md")
             + [
                 "README.md", "CONTRIBUTING.md", "CHANGELOG.md", "openapi.yaml",
-                "tandem.example.yaml",
+                "tandem.example.yaml", "SECURITY.md",
             ].map { SourceFile(path: $0, text: try Repository.text($0)) }
         let proof =
             try Repository.files("Reliability", ".py") + Repository.files("Reliability", ".patch")
@@ -220,9 +220,17 @@ import Testing
         #expect(try retired([], [page]).count == count)
     }
 
+    @Test func `every test that SECURITY.md names is there`() throws {
+        let page = SourceFile(path: "SECURITY.md", text: try Repository.text("SECURITY.md"))
+        let tests = try Repository.swiftFiles("Tests")
+        #expect(NamedTests.faults(in: [page], tests: tests) == [])
+        let gone = SourceFile(path: "GONE.md", text: "`AccessMatrixTests.gone`, `Nothing.matrix`")
+        #expect(NamedTests.faults(in: [gone], tests: tests).count == 2)
+    }
+
     private func pages() throws -> [SourceFile] {
         try Repository.files("docs", ".md")
-            + ["README.md", "CONTRIBUTING.md", "CHANGELOG.md"].map {
+            + ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "SECURITY.md"].map {
                 SourceFile(path: $0, text: try Repository.text($0))
             }
     }
