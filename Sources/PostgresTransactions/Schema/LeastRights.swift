@@ -27,7 +27,7 @@ package enum LeastRights {
             "GRANT USAGE ON SCHEMA tandem TO \(name)",
             "GRANT SELECT ON ALL TABLES IN SCHEMA tandem TO \(name)",
             "GRANT INSERT ON tandem.replicas, tandem.participants, tandem.sessions, "
-                + "tandem.transactions, tandem.resolutions, tandem.waiting_sessions TO \(name)",
+                + "tandem.transactions, tandem.resolutions, tandem.waiting_sessions, tandem.audit TO \(name)",
             update(
                 "installation",
                 [

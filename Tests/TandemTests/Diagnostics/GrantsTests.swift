@@ -95,12 +95,16 @@ struct GrantsTests {
             let word = ResolutionTests.body(0, "committed", force: true)
             let path = "/v1/transactions/\(id)/resolution"
             #expect(try await testbed.post(path, word, fields: [tag]).status == 200)
+            try await testbed.until("the audit trail has it") {
+                try await testbed.value("state", "SELECT count(*) FROM tandem.audit") == "1"
+            }
         }
     }
 
     /// What the state database's role must not be able to do.
     private static let forbidden = [
         "DELETE FROM tandem.transactions", "TRUNCATE tandem.transactions",
+        "DELETE FROM tandem.audit", "UPDATE tandem.audit SET actor = 'x'",
         "DELETE FROM tandem.resolutions", "UPDATE tandem.resolutions SET actor = 'x'",
         "UPDATE tandem.transactions SET decision = 'abort'",
         "UPDATE tandem.transactions SET decision = NULL, decided_at = NULL, finished_at = NULL",
