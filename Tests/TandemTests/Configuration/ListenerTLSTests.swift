@@ -64,7 +64,8 @@ struct ListenerTLSTests {
                 let port = testbed.replica.port
                 await testbed.replica.stop()
                 let replica = try await ChildReplica(
-                    configuration: testbed.sandbox.configurationFile(of: 1), port: port,
+                    command: ["serve", "--config", testbed.sandbox.configurationFile(of: 1)],
+                    port: port,
                     log: pair.folder.appending(path: "log").path,
                     environment: [
                         "TANDEM_LISTEN_TLS_CERTIFICATE_FILE": pair.certificate,
