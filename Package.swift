@@ -125,7 +125,8 @@ let floor5: [Target] = [
         name: "tandem",
         dependencies: [
             "AccessControl", "CommitProtocol", "CoordinatorAPI", "EventLoop", "HTTPServer",
-            "OpenTelemetryExport", "OperatorConsole", "PostgresClient", "PostgresClusters", "PostgresTransactions",
+            "OpenTelemetryExport", "OperatorConsole", "PostgresClient", "PostgresClusters",
+            "PostgresTransactions",
             "PrometheusMetrics", "TransactionEngine", "TransactionMetrics", "TransactionTraces",
             httpTypes, logging, tracing, yams,
             .product(name: "ArgumentParser", package: "swift-argument-parser"),
@@ -205,7 +206,8 @@ let wholeTests: [Target] = [
         name: "TandemTests",
         dependencies: [
             "AccessControl", "CommitProtocol", "CoordinatorAPI", "EventLoop", "HTTPServer",
-            "PostgresClient", "PostgresClusters", "PostgresTransactions", "TransactionEngine", "tandem",
+            "PostgresClient", "PostgresClusters", "PostgresTransactions", "TransactionEngine",
+            "tandem",
             logging,
             .product(name: "ArgumentParser", package: "swift-argument-parser"), httpTypes,
         ], swiftSettings: strict),

@@ -32,7 +32,8 @@ final class Wire: Sendable {
     static func post(_ body: [UInt8], _ fields: [String] = []) -> [UInt8] {
         let head =
             [
-                "POST /v1/transactions HTTP/1.1", "Host: localhost", "Content-Type: application/json",
+                "POST /v1/transactions HTTP/1.1", "Host: localhost",
+                "Content-Type: application/json",
                 "Content-Length: \(body.count)",
             ] + fields
         return Array((head.joined(separator: "\r\n") + "\r\n\r\n").utf8) + body
