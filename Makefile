@@ -29,7 +29,7 @@ SEEDS := 20000
 
 .PHONY: help setup build demo test test-servers test-console check fuzz gate-differential bench bench-compare \
     bench-growth bench-reads bench-instructions bench-recovery bench-library bench-endurance crash-matrix chaos \
-    linearizability simulate policies mutants \
+    linearizability isolation simulate policies mutants \
     model model-3x3 examples docs api-check clean
 
 help: ## Lists the commands. PG=15, 16, 17 or 18 with one chooses the servers it starts.
@@ -109,6 +109,9 @@ chaos: build ## A bank under fault for MINUTES=5, and a checker that counts.
 linearizability: build ## Answers of three replicas under fault for MINUTES=5, as one register's.
 	@cd Reliability && python3 -m unittest --quiet linearizability.tests
 	@$(PROOF) linearizability --minutes $(MINUTES)
+
+isolation: setup ## PostgreSQL's isolation tester on the SQL of branches beside other sessions.
+	@$(PROOF) isolation
 
 simulate: setup ## SEEDS=20000 histories of the core, then all with few faults; SEED=n tells one.
 	@scripts/simulate.sh $(if $(SEED),seed $(SEED),$(SEEDS))
