@@ -106,7 +106,7 @@ crash-matrix: build ## Every crash point under every fault, on real processes; s
 chaos: build ## A bank under fault for MINUTES=5, and a checker that counts.
 	@$(PROOF) chaos --minutes $(MINUTES)
 
-linearizability: build ## Answers of three replicas under fault for MINUTES=5, as one register's.
+linearizability: build ## Answers of three replicas under fault for MINUTES=5, as one variable's.
 	@cd Reliability && python3 -m unittest --quiet linearizability.tests
 	@$(PROOF) linearizability --minutes $(MINUTES)
 

@@ -1,1 +1,1 @@
-"""Are the answers of three replicas under fault those of one register that is decided once?"""
+"""Are the answers of three replicas under fault those of one variable that is decided once?"""

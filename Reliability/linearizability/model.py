@@ -1,4 +1,4 @@
-"""What one transaction may do, as a register: absent, undecided, then committed or aborted for ever.
+"""What one transaction may do, as a variable: absent, undecided, then committed or aborted for ever.
 
 An operation of the model takes effect at one moment between its call and its return. A request that
 does two things (a POST accepts and decides) is two operations over the same time. What a request

@@ -113,7 +113,7 @@ def judge_databases(stack, history):
 
 
 def planted(exchanges):
-    """Histories of one key that no register has, made of one that a register has."""
+    """Histories of one key that no variable has, made of one that it has."""
     last = exchanges[-1]
     if last.observed not in OPPOSITE:
         return {}
