@@ -133,7 +133,8 @@ import Testing
     }
 
     @Test(arguments: [
-        ("| AC5 ", "| none "), ("`PrepareTagTests", "`AbsentTests"), ("`late_prepare`", "`no_scene_has_this`"),
+        ("| AC5 ", "| none "), ("`PrepareTagTests", "`AbsentTests"),
+        ("`late_prepare`", "`no_scene_has_this`"),
         ("| a standby lists", "| a sleeper lists"),
     ])
     func `a row or a test that is missing is found`(text: String, other: String) throws {
