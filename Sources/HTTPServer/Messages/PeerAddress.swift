@@ -1,3 +1,4 @@
+import CMicrohttpd
 import Glibc
 
 /// The address of the other end of a connection.

@@ -29,8 +29,7 @@ final class Replica {
     private let duties: ReplicaDuties
     private let queueReader: Task<Void, Never>
     private let certificateFollower: Task<Void, Never>?
-    private let accessReload: AccessReload?
-    private let accessWatch: Task<Void, Never>?
+    private let access: ReplicaAccess
     private let controlPoints: ControlPointGate?
 
     private init(
@@ -78,23 +77,12 @@ final class Replica {
         let readiness: @Sendable () async -> Readiness = {
             await Readiness(of: state, isDraining: draining.withLock { $0 })
         }
-        let gate = AccessGate(table: access, wallTime: { clock.wallTime })
-        let audit = AuditLog(configuration, state: state, metrics: metrics.access)
-        let reload = configuration.access.file.map {
-            AccessReload(path: $0, gate: gate, audit: audit)
-        }
-        accessReload = reload
-        let reloadInterval = Duration.milliseconds(configuration.access.reloadMilliseconds)
-        accessWatch = reload.map { reload in
-            Task(executorPreference: EventLoop.shared) {
-                await reload.watch(every: reloadInterval, clock: clock)
-            }
-        }
+        self.access = ReplicaAccess(
+            configuration, access, state: state, metrics: metrics, clock: clock)
         let interface = ReplicaInterface(
             configuration: configuration, engine: engine, state: state, clock: clock,
             console: console, metrics: metrics, traces: traces,
-            authorizer: Authorizer(
-                gate, audit: audit, forwarded: configuration.forwardedFields),
+            authorizer: self.access.authorizer,
             controlPoints: controlPoints.map {
                 ControlPointsAPI(points: $0, participants: participants.names)
             }, readiness: readiness)
@@ -147,7 +135,7 @@ final class Replica {
     /// Reads the files again that may change while it runs.
     func reload() async {
         await certificate?.reload(logger)
-        await accessReload?.readNow()
+        await access.readNow()
     }
 
     /// Stops in order: readiness fails, new connections are refused, and running transactions end
@@ -161,7 +149,7 @@ final class Replica {
         duties.stop()
         queueReader.cancel()
         certificateFollower?.cancel()
-        accessWatch?.cancel()
+        access.stop()
         await participants.close()
         await state.close()
         await traces?.stop()
