@@ -79,7 +79,9 @@ package final class ResponseStream: Sendable {
         case end
     }
 
-    /// Copies what waits, as far as it fits. If nothing waits, `suspend` is called, and `resume` once
+    /// Copies what waits, as far as it fits.
+    ///
+    /// If nothing waits, `suspend` is called, and `resume` once
     /// there is something.
     func read(
         into buffer: UnsafeMutableRawBufferPointer, suspend: () -> Void,

@@ -37,7 +37,7 @@ package enum Diagnostics {
             defer { other.close() }
             checks.append(.ok("reachable", "It answers, to two sessions at once."))
             // First, since through a pooler the other queries could run in different sessions.
-            let session = await PoolerProbe.examine(connection, other)
+            let session = await PoolerProbe.examine(connection, other, timeout: timeout)
             checks.append(session)
             guard session.verdict == .ok else { return Diagnosis(checks: checks, summary: nil) }
             _ = try await connection.set(

@@ -25,8 +25,17 @@ enum PoolerProbe {
 
     @LoopActor
     static func examine(
-        _ connection: PostgresConnection, _ other: PostgresConnection
+        _ connection: PostgresConnection, _ other: PostgresConnection, timeout: Duration
     ) async -> Diagnosis.Check {
+        func ask(
+            _ query: Query<Session>, on connection: PostgresConnection
+        ) async throws -> Session {
+            // Without a prepared statement, which another backend would not have.
+            let result = try await connection.run(
+                [query.command().preparedAnew], timeout: timeout)
+            guard let session = query.row(of: result) else { throw PostgresError.closed }
+            return session
+        }
         do {
             let before = try await ask(mark, on: connection)
             _ = try await other.execute([[Command("BEGIN", cached: false)]], timeout: timeout)
@@ -46,25 +55,13 @@ enum PoolerProbe {
             // A pooler with one session to lend keeps the other client waiting.
             return .failing(
                 "session",
-                "While one session was inside a transaction, another got no answer for 3 s. Either a "
+                "While one session was inside a transaction, another got no answer for "
+                    + "\(timeout / .seconds(1)) s. Either a "
                     + "pooler lends a session for one transaction at a time (PgBouncer: pool_mode = "
                     + "transaction), or the server is that slow. Connect to the server itself, and "
                     + "check again.")
         } catch {
             return .failing("session", "Its sessions could not be distinguished: \(error).")
         }
-    }
-
-    private static let timeout = Duration.seconds(3)
-
-    /// Asks without a prepared statement, which another backend would not have.
-    @LoopActor
-    private static func ask(
-        _ query: Query<Session>, on connection: PostgresConnection
-    ) async throws -> Session {
-        let result = try await connection.run(
-            [query.command().preparedAnew], timeout: timeout)
-        guard let session = query.row(of: result) else { throw PostgresError.closed }
-        return session
     }
 }

@@ -102,9 +102,10 @@ struct SettingsTests {
     private static func refusal(
         of cluster: PostgresCluster, options: [String: String]
     ) async throws -> String? {
-        let participant = ParticipantOptions(
+        var participant = ParticipantOptions(
             name: "users",
             connection: try ConnectionOptions(conninfo: cluster.connectionString(user: "app")))
+        participant.connectTimeout = .seconds(60)
         let connection = try await PostgresConnection.connect(
             participant.connection.overriding(options), timeout: .seconds(60), loop: .shared)
         defer { connection.close() }
