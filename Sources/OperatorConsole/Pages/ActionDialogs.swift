@@ -31,7 +31,8 @@ struct ActionDialogs {
                 }
                 p {
                     "Record what you found in the database. tandem believes it, keeps it for ever "
-                    "with your name, and changes no data there that has already ended."
+                    "with your name, and changes no data there that has already ended. Where nothing is decided "
+                    "it is an order for every branch of the transaction."
                 }
                 fieldset {
                     legend { "The branch" }

@@ -79,8 +79,8 @@ struct HazardTests {
             _ = try await cluster.psql(
                 "CREATE ROLE app LOGIN VALID UNTIL 'infinity'; "
                     + "CREATE ROLE soon LOGIN; "
-                    + "ALTER ROLE app SET statement_timeout = '7s'; "
-                    + "ALTER DATABASE postgres SET idle_session_timeout = '8s'")
+                    + "ALTER ROLE app SET statement_timeout = '7min'; "
+                    + "ALTER DATABASE postgres SET idle_session_timeout = '8min'")
             _ = try await cluster.psql(
                 "DO $$BEGIN EXECUTE format('ALTER ROLE soon VALID UNTIL %L', now() + "
                     + "interval '1 day'); END$$")
@@ -89,7 +89,7 @@ struct HazardTests {
             #expect(found("roleExpires", app) == nil)
             let timeouts = try #require(found("timeouts", app))
             #expect(timeouts.verdict == .ok)
-            for text in ["statement_timeout=7s", "idle_session_timeout=8s"] {
+            for text in ["statement_timeout=7min", "idle_session_timeout=8min"] {
                 #expect(timeouts.detail.contains(text), "\(timeouts.detail)")
             }
             let soon = try await checks(cluster, user: "soon")

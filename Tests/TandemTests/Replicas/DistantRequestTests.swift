@@ -91,12 +91,16 @@ struct DistantRequestTests {
                 try Testbed.answer(
                     await one.post(
                         "/v1/transactions",
-                        ReplicaTestbed.body("INSERT INTO users SELECT 'a', pg_sleep(2)::text")))
+                        #"{"branches":[{"participant":"users","statements":[{"sql":"#
+                            + #""\#(Testbed.waiting)"},{"sql":"INSERT INTO users VALUES ('a', 'b')"}]}]}"#
+                    ))
             }
-            try await replicas.untilRuns("pg_sleep(2)")
+            try await replicas.untilRuns("DO")
             let id = try await replicas.newestID()
             _ = try await replicas.testbed.value(
                 "state", "SELECT pg_notify('tandem', 'rollBack \(id)')")
+            _ = try await replicas.one.get("/v1/transactions/\(id)")
+            try await replicas.testbed.go("users")
             #expect(try await request.value.status == 201)
             try await replicas.testbed.expectQuiet(users: 1, orders: 0)
         }
