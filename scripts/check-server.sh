@@ -21,9 +21,20 @@ cleanup() {
 trap cleanup EXIT
 trap 'exit 130' INT TERM
 
+# A caller who may do everything: without the token, requests are refused.
+token=tandem-check-server
+cat >"$folder/access.yaml" <<END
+principals:
+  - name: checker
+    scopes: ["transactions:run", operate]
+    participants: ["*"]
+    tokens:
+      - { sha256: $(printf %s "$token" | sha256sum | cut -d" " -f1), expires: 2999-01-01T00:00:00Z }
+END
+
 # The server says one line when it is ready; a closed pipe means that it never will be.
 mkfifo "$folder/ready"
-.build/debug/tandem dev --port 0 --json >"$folder/ready" &
+TANDEM_TOKEN=$token TANDEM_ACCESS_FILE="$folder/access.yaml" .build/debug/tandem dev --port 0 --json >"$folder/ready" &
 server=$!
 exec 3<"$folder/ready"
 if ! IFS= read -r -t 120 line <&3; then
@@ -32,5 +43,6 @@ if ! IFS= read -r -t 120 line <&3; then
 fi
 url=$(python3 -c 'import json, sys; print(json.loads(sys.argv[1])["url"])' "$line")
 
-"$TOOLS/st" --config-file scripts/schemathesis.toml run openapi.yaml --url "$url" "$@"
+"$TOOLS/st" --config-file scripts/schemathesis.toml run openapi.yaml --url "$url" \
+    --header "Authorization: Bearer $token" "$@"
 curl --fail --silent --show-error --output /dev/null "$url/readyz"

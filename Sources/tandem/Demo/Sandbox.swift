@@ -27,8 +27,8 @@ final class Sandbox {
     ///
     /// It is the one role of a throwaway server, which holds nothing else.
     var privilegedServers = Set(serverNames)
-    /// A token that replicas with an access file know as an operator's.
-    var token: String?
+    /// A token that replicas with an access file know as an operator's; at first the environment's.
+    var token = ProcessInfo.processInfo.environment["TANDEM_TOKEN"]
     /// Ports of replicas that were started without one; each keeps its port over restarts.
     private var ports: [LoopbackPort] = []
     private let folder: String
