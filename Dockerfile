@@ -39,6 +39,7 @@ USER 10001:10001
 EXPOSE 8080
 # SIGTERM, which is what `docker stop` sends, lets work under way end: allow it the grace period of
 # the configuration (`docker stop --time 40`).
+# With listen.tls: tandem health --url https://NAME:8080, where NAME stands in the certificate.
 HEALTHCHECK --interval=10s --timeout=3s --start-period=20s --retries=3 CMD ["tandem", "health"]
 ENTRYPOINT ["tandem"]
 CMD ["serve", "--config", "/etc/tandem/tandem.yaml"]

@@ -68,7 +68,7 @@ package struct OperatorConsole: Sendable {
         router.on(.get, "/sign-in", suspending: showSignIn)
         router.on(.post, "/sign-in", suspending: signIn)
         router.on(.post, "/sign-out", suspending: signOut)
-        router.on(.get, "/events", suspending: page(.read, events))
+        router.on(.get, "/events", suspending: page(.operate, events))
         let assets = site.assets
         router.on(.get, "/assets/{digest}/{name}") { request, answer in
             let found = assets.response(

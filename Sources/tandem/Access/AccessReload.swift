@@ -12,9 +12,12 @@ final class AccessReload {
     private let path: String
     private let gate: AccessGate
     private let audit: AuditLog
-    /// What was read last, so that a file that stays the same is taken once; nil before and if the
-    /// file could not be read.
+    /// What was read last, so that a file that stays the same is taken once; nil if it could not be read.
     private var contents: Data?
+    /// Whether it was read here yet.
+    ///
+    /// The table of the start may be older than the file: the start may have waited for a database for long.
+    private var hasRead = false
     private var isReading = false
     /// Whether the file is to be read again, since it may have changed while it was read.
     private var isDue = false
@@ -23,7 +26,6 @@ final class AccessReload {
         self.path = path
         self.gate = gate
         self.audit = audit
-        contents = FileManager.default.contents(atPath: path)
     }
 
     /// Reads the file whenever it has changed, until the task is cancelled.
@@ -47,12 +49,13 @@ final class AccessReload {
             let found = await BlockingCall.run { [path] in
                 FileManager.default.contents(atPath: path)
             }
-            if isAsked || found != contents { take(found) }
+            if isAsked || !hasRead || found != contents { take(found) }
             isAsked = isDue
         } while isDue
     }
 
     private func take(_ found: Data?) {
+        hasRead = true
         contents = found
         do throws(ConfigurationFaults) {
             let table = try AccessFile.table(of: found, path: path)

@@ -51,8 +51,9 @@ struct Serve: AsyncParsableCommand {
             var isStopping = false
             for await signal in signals {
                 if signal == .sighup {
-                    // During the start there is nothing yet that could be read again.
-                    await started.withLock({ $0 })?.reload()
+                    // During the start there is nothing yet that could be read again. A file that hangs
+                    // must not keep the next signal.
+                    Task { await started.withLock({ $0 })?.reload() }
                     continue
                 }
                 guard let replica = started.withLock({ $0 }) else {
