@@ -4,7 +4,7 @@ import Tracing
 
 @testable import OpenTelemetryExport
 
-@Suite("Exporting spans", .timeLimit(.minutes(2)))
+@Suite("Exporting spans", .timeLimit(.minutes(20)))
 struct ExportTests {
     private struct Time: TracerInstant {
         let nanosecondsSinceEpoch: UInt64

@@ -4,7 +4,7 @@ import Testing
 
 @testable import PostgresClient
 
-@Suite("Arrays in PostgreSQL's binary form", .timeLimit(.minutes(2)))
+@Suite("Arrays in PostgreSQL's binary form", .timeLimit(.minutes(20)))
 @LoopActor
 struct BinaryArrayTests {
     @Test("the server reads every type, NULL, an empty array, and memory that was used before")

@@ -202,8 +202,10 @@ struct PipelineTests {
     /// libpq reads when the socket takes no more, and neither a reply nor room for the rest may follow for
     /// as long as the server is busy.
     @Test func takesReplyThatIsReadInsteadOfAWriteToABusyServer() async throws {
+        // The server reads nothing while it waits for the lock, and a busy machine may make that long.
         let connection = try await connect([
-            "options": "-c lock_timeout=\(patience.components.seconds)s"
+            "options": "-c lock_timeout=\(patience.components.seconds)s",
+            "tcp_user_timeout": "\(patience.components.seconds * 1000)",
         ])
         let holder = try await connect()
         defer {

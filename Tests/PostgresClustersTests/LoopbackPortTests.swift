@@ -17,7 +17,7 @@ struct LoopbackPortTests {
         }
     }
 
-    @Test("a port is reserved once, and free again when nobody holds it", .timeLimit(.minutes(1)))
+    @Test("a port is reserved once, and free again when nobody holds it", .timeLimit(.minutes(20)))
     func once() async throws {
         var first: LoopbackPort? = try .reserve()
         let number = try #require(first?.number)

@@ -26,7 +26,7 @@ struct PrepareTagTests {
     @LoopActor
     private static func judge(_ conninfo: String) async throws {
         let connection = try await PostgresConnection.connect(
-            ConnectionOptions(conninfo: conninfo), timeout: .seconds(30), loop: .shared)
+            ConnectionOptions(conninfo: conninfo), timeout: .seconds(300), loop: .shared)
         defer { connection.close() }
         let statements = [
             try InspectedStatement(inspecting: Statement(sql: "SELECT 1"), for: .twoPhase)

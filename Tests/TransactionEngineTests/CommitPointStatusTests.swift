@@ -5,7 +5,7 @@ import Testing
 import TransactionEngine
 
 @Suite(
-    "I5: a decision that a commit point holds, read by another replica", .timeLimit(.minutes(2)))
+    "I5: a decision that a commit point holds, read by another replica", .timeLimit(.minutes(20)))
 struct CommitPointStatusTests {
     @Test("reports what the commit point holds before the row says it")
     func held() async throws {

@@ -5,7 +5,7 @@ import Testing
 import TransactionEngine
 import TransactionMetrics
 
-@Suite("What is counted of the engine", .timeLimit(.minutes(2)))
+@Suite("What is counted of the engine", .timeLimit(.minutes(20)))
 struct EngineMetricsTests {
     private let registry = PrometheusRegistry()
     private let metrics: EngineMetrics

@@ -5,7 +5,7 @@ import TransactionEngine
 
 /// A task that does not prefer the loop is enqueued anew at every await, and other tasks run between
 /// what it read and what it waits for.
-@Suite("What happens right before a wait begins", .timeLimit(.minutes(2)))
+@Suite("What happens right before a wait begins", .timeLimit(.minutes(20)))
 struct HandoverTests {
     @Test("drain does not wait for what has finished", arguments: 0..<12)
     @LoopActor

@@ -3,7 +3,7 @@ import EventLoop
 import Testing
 import TransactionEngine
 
-@Suite("What an observer of the engine gets", .timeLimit(.minutes(2)))
+@Suite("What an observer of the engine gets", .timeLimit(.minutes(20)))
 struct ObserverTests {
     /// Keeps each event as a short text.
     private final class Recorder: EngineObserver {

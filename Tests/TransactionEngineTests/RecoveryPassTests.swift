@@ -6,7 +6,7 @@ import Testing
 import TransactionEngine
 
 /// A claim takes its time, and a busy replica accepts transactions meanwhile.
-@Suite("What a recovery pass takes over", .timeLimit(.minutes(2)))
+@Suite("What a recovery pass takes over", .timeLimit(.minutes(20)))
 struct RecoveryPassTests {
     private let notes = InMemoryLogHandler()
     private let bench: Bench

@@ -3,7 +3,7 @@ import EventLoop
 import Testing
 import TransactionEngine
 
-@Suite("What a scan finds prepared without a row", .timeLimit(.minutes(2)))
+@Suite("What a scan finds prepared without a row", .timeLimit(.minutes(20)))
 struct ScanTests {
     @Test("finishes every branch of a row that landed after the scan read the rows")
     func rowLandsAfterTheRead() async throws {

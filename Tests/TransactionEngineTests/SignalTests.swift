@@ -3,7 +3,7 @@ import EventLoop
 import Testing
 import TransactionEngine
 
-@Suite("Signals of other replicas", .timeLimit(.minutes(2)))
+@Suite("Signals of other replicas", .timeLimit(.minutes(20)))
 struct SignalTests {
     @Test("end a status's wait for a finish record, which the owner is asked to announce")
     func finishRecord() async throws {

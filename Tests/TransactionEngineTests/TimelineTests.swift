@@ -4,7 +4,7 @@ import Testing
 
 @testable import TransactionEngine
 
-@Suite("The course of a transaction", .timeLimit(.minutes(2)))
+@Suite("The course of a transaction", .timeLimit(.minutes(20)))
 struct TimelineTests {
     private typealias Moment = TransactionTimeline.Moment
 

@@ -3,7 +3,7 @@ import Testing
 
 @testable import TransactionEngine
 
-@Suite("Tasks that wait for an event", .timeLimit(.minutes(2)))
+@Suite("Tasks that wait for an event", .timeLimit(.minutes(20)))
 struct WaitListTests {
     /// A clock whose timers fire as soon as they are scheduled.
     private struct EagerClock: EngineClock {

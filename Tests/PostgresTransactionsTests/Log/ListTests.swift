@@ -8,7 +8,7 @@ import TransactionEngine
 
 @testable import PostgresTransactions
 
-@Suite("Lists examine few rows, and find all that match", .timeLimit(.minutes(5)))
+@Suite("Lists examine few rows, and find all that match", .timeLimit(.minutes(20)))
 @LoopActor
 struct ListTests {
     /// A filter, which rows match it, and how many rows of the table a page may examine.

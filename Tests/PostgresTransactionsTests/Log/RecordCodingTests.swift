@@ -7,7 +7,7 @@ import TransactionEngine
 
 @testable import PostgresTransactions
 
-@Suite("A row holds what was written", .timeLimit(.minutes(2)))
+@Suite("A row holds what was written", .timeLimit(.minutes(20)))
 @LoopActor
 struct RecordCodingTests {
     private static let evidence = PreparedEvidence(

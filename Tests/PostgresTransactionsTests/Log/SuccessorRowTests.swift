@@ -7,7 +7,7 @@ import TransactionEngine
 
 @testable import PostgresTransactions
 
-@Suite("The rows of a transaction that ran again", .timeLimit(.minutes(2)))
+@Suite("The rows of a transaction that ran again", .timeLimit(.minutes(20)))
 @LoopActor
 struct SuccessorRowTests {
     @Test("which run followed is written once, with the abort, and the key stays gone")

@@ -8,7 +8,7 @@ import TransactionEngine
 
 @testable import PostgresTransactions
 
-@Suite("An abort and the acceptance of the next run are one write", .timeLimit(.minutes(2)))
+@Suite("An abort and the acceptance of the next run are one write", .timeLimit(.minutes(20)))
 @LoopActor
 struct SuccessorTests {
     private static let key = TransactionRequest.Idempotency(keyDigest: [1], requestDigest: [2])

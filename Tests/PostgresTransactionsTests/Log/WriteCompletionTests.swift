@@ -6,7 +6,7 @@ import TransactionEngine
 
 @testable import PostgresTransactions
 
-@Suite("The log answers by completions, on the loop", .timeLimit(.minutes(2)))
+@Suite("The log answers by completions, on the loop", .timeLimit(.minutes(20)))
 @LoopActor
 struct WriteCompletionTests {
     @Test("an id is there before the call returns, once a block of numbers is")

@@ -8,7 +8,7 @@ import TransactionEngine
 
 @testable import PostgresTransactions
 
-@Suite("A flush is split when one of its records fails", .timeLimit(.minutes(2)))
+@Suite("A flush is split when one of its records fails", .timeLimit(.minutes(20)))
 @LoopActor
 struct BatchTests {
     @Test("two tombstones of one transaction, as two scans may write them at once")

@@ -9,7 +9,7 @@ import TransactionEngine
 @testable import PostgresTransactions
 
 /// A task would cost a branch more than the reading of its replies does.
-@Suite("The usual path of a branch runs in no task", .timeLimit(.minutes(5)))
+@Suite("The usual path of a branch runs in no task", .timeLimit(.minutes(20)))
 @LoopActor
 struct BranchPathTests {
     private static let id = GlobalTransactionID(number: 1, salt: 1)

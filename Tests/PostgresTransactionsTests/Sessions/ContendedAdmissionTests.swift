@@ -7,7 +7,8 @@ import TransactionEngine
 /// All but one of the requests that need a locked row only wait for it: they must not do so in every
 /// session.
 @Suite(
-    "Contended requests leave sessions, and places in the queue, to others", .timeLimit(.minutes(3))
+    "Contended requests leave sessions, and places in the queue, to others",
+    .timeLimit(.minutes(20))
 )
 @LoopActor
 struct ContendedAdmissionTests {

@@ -7,7 +7,7 @@ import TransactionEngine
 @testable import PostgresTransactions
 
 /// The detector with made-up servers and sessions.
-@Suite("The deadlock detector", .timeLimit(.minutes(5)))
+@Suite("The deadlock detector", .timeLimit(.minutes(20)))
 @LoopActor
 struct DeadlockDetectorTests {
     @Test("aborts the youngest transaction of a cycle that two readings show")

@@ -9,7 +9,7 @@ import TransactionEngine
 @testable import PostgresTransactions
 
 /// Deadlocks that PostgreSQL cannot see, in the databases of one server; nothing here ends by a timeout.
-@Suite("Deadlocks over branches", .timeLimit(.minutes(5)))
+@Suite("Deadlocks over branches", .timeLimit(.minutes(20)))
 @LoopActor
 struct DeadlockTests {
     @Test(

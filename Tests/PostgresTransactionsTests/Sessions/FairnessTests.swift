@@ -5,7 +5,7 @@ import TransactionEngine
 @testable import PostgresTransactions
 
 /// Participants that are busy all the time hardly have an idle session in the same moment.
-@Suite("Requests over several participants are not overtaken for ever", .timeLimit(.minutes(2)))
+@Suite("Requests over several participants are not overtaken for ever", .timeLimit(.minutes(20)))
 @LoopActor
 struct FairnessTests {
     @Test("keeps a session of one participant until the other has one as well")

@@ -6,7 +6,7 @@ import Testing
 
 @testable import PostgresTransactions
 
-@Suite("The records of sessions that are gone", .timeLimit(.minutes(2)))
+@Suite("The records of sessions that are gone", .timeLimit(.minutes(20)))
 @LoopActor
 struct GoneSessionTests {
     @Test("are removed in batches; records of running sessions and of other servers stay")

@@ -10,7 +10,7 @@ import TransactionEngine
 
 /// A task that does not prefer the loop leaves it at every await, and others have their turn between
 /// what it saw and what it waits for.
-@Suite("Events right before a wait are not missed", .timeLimit(.minutes(2)))
+@Suite("Events right before a wait are not missed", .timeLimit(.minutes(20)))
 @LoopActor
 struct HandoverTests {
     private static let logger = Logger(label: "test")

@@ -6,7 +6,7 @@ import Testing
 
 @testable import PostgresTransactions
 
-@Suite("A state database with several hosts", .timeLimit(.minutes(5)))
+@Suite("A state database with several hosts", .timeLimit(.minutes(20)))
 @LoopActor
 struct HostListTests {
     @Test("a former primary that answers first is passed over by every session")

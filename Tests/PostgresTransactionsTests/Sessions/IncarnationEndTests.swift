@@ -9,7 +9,7 @@ import TransactionEngine
 
 @testable import PostgresTransactions
 
-@Suite("The end of an incarnation is reported", .timeLimit(.minutes(2)))
+@Suite("The end of an incarnation is reported", .timeLimit(.minutes(20)))
 @LoopActor
 struct IncarnationEndTests {
     private let notes = InMemoryLogHandler()

@@ -7,7 +7,7 @@ import TransactionEngine
 
 @testable import PostgresTransactions
 
-@Suite("Several statements that a branch's code sends at once", .timeLimit(.minutes(2)))
+@Suite("Several statements that a branch's code sends at once", .timeLimit(.minutes(20)))
 @LoopActor
 struct InteractiveBranchTests {
     private static func branch(_ connection: PostgresConnection) -> InteractiveBranch {

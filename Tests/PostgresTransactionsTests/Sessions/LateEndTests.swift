@@ -7,7 +7,7 @@ import TransactionEngine
 
 @testable import PostgresTransactions
 
-@Suite("An end after the state database was closed", .timeLimit(.minutes(2)))
+@Suite("An end after the state database was closed", .timeLimit(.minutes(20)))
 @LoopActor
 struct LateEndTests {
     @Test("is left to the next incarnation, and not tried again for ever")

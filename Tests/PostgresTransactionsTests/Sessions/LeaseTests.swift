@@ -6,7 +6,7 @@ import TransactionEngine
 
 @testable import PostgresTransactions
 
-@Suite("The lease", .timeLimit(.minutes(2)))
+@Suite("The lease", .timeLimit(.minutes(20)))
 @LoopActor
 struct LeaseTests {
     @Test("is renewed while every reading session waits for a lock")

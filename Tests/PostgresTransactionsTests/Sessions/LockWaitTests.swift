@@ -6,7 +6,7 @@ import TransactionEngine
 
 @testable import PostgresTransactions
 
-@Suite("The blockers of a waiting session", .timeLimit(.minutes(5)))
+@Suite("The blockers of a waiting session", .timeLimit(.minutes(20)))
 @LoopActor
 struct LockWaitTests {
     @Test("names sessions and prepared transactions, with gid and statements")

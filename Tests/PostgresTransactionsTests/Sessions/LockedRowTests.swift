@@ -6,7 +6,7 @@ import TransactionEngine
 
 @testable import PostgresTransactions
 
-@Suite("A locked row of the state database", .timeLimit(.minutes(2)))
+@Suite("A locked row of the state database", .timeLimit(.minutes(20)))
 @LoopActor
 struct LockedRowTests {
     @Test("no server process waits for it after the caller has given up")

@@ -9,7 +9,7 @@ import TransactionEngine
 @testable import PostgresTransactions
 
 /// A session that is lost between being lent and being used is not on another server.
-@Suite("A lost finishing session proves nothing", .timeLimit(.minutes(2)))
+@Suite("A lost finishing session proves nothing", .timeLimit(.minutes(20)))
 @LoopActor
 struct LostSessionTests {
     private static let transaction = GlobalTransactionID(number: 1, salt: 1)

@@ -6,7 +6,7 @@ import TransactionEngine
 
 @testable import PostgresTransactions
 
-@Suite("What is prepared on a server, and whom it blocks", .timeLimit(.minutes(5)))
+@Suite("What is prepared on a server, and whom it blocks", .timeLimit(.minutes(20)))
 @LoopActor
 struct PreparedQueryTests {
     private func withServer(

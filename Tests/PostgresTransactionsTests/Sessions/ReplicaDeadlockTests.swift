@@ -7,7 +7,7 @@ import TransactionEngine
 
 @testable import PostgresTransactions
 
-@Suite("Deadlocks over replicas", .timeLimit(.minutes(5)))
+@Suite("Deadlocks over replicas", .timeLimit(.minutes(20)))
 @LoopActor
 struct ReplicaDeadlockTests {
     /// The victim is the second replica's, then the first one's.

@@ -7,7 +7,7 @@ import TransactionEngine
 @testable import PostgresTransactions
 
 /// A gate that stayed shut would stop all work on its row.
-@Suite("Gates of contended rows", .timeLimit(.minutes(3)))
+@Suite("Gates of contended rows", .timeLimit(.minutes(20)))
 @LoopActor
 struct RowGateTests {
     private static let hot = 1

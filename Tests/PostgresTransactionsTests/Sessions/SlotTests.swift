@@ -8,7 +8,7 @@ import TransactionEngine
 
 @testable import PostgresTransactions
 
-@Suite("The slot of a branch", .timeLimit(.minutes(2)))
+@Suite("The slot of a branch", .timeLimit(.minutes(20)))
 @LoopActor
 struct SlotTests {
     @Test("is held until the branch has ended, even if an operator ends it")

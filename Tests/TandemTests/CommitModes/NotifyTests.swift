@@ -6,7 +6,7 @@ import Testing
 
 @testable import tandem
 
-@Suite("NOTIFY, where a branch is not prepared", .serialized, .timeLimit(.minutes(5)))
+@Suite("NOTIFY, where a branch is not prepared", .serialized, .timeLimit(.minutes(20)))
 struct NotifyTests {
     @Test("it is sent by the commit of a branch in one phase, of a journal and of a reader")
     func sent() async throws {
