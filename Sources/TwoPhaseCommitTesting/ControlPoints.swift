@@ -70,7 +70,7 @@ public final class ControlPoints: Sendable {
         return Fault(rule: rule, point: point, gate: gate)
     }
 
-    /// Removes all pauses and faults, and lets go every transaction.
+    /// Removes all pauses and faults, and releases every transaction.
     public func removeAll() async { await gate.removeAll() }
 
     private func add(
@@ -105,7 +105,7 @@ public struct Pause: Sendable {
     public func reached(
         within limit: Duration = .seconds(60)
     ) async throws(NotReached) -> PausedTransaction {
-        await gate.waitUntilMet(rule, within: limit)
+        await gate.waitUntilPaused(by: rule, within: limit)
         guard let first = await transactions.first else {
             throw NotReached(point: point, limit: limit)
         }
@@ -122,7 +122,7 @@ public struct Pause: Sendable {
         }
     }
 
-    /// Lets go one transaction, which is not paused here again.
+    /// Releases one transaction, which is not paused here again.
     public func release(_ transaction: PausedTransaction) async {
         for paused in await gate.paused
         where paused.rule == rule && paused.transaction.description == transaction.id.description {
@@ -130,7 +130,7 @@ public struct Pause: Sendable {
         }
     }
 
-    /// Removes the pause and lets go all transactions.
+    /// Removes the pause and releases all transactions.
     public func release() async { _ = await gate.remove(rule) }
 }
 

@@ -86,9 +86,11 @@ package enum CommitPointAnswer: Hashable, Sendable {
 package enum FinishReply: Hashable, Sendable {
     /// The tag was `COMMIT PREPARED` or `ROLLBACK PREPARED`.
     case done
-    /// No such gid, and the recorded evidence proves that it was committed.
+    /// No such gid, and the recorded evidence proves that it was committed; or an operator has stated it,
+    /// which is believed without proof.
     case provedCommitted
-    /// No such gid, and evidence or the fence proves that it was rolled back or never prepared.
+    /// No such gid, and evidence or the fence proves that it was rolled back or never prepared; or an
+    /// operator has stated it.
     case provedRolledBack
     /// No such gid, and nothing proves why.
     case unprovable

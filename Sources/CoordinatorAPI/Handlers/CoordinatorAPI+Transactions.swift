@@ -104,8 +104,9 @@ extension CoordinatorAPI {
         case .keyInProgress(let id?):
             throw Problem(
                 .idempotencyKeyInProgress,
-                "The first request with this Idempotency-Key has no final outcome yet. GET the "
-                    + "status that Location names.", transaction: id)
+                "The first request with this Idempotency-Key has no final outcome yet. Send this "
+                    + "request again later for it, or GET the status that Location names, where "
+                    + "retriedAs, if it is not null, names the run that decides.", transaction: id)
         case .keyInProgress(nil):
             throw Problem(
                 .idempotencyKeyInProgress,

@@ -177,6 +177,9 @@ package struct CoordinatorAPI: Sendable {
                 response = ServerResponse(error)
             }
             if offered.count > 1 { response.headerFields[.vary] = "Accept" }
+            // What is true now may be false in a moment; one with an entity tag can be asked about anew.
+            response.headerFields[.cacheControl] =
+                response.headerFields[.eTag] == nil ? "no-store" : "no-cache"
             return response
         }
     }

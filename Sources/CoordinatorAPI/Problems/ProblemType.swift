@@ -37,7 +37,8 @@ enum ProblemType: String, CaseIterable, Hashable, Sendable {
     case idempotencyKeyReused = "idempotency-key-reused"
     case idempotencyKeyInProgress = "idempotency-key-in-progress"
 
-    // Nothing was accepted: the same request may be sent again, with the same key.
+    // Nothing was accepted: the same request may be sent again, with the same key; but with a new one if the
+    // outcome of `state-database-unavailable` is `aborted`.
     case participantUnavailable = "participant-unavailable"
     case participantSlotsExhausted = "participant-slots-exhausted"
     case preparedTransactionsDisabled = "prepared-transactions-disabled"

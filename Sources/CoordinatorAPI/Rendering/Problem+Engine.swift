@@ -47,7 +47,9 @@ extension Problem {
             isRetryable = true
         case .decidedElsewhere:
             self.init(
-                .aborted, "Recovery or another replica recorded the abort.",
+                .aborted,
+                "Recovery, another replica or an operator recorded the abort; the transaction's status lists "
+                    + "what operators did.",
                 transaction: record.id)
             isRetryable = true
         }
@@ -146,7 +148,8 @@ extension BranchFailure {
             return "The branch in \(participant) is declared readOnly, but it wrote."
         case .resultTooLarge:
             return "\(place) returned more rows or bytes than limits.resultRows or "
-                + "limits.resultBytes allow."
+                + "limits.resultBytes of this replica allow. Return fewer rows or columns, or have the "
+                + "limits raised."
         case .connectionLost:
             return "The connection to \(participant) was lost during the work."
         case .blockedByItself(let branch, let statement):
@@ -166,7 +169,7 @@ extension BranchFailure {
         case .notDurable:
             return
                 "\(participant) could not confirm that its standby has the transaction, so the branch "
-                + "voted no."
+                + "voted no. Check that server's synchronous standbys."
         case .workThrew:
             return "The closure for \(participant) threw an error."
         case .workUnfinished:
@@ -213,8 +216,7 @@ extension Problem {
                 + ".../resolution."
         }
         // A record that was read for an answer may come without its resolutions.
-        let resolved = Set(record.resolutions.map(\.branch))
-        return resolved.isSuperset(of: branches)
+        return record.statedBranches.isSuperset(of: branches)
             ? "An operator has recorded what became of each; the transaction's status lists it."
             : "The transaction's status lists what operators have recorded; every other branch "
                 + "needs POST .../resolution."
@@ -340,7 +342,10 @@ extension Problem {
         case .cancelled:
             self.init(.aborted, "This request executed nothing, because it was cancelled.")
         case .stateUnavailable(let reason):
-            self.init(.stateDatabaseUnavailable, "This request executed nothing: \(reason).")
+            self.init(
+                .stateDatabaseUnavailable,
+                "This request executed nothing: \(reason). An earlier one with its Idempotency-Key may "
+                    + "have. \(sameRequest)")
         }
     }
 }

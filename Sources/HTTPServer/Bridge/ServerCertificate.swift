@@ -9,12 +9,12 @@ package struct CertificateError: Error, Sendable, CustomStringConvertible {
 
 /// The certificate that a server shows to its clients, which may be replaced while it serves.
 ///
-/// GnuTLS asks for it in every handshake, so a new one is shown from the next connection on, and no
+/// GnuTLS asks for it in every handshake, so a new one is shown to the next connections, and no open
 /// connection is closed for it. TLS 1.2 and 1.3 are spoken, and nothing older.
 package final class ServerCertificate: Sendable {
     /// What GnuTLS made of the texts.
     @safe private final class Identity: @unchecked Sendable {
-        // Unchecked: it is not changed after `init`.
+        // Unchecked, because nothing changes it after `init`, and GnuTLS only reads it.
         fileprivate let parts: cgnutls_identity
 
         init(_ certificate: [UInt8], _ key: [UInt8]) throws(CertificateError) {
@@ -46,11 +46,8 @@ package final class ServerCertificate: Sendable {
         }
     }
 
-    /// All that were ever shown; the last one is shown now.
-    ///
-    /// A handshake that has begun may still use an earlier one, and nothing says when it has ended: they
-    /// are kept as long as the server, a few kilobytes each.
-    private let identities: Lock<[Identity]>
+    /// What new connections are shown.
+    private let current: Lock<Identity>
 
     /// Makes a certificate.
     ///
@@ -58,13 +55,13 @@ package final class ServerCertificate: Sendable {
     ///   - certificate: PEM: the server's own certificate first, then those that lead to its authority.
     ///   - key: PEM: the private key of the first.
     package init(_ certificate: [UInt8], key: [UInt8]) throws(CertificateError) {
-        identities = Lock([try Identity(certificate, key)])
+        current = Lock(try Identity(certificate, key))
     }
 
-    /// Shows another certificate from the next handshake on.
+    /// Shows another certificate to the next connections.
     package func replace(_ certificate: [UInt8], key: [UInt8]) throws(CertificateError) {
         let identity = try Identity(certificate, key)
-        identities.withLock { $0.append(identity) }
+        current.withLock { $0 = identity }
     }
 
     /// When the first certificate of a PEM text expires, in seconds since 1970; nil if it cannot be read.
@@ -75,13 +72,18 @@ package final class ServerCertificate: Sendable {
 
     // MARK: Connections
 
-    /// The certificate for each open socket: GnuTLS says of a handshake only on which socket it is.
-    private static let sockets = Lock<[Int32: ServerCertificate]>([:])
+    /// What each open connection is shown, by its socket: GnuTLS says of a handshake only on which one it is.
+    ///
+    /// A handshake uses it without a copy, so it is kept as long as the connection.
+    private static let sockets = Lock<[Int32: Identity]>([:])
 
-    /// Has this certificate shown on a socket.
-    func insert(_ socket: Int32) { Self.sockets.withLock { $0[socket] = self } }
+    /// Has the present certificate shown on a new connection.
+    func insert(_ socket: Int32) {
+        let identity = current.withLock { $0 }
+        Self.sockets.withLock { $0[socket] = identity }
+    }
 
-    /// Forgets a socket that will be closed.
+    /// Forgets a connection that is over.
     func remove(_ socket: Int32) { Self.sockets.withLock { $0[socket] = nil } }
 
     /// libmicrohttpd's options for TLS.
@@ -108,9 +110,7 @@ package final class ServerCertificate: Sendable {
             UnsafeMutablePointer<UInt32>?, UnsafeMutablePointer<OpaquePointer?>?
         ) -> Int32 = { session, _, _, _, _, chain, count, key in
             let socket = unsafe gnutls_transport_get_int(session)
-            guard let certificate = sockets.withLock({ $0[socket] }),
-                let identity = certificate.identities.withLock({ $0.last })
-            else { return -1 }
+            guard let identity = sockets.withLock({ $0[socket] }) else { return -1 }
             unsafe chain?.pointee = unsafe identity.parts.chain
             unsafe count?.pointee = unsafe identity.parts.count
             unsafe key?.pointee = unsafe identity.parts.key

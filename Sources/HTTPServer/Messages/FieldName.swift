@@ -23,6 +23,7 @@ extension FieldName {
     package static let accept = FieldName("Accept")
     package static let acceptEncoding = FieldName("Accept-Encoding")
     package static let allow = FieldName("Allow")
+    package static let cacheControl = FieldName("Cache-Control")
     package static let contentEncoding = FieldName("Content-Encoding")
     package static let contentType = FieldName("Content-Type")
     package static let eTag = FieldName("ETag")

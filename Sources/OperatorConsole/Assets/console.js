@@ -4,7 +4,7 @@
 (() => {
   const byId = (id) => document.getElementById(id);
   const refreshMilliseconds = 2000;
-  // The replica tells of changes every five seconds at least.
+  // The replica tells of changes every four seconds at least.
   const toldMilliseconds = 12_000;
   const answerMillisecondsMax = 10_000;
 

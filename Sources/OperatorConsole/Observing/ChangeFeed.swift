@@ -4,20 +4,28 @@ package import TransactionEngine
 
 /// Tells open pages that something has changed, by server-sent events.
 ///
-/// A page reads itself anew at each event. While pages are open they get an event twice a second at most if
-/// transactions of this replica have changed, and every five seconds in any case: other replicas and the
-/// databases change without this replica's doing. It also keeps the connections in use, so that one whose
-/// browser has left is noticed. While no page is open nothing is done.
+/// A page reads itself anew at each event. While pages are open they get an event every two seconds at most
+/// if transactions of this replica have changed, and every four in any case: other replicas and the databases
+/// change without this replica's doing. It also keeps the connections in use, so that one whose browser has
+/// left is noticed. After a minute a stream ends, and the browser opens another one with a token that is still
+/// good. While no page is open nothing is done.
 final class ChangeFeed: EngineObserver {
+    private struct Open {
+        let stream: ResponseStream
+        var ticks = 0
+    }
+
     private struct State {
-        var streams: [ObjectIdentifier: ResponseStream] = [:]
+        var streams: [ObjectIdentifier: Open] = [:]
         var hasChanged = false
         var isTicking = false
     }
 
-    private static let tick = Duration.milliseconds(500)
+    private static let tick = Duration.seconds(2)
     /// After so many ticks there is an event in any case.
-    private static let ticksMax = 10
+    private static let ticksMax = 2
+    /// After so many ticks a stream ends.
+    static let streamTicksMax = 30
     /// The event; a page knows where to read.
     static let event = Array("event: change\ndata: {}\n\n".utf8)
     /// Asks the browser to wait so long before it connects again.
@@ -34,7 +42,11 @@ final class ChangeFeed: EngineObserver {
     }
 
     func observe(_ event: EngineEvent) {
-        state.withLock { if !$0.streams.isEmpty { $0.hasChanged = true } }
+        switch event {
+        case .recoveryPass, .recoveryFailed, .scanned, .scanFailed: return
+        case .answered, .retried, .ended, .finishFailed, .heuristicOutcome, .recovered:
+            state.withLock { if !$0.streams.isEmpty { $0.hasChanged = true } }
+        }
     }
 
     /// How many pages read it.
@@ -45,7 +57,7 @@ final class ChangeFeed: EngineObserver {
         let stream = ResponseStream(bytesMax: 1024)
         let (isTaken, isFirst) = state.withLock { state in
             guard state.streams.count < streamsMax else { return (false, false) }
-            state.streams[ObjectIdentifier(stream)] = stream
+            state.streams[ObjectIdentifier(stream)] = Open(stream: stream)
             defer { state.isTicking = true }
             return (true, !state.isTicking)
         }
@@ -64,18 +76,24 @@ final class ChangeFeed: EngineObserver {
         while true {
             await clock.pause(Self.tick)
             ticks += 1
-            let streams = state.withLock { state -> [ResponseStream]? in
+            let due = state.withLock {
+                state -> (events: [ResponseStream], ends: [ResponseStream])? in
                 guard !state.streams.isEmpty else {
                     state.isTicking = false
                     return nil
                 }
-                guard state.hasChanged || ticks >= Self.ticksMax else { return [] }
+                for id in state.streams.keys { state.streams[id]?.ticks += 1 }
+                let ends = state.streams.values.filter { $0.ticks >= Self.streamTicksMax }
+                guard state.hasChanged || ticks >= Self.ticksMax else {
+                    return ([], ends.map(\.stream))
+                }
                 state.hasChanged = false
-                return Array(state.streams.values)
+                return (state.streams.values.map(\.stream), ends.map(\.stream))
             }
-            guard let streams else { return }
-            if !streams.isEmpty { ticks = 0 }
-            for stream in streams { stream.send(Self.event) }
+            guard let due else { return }
+            if !due.events.isEmpty { ticks = 0 }
+            for stream in due.events { stream.send(Self.event) }
+            for stream in due.ends { stream.finish() }
         }
     }
 }

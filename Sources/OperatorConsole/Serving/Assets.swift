@@ -59,7 +59,6 @@ struct Assets: Sendable {
 }
 
 extension FieldName {
-    static let cacheControl = FieldName("Cache-Control")
     static let contentTypeOptions = FieldName("X-Content-Type-Options")
     static let contentSecurityPolicy = FieldName("Content-Security-Policy")
     static let referrerPolicy = FieldName("Referrer-Policy")

@@ -145,7 +145,7 @@ struct Standing {
             return "branch \(index) in \(branch.participant) \(branch.outcomeInWords)"
         }.joined(separator: ", and ")
         let word = decision == .commit ? "commit" : "abort"
-        let isResolved = Set(record.resolutions.map(\.branch)).isSuperset(of: astray)
+        let isResolved = record.statedBranches.isSuperset(of: astray)
         return Standing(
             .bad, isResolved ? "ended against the decision" : "needs an operator",
             says: "The decision was to \(word), and \(list).",

@@ -16,7 +16,9 @@ struct ScheduledJobs: Sendable, Hashable {
                 Query(
                     """
                     SELECT 'pg_cron job ' || jobid FROM cron.job
-                    WHERE active AND command ~* '\\m(commit|rollback)\\s+prepared\\M' ORDER BY jobid
+                    WHERE active AND command ~* '\\m(commit|rollback)\\s+prepared\\M'
+                        AND command !~ 'tandem:'
+                    ORDER BY jobid
                     """
                 ) { $0.text() }
             case .pgAgent:
@@ -24,6 +26,7 @@ struct ScheduledJobs: Sendable, Hashable {
                     """
                     SELECT 'pgAgent step ' || jstid FROM pgagent.pga_jobstep
                     WHERE jstenabled AND jstcode ~* '\\m(commit|rollback)\\s+prepared\\M'
+                        AND jstcode !~ 'tandem:'
                     ORDER BY jstid
                     """
                 ) { $0.text() }
@@ -66,7 +69,8 @@ struct ScheduledJobs: Sendable, Hashable {
                 remedy:
                     "It ends prepared transactions without asking tandem, and so may roll back one "
                     + "branch of a transaction that is committed elsewhere: remove it, or have it "
-                    + "leave alone gids that begin with 'tandem:'.")
+                    + "leave alone gids that begin with 'tandem:', by a condition that its text shows."
+            )
     }
 
     /// A sentence on what could not be looked at; nil if all could.

@@ -52,7 +52,8 @@ extension WorkPlan {
 
     /// Limits how long each statement of the branch may wait for a lock.
     ///
-    /// It is sent before BEGIN; the `RESET ALL` of `cleaning` or `reset` undoes it.
+    /// It is sent before BEGIN. `RESET ALL` undoes it: that of `cleaning` if the branch is prepared then, and
+    /// that of `reset` after the end of any other branch, since a ROLLBACK would undo the former.
     static func lockTimeout(_ limit: Duration) -> Command {
         Command(
             "SELECT pg_catalog.set_config('lock_timeout', $1, false)",

@@ -31,6 +31,8 @@ final class WorkingSession: BranchSession, WatchedSession {
     private(set) var statements: [InspectedStatement] = []
     /// The settings that are made in the session before BEGIN, and undone before the vote.
     private(set) var adjustments: [Command] = []
+    /// Whether the branch has settings that other branches of the session must not have.
+    private var hasOwnSettings = false
     private(set) var isWorking = false
     private(set) var wasCancelled = false
     /// Why it waits for ever, or did a moment ago; see `note`.
@@ -87,6 +89,7 @@ final class WorkingSession: BranchSession, WatchedSession {
         gid = request.gid
         age = request.age
         adjustments = session.facts.adjustments
+        hasOwnSettings = request.lockTimeout != nil
         if let timeout = request.lockTimeout { adjustments.append(WorkPlan.lockTimeout(timeout)) }
         participant.lockWatch.begin(self)
         switch request.work {
@@ -157,7 +160,8 @@ final class WorkingSession: BranchSession, WatchedSession {
         arrays: [UInt32: ArrayType] = [:]
     ) -> WorkReport {
         let (report, leavesSessionClean) = plan.report(replies, facts: facts, arrays: arrays)
-        endsClean = leavesSessionClean
+        // A branch that is held was reset within its transaction: a ROLLBACK undoes that, too.
+        endsClean = leavesSessionClean && (commitMode == .twoPhase || !hasOwnSettings)
         // A branch that was refused may have been rolled back, and its session reset, by now.
         isClean = isClean || endsClean && !connection.isInTransaction
         return explain(report)

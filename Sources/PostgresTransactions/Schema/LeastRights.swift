@@ -16,8 +16,9 @@ package enum LeastRights {
 
     /// What the owner of schema `tandem` runs after each migration, for the role that tandem works as.
     ///
-    /// That role deletes no transaction and no resolution: `tandem.remove_finished` does, for finished ones.
-    /// It writes a decision where there is none, since the triggers are another role's.
+    /// That role has no right to delete a transaction or a resolution: `tandem.remove_finished` does, for
+    /// finished ones. It writes a decision only where there is none, since the triggers are another role's.
+    /// But it may record a finish, and so have any transaction removed: its password is as good as a decision.
     package static func onSchema(role: String) -> [String] {
         let name = role.quotedIdentifier
         func update(_ table: String, _ columns: [String]) -> String {

@@ -182,7 +182,7 @@ extension Migration {
                     SELECT FROM unnest(NEW.outcomes) WITH ORDINALITY AS o(outcome, place)
                     WHERE o.outcome LIKE 'heuristic%' AND NOT EXISTS (
                         SELECT FROM tandem.resolutions AS r
-                        WHERE r.branch = o.place - 1 AND r.transaction
+                        WHERE NOT r.is_order AND r.branch = o.place - 1 AND r.transaction
                             = NEW.number || '-' || lpad(to_hex(NEW.salt), 16, '0'))))
                 THEN now() END
             WHERE number = NEW.number;
@@ -197,38 +197,27 @@ extension Migration {
         """,
     ]
 
-    private static let resolutions = [
-        """
-        CREATE TABLE tandem.resolutions (
-            number bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-            transaction text,
-            branch integer,
-            participant text,
-            gid text,
-            action text NOT NULL,
-            actor text NOT NULL,
-            reason text NOT NULL,
-            forced boolean NOT NULL DEFAULT false,
-            is_order boolean NOT NULL DEFAULT false,
-            found text NOT NULL,
-            evidence text,
-            replica text NOT NULL,
-            at timestamptz NOT NULL DEFAULT now())
-        """,
-        "CREATE INDEX resolutions_transaction ON tandem.resolutions (transaction)",
-        """
-        CREATE FUNCTION tandem.refuse_resolution_change() RETURNS trigger LANGUAGE plpgsql AS $$
-        BEGIN
-            RAISE EXCEPTION 'tandem: resolutions can only be added'
-                USING ERRCODE = 'integrity_constraint_violation';
-        END $$
-        """,
-        """
-        CREATE TRIGGER resolutions_are_only_added BEFORE UPDATE OR DELETE OR TRUNCATE
-            ON tandem.resolutions FOR EACH STATEMENT
-            EXECUTE FUNCTION tandem.refuse_resolution_change()
-        """,
-    ]
+    private static let resolutions =
+        [
+            """
+            CREATE TABLE tandem.resolutions (
+                number bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+                transaction text,
+                branch integer,
+                participant text,
+                gid text,
+                action text NOT NULL,
+                actor text NOT NULL,
+                reason text NOT NULL,
+                forced boolean NOT NULL DEFAULT false,
+                is_order boolean NOT NULL DEFAULT false,
+                found text NOT NULL,
+                evidence text,
+                replica text NOT NULL,
+                at timestamptz NOT NULL DEFAULT now())
+            """,
+            "CREATE INDEX resolutions_transaction ON tandem.resolutions (transaction)",
+        ] + onlyAdded(to: "resolutions")
 
     /// Runs as the owner, so that the role that tandem works as need not be able to delete transactions.
     ///
@@ -244,8 +233,8 @@ extension Migration {
                     AND needs_operator_since IS NULL
                 ORDER BY number LIMIT max_rows FOR UPDATE SKIP LOCKED),
             gone AS (
-                DELETE FROM tandem.transactions AS t USING old WHERE t.number = old.number
-                RETURNING t.number),
+                DELETE FROM tandem.transactions
+                WHERE number = ANY (ARRAY(SELECT number FROM old)) RETURNING number),
             mark AS (
                 UPDATE tandem.installation SET low_water_mark =
                     greatest(low_water_mark, (SELECT max(number) + 1 FROM old))

@@ -47,7 +47,10 @@ package final class ControlPointGate: StepGate {
         /// Since when.
         package let since: Timestamp
         fileprivate let gid: String?
+        /// Applies the rules after this one.
         fileprivate let goOn: @LoopActor () -> Void
+        /// Passes the control point, whatever other rules say.
+        fileprivate let giveUp: @LoopActor () -> Void
     }
 
     /// The rules in force, the oldest first.
@@ -65,7 +68,8 @@ package final class ControlPointGate: StepGate {
     /// The transactions under way, and the branches of their names.
     private var records: [GlobalTransactionID: TransactionRecord] = [:]
     private var branches: [String: Place] = [:]
-    private var waiters: [Waiter] = []
+    private var waiters: [Int: Waiter] = [:]
+    private var lastWaiter = 0
 
     /// A task that waits for something to happen at the control points.
     private struct Waiter {
@@ -96,25 +100,25 @@ package final class ControlPointGate: StepGate {
         return lastID
     }
 
-    /// Removes a rule and lets go what it holds; false if there is none with this number.
+    /// Removes a rule and releases what it holds; false if there is none with this number.
     package func remove(_ id: Int) -> Bool {
         guard let index = entries.firstIndex(where: { $0.id == id }) else { return false }
         entries.remove(at: index)
-        letGo { $0.rule == id }
+        takePaused { $0.rule == id }.forEach { $0.goOn() }
         changed()
         return true
     }
 
-    /// Removes all rules and lets go everything.
+    /// Removes all rules and releases everything.
     package func removeAll() {
         entries = []
-        letGo { _ in true }
+        takePaused { _ in true }.forEach { $0.goOn() }
         changed()
     }
 
-    /// Lets go what a rule holds of one transaction; the rule does not hold it again.
+    /// Releases what a rule holds of one transaction; the rule does not hold it again.
     package func release(_ transaction: GlobalTransactionID, from id: Int) {
-        letGo { $0.rule == id && $0.transaction == transaction }
+        takePaused { $0.rule == id && $0.transaction == transaction }.forEach { $0.goOn() }
     }
 
     /// Lets nothing through any more in either direction, as if the process were dead.
@@ -122,35 +126,46 @@ package final class ControlPointGate: StepGate {
 
     /// Waits until a transaction has met the rule, the rule is gone, or the time is over.
     package func waitUntilMet(_ id: Int, within limit: Duration) async {
-        let isOver = { @LoopActor [self] in
+        await wait(within: limit) { [self] in
             entries.first { $0.id == id }.map { $0.transactionCount > 0 } ?? true
         }
+    }
+
+    /// Waits until the rule holds a transaction, the rule is gone, or the time is over.
+    package func waitUntilPaused(by id: Int, within limit: Duration) async {
+        await wait(within: limit) { [self] in
+            paused.contains { $0.rule == id } || !entries.contains { $0.id == id }
+        }
+    }
+
+    private func wait(
+        within limit: Duration, until isOver: @escaping @LoopActor () -> Bool
+    ) async {
         await withCheckedContinuation { continuation in
             if isOver() { return continuation.resume() }
-            var isResumed = false
-            let resume = { @LoopActor in
-                if !isResumed { continuation.resume() }
-                isResumed = true
-            }
-            waiters.append(
-                Waiter(
-                    isOver: isOver, resume: resume,
-                    timer: clock.schedule(after: limit) { resume() }))
+            lastWaiter += 1
+            let number = lastWaiter
+            waiters[number] = Waiter(
+                isOver: isOver, resume: { continuation.resume() },
+                timer: clock.schedule(after: limit) { [self] in
+                    waiters.removeValue(forKey: number)?.resume()
+                })
         }
     }
 
     private func changed() {
-        for waiter in waiters where waiter.isOver() {
+        for (number, waiter) in waiters where waiter.isOver() {
+            waiters[number] = nil
             waiter.timer.cancel()
             waiter.resume()
         }
-        waiters.removeAll { $0.isOver() }
     }
 
-    private func letGo(where isChosen: (Paused) -> Bool) {
+    /// Takes these out of what is held.
+    private func takePaused(where isChosen: (Paused) -> Bool) -> [Paused] {
         let chosen = paused.filter(isChosen)
         paused.removeAll(where: isChosen)
-        for one in chosen { one.goOn() }
+        return chosen
     }
 
     // MARK: The gate
@@ -168,7 +183,9 @@ package final class ControlPointGate: StepGate {
         pass(arrival, entries.map(\.id)[...], then: completion)
     }
 
-    package func giveUp(gid: String) { letGo { $0.gid == gid } }
+    package func giveUp(gid: String) {
+        takePaused { $0.gid == gid }.forEach { $0.giveUp() }
+    }
 
     /// A transaction, or a branch of it, at a control point.
     private struct Arrival {
@@ -201,6 +218,8 @@ package final class ControlPointGate: StepGate {
         _ arrival: Arrival, _ ids: ArraySlice<Int>,
         then completion: @escaping Completion<StepVerdict>
     ) {
+        // A death may have been simulated while the transaction was held.
+        if isHalted { return completion(.disconnect) }
         guard let id = ids.first else { return completion(.goOn) }
         let goOn = { @LoopActor [self] in pass(arrival, ids.dropFirst(), then: completion) }
         guard let index = take(arrival, by: id) else { return goOn() }
@@ -214,7 +233,8 @@ package final class ControlPointGate: StepGate {
                 Paused(
                     rule: id, point: arrival.point, transaction: arrival.record.id,
                     branch: arrival.branch, participant: arrival.participant,
-                    since: clock.wallTime, gid: arrival.gid, goOn: goOn))
+                    since: clock.wallTime, gid: arrival.gid, goOn: goOn,
+                    giveUp: { [self] in completion(isHalted ? .disconnect : .goOn) }))
         case .disconnect:
             log("disconnected", arrival)
             completion(.disconnect)
@@ -313,11 +333,18 @@ package final class ControlPointGate: StepGate {
 
     /// Forgets a transaction when nothing more can be done to it: it is finished, or was never accepted.
     private func forget(_ place: StepPlace) {
-        guard case .write(let write) = place.subject else { return }
-        let isOver =
-            place.step == .finish
-            || place.step == .accept && place.moment == .after && !place.isDone
-        guard isOver, let record = records.removeValue(forKey: write.record.id) else { return }
+        guard case .write(let write) = place.subject, place.moment == .after else { return }
+        switch place.step {
+        case .finish: forget(write.record.id)
+        case .accept where !place.isDone: forget(write.record.id)
+        case .retry where !place.isDone:
+            if let successor = write.successor { forget(successor.id) }
+        default: break
+        }
+    }
+
+    private func forget(_ id: GlobalTransactionID) {
+        guard let record = records.removeValue(forKey: id) else { return }
         for branch in record.branches { branches[branch.gid] = nil }
         for index in entries.indices {
             entries[index].transactions.remove(record.id)

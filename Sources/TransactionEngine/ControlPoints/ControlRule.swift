@@ -87,7 +87,7 @@ extension ControlRule {
 
     /// What happens to a transaction at a control point.
     package enum Action: String, CaseIterable, Sendable {
-        /// It is held until the rule is removed or the transaction is let go.
+        /// It is held until the rule is removed or the transaction is released.
         case pause
         /// Its connection is lost there, each time it comes by: what was to be sent is not sent, or the
         /// answer does not arrive.

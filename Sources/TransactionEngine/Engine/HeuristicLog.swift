@@ -34,7 +34,9 @@ struct HeuristicLog {
             "outcome": "\(branch.outcome?.rawValue ?? "unknown")", "noticedBy": "\(replica)",
         ]
         if let finding = record.lastError { metadata["finding"] = "\(finding)" }
-        let resolution = transaction.record.resolutions.last { $0.branch == index }
+        let resolution = transaction.record.resolutions.last {
+            $0.branch == index && !$0.isOrder
+        }
         if let resolution { metadata["resolvedBy"] = "\(resolution.actor)" }
         logger.error("\(Self.message(branch.outcome, transaction.machine))", metadata: metadata)
     }

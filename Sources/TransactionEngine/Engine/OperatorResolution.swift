@@ -63,7 +63,7 @@ final class OperatorResolution {
         }
         let state: TransactionState =
             !open.isEmpty ? .needsOperator : decision == .commit ? .committed : .aborted
-        let resolved = Set(record.resolutions.map(\.branch) + [resolution.branch])
+        let resolved = record.statedBranches.union([resolution.branch])
         let change = ResolutionChange.outcome(
             resolution.outcome(under: decision), state, isLast: resolved.isSuperset(of: open))
         return try await write(resolution, found: outcome.rawValue, in: record, changing: change)

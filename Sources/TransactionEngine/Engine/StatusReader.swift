@@ -41,7 +41,9 @@ final class StatusReader {
         latest(try await readDecision(of: row))
     }
 
-    /// The decision of a transaction, with its resolutions, for an operator.
+    /// The decision of a transaction, for an operator.
+    ///
+    /// One that is read from its row has its resolutions, one that is active here those that were applied here.
     func decidedView(
         of id: GlobalTransactionID
     ) async throws(LogUnavailable) -> TransactionRecord? {
@@ -114,7 +116,7 @@ final class StatusReader {
         filter.examinedMax = max(filter.limit, context.limits.examinedMax)
         let page = try await context.log.records(filter)
         let rows = page.records
-        // One durable write after the read confirms every decision that was read.
+        // One durable write, which this UPDATE of any row is, confirms every decision that was read before it.
         if let row = rows.first(where: { isActiveElsewhere($0) && $0.decision != nil }) {
             _ = try await context.log.confirmedRecord(row.id)
         }

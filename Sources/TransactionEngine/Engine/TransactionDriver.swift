@@ -16,7 +16,8 @@ final class TransactionDriver {
     private lazy var branches = BranchDriver(
         context, complete: { [weak self] in self?.complete($0, for: $1) },
         deliver: { [weak self] in self?.deliver($0, to: $1) })
-    /// Transactions whose callers were answered at the decision, and which have not finished.
+    /// Transactions whose callers were answered `committing`, at the decision or since the wait was over, and
+    /// which have not finished.
     private var unattendedCount = 0
 
     init(_ context: EngineContext) {

@@ -94,8 +94,8 @@ package struct OutcomeEncoding: Sendable {
 package struct EngineLimits: Sendable {
     /// Transactions under way at once; more are refused.
     package var inFlightMax = 1024
-    /// Transactions whose callers were answered at the decision and that have not finished; while
-    /// there are this many, further callers wait for the finish.
+    /// Transactions whose callers were answered `committing`, at the decision or since the wait was over, and
+    /// that have not finished; while there are this many, further callers wait for the finish.
     package var committingMax = 1024
     /// Timelines that are kept of transactions that have ended.
     package var timelinesMax = 1024

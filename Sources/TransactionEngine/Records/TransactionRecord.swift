@@ -74,6 +74,10 @@ package struct TransactionRecord: Sendable {
     package var resolutionCount = 0
     /// The resolutions by an operator, where they were asked for.
     package var resolutions: [Resolution] = []
+    /// The branches of which an operator has stated how they were finished; an order states nothing.
+    package var statedBranches: Set<Int> {
+        Set(resolutions.lazy.filter { !$0.isOrder }.map(\.branch))
+    }
     /// Whether it is left undecided because the state database may have lost its decision.
     package var isHeld = false
     /// The server that keeps the journal, if a journal decides; another server's proves nothing.

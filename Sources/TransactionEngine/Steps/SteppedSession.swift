@@ -55,7 +55,9 @@ final class SteppedSession: BranchSession {
 
     private func worked(_ report: WorkReport, then completion: @escaping Completion<WorkReport>) {
         progress = .worked
-        gate.reach(place(.work, .after, isDone: report.reply.isYes)) { [self] verdict in
+        // What was cancelled is aborted, even if PREPARE came first: nobody would end a pause of it.
+        let isDone = report.reply.isYes && !isCancelled
+        gate.reach(place(.work, .after, isDone: isDone)) { [self] verdict in
             completion(verdict == .goOn ? report : lost(report))
         }
     }
@@ -110,13 +112,10 @@ final class SteppedSession: BranchSession {
 
     /// Cancels what is running; what the gate holds goes on, since the transaction is to abort.
     func cancel() {
+        isCancelled = true
         switch progress {
-        case .reserved: inner.cancel()
-        case .working: inner.cancel()
-        case .beforeWork:
-            isCancelled = true
-            gate.giveUp(gid: gid)
-        case .worked: gate.giveUp(gid: gid)
+        case .reserved, .working: inner.cancel()
+        case .beforeWork, .worked: gate.giveUp(gid: gid)
         }
     }
 

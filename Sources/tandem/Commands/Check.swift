@@ -1,6 +1,7 @@
 import ArgumentParser
 import CoordinatorAPI
 import EventLoop
+import Foundation
 import PostgresClient
 import PostgresTransactions
 
@@ -9,7 +10,8 @@ struct Check: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Checks the state database and every participant; one line for each.",
         discussion: """
-            It checks that each database is reachable, a primary, recent enough and durable, that \
+            It checks that the listener's certificate, if there is one, belongs to its key and has not \
+            expired, that each database is reachable, a primary, recent enough and durable, that \
             its clock is right, that the role has the rights it needs and none that reach beyond \
             the database, that no pooler shares the sessions, and that no setting or job ends \
             prepared transactions. In every participant it prepares an empty transaction and rolls it back. \
@@ -27,7 +29,32 @@ struct Check: AsyncParsableCommand {
 
     func run() async throws {
         let configuration = try Configuration.load(file: options.config)
-        try await DatabaseChecks(configuration, printsJSON: json).run(.all)
+        try await DatabaseChecks(configuration, printsJSON: json).run(
+            .all, listener: ListenerCheck(configuration.listen))
+    }
+}
+
+/// What was found about the certificate that a replica would show.
+struct ListenerCheck {
+    /// The days before the end of a certificate from which on there is a warning.
+    private static let daysOfWarning = 14
+    let verdict: Diagnosis.Verdict
+    let detail: String
+
+    /// Reads the files of the listener's certificate; nil without TLS.
+    init?(_ listen: Configuration.Listen, at now: Date = Date()) {
+        guard let tls = listen.tls else { return nil }
+        do {
+            guard let end = try CertificateFiles(tls).expiration else {
+                (verdict, detail) = (.warning, "it cannot be read when its certificate expires")
+                return
+            }
+            let days = end.timeIntervalSince(now) / 86_400
+            verdict = days < 0 ? .failing : days < Double(Self.daysOfWarning) ? .warning : .ok
+            detail = "the certificate \(days < 0 ? "expired" : "is good until") \(end)"
+        } catch {
+            (verdict, detail) = (.failing, "\(error)")
+        }
     }
 }
 
@@ -62,7 +89,11 @@ struct DatabaseChecks {
     }
 
     /// Exits with status 1 if a check failed.
-    func run(_ selection: Selection) async throws {
+    func run(_ selection: Selection, listener: ListenerCheck? = nil) async throws {
+        if let listener, !json {
+            print(
+                "\(listener.verdict == .failing ? "FAIL" : "ok  ") listen.tls: \(listener.detail)")
+        }
         let state = configuration.state
         let stateTimeout = Duration.milliseconds(state.timeoutMilliseconds)
         var examined: [Examined] = []
@@ -89,8 +120,10 @@ struct DatabaseChecks {
                 Examined(name: participant.name, purpose: .participant, diagnosis: diagnosis))
             if !json { show("participant \(participant.name)", diagnosis) }
         }
-        let isWell = examined.allSatisfy { $0.diagnosis.verdict != .failing }
-        if json { print(Self.report(examined, isWell: isWell)) }
+        let isWell =
+            listener?.verdict != .failing
+            && examined.allSatisfy { $0.diagnosis.verdict != .failing }
+        if json { print(Self.report(examined, listener, isWell: isWell)) }
         if !isWell { throw ExitCode(1) }
     }
 
@@ -106,10 +139,19 @@ struct DatabaseChecks {
         }
     }
 
-    private static func report(_ examined: [Examined], isWell: Bool) -> String {
+    private static func report(
+        _ examined: [Examined], _ listener: ListenerCheck?, isWell: Bool
+    ) -> String {
         var writer = JSONWriter()
         writer.object { writer in
             writer.member("status", isWell ? "ok" : "failing")
+            if let listener {
+                writer.name("listener")
+                writer.object { writer in
+                    writer.member("status", listener.verdict.rawValue)
+                    writer.member("detail", listener.detail)
+                }
+            }
             writer.name("databases")
             writer.array(examined) { database, writer in
                 writer.object { writer in

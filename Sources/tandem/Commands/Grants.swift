@@ -13,7 +13,10 @@ struct Grants: ParsableCommand {
             database's schema, and what `tandem grants --after-migrate` prints as the owner as well; \
             the latter again after each update of tandem.
 
-            The role that tandem works as can neither delete transactions nor change a decision.
+            The role that tandem works as may delete no row of a transaction, and no UPDATE of it \
+            changes a decision. But a program that has its password can mark a transaction as finished \
+            and have tandem.remove_finished remove it: protect the password as the decisions \
+            themselves.
             """)
 
     @OptionGroup var options: ConfigurationOption

@@ -63,13 +63,7 @@ extension Configuration {
             }
             return nil
         }
-        let tls = Configuration.TLS(certificateFile: certificate, keyFile: key)
-        do {
-            _ = try CertificateFiles(tls)
-        } catch {
-            source.fault("\(error)")
-        }
-        return tls
+        return Configuration.TLS(certificateFile: certificate, keyFile: key)
     }
 
     private static func listen(_ root: ConfigurationSource, _ value: inout Configuration) {

@@ -15,7 +15,10 @@ enum Logging {
                 ? JSONLogHandler(write: StandardErrorLine.write)
                 : StreamLogHandler.standardError(label: label)
             let window = Duration.seconds(leavesOutRepetitions ? max(1, log.repeatSeconds) : 0)
-            return RepeatLimitingLogHandler(lines, window: window)
+            // Not the subject, which the caller chooses.
+            return RepeatLimitingLogHandler(
+                lines, window: window, subject: ["actor", "address", "outcome"],
+                writesUnremembered: false)
         }
         logger.logLevel = .info
         logger[metadataKey: "replica"] = "\(configuration.replica.name)"

@@ -1,8 +1,8 @@
 import EventLoop
 import Logging
 
-/// Leaves out repetitions: of one message about one participant, branch and transaction, a line in each
-/// window.
+/// Leaves out repetitions: of one message about one subject, such as a participant, a branch and a
+/// transaction, a line in each window.
 ///
 /// The next line after the window says, as `leftOut`, how many were left out. Errors and worse are
 /// never left out: each is about something else, or something new.
@@ -11,7 +11,10 @@ struct RepeatLimitingLogHandler: LogHandler {
     private let window: Duration
     private let now: @Sendable () -> ContinuousClock.Instant
     private let memory = Lock(Memory())
-    /// Kinds of lines that are remembered; beyond that all are written.
+    /// The members that say what a line is about.
+    private let subject: [String]
+    private let writesUnremembered: Bool
+    /// Kinds of lines that are remembered.
     private static let kindsMax = 1024
 
     private struct Kind: Hashable {
@@ -29,12 +32,21 @@ struct RepeatLimitingLogHandler: LogHandler {
     }
 
     /// Makes a handler in front of another one; a window of zero leaves nothing out.
+    ///
+    /// - Parameters:
+    ///   - subject: the members of the metadata that say what a line is about.
+    ///   - writesUnremembered: whether a line is written that is of one kind more than can be remembered;
+    ///     otherwise all of those count as one kind, so that nobody can fill the log.
     init(
         _ inner: any LogHandler, window: Duration,
+        subject: [String] = ["participant", "transaction", "branch", "gid"],
+        writesUnremembered: Bool = true,
         now: @escaping @Sendable () -> ContinuousClock.Instant = { .now }
     ) {
         self.inner = inner
         self.window = window
+        self.subject = subject
+        self.writesUnremembered = writesUnremembered
         self.now = now
     }
 
@@ -69,23 +81,28 @@ struct RepeatLimitingLogHandler: LogHandler {
 
     /// How many lines of the kind were left out since the last one; nil if this one is left out as well.
     private func admit(_ event: LogEvent) -> Int? {
-        let kind = Kind(
+        var kind = Kind(
             message: event.message.description,
-            subject: ["participant", "transaction", "branch", "gid"].map {
-                event.metadata?[$0]?.description ?? ""
-            })
+            subject: subject.map { event.metadata?[$0]?.description ?? "" })
         let time = now()
         return memory.withLock { memory in
+            if memory.entries.count >= Self.kindsMax, memory.entries[kind] == nil {
+                memory.entries = memory.entries.filter {
+                    time < $0.value.end || $0.key.subject.isEmpty
+                }
+                if memory.entries.count >= Self.kindsMax, !writesUnremembered {
+                    kind = Kind(message: kind.message, subject: [])
+                }
+            }
             if var known = memory.entries[kind], time < known.end {
                 known.leftOut += 1
                 memory.entries[kind] = known
                 return nil
             }
             let leftOut = memory.entries[kind]?.leftOut ?? 0
-            if memory.entries.count >= Self.kindsMax {
-                memory.entries = memory.entries.filter { time < $0.value.end }
-            }
-            if memory.entries.count < Self.kindsMax || memory.entries[kind] != nil {
+            if memory.entries.count < Self.kindsMax || memory.entries[kind] != nil
+                || kind.subject.isEmpty
+            {
                 memory.entries[kind] = Memory.Entry(end: time.advanced(by: window))
             }
             return leftOut

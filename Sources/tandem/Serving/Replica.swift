@@ -35,7 +35,8 @@ final class Replica {
     private init(
         _ configuration: Configuration, state: StateDatabase,
         participants: PostgresParticipants, access: AccessTable?, metrics: ServerMetrics,
-        traces: TraceExport?, controlPoints: ControlPointGate?, logger: Logger
+        traces: TraceExport?, certificate: CertificateFiles?, controlPoints: ControlPointGate?,
+        logger: Logger
     ) throws {
         self.controlPoints = controlPoints
         self.configuration = configuration
@@ -86,7 +87,6 @@ final class Replica {
             controlPoints: controlPoints.map {
                 ControlPointsAPI(points: $0, participants: participants.names)
             }, readiness: readiness)
-        let certificate = try configuration.listen.tls.map { try CertificateFiles($0) }
         self.certificate = certificate
         certificateFollower = certificate?.follow(every: .seconds(10), clock, logger)
         server = Server(
@@ -104,6 +104,7 @@ final class Replica {
     ) async throws -> Replica {
         // First, because a process that cannot listen must not take the name from one that does.
         try configuration.serverConfiguration.checkAddress()
+        let certificate = try configuration.listen.tls.map { try CertificateFiles($0) }
         let access = try configuration.access.file.map(AccessFile.read)
         let state = try await StateDatabase.open(
             configuration.stateOptions, loop: .shared, logger: logger)
@@ -118,7 +119,7 @@ final class Replica {
         let replica = try Replica(
             configuration, state: state, participants: participants, access: access,
             metrics: metrics, traces: TraceExport(configuration, logger: logger),
-            controlPoints: controlPoints, logger: logger)
+            certificate: certificate, controlPoints: controlPoints, logger: logger)
         replica.duties.start()
         replica.traces?.start()
         logger.notice(

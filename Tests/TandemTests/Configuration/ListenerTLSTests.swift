@@ -1,6 +1,7 @@
 import Foundation
 import Glibc
 import PostgresClusters
+import PostgresTransactions
 import Testing
 
 @testable import tandem
@@ -104,19 +105,42 @@ struct ListenerTLSTests {
             """)
     }
 
-    @Test("files that are no certificate with its key are faults")
+    @Test("files that are no certificate with its key are refused, before anything is begun")
     func refused() async throws {
         try await withPair { pair in
+            let half = try faults("certificateFile: \(pair.certificate)")
+            #expect(half == ["line 1: listen.tls.keyFile: expected the path of a PEM file"])
+            func refusal(_ certificate: String, _ key: String) -> String {
+                do {
+                    _ = try CertificateFiles(.init(certificateFile: certificate, keyFile: key))
+                    return "none"
+                } catch {
+                    return "\(error)"
+                }
+            }
             #expect(
-                try faults("certificateFile: \(pair.certificate)")
-                    == ["line 1: listen.tls.keyFile: expected the path of a PEM file"])
-            let wrong = try faults(
-                "certificateFile: \(pair.certificate), keyFile: \(pair.certificate)")
-            #expect(wrong.count == 1)
-            #expect(wrong[0].contains("no certificate with its key in PEM"), "\(wrong)")
-            let missing = try faults("certificateFile: /nowhere, keyFile: \(pair.key)")
-            #expect(missing.count == 1)
-            #expect(missing[0].hasSuffix("the file /nowhere cannot be read"), "\(missing)")
+                refusal(pair.certificate, pair.certificate)
+                    .contains("no certificate with its key in PEM"))
+            #expect(refusal("/nowhere", pair.key) == "the file /nowhere cannot be read")
+            #expect(refusal(pair.certificate, pair.key) == "none")
+        }
+    }
+
+    @Test("tandem check says until when the certificate is good, and that it is not")
+    func checked() async throws {
+        try await withPair { pair in
+            var listen = Configuration.Listen()
+            #expect(ListenerCheck(listen) == nil)
+            listen.tls = .init(certificateFile: pair.certificate, keyFile: pair.key)
+            // It is made for one day.
+            #expect(ListenerCheck(listen)?.verdict == .warning)
+            let before = ListenerCheck(listen, at: Date(timeIntervalSinceNow: -30 * 86_400))
+            #expect(before?.verdict == .ok)
+            let after = ListenerCheck(listen, at: Date(timeIntervalSinceNow: 2 * 86_400))
+            #expect(after?.verdict == .failing)
+            #expect(after?.detail.hasPrefix("the certificate expired") == true)
+            listen.tls = .init(certificateFile: pair.certificate, keyFile: "/nowhere")
+            #expect(ListenerCheck(listen)?.verdict == .failing)
         }
     }
 }

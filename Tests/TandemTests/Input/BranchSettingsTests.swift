@@ -59,4 +59,18 @@ struct BranchSettingsTests {
             try await testbed.expectQuiet(users: 0, orders: 0)
         }
     }
+
+    @Test("are gone although the branch was held open and then rolled back")
+    func heldAndRolledBack() async throws {
+        let keys = ["users": "poolSize: 1", "orders": "poolSize: 1"]
+        try await withTestbed(keys: keys) { testbed in
+            let answer = try await testbed.post(
+                #"{"branches":[{"participant":"users","readOnly":true,"lockTimeoutMilliseconds":70,"#
+                    + #""statements":[{"sql":"SELECT 1"}]},{"participant":"orders","statements":"#
+                    + #"[{"sql":"SELECT 1 / 0"}]}]}"#)
+            #expect(answer.status == 409)
+            let after = try await settings(testbed, [#""participant":"users""#], "")
+            #expect(after == [["read committed", "5s"]])
+        }
+    }
 }

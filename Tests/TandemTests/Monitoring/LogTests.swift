@@ -12,14 +12,26 @@ struct LogTests {
         let lines = Lock<[String]>([])
         let time = Lock(ContinuousClock.now)
 
+        private var handler: JSONLogHandler {
+            JSONLogHandler(
+                write: { line in
+                    self.lines.withLock { $0.append(String(decoding: line, as: UTF8.self)) }
+                }, now: { 1_500_000 })
+        }
+
         func logger(window: Duration = .zero) -> Logger {
             Logger(label: "test") { _ in
                 RepeatLimitingLogHandler(
-                    JSONLogHandler(
-                        write: { line in
-                            self.lines.withLock { $0.append(String(decoding: line, as: UTF8.self)) }
-                        }, now: { 1_500_000 }),
-                    window: window, now: { self.time.withLock { $0 } })
+                    self.handler, window: window, now: { self.time.withLock { $0 } })
+            }
+        }
+
+        /// A logger of what anybody can cause.
+        func auditLogger() -> Logger {
+            Logger(label: "audit") { _ in
+                RepeatLimitingLogHandler(
+                    self.handler, window: .seconds(10), subject: ["actor", "address"],
+                    writesUnremembered: false, now: { self.time.withLock { $0 } })
             }
         }
 
@@ -67,6 +79,23 @@ struct LogTests {
         let logger = site.logger()
         for _ in 0..<3 { logger.warning("down") }
         #expect(leftOut.count == 6)
+    }
+
+    @Test func `of one caller do not hide those of another, and nobody can fill an audit log`() {
+        let logger = site.auditLogger()
+        for _ in 0..<3 {
+            for address in ["127.0.0.1", "127.0.0.2"] {
+                logger.notice("refused", metadata: ["address": "\(address)", "subject": "x"])
+            }
+        }
+        #expect(leftOut.count == 2)
+        for number in 0..<5000 { logger.notice("refused", metadata: ["address": "\(number)"]) }
+        // As many kinds as are remembered, and one line for all others.
+        #expect(leftOut.count == 1025)
+        site.pass(.seconds(10))
+        for number in 5000..<6024 { logger.notice("refused", metadata: ["address": "\(number)"]) }
+        logger.notice("refused", metadata: ["address": "one more"])
+        #expect(leftOut.suffix(2).contains { $0 != nil })
     }
 
     @Test func `are written all if there are too many kinds to remember`() {

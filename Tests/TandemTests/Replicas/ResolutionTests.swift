@@ -106,6 +106,32 @@ struct ResolutionTests {
         }
     }
 
+    @Test(
+        "an order that came before states nothing: the outcome waits for an operator all the same")
+    func orderStatesNothing() async throws {
+        try await withTestbed(settings: Self.quick) { testbed in
+            let id = try await testbed.leaveInDoubt("u1", "o1")
+            let gid = try await testbed.gid(1)
+            _ = try await testbed.cluster("users").psql("ROLLBACK PREPARED '\(gid)'")
+            _ = try await testbed.cluster("state").psql(
+                "INSERT INTO tandem.resolutions (transaction, branch, action, actor, reason, found, "
+                    + "replica, is_order) VALUES ('\(id)', 0, 'committed', 'ada', 'as said', "
+                    + "'undecided', 'replica-1', true)")
+            try await testbed.startAgain()
+            _ = try await testbed.status(id, "it needs an operator, and has finished") {
+                $0["state"]?.string == "needsOperator" && $0["finishedAt"]?.string != nil
+            }
+            let queue = try await testbed.get("/v1/transactions?queue=needsOperator")
+            #expect(queue.body["transactions"]?[0]?["id"]?.string == id)
+            let tag = "If-Match: " + (try await testbed.entityTag(id))
+            let word = Self.body(0, "rolledBack", force: true)
+            let path = "/v1/transactions/\(id)/resolution"
+            #expect(try await testbed.post(path, word, fields: [tag]).status == 200)
+            let after = try await testbed.get("/v1/transactions?queue=needsOperator")
+            #expect(after.body["transactions"] == .array([]))
+        }
+    }
+
     @Test("a witness row proves the commit on a new timeline, where the status proves nothing")
     func witness() async throws {
         let keys = ["users": "witness: true"]
