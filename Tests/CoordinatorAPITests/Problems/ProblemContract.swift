@@ -25,6 +25,8 @@ struct ProblemContract {
             switch type {
             case .statementFailed, .deferredConstraintFailed: "by SQLSTATE"
             case .aborted: "by cause"
+            case .stateDatabaseUnavailable:
+                "yes, with the same key; no if the `outcome` is `aborted`: use a new key"
             default: type.isRetryable ? "yes" : "no"
             }
         #expect(contract.text.contains(line + retryable + " |"))

@@ -33,6 +33,9 @@ struct SessionBed {
                 var options = ParticipantOptions(name: name, connection: connection)
                 options.poolSize = poolSize
                 options.connectTimeout = .seconds(60)
+                // A branch waits for a lock until a test releases it.
+                options.lockTimeout = .zero
+                options.statementTimeout = .zero
                 return options
             }
             let participants = try PostgresParticipants(
