@@ -8,7 +8,7 @@ package struct Branch: Hashable, Sendable {
         case working
         /// Voted yes. Next: `finished`.
         case prepared(PreparedEvidence)
-        /// Read-only, work done, session held. Next: `finished`.
+        /// Read-only, work done, session held. Next: `finished`, or `doubtful` if its session is lost.
         case held
         /// The commit point, work done, local transaction open, no answer to a COMMIT yet. Next:
         /// `refused` or `doubtful` if the COMMIT fails, or `finished`.

@@ -27,7 +27,7 @@ package enum Outcome: String, Hashable, Sendable, CaseIterable {
 
 /// The state of a transaction as callers see it; it only moves towards the last three.
 package enum TransactionState: String, Hashable, Sendable, CaseIterable {
-    /// Accepted; no work was sent yet.
+    /// Not accepted yet; no record shows it.
     case active
     /// Working or prepared, without a decision.
     case preparing

@@ -19,7 +19,8 @@ package struct TransactionMachine: Hashable, Sendable {
         /// the decision in the row, whichever it is; `queryingCommitPoint` if a branch decides.
         case deciding(Decision, viaTombstone: Bool)
         /// The row was asked to record that the one-phase branch decides. Next:
-        /// `committingLocally`, or `finishing` if the row was decided before.
+        /// `committingLocally`; `finishing` if the row was decided before; `deciding` an abort by
+        /// tombstone if there is no row.
         case delegating
         /// The commit point's COMMIT was sent and not answered. Next: `finishing`, `copying` of an
         /// abort, or `queryingCommitPoint`.

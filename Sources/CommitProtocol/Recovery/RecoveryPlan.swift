@@ -1,10 +1,11 @@
 /// Plans what to do about the prepared transactions that a scan of a participant found.
 ///
-/// The order of the reads is the argument: P, the list of prepared transactions; then A, the active
-/// transactions of living replicas; then T, the rows; then Q, the prepared transactions again. A gid
-/// in P whose transaction finished between P and A is missing from Q, so it is left alone. A gid that
-/// was prepared after P is left for the next pass. A gid in P and Q but not in A has no living
-/// replica that works on it.
+/// The order of the reads is the argument: P, the list of prepared transactions; then A, which of
+/// these transactions this replica has active; then T, the rows; then Q, the prepared transactions
+/// again. A gid in P whose transaction finished between P and A is missing from Q, so it is left
+/// alone. A gid that was prepared after P is left for the next pass. A gid in P and Q but not in A is
+/// not this replica's work. Another replica may still work on it: the row says so (`owned`), or,
+/// where there is no row yet, the grace period protects it.
 package struct RecoveryPlan: Hashable, Sendable {
     /// A prepared transaction in the participant's list.
     package struct Found: Hashable, Sendable {
@@ -36,7 +37,7 @@ package struct RecoveryPlan: Hashable, Sendable {
         /// Take over its transaction.
         case adopt(GlobalTransactionID)
         /// Its row has finished: roll the gid back, or report it if the row says commit.
-        case end(GlobalTransactionID, branch: Int, name: String, Decision)
+        case finish(GlobalTransactionID, branch: Int, name: String, Decision)
         /// Insert an abort tombstone on the primary key, then roll the gid back.
         case tombstone(GlobalTransactionID, branch: Int, name: String)
         /// Report it to an operator: its row may have been removed, so nothing is proved.
@@ -68,7 +69,7 @@ package struct RecoveryPlan: Hashable, Sendable {
             case .adoptable:
                 if adopted.insert(transaction).inserted { actions.append(.adopt(transaction)) }
             case .finished(let decision):
-                actions.append(.end(transaction, branch: branch, name: found.name, decision))
+                actions.append(.finish(transaction, branch: branch, name: found.name, decision))
             case .missing where transaction.number < lowWaterMark:
                 actions.append(.report(name: found.name))
             case .missing where found.ageSeconds < graceSeconds:

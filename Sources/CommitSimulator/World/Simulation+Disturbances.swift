@@ -157,7 +157,7 @@ extension Simulation {
         if context.isNoted { context.note("  the scan: \(action)") }
         switch action {
         case .adopt: _ = try takeOver(context)
-        case .end(_, let branch, _, let decision):
+        case .finish(_, let branch, _, let decision):
             guard decision == .abort else {
                 throw Violation("I4: branch \(branch) is still prepared after a finished commit")
             }

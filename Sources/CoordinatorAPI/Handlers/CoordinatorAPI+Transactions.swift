@@ -94,8 +94,8 @@ extension CoordinatorAPI {
         case .neverCommits:
             var problem = Problem(
                 .stateDatabaseUnavailable,
-                "The transaction will never commit: it was aborted, or will be. It is unknown whether "
-                    + "its key, if it has one, was recorded: use a new one to try again.")
+                "The transaction will never commit: it was aborted, or will be. Its key, if it has "
+                    + "one, may have been recorded: use a new one to try again.")
             problem.outcome = .aborted
             problem.isRetryable = false
             throw problem

@@ -161,7 +161,7 @@ extension BranchFailure {
         case .deadlock(let cycle):
             return
                 "\(place) waited for a lock in a cycle of \(cycle.waits.count) waits, each for the "
-                + "next one's lock. tandem aborted this transaction, the youngest of its own in the "
+                + "next one's lock. tandem aborted this transaction, the youngest of tandem's in the "
                 + "cycle, so that the others could go on."
         case .cancelled:
             return
@@ -344,8 +344,9 @@ extension Problem {
         case .stateUnavailable(let reason):
             self.init(
                 .stateDatabaseUnavailable,
-                "This request executed nothing: \(reason). An earlier one with its Idempotency-Key may "
-                    + "have. \(sameRequest)")
+                "The state database did not take this request: \(reason). It will not be committed, "
+                    + "and tandem rolls back any work that it has begun. An earlier request with the "
+                    + "same Idempotency-Key may have been executed. Send this request again later.")
         }
     }
 }

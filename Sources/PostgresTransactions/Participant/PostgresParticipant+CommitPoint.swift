@@ -85,7 +85,7 @@ extension PostgresParticipant {
                     return try await self.status(
                         of: evidence, on: connection, within: Self.patience)
                 case .journal:
-                    return try await self.claim(
+                    return try await self.confirmedEntry(
                         query.transaction, on: connection, within: Self.patience)
                 }
             }
@@ -152,7 +152,7 @@ extension PostgresParticipant {
             return CommitPointReport(.decided(.abort))
         case .refused(let message) where message.state == .uniqueViolation:
             return CommitPointReport(
-                try await claim(transaction, on: connection, within: .seconds(60)),
+                try await confirmedEntry(transaction, on: connection, within: .seconds(60)),
                 whenNothing: "the decision was removed while it was read")
         case .refused(let message):
             return CommitPointReport(.tryAgain, error: message.message)
@@ -162,7 +162,9 @@ extension PostgresParticipant {
         }
     }
 
-    private func claim(
+    /// Reads the journal's entry by a write that leaves it as it is, so that the answer is durable; it takes
+    /// nothing over.
+    private func confirmedEntry(
         _ transaction: GlobalTransactionID, on connection: PostgresConnection,
         within limit: Duration
     ) async throws -> CommitPointReading {

@@ -5,7 +5,7 @@ import TransactionEngine
 
 /// The ends of prepared branches.
 extension PostgresParticipant {
-    /// Ends a prepared branch, or says what stands in the way.
+    /// Finishes a prepared branch, or says what stands in the way.
     ///
     /// - Parameter completion: called once, on the loop; before this returns if nothing can be sent.
     func finish(

@@ -100,7 +100,7 @@ final class OperatorResolution {
                     + "without proof.")
         }
         let answer = try await write(
-            resolution, found: record.branches[resolution.branch].lastError ?? "unended",
+            resolution, found: record.branches[resolution.branch].lastError ?? "unfinished",
             in: record,
             changing: .note)
         guard case .recorded = answer else { return answer }
@@ -121,7 +121,7 @@ final class OperatorResolution {
         }
         guard !isUndecidable || resolution.isForced else {
             return .refused(
-                "The server that held the decision is gone, so either outcome may be wrong. Use force."
+                "Nothing proves what was decided, so either outcome may be wrong. Use force."
             )
         }
         guard resolution.action == .rolledBack || resolution.isForced else {

@@ -51,9 +51,11 @@ package enum ResolutionAnswer: Sendable {
     case refused(String)
     /// It is recorded, and this is the transaction now.
     case recorded(TransactionRecord)
-    /// It is recorded, and a prepared transaction without a row was finished by it.
+    /// It is recorded, and the prepared transaction of a finished row is finished; or a prepared
+    /// transaction without a row has a decided one now, and is finished like any other.
     case ended
-    /// It is recorded, and the prepared transaction could not be finished yet, for this reason.
+    /// It is recorded, and the prepared transaction of a finished row could not be finished, for this
+    /// reason; nothing tries it again.
     case pending(String)
 }
 

@@ -114,10 +114,10 @@ final class ParticipantScanner {
                 context.ports.report(.recovered(.recordedAbort))
             }
             return answer == .missing ? (name, "its number belongs to another transaction") : nil
-        case .end(let id, _, let name, .abort):
+        case .finish(let id, _, let name, .abort):
             await rollBackResurrected(name, of: id, in: findings.participant)
             return nil
-        case .end(_, _, let name, .commit):
+        case .finish(_, _, let name, .commit):
             return (name, "its row says that it was committed, and finished")
         case .report(let name):
             let reason =

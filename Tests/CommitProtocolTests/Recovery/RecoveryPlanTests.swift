@@ -61,7 +61,7 @@ import Testing
         let name = Self.name(20, branch: 1)
         #expect(
             plan([name], age: 0, row: .finished(decision))
-                == [.end(Self.id(20), branch: 1, name: name, decision)])
+                == [.finish(Self.id(20), branch: 1, name: name, decision)])
     }
 
     @Test(arguments: [

@@ -58,8 +58,9 @@ struct TransactionsResolve: ServerCommand {
         } else {
             Terminal.output.print(
                 answer.status == 202
-                    ? "Recorded; the prepared transaction could not be finished yet."
-                    : "Recorded, and the prepared transaction is finished.")
+                    ? "Recorded, but the prepared transaction could not be finished. Send the resolution again."
+                    : "Recorded. If the transaction had no record, tandem finishes it now; "
+                        + "tandem transactions wait waits for that.")
         }
         if answer.status == 202 { throw ExitCode(CommandStatus.unfinished.rawValue) }
     }
