@@ -77,7 +77,8 @@ let floor3: [Target] = [
         ],
         resources: [.embedInCode("Contract/openapi.yaml")], swiftSettings: strict),
     .target(
-        name: "OpenTelemetryExport", dependencies: ["EventLoop", tracing], swiftSettings: strict),
+        name: "OpenTelemetryExport", dependencies: ["EventLoop", "TransactionEngine", tracing],
+        swiftSettings: strict),
     .target(
         name: "TransactionTraces",
         dependencies: ["CommitProtocol", "EventLoop", "TransactionEngine", tracing],
@@ -181,7 +182,7 @@ let wholeTests: [Target] = [
         swiftSettings: strict),
     .testTarget(
         name: "OpenTelemetryExportTests",
-        dependencies: ["EventLoop", "OpenTelemetryExport", tracing],
+        dependencies: ["EventLoop", "OpenTelemetryExport", "TransactionEngine", tracing],
         swiftSettings: strict),
     .testTarget(
         name: "OperatorConsoleTests",

@@ -1,5 +1,6 @@
 import EventLoop
 package import Tracing
+package import TransactionEngine
 
 /// A span that is recorded, and exported when it ends; or one that is not sampled, and costs nothing.
 package final class ExportedSpan: Span {

@@ -1,4 +1,5 @@
 package import Tracing
+import TransactionEngine
 
 /// A tracer whose spans go to an OpenTelemetry collector.
 ///

@@ -1,4 +1,5 @@
 import Tracing
+import TransactionEngine
 
 /// Encodes spans as an `ExportTraceServiceRequest` of OTLP 1, whose field numbers these are
 /// (opentelemetry-proto, trace/v1/trace.proto).

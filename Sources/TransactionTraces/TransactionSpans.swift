@@ -7,7 +7,7 @@ package import TransactionEngine
 ///
 /// The spans are made from the transaction's timeline when it is over, so tracing costs nothing on its
 /// way, and nothing but a decision to sample where it is not sampled. The caller's span, if it sent
-/// one, is the parent.
+/// one, is the parent, also of what a replica reports that has taken the transaction over.
 package struct TransactionSpans: EngineObserver {
     private let tracer: any Tracer
     /// Names the replica or program in each span.
@@ -22,19 +22,31 @@ package struct TransactionSpans: EngineObserver {
     /// Reports the spans of a transaction that has ended; other events have none.
     package func observe(_ event: EngineEvent) {
         guard case .ended(let transaction) = event, !transaction.isWithdrawn else { return }
-        report(transaction.record, transaction.timeline)
+        report(transaction.record, transaction.timeline, caller: transaction.traceParent)
     }
 
     /// Reports the spans of a transaction; its record is made only if they are recorded.
-    func report(_ record: @autoclosure () -> TransactionRecord, _ timeline: TransactionTimeline) {
-        report(record(), timeline, to: tracer)
+    func report(
+        _ record: @autoclosure () -> TransactionRecord, _ timeline: TransactionTimeline,
+        caller: TraceParent? = nil
+    ) {
+        let parent = timeline.traceContext as? ServiceContext ?? context(of: caller)
+        report(record(), timeline, in: parent, to: tracer)
+    }
+
+    /// What the tracer makes of a caller's `traceparent`.
+    private func context(of caller: TraceParent?) -> ServiceContext {
+        var context = ServiceContext.topLevel
+        if let caller {
+            tracer.extract(["traceparent": caller.text], into: &context, using: FieldExtractor())
+        }
+        return context
     }
 
     private func report(
         _ makeRecord: @autoclosure () -> TransactionRecord, _ timeline: TransactionTimeline,
-        to tracer: some Tracer
+        in parent: ServiceContext, to tracer: some Tracer
     ) {
-        let parent = timeline.traceContext as? ServiceContext ?? .topLevel
         let root = tracer.startSpan(
             "transaction", context: parent, ofKind: .server, at: Instant(timeline.beganAt))
         defer { root.end(at: Instant(timeline.endedAt)) }
@@ -128,6 +140,10 @@ package struct TransactionSpans: EngineObserver {
         attributes["tandem.branch"] = number
         return attributes
     }
+}
+
+private struct FieldExtractor: Extractor {
+    func extract(key: String, from fields: [String: String]) -> String? { fields[key] }
 }
 
 /// A timeline's moments by name.

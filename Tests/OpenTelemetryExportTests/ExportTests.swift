@@ -1,6 +1,7 @@
 import EventLoop
 import Testing
 import Tracing
+import TransactionEngine
 
 @testable import OpenTelemetryExport
 

@@ -1,7 +1,9 @@
 import CoordinatorAPI
 import EventLoop
+import Glibc
 import HTTPServer
 import HTTPTypes
+import PostgresClusters
 import Testing
 
 @testable import tandem
@@ -71,6 +73,34 @@ struct TracingTests {
             #expect(collector.has(Self.trace))
             #expect(collector.has(Array("PREPARE TRANSACTION users".utf8)))
             #expect(!collector.has(Array(unsampled.utf8)))
+        }
+        await collector.stop()
+    }
+
+    @Test("and continue it after a crash: the row keeps the caller's place in it")
+    func takenOver() async throws {
+        let collector = try Collector()
+        try await withTestbed(
+            settings: [
+                "tracing: { endpoint: 'http://127.0.0.1:\(collector.port)/v1/traces', sampleRatio: 0 }"
+            ]
+        ) { testbed in
+            try await testbed.untilAvailable()
+            let crashing = try await testbed.restarted(failing: "decideCommit.after=kill")
+            _ = try? await crashing.post(
+                "/v1/transactions", Testbed.journalled("u1"),
+                fields: ["traceparent: 00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"])
+            #expect(await crashing.replica.process.exitStatus() == .signalled(SIGKILL))
+            try await testbed.nextIncarnation()
+            try await testbed.until("the collector has the transaction") {
+                collector.has(Array("taken over".utf8))
+            }
+            #expect(collector.has(Self.trace))
+            #expect(collector.has(Array("COMMIT PREPARED users".utf8)))
+            let listed = try await testbed.client.get("/v1/transactions")
+            let first = try Testbed.answer(listed).body["transactions"]?[0]
+            #expect(first?["traceId"]?.string == "4bf92f3577b34da6a3ce929d0e0e4736")
+            #expect(first?["state"]?.string == "committed")
         }
         await collector.stop()
     }

@@ -22,7 +22,7 @@ extension CoordinatorAPI {
         } catch {
             return answer(ServerResponse(error))
         }
-        work.traceContext = settings.traceContext?(request.headerFields)
+        work.traceParent = request.headerFields[.traceParent].flatMap { TraceParent($0) }
         engine.run(work) { outcome in
             answer(Self.response(to: outcome, preferred: returnPoint))
         }

@@ -20,8 +20,6 @@ package struct APISettings: Sendable {
     package var returnsAtDecision = false
     /// How much one request may ask for.
     package var limits = WireLimits()
-    /// Reads the caller's position in a trace from its header fields; nil if nothing is traced.
-    package var traceContext: (@Sendable (RequestFields) -> (any Sendable)?)?
 
     package init() {}
 }

@@ -82,6 +82,7 @@ extension Problem {
 
 extension FieldName {
     static let prefer = FieldName("Prefer")
+    static let traceParent = FieldName("traceparent")
     static let preferenceApplied = FieldName("Preference-Applied")
     static let link = FieldName("Link")
     static let idempotencyKey = FieldName("Idempotency-Key")

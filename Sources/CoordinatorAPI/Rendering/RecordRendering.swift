@@ -65,6 +65,7 @@ enum RecordRendering {
             writer.member("attempt", record.attempt)
             writer.nullable("retryOf", record.retryOf?.description)
             writer.nullable("retriedAs", record.retriedAs?.description)
+            writer.nullable("traceId", record.traceParent?.traceIDText)
             if live != nil {
                 writer.name("resolutions")
                 writer.array(record.resolutions) { $0.write(to: &$1) }

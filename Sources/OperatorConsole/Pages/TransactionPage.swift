@@ -179,6 +179,9 @@ struct TransactionPage {
                 Parts.fact("Principal") { record.principal.isEmpty ? "none" : record.principal }
                 Parts.fact("Isolation") { record.isolation.rawValue }
                 Parts.fact("Run of its request") { "\(record.attempt)" }
+                if let trace = record.traceParent {
+                    Parts.fact("Trace") { code { trace.traceIDText } }
+                }
                 if let before = record.retryOf {
                     Parts.fact("The run before") { Parts.link(before) }
                 }

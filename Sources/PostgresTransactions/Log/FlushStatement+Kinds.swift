@@ -288,7 +288,7 @@ extension FlushStatement {
     /// What is known when a transaction is accepted.
     private static let origin: [WrittenColumn] = [
         .number, .salt, .principal, .keyDigest, .requestDigest, .isolation, .labelNames,
-        .labelValues, .owner, .epoch, .acceptedAt, .deadline, .participants, .gids,
+        .labelValues, .traceParent, .owner, .epoch, .acceptedAt, .deadline, .participants, .gids,
         .participantVersions, .commitModes, .journalServer,
     ]
 

@@ -13,6 +13,7 @@ package enum RowCoding {
         let isolation = row.name("t.isolation", as: Isolation.self)
         let labelNames = row.list("t.label_names")
         let labelValues = row.list("t.label_values")
+        let traceParent = row.text("t.trace_parent").flatMap { TraceParent($0) }
         let owner = row.text("t.owner")
         let epoch = row.value("t.epoch", as: Int64.self)
         let acceptedAt = row.time("t.accepted_at")
@@ -49,6 +50,7 @@ package enum RowCoding {
             },
             owner: owner, epoch: epoch, acceptedAt: acceptedAt, deadline: deadline, state: state,
             branches: branches)
+        record.traceParent = traceParent
         record.decision = decision
         record.decidedAt = decidedAt
         record.finishedAt = finishedAt

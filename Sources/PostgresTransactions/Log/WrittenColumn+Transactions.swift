@@ -20,6 +20,7 @@ extension WrittenColumn {
     static let labelValues = list("label_values", of: { $0.record.labels }) {
         $1.appendText($0.value)
     }
+    static let traceParent = text("trace_parent") { $0.record.traceParent?.text }
     static let owner = text("owner") { $0.record.owner }
     static let epoch = integer("epoch") { $0.record.epoch }
     static let acceptedAt = time("accepted_at") { $0.record.acceptedAt }

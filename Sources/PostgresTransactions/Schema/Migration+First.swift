@@ -80,6 +80,7 @@ extension Migration {
             isolation text NOT NULL,
             label_names text[] NOT NULL,
             label_values text[] NOT NULL,
+            trace_parent text,
             owner text NOT NULL,
             epoch bigint NOT NULL,
             accepted_at timestamptz NOT NULL,
@@ -356,6 +357,8 @@ extension Migration {
             'Whether there were results that were too large to store';
         COMMENT ON COLUMN tandem.transactions.needs_operator_since IS
             'Since when the transaction waits for an operator; null if it does not';
+        COMMENT ON COLUMN tandem.transactions.trace_parent IS
+            'Where the caller stood in a trace, as its traceparent field says (W3C Trace Context)';
         COMMENT ON COLUMN tandem.transactions.attempt IS
             'Which run of its request the transaction is, from 1';
         COMMENT ON COLUMN tandem.transactions.retry_of IS

@@ -26,13 +26,12 @@ struct HeuristicLog {
             "transaction id \($0.transactionID) of role \($0.owner), system identifier "
                 + "\($0.systemIdentifier), timeline \($0.timeline), at \($0.location)"
         }
-        var metadata: Logger.Metadata = [
-            "transaction": "\(transaction.id)", "branch": "\(index)",
-            "participant": "\(record.participant)", "gid": "\(record.gid)",
+        var metadata = transaction.record.logged(with: [
+            "branch": "\(index)", "participant": "\(record.participant)", "gid": "\(record.gid)",
             "evidence": "\(evidence ?? "none was recorded")",
             "decision": "\(transaction.machine.decision?.rawValue ?? "unknown")",
             "outcome": "\(branch.outcome?.rawValue ?? "unknown")", "noticedBy": "\(replica)",
-        ]
+        ])
         if let finding = record.lastError { metadata["finding"] = "\(finding)" }
         let resolution = transaction.record.resolutions.last {
             $0.branch == index && !$0.isOrder

@@ -192,11 +192,10 @@ final class OperatorResolution {
         }
         context.logger.warning(
             "an operator resolved a branch",
-            metadata: [
-                "transaction": "\(record.id)", "branch": "\(resolution.branch)",
-                "outcome": "\(resolution.action.rawValue)", "actor": "\(resolution.actor)",
-                "forced": "\(resolution.isForced)",
-            ])
+            metadata: record.logged(with: [
+                "branch": "\(resolution.branch)", "outcome": "\(resolution.action.rawValue)",
+                "actor": "\(resolution.actor)", "forced": "\(resolution.isForced)",
+            ]))
         if case .decision = change { try await recovery.recoverOnce() }
         return .recorded(try await status.decidedView(of: record.id) ?? record)
     }

@@ -74,7 +74,7 @@ final class RequestRepeater {
         context.table.stateChanged(former.id)
         context.logger.debug(
             "running a transaction again",
-            metadata: ["transaction": "\(former.id)", "successor": "\(successor.id)"])
+            metadata: former.record.logged(with: ["successor": "\(successor.id)"]))
         context.ports.report(.retried(former.view, failure))
         deliver(.begin(.first), successor)
         if active.isRollbackRequested { deliver(.rollbackRequested, successor) }

@@ -241,7 +241,7 @@ final class TransactionDriver {
         case .unknown(let reason):
             context.logger.warning(
                 "whether the decision was recorded is unknown; asking the log again",
-                metadata: ["transaction": "\(transaction.id)", "reason": "\(reason)"])
+                metadata: transaction.record.logged(with: ["reason": "\(reason)"]))
             return .decisionUnknown
         case .recorded:
             preconditionFailure("a record that no caller waits for has no event")

@@ -80,6 +80,8 @@ package struct ObservedTransaction: Sendable {
     package var isRetried: Bool { transaction.record.retriedAs != nil }
     /// How many branches it has.
     package var branchCount: Int { transaction.machine.branches.count }
+    /// The caller's position in a trace, whichever replica began the transaction.
+    package var traceParent: TraceParent? { transaction.record.traceParent }
     /// When its steps happened.
     package var timeline: TransactionTimeline { transaction.timeline }
     /// How long its request waited for sessions; nil for all runs but the first.

@@ -205,7 +205,9 @@ package struct TransactionRequest: Sendable {
     package let isOnePhase: Bool
     /// Whether the answer may come as soon as a commit is durable.
     package let repliesAtDecision: Bool
-    /// The caller's position in a trace, for an observer that knows its type.
+    /// The caller's position in a trace, which the transaction's row keeps.
+    package var traceParent: TraceParent?
+    /// The same as the tracer of the calling program has it, for an observer that knows its type.
     package var traceContext: (any Sendable)?
 
     /// A caller's name for something about a transaction.

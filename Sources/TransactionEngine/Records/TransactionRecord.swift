@@ -46,6 +46,8 @@ package struct TransactionRecord: Sendable {
     package let isolation: Isolation
     /// The caller's labels.
     package let labels: [TransactionRequest.Label]
+    /// The caller's position in a trace; nil if it sent none.
+    package var traceParent: TraceParent?
     /// The replica that coordinates it.
     package var owner: String
     /// The owner's epoch.
@@ -103,6 +105,7 @@ package struct TransactionRecord: Sendable {
         idempotency = request.idempotency
         isolation = request.isolation
         labels = request.labels
+        traceParent = request.traceParent
         self.owner = owner
         self.epoch = epoch
         self.acceptedAt = acceptedAt

@@ -44,7 +44,7 @@ package struct TransactionTimeline: Sendable {
 
     /// The transaction.
     package let transaction: GlobalTransactionID
-    /// The caller's position in a trace, for an observer that knows its type; nil if there is none.
+    /// The caller's position in a trace as its program's tracer has it; nil if there is none.
     package let traceContext: (any Sendable)?
     /// When it began here, by the wall clock.
     package let beganAt: Timestamp

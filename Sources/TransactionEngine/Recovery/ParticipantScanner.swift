@@ -147,10 +147,9 @@ final class ParticipantScanner {
         if report.reply == .done { context.ports.report(.recovered(.rolledBack)) }
         context.logger.notice(
             "rolled back a branch that was prepared after its transaction was aborted",
-            metadata: [
-                "transaction": "\(id)", "participant": "\(participant)", "gid": "\(name)",
-                "reply": "\(report.reply)",
-            ])
+            metadata: row.logged(with: [
+                "participant": "\(participant)", "gid": "\(name)", "reply": "\(report.reply)",
+            ]))
     }
 
     // MARK: What is left to operators

@@ -75,7 +75,7 @@ final class RecoveryService {
             guard case .decided(.abort, _) = answer else { continue }
             context.logger.notice(
                 "aborted another replica's transaction past its deadline",
-                metadata: ["transaction": "\(row.id)", "owner": "\(row.owner)"])
+                metadata: row.logged(with: ["owner": "\(row.owner)"]))
             context.ports.report(.recovered(.abortedExpired))
             await context.signals.send(.rollBack(row.id))
         }

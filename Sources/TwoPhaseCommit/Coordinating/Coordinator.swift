@@ -305,7 +305,7 @@ public final class Coordinator: Sendable {
             timeout: (timeout - start.duration(to: clock.now)).bounded, labels: [],
             execution: options.order == .parallel ? .parallel : .inOrder, retriesMax: retries,
             isCancellable: true)
-        request.traceContext = LibraryTraces.context
+        LibraryTraces.mark(&request)
         // From here on the engine stays on the loop's thread, and closures run where they prefer to.
         let answer = await withTaskExecutorPreference(loop) {
             await runtime.engine.run(request)

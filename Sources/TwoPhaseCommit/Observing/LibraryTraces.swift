@@ -18,12 +18,22 @@ enum LibraryTraces {
         #endif
     }
 
-    /// The position of the calling task in a trace.
-    static var context: (any Sendable)? {
+    /// Gives a request the position of the calling task in a trace.
+    static func mark(_ request: inout TransactionRequest) {
         #if Tracing
-        return ServiceContext.current
-        #else
-        return nil
+        guard let context = ServiceContext.current else { return }
+        request.traceContext = context
+        var fields: [String: String] = [:]
+        InstrumentationSystem.tracer.inject(context, into: &fields, using: FieldInjector())
+        request.traceParent = fields["traceparent"].flatMap { TraceParent($0) }
         #endif
     }
 }
+
+#if Tracing
+private struct FieldInjector: Injector {
+    func inject(_ value: String, forKey key: String, into fields: inout [String: String]) {
+        fields[key.lowercased()] = value
+    }
+}
+#endif

@@ -25,10 +25,8 @@ struct ReplicaInterface {
 
     /// All routes.
     var router: Router {
-        var settings = configuration.apiSettings
-        if let traces { settings.traceContext = { traces.context(of: $0) } }
         let api = CoordinatorAPI(
-            engine: engine, settings: settings, authorizer: authorizer,
+            engine: engine, settings: configuration.apiSettings, authorizer: authorizer,
             metrics: { [engine, state, metrics] in
                 var current = await ReplicaState(of: engine)
                 current.isStateDatabaseUp = await state.failure == nil

@@ -14,7 +14,6 @@ import TransactionTraces
 final class TraceExport: Sendable {
     /// Reports each transaction that has ended.
     let spans: TransactionSpans
-    private let tracer: ExportingTracer
     private let queue: SpanQueue
     private let running = Lock<Task<Void, Never>?>(nil)
 
@@ -36,17 +35,10 @@ final class TraceExport: Sendable {
                         "count": "\(count)", "collector": "\(endpoint)", "reason": "\(reason)",
                     ])
             })
-        tracer = ExportingTracer(
+        let tracer = ExportingTracer(
             queue: queue, sampleRatio: configuration.tracing.sampleRatio,
             random: BufferedRandom().next)
         spans = TransactionSpans(tracer: tracer, replica: configuration.replica.name)
-    }
-
-    /// The caller's position in a trace, as `traceparent` has it.
-    func context(of fields: RequestFields) -> (any Sendable)? {
-        var context = ServiceContext.topLevel
-        tracer.extract(fields, into: &context, using: FieldExtractor())
-        return context.traceParent == nil ? nil : context
     }
 
     /// Begins to send.
@@ -67,10 +59,6 @@ final class TraceExport: Sendable {
         await flush.value
         limit.cancel()
     }
-}
-
-private struct FieldExtractor: Extractor {
-    func extract(key: String, from fields: RequestFields) -> String? { fields[FieldName(key)] }
 }
 
 /// Posts batches of spans as OTLP over HTTP asks for it.

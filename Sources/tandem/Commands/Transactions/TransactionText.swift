@@ -78,6 +78,7 @@ enum TransactionText {
         }
         facts.add("Labels", labels.isEmpty ? nil : labels.joined(separator: " "))
         facts.add("Run", run(of: transaction))
+        facts.add("Trace", transaction["traceId"]?.string)
         if let problem = transaction["problem"]?["detail"]?.string {
             facts.add("Problem", problem)
         }
@@ -103,7 +104,6 @@ enum TransactionText {
 
     private static func meaning(of transaction: JSONValue) -> String? {
         switch transaction["state"]?.string {
-        case "active": "accepted; no branch works yet"
         case "preparing": "branches work or are prepared; nothing is decided"
         case "committing": "decided to commit; a branch is not finished yet"
         case "aborting": "decided to abort; a branch is not finished yet"

@@ -43,10 +43,12 @@ package struct TraceParent: Sendable, Hashable {
             traceID: TraceID(high: high, low: low), spanID: span, isSampled: flags & 1 == 1)
     }
 
+    /// The trace's id as tools show it: 32 hexadecimal digits.
+    package var traceIDText: String { Self.text(traceID.high) + Self.text(traceID.low) }
+
     /// The field's value.
     package var text: String {
-        "00-" + Self.text(traceID.high) + Self.text(traceID.low) + "-" + Self.text(spanID)
-            + (isSampled ? "-01" : "-00")
+        "00-" + traceIDText + "-" + Self.text(spanID) + (isSampled ? "-01" : "-00")
     }
 
     /// Lower-case digits only: the standard allows no others.

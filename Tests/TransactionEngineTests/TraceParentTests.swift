@@ -1,6 +1,8 @@
+import CommitProtocol
+import Logging
 import Testing
 
-@testable import OpenTelemetryExport
+@testable import TransactionEngine
 
 @Suite("Reading traceparent")
 struct TraceParentTests {
@@ -44,5 +46,20 @@ struct TraceParentTests {
         ])
     func invalid(text: String) {
         #expect(TraceParent(text) == nil)
+    }
+
+    @Test("names the trace in the log lines about a transaction")
+    func logged() {
+        var record = TransactionRecord(
+            id: GlobalTransactionID(number: 1, salt: 1), principal: "p", idempotency: nil,
+            isolation: .readCommitted, labels: [], owner: "a", epoch: 1, acceptedAt: 0,
+            deadline: 1, state: .preparing, branches: [])
+        #expect(record.logged() == ["transaction": "1-0000000000000001"])
+        record.traceParent = TraceParent(Self.text)
+        #expect(
+            record.logged(with: ["branch": "0"]) == [
+                "branch": "0", "trace": "4bf92f3577b34da6a3ce929d0e0e4736",
+                "transaction": "1-0000000000000001",
+            ])
     }
 }
