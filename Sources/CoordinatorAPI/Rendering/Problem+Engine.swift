@@ -350,3 +350,8 @@ extension Problem {
         }
     }
 }
+
+extension AdmissionFailure {
+    /// What a caller is answered.
+    package var detail: String { Problem(self).detail }
+}

@@ -25,7 +25,8 @@ struct TandemCommand: AsyncParsableCommand {
                 name: "Run and look after the coordinator:",
                 subcommands: [
                     Serve.self, Check.self, Grants.self, Migrate.self, Release.self,
-                    BreakGlass.self, TokenCommand.self, Health.self, Logless.self,
+                    BenchCommand.self, BreakGlass.self, TokenCommand.self, Health.self,
+                    Logless.self,
                 ]),
             CommandGroup(name: "Try it:", subcommands: [Dev.self, DevReplica.self, Demo.self]),
         ])
