@@ -11,10 +11,49 @@ def test_retry_now(opened, scenes, stack):
     with page.expect_response(lambda response: response.url.endswith("/retry")) as answer:
         page.get_by_role("button", name="Retry now").click()
     assert answer.value.status == 202
-    expect(page.locator("#live-state")).to_contain_text("being tried now")
+    expect(page.locator("#reply")).to_contain_text("accepted; every unfinished branch")
     stack.participants["orders"].start()
     expect(page.locator("#standing")).to_contain_text("All 2 branches have committed.")
     expect(page.get_by_role("button", name="Retry now")).to_have_count(0)
+
+
+def is_read_again(page):
+    """Waits until the page has brought itself up to date."""
+    first = page.locator("#read-at").inner_text()
+    expect(page.locator("#read-at")).not_to_have_text(first)
+
+
+def test_a_refusal_stays_until_it_is_dismissed(opened, scenes):
+    transaction = scenes.retries()
+    page = opened(f"/transactions/{transaction}", errors_expected=True)
+    page.route("**/retry", lambda route: route.fulfill(
+        status=409, content_type="application/problem+json",
+        body='{"title": "Not now", "detail": "A test refuses"}'))
+    page.get_by_role("button", name="Retry now").focus()
+    page.keyboard.press("Enter")
+    expect(page.locator("#reply")).to_contain_text("Not now. A test refuses")
+    expect(page.get_by_role("button", name="Retry now")).to_be_focused()
+    is_read_again(page)
+    is_read_again(page)
+    expect(page.locator("#reply")).to_contain_text("Not now. A test refuses")
+    page.get_by_role("button", name="Dismiss").click()
+    expect(page.locator("#reply")).to_be_empty()
+    expect(page.get_by_role("button", name="Dismiss")).to_be_hidden()
+
+
+def test_a_form_opens_without_its_last_refusal(opened, scenes):
+    transaction, _ = scenes.waits()
+    page = opened(f"/transactions/{transaction}", errors_expected=True)
+    page.route("**/rollback", lambda route: route.fulfill(
+        status=409, content_type="application/problem+json", body='{"title": "Not now"}'))
+    dialog = page.get_by_role("dialog")
+    page.get_by_role("button", name="Roll back…").click()
+    dialog.get_by_role("button", name="Roll back").click()
+    expect(dialog.get_by_role("alert")).to_have_text("Not now")
+    dialog.get_by_role("button", name="Cancel").click()
+    page.get_by_role("button", name="Roll back…").click()
+    expect(dialog).to_be_visible()
+    expect(dialog.locator(".answer")).to_be_empty()
 
 
 def test_roll_back(opened, scenes):

@@ -11,13 +11,17 @@ def test_a_page_brings_itself_up_to_date_until_it_is_paused(opened, scenes):
     scenes.commits(labels={"kind": "live"})
     expect(page.locator("#list tbody tr")).to_have_count(1)
     requests = []
-    page.get_by_role("button", name="Pause").click()
+    pause = page.get_by_role("button", name="Pause")
+    expect(pause).to_have_attribute("aria-pressed", "false")
+    pause.click()
+    expect(pause).to_have_attribute("aria-pressed", "true")
     page.on("request", lambda request: requests.append(request.url))
     page.clock.install()
     page.clock.run_for(60_000)
     expect(page.locator("#live-state")).to_contain_text("Paused")
     assert requests == []
-    page.get_by_role("button", name="Resume").click()
+    pause.click()
+    expect(pause).to_have_attribute("aria-pressed", "false")
     page.clock.run_for(10_000)
     assert requests != []
 
@@ -83,7 +87,7 @@ def test_a_page_that_waits_for_a_selection_says_so(opened, scenes):
 
 
 def test_keys(opened, scenes):
-    transaction = scenes.commits()
+    scenes.commits()
     page = opened("/")
     page.keyboard.press("?")
     expect(page.get_by_role("dialog")).to_contain_text("Keyboard shortcuts")
@@ -92,6 +96,8 @@ def test_keys(opened, scenes):
     page.keyboard.press("g")
     page.keyboard.press("t")
     expect(page.locator("h1")).to_have_text("Transactions")
+    first = page.locator("#list tbody th a").first.get_attribute("href")
+    transaction = first.rsplit("/", 1)[1]
     page.keyboard.press("j")
     page.keyboard.press("Enter")
     expect(page.locator("#transaction-id")).to_have_text(transaction)
@@ -99,7 +105,29 @@ def test_keys(opened, scenes):
     expect(page.locator(".page-head .copy")).to_have_text("Copied")
     assert page.evaluate("navigator.clipboard.readText()") == transaction
     page.keyboard.press("p")
-    expect(page.get_by_role("button", name="Resume")).to_be_visible()
+    expect(page.get_by_role("button", name="Pause")).to_have_attribute("aria-pressed", "true")
+
+
+def test_keys_can_be_switched_off(opened, scenes):
+    page = opened("/transactions")
+    pause = page.get_by_role("button", name="Pause")
+    choice = page.get_by_label("Listen to these keys")
+    page.keyboard.press("?")
+    choice.press("Space")
+    page.keyboard.press("Escape")
+    for key in ("p", "?", "g", "o"):
+        page.keyboard.press(key)
+    page.reload()
+    page.keyboard.press("p")
+    expect(pause).to_have_attribute("aria-pressed", "false")
+    assert page.url.endswith("/transactions")
+    # Without the key, the list of keys is reached by Tab.
+    page.get_by_role("button", name="Keyboard shortcuts").press("Enter")
+    expect(choice).not_to_be_checked()
+    choice.press("Space")
+    page.keyboard.press("Escape")
+    page.keyboard.press("p")
+    expect(pause).to_have_attribute("aria-pressed", "true")
 
 
 @pytest.fixture

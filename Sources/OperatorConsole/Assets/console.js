@@ -155,7 +155,7 @@
     live.isPaused = isPaused;
     sessionStorage.setItem("paused", isPaused ? "yes" : "no");
     const toggle = byId("live-toggle");
-    toggle.textContent = isPaused ? "Resume" : "Pause";
+    // Its name stays the same, or it would be read as "Resume, pressed".
     toggle.setAttribute("aria-pressed", String(isPaused));
     toggle.title = isPaused ? "Bring this page up to date again" : "Stop bringing this page up to date";
     stop?.();
@@ -182,6 +182,16 @@
 
   // Actions
 
+  // Shows what became of an action, until the next action or until it is dismissed: no update
+  // replaces it.
+  const reply = (text, isRefusal = false) => {
+    byId("reply").textContent = text;
+    byId("foot").classList.toggle("refused", isRefusal);
+  };
+
+  const timeOfDay = () => `${new Date().toISOString().slice(11, 19)} UTC`;
+
+  // Answers why the action was refused, or its status if it was not.
   const send = async (path, { body, tag } = {}) => {
     const headers = { Accept: "application/json" };
     if (body) headers["Content-Type"] = "application/json";
@@ -189,56 +199,85 @@
     const answer = await fetch(path, {
       method: "POST", headers, body: body ? JSON.stringify(body) : undefined,
     });
-    if (answer.ok) return null;
+    if (answer.ok) return { status: answer.status };
     const problem = await answer.json().catch(() => ({}));
-    return [problem.title, problem.detail].filter(Boolean).join(". ") || `The answer was ${answer.status}.`;
+    const words = [problem.title, problem.detail].filter(Boolean).join(". ");
+    return { refusal: words || `The answer was ${answer.status}.` };
   };
 
   const path = (id, action) => `/v1/transactions/${encodeURIComponent(id)}/${action}`;
 
-  // Sends a form's action, shows why it was refused, or closes the form and shows what became of it.
-  const submit = async (form, request) => {
+  // Brings the page up to date; the focus goes on from the top where its button has gone.
+  const showOutcome = async () => {
+    await refreshNow();
+    if (document.activeElement !== document.body) return;
+    (byId("standing")?.querySelector("a, button") ?? byId("main")).focus();
+  };
+
+  // Opens a form without what it showed before.
+  const open = (form) => {
+    form.reset();
+    form.querySelector(".answer").textContent = "";
+    form.closest("dialog").showModal();
+  };
+
+  // Sends a form's action, shows why it was refused, or closes the form and shows what became of it:
+  // in the words of `inWords`, by status.
+  const submit = async (form, inWords, request) => {
     const answer = form.querySelector(".answer");
     const buttons = form.querySelectorAll("button");
     answer.textContent = "";
     for (const button of buttons) button.disabled = true;
-    let refusal;
+    let found;
     try {
-      refusal = await request();
+      found = await request();
     } catch {
-      refusal = "This replica did not answer. Look at the transaction before you try again.";
+      found = { refusal: "This replica did not answer. Look at the transaction before you try again." };
     }
     for (const button of buttons) button.disabled = false;
-    if (refusal) {
-      answer.textContent = refusal;
+    if (found.refusal) {
+      answer.textContent = found.refusal;
       return;
     }
     form.closest("dialog").close();
-    await refreshNow();
-    byId("standing")?.querySelector("a, button")?.focus();
+    reply(`${timeOfDay()}: ${inWords[found.status] ?? "done."}`);
+    await showOutcome();
+  };
+
+  const rolledBack = {
+    200: "the transaction is rolled back.",
+    202: "the transaction is aborted; a branch is not rolled back yet.",
+  };
+  const resolved = {
+    200: "the resolution is recorded.",
+    202: "the resolution is recorded; the prepared transaction could not be finished yet.",
+    204: "the resolution is recorded; tandem finishes what was prepared as it says.",
   };
 
   const ask = {
     rollback: ({ transaction }) => {
       const form = byId("rollback-form");
+      open(form);
       form.onsubmit = (event) => {
         event.preventDefault();
-        submit(form, () => send(path(transaction, "rollback")));
+        submit(form, rolledBack, () => send(path(transaction, "rollback")));
       };
-      byId("rollback-dialog").showModal();
     },
     resolve: ({ transaction, branch, participant, tag }) => {
       const form = byId("resolve-form");
-      form.reset();
-      form.querySelector(".answer").textContent = "";
-      form.querySelector("[data-fill=branch]").textContent = branch;
-      form.querySelector("[data-fill=participant]").textContent = participant;
+      open(form);
+      const [number] = transaction.split("-");
+      const values = { branch, participant, number };
+      for (const place of form.querySelectorAll("[data-fill]")) {
+        place.textContent = values[place.dataset.fill];
+      }
+      form.elements.number.pattern = number;
       form.elements.actor.value = localStorage.getItem("actor") ?? "";
       form.onsubmit = (event) => {
         event.preventDefault();
         const { outcome, actor, reason, force } = form.elements;
         localStorage.setItem("actor", actor.value);
-        submit(form, () => send(path(transaction, "resolution"), {
+        submit(form, resolved, () => send(path(transaction, "resolution"), {
           tag,
           body: {
             branch: Number(branch), outcome: outcome.value, actor: actor.value,
@@ -246,15 +285,15 @@
           },
         }));
       };
-      byId("resolve-dialog").showModal();
     },
     retry: async ({ transaction }, button) => {
       button.disabled = true;
-      const refusal = await send(path(transaction, "retry")).catch(
-        () => "This replica did not answer.");
+      const { refusal } = await send(path(transaction, "retry")).catch(
+        () => ({ refusal: "This replica did not answer." }));
       button.disabled = false;
-      await refreshNow();
-      say(refusal ?? "Every unfinished branch is being tried now.", refusal !== null);
+      const words = refusal ?? "accepted; every unfinished branch is tried at once.";
+      reply(`Retry, ${timeOfDay()}: ${words}`, refusal !== undefined);
+      await showOutcome();
     },
   };
 
@@ -265,10 +304,22 @@
     else if (button.dataset.action) ask[button.dataset.action](button.dataset, button);
     else if ("close" in button.dataset) button.closest("dialog").close();
     else if (button.id === "live-toggle") setPaused(!live.isPaused);
-    else if (button.id === "help-open") byId("help").showModal();
+    else if (button.id === "help-open") showKeys();
+    else if (button.id === "reply-dismiss") reply("");
   });
 
   // Keys
+
+  // Somebody who dictates, or types by chance, can switch them off (WCAG 2.1.4). It is read at each
+  // key, since another page may have changed it.
+  const areKeysOn = () => localStorage.getItem("keys") !== "off";
+  const showKeys = () => {
+    byId("keys-on").checked = areKeysOn();
+    byId("help").showModal();
+  };
+  byId("keys-on").addEventListener("change", ({ target }) => {
+    localStorage.setItem("keys", target.checked ? "on" : "off");
+  });
 
   const rows = () => [...document.querySelectorAll(".rows tbody th a")];
   const move = (step) => {
@@ -280,7 +331,7 @@
   };
 
   const keys = {
-    "?": () => byId("help").showModal(),
+    "?": showKeys,
     "/": () => document.querySelector(".filters select, .filters input")?.focus(),
     j: () => move(1),
     k: () => move(-1),
@@ -291,7 +342,7 @@
   let isGoing = false;
 
   document.addEventListener("keydown", (event) => {
-    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    if (event.ctrlKey || event.metaKey || event.altKey || !areKeysOn()) return;
     // A dialog that was just closed may still have the focus.
     if (event.target.closest("input, select, textarea, dialog[open]")) return;
     if (isGoing) {

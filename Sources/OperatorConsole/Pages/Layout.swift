@@ -120,6 +120,11 @@ struct Layout {
                 " "
                 span(.id("live-age")) {}
             }
+            p(.class("reply")) {
+                span(.id("reply"), .role("status")) {}
+                // The sheet shows it while there is something to dismiss.
+                button(.type("button"), .class("quiet"), .id("reply-dismiss")) { "Dismiss" }
+            }
             if let json {
                 p { a(.href(json), .class("json")) { "This page's data as JSON" } }
             }
@@ -157,8 +162,12 @@ private enum HelpDialog {
                     }
                 }
             }
-            form(Attribute("method", "dialog")) {
-                button(.class("primary")) { "Close" }
+            form(.class("ask"), Attribute("method", "dialog")) {
+                label(.class("check-line")) {
+                    input(.type("checkbox"), .id("keys-on"), Attribute("checked", nil))
+                    span { "Listen to these keys, in this browser" }
+                }
+                div(.class("buttons")) { button(.class("primary")) { "Close" } }
             }
         }
     }
