@@ -130,6 +130,29 @@ class Scenes:
         self._undo.append(remove)
         return row
 
+    def rowless(self):
+        """A prepared transaction of tandem's own in `users` whose row is gone; its id and its gid."""
+        with self.stack.state.session() as session:
+            number = int(session.value("SELECT nextval('tandem.transaction_numbers')"))
+            installation = session.value("SELECT id FROM tandem.installation")
+            mark = session.value("SELECT low_water_mark FROM tandem.installation")
+            # As if the row had been removed when it was old enough.
+            session.query(f"UPDATE tandem.installation SET low_water_mark = {number + 1}")
+
+        def restore():
+            with self.stack.state.session() as session:
+                session.query(f"UPDATE tandem.installation SET low_water_mark = {mark}")
+        self._undo.append(restore)
+        transaction = f"{number}-00000000000000ab"
+        gid = f"tandem:{installation}:{transaction}:0"
+        with self.stack.participants["users"].session() as session:
+            session.query(f"BEGIN; INSERT INTO legs VALUES ('rowless-{number}', 'ours')")
+            session.query(f"PREPARE TRANSACTION '{gid}'")
+        processes.until(SECONDS_MAX, f"{gid} is reported", lambda: any(
+            entry["gid"] == gid
+            for entry in self.replica.get("/v1/participants/users").body["unresolved"]))
+        return transaction, gid
+
     # What the interface says
 
     def show(self, transaction):

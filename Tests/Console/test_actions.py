@@ -70,6 +70,30 @@ def test_roll_back(opened, scenes):
     assert caller.wait().type == "rolled-back-by-request"
 
 
+def test_resolve_what_no_row_records(opened, scenes, stack):
+    transaction, gid = scenes.rowless()
+    page = opened("/participants/users", errors_expected=True)
+    found = page.locator("#unresolved .found", has_text=gid)
+    found.get_by_role("button", name="Resolve").click()
+    dialog = fill(page, "is to be committed", "1")
+    expect(dialog).to_contain_text("Resolve branch 0 in users")
+    button = dialog.get_by_role("button", name="Record the resolution")
+    button.click()
+    # The number is another transaction's, so the browser sends nothing.
+    dialog.get_by_label("To confirm").fill(transaction.split("-")[0])
+    button.click()
+    expect(dialog.get_by_role("alert")).to_contain_text("Nothing shows that the decision was to commit")
+    assert stack.prepared("users") == [gid]
+    dialog.get_by_label("is to be rolled back").check()
+    button.click()
+    expect(page.locator("#reply")).to_contain_text("the resolution is recorded")
+    expect(found).to_have_count(0)
+    scenes.becomes(transaction, "aborted")
+    assert stack.prepared("users") == []
+    resolution = scenes.show(transaction)["resolutions"][0]
+    assert (resolution["actor"], resolution["outcome"]) == ("ada", "rolledBack")
+
+
 def fill(page, outcome, number):
     dialog = page.get_by_role("dialog")
     dialog.get_by_label(outcome).check()

@@ -70,6 +70,15 @@ def test_what_a_prepared_transaction_locks_and_blocks(opened, scenes):
     assert page.evaluate("window.taken") is None
 
 
+def test_what_on_a_server_undoes_two_phase_commit(opened, scenes):
+    page = opened("/participants/users")
+    # The harness's servers run without fsync.
+    expect(page.locator("#hazards")).to_contain_text("A crash may lose what it reported as committed.")
+    expect(page.locator("#hazards")).to_contain_text("fsync = off")
+    page = opened("/")
+    expect(page.locator("#notices")).to_contain_text("The state database's server: A crash may lose")
+
+
 def test_nothing_from_outside_is_markup(opened, scenes):
     literal = MARKUP.replace("'", "''")
     transaction = scenes.aborts(f"SELECT '{literal}'::int", labels={"note": MARKUP})

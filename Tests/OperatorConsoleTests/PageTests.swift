@@ -79,19 +79,22 @@ import Testing
                 name: Self.hostile, isAvailable: true, isConnecting: false, poolSize: 1,
                 connections: 1, idle: 1, slots: nil, lastError: Self.hostile,
                 systemIdentifier: Self.hostile, timeline: 1, version: 1, circuit: .closed,
-                failuresInARow: 0),
+                failuresInARow: 0,
+                hazards: Records.survey([
+                    Hazard(.orphanTimeout, cause: Self.hostile, remedy: Self.hostile)
+                ])),
             reported: [
                 ReportedTransaction(
                     participant: Self.hostile, gid: Self.hostile, reason: Self.hostile,
                     remedy: Self.hostile, owner: Self.hostile, database: Self.hostile,
-                    preparedAt: 0, isOurs: false)
+                    preparedAt: 0, isOurs: false, branch: nil)
             ],
             reading: ParticipantReading(
                 at: 0, duration: 1,
                 answer: .success(PreparedReport(observedAt: 0, entries: [entry], count: 1))))
         let page = ParticipantPage(
             participant: view, waits: WaitsReading(at: 0, duration: 1, answer: .success([wait])),
-            moment: Records.moment)
+            moment: Records.moment, isReadOnly: false)
         #expect(isSafe(page.html.markup))
         let table = ParticipantTable(participants: [view], moment: Records.moment)
         #expect(isSafe(table.html.markup))
@@ -127,6 +130,43 @@ import Testing
         #expect(markup.contains("data-branch=\"1\""))
         #expect(!markup.contains("data-branch=\"0\""))
         #expect(markup.contains("branch 1 in orders was rolled back"))
+    }
+
+    @Test func offersToResolveWhatIsPreparedWithoutARow() {
+        let page = Records.participantPage(reported: [Records.reported()])
+        #expect(page.contains("data-transaction=\"9-0000000000000001\""))
+        #expect(page.contains("data-branch=\"3\""))
+        #expect(page.contains("data-tag=\"*\""))
+        #expect(page.contains("<dialog id=\"resolve-dialog\""))
+    }
+
+    @Test func offersNoResolutionOfWhatHasARowOrIsNotOurs() {
+        let recorded = Records.participantPage(reported: [Records.reported(hasRow: true)])
+        #expect(!recorded.contains("data-action"))
+        #expect(recorded.contains("href=\"/transactions/9-0000000000000001\""))
+        let foreign = Records.participantPage(reported: [Records.reported(isOurs: false)])
+        #expect(!foreign.contains("data-action"))
+        let readOnly = Records.participantPage(
+            reported: [Records.reported()], isReadOnly: true)
+        #expect(!readOnly.contains("data-action"))
+        #expect(!readOnly.contains("<dialog"))
+    }
+
+    @Test func namesTheHazardsOfAServerAndWhatToDo() {
+        #expect(Records.participantPage().contains("Not read yet."))
+        #expect(
+            Records.participantPage(hazards: []).contains(
+                "Nothing that undoes two-phase commit was found on this server."))
+        let page = Records.participantPage(hazards: [
+            Hazard(.orphanTimeout, cause: "max_age = 60 s", remedy: "Turn it off."),
+            Hazard(.fsyncOff, cause: "fsync = off", remedy: "Turn it on."),
+        ])
+        #expect(page.contains("class=\"notice bad\""))
+        #expect(page.contains("It ends prepared transactions by their age."))
+        #expect(page.contains("<code>max_age = 60 s</code>. Turn it off."))
+        #expect(page.contains("class=\"notice retry\""))
+        #expect(page.contains(">1 min ago</time>. 2,000,000,000 transaction ids are left"))
+        #expect(page.contains("1 d at the pace of the last hour"))
     }
 
     @Test func everyPageForbidsWhatIsNotItsOwn() {

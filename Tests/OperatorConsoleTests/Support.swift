@@ -79,12 +79,44 @@ enum Records {
 
     /// What is known of a participant.
     static func status(
-        _ name: String, isAvailable: Bool = true, lastError: String? = nil
+        _ name: String, isAvailable: Bool = true, lastError: String? = nil,
+        hazards: [Hazard]? = nil
     ) -> ParticipantStatus {
         ParticipantStatus(
             name: name, isAvailable: isAvailable, isConnecting: false, poolSize: 1, connections: 1,
             idle: 1, slots: nil, lastError: lastError, systemIdentifier: name, timeline: 1,
-            version: 1, circuit: .closed, failuresInARow: 0)
+            version: 1, circuit: .closed, failuresInARow: 0,
+            hazards: hazards.map(survey))
+    }
+
+    /// These hazards, as they were read a minute before the moment.
+    static func survey(_ hazards: [Hazard]) -> HazardSurvey {
+        HazardSurvey(
+            hazards: hazards, transactionIDsLeft: 2_000_000_000, secondsToWraparound: 86_400,
+            at: moment.now - 60_000_000)
+    }
+
+    /// A prepared transaction in `users` that is left to an operator.
+    static func reported(
+        hasRow: Bool = false, isOurs: Bool = true
+    ) -> ReportedTransaction {
+        ReportedTransaction(
+            participant: "users", gid: "tandem:i:9:0", reason: "nothing proves its outcome",
+            remedy: "Look at the data.", owner: "tandem", database: "users", preparedAt: 0,
+            isOurs: isOurs,
+            branch: ReportedTransaction.Branch(
+                transaction: GlobalTransactionID(number: 9, salt: 1), number: 3, hasRow: hasRow))
+    }
+
+    /// The page of the participant `users`.
+    static func participantPage(
+        reported: [ReportedTransaction] = [], hazards: [Hazard]? = nil, isReadOnly: Bool = false
+    ) -> String {
+        ParticipantPage(
+            participant: ParticipantView(
+                status: status("users", hazards: hazards), reported: reported, reading: nil),
+            waits: nil, moment: moment, isReadOnly: isReadOnly
+        ).html.markup
     }
 
     /// An answer in which one transaction is prepared, for as long as this when it was asked.

@@ -186,6 +186,8 @@ extension ParticipantStatus {
             writer.nullable("generation", version)
             writer.member("circuitBreaker", circuit.rawValue)
             writer.member("consecutiveFailures", failuresInARow)
+            writer.name("hazards")
+            if let hazards { hazards.write(to: &writer) } else { writer.null() }
             writer.name("unresolved")
             writer.array(unresolved) { $0.write(to: &$1) }
         }
@@ -200,6 +202,25 @@ extension SlotUsage {
             writer.member("inUse", inUse)
             writer.member("own", own)
             writer.nullable("others", others)
+        }
+    }
+}
+
+extension HazardSurvey {
+    fileprivate func write(to writer: inout JSONWriter) {
+        writer.object { writer in
+            writer.time("readAt", at)
+            writer.member("transactionIdsLeft", transactionIDsLeft)
+            writer.nullable("secondsToWraparound", secondsToWraparound.map { Int($0) })
+            writer.name("found")
+            writer.array(hazards) { hazard, writer in
+                writer.object { writer in
+                    writer.member("kind", hazard.kind.rawValue)
+                    writer.member("undoesCommits", hazard.kind.undoesCommits)
+                    writer.member("cause", hazard.cause)
+                    writer.member("remedy", hazard.remedy)
+                }
+            }
         }
     }
 }

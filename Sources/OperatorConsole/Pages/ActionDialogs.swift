@@ -17,27 +17,50 @@ struct ActionDialogs {
                     "request. If the decision to commit comes first, nothing is rolled back and the "
                     "answer says so."
                 }
-                outcome
-                buttons("Roll back", isDangerous: true)
+                ActionForm.answer
+                ActionForm.buttons("Roll back")
             }
         }
+        ResolveDialog(
+            explanation:
+                "Record what you found in the database. tandem believes it, keeps it for ever with "
+                + "your name, and changes no data there that has already ended. Where nothing is "
+                + "decided it is an order for every branch of the transaction.",
+            committed: "was committed, or is to be", rolledBack: "was rolled back, or is to be"
+        ).html
+    }
+}
+
+/// The form for an operator's word about a branch; the page's script fills in which one it is.
+struct ResolveDialog {
+    /// What becomes of the word.
+    let explanation: String
+    /// What the two outcomes mean.
+    let committed: String
+    let rolledBack: String
+
+    /// The form for prepared transactions that no row records.
+    static let rowless = ResolveDialog(
+        explanation:
+            "Nothing records this transaction, so find out first how its other branches were finished. "
+            + "Your word is an order: tandem records it for ever with your name, and finishes by it "
+            + "all that this transaction has prepared and participants list as left to an operator.",
+        committed: "is to be committed", rolledBack: "is to be rolled back")
+
+    var html: HTML {
         dialog(.id("resolve-dialog"), .labelled(by: "resolve-title")) {
             form(.class("ask"), Attribute("method", "dialog"), .id("resolve-form")) {
                 h2(.id("resolve-title")) {
                     "Resolve branch "
-                    span(Attribute("data-fill", "branch")) {}
+                    fill("branch")
                     " in "
-                    span(Attribute("data-fill", "participant")) {}
+                    fill("participant")
                 }
-                p {
-                    "Record what you found in the database. tandem believes it, keeps it for ever "
-                    "with your name, and changes no data there that has already ended. Where nothing is decided "
-                    "it is an order for every branch of the transaction."
-                }
+                p { explanation }
                 fieldset {
                     legend { "The branch" }
-                    choice("committed", "was committed, or is to be")
-                    choice("rolledBack", "was rolled back, or is to be")
+                    choice("committed", committed)
+                    choice("rolledBack", rolledBack)
                 }
                 label {
                     "Your name"
@@ -61,18 +84,20 @@ struct ActionDialogs {
                 label {
                     span {
                         "To confirm, type the transaction's number, "
-                        strong { "\(record.id.number)" }
+                        strong { fill("number") }
                     }
                     input(
                         .name("number"), .type("text"), Attribute("required", nil),
-                        Attribute("inputmode", "numeric"), Attribute("autocomplete", "off"),
-                        Attribute("pattern", "\(record.id.number)"))
+                        Attribute("inputmode", "numeric"), Attribute("autocomplete", "off"))
                 }
-                outcome
-                buttons("Record the resolution", isDangerous: true)
+                ActionForm.answer
+                ActionForm.buttons("Record the resolution")
             }
         }
     }
+
+    /// Where the script writes a value of the button that opened the form.
+    private func fill(_ name: String) -> HTML { span(Attribute("data-fill", name)) {} }
 
     private func choice(_ value: String, _ meaning: String) -> HTML {
         label(.class("check-line")) {
@@ -81,14 +106,17 @@ struct ActionDialogs {
             span { meaning }
         }
     }
+}
 
+/// What the forms have in common.
+private enum ActionForm {
     /// Where the script writes what was answered.
-    private var outcome: HTML { p(.class("answer"), .role("alert")) {} }
+    static let answer = p(.class("answer"), .role("alert")) {}
 
-    private func buttons(_ action: String, isDangerous: Bool) -> HTML {
+    static func buttons(_ action: String) -> HTML {
         div(.class("buttons")) {
             button(.type("button"), .class("quiet"), Attribute("data-close", nil)) { "Cancel" }
-            button(.type("submit"), .class(isDangerous ? "danger" : "primary")) { action }
+            button(.type("submit"), .class("danger")) { action }
         }
     }
 }

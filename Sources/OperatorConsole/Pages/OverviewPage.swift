@@ -8,6 +8,8 @@ struct OverviewPage {
     /// Why the state database could not be read; nil if it was.
     let stateFailure: String?
     let readiness: Readiness
+    /// What was found on the state database's server; nil before the first reading.
+    let stateHazards: HazardSurvey?
     /// How old a transaction must be to be listed, in seconds.
     let age: Int
     let activity: ActivityReport
@@ -123,7 +125,7 @@ struct OverviewPage {
             )
         }
         let reporting = participants.filter { !$0.reported.isEmpty }
-        guard !reporting.isEmpty else { return nil }
+        guard !reporting.isEmpty else { return undoing }
         let total = reporting.reduce(0) { $0 + $1.reported.count }
         return (
             .bad,
@@ -131,6 +133,17 @@ struct OverviewPage {
             "tandem may not finish what it cannot prove. Open "
                 + reporting.map(\.status.name).joined(separator: " and ")
                 + " below: its page says why, and what to do."
+        )
+    }
+
+    /// Participants whose servers contradict decisions, also while nothing fails.
+    private var undoing: (tone: Tone, text: String, advice: String)? {
+        let names = participants.map(\.status).filter { $0.hazards.tone == .bad }.map(\.name)
+        guard !names.isEmpty else { return nil }
+        let places = names.joined(separator: " and ")
+        return (
+            .bad, "On the server of \(places) is what undoes two-phase commit.",
+            "Open \(places) below: its page names the hazard, and what to do."
         )
     }
 
@@ -148,6 +161,9 @@ struct OverviewPage {
         }
         if readiness.isDraining {
             Parts.notice(.retry) { p { "\(replica) is stopping and accepts nothing new." } }
+        }
+        for hazard in stateHazards?.hazards ?? [] {
+            hazard.notice { "The state database's server: \(hazard.kind.inWords)" }
         }
     }
 

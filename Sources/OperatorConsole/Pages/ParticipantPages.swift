@@ -1,3 +1,4 @@
+import CommitProtocol
 import CoordinatorAPI
 import TransactionEngine
 
@@ -68,7 +69,7 @@ struct ParticipantTable {
                 Parts.columns(
                     "Participant", "State", "Answers in", "Sessions open", "Prepared slots",
                     "Orphans",
-                    "Foreign", "Blocked sessions", "Left to an operator", "Last error")
+                    "Foreign", "Blocked sessions", "Left to an operator", "Hazards", "Last error")
                 tbody {
                     for participant in participants {
                         let status = participant.status
@@ -87,6 +88,7 @@ struct ParticipantTable {
                             figure(participant.count(.foreign, .otherInstallation), nil)
                             figure(participant.blockedCount, .retry)
                             figure(participant.reported.count, .bad)
+                            figure(status.hazards?.hazards.count, status.hazards.tone)
                             td(.class("prose")) {
                                 if !status.isAvailable, let error = status.lastError {
                                     div(.class("clamp"), .title(error)) { error }
@@ -139,6 +141,7 @@ struct ParticipantPage {
     /// What its server answered last about sessions that wait; nil if it has not yet.
     let waits: WaitsReading?
     let moment: Moment
+    let isReadOnly: Bool
 
     private var status: ParticipantStatus { participant.status }
 
@@ -149,6 +152,10 @@ struct ParticipantPage {
             div(.id("participant-state"), .live) { participant.pill }
         }
         div(.id("participant-facts"), .live) { facts }
+        section(.labelled(by: "hazards-title")) {
+            h2(.id("hazards-title")) { "Hazards" }
+            div(.id("hazards"), .live) { HazardList(survey: status.hazards, moment: moment).html }
+        }
         section(.labelled(by: "prepared-title")) {
             h2(.id("prepared-title")) { "Prepared transactions" }
             div(.id("prepared"), .live) {
@@ -168,6 +175,7 @@ struct ParticipantPage {
                 "Transactions with a branch in \(status.name)"
             }
         }
+        if !isReadOnly { ResolveDialog.rowless.html }
     }
 
     /// The reading of a participant that is not asked, because it does not answer.
@@ -231,11 +239,30 @@ struct ParticipantPage {
                         Parts.fact("Role") { code { found.owner } }
                         Parts.fact("Database") { code { found.database } }
                         Parts.fact("Prepared") { moment.relative(found.preparedAt) }
+                        if let branch = found.branch, branch.hasRow {
+                            Parts.fact("Transaction") { Parts.link(branch.transaction) }
+                        }
                     }
+                    if !isReadOnly, let branch = found.rowless { resolve(branch) }
                 }
             }
         }
         Parts.source("Found by this replica's last scan of the server.")
+    }
+
+    /// The button that opens the form for a prepared transaction without a row.
+    private func resolve(_ branch: ReportedTransaction.Branch) -> HTML {
+        div(.class("actions")) {
+            button(
+                .type("button"), .class("primary"), .hidden, Attribute("data-action", "resolve"),
+                Attribute("data-branch", "\(branch.number)"),
+                Attribute("data-participant", status.name),
+                Attribute("data-transaction", branch.transaction.description),
+                // No version: the interface refuses it as soon as there is a row.
+                Attribute("data-tag", "*"),
+                .labelled("Resolve branch \(branch.number) of \(branch.transaction)…")
+            ) { "Resolve…" }
+        }
     }
 
     @HTMLBuilder private var waiting: HTML {

@@ -36,7 +36,8 @@ extension OperatorConsole {
         let moment = now
         let page = OverviewPage(
             queues: queues, stateFailure: stateFailure, readiness: await readiness(),
-            age: age, activity: activity.report(), inFlight: await engine.inFlight,
+            stateHazards: await stateHazards(), age: age, activity: activity.report(),
+            inFlight: await engine.inFlight,
             participants: participants, replicas: replicas, replica: site.replica, moment: moment)
         let layout = Layout(
             site: site, place: .overview, title: "Overview", moment: moment, json: .overviewJSON)
@@ -139,7 +140,8 @@ extension OperatorConsole {
         }
         let asked = view.status.isAvailable ? [view.status.name] : []
         let waits = await waits.latest(of: asked)[view.status.name]
-        let page = ParticipantPage(participant: view, waits: waits, moment: now)
+        let page = ParticipantPage(
+            participant: view, waits: waits, moment: now, isReadOnly: site.isReadOnly)
         let layout = Layout(
             site: site, place: .participants, title: view.status.name, moment: page.moment,
             json: .participantJSON(view.status.name))

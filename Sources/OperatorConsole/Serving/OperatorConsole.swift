@@ -28,6 +28,8 @@ package struct OperatorConsole: Sendable {
     private let changes: ChangeFeed
     let clock: any EngineClock
     let readiness: @Sendable () async -> Readiness
+    /// What was found on the state database's server.
+    let stateHazards: @Sendable () async -> HazardSurvey?
     let prepared: ParticipantReadings<PreparedReport>
     let waits: ParticipantReadings<[LockWaitReport]>
     let site: Layout.Site
@@ -38,7 +40,8 @@ package struct OperatorConsole: Sendable {
     package init(
         engine: TransactionEngine, observer: ConsoleObserver, clock: any EngineClock,
         replica: String, isReadOnly: Bool, authorizer: Authorizer, forwarded: ForwardedFields,
-        readiness: @escaping @Sendable () async -> Readiness
+        readiness: @escaping @Sendable () async -> Readiness,
+        stateHazards: @escaping @Sendable () async -> HazardSurvey?
     ) {
         self.authorizer = authorizer
         self.forwarded = forwarded
@@ -47,6 +50,7 @@ package struct OperatorConsole: Sendable {
         changes = observer.changes
         self.clock = clock
         self.readiness = readiness
+        self.stateHazards = stateHazards
         prepared = ParticipantReadings(clock: clock) { name throws(ParticipantUnreachable) in
             try await engine.preparedTransactions(in: name)
         }

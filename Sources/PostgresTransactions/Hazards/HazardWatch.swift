@@ -79,14 +79,3 @@ extension Hazard {
         kind == other.kind && cause == other.cause
     }
 }
-
-extension Hazard.Kind {
-    /// Whether it contradicts decisions, also while nothing fails.
-    var undoesCommits: Bool {
-        switch self {
-        case .orphanTimeout, .scheduledJob, .transactionPooler, .wraparound: true
-        case .fsyncOff, .fullPageWritesOff, .asynchronousStandby, .vacuumHeldUp, .roleExpires:
-            false
-        }
-    }
-}

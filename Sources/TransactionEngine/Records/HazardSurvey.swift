@@ -20,6 +20,15 @@ package struct Hazard: Sendable, Hashable {
         case wraparound
         /// The role's password soon ends to be valid.
         case roleExpires
+
+        /// Whether it contradicts decisions, also while nothing fails.
+        package var undoesCommits: Bool {
+            switch self {
+            case .orphanTimeout, .scheduledJob, .transactionPooler, .wraparound: true
+            case .fsyncOff, .fullPageWritesOff, .asynchronousStandby, .vacuumHeldUp, .roleExpires:
+                false
+            }
+        }
     }
 
     /// What it is.

@@ -165,7 +165,8 @@ final class ParticipantScanner {
             guard prepared.found.ageSeconds >= graceSeconds, still.contains(name),
                 let reason = reasons[name] ?? reasonToReport(prepared, findings)
             else { return nil }
-            let id = transaction(of: name)
+            let branch = branch(of: name, findings)
+            let id = branch?.transaction
             let mayHaveLostRow =
                 prepared.isFromBefore || id.map { $0.number < findings.lowWaterMark } ?? false
             return ReportedTransaction(
@@ -175,7 +176,7 @@ final class ParticipantScanner {
                 owner: prepared.owner, database: prepared.database,
                 preparedAt: context.clock.wallTime
                     - Timestamp(prepared.found.ageSeconds * 1_000_000),
-                isOurs: prepared.claim == .ours)
+                isOurs: prepared.claim == .ours, branch: branch)
         }
     }
 
@@ -255,6 +256,17 @@ final class ParticipantScanner {
     /// Drops reports that an operator has resolved.
     func forget(_ gids: [String]) {
         for gid in gids { reported[gid] = nil }
+    }
+
+    private func branch(
+        of name: String, _ findings: Findings
+    ) -> ReportedTransaction.Branch? {
+        switch PreparedTransactionName.ownership(of: name, installation: context.log.installation) {
+        case .ours(let id, let number):
+            ReportedTransaction.Branch(
+                transaction: id, number: number, hasRow: findings.rows[id] != nil)
+        case .foreign: nil
+        }
     }
 
     private func transaction(of name: String) -> GlobalTransactionID? {

@@ -63,4 +63,19 @@ package struct ReportedTransaction: Sendable, Hashable {
     package let preparedAt: Timestamp
     /// Whether it may be ended from here, by a resolution.
     package let isOurs: Bool
+    /// The branch that it is, if its name is of the form that tandem gives.
+    package let branch: Branch?
+
+    /// A branch, as a gid names it.
+    package struct Branch: Sendable, Hashable {
+        /// Its transaction.
+        package let transaction: GlobalTransactionID
+        /// Its number there.
+        package let number: Int
+        /// Whether there is a row of the transaction.
+        package let hasRow: Bool
+    }
+
+    /// The branch that a resolution can end although no row records it.
+    package var rowless: Branch? { branch.flatMap { isOurs && !$0.hasRow ? $0 : nil } }
 }

@@ -41,7 +41,8 @@ struct ReplicaInterface {
                 engine: engine, observer: console, clock: clock,
                 replica: configuration.replica.name,
                 isReadOnly: configuration.console == .readOnly, authorizer: authorizer,
-                forwarded: configuration.forwardedFields, readiness: readiness
+                forwarded: configuration.forwardedFields, readiness: readiness,
+                stateHazards: { [state] in await state.hazards }
             ).add(to: &router)
         }
         return router

@@ -1,4 +1,5 @@
 import CoordinatorAPI
+import PostgresClusters
 import Testing
 
 @testable import tandem
@@ -12,7 +13,8 @@ struct AccessMatrixTests {
     /// A row: one request, and its status for each role.
     struct Row: CustomStringConvertible {
         let route: String
-        /// The request line, where `OWN` and `OTHER` stand for transactions of `checkout` and `billing`.
+        /// The request line, where `OWN` and `OTHER` stand for transactions of `checkout` and `billing`,
+        /// and `ROWLESS` for one that is prepared and has no row.
         let line: String
         var fields: [String] = []
         var body = ""
@@ -94,6 +96,15 @@ struct AccessMatrixTests {
             "POST /v1/transactions/{id}/resolution", "POST /v1/transactions/OTHER/resolution",
             operators(409), fields: json + ["If-Match: *"],
             body: ResolutionTests.body(0, "committed")),
+        // Prepared without a row. That it was committed is not shown, so what is allowed is refused.
+        Row(
+            "POST /v1/transactions/{id}/resolution", "POST /v1/transactions/ROWLESS/resolution",
+            operators(409), fields: json + ["If-Match: *"],
+            body: ResolutionTests.body(0, "committed")),
+        Row(
+            "POST /v1/transactions/{id}/resolution", "POST /v1/transactions/ROWLESS/resolution",
+            operators(412), fields: json + ["If-Match: \"1\""],
+            body: ResolutionTests.body(0, "committed")),
         Row("GET /v1/overview", nil, operators(200)),
         Row("GET /v1/replicas", nil, operators(200)),
         Row("GET /v1/participants", nil, operators(200)),
@@ -142,7 +153,8 @@ struct AccessMatrixTests {
 
     @Test("every route, for every role, whose ever the transaction is")
     func matrix() async throws {
-        try await withAccess { testbed, scene in
+        try await withAccess(settings: ResolutionTests.quick) { testbed, scene in
+            let rowless = try await Self.leaveRowless(testbed)
             let own = try await testbed.begin(as: .run, of: scene)
             let other = try await testbed.begin(as: .other, of: scene)
             for id in [own, other] {
@@ -153,6 +165,7 @@ struct AccessMatrixTests {
             }
             for row in Self.rows {
                 let line = row.line.replacing("OWN", with: own).replacing("OTHER", with: other)
+                    .replacing("ROWLESS", with: rowless)
                 for (role, status) in zip(AccessScene.Role.allCases, row.statuses) {
                     for byCookie in [false, true] {
                         let answer = try await testbed.ask(
@@ -168,6 +181,18 @@ struct AccessMatrixTests {
             let served = try await Self.routes(of: testbed)
             #expect(served == Set(Self.rows.map(\.route)))
         }
+    }
+
+    /// Prepares a transaction of this installation whose row may have been removed; returns its id.
+    private static func leaveRowless(_ testbed: Testbed) async throws -> String {
+        let id = "900001-00000000000000ab"
+        let installation = try #require(
+            try await testbed.value(
+                "state", "UPDATE tandem.installation SET low_water_mark = 900002 RETURNING id"))
+        let gid = "tandem:\(installation):\(id):0"
+        _ = try await testbed.cluster("users").psql(LeftToOperatorTests.prepare(gid, "r"))
+        _ = try await LeftToOperatorTests.entry(gid, in: "users", testbed)
+        return id
     }
 
     /// Expects that a refusal says what is missing, and nothing of what was asked for.

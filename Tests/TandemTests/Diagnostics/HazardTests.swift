@@ -118,6 +118,11 @@ struct HazardTests {
             try await testbed.until("it is read") { try await value(hazard) == "0" }
             try await testbed.asStranger("users", Self.orphanTimeout(60))
             try await testbed.until("it is noticed") { try await value(hazard) == "1" }
+            let shown = try await testbed.get("/v1/participants/users").body["hazards"]
+            let found = shown?["found"]?.elements.first { $0["kind"]?.string == "orphanTimeout" }
+            #expect(found?["undoesCommits"] == .bool(true))
+            #expect(
+                found?["cause"]?.string?.contains("prepared_orphaned_transaction_timeout") == true)
             try await testbed.asStranger("users", Self.orphanTimeout(0))
             try await testbed.until("it is gone") { try await value(hazard) == "0" }
             let log = testbed.log(of: 1)
