@@ -11,7 +11,7 @@ struct BinaryArrayTests {
     func isReadByServer() async throws {
         try await PostgresCluster.withTemporary { @LoopActor cluster in
             let connection = try await PostgresConnection.connect(
-                ConnectionOptions(conninfo: cluster.connectionString()), timeout: .seconds(60),
+                ConnectionOptions(conninfo: cluster.connectionString()), timeout: .seconds(300),
                 loop: .shared)
             defer { connection.close() }
             var truths = BinaryArray(of: .boolean)
@@ -39,7 +39,7 @@ struct BinaryArrayTests {
                 let command = Command(sql)
                     .with(arrays: [truths, bytes, numbers, texts, times])
                 let replies = try await connection.execute(
-                    [[Command("SET TimeZone = 'UTC'"), command]], timeout: .seconds(60))
+                    [[Command("SET TimeZone = 'UTC'"), command]], timeout: .seconds(300))
                 let result = try #require(replies[0][1].result)
                 let found = (0..<5).map { result.text(row: 0, column: $0) ?? "NULL" }
                 #expect(found == Self.expected[round])
@@ -69,7 +69,7 @@ struct BinaryArrayTests {
     func holdsArrayLiterals() async throws {
         try await PostgresCluster.withTemporary { @LoopActor cluster in
             let connection = try await PostgresConnection.connect(
-                ConnectionOptions(conninfo: cluster.connectionString()), timeout: .seconds(60),
+                ConnectionOptions(conninfo: cluster.connectionString()), timeout: .seconds(300),
                 loop: .shared)
             defer { connection.close() }
             let lists: [[String?]] = [
@@ -86,7 +86,7 @@ struct BinaryArrayTests {
             let command = Command(
                 "SELECT x.l::text[], cardinality(x.l::text[]) FROM unnest($1::text[]) AS x(l)"
             ).with(arrays: [array])
-            let replies = try await connection.execute([[command]], timeout: .seconds(60))
+            let replies = try await connection.execute([[command]], timeout: .seconds(300))
             let result = try #require(replies[0][0].result)
             for (row, list) in lists.enumerated() {
                 #expect(result.text(row: row, column: 0).flatMap(ArrayLiteral.read) == list)

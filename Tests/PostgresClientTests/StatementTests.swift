@@ -189,7 +189,7 @@ struct StatementTests {
             let commands = [Command(insert, [value])]
             let replies = try await connection.execute([commands])[0]
             return await connection.isOutdated(
-                commands, replies, before: before, timeout: .seconds(60))
+                commands, replies, before: before, timeout: .seconds(300))
         }
         for value in ["1", "1", "one", "1", "3000000000", "1"] {
             #expect(try await !isOutdated(value), "\(value)")

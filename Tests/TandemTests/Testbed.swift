@@ -153,12 +153,12 @@ struct Testbed {
 
     /// Polls for what another process does to a database, which offers no event to wait for.
     func until(_ what: String, _ condition: () async throws -> Bool) async throws {
-        let limit = ContinuousClock.now + .seconds(60)
+        let limit = ContinuousClock.now + .seconds(300)
         while ContinuousClock.now < limit {
             if try await condition() { return }
             try await Task.sleep(for: .milliseconds(25))
         }
-        Issue.record("not within 60 s: \(what)")
+        Issue.record("not within 300 s: \(what)")
     }
 
     /// A statement that runs until `go` is called, so that a test need not guess how long it runs.

@@ -36,7 +36,7 @@ struct TracingTests {
             bodies.withLock { $0.contains { $0.firstRange(of: bytes) != nil } }
         }
 
-        func stop() async { _ = await server.drain(within: .seconds(60)) }
+        func stop() async { _ = await server.drain(within: .seconds(300)) }
     }
 
     private static let trace: [UInt8] = [

@@ -44,7 +44,7 @@ struct EngineMetricsTests {
 
     @Test func `counts a refusal by its reason`() async throws {
         let bench = await Bench(observers: [metrics])
-        #expect(await bench.engine.drain(within: .seconds(60)))
+        #expect(await bench.engine.drain(within: .seconds(300)))
         _ = await bench.run(nil)
         #expect(value(#"tandem_refusals_total{reason="draining"}"#) == "1")
         #expect(value(#"tandem_request_duration_seconds_count{answer="refused"}"#) == "1")

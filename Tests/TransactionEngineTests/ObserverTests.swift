@@ -48,7 +48,7 @@ struct ObserverTests {
         _ = await bench.run(nil)
         try await until("ended committed")
         #expect(Set(events) == ["answered committed", "ended committed"])
-        #expect(await bench.engine.drain(within: .seconds(60)))
+        #expect(await bench.engine.drain(within: .seconds(300)))
         _ = await bench.run(nil)
         #expect(events.last == "refused")
     }

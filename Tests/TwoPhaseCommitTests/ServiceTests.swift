@@ -233,7 +233,7 @@ extension LibraryTests {
                 users.connectionString = "\(hosts) dbname=postgres"
                 var state = LogLocation.StateDatabase(
                     at: "\(hosts) dbname=state", replica: "library-1")
-                state.timeout = .seconds(60)
+                state.timeout = .seconds(300)
                 for log in [LogLocation.database(state), .logless] {
                     var configuration = Coordinator.Configuration(databases: [users], log: log)
                     configuration.allowsFsyncOff = true

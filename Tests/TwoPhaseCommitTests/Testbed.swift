@@ -87,7 +87,7 @@ final class Testbed: Sendable {
         var location = LogLocation.logless
         if hasLog {
             var database = LogLocation.StateDatabase(at: stateConnection, replica: replica)
-            database.timeout = .seconds(60)
+            database.timeout = .seconds(300)
             location = .database(database)
         }
         var configuration = Coordinator.Configuration(

@@ -89,7 +89,7 @@ extension Problem {
                 "Expected \"Bearer\" and a token in the Authorization header, got something else.")
         case .tokenUnknown:
             self.init(
-                .invalidToken, "The token is not known here: it is wrong, or was taken back.")
+                .invalidToken, "The token is not known here: it is wrong, or was revoked.")
         case .tokenExpired(let principal):
             self.init(
                 .invalidToken, "The token of \(principal) has expired. Expected a newer one.")

@@ -68,7 +68,7 @@ enum ProblemType: String, CaseIterable, Hashable, Sendable {
 
 /// What became of the transaction that a problem is about.
 enum ProblemOutcome: String, CaseIterable, Hashable, Sendable {
-    /// This request executed nothing; an earlier one with its key may have.
+    /// This request has no effect; an earlier one with its key may have.
     case notAccepted
     /// It is recorded as aborted: no branch takes effect.
     case aborted

@@ -72,7 +72,11 @@ struct Launch: Sendable {
     }
 
     private func allSettings(port: UInt16) -> [String: String] {
-        let defaults = ["max_prepared_transactions": "100", "max_connections": "200"]
+        let defaults = [
+            "max_prepared_transactions": "100", "max_connections": "200",
+            // A machine may be so busy that a client needs more than the usual minute.
+            "authentication_timeout": "600",
+        ]
         let own = [
             "listen_addresses": "127.0.0.1", "port": "\(port)", "unix_socket_directories": "",
             "logging_collector": "off", "log_destination": "stderr", "log_min_messages": "warning",

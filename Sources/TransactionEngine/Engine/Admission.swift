@@ -227,7 +227,7 @@ final class Admission {
             }
             if context.table[known.id]?.awaitsSuccessor == true { return .keyInProgress(nil) }
             if known.isOpen { return .keyInProgress(try await isDurable(known) ? known.id : nil) }
-            // An abort is answered with its problem, which mentions a branch's end only if it
+            // An abort is answered with its problem, which mentions a branch's outcome only if it
             // contradicts the abort.
             let isPlainAbort = known.decision == .abort && !known.needsOperator
             return .replayed(isPlainAbort ? known : try await status.view(ofDecided: known))

@@ -5,7 +5,8 @@ import EventLoop
 package enum RollbackAnswer: Sendable {
     /// No row of this principal has the id.
     case notFound
-    /// This is what is recorded; the decision may be commit, or out of reach.
+    /// This is what is recorded: the decision may be commit; or the transaction is undecidable and needs
+    /// an operator.
     case known(TransactionRecord)
     /// It is not known yet what was decided.
     case outcomeUnknown
@@ -29,7 +30,8 @@ final class RollbackService {
     /// Asks for an abort; asking again gives the recorded outcome.
     ///
     /// It is the same compare-and-set as any abort, so it may come too late: the answer is whichever
-    /// decision the row then holds. Where the request runs again, its last transaction is the one to
+    /// decision the row then holds. Where a branch is the commit point, the owner queries it instead. Where
+    /// the request runs again, its last transaction is the one to
     /// roll back.
     func rollBack(
         _ id: GlobalTransactionID, principal: String?
@@ -47,7 +49,9 @@ final class RollbackService {
         return answer
     }
 
-    /// The run after one, if the one can be seen; its own end needs no wait.
+    /// The next run of the same request, if the caller may see this one.
+    ///
+    /// A run that has a successor is aborted, so there is no need to wait for its finish.
     private func successor(
         of id: GlobalTransactionID, _ principal: String?
     ) async throws(LogUnavailable) -> GlobalTransactionID? {
@@ -82,7 +86,9 @@ final class RollbackService {
                 }
             } else {
                 requestHere(id)
-                // The owner may be about to run the request again: only the row says that it does not.
+                // The commit point holds the abort, and the row does not yet. The owner may write a
+                // successor together with the copy. It does not believe a signal alone: the note in the
+                // row says that it must not.
                 if isOpen, row.decision == .abort, context.table[id] == nil {
                     try await context.log.requestRollback(id)
                     await context.signals.send(.rollBack(id))

@@ -52,8 +52,8 @@ final class StatusReader {
         return try await withResolutions(decidedView(of: row))
     }
 
-    /// Like `view(of:principal:)`, but first waits until the transaction is finished, at most for
-    /// `limit`.
+    /// Like `view(of:principal:)`, but first waits until the transaction is finished, or needs an
+    /// operator, at most for `limit`.
     func view(
         of id: GlobalTransactionID, principal: String?, waiting limit: Duration
     ) async throws(LogUnavailable) -> TransactionRecord? {
@@ -264,7 +264,8 @@ final class StatusReader {
             return try await recordedView(of: here)
         }
         // Where this replica coordinates the transaction, the row is read once before an unfinished
-        // state is reported; each round else moves the inquiry on, which reads each branch once.
+        // state is reported. Every other round advances the inquiry, which reads each branch once, so the
+        // loop ends.
         var isRowRead = context.table[known.id] == nil
         var record = known
         var inquiry = FinishInquiry()

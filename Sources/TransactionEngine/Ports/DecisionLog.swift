@@ -13,7 +13,7 @@ package protocol DecisionLog: LogReader {
     var installation: String { get }
     /// This replica's name.
     var replica: String { get }
-    /// The epoch of this incarnation of the replica; every write checks that it is current.
+    /// The epoch of this incarnation of the replica; `perform` and `claimUnowned` check that it is current.
     var epoch: Int64 { get }
     /// Records that wait for the next batched write; 0 in a log that writes each at once.
     @LoopActor

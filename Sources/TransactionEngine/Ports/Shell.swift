@@ -101,7 +101,7 @@ package struct EngineLimits: Sendable {
     package var timelinesMax = 1024
     /// Results larger than this are not stored with the decision.
     package var storedResultBytesMax = 65_536
-    /// From the decision to the answer, at most.
+    /// From asking for the decision to the answer, at most.
     package var finishWait: Duration = .seconds(5)
     /// Prepared transactions without a row are left alone for at least this long.
     package var orphanGrace: Duration = .seconds(60)

@@ -81,7 +81,7 @@ struct LockWaitWriting {
         #expect(
             value["detail"]?.string
                 == "Statement 2 in orders waited for a lock in a cycle of 3 waits, each for the next "
-                + "one's lock. tandem aborted this transaction, the youngest of its own in the cycle, "
+                + "one's lock. tandem aborted this transaction, the youngest of tandem's in the cycle, "
                 + "so that the others could go on. Try again with a new Idempotency-Key.")
         for number in 0..<3 {
             let wait = value["cycle"]?[number]

@@ -111,7 +111,7 @@ import Testing
             defer { client.disconnect() }
             while site.requests.isEmpty { await Task.yield() }
             // Returns when the last request is over, which nothing but the cut can bring about.
-            await site.server.waitUntilIdle(within: .seconds(60))
+            await site.server.waitUntilIdle(within: .seconds(300))
             #expect(site.server.requestsInFlight == 0)
         }
     }

@@ -22,7 +22,7 @@ import Testing
             return try client.repliesToEnd()
         }
         await gate.arrivals(1)
-        async let drained = site.server.drain(within: .seconds(60))
+        async let drained = site.server.drain(within: .seconds(300))
         while site.server.traffic.withLock({ $0.phase == .serving }) { await Task.yield() }
         await gate.open()
         let replies = try await answers
@@ -75,7 +75,7 @@ import Testing
         let gate = Gate()
         let big = [UInt8](repeating: 0x61, count: 64 << 20)
         let site = try Site(
-            configure: { $0.responseTimeout = .seconds(60) },
+            configure: { $0.responseTimeout = .seconds(300) },
             render: { _ in ServerResponse(status: .serviceUnavailable, body: big) },
             handler: Self.held(gate))
         let port = site.port
@@ -152,7 +152,7 @@ import Testing
             }
             #expect(site.server.requestsInFlight == 10)
             await gate.open()
-            await site.server.waitUntilIdle(within: .seconds(60))
+            await site.server.waitUntilIdle(within: .seconds(300))
             #expect(site.server.requestsInFlight == 0)
         }
     }
@@ -166,10 +166,10 @@ import Testing
                 try client.send(Self.request)
                 return try client.reply()
             }
-            _ = await site.server.drain(within: .seconds(60))
+            _ = await site.server.drain(within: .seconds(300))
         }
         // A handler's task may still be on its way out.
-        let deadline = ContinuousClock.now + .seconds(60)
+        let deadline = ContinuousClock.now + .seconds(300)
         while server != nil, ContinuousClock.now < deadline { await Task.yield() }
         #expect(server == nil)
     }

@@ -16,7 +16,7 @@ import Testing
                 return try client.reply()
             }
             answer.withLock { $0 = reply }
-            await site.server.waitUntilIdle(within: .seconds(60))
+            await site.server.waitUntilIdle(within: .seconds(300))
             #expect(site.server.requestsInFlight == 0)
         }
         return answer.withLock { $0 }

@@ -34,7 +34,7 @@ struct Site: Sendable {
             _ = await server.drain(within: .zero)
             throw error
         }
-        _ = await server.drain(within: .seconds(60))
+        _ = await server.drain(within: .seconds(300))
     }
 
     init(

@@ -89,7 +89,7 @@ final class GateComparison {
     }
 
     private static func connect(_ options: ConnectionOptions) async throws -> PostgresConnection {
-        try await PostgresConnection.connect(options, timeout: .seconds(60), loop: .shared)
+        try await PostgresConnection.connect(options, timeout: .seconds(300), loop: .shared)
     }
 
     /// Tries the next text; a sentence if the gate let through what it must not.
@@ -105,7 +105,7 @@ final class GateComparison {
     /// Runs a text in a transaction; a sentence if it does what only the coordinator may do.
     func fault(of text: String, parameterCount: Int) async throws -> String? {
         if !connection.isOpen { connection = try await Self.connect(options) }
-        let limit = Duration.seconds(60)
+        let limit = Duration.seconds(300)
         let id = Command("SELECT pg_catalog.pg_current_xact_id()::text", cached: false)
         let begun = try await connection.execute(
             [[Command("BEGIN", cached: false), id]], timeout: limit)[0]

@@ -222,7 +222,7 @@ struct ListTests {
                 #expect(await log.perform(LogWrite(.decide(.commit), of: record)).isKnown)
             }
             // A session reports its counts when it is idle.
-            let limit = ContinuousClock.now + .seconds(60)
+            let limit = ContinuousClock.now + .seconds(300)
             var counts = ""
             while counts != "20|20", ContinuousClock.now < limit {
                 counts = try await cluster.psql(

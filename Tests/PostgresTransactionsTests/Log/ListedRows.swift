@@ -60,9 +60,9 @@ enum ListedRows {
 
     @LoopActor
     static func fill(_ state: StateDatabase) async throws {
-        try await state.readers.withConnection(timeout: .seconds(60)) { connection in
+        try await state.readers.withConnection(timeout: .seconds(300)) { connection in
             for sql in [insert, "ANALYZE tandem.transactions"] {
-                _ = try await connection.query(sql, timeout: .seconds(60))
+                _ = try await connection.query(sql, timeout: .seconds(300))
             }
         }
     }
@@ -78,16 +78,16 @@ struct ExecutedPlan {
     /// Runs a statement with the plan that it has whatever its parameters are.
     @LoopActor
     init(of sql: String, _ parameters: [String?], on state: StateDatabase) async throws {
-        let text = try await state.readers.withConnection(timeout: .seconds(60)) { connection in
+        let text = try await state.readers.withConnection(timeout: .seconds(300)) { connection in
             let values = parameters.map { value in
                 value.map { "'\($0.replacing("'", with: "''"))'" } ?? "NULL"
             }
             let list = values.isEmpty ? "" : "(\(values.joined(separator: ", ")))"
-            _ = try await connection.query("PREPARE q AS \(sql)", timeout: .seconds(60))
+            _ = try await connection.query("PREPARE q AS \(sql)", timeout: .seconds(300))
             let result = try await connection.query(
                 "EXPLAIN (ANALYZE, TIMING off, FORMAT json) EXECUTE q\(list)",
-                timeout: .seconds(60))
-            _ = try await connection.query("DEALLOCATE q", timeout: .seconds(60))
+                timeout: .seconds(300))
+            _ = try await connection.query("DEALLOCATE q", timeout: .seconds(300))
             return result.text(row: 0, column: 0) ?? ""
         }
         let plans = try JSONSerialization.jsonObject(with: Data(text.utf8)) as? [[String: Any]]

@@ -154,7 +154,7 @@ struct BranchPathTests {
         _ mode: CommitMode, of participants: PostgresParticipants
     ) async throws -> WorkingSession {
         let sessions = try await participants.reserve(
-            [SessionRequest(participant: "users", commitMode: mode)], within: .seconds(60))
+            [SessionRequest(participant: "users", commitMode: mode)], within: .seconds(300))
         return try #require(sessions.first as? WorkingSession)
     }
 
@@ -179,13 +179,13 @@ struct BranchPathTests {
             var options = ParticipantOptions(
                 name: "users",
                 connection: try ConnectionOptions(conninfo: cluster.connectionString()))
-            options.connectTimeout = .seconds(60)
+            options.connectTimeout = .seconds(300)
             options.journal = true
             let participants = try PostgresParticipants(
                 logless: [options], installation: "00000000-0000-0000-0000-000000000000",
                 allowsFsyncOff: true, queueMax: 10, loop: .shared, logger: Logger(label: "test"))
             let member = try #require(participants.members["users"])
-            member.finishers.giveBack(try await member.finishers.acquire(timeout: .seconds(60)))
+            member.finishers.giveBack(try await member.finishers.acquire(timeout: .seconds(300)))
             try await body(participants, member)
             await participants.close()
         }

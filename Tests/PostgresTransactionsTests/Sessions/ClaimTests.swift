@@ -88,7 +88,7 @@ extension StateDatabase {
             connection: try ConnectionOptions(conninfo: cluster.connectionString()),
             replica: replica)
         options.participants = participants
-        options.timeout = .seconds(60)
+        options.timeout = .seconds(300)
         options.allowsFsyncOff = true
         adjust(&options)
         return try await StateDatabase.open(options, loop: .shared, logger: logger)

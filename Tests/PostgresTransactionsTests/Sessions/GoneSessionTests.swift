@@ -16,7 +16,7 @@ struct GoneSessionTests {
             var options = ParticipantOptions(
                 name: "users",
                 connection: try ConnectionOptions(conninfo: cluster.connectionString()))
-            options.connectTimeout = .seconds(60)
+            options.connectTimeout = .seconds(300)
             let participants = try PostgresParticipants(
                 [options], state: state, queueMax: 10, logger: Logger(label: "test"))
             while try await cluster.psql("SELECT count(*) FROM tandem.sessions") == "0" {}

@@ -30,7 +30,7 @@ struct HandoverTests {
         var options = ParticipantOptions(
             name: "users", connection: try ConnectionOptions(conninfo: cluster.connectionString()))
         options.poolSize = 1
-        options.connectTimeout = .seconds(60)
+        options.connectTimeout = .seconds(300)
         let participants = try PostgresParticipants(
             logless: [options], installation: "i", allowsFsyncOff: true, queueMax: 10,
             loop: .shared, logger: logger)

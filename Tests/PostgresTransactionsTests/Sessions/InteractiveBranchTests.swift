@@ -20,7 +20,7 @@ struct InteractiveBranchTests {
 
     private static func connect(_ cluster: PostgresCluster) async throws -> PostgresConnection {
         try await PostgresConnection.connect(
-            ConnectionOptions(conninfo: cluster.connectionString()), timeout: .seconds(60),
+            ConnectionOptions(conninfo: cluster.connectionString()), timeout: .seconds(300),
             loop: .shared)
     }
 

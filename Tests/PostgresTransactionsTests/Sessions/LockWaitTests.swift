@@ -33,7 +33,7 @@ struct LockWaitTests {
             let asker = try await open(cluster)
             let found = try await LockQuery.find(
                 [first.processID, second.processID, holder.processID], on: asker,
-                timeout: .seconds(60))
+                timeout: .seconds(300))
             let waiters = [found[first.processID], found[second.processID]]
             #expect(waiters.map { $0?.query } == ["INSERT INTO t VALUES (2)", "TABLE u"])
             #expect(waiters.map { $0?.wait?.gids } == [["tandem:i:1-ab:0"], []])
@@ -50,7 +50,7 @@ struct LockWaitTests {
 
     private func open(_ cluster: PostgresCluster) async throws -> PostgresConnection {
         try await PostgresConnection.connect(
-            ConnectionOptions(conninfo: cluster.connectionString()), timeout: .seconds(60),
+            ConnectionOptions(conninfo: cluster.connectionString()), timeout: .seconds(300),
             loop: .shared)
     }
 

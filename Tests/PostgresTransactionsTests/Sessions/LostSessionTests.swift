@@ -45,12 +45,12 @@ struct LostSessionTests {
                 name: "users",
                 connection: try ConnectionOptions(conninfo: cluster.connectionString()))
             options.finishers = 1
-            options.connectTimeout = .seconds(60)
+            options.connectTimeout = .seconds(300)
             let participants = try PostgresParticipants(
                 logless: [options], installation: "i", allowsFsyncOff: true, queueMax: 10,
                 loop: .shared, logger: Logger(label: "test"))
             let member = try #require(participants.members["users"])
-            member.finishers.giveBack(try await member.finishers.acquire(timeout: .seconds(60)))
+            member.finishers.giveBack(try await member.finishers.acquire(timeout: .seconds(300)))
             try await body(participants, member)
             await participants.close()
         }
@@ -60,7 +60,7 @@ struct LostSessionTests {
     private func losing<Answer: Sendable>(
         _ member: PostgresParticipant, _ body: @escaping @LoopActor @Sendable () async -> Answer
     ) async throws -> Answer {
-        let connection = try await member.finishers.acquire(timeout: .seconds(60))
+        let connection = try await member.finishers.acquire(timeout: .seconds(300))
         let asking = Task(executorPreference: EventLoop.shared) { await body() }
         while member.finishers.waitingCount == 0 { await Task.yield() }
         member.finishers.giveBack(connection)

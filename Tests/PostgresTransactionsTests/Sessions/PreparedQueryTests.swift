@@ -24,9 +24,9 @@ struct PreparedQueryTests {
     ) async throws -> [PreparedQuery.Found] {
         let connection = try await PostgresConnection.connect(
             ConnectionOptions(conninfo: cluster.connectionString(user: user)),
-            timeout: .seconds(60), loop: .shared)
+            timeout: .seconds(300), loop: .shared)
         defer { connection.close() }
-        return try await PreparedQuery.find(on: connection, timeout: .seconds(60))
+        return try await PreparedQuery.find(on: connection, timeout: .seconds(300))
     }
 
     @Test("nothing is prepared")
@@ -96,7 +96,7 @@ struct PreparedQueryTests {
                 sessions.append(
                     try await PostgresConnection.connect(
                         ConnectionOptions(conninfo: cluster.connectionString()),
-                        timeout: .seconds(60), loop: .shared))
+                        timeout: .seconds(300), loop: .shared))
             }
             let waits = sessions.map { session in
                 Task { try await session.query("UPDATE t SET n = 2 WHERE id = 1") }

@@ -115,7 +115,7 @@ struct ReplicaDeadlockTests {
         ) { @LoopActor cluster in
             let scene = try await DeadlockScene(cluster, 2, replicas: ["one", "two"])
             let state = try await PostgresConnection.connect(
-                ConnectionOptions(conninfo: cluster.connectionString()), timeout: .seconds(60),
+                ConnectionOptions(conninfo: cluster.connectionString()), timeout: .seconds(300),
                 loop: .shared)
             defer { state.close() }
             _ = try await state.query(

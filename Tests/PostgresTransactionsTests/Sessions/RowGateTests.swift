@@ -25,7 +25,7 @@ struct RowGateTests {
             let mode: CommitMode = way == .held ? .readOnly : .twoPhase
             let request = SessionRequest(
                 participant: "a", commitMode: mode, shape: Self.hot, parameters: [Self.row])
-            let session = try await bed.participants.reserve([request], within: .seconds(60))[0]
+            let session = try await bed.participants.reserve([request], within: .seconds(300))[0]
             let next = await bed.ask(Self.hot, row: Self.row)
             // Three sessions are idle.
             #expect(bed.waitingCount == 1)
@@ -86,7 +86,7 @@ struct RowGateTests {
             let lock = "SELECT pg_advisory_xact_lock(7)"
             let held = SessionRequest(
                 participant: "a", commitMode: .readOnly, shape: Self.hot, parameters: [Self.row])
-            let first = try await bed.participants.reserve([held], within: .seconds(60))[0]
+            let first = try await bed.participants.reserve([held], within: .seconds(300))[0]
             let second = await bed.ask(Self.hot, row: Self.row)
             let third = await bed.ask(Self.hot, row: Self.row)
             #expect(try await bed.work(lock, in: first, number: 1, mode: .readOnly).reply == .held)
@@ -184,7 +184,7 @@ struct RowGateTests {
             for row in 1...3 { bed.noteContention(of: Self.hot, row: row) }
             let blocker = try await bed.take(of: "b")[0]
             let held = SessionRequest(participant: "b", commitMode: .readOnly)
-            let holder = try await bed.participants.reserve([held], within: .seconds(60))[0]
+            let holder = try await bed.participants.reserve([held], within: .seconds(300))[0]
             let lock = "SELECT pg_advisory_xact_lock(7)"
             #expect(try await bed.work(lock, in: holder, number: 1, mode: .readOnly).reply == .held)
             blocker.release()

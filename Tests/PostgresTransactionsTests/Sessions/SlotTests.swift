@@ -20,13 +20,13 @@ struct SlotTests {
             var options = ParticipantOptions(
                 name: "users",
                 connection: try ConnectionOptions(conninfo: cluster.connectionString()))
-            options.connectTimeout = .seconds(60)
+            options.connectTimeout = .seconds(300)
             options.preparedSlots = 1
             let participants = try PostgresParticipants(
                 [options], state: state, queueMax: 10, logger: Logger(label: "test"))
             let request = SessionRequest(participant: "users", commitMode: .twoPhase)
             let session = try #require(
-                try await participants.reserve([request], within: .seconds(60)).first)
+                try await participants.reserve([request], within: .seconds(300)).first)
             let gid = "tandem:\(state.installation):1-0000000000000001:0"
             let statement = Statement(sql: "CREATE TABLE t ()")
             let work = try WorkRequest(
@@ -42,11 +42,11 @@ struct SlotTests {
                 try await participants.preparedTransactions(in: "users").map(\.found.name) == [gid])
             let usage = SlotUsage(limit: 10, share: 1, own: 1, others: 0)
             await #expect(throws: AdmissionFailure.slotsExhausted(name: "users", usage: usage)) {
-                try await participants.reserve([request], within: .seconds(60))
+                try await participants.reserve([request], within: .seconds(300))
             }
             _ = try await cluster.psql("ROLLBACK PREPARED '\(gid)'")
             #expect(try await participants.preparedTransactions(in: "users").isEmpty)
-            for session in try await participants.reserve([request], within: .seconds(60)) {
+            for session in try await participants.reserve([request], within: .seconds(300)) {
                 session.release()
             }
             await participants.close()
@@ -60,20 +60,20 @@ struct SlotTests {
     func shared() async throws {
         try await onTwoDatabases(slots: 2) { cluster, participants in
             let both = [Self.request, SessionRequest(participant: "orders", commitMode: .twoPhase)]
-            let first = try await participants.reserve(both, within: .seconds(60))
+            let first = try await participants.reserve(both, within: .seconds(300))
             // Both of the server's slots are spoken for, one by each database.
             await #expect(
                 throws: AdmissionFailure.slotsExhausted(
                     name: "users", usage: SlotUsage(limit: 2, own: 1, others: 1))
-            ) { try await participants.reserve([Self.request], within: .seconds(60)) }
+            ) { try await participants.reserve([Self.request], within: .seconds(300)) }
             for session in first { session.release() }
             _ = try await cluster.psql("BEGIN; CREATE TABLE s (); PREPARE TRANSACTION 's'")
             _ = try await participants.preparedTransactions(in: "users")
             await #expect(throws: AdmissionFailure.self) {
-                try await participants.reserve(both, within: .seconds(60))
+                try await participants.reserve(both, within: .seconds(300))
             }
             // One at a time there is room for.
-            for session in try await participants.reserve([Self.request], within: .seconds(60)) {
+            for session in try await participants.reserve([Self.request], within: .seconds(300)) {
                 session.release()
             }
             #expect(
@@ -91,14 +91,14 @@ struct SlotTests {
             try await #require(
                 throws: AdmissionFailure.slotsExhausted(
                     name: "users", usage: SlotUsage(limit: 1, own: 0, others: 1))
-            ) { try await participants.reserve([Self.request], within: .seconds(60)) }
+            ) { try await participants.reserve([Self.request], within: .seconds(300)) }
             _ = try await cluster.psql("ROLLBACK PREPARED 's'")
             // No scan runs here: a request itself has to notice, if not one that comes within the age
             // up to which a count is believed, or that found the server too slow.
             var sessions: [any BranchSession] = []
             while sessions.isEmpty {
                 do {
-                    sessions = try await participants.reserve([Self.request], within: .seconds(60))
+                    sessions = try await participants.reserve([Self.request], within: .seconds(300))
                 } catch {
                     guard case .slotsExhausted? = error as? AdmissionFailure else { throw error }
                 }
@@ -113,7 +113,7 @@ struct SlotTests {
             let reading = SessionRequest(participant: "users", commitMode: .readOnly)
             // Again if a count found the server too slow.
             while true {
-                let first = try await participants.reserve([reading], within: .seconds(60))
+                let first = try await participants.reserve([reading], within: .seconds(300))
                 let tickets = participants.reservations.lastTicket
                 let waiting = Task(executorPreference: EventLoop.shared) {
                     try await participants.reserve([Self.request], within: .seconds(86_400))
@@ -146,7 +146,7 @@ struct SlotTests {
                     name: $0.key,
                     connection: try ConnectionOptions(
                         conninfo: cluster.connectionString(database: $0.value)))
-                options.connectTimeout = .seconds(60)
+                options.connectTimeout = .seconds(300)
                 options.poolSize = poolSize
                 return options
             }

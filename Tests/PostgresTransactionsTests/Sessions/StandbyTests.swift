@@ -121,11 +121,11 @@ struct StandbyTests {
     @LoopActor
     private static func commitPrepared(_ cluster: PostgresCluster) async throws -> SQLState? {
         let connection = try await PostgresConnection.connect(
-            ConnectionOptions(conninfo: cluster.connectionString()), timeout: .seconds(60),
+            ConnectionOptions(conninfo: cluster.connectionString()), timeout: .seconds(300),
             loop: .shared)
         defer { connection.close() }
         let command = Command("COMMIT PREPARED 'x'", cached: false)
-        let replies = try await connection.execute([[command]], timeout: .seconds(60))
+        let replies = try await connection.execute([[command]], timeout: .seconds(300))
         guard case .failed(let message) = replies[0][0] else { return nil }
         return message.state
     }
@@ -159,6 +159,6 @@ struct StandbyTests {
             if try await isSo() { return }
             try await Task.sleep(for: .milliseconds(50))
         }
-        Issue.record("not within 60 s: \(what)")
+        Issue.record("not within 300 s: \(what)")
     }
 }

@@ -57,11 +57,11 @@ struct SettingsTests {
             let started = isReset || column == "finishing" || column == "reading"
             let connection = try await PostgresConnection.connect(
                 started ? options.overriding(["options": settings.startup]) : options,
-                timeout: .seconds(60), loop: .shared)
+                timeout: .seconds(300), loop: .shared)
             defer { connection.close() }
             if !started {
                 let hello = Command("SELECT 1", cached: false)
-                _ = try await connection.set(settings, thenRun: hello, timeout: .seconds(60))
+                _ = try await connection.set(settings, thenRun: hello, timeout: .seconds(300))
             }
             if isReset {
                 _ = try await connection.query("SET client_min_messages = 'error'")
@@ -105,9 +105,9 @@ struct SettingsTests {
         var participant = ParticipantOptions(
             name: "users",
             connection: try ConnectionOptions(conninfo: cluster.connectionString(user: "app")))
-        participant.connectTimeout = .seconds(60)
+        participant.connectTimeout = .seconds(300)
         let connection = try await PostgresConnection.connect(
-            participant.connection.overriding(options), timeout: .seconds(60), loop: .shared)
+            participant.connection.overriding(options), timeout: .seconds(300), loop: .shared)
         defer { connection.close() }
         let registry = SessionRegistry(allowsFsyncOff: true)
         do {
@@ -131,13 +131,13 @@ struct SettingsTests {
             let connection = try ConnectionOptions(conninfo: cluster.connectionString(user: "app"))
             var options = StateOptions(connection: connection, replica: "one")
             options.allowsFsyncOff = true
-            options.timeout = .seconds(60)
+            options.timeout = .seconds(300)
             let refused = await #expect(throws: StateDatabaseError.self) {
                 _ = try await StateDatabase.connect(options, loop: .shared)
             }
             #expect(refused?.description.contains(setting) == true)
             let check = await Diagnostics.examine(
-                connection, as: .state, allowsFsyncOff: true, timeout: .seconds(60), loop: .shared)
+                connection, as: .state, allowsFsyncOff: true, timeout: .seconds(300), loop: .shared)
             #expect(check.checks.first { $0.name == "settings" }?.verdict == .failing)
         }
     }
@@ -170,7 +170,7 @@ struct SettingsTests {
         let connection = try await PostgresConnection.connect(
             ConnectionOptions(
                 conninfo: cluster.connectionString(),
-                overriding: ["options": "-c track_activities=off"]), timeout: .seconds(60),
+                overriding: ["options": "-c track_activities=off"]), timeout: .seconds(300),
             loop: .shared)
         defer { connection.close() }
         let seen = try await cluster.psql(

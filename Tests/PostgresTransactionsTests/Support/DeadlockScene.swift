@@ -30,7 +30,7 @@ final class DeadlockScene {
             _ = try await cluster.psql("CREATE DATABASE d\(place)")
             connections.append(try first.overriding(["dbname": "d\(place)"]))
             let connection = try await PostgresConnection.connect(
-                connections[place], timeout: .seconds(60), loop: .shared)
+                connections[place], timeout: .seconds(300), loop: .shared)
             defer { connection.close() }
             _ = try await connection.query("CREATE TABLE t (id int PRIMARY KEY, n int)")
             _ = try await connection.query("INSERT INTO t VALUES (1, 0), (2, 0)")
@@ -38,7 +38,7 @@ final class DeadlockScene {
         self.connections = connections
         let options = connections.enumerated().map { place, connection in
             var options = ParticipantOptions(name: "p\(place)", connection: connection)
-            options.connectTimeout = .seconds(60)
+            options.connectTimeout = .seconds(300)
             options.lockTimeout = .zero
             options.statementTimeout = .zero
             return options
@@ -48,7 +48,7 @@ final class DeadlockScene {
         for name in names {
             var state = StateOptions(connection: first, replica: name)
             state.allowsFsyncOff = true
-            state.timeout = .seconds(60)
+            state.timeout = .seconds(300)
             state.lease = .seconds(600)
             states.append(try await StateDatabase.open(state, loop: .shared, logger: logger))
         }
@@ -85,7 +85,7 @@ final class DeadlockScene {
 
     func connect(_ place: Int) async throws -> PostgresConnection {
         try await PostgresConnection.connect(
-            connections[place], timeout: .seconds(60), loop: .shared)
+            connections[place], timeout: .seconds(300), loop: .shared)
     }
 
     /// Has branch 0 of a transaction do its work and be prepared.
@@ -163,6 +163,6 @@ final class DeadlockScene {
         in place: Int, at replica: Int, _ mode: CommitMode, shape: Int
     ) async throws -> any BranchSession {
         let request = SessionRequest(participant: "p\(place)", commitMode: mode, shape: shape)
-        return try await replicas[replica].reserve([request], within: .seconds(60))[0]
+        return try await replicas[replica].reserve([request], within: .seconds(300))[0]
     }
 }

@@ -28,7 +28,7 @@ extension PostgresCluster {
     @LoopActor
     func hold(_ sql: String) async throws -> Hold {
         let connection = try await PostgresConnection.connect(
-            ConnectionOptions(conninfo: connectionString()), timeout: .seconds(60), loop: .shared)
+            ConnectionOptions(conninfo: connectionString()), timeout: .seconds(300), loop: .shared)
         _ = try await connection.query("BEGIN")
         _ = try await connection.query(sql)
         return Hold(connection)
@@ -38,7 +38,7 @@ extension PostgresCluster {
     @LoopActor
     func untilLocksAreAwaited(by count: Int) async throws {
         let connection = try await PostgresConnection.connect(
-            ConnectionOptions(conninfo: connectionString()), timeout: .seconds(60), loop: .shared)
+            ConnectionOptions(conninfo: connectionString()), timeout: .seconds(300), loop: .shared)
         defer { connection.close() }
         while try await connection.query(
             "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'"

@@ -32,7 +32,7 @@ struct SessionBed {
             let options = ["a", "b"].map { name in
                 var options = ParticipantOptions(name: name, connection: connection)
                 options.poolSize = poolSize
-                options.connectTimeout = .seconds(60)
+                options.connectTimeout = .seconds(300)
                 // A branch waits for a lock until a test releases it.
                 options.lockTimeout = .zero
                 options.statementTimeout = .zero
@@ -81,7 +81,7 @@ struct SessionBed {
         _ shape: Int = 0, row: Int? = nil, of names: String...
     ) async throws -> Sessions {
         try await participants.reserve(
-            requests(shape, row: row, of: names.isEmpty ? ["a"] : names), within: .seconds(60))
+            requests(shape, row: row, of: names.isEmpty ? ["a"] : names), within: .seconds(300))
     }
 
     /// Asks for a session of each, and returns when it waits, or is answered.

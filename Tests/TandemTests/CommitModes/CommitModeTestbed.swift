@@ -14,7 +14,7 @@ func withCommitModes(
     var patient = keys
     for name in Sandbox.participantNames {
         let more = keys[name].map { ", \($0)" } ?? ""
-        patient[name] = "connectTimeoutMilliseconds: 30000\(more)"
+        patient[name] = "connectTimeoutMilliseconds: 300000\(more)"
     }
     try await withTestbed(settings: settings, keys: patient, body)
 }

@@ -173,7 +173,7 @@ struct JournalElsewhere {
 
     /// As a machine that is slow to connect needs it, with the journal in `users`.
     static let patient = [
-        "users": "connectTimeoutMilliseconds: 30000, journal: true",
-        "orders": "connectTimeoutMilliseconds: 30000",
+        "users": "connectTimeoutMilliseconds: 300000, journal: true",
+        "orders": "connectTimeoutMilliseconds: 300000",
     ]
 }

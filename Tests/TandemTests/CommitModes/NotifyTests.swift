@@ -59,7 +59,7 @@ private final class Ears {
 
     init(_ conninfo: String) async throws {
         connection = try await PostgresConnection.connect(
-            ConnectionOptions(conninfo: conninfo), timeout: .seconds(60), loop: .shared)
+            ConnectionOptions(conninfo: conninfo), timeout: .seconds(300), loop: .shared)
         let (stream, continuation) = AsyncStream<String>.makeStream()
         payloads = stream
         connection.onNotification = { _, payload in continuation.yield(payload) }

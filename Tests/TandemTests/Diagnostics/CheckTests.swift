@@ -50,7 +50,7 @@ struct CheckTests {
             #expect(verdict("fsync", strict) == .failing)
             let asState = await Diagnostics.examine(
                 try ConnectionOptions(conninfo: cluster.connectionString()), as: .state,
-                allowsFsyncOff: true, timeout: .seconds(60), loop: .shared)
+                allowsFsyncOff: true, timeout: .seconds(300), loop: .shared)
             #expect(asState.verdict == .warning)
             #expect(verdict("preparedTransactions", asState) == nil)
         }
@@ -68,7 +68,7 @@ struct CheckTests {
                 let options = try ConnectionOptions(
                     conninfo: cluster.connectionString(), overriding: ["dbname": name])
                 let diagnosis = await Diagnostics.examine(
-                    options, as: .state, allowsFsyncOff: true, timeout: .seconds(60), loop: .shared)
+                    options, as: .state, allowsFsyncOff: true, timeout: .seconds(300), loop: .shared)
                 #expect(verdict("encoding", diagnosis) == (isFit ? .ok : .failing))
                 #expect(diagnosis.verdict == .failing || isFit)
                 var state = StateOptions(connection: options, replica: "one")
@@ -100,7 +100,7 @@ struct CheckTests {
                 conninfo: cluster.connectionString(),
                 overriding: ["port": "\(pooler.port)", "sslmode": "disable"])
             let diagnosis = await Diagnostics.examine(
-                options, as: .participant, allowsFsyncOff: true, timeout: .seconds(60),
+                options, as: .participant, allowsFsyncOff: true, timeout: .seconds(300),
                 loop: .shared)
             #expect(verdict("reachable", diagnosis) == .ok)
             #expect(verdict("session", diagnosis) == .failing)
@@ -109,7 +109,7 @@ struct CheckTests {
         }
         let nobody = await Diagnostics.examine(
             try ConnectionOptions(conninfo: "host=127.0.0.1 port=1 user=x dbname=x"),
-            as: .participant, allowsFsyncOff: true, timeout: .seconds(60), loop: .shared)
+            as: .participant, allowsFsyncOff: true, timeout: .seconds(300), loop: .shared)
         #expect(nobody.checks.map(\.name) == ["reachable"] && nobody.verdict == .failing)
     }
 
@@ -158,7 +158,7 @@ struct CheckTests {
     ) async throws -> Diagnosis {
         await Diagnostics.examine(
             try ConnectionOptions(conninfo: cluster.connectionString(user: user)),
-            as: .participant, allowsFsyncOff: false, timeout: .seconds(60), loop: .shared)
+            as: .participant, allowsFsyncOff: false, timeout: .seconds(300), loop: .shared)
     }
 
     private func verdict(_ name: String, _ diagnosis: Diagnosis) -> Diagnosis.Verdict? {

@@ -38,7 +38,7 @@ struct HazardTests {
     {
         await Diagnostics.examine(
             try ConnectionOptions(conninfo: cluster.connectionString(user: user)),
-            as: .participant, allowsFsyncOff: true, timeout: .seconds(60), loop: .shared)
+            as: .participant, allowsFsyncOff: true, timeout: .seconds(300), loop: .shared)
     }
 
     private func found(_ name: String, _ diagnosis: Diagnosis) -> Diagnosis.Check? {

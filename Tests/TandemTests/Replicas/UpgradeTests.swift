@@ -85,7 +85,7 @@ struct UpgradeTests {
 
     @Test("SQL that changes the role: the branch is still our own to end, who are no superuser")
     func roleChanged() async throws {
-        let keys = ["users": "connectTimeoutMilliseconds: 30000"]
+        let keys = ["users": "connectTimeoutMilliseconds: 300000"]
         try await withTestbed(settings: ResolutionTests.quick, keys: keys) { testbed in
             await testbed.replica.stop()
             for sql in [
@@ -111,7 +111,7 @@ struct UpgradeTests {
 
     @Test("a witness table of another role: refused with the SQL that allows it, then used")
     func foreignWitness() async throws {
-        let keys = ["users": "witness: true, connectTimeoutMilliseconds: 30000"]
+        let keys = ["users": "witness: true, connectTimeoutMilliseconds: 300000"]
         try await withTestbed(settings: ResolutionTests.quick, keys: keys) { testbed in
             await testbed.replica.stop()
             for sql in [
