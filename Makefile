@@ -27,7 +27,7 @@ endif
 MINUTES := 5
 SEEDS := 20000
 
-.PHONY: help setup build demo test test-servers test-console check fuzz gate-differential bench bench-compare \
+.PHONY: help setup build demo test test-servers test-console console-screenshots check fuzz gate-differential bench bench-compare \
     bench-growth bench-reads bench-instructions bench-recovery bench-library bench-endurance crash-matrix chaos \
     linearizability isolation simulate policies mutants \
     model model-3x3 examples docs api-check clean
@@ -57,8 +57,11 @@ test-servers: setup ## What another version of PostgreSQL may break, in short; w
 	@$(PROOF) crash-matrix --sample 12
 	@$(PROOF) traps
 
-test-console: setup ## The operators' pages in a real Chromium, every action to its end; some 2 minutes.
+test-console: setup ## The operators' pages in a real Chromium, every action to its end; some 4 minutes.
 	@scripts/check.sh console
+
+console-screenshots: setup ## Pictures of the operators' pages in every state and width, into DIR.
+	@scripts/console-screenshots.sh $(or $(DIR),.build/console-screenshots)
 
 check: setup ## Format, tidy rules, contract, a fuzzed server, Dockerfile, sanitizers.
 	@scripts/check.sh

@@ -98,6 +98,27 @@ class Scenes:
             self.is_tried_again(answer.body["id"])
         return answer.body["id"]
 
+    def in_doubt(self, other):
+        """A transaction of another replica, which is killed after COMMIT in its commit point, `orders`.
+
+        Whether it was committed is not known while `orders` does not answer. The other replica is to
+        be added, and not started.
+        """
+        failpoint = "commitLocally.after.1"
+        other.start(f"{failpoint}=stop")
+        body = self.body(onePhase=True)
+        body["branches"][0] |= {"readOnly": True, "statements": [{"sql": "SELECT 1"}]}
+        Caller(other, body)
+        assert other.stops_at(failpoint, SECONDS_MAX)
+        orders = self.stack.participants["orders"]
+        orders.kill()
+        self._undo.append(orders.start_again_if_ended)
+        other.kill()
+        label = body["labels"]["scene"]
+        processes.until(SECONDS_MAX, "it is in doubt", lambda: self.replica.get(
+            f"/v1/transactions?queue=inDoubt&label=scene:{label}").body["transactions"])
+        return self.listed(label)[0]["id"]
+
     def goes_astray(self):
         """A transaction whose branch in `orders` was rolled back by hand, against the decision."""
         cluster = self.stack.participants["orders"]

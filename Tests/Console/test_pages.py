@@ -35,6 +35,16 @@ def test_why_a_transaction_was_aborted(opened, scenes):
     expect(page.locator("#problem")).to_contain_text("orders")
 
 
+def test_a_transaction_in_doubt(opened, scenes, stack):
+    transaction = scenes.in_doubt(stack.add_replica("replica-4"))
+    page = opened(f"/transactions/{transaction}")
+    expect(page.locator("#standing")).to_contain_text("in doubt")
+    expect(page.locator("#standing")).to_contain_text("Bring orders back.")
+    expect(page.locator("#branch-1")).to_contain_text("its own COMMIT, which decides")
+    stack.participants["orders"].start()
+    expect(page.locator("#standing")).to_contain_text("All 2 branches have committed.")
+
+
 def test_whom_a_branch_waits_for(opened, scenes):
     transaction, _ = scenes.waits()
     page = opened(f"/transactions/{transaction}")
@@ -73,10 +83,10 @@ def test_what_a_prepared_transaction_locks_and_blocks(opened, scenes):
 def test_what_on_a_server_undoes_two_phase_commit(opened, scenes):
     page = opened("/participants/users")
     # The harness's servers run without fsync.
-    expect(page.locator("#hazards")).to_contain_text("A crash may lose what it reported as committed.")
+    expect(page.locator("#hazards")).to_contain_text("Its commits are not durable.")
     expect(page.locator("#hazards")).to_contain_text("fsync = off")
     page = opened("/")
-    expect(page.locator("#notices")).to_contain_text("The state database's server: A crash may lose")
+    expect(page.locator("#notices")).to_contain_text("The state database's server: Its commits are not")
 
 
 def test_nothing_from_outside_is_markup(opened, scenes):

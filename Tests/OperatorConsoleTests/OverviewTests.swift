@@ -68,7 +68,7 @@ import Testing
                 == "On the server of users is what undoes two-phase commit.")
         #expect(headline(participant(hazards: [loses])) == "Nothing needs an operator.")
         let markup = page(participant(), stateHazards: [loses])
-        #expect(markup.contains("The state database&#39;s server: A crash may lose what"))
+        #expect(markup.contains("The state database&#39;s server: Its commits are not durable."))
         #expect(markup.contains("Turn it on."))
     }
 }

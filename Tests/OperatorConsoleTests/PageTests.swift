@@ -169,6 +169,20 @@ import Testing
         #expect(page.contains("1 d at the pace of the last hour"))
     }
 
+    @Test func drawsAnEndAgainstTheDecisionAsSuch() {
+        var record = Records.record(.needsOperator, .commit)
+        record.branches[0].outcome = .committed
+        record.branches[1].outcome = .heuristicRollback
+        let events = record.branches.indices.map {
+            TimelineEvent(
+                at: Records.acceptedAt + 1_500_000, .branchFinished, branch: $0, source: .replica)
+        }
+        let rows = TransactionCourse(
+            record: record, events: events, replica: "replica-1", moment: Records.moment
+        ).rows
+        #expect(rows.dropFirst().map { $0.spans.last?.tone } == [.good, .bad])
+    }
+
     @Test func everyPageForbidsWhatIsNotItsOwn() {
         let response = OperatorConsole.response(.ok, [])
         #expect(

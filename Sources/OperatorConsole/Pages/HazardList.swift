@@ -60,11 +60,11 @@ extension Hazard.Kind {
         case .orphanTimeout: "It ends prepared transactions by their age."
         case .scheduledJob: "A scheduled job there ends prepared transactions."
         case .transactionPooler: "A pooler stands before it."
-        case .fsyncOff: "A crash may lose what it reported as committed."
-        case .fullPageWritesOff: "A crash may leave pages half written."
-        case .asynchronousStandby: "A failover may lose what it reported as committed or prepared."
+        case .fsyncOff: "Its commits are not durable."
+        case .fullPageWritesOff: "Its pages are not protected from a crash."
+        case .asynchronousStandby: "Its standbys are asynchronous."
         case .vacuumHeldUp: "A prepared transaction keeps VACUUM from its work."
-        case .wraparound: "It will soon assign no more transaction ids."
+        case .wraparound: "It is running out of transaction ids."
         case .roleExpires: "The password of tandem's role expires soon."
         }
     }

@@ -162,7 +162,8 @@ struct OverviewPage {
         if readiness.isDraining {
             Parts.notice(.retry) { p { "\(replica) is stopping and accepts nothing new." } }
         }
-        for hazard in stateHazards?.hazards ?? [] {
+        // While the server does not answer, they are of no use.
+        for hazard in stateFailure == nil ? stateHazards?.hazards ?? [] : [] {
             hazard.notice { "The state database's server: \(hazard.kind.inWords)" }
         }
     }

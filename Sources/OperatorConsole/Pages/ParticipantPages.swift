@@ -69,13 +69,20 @@ struct ParticipantTable {
                 Parts.columns(
                     "Participant", "State", "Answers in", "Sessions open", "Prepared slots",
                     "Orphans",
-                    "Foreign", "Blocked sessions", "Left to an operator", "Hazards", "Last error")
+                    "Foreign", "Blocked sessions", "Left to an operator", "Hazards")
                 tbody {
                     for participant in participants {
                         let status = participant.status
                         tr {
                             th(.rowHeader) { a(.href(.participant(status.name))) { status.name } }
-                            td { participant.pill }
+                            td {
+                                participant.pill
+                                if !status.isAvailable, let error = status.lastError {
+                                    small(.class("cause")) {
+                                        span(.class("clamp"), .title(error)) { error }
+                                    }
+                                }
+                            }
                             td(.class("figure")) {
                                 participant.reading?.found == nil
                                     ? "–"
@@ -89,11 +96,6 @@ struct ParticipantTable {
                             figure(participant.blockedCount, .retry)
                             figure(participant.reported.count, .bad)
                             figure(status.hazards?.hazards.count, status.hazards.tone)
-                            td(.class("prose")) {
-                                if !status.isAvailable, let error = status.lastError {
-                                    div(.class("clamp"), .title(error)) { error }
-                                }
-                            }
                         }
                     }
                 }

@@ -32,7 +32,7 @@ struct PreparedTable {
                     }
                     ". VACUUM removes no row version that was deleted after the oldest began"
                     if let oldest = report.oldest {
-                        ", \(grouped(oldest.transactionIDAge)) transaction ids ago"
+                        ", \(count(oldest.transactionIDAge, "transaction id", "transaction ids")) ago"
                     }
                     "."
                 }

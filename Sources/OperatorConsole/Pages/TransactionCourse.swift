@@ -77,7 +77,7 @@ struct TransactionCourse {
             row.spans.append(
                 .init(
                     name: record.decision == .commit ? "commit" : "rollback",
-                    tone: finished == nil ? .retry : record.decision == .commit ? .good : .calm,
+                    tone: finished == nil ? .retry : branch.tone,
                     start: min(began, finished ?? began), end: finished))
         }
         if let failed = time(of: .attemptFailed, branch: number) {

@@ -93,7 +93,7 @@ extension OperatorConsole {
     ) async throws(LogUnavailable) -> ServerResponse {
         let id = request.parameters["id"].flatMap { GlobalTransactionID($0) }
         guard let id,
-            let record = try await engine.status(of: id, principal: site.visitor.seenOwner)
+            let record = try await record(id, of: site.visitor.seenOwner)
         else { return rendered(.notFound, at: now, on: site) }
         let isUndecided = record.decision == nil && record.finishedAt == nil
         // Both say what other principals' transactions and other programs do.
@@ -117,6 +117,26 @@ extension OperatorConsole {
             site: site, place: .transactions, title: "Transaction \(id.number)", moment: moment,
             json: .transactionJSON(id.description))
         return Self.response(.ok, layout.page { page.html })
+    }
+
+    /// A transaction as far as it is known: where the database that decides does not answer, the page
+    /// is needed most.
+    private func record(
+        _ id: GlobalTransactionID, of principal: String?
+    ) async throws(LogUnavailable) -> TransactionRecord? {
+        // A list does not wait for such a database.
+        var filter = RecordFilter()
+        filter.principal = principal
+        filter.cursor = id.number + 1
+        filter.limit = 1
+        let listed = try await engine.list(filter).records.first { $0.id == id }
+        if let listed, Standing(listed, now: clock.wallTime).tone == .doubt { return listed }
+        do throws(LogUnavailable) {
+            return try await engine.status(of: id, principal: principal)
+        } catch {
+            guard error.isOutcomeUnknown else { throw error }
+            return listed
+        }
     }
 
     func participants(
