@@ -95,7 +95,7 @@ class Replica:
                         self._news.notify_all()
 
     def becomes_ready(self):
-        processes.until(30, f"{self.name} serves", self._is_ready)
+        processes.until(60, f"{self.name} serves", self._is_ready)
 
     def _is_ready(self):
         if self._process.poll() is not None:

@@ -48,7 +48,8 @@ def browser():
     assert chromium, "there is no chromium: run `scripts/setup.sh console`"
     options = ["--no-sandbox"] if os.geteuid() == 0 else []
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=options)
+        browser = playwright.chromium.launch(
+            executable_path=chromium, args=options, timeout=MILLISECONDS_MAX)
         yield browser
         browser.close()
 

@@ -106,7 +106,7 @@ class Scenes:
         """
         failpoint = "commitLocally.after.1"
         other.start(f"{failpoint}=stop")
-        body = self.body(onePhase=True)
+        body = self.body(timeoutMilliseconds=20_000, onePhase=True)
         body["branches"][0] |= {"readOnly": True, "statements": [{"sql": "SELECT 1"}]}
         Caller(other, body)
         assert other.stops_at(failpoint, SECONDS_MAX)
