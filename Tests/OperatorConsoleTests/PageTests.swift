@@ -183,6 +183,12 @@ import Testing
         #expect(rows.dropFirst().map { $0.spans.last?.tone } == [.good, .bad])
     }
 
+    @Test func endsAServersOwnWordsWithOneFullStop() {
+        for reason in ["it ended", "it ended."] {
+            #expect(Parts.unknown(reason).markup.contains("Not known: it ended.<"))
+        }
+    }
+
     @Test func everyPageForbidsWhatIsNotItsOwn() {
         let response = OperatorConsole.response(.ok, [])
         #expect(

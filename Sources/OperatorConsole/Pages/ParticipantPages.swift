@@ -272,7 +272,7 @@ struct ParticipantPage {
         switch reading?.answer {
         case nil: Parts.unanswered
         case .failure(let failure):
-            Parts.empty("Not known: \(failure.reason).")
+            Parts.unknown(failure.reason)
         case .success(let waits) where waits.isEmpty:
             Parts.empty("No session waits for a lock.")
         case .success(let waits):

@@ -48,6 +48,12 @@ enum Parts {
         p(.class("empty")) { text }
     }
 
+    /// What stands in the place of an answer that could not be had, for this reason.
+    static func unknown(_ reason: String) -> HTML {
+        // A server's own words may end as a sentence does.
+        empty("Not known: " + reason + (reason.hasSuffix(".") ? "" : "."))
+    }
+
     /// What stands in the place of an answer that is not there.
     static let unanswered = empty(
         "The server has not answered yet. This page shows its answer as soon as it comes.")

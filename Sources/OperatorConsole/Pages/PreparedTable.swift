@@ -9,7 +9,7 @@ struct PreparedTable {
         switch reading?.answer {
         case nil: Parts.unanswered
         case .failure(let failure):
-            Parts.empty("Not known: \(failure.reason).")
+            Parts.unknown(failure.reason)
         case .success(let report):
             if report.entries.isEmpty {
                 Parts.empty("Nothing is prepared on this server.")
