@@ -63,7 +63,7 @@ test-console: setup ## The operators' pages in a real Chromium, every action to 
 console-screenshots: setup ## Pictures of the operators' pages in every state and width, into DIR.
 	@scripts/console-screenshots.sh $(or $(DIR),.build/console-screenshots)
 
-check: setup ## Format, tidy rules, contract, a fuzzed server, Dockerfile, sanitizers.
+check: setup ## Format, tidy rules, contract, a fuzzed server, Dockerfile, deploy, sanitizers.
 	@scripts/check.sh
 
 fuzz: setup ## Readers of what callers and servers send, under libFuzzer: FUZZ_SECONDS=60 each.

@@ -6,7 +6,7 @@ cd "$(dirname "$0")/.."
 
 checks=("$@")
 if [[ ${#checks[@]} -eq 0 ]]; then
-    checks=(format tidy mutants api snippets simulate contract dockerfile server monitoring failpoints sanitizers fuzz)
+    checks=(format tidy mutants api snippets simulate contract dockerfile deploy server monitoring failpoints sanitizers fuzz)
 fi
 
 failed=()

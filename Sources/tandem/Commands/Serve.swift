@@ -22,6 +22,9 @@ struct Serve: AsyncParsableCommand {
             taken within seconds in any case. A file with a fault changes nothing, and the log \
             says what is wrong.
 
+            If NOTIFY_SOCKET is set, it reports to systemd when it serves, reads files again and \
+            stops (Type=notify).
+
             Exit status 0: stopped in order. 1: could not start. 3: stopped before all \
             transactions had ended. 75: another process took this replica's name or work. 130: \
             stopped at once by a second signal.
@@ -41,9 +44,11 @@ struct Serve: AsyncParsableCommand {
         _ configuration: Configuration, logger: Logger, controlPoints: ControlPointGate? = nil
     ) async throws {
         for warning in configuration.warnings { logger.warning("\(warning)") }
+        let manager = ServiceManager()
         // Without files that may change SIGHUP ends the process, as it does when a terminal goes away.
-        let trapped: [UnixSignal] =
-            [.sigterm, .sigint] + (configuration.hasFilesToReload ? [.sighup] : [])
+        // A service manager sends it to have them read again, and there may be none.
+        let mayReload = configuration.hasFilesToReload || manager != nil
+        let trapped: [UnixSignal] = [.sigterm, .sigint] + (mayReload ? [.sighup] : [])
         let signals = await UnixSignalsSequence(trapping: trapped)
         let started = Lock<Replica?>(nil)
         // Handles signals during the start too, which may wait for a lock or for a silent server.
@@ -53,7 +58,12 @@ struct Serve: AsyncParsableCommand {
                 if signal == .sighup {
                     // During the start there is nothing yet that could be read again. A file that hangs
                     // must not keep the next signal.
-                    Task { await started.withLock({ $0 })?.reload() }
+                    Task {
+                        guard let replica = started.withLock({ $0 }) else { return }
+                        manager?.report(.reloading)
+                        await replica.reload()
+                        manager?.report(.ready)
+                    }
                     continue
                 }
                 guard let replica = started.withLock({ $0 }) else {
@@ -62,6 +72,7 @@ struct Serve: AsyncParsableCommand {
                 }
                 if isStopping { endProcess(130) }
                 isStopping = true
+                manager?.report(.stopping)
                 logger.notice("stopping; a second signal stops at once")
                 Task {
                     let isWhole = await replica.stop()
@@ -72,6 +83,7 @@ struct Serve: AsyncParsableCommand {
         let replica = try await Replica.start(
             configuration, logger: logger, controlPoints: controlPoints)
         started.withLock { $0 = replica }
+        manager?.report(.ready)
         await replica.state.waitUntilSuperseded()
         logger.critical("another process has taken this replica's name or work; stopping")
         endProcess(75)

@@ -37,6 +37,25 @@ struct UpgradeTests {
         }
     }
 
+    @Test("an older replica goes on beside a column that a newer one added, but starts no more")
+    func worksOnNewerSchema() async throws {
+        try await withTestbed { testbed in
+            for change in [
+                "ALTER TABLE tandem.transactions ADD COLUMN later int NOT NULL DEFAULT 1",
+                "INSERT INTO tandem.migrations (number, name) VALUES (999, 'later')",
+            ] {
+                _ = try await testbed.value("state", change)
+            }
+            #expect(try await testbed.commits(Testbed.pair("u1", "o1"), key: "upgrade-1"))
+            try await testbed.expectQuiet(users: 1, orders: 1)
+            let error = await #expect(throws: LoopbackHTTP.Failure.self) {
+                _ = try await testbed.sandbox.startReplica(2, isQuiet: true)
+            }
+            #expect(error?.description.contains("newer tandem") == true, "\(error as Any)")
+            #expect(try await testbed.commits(Testbed.pair("u2", "o2"), key: "upgrade-2"))
+        }
+    }
+
     private static func expect(
         _ applied: [Int], migrating cluster: PostgresCluster, with migrations: [Migration]
     ) async throws {
