@@ -19,7 +19,8 @@ SCREENS = {
 COPIES = """
     WITH block AS (SELECT nextval('tandem.transaction_numbers') AS first),
         originals AS (SELECT t.*, row_number() OVER () - 1 AS index, count(*) OVER () AS total
-            FROM (SELECT * FROM tandem.transactions WHERE finished_at IS NOT NULL LIMIT 50) AS t)
+            FROM (SELECT * FROM tandem.transactions WHERE finished_at IS NOT NULL
+                ORDER BY number DESC LIMIT 40) AS t)
     INSERT INTO tandem.transactions ({columns})
     SELECT {values} FROM block, generate_series(first, first + 999) AS n
         JOIN originals AS row ON n % row.total = row.index
@@ -100,7 +101,9 @@ def test_a_wait_and_a_refusal(take, scenes):
 def test_ten_thousand_transactions(take, scenes, stack):
     for number in range(40):
         scenes.commits(labels={"service": ("checkout", "refund", "signup")[number % 3]})
-    scenes.aborts(labels={"service": "checkout", "note": "a long value of a label, with spaces"})
+    aborted = scenes.aborts(
+        labels={"service": "checkout", "note": "a long value of a label, with spaces"})
+    scenes.becomes(aborted, "aborted")
     with stack.state.session() as session:
         names = [name for [name] in session.query(COLUMNS)]
         values = ", ".join(OWN.get(name, f"row.{name}") for name in names)
@@ -110,7 +113,7 @@ def test_ten_thousand_transactions(take, scenes, stack):
     take("many-overview", "/")
     take("many-transactions", "/transactions")
     take("many-page", "/transactions?limit=200&state=aborted")
-    take("many-nothing", "/transactions?state=outcomeUnknown&label=a:b")
+    take("refused-filters", "/transactions?state=unknown&label=a:b")
 
 
 def test_without_the_state_database(take, scenes, stack):
