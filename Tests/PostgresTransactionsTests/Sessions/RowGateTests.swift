@@ -191,7 +191,10 @@ struct RowGateTests {
             var work: [Task<WorkReport, any Error>] = []
             for row in 1...2 {
                 let session = try await bed.take(Self.hot, row: row)[0]
-                work.append(Task { try await bed.work(lock, in: session, number: Int64(row + 1)) })
+                // Shared, so that the one that votes first does not keep the other waiting.
+                let shared = "SELECT pg_advisory_xact_lock_shared(7)"
+                work.append(
+                    Task { try await bed.work(shared, in: session, number: Int64(row + 1)) })
             }
             while bed.contendedSessions("a") != 2 { await Task.yield() }
             let third = await bed.ask(Self.hot, row: 3)

@@ -68,7 +68,8 @@ struct CheckTests {
                 let options = try ConnectionOptions(
                     conninfo: cluster.connectionString(), overriding: ["dbname": name])
                 let diagnosis = await Diagnostics.examine(
-                    options, as: .state, allowsFsyncOff: true, timeout: .seconds(300), loop: .shared)
+                    options, as: .state, allowsFsyncOff: true, timeout: .seconds(300), loop: .shared
+                )
                 #expect(verdict("encoding", diagnosis) == (isFit ? .ok : .failing))
                 #expect(diagnosis.verdict == .failing || isFit)
                 var state = StateOptions(connection: options, replica: "one")
