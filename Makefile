@@ -27,7 +27,7 @@ endif
 MINUTES := 5
 SEEDS := 20000
 
-.PHONY: help setup build demo test test-servers test-console console-screenshots check fuzz gate-differential bench bench-compare \
+.PHONY: help setup build demo test test-servers test-console redbot console-screenshots check fuzz gate-differential bench bench-compare \
     bench-growth bench-reads bench-instructions bench-recovery bench-library bench-endurance crash-matrix chaos \
     linearizability isolation simulate policies mutants \
     model model-3x3 examples docs api-check clean
@@ -59,6 +59,9 @@ test-servers: setup ## What another version of PostgreSQL may break, in short; w
 
 test-console: setup ## The operators' pages in a real Chromium, every action to its end; some 4 minutes.
 	@scripts/check.sh console
+
+redbot: setup ## REDbot on every GET of the contract and on the operators' pages.
+	@scripts/check.sh redbot
 
 console-screenshots: setup ## Pictures of the operators' pages in every state and width, into DIR.
 	@scripts/console-screenshots.sh $(or $(DIR),.build/console-screenshots)

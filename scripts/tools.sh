@@ -1,12 +1,13 @@
 # shellcheck shell=bash
 # The Python tools of the checks, each pinned, in .tools/venv; made when first asked for.
 # Source it from the root of the repository, then call `tools_ready` and run "$TOOLS/NAME".
+# `tools_ready PINS FOLDER` makes another set, in another folder.
 
 TOOLS=.tools/venv/bin
 
 tools_ready() {
-    local pins=scripts/tools.txt
-    if cmp -s "$pins" .tools/venv/installed.txt; then return; fi
+    local pins=${1:-scripts/tools.txt} folder=${2:-.tools/venv}
+    if cmp -s "$pins" "$folder/installed.txt"; then return; fi
     if ! python3 -c 'import ensurepip, venv' 2>/dev/null; then
         echo "checks: expected python3 with its venv module to be installed." >&2
         if [[ $EUID -eq 0 ]] && command -v apt-get >/dev/null; then
@@ -18,8 +19,8 @@ tools_ready() {
             return 1
         fi
     fi
-    rm -rf .tools/venv
-    python3 -m venv .tools/venv
-    "$TOOLS/pip" install --quiet --disable-pip-version-check --requirement "$pins"
-    cp "$pins" .tools/venv/installed.txt
+    rm -rf "$folder"
+    python3 -m venv "$folder"
+    "$folder/bin/pip" install --quiet --disable-pip-version-check --requirement "$pins"
+    cp "$pins" "$folder/installed.txt"
 }
