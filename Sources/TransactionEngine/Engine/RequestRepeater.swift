@@ -6,7 +6,8 @@ import Logging
 ///
 /// The write that aborts the former transaction accepts the next one, with the same key: so a key never
 /// has two outcomes, and a crash leaves a transaction that recovery knows how to abort. The next one
-/// takes its sessions only then, since the former one keeps its locks until its abort is durable.
+/// takes its sessions only after that write, and after the work of the former one has ended: prepared
+/// branches keep their locks at least until the abort is durable.
 @LoopActor
 final class RequestRepeater {
     private let context: EngineContext
@@ -23,8 +24,9 @@ final class RequestRepeater {
 
     /// Makes the transaction that is to follow one whose abort is written now, if one is.
     ///
-    /// Until it is accepted, or `abandonSuccessor` is called, the table holds it: a recovery pass
-    /// must not take its row for one that nobody coordinates.
+    /// The table holds it from now on, also before it is accepted, until it ends or
+    /// `abandonSuccessor` removes it: a recovery pass must not take its row for one that nobody
+    /// coordinates.
     func makeSuccessor(
         of transaction: ActiveTransaction,
         then completion: @escaping Completion<ActiveTransaction?>

@@ -321,6 +321,8 @@ extension Reply {
 }
 
 extension LogRequest {
-    /// Whether it writes an abort, of a transaction whose row is durable.
+    /// Whether it writes an abort that may accept a successor.
+    ///
+    /// The row of a copy need not be durable; `RequestRepeater` checks that.
     fileprivate var isAbort: Bool { self == .decide(.abort) || self == .copy(.abort) }
 }

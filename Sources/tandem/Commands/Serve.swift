@@ -14,8 +14,8 @@ struct Serve: AsyncParsableCommand {
             It migrates the state database, connects to the participants, finishes the \
             transactions that an earlier process left in doubt, and listens.
 
-            SIGTERM or SIGINT stops it in order: readiness fails first, then running transactions \
-            end within shutdown.graceSeconds. A second signal, or the first during the start, \
+            SIGTERM or SIGINT stops it in order: readiness fails first, then requests and running \
+            transactions get shutdown.graceSeconds each. A second signal, or the first during the start, \
             stops it at once. That is safe: the next process finishes every decided transaction.
 
             SIGHUP has access.file and the files of listen.tls read again at once; changes are \

@@ -139,8 +139,8 @@ final class Replica {
         await access.readNow()
     }
 
-    /// Stops in order: readiness fails, new connections are refused, and running transactions end
-    /// within the grace period; the next process finishes what is decided and not finished.
+    /// Stops in order: readiness fails, new connections are refused, and requests and then running
+    /// transactions get the grace period each; the next process finishes what is decided and not finished.
     func stop() async -> Bool {
         draining.withLock { $0 = true }
         controlPoints?.removeAll()
