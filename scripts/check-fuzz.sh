@@ -17,7 +17,7 @@ sources() {
                 Sources/EventLoop/Text/*.swift Sources/TransactionEngine/Records/CivilDate.swift
             ;;
         gid) find Sources/CommitProtocol -name '*.swift' ;;
-        traceparent) echo Sources/OpenTelemetryExport/TraceParent.swift ;;
+        traceparent) echo Sources/TransactionEngine/Records/TraceParent.swift ;;
         *) echo "fuzz: there is no target $1" >&2; return 1 ;;
     esac
 }

@@ -240,6 +240,22 @@ import Testing
         #expect(Links.faults(in: try pages(), exists: Repository.exists) == [])
     }
 
+    @Test func `every file that a script or a document names exists`() throws {
+        let scripts = try ["scripts", "Reliability", "Benchmarks"].flatMap { folder in
+            try [".sh", ".py", "run"].flatMap { try Repository.files(folder, $0) }
+        }
+        let others = try ["Makefile", ".ci/run"].map {
+            SourceFile(path: $0, text: try Repository.text($0))
+        }
+        #expect(!scripts.isEmpty)
+        let files = try scripts + others + pages()
+        #expect(NamedPaths.faults(in: files, exists: Repository.exists) == [])
+        let planted = SourceFile(
+            path: "scripts/planted.sh",
+            text: "echo Sources/Gone/Gone.swift\nsed -n 1p \"$root/scripts/gone.sh\"")
+        #expect(NamedPaths.faults(in: [planted], exists: Repository.exists).count == 2)
+    }
+
     @Test(arguments: [
         "[gone](PROTOCOL.md#gone)", "[gone](GONE.md)", "[gone](#gone)", "[gone](../docs/GONE.md)",
     ])
