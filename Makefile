@@ -27,7 +27,7 @@ endif
 MINUTES := 5
 SEEDS := 20000
 
-.PHONY: help setup build demo test test-servers test-console redbot console-screenshots check fuzz gate-differential bench bench-compare \
+.PHONY: help setup build demo test test-servers test-console redbot console-screenshots check image-check fuzz gate-differential bench bench-compare \
     bench-growth bench-reads bench-instructions bench-recovery bench-library bench-endurance crash-matrix chaos \
     linearizability isolation simulate policies mutants \
     model model-3x3 examples docs api-check clean
@@ -68,6 +68,9 @@ console-screenshots: setup ## Pictures of the operators' pages in every state an
 
 check: setup ## Format, tidy rules, contract, a fuzzed server, Dockerfile, deploy, sanitizers.
 	@scripts/check.sh
+
+image-check: setup ## The image, built without a daemon, looked at and run; ARGS=--reproducible builds it twice.
+	@scripts/image-check.sh $(ARGS)
 
 fuzz: setup ## Readers of what callers and servers send, under libFuzzer: FUZZ_SECONDS=60 each.
 	@FUZZ_SECONDS=$(or $(FUZZ_SECONDS),60) scripts/check.sh fuzz
