@@ -184,6 +184,12 @@ extension Metric {
     static let accessFileRefused = gauge(
         "tandem_access_file_refused", by: .server,
         help: "1 while the access file has a fault, and the one before it is in effect, else 0.")
+    static let webhookMessages = counter(
+        "tandem_webhook_messages_total", labels: ["result"], by: .server,
+        help: "Messages to operators: accepted, failed (sent again) or abandoned.")
+    static let webhookUndelivered = gauge(
+        "tandem_webhook_undelivered", by: .server,
+        help: "Messages to operators that were tried and not accepted yet, of all replicas.")
     static let httpDuration = histogram(
         "tandem_http_request_duration_seconds", labels: ["route", "method"], buckets: seconds,
         by: .server,
@@ -208,6 +214,7 @@ extension Metric {
         stateHazard,
         running, oldestRunning, inDoubt, oldestInDoubt, retrying, oldestRetrying, needsOperator,
         oldestNeedsOperator, queuesReadAt,
-        accessRefusals, accessFileRefused, httpRequests, httpDuration, buildInfo,
+        accessRefusals, accessFileRefused, webhookMessages, webhookUndelivered, httpRequests,
+        httpDuration, buildInfo,
     ]
 }

@@ -28,7 +28,8 @@ package enum LeastRights {
             "GRANT USAGE ON SCHEMA tandem TO \(name)",
             "GRANT SELECT ON ALL TABLES IN SCHEMA tandem TO \(name)",
             "GRANT INSERT ON tandem.replicas, tandem.participants, tandem.sessions, "
-                + "tandem.transactions, tandem.resolutions, tandem.waiting_sessions, tandem.audit TO \(name)",
+                + "tandem.transactions, tandem.resolutions, tandem.waiting_sessions, tandem.audit, "
+                + "tandem.operator_alerts TO \(name)",
             update(
                 "installation",
                 [
@@ -43,7 +44,7 @@ package enum LeastRights {
                 ]),
             update("participants", ["timeline", "safe_transaction_id", "timeline_changed_at"]),
             update("transactions", written),
-            "GRANT UPDATE, DELETE ON tandem.waiting_sessions TO \(name)",
+            "GRANT UPDATE, DELETE ON tandem.waiting_sessions, tandem.operator_alerts TO \(name)",
             "GRANT DELETE ON tandem.sessions TO \(name)",
             "GRANT USAGE ON SEQUENCE tandem.transaction_numbers TO \(name)",
             "GRANT EXECUTE ON FUNCTION tandem.remove_finished(bigint, integer) TO \(name)",

@@ -3,7 +3,7 @@ extension Migration {
     static let first = Migration(
         number: 1, name: "first schema",
         statements: installation + replicas + participants + transactions + triggers + resolutions
-            + audit + retention + waitingSessions + comments)
+            + audit + alerts + retention + waitingSessions + comments)
 
     private static let installation = [
         """

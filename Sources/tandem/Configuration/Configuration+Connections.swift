@@ -34,25 +34,30 @@ extension Configuration {
     }
 
     private static func password(_ source: ConfigurationSource) -> String? {
-        let password = source.string("password")
-        guard let file = source.string("passwordFile") else { return password }
-        if password != nil {
-            source.fault("expected either password or passwordFile, got both", key: "passwordFile")
+        secret("password", source)
+    }
+
+    /// A secret, which stands under its key, or alone in the file whose path is under `keyFile`.
+    static func secret(_ key: String, _ source: ConfigurationSource) -> String? {
+        let fileKey = key + "File"
+        let secret = source.string(key)
+        guard let file = source.string(fileKey) else { return secret }
+        if secret != nil {
+            source.fault("expected either \(key) or \(fileKey), got both", key: fileKey)
         }
         guard let data = FileManager.default.contents(atPath: file) else {
-            source.fault("the file \(file) cannot be read", key: "passwordFile")
+            source.fault("the file \(file) cannot be read", key: fileKey)
             return nil
         }
-        // The newline at the end of the file is not part of the password. Blanks may be.
+        // The newline at the end of the file is not part of the secret. Blanks may be.
         let text = String(decoding: data, as: UTF8.self)
-        let secret = String(text.prefix { !$0.isNewline })
-        if secret.isEmpty {
+        let line = String(text.prefix { !$0.isNewline })
+        if line.isEmpty {
             source.fault(
-                "expected the password in the first line of \(file), got an empty line",
-                key: "passwordFile")
-        } else if text.dropFirst(secret.count).contains(where: { !$0.isNewline }) {
-            source.fault("expected one line in \(file), got more", key: "passwordFile")
+                "expected the \(key) in the first line of \(file), got an empty line", key: fileKey)
+        } else if text.dropFirst(line.count).contains(where: { !$0.isNewline }) {
+            source.fault("expected one line in \(file), got more", key: fileKey)
         }
-        return secret
+        return line
     }
 }

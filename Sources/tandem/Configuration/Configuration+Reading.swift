@@ -36,6 +36,7 @@ extension Configuration {
         sizes(root, &placeholder)
         times(root, &placeholder)
         tracing(root, &placeholder)
+        webhook(root, &placeholder)
         let log = root.section("log")
         log.word(
             "level", of: ["trace", "debug", "info", "notice", "warning", "error", "critical"],
@@ -197,7 +198,8 @@ extension Configuration {
 
     private static func tracing(_ root: ConfigurationSource, _ value: inout Configuration) {
         let source = root.section("tracing")
-        source.address("endpoint", into: &value.tracing.endpoint)
+        source.address(
+            "endpoint", suchAs: "http://127.0.0.1:4318/v1/traces", into: &value.tracing.endpoint)
         source.number("sampleRatio", in: 0...1, into: &value.tracing.sampleRatio)
         source.integer("timeoutSeconds", in: 1...600, into: &value.tracing.timeoutSeconds)
         source.refuseUnknown()

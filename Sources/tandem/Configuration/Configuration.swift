@@ -110,6 +110,26 @@ struct Configuration: Sendable {
         var timeoutSeconds = 10
     }
 
+    /// How operators are notified of what needs them.
+    struct Webhook: Sendable {
+        struct Receiver: Sendable {
+            var url: URL
+            var secret: WebhookSecret
+        }
+
+        /// Nil if operators are not notified.
+        var receiver: Receiver?
+        /// Where people read the console, without a slash at the end; nil for messages without links.
+        var console: String?
+        var intervalMilliseconds = 10_000
+        var inDoubtSeconds = 60
+        var lostSeconds = 30
+        var openAlerts = 100
+        var timeoutSeconds = 10
+        var retrySeconds = 20
+        var retryHours = 72
+    }
+
     struct Log: Sendable {
         var level = "info"
         var format = "text"
@@ -132,6 +152,7 @@ struct Configuration: Sendable {
     var transactions = Transactions()
     var http = HTTP()
     var tracing = Tracing()
+    var webhook = Webhook()
     var shutdownGraceSeconds = 30
     var log = Log()
     var metrics = Metrics()

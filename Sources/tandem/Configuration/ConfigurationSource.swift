@@ -122,13 +122,17 @@ final class ConfigurationSource {
     }
 
     /// Sets `target` to the address under `key`, if there is one: of http or https, with a host.
-    func address(_ key: String, into target: inout URL?) {
+    ///
+    /// - Parameter isSecret: whether messages must not quote it.
+    func address(
+        _ key: String, suchAs example: String, isSecret: Bool = false, into target: inout URL?
+    ) {
         guard let text = string(key) else { return }
         guard let url = URL(string: text), ["http", "https"].contains(url.scheme?.lowercased()),
             url.host?.isEmpty == false
         else {
             return fault(
-                "expected an address such as http://127.0.0.1:4318/v1/traces, got \"\(text)\"",
+                "expected an address such as \(example)" + (isSecret ? "" : ", got \"\(text)\""),
                 key: key)
         }
         target = url

@@ -30,6 +30,7 @@ final class Replica {
     private let queueReader: Task<Void, Never>
     private let certificateFollower: Task<Void, Never>?
     private let access: ReplicaAccess
+    private let webhook: OperatorWebhook?
     private let controlPoints: ControlPointGate?
 
     private init(
@@ -72,6 +73,9 @@ final class Replica {
             await metrics.readQueuesContinuously(
                 of: engine, every: interval, clock: clock)
         }
+        webhook = OperatorWebhook(
+            configuration, state: state, engine: engine, metrics: metrics.webhook, clock: clock,
+            logger: logger)
         participants.onDeadlock = { metrics.engine.countDeadlock(participantCount: $0) }
         let draining = Lock(false)
         self.draining = draining
@@ -122,6 +126,7 @@ final class Replica {
             certificate: certificate, controlPoints: controlPoints, logger: logger)
         replica.duties.start()
         replica.traces?.start()
+        replica.webhook?.start()
         logger.notice(
             "serving",
             metadata: [
@@ -149,6 +154,7 @@ final class Replica {
         let ended = await engine.drain(within: answered ? grace : .seconds(1))
         duties.stop()
         queueReader.cancel()
+        webhook?.stop()
         certificateFollower?.cancel()
         access.stop()
         await participants.close()

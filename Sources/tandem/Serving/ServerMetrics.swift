@@ -13,6 +13,7 @@ struct ServerMetrics: Sendable {
     let engine: EngineMetrics
     let log: LogMetrics
     let access: AccessMetrics
+    let webhook: WebhookMetrics
     private let state: StateMetrics
     private let queues: QueueMetrics
     private let registry: PrometheusRegistry
@@ -25,6 +26,7 @@ struct ServerMetrics: Sendable {
         engine = EngineMetrics(participants: participants, factory: registry)
         log = LogMetrics(factory: registry)
         access = AccessMetrics(reasons: AccessDenial.reasons, factory: registry)
+        webhook = WebhookMetrics(factory: registry)
         state = StateMetrics(participants: participants, factory: registry)
         queues = QueueMetrics(factory: registry)
     }

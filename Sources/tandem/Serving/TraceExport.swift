@@ -1,6 +1,5 @@
 import EventLoop
 import Foundation
-import FoundationNetworking
 import HTTPServer
 import Logging
 import OpenTelemetryExport
@@ -63,29 +62,15 @@ final class TraceExport: Sendable {
 
 /// Posts batches of spans as OTLP over HTTP asks for it.
 private struct TraceCollector: Sendable {
-    private let endpoint: URL
-    private let timeout: Duration
-    private let session: URLSession
+    private let post: OutgoingPost
 
     init(endpoint: URL, timeout: Duration) {
-        self.endpoint = endpoint
-        self.timeout = timeout
-        let settings = URLSessionConfiguration.ephemeral
-        settings.urlCache = nil
-        settings.httpCookieStorage = nil
-        session = URLSession(configuration: settings)
+        post = OutgoingPost(url: endpoint, timeout: timeout)
     }
 
     @Sendable func send(_ body: [UInt8]) async -> SpanQueue.Delivery {
-        var request = URLRequest(url: endpoint)
-        request.httpMethod = "POST"
-        request.timeoutInterval = timeout / .seconds(1)
-        request.setValue("application/x-protobuf", forHTTPHeaderField: "Content-Type")
-        request.setValue("tandem", forHTTPHeaderField: "User-Agent")
-        request.httpBody = Data(body)
         do {
-            let (_, response) = try await session.data(for: request)
-            let status = (response as? HTTPURLResponse)?.statusCode ?? 0
+            let status = try await post.send(body, type: "application/x-protobuf")
             switch status {
             case 200..<300: return .accepted
             // The statuses that the specification of OTLP names as worth another attempt.
