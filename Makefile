@@ -28,7 +28,7 @@ MINUTES := 5
 SEEDS := 20000
 
 .PHONY: help setup build demo test test-servers test-console redbot console-screenshots check image-check fuzz gate-differential bench bench-compare \
-    bench-growth bench-reads bench-instructions bench-recovery bench-library bench-endurance crash-matrix chaos \
+    bench-growth bench-reads bench-instructions bench-observing bench-recovery bench-library bench-endurance crash-matrix chaos \
     linearizability isolation simulate policies mutants \
     model model-3x3 examples docs api-check clean
 
@@ -81,11 +81,15 @@ gate-differential: build ## The gate beside PostgreSQL on TEXTS=100000 generated
 
 bench: setup ## Measures every target, and the raw limit and the naive way; 40 minutes.
 	@$(BENCH) $(BENCH_ARGS)
+	@Benchmarks/observing
 	@Benchmarks/library
 	@Benchmarks/recovery
 	@Benchmarks/growth
 	@Benchmarks/reads
 	@Benchmarks/endurance
+
+bench-observing: setup ## What metrics and traces cost: the same build with and without, in turns; 4 minutes.
+	@Benchmarks/observing $(BENCH_ARGS)
 
 bench-library: setup ## Measures the Swift library beside the naive way on the same client.
 	@Benchmarks/library $(BENCH_ARGS)

@@ -129,7 +129,7 @@ let floor5: [Target] = [
             "OpenTelemetryExport", "OperatorConsole", "PostgresClient", "PostgresClusters",
             "PostgresTransactions",
             "PrometheusMetrics", "TransactionEngine", "TransactionMetrics", "TransactionTraces",
-            crypto, httpTypes, logging, tracing, yams,
+            crypto, httpTypes, logging, metrics, tracing, yams,
             .product(name: "ArgumentParser", package: "swift-argument-parser"),
             .product(name: "UnixSignals", package: "swift-service-lifecycle"),
         ], swiftSettings: failing),

@@ -39,9 +39,12 @@ struct Serve: AsyncParsableCommand {
 
     /// Runs a replica until the process ends.
     ///
-    /// - Parameter controlPoints: for a rehearsal; a coordinator that is in use has none.
+    /// - Parameters:
+    ///   - controlPoints: for a rehearsal; a coordinator that is in use has none.
+    ///   - isObserved: see `Replica.start`.
     static func run(
-        _ configuration: Configuration, logger: Logger, controlPoints: ControlPointGate? = nil
+        _ configuration: Configuration, logger: Logger, controlPoints: ControlPointGate? = nil,
+        isObserved: Bool = true
     ) async throws {
         for warning in configuration.warnings { logger.warning("\(warning)") }
         let manager = ServiceManager()
@@ -81,7 +84,7 @@ struct Serve: AsyncParsableCommand {
             }
         }
         let replica = try await Replica.start(
-            configuration, logger: logger, controlPoints: controlPoints)
+            configuration, logger: logger, controlPoints: controlPoints, isObserved: isObserved)
         started.withLock { $0 = replica }
         manager?.report(.ready)
         await replica.state.waitUntilSuperseded()

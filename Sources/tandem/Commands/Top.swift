@@ -38,6 +38,8 @@ struct Top: ServerCommand {
         case said(String)
         case due
         case resized
+        /// The picture is a second older.
+        case second
         case stopped
     }
 
@@ -57,13 +59,19 @@ struct Top: ServerCommand {
                 for await key in TopScreen.keys() { continuation.yield(.key(key)) }
                 continuation.yield(.stopped)
             },
+            Task {
+                while true {
+                    try await Task.sleep(for: .seconds(1))
+                    continuation.yield(.second)
+                }
+            },
         ]
         defer { for source in sources { source.cancel() } }
         continuation.yield(.due)
         for await event in events {
             switch event {
             case .stopped: return
-            case .resized: break
+            case .resized, .second: break
             case .due: fetch(client, continuation)
             case .read(let reading):
                 model.take(reading)

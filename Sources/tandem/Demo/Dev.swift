@@ -31,6 +31,14 @@ struct Dev: AsyncParsableCommand {
     var setting: [ServerSetting] = []
 
     @Option(
+        help: ArgumentHelp(
+            "A line of the replicas' configuration, such as 'limits: { inFlight: 8 }'; may be repeated.",
+            valueName: "line"))
+    var configure: [String] = []
+
+    @Flag(help: .hidden) var unobserved = false
+
+    @Option(
         help: "Pause every transaction at this control point, for a rehearsal; may be repeated.")
     var pauseAt: [ControlRule.Point] = []
 
@@ -55,13 +63,16 @@ struct Dev: AsyncParsableCommand {
         guard controlPoints || pauseAt.isEmpty else {
             throw ValidationError("Expected --pause-at without --no-control-points.")
         }
+        guard !unobserved || !controlPoints else {
+            throw ValidationError("Expected --unobserved with --no-control-points.")
+        }
     }
 
     func run() async throws {
         let signals = await UnixSignalsSequence(trapping: .sigterm, .sigint)
         let given = Dictionary(setting.map { ($0.name, $0.value) }) { $1 }
         let sandbox = try await Sandbox.start(
-            directory: directory,
+            directory: directory, settings: configure,
             servers: Dictionary(uniqueKeysWithValues: Sandbox.serverNames.map { ($0, given) }))
         if journal {
             for name in Sandbox.participantNames { sandbox.keys[name] = "journal: true" }
@@ -83,6 +94,7 @@ struct Dev: AsyncParsableCommand {
     }
 
     private var replicaCommand: [String] {
+        guard !unobserved else { return ["dev-replica", "--unobserved"] }
         guard controlPoints else { return ["serve"] }
         return ["dev-replica"] + pauseAt.flatMap { ["--pause-at", $0.rawValue] }
     }

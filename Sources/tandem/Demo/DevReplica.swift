@@ -19,6 +19,12 @@ struct DevReplica: AsyncParsableCommand {
     @Option(help: "Pause every transaction at this control point; may be repeated.")
     var pauseAt: [ControlRule.Point] = []
 
+    @Flag(
+        help:
+            "Run without metrics, console, traces and control points, so that their cost can be measured."
+    )
+    var unobserved = false
+
     func run() async throws {
         let configuration = try Configuration.load(file: options.config)
         guard ["127.0.0.1", "::1", "localhost"].contains(configuration.listen.host) else {
@@ -27,6 +33,9 @@ struct DevReplica: AsyncParsableCommand {
                     + "\(configuration.listen.host).")
         }
         let logger = Logging.make(configuration)
+        guard !unobserved else {
+            return try await Serve.run(configuration, logger: logger, isObserved: false)
+        }
         let points = ControlPointGate(clock: LoopClock(.shared), logger: logger) { death, _ in
             Self.end(by: death)
         }

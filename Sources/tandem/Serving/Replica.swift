@@ -37,7 +37,7 @@ final class Replica {
         _ configuration: Configuration, state: StateDatabase,
         participants: PostgresParticipants, access: AccessTable?, metrics: ServerMetrics,
         traces: TraceExport?, certificate: CertificateFiles?, controlPoints: ControlPointGate?,
-        logger: Logger
+        isObserved: Bool, logger: Logger
     ) throws {
         self.controlPoints = controlPoints
         self.configuration = configuration
@@ -59,7 +59,8 @@ final class Replica {
         engine = TransactionEngine(
             ports: EnginePorts(
                 log: ports.0, participants: ports.1, clock: clock, signals: signals,
-                observers: observers.compactMap(\.self), random: { .random(in: $0) }),
+                observers: isObserved ? observers.compactMap(\.self) : [],
+                random: { .random(in: $0) }),
             encoding: .json, limits: configuration.engineLimits, logger: logger)
         duties = ReplicaDuties(
             engine: engine, log: log, participants: participants,
@@ -102,9 +103,13 @@ final class Replica {
 
     /// Opens the state database, connects to the participants, listens, and begins to recover.
     ///
-    /// - Parameter controlPoints: for a rehearsal; nil in a coordinator that is in use.
+    /// - Parameters:
+    ///   - controlPoints: for a rehearsal; nil in a coordinator that is in use.
+    ///   - isObserved: whether metrics, console and traces hear of transactions; false to measure what
+    ///     they cost.
     static func start(
-        _ configuration: Configuration, logger: Logger, controlPoints: ControlPointGate? = nil
+        _ configuration: Configuration, logger: Logger, controlPoints: ControlPointGate? = nil,
+        isObserved: Bool = true
     ) async throws -> Replica {
         // First, because a process that cannot listen must not take the name from one that does.
         try configuration.serverConfiguration.checkAddress()
@@ -112,7 +117,8 @@ final class Replica {
         let access = try configuration.access.file.map(AccessFile.read)
         let state = try await StateDatabase.open(
             configuration.stateOptions, loop: .shared, logger: logger)
-        let metrics = ServerMetrics(participants: configuration.participants.map(\.name))
+        let metrics = ServerMetrics(
+            participants: configuration.participants.map(\.name), isMeasuring: isObserved)
         let options = configuration.participantOptions.map {
             var options = $0
             options.observePool = metrics.pools(of: options.name)
@@ -122,8 +128,10 @@ final class Replica {
             options, state: state, queueMax: configuration.limits.queued, logger: logger)
         let replica = try Replica(
             configuration, state: state, participants: participants, access: access,
-            metrics: metrics, traces: TraceExport(configuration, logger: logger),
-            certificate: certificate, controlPoints: controlPoints, logger: logger)
+            metrics: metrics,
+            traces: isObserved ? TraceExport(configuration, logger: logger) : nil,
+            certificate: certificate, controlPoints: controlPoints, isObserved: isObserved,
+            logger: logger)
         replica.duties.start()
         replica.traces?.start()
         replica.webhook?.start()

@@ -2,6 +2,7 @@ import AccessControl
 import EventLoop
 import HTTPServer
 import HTTPTypes
+import Metrics
 import PostgresClient
 import PostgresTransactions
 import PrometheusMetrics
@@ -17,26 +18,29 @@ struct ServerMetrics: Sendable {
     private let state: StateMetrics
     private let queues: QueueMetrics
     private let registry: PrometheusRegistry
+    private let factory: any MetricsFactory
 
-    init(participants: [String]) {
+    /// - Parameter isMeasuring: whether instruments keep what they are given.
+    init(participants: [String], isMeasuring: Bool = true) {
         registry = PrometheusRegistry(
             Metric.all.map {
                 MetricDescription(name: $0.name, help: $0.help, buckets: $0.buckets)
             })
-        engine = EngineMetrics(participants: participants, factory: registry)
-        log = LogMetrics(factory: registry)
-        access = AccessMetrics(reasons: AccessDenial.reasons, factory: registry)
-        webhook = WebhookMetrics(factory: registry)
-        state = StateMetrics(participants: participants, factory: registry)
-        queues = QueueMetrics(factory: registry)
+        factory = isMeasuring ? registry : NOOPMetricsHandler.instance
+        engine = EngineMetrics(participants: participants, factory: factory)
+        log = LogMetrics(factory: factory)
+        access = AccessMetrics(reasons: AccessDenial.reasons, factory: factory)
+        webhook = WebhookMetrics(factory: factory)
+        state = StateMetrics(participants: participants, factory: factory)
+        queues = QueueMetrics(factory: factory)
     }
 
     /// Makes the observers of the connection pools of a participant.
     func pools(of participant: String) -> @Sendable (PoolPurpose) -> any ConnectionPoolObserver {
-        { [registry] purpose in
+        { [factory] purpose in
             PoolMetrics(
                 participant: participant, pool: purpose.rawValue, hasWaits: purpose != .work,
-                factory: registry)
+                factory: factory)
         }
     }
 
@@ -44,7 +48,7 @@ struct ServerMetrics: Sendable {
     func route(_ method: HTTPRequest.Method?, _ pattern: String?) -> any RouteObserver {
         ObservedRoute(
             metrics: RouteMetrics(
-                route: pattern ?? "none", method: method?.rawValue ?? "any", factory: registry))
+                route: pattern ?? "none", method: method?.rawValue ?? "any", factory: factory))
     }
 
     /// Sets the gauges to what this replica holds in memory, and renders everything.
