@@ -20,9 +20,14 @@ COPY Benchmarks/Library Benchmarks/Library
 COPY Benchmarks/Limit Benchmarks/Limit
 # The symbols stay, for readable backtraces; the debugging information does not.
 # Every relocation is done at the start and read-only from then on; no folder of the build is searched.
+# Swift's hashes of its intermediate code differ from build to build, and nothing reads them.
 RUN swift build --configuration release --product tandem --static-swift-stdlib \
-        -Xlinker -S -Xlinker -z -Xlinker now -Xswiftc -no-toolchain-stdlib-rpath \
+        -Xlinker -S -Xlinker --build-id=none -Xlinker -z -Xlinker now \
+        -Xswiftc -no-toolchain-stdlib-rpath \
     && install -D "$(swift build --configuration release --show-bin-path)/tandem" /out/tandem \
+    && objcopy --dump-section .swift_modhash=/tmp/hashes /out/tandem \
+    && truncate --size "$(stat --format %s /tmp/hashes)" /tmp/empty \
+    && objcopy --update-section .swift_modhash=/tmp/empty /out/tandem \
     && /out/tandem --generate-completion-script bash >/out/tandem.bash \
     && cp Package.resolved /out/
 

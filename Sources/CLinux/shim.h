@@ -13,6 +13,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
@@ -83,4 +84,10 @@ static inline void clinux_describe_error(int error, char *buffer, size_t capacit
 #else
     if (strerror_r(error, buffer, capacity) != 0) buffer[0] = 0;
 #endif
+}
+
+/// Lets no other process of the user read this one's memory, and the kernel write none of it to a file.
+/// Returns 0, or the errno.
+static inline int clinux_keep_memory_private(void) {
+    return prctl(PR_SET_DUMPABLE, 0, 0, 0, 0) == 0 ? 0 : errno;
 }

@@ -46,6 +46,7 @@ struct Serve: AsyncParsableCommand {
         _ configuration: Configuration, logger: Logger, controlPoints: ControlPointGate? = nil,
         isObserved: Bool = true
     ) async throws {
+        ProcessMemory.keepPrivate()
         for warning in configuration.warnings { logger.warning("\(warning)") }
         let manager = ServiceManager()
         // Without files that may change SIGHUP ends the process, as it does when a terminal goes away.

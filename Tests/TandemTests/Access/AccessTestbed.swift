@@ -84,11 +84,12 @@ final class AccessScene {
 
 /// Runs a test with a replica that has an access file.
 func withAccess(
-    settings: [String] = [], _ body: (Testbed, AccessScene) async throws -> Void
+    settings: [String] = [], keys: [String: String] = [:],
+    _ body: (Testbed, AccessScene) async throws -> Void
 ) async throws {
     let scene = try AccessScene()
     try await withTestbed(
-        settings: scene.settings + settings, token: scene.tokens[.operate]
+        settings: scene.settings + settings, keys: keys, token: scene.tokens[.operate]
     ) { testbed in
         try await body(testbed, scene)
     }

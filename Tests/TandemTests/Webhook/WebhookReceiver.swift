@@ -54,7 +54,7 @@ final class WebhookReceiver: Sendable {
         }
         return Posted(
             id: id,
-            isSigned: request.path == "/hook" && signature == field("webhook-signature"),
+            isSigned: request.path.hasPrefix("/hook") && signature == field("webhook-signature"),
             body: (try? JSONReader.read(request.body)) ?? .null)
     }
 
