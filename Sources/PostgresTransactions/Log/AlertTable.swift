@@ -41,9 +41,10 @@ package struct AlertTable: Sendable {
         }
     }
 
-    /// An alert that is not over.
+    /// An alert that is not over, or that not everything is delivered of.
     package struct Open: Sendable, Hashable {
         package let number: Int64
+        let isOver: Bool
         package let kind: Kind
         package let subject: String
         /// The replicas that see it; empty for what the state database says.
@@ -68,10 +69,8 @@ package struct AlertTable: Sendable {
     package struct Limits: Sendable {
         /// From a deadline until its transaction is in doubt for too long.
         package var inDoubt: Duration = .seconds(60)
-        /// Alerts that are open at once; further ones open as others are over.
+        /// Alerts of one kind that are open, or not delivered, at once; further ones open as others are over.
         package var openMax = 100
-        /// Rows that are examined to find transactions in doubt.
-        package var examinedMax = 5000
         /// From the first to the last attempt to send a message.
         package var retry: Duration = .seconds(72 * 3600)
         /// How long alerts are kept that are over.
@@ -100,19 +99,20 @@ package struct AlertTable: Sendable {
         let kind = row.name("a.kind", as: Kind.self)
         let subject = row.text("a.subject")
         let seenBy = row.list("a.seen_by")
+        let isOver = row.isTrue("a.resolved_at IS NOT NULL")
         guard let number, let kind, let subject else { return nil }
         return Open(
-            number: number, kind: kind, subject: subject,
+            number: number, isOver: isOver, kind: kind, subject: subject,
             seenBy: (seenBy ?? []).compactMap(\.self))
     }
 
-    /// The alerts that are not over.
-    package func open() async throws -> [Open] {
+    /// The alerts that are not over, or that not everything is delivered of.
+    private func open() async throws -> [Open] {
         Self.open.rows(
             of: try await state.read(
                 """
                 SELECT \(Self.open.columns) FROM tandem.operator_alerts AS a
-                WHERE a.resolved_at IS NULL ORDER BY a.number
+                WHERE a.resolved_delivered_at IS NULL ORDER BY a.number
                 """, []))
     }
 
@@ -131,25 +131,31 @@ package struct AlertTable: Sendable {
     }
 
     /// Transactions that need an alert and have none, oldest first; each side reads one small index.
+    ///
+    /// The parameters are the seconds after a deadline, and how many of each kind there is room for.
     private static let candidates = """
         WITH operators AS (
             SELECT x.number, x.salt FROM tandem.transactions AS x
-            WHERE x.needs_operator_since IS NOT NULL ORDER BY x.number LIMIT $2::bigint),
-        unfinished AS (
-            SELECT x.number, x.salt, x.expires_at, \(ListQuery.queue("x")) AS queue
-            FROM tandem.transactions AS x
-            WHERE x.finished_at IS NULL AND x.needs_operator_since IS NULL
+            WHERE x.needs_operator_since IS NOT NULL AND NOT \(hasAlert(.transactionNeedsOperator))
             ORDER BY x.number LIMIT $2::bigint),
-        found AS (
+        doubts AS (
+            SELECT x.number, x.salt FROM tandem.transactions AS x
+            WHERE x.finished_at IS NULL AND \(ListQuery.queue("x")) = 'inDoubt'
+                AND x.expires_at <= now() - $1 * interval '1 second'
+                AND NOT \(hasAlert(.transactionInDoubt))
+            ORDER BY x.number LIMIT $3::bigint)
+        SELECT \(candidate.columns) FROM (
             SELECT '\(Kind.transactionNeedsOperator.rawValue)' AS kind, number, salt FROM operators
             UNION ALL
-            SELECT '\(Kind.transactionInDoubt.rawValue)', number, salt FROM unfinished
-            WHERE queue = 'inDoubt' AND expires_at <= now() - $1 * interval '1 second')
-        SELECT \(candidate.columns) FROM found AS c
-        WHERE NOT EXISTS (SELECT FROM tandem.operator_alerts AS a WHERE a.resolved_at IS NULL
-            AND a.transaction_number = c.number AND a.kind = c.kind)
-        ORDER BY c.number LIMIT $3::bigint
+            SELECT '\(Kind.transactionInDoubt.rawValue)', number, salt FROM doubts) AS c
         """
+
+    private static func hasAlert(_ kind: Kind) -> String {
+        """
+        EXISTS (SELECT FROM tandem.operator_alerts AS a WHERE a.resolved_at IS NULL
+            AND a.transaction_number = x.number AND a.kind = '\(kind.rawValue)')
+        """
+    }
 
     /// Opens what is new and resolves what is over.
     ///
@@ -160,18 +166,27 @@ package struct AlertTable: Sendable {
     package func update(
         sightings: [Sighting], keeps: @Sendable (Open) -> Bool
     ) async throws {
-        let open = try await open()
-        let room = max(0, limits.openMax - open.count)
+        let all = try await open()
+        let open = all.filter { !$0.isOver }
+        // What is over and not delivered takes room, too, so that the table stays small.
+        func room(_ kind: Kind) -> Int {
+            max(0, limits.openMax - all.count { $0.kind == kind })
+        }
         let candidates = Self.candidate.rows(
             of: try await state.read(
                 Self.candidates,
                 [
-                    "\(limits.inDoubt.components.seconds)", "\(limits.examinedMax)", "\(room)",
+                    "\(limits.inDoubt.components.seconds)", "\(room(.transactionNeedsOperator))",
+                    "\(room(.transactionInDoubt))",
                 ]))
         let seen = Set(sightings.map { [$0.kind.rawValue, $0.subject] })
         let known = Set(open.map { [$0.kind.rawValue, $0.subject] })
-        let new = sightings.filter { !known.contains([$0.kind.rawValue, $0.subject]) }
-            .prefix(max(0, room - candidates.count))
+        let unknown = sightings.filter { !known.contains([$0.kind.rawValue, $0.subject]) }
+        // There are no more participants than the configuration has.
+        let new =
+            unknown.filter { $0.kind == .participantLost }
+            + unknown.filter { $0.kind == .preparedNeedsOperator }
+            .prefix(room(.preparedNeedsOperator))
         let joined = open.filter {
             !$0.seenBy.contains(replica) && seen.contains([$0.kind.rawValue, $0.subject])
         }
@@ -184,21 +199,44 @@ package struct AlertTable: Sendable {
                 // Replicas write the same rows: one after the other, so that they cannot deadlock.
                 Command(
                     "SELECT pg_advisory_xact_lock(hashtextextended('tandem.operator_alerts', 0))"),
-                opening(candidates), opening(Array(new)), Command(Self.openingOfQuarantine),
+                opening(candidates), opening(new), Command(Self.openingOfQuarantine),
                 Command(
                     """
                     UPDATE tandem.operator_alerts SET seen_by = array_append(seen_by, $1)
-                    WHERE number = ANY($2::bigint[]) AND resolved_at IS NULL
-                        AND NOT $1 = ANY(seen_by)
-                    """, [replica, ArrayLiteral.write(joined.map(\.number))]),
+                    WHERE number = ANY($3::bigint[]) AND resolved_at IS NULL
+                        AND NOT $1 = ANY(seen_by) AND \(Self.isThisIncarnationAlive)
+                    """, incarnation + [ArrayLiteral.write(joined.map(\.number))]),
                 Command(
                     """
                     UPDATE tandem.operator_alerts SET seen_by = array_remove(seen_by, $1)
-                    WHERE number = ANY($2::bigint[]) AND resolved_at IS NULL
-                    """, [replica, ArrayLiteral.write(left.map(\.number))]),
-                Command(Self.resolution), removal(),
+                    WHERE number = ANY($3::bigint[]) AND resolved_at IS NULL
+                        AND \(Self.isThisIncarnationAlive)
+                    """, incarnation + [ArrayLiteral.write(left.map(\.number))]),
+                Command(Self.resolution),
             ])
+        _ = try await state.write(
+            """
+            DELETE FROM tandem.operator_alerts
+            WHERE resolved_delivered_at < now() - $1 * interval '1 second'
+            """, ["\(limits.kept.components.seconds)"])
     }
+
+    /// Takes back what an earlier incarnation of this replica has seen, if this one does not look.
+    package func withdraw() async throws {
+        _ = try await state.write(
+            """
+            UPDATE tandem.operator_alerts SET seen_by = array_remove(seen_by, $1)
+            WHERE resolved_at IS NULL AND $1 = ANY(seen_by)
+            """, [replica])
+    }
+
+    private var incarnation: [String] { [replica, "\(state.epoch)"] }
+
+    /// What an incarnation that is over writes would stand against what its successor sees.
+    private static let isThisIncarnationAlive = """
+        EXISTS (SELECT FROM tandem.replicas AS r
+            WHERE r.name = $1 AND r.epoch = $2::bigint AND \(StateDatabase.isAlive))
+        """
 
     private func opening(_ candidates: [Candidate]) -> Command {
         Command(
@@ -207,6 +245,8 @@ package struct AlertTable: Sendable {
             SELECT c.kind, c.subject, t.number, coalesce(t.needs_operator_since, t.expires_at)
             FROM unnest($1::text[], $2::text[], $3::bigint[]) AS c (kind, subject, number)
                 JOIN tandem.transactions AS t ON t.number = c.number
+            WHERE CASE c.kind WHEN '\(Kind.transactionNeedsOperator.rawValue)'
+                THEN t.needs_operator_since IS NOT NULL ELSE \(ListQuery.queue("t")) = 'inDoubt' END
             ON CONFLICT (kind, subject) WHERE resolved_at IS NULL DO NOTHING
             """,
             [
@@ -221,13 +261,14 @@ package struct AlertTable: Sendable {
             """
             INSERT INTO tandem.operator_alerts AS a (kind, subject, detail, since, seen_by)
             SELECT s.kind, s.subject, s.detail, now() - s.age * interval '1 second', ARRAY[$1::text]
-            FROM unnest($2::text[], $3::text[], $4::text[], $5::bigint[])
+            FROM unnest($3::text[], $4::text[], $5::text[], $6::bigint[])
                 AS s (kind, subject, detail, age)
+            WHERE \(Self.isThisIncarnationAlive)
             ON CONFLICT (kind, subject) WHERE resolved_at IS NULL
             DO UPDATE SET seen_by = array_append(a.seen_by, $1) WHERE NOT $1 = ANY(a.seen_by)
             """,
-            [
-                replica, ArrayLiteral.write(sightings.map(\.kind.rawValue)),
+            incarnation + [
+                ArrayLiteral.write(sightings.map(\.kind.rawValue)),
                 ArrayLiteral.write(sightings.map(\.subject)),
                 ArrayLiteral.write(sightings.map(\.detail)),
                 ArrayLiteral.write(sightings.map(\.age.components.seconds)),
@@ -244,7 +285,8 @@ package struct AlertTable: Sendable {
 
     /// An incarnation that has ended sees nothing any more.
     private static let resolution = """
-        UPDATE tandem.operator_alerts AS a SET resolved_at = now(), attempts = 0,
+        UPDATE tandem.operator_alerts AS a SET resolved_at = now(),
+            attempts = CASE WHEN a.opened_delivered_at IS NULL THEN a.attempts ELSE 0 END,
             next_attempt_at = CASE WHEN a.opened_delivered_at IS NULL THEN a.next_attempt_at ELSE now() END
         WHERE a.resolved_at IS NULL AND NOT CASE a.kind
             WHEN '\(Kind.transactionNeedsOperator.rawValue)' THEN EXISTS (
@@ -258,12 +300,6 @@ package struct AlertTable: Sendable {
             ELSE EXISTS (SELECT FROM tandem.replicas AS r
                 WHERE r.name = ANY(a.seen_by) AND \(StateDatabase.isAlive)) END
         """
-
-    private func removal() -> Command {
-        Command(
-            "DELETE FROM tandem.operator_alerts WHERE resolved_delivered_at < now() - $1 * interval '1 second'",
-            ["\(limits.kept.components.seconds)"])
-    }
 
     // MARK: Delivering
 
@@ -312,9 +348,9 @@ package struct AlertTable: Sendable {
         let column = message.resolvedAt == nil ? "opened_delivered_at" : "resolved_delivered_at"
         _ = try await state.write(
             """
-            UPDATE tandem.operator_alerts SET \(column) = coalesce(\(column), now()), attempts = 0,
+            UPDATE tandem.operator_alerts SET \(column) = now(), attempts = 0,
                 next_attempt_at = now()
-            WHERE number = $1::bigint
+            WHERE number = $1::bigint AND \(column) IS NULL
             """, ["\(message.number)"])
     }
 

@@ -26,6 +26,10 @@ extension Migration {
             WHERE resolved_delivered_at IS NULL
         """,
         """
+        CREATE INDEX operator_alerts_delivered ON tandem.operator_alerts (resolved_delivered_at)
+            WHERE resolved_delivered_at IS NOT NULL
+        """,
+        """
         DO $$ BEGIN
         COMMENT ON TABLE tandem.operator_alerts IS
             'What operators are notified of by the webhook; no decision depends on it';

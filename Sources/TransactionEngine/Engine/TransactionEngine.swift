@@ -231,6 +231,9 @@ package final class TransactionEngine {
         scanner.reported(in: participant)
     }
 
+    /// Whether a scan of a participant has gone through, so that it is known what is left there.
+    package func hasScanned(_ participant: String) -> Bool { scanner.scanned.contains(participant) }
+
     // MARK: Replica duties
 
     /// Takes over what no living replica owns, again and again, until the task is cancelled.

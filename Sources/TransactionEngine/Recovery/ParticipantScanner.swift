@@ -9,6 +9,8 @@ final class ParticipantScanner {
     private let context: EngineContext
     /// Prepared transactions that are left to an operator, by gid.
     private var reported: [String: ReportedTransaction] = [:]
+    /// The participants of which a scan has gone through.
+    private(set) var scanned: Set<String> = []
 
     init(_ context: EngineContext) {
         self.context = context
@@ -225,6 +227,7 @@ final class ParticipantScanner {
                 "more prepared transactions are left to an operator; see /v1/participants",
                 metadata: ["participant": "\(participant)", "count": "\(new.count - 10)"])
         }
+        scanned.insert(participant)
         reported = reported.filter { $1.participant != participant }
         for entry in found { reported[entry.gid] = entry }
         context.ports.report(

@@ -34,14 +34,29 @@ final class OutgoingPost: NSObject, URLSessionDataDelegate {
         guard let task = session.withLock({ $0?.dataTask(with: request) }) else {
             throw URLError(.cancelled)
         }
+        // The session's own timeout begins again with each byte.
+        let limit = Task { [timeout] in
+            try await Task.sleep(for: timeout)
+            abandon(task, .timedOut)
+        }
+        defer { limit.cancel() }
         return try await withTaskCancellationHandler {
             try await withCheckedThrowingContinuation { continuation in
                 waiting.withLock { $0[task.taskIdentifier] = continuation }
                 task.resume()
+                // A cancellation that came first found no continuation.
+                if Task.isCancelled { abandon(task, .cancelled) }
             }
         } onCancel: {
-            task.cancel()
+            abandon(task, .cancelled)
         }
+    }
+
+    /// Ends an exchange that has not ended; the caller who takes the continuation out resumes it.
+    private func abandon(_ task: URLSessionTask, _ reason: URLError.Code) {
+        let waiter = waiting.withLock { $0.removeValue(forKey: task.taskIdentifier) }
+        waiter?.resume(throwing: URLError(reason))
+        task.cancel()
     }
 
     func urlSession(

@@ -134,7 +134,12 @@ final class Replica {
             logger: logger)
         replica.duties.start()
         replica.traces?.start()
-        replica.webhook?.start()
+        if let webhook = replica.webhook {
+            webhook.start()
+        } else {
+            // An earlier process of this name may have seen what this one does not look for.
+            try? await AlertTable(state, limits: AlertTable.Limits()).withdraw()
+        }
         logger.notice(
             "serving",
             metadata: [
@@ -162,7 +167,7 @@ final class Replica {
         let ended = await engine.drain(within: answered ? grace : .seconds(1))
         duties.stop()
         queueReader.cancel()
-        webhook?.stop()
+        await webhook?.stop()
         certificateFollower?.cancel()
         access.stop()
         await participants.close()

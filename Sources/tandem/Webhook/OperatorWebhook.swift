@@ -34,7 +34,6 @@ final class OperatorWebhook {
         var limits = AlertTable.Limits()
         limits.inDoubt = .seconds(settings.inDoubtSeconds)
         limits.openMax = settings.openAlerts
-        limits.examinedMax = configuration.limits.examinedRows
         limits.retry = .seconds(settings.retryHours * 3600)
         limits.pause = .seconds(settings.retrySeconds)
         table = AlertTable(state, limits: limits)
@@ -54,13 +53,16 @@ final class OperatorWebhook {
                 guard let self else { return }
                 await self.look()
                 await self.deliver()
-                await self.clock.pause(.milliseconds(self.settings.intervalMilliseconds))
+                try? await Task.sleep(for: .milliseconds(self.settings.intervalMilliseconds))
             }
         }
     }
 
     /// Stops; what is due is sent by another replica, or by the next process.
-    func stop() { running?.cancel() }
+    func stop() async {
+        running?.cancel()
+        await running?.value
+    }
 
     // MARK: Looking
 
@@ -68,12 +70,14 @@ final class OperatorWebhook {
         let statuses = await engine.participantStatuses()
         let sightings = lost(statuses) + statuses.flatMap { reported(in: $0.name) }
         let names = Set(statuses.map(\.name))
-        // A participant that does not answer yet may be lost, and may hold what was seen before.
-        let unsure = Set(statuses.filter { !$0.isAvailable || $0.survey == nil }.map(\.name))
+        let silent = Set(statuses.filter { !$0.isAvailable }.map(\.name))
+        // What is prepared there is known once a scan has gone through.
+        let unscanned = names.filter { silent.contains($0) || !engine.hasScanned($0) }
         do {
             try await table.update(sightings: sightings) { alert in
                 let name = String(alert.subject.prefix { $0 != "/" })
-                return names.contains(name) && unsure.contains(name)
+                return alert.kind == .participantLost
+                    ? silent.contains(name) : unscanned.contains(name)
             }
             let abandoned = try await table.giveUp()
             if abandoned > 0 {
@@ -119,15 +123,18 @@ final class OperatorWebhook {
 
     // MARK: Delivering
 
-    /// Sends all that is due.
+    /// Sends what is due; after a while the rest waits for the next look.
     private func deliver() async {
+        let end = clock.milliseconds + Int64(settings.intervalMilliseconds)
         do {
-            while !Task.isCancelled, let message = try await table.next() {
+            while !Task.isCancelled, clock.milliseconds < end, let message = try await table.next()
+            {
                 let sent = WebhookMessage(
                     message, installation: installation, replica: replica,
                     console: settings.console,
                     at: clock.wallTime)
                 if let reason = await sender.send(sent, at: clock.wallTime / 1_000_000) {
+                    guard !Task.isCancelled else { return }
                     metrics.count(.failed, 1)
                     logger.warning(
                         "the receiver of the webhook did not take a message; it is sent again",

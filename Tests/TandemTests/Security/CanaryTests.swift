@@ -26,9 +26,11 @@ struct CanaryTests {
     }
 
     /// The text of a JSON string in SQL.
-    private static func statement(_ sql: String, _ parameters: String = "[]") -> String {
+    private static func statement(
+        _ sql: String, _ parameters: String = "[]", timeoutMilliseconds: Int = 2000
+    ) -> String {
         #"{"branches":[{"participant":"users","statements":[{"sql":"\#(sql)","parameters":\#(parameters)}]},"#
-            + #"{"participant":"orders","statements":[{"sql":"SELECT 1"}]}],"timeoutMilliseconds":2000}"#
+            + #"{"participant":"orders","statements":[{"sql":"SELECT 1"}]}],"timeoutMilliseconds":\#(timeoutMilliseconds)}"#
     }
 
     private static let bodies = [
@@ -56,14 +58,16 @@ struct CanaryTests {
         try await withReceiver(answering: .internalServerError) { receiver in
             let settings = [
                 "log: { level: trace, format: \(format), repeatSeconds: 0 }",
-                receiver.settings.replacing(
+                "transactions: { maximumTimeoutMilliseconds: 600000 }",
+                receiver.settings(lostSeconds: 1).replacing(
                     "/hook", with: "/hook/\(Canary.webhookAddress.rawValue)"),
             ]
             try await withAccess(
                 settings: settings,
                 keys: [
                     "state": "password: \(Canary.statePassword.rawValue)",
-                    "users": "password: \(Canary.usersPassword.rawValue)",
+                    "users":
+                        "password: \(Canary.usersPassword.rawValue), statementTimeoutMilliseconds: 0",
                 ]
             ) { testbed, scene in
                 try await testbed.untilAvailable()
@@ -82,9 +86,10 @@ struct CanaryTests {
                 // The server dies in the middle of the work, and the webhook has something to say.
                 let client = LoopbackHTTP(port: testbed.client.port, token: scene.tokens[.other])
                 let last = Self.statement(
-                    "SELECT pg_sleep(60), $1::text", #"["\#(Canary.parameter.rawValue)"]"#)
+                    "SELECT pg_sleep(600), $1::text", #"["\#(Canary.parameter.rawValue)"]"#,
+                    timeoutMilliseconds: 600_000)
                 let lost = Task { try await client.post("/v1/transactions", last) }
-                try await testbed.untilRunning("SELECT pg_sleep(60)", in: "users")
+                try await testbed.untilRunning("SELECT pg_sleep(600)", in: "users")
                 await (try testbed.cluster("users")).kill()
                 _ = try await lost.value
                 try await testbed.until("the webhook was tried") { !receiver.rejected.isEmpty }
