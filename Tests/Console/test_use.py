@@ -93,6 +93,12 @@ def test_keys(opened, scenes):
     expect(page.get_by_role("dialog")).to_contain_text("Keyboard shortcuts")
     page.keyboard.press("Escape")
     expect(page.get_by_role("dialog")).to_have_count(0)
+    # The browser takes the focus from a field of a closed dialog only when it draws next.
+    pause = page.get_by_role("button", name="Pause")
+    for pressed in ("true", "false"):
+        page.evaluate("""document.querySelector("dialog input").dispatchEvent(
+            new KeyboardEvent("keydown", { key: "p", bubbles: true }))""")
+        expect(pause).to_have_attribute("aria-pressed", pressed)
     page.keyboard.press("g")
     page.keyboard.press("t")
     expect(page.locator("h1")).to_have_text("Transactions")

@@ -343,8 +343,8 @@
 
   document.addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || !areKeysOn()) return;
-    // A dialog that was just closed may still have the focus.
-    if (event.target.closest("input, select, textarea, dialog[open]")) return;
+    // A field of a dialog that was just closed may still have the focus.
+    if (event.target.closest("input, select, textarea, dialog[open]")?.checkVisibility()) return;
     if (isGoing) {
       isGoing = false;
       if (places[event.key]) location.assign(places[event.key]);
