@@ -203,13 +203,16 @@ class Scenes:
         query = ("SELECT pid FROM pg_stat_activity WHERE state = 'idle' AND application_name = "
                  f"'tandem-finish {self.replica.name}'")
 
-        def idle():
-            with cluster.session() as session:
-                return [int(row[0]) for row in session.query(query)]
+        pids = []
 
-        # All of them have to be open: one that opened later would finish the branch.
-        processes.until(SECONDS_MAX, "the finishing sessions are open", lambda: len(idle()) == 2)
-        pids = idle()
+        def are_idle():
+            with cluster.session() as session:
+                pids[:] = [int(row[0]) for row in session.query(query)]
+            return len(pids) == 2
+
+        # All of them have to be open: one that opened later would finish the branch. What was found is
+        # what is stopped, for a moment later one of them may be at work.
+        processes.until(SECONDS_MAX, "the finishing sessions are open", are_idle)
         for pid in pids:
             os.kill(pid, signal.SIGSTOP)
 
